@@ -1,0 +1,286 @@
+"""How do entities look as columns?
+
+A ``ColumnBatch`` holds the same rows as one typed column per field. Every layer that touches rows
+(validation, write-ahead log, memtable, segments, filters, projection) speaks these five column
+kinds; dicts appear only at the edges. Columns are immutable; layouts follow Arrow (validity,
+offsets, values).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from elanus.errors import InternalError
+from elanus.types import AnyArray, BoolArray, ByteArray, Float32Array, Int64Array, UInt32Array
+
+RowIds: TypeAlias = Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class FixedColumn:
+    """Values of one width: BOOL, INT8 to INT64, FLOAT, DOUBLE.
+
+    ``values`` has shape ``(n,)`` and the dtype of the field; places of nulls hold 0.
+    ``validity`` is bool of shape ``(n,)``, True where a value is present; None means no nulls.
+    """
+
+    values: AnyArray
+    validity: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: RowIds) -> FixedColumn:
+        return FixedColumn(self.values[rows], _take_validity(self.validity, rows))
+
+    def to_pylist(self) -> list[object]:
+        return _with_nulls(self.values.tolist(), self.validity)
+
+
+@dataclass(frozen=True, slots=True)
+class StringColumn:
+    """UTF-8 text: VARCHAR, and JSON as its text.
+
+    Row ``i`` is ``data[offsets[i]:offsets[i + 1]]``; ``offsets`` is int64 of shape ``(n + 1,)``
+    and need not start at 0; ``data`` is uint8. Nulls are empty.
+    """
+
+    offsets: Int64Array
+    data: ByteArray
+    validity: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: RowIds) -> StringColumn:
+        offsets, source = _gather_ranges(self.offsets, rows)
+        return StringColumn(offsets, self.data[source], _take_validity(self.validity, rows))
+
+    def to_pylist(self) -> list[object]:
+        raw = memoryview(np.ascontiguousarray(self.data))
+        ends = self.offsets.tolist()
+        texts = [str(raw[a:b], "utf-8") for a, b in zip(ends, ends[1:], strict=False)]
+        return _with_nulls(texts, self.validity)
+
+    def to_json_list(self) -> list[object]:
+        """Return the decoded value of each row of a JSON column."""
+        return [None if text is None else json.loads(str(text)) for text in self.to_pylist()]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayColumn:
+    """ARRAY: row ``i`` is ``items[offsets[i]:offsets[i + 1]]``; nulls are empty."""
+
+    offsets: Int64Array
+    items: FixedColumn | StringColumn
+    validity: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: RowIds) -> ArrayColumn:
+        offsets, source = _gather_ranges(self.offsets, rows)
+        return ArrayColumn(offsets, self.items.take(source), _take_validity(self.validity, rows))
+
+    def to_pylist(self) -> list[object]:
+        items = self.items.to_pylist()
+        ends = self.offsets.tolist()
+        rows: list[object] = [items[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        return _with_nulls(rows, self.validity)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseVectorColumn:
+    """FLOAT_VECTOR: ``values`` is float32, C-contiguous, shape ``(n, dim)``; nulls are zeros."""
+
+    values: Float32Array
+    validity: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: RowIds) -> DenseVectorColumn:
+        return DenseVectorColumn(self.values[rows], _take_validity(self.validity, rows))
+
+    def to_pylist(self) -> list[object]:
+        return _with_nulls(self.values.tolist(), self.validity)
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVectorColumn:
+    """SPARSE_FLOAT_VECTOR in CSR form.
+
+    Row ``i`` has dimensions ``indices[offsets[i]:offsets[i + 1]]`` (uint32, ascending, unique)
+    with weights ``values`` (float32) at the same places. Nulls are empty.
+    """
+
+    offsets: Int64Array
+    indices: UInt32Array
+    values: Float32Array
+    validity: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, rows: RowIds) -> SparseVectorColumn:
+        offsets, source = _gather_ranges(self.offsets, rows)
+        return SparseVectorColumn(
+            offsets,
+            self.indices[source],
+            self.values[source],
+            _take_validity(self.validity, rows),
+        )
+
+    def to_pylist(self) -> list[object]:
+        ends = self.offsets.tolist()
+        rows: list[object] = [
+            dict(zip(self.indices[a:b].tolist(), self.values[a:b].tolist(), strict=True))
+            for a, b in zip(ends, ends[1:], strict=False)
+        ]
+        return _with_nulls(rows, self.validity)
+
+
+Column: TypeAlias = (
+    FixedColumn | StringColumn | ArrayColumn | DenseVectorColumn | SparseVectorColumn
+)
+ColumnT = TypeVar("ColumnT", bound=Column)
+KindT = TypeVar("KindT")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBatch:
+    """The same rows, one column per stored field, in schema order."""
+
+    num_rows: int
+    columns: Mapping[str, Column]
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if len(column) != self.num_rows:
+                raise InternalError(
+                    f"column {name!r} has {len(column)} rows, the batch has {self.num_rows}"
+                )
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def take(self, rows: RowIds) -> ColumnBatch:
+        """Return the given rows (int64, in any order, repeats allowed) as a new batch."""
+        return ColumnBatch(len(rows), {n: c.take(rows) for n, c in self.columns.items()})
+
+
+def concat_columns(parts: Sequence[Column]) -> Column:
+    """Join columns of one kind end to end."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    validity = _concat_validity(parts)
+    if isinstance(first, FixedColumn):
+        return FixedColumn(np.concatenate([_as(FixedColumn, p).values for p in parts]), validity)
+    if isinstance(first, DenseVectorColumn):
+        dense = [_as(DenseVectorColumn, p).values for p in parts]
+        return DenseVectorColumn(np.concatenate(dense), validity)
+    if isinstance(first, StringColumn):
+        texts = [_as(StringColumn, p) for p in parts]
+        data = np.concatenate([p.data[p.offsets[0] : p.offsets[-1]] for p in texts])
+        return StringColumn(_concat_offsets([p.offsets for p in texts]), data, validity)
+    if isinstance(first, ArrayColumn):
+        arrays = [_as(ArrayColumn, p) for p in parts]
+        items = concat_columns([slice_column(p.items, p.offsets[0], p.offsets[-1]) for p in arrays])
+        if not isinstance(items, FixedColumn | StringColumn):
+            raise InternalError("array items must be scalars")
+        return ArrayColumn(_concat_offsets([p.offsets for p in arrays]), items, validity)
+    sparse = [_as(SparseVectorColumn, p) for p in parts]
+    return SparseVectorColumn(
+        _concat_offsets([p.offsets for p in sparse]),
+        np.concatenate([p.indices[p.offsets[0] : p.offsets[-1]] for p in sparse]),
+        np.concatenate([p.values[p.offsets[0] : p.offsets[-1]] for p in sparse]),
+        validity,
+    )
+
+
+def slice_column(column: ColumnT, start: int, stop: int) -> ColumnT:
+    """Return rows ``start`` to ``stop`` as views; nothing is copied."""
+    validity = None if column.validity is None else column.validity[start:stop]
+    made: Column
+    if isinstance(column, FixedColumn):
+        made = FixedColumn(column.values[start:stop], validity)
+    elif isinstance(column, DenseVectorColumn):
+        made = DenseVectorColumn(column.values[start:stop], validity)
+    elif isinstance(column, StringColumn):
+        made = StringColumn(column.offsets[start : stop + 1], column.data, validity)
+    elif isinstance(column, ArrayColumn):
+        made = ArrayColumn(column.offsets[start : stop + 1], column.items, validity)
+    else:
+        made = SparseVectorColumn(
+            column.offsets[start : stop + 1], column.indices, column.values, validity
+        )
+    return made  # type: ignore[return-value]
+
+
+def strings_to_column(values: Sequence[str | None]) -> StringColumn:
+    """Encode texts as UTF-8; None becomes a null."""
+    validity = None
+    if None in values:
+        validity = np.array([v is not None for v in values], dtype=np.bool_)
+    texts = [v or "" for v in values]
+    joined = "".join(texts)
+    if joined.isascii():
+        raw = joined.encode("ascii")
+        lengths = [len(t) for t in texts]
+    else:
+        encoded = [t.encode("utf-8") for t in texts]
+        raw = b"".join(encoded)
+        lengths = [len(e) for e in encoded]
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return StringColumn(offsets, np.frombuffer(raw, dtype=np.uint8), validity)
+
+
+def _gather_ranges(offsets: Int64Array, rows: RowIds) -> tuple[Int64Array, Int64Array]:
+    """Return new offsets, and the source position of every element of the given rows."""
+    starts = offsets[rows]
+    lengths = offsets[rows + 1] - starts
+    taken = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=taken[1:])
+    source = np.arange(taken[-1], dtype=np.int64) + np.repeat(starts - taken[:-1], lengths)
+    return taken, source
+
+
+def _take_validity(validity: BoolArray | None, rows: RowIds) -> BoolArray | None:
+    return None if validity is None else validity[rows]
+
+
+def _with_nulls(values: list[object], validity: BoolArray | None) -> list[object]:
+    if validity is None:
+        return values
+    return [v if ok else None for v, ok in zip(values, validity.tolist(), strict=True)]
+
+
+def _concat_validity(parts: Sequence[Column]) -> BoolArray | None:
+    if all(p.validity is None for p in parts):
+        return None
+    return np.concatenate(
+        [np.ones(len(p), dtype=np.bool_) if p.validity is None else p.validity for p in parts]
+    )
+
+
+def _concat_offsets(parts: Sequence[Int64Array]) -> Int64Array:
+    lengths = np.concatenate([np.diff(p) for p in parts])
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _as(kind: type[KindT], value: object) -> KindT:
+    if not isinstance(value, kind):
+        raise InternalError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
