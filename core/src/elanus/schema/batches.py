@@ -8,6 +8,7 @@ offsets, values).
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,9 +63,10 @@ class StringColumn:
         return StringColumn(offsets, self.data[source], _take_validity(self.validity, rows))
 
     def to_pylist(self) -> list[object]:
-        raw = memoryview(np.ascontiguousarray(self.data))
-        ends = self.offsets.tolist()
-        texts = [str(raw[a:b], "utf-8") for a, b in zip(ends, ends[1:], strict=False)]
+        first, last = int(self.offsets[0]), int(self.offsets[-1])
+        raw = self.data[first:last].tobytes()
+        ends = (self.offsets - first).tolist()
+        texts: list[object] = [str(raw[a:b], "utf-8") for a, b in itertools.pairwise(ends)]
         return _with_nulls(texts, self.validity)
 
     def to_json_list(self) -> list[object]:
@@ -90,7 +92,7 @@ class ArrayColumn:
     def to_pylist(self) -> list[object]:
         items = self.items.to_pylist()
         ends = self.offsets.tolist()
-        rows: list[object] = [items[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        rows: list[object] = [items[a:b] for a, b in itertools.pairwise(ends)]
         return _with_nulls(rows, self.validity)
 
 
@@ -140,7 +142,7 @@ class SparseVectorColumn:
         ends = self.offsets.tolist()
         rows: list[object] = [
             dict(zip(self.indices[a:b].tolist(), self.values[a:b].tolist(), strict=True))
-            for a, b in zip(ends, ends[1:], strict=False)
+            for a, b in itertools.pairwise(ends)
         ]
         return _with_nulls(rows, self.validity)
 

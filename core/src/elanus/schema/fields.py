@@ -1,0 +1,182 @@
+"""What can one field of a collection be?
+
+A ``Field`` is checked when it is made: a schema never holds a field that no entity could fill.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, fields
+
+from elanus.errors import SchemaError
+from elanus.schema.functions import BM25
+from elanus.types import DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
+
+NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+MAX_NAME_LENGTH = 255
+MAX_DIM = 32_768
+"""Milvus' limit on the dimensions of a dense vector."""
+MAX_ARRAY_CAPACITY = 4_096
+"""Milvus' limit on the elements of an ARRAY."""
+
+AnalyzerSpec = str | Mapping[str, object]
+"""Name of an analyzer, or its parameters in Milvus' form."""
+
+
+def check_name(name: object, what: str) -> str:
+    """Return ``name`` if a field or collection may have it.
+
+    Raises:
+        SchemaError: Not a string, empty, too long, or with characters outside
+            ``[A-Za-z0-9_]`` or a leading digit.
+    """
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not NAME_PATTERN.match(name):
+        raise SchemaError(
+            f"{what} name {name!r} is not valid: expected a letter or underscore followed by "
+            f"letters, digits or underscores, at most {MAX_NAME_LENGTH} characters"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One typed column of a collection.
+
+    Attributes:
+        name: Letters, digits and underscores, at most 255 characters.
+        dtype: Type of the values.
+        primary: True for the one field that identifies entities; INT64 or VARCHAR.
+        auto_id: The engine makes the primary keys.
+        nullable: None may be stored. Not for primary keys and vectors.
+        default: Value of entities that do not give one.
+        max_length: Longest VARCHAR (or VARCHAR array element) in UTF-8 bytes; None: no limit.
+        element_type: Type of the elements of an ARRAY; a scalar type.
+        max_capacity: Most elements of an ARRAY, 1 to 4096; None: 4096.
+        dim: Dimensions of a FLOAT_VECTOR, 1 to 32768.
+        metric: COSINE (default), IP or L2 for dense vectors, IP for sparse ones, BM25 for a
+            field with a ``source``.
+        analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
+        source: Function that fills this field, such as ``BM25("title")``.
+        description: Free text.
+
+    Raises:
+        SchemaError: The attributes contradict each other.
+    """
+
+    name: str
+    dtype: DataType
+    _: KW_ONLY
+    primary: bool = False
+    auto_id: bool = False
+    nullable: bool = False
+    default: object = None
+    max_length: int | None = None
+    element_type: DataType | None = None
+    max_capacity: int | None = None
+    dim: int | None = None
+    metric: MetricType | str | None = None
+    analyzer: AnalyzerSpec | None = None
+    source: BM25 | None = None
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "field")
+        object.__setattr__(self, "dtype", _parse_enum(DataType, self.dtype, self, "dtype"))
+        if self.element_type is not None:
+            parsed = _parse_enum(DataType, self.element_type, self, "element_type")
+            object.__setattr__(self, "element_type", parsed)
+        object.__setattr__(self, "metric", _resolve_metric(self))
+        _check_key(self)
+        _check_sizes(self)
+        _check_text(self)
+        if self.nullable and (self.primary or self.dtype.is_vector):
+            raise _error(self, "primary keys and vectors cannot be nullable")
+        if self.default is not None and (self.primary or self.dtype.is_vector):
+            raise _error(self, "primary keys and vectors cannot have a default")
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether entities carry a value of this field; the output of a function is derived."""
+        return self.source is None
+
+    @property
+    def metric_type(self) -> MetricType:
+        """The metric of a vector field."""
+        if not isinstance(self.metric, MetricType):
+            raise _error(self, f"{self.dtype.name} has no metric")
+        return self.metric
+
+
+def _parse_enum(kind: type[DataType], value: object, field: Field, what: str) -> DataType:
+    try:
+        return kind[value.upper()] if isinstance(value, str) else kind(value)  # type: ignore[arg-type]
+    except (KeyError, ValueError):
+        names = ", ".join(t.name for t in kind)
+        raise _error(
+            field, f"{what} {value!r} is not a data type; expected one of {names}"
+        ) from None
+
+
+def _resolve_metric(field: Field) -> MetricType | None:
+    if not field.dtype.is_vector:
+        if field.metric is not None:
+            raise _error(field, f"{field.dtype.name} takes no metric")
+        return None
+    if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+        allowed: tuple[MetricType, ...] = (MetricType.BM25 if field.source else MetricType.IP,)
+    else:
+        allowed = (MetricType.COSINE, MetricType.IP, MetricType.L2)
+    if field.metric is None:
+        return allowed[0]
+    name = str(field.metric).upper()
+    if name not in allowed:
+        names = ", ".join(allowed)
+        raise _error(field, f"metric {field.metric!r} does not fit; expected one of {names}")
+    return MetricType(name)
+
+
+def _check_key(field: Field) -> None:
+    if field.primary and field.dtype not in (DataType.INT64, DataType.VARCHAR):
+        raise _error(field, f"a primary key is INT64 or VARCHAR, got {field.dtype.name}")
+    if field.auto_id and not field.primary:
+        raise _error(field, "auto_id is only for the primary key")
+
+
+def _check_sizes(field: Field) -> None:
+    if field.dtype is DataType.FLOAT_VECTOR:
+        if not isinstance(field.dim, int) or not 1 <= field.dim <= MAX_DIM:
+            raise _error(field, f"FLOAT_VECTOR needs dim=1..{MAX_DIM}, got {field.dim!r}")
+    elif field.dim is not None:
+        raise _error(field, f"{field.dtype.name} takes no dim")
+    if field.dtype is DataType.ARRAY:
+        element = field.element_type
+        if element is None or (element not in NUMPY_DTYPES and element is not DataType.VARCHAR):
+            raise _error(field, "ARRAY needs element_type=, one of the scalar types but JSON")
+        capacity = field.max_capacity
+        if capacity is not None and not 1 <= capacity <= MAX_ARRAY_CAPACITY:
+            raise _error(field, f"max_capacity must be 1..{MAX_ARRAY_CAPACITY}, got {capacity!r}")
+    elif field.element_type is not None or field.max_capacity is not None:
+        raise _error(field, "element_type and max_capacity are only for ARRAY")
+    if field.max_length is not None:
+        if DataType.VARCHAR not in (field.dtype, field.element_type):
+            raise _error(field, "max_length is only for VARCHAR")
+        if field.max_length < 1:
+            raise _error(field, f"max_length must be at least 1 byte, got {field.max_length!r}")
+
+
+def _check_text(field: Field) -> None:
+    if field.analyzer is not None and field.dtype is not DataType.VARCHAR:
+        raise _error(field, "analyzer is only for VARCHAR")
+    if field.source is not None and field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
+        raise _error(field, f"BM25 fills a SPARSE_FLOAT_VECTOR, not a {field.dtype.name}")
+
+
+def _error(field: Field, message: str) -> SchemaError:
+    return SchemaError(f"field {field.name!r}: {message}")
+
+
+FIELD_ATTRIBUTES = tuple(f.name for f in fields(Field) if f.name != "_")
+"""Attribute names of ``Field`` in declaration order, for serialization."""
+
+__all__ = ["DENSE_METRICS", "FIELD_ATTRIBUTES", "AnalyzerSpec", "Field", "check_name"]

@@ -1,0 +1,74 @@
+"""How is a schema written down?
+
+As plain JSON values under a version number. A newer version is refused by name; unknown keys of
+the same version are an error, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from elanus.errors import FormatVersionError, SchemaError
+from elanus.schema.collection import Schema
+from elanus.schema.fields import FIELD_ATTRIBUTES, Field
+from elanus.schema.functions import BM25
+
+SCHEMA_VERSION = 1
+
+
+def schema_to_json(schema: Schema) -> dict[str, Any]:
+    """Return ``schema`` as JSON values; attributes at their default are left out."""
+    return {
+        "version": SCHEMA_VERSION,
+        "dynamic": schema.dynamic,
+        "description": schema.description,
+        "fields": [_field_to_json(f) for f in schema.fields],
+    }
+
+
+def schema_from_json(stored: Mapping[str, Any]) -> Schema:
+    """Return the schema that ``schema_to_json`` wrote.
+
+    Raises:
+        FormatVersionError: Written by a newer version.
+        SchemaError: Not a schema.
+    """
+    version = stored.get("version")
+    if version != SCHEMA_VERSION:
+        raise FormatVersionError(
+            f"schema version {version!r} cannot be read by this version of elanus, which knows "
+            f"{SCHEMA_VERSION}; upgrade elanus"
+        )
+    return Schema(
+        [_field_from_json(f) for f in stored["fields"]],
+        dynamic=stored["dynamic"],
+        description=stored["description"],
+    )
+
+
+def _field_to_json(field: Field) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": field.name, "dtype": field.dtype.name}
+    plain = Field.__dataclass_fields__
+    for name in FIELD_ATTRIBUTES[2:]:
+        value = getattr(field, name)
+        if value == plain[name].default:
+            continue
+        if name == "source":
+            made[name] = {"bm25": asdict(value)}
+        elif name == "element_type":
+            made[name] = value.name
+        else:
+            made[name] = str(value) if name == "metric" else value
+    return made
+
+
+def _field_from_json(stored: Mapping[str, Any]) -> Field:
+    unknown = sorted(set(stored) - set(FIELD_ATTRIBUTES))
+    if unknown:
+        raise SchemaError(f"stored field has unknown attributes: {', '.join(unknown)}")
+    options = dict(stored)
+    if "source" in options:
+        options["source"] = BM25(**options["source"]["bm25"])
+    return Field(options.pop("name"), options.pop("dtype"), **options)
