@@ -1,0 +1,281 @@
+"""Which embedder or reranker does a name stand for?
+
+Names are declared by entry points, in the groups ``elanus.embeddings`` and ``elanus.rerankers``;
+the value is a factory that takes keyword arguments. A factory is imported when it is first asked
+for. A provider is never guessed from a part of a model name: the text before the first ":" is the
+name, the text after it goes to the factory as ``model``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Final, cast
+
+from elanus.errors import InvalidArgumentError, PluginError, PluginNotInstalledError
+from elanus.plugins.protocols import Embedder, Reranker, SparseEmbedder, VectorKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One kind of plug-in.
+
+    Attributes:
+        noun: What it is called in messages.
+        entry_points: Its entry-point group.
+        members: Attributes that every plug-in of the group has.
+        provided_by: What to install for the names that are known to exist.
+        distribution: What to install for any name at all.
+    """
+
+    noun: str
+    entry_points: str
+    members: tuple[str, ...]
+    provided_by: Mapping[str, str]
+    distribution: str
+
+
+_EMBEDDERS: Final = _Group(
+    noun="embedder",
+    entry_points="elanus.embeddings",
+    members=("info", "embed_documents", "embed_queries"),
+    provided_by={
+        "hash": "elanus-embeddings",
+        "minilm": "elanus-embeddings[minilm]",
+        "sentence-transformers": "elanus-embeddings[sentence-transformers]",
+    },
+    distribution="elanus-embeddings",
+)
+_RERANKERS: Final = _Group(
+    noun="reranker",
+    entry_points="elanus.rerankers",
+    members=("info", "score"),
+    provided_by={
+        "lexical": "elanus-rerankers",
+        "cross-encoder": "elanus-rerankers[cross-encoder]",
+    },
+    distribution="elanus-rerankers",
+)
+
+
+def get_embedder(spec: str | Embedder, /, **config: object) -> Embedder:
+    """Return the dense embedder that ``spec`` stands for.
+
+    Args:
+        spec: A name (``"minilm"``), a name with a model (``"sentence-transformers:BAAI/bge-m3"``),
+            or an object that fulfils ``Embedder``, which is returned as it is.
+        config: Keyword arguments of the factory.
+
+    Raises:
+        PluginNotInstalledError: Nothing installed has this name, or a package that it needs is
+            missing.
+        InvalidArgumentError: The factory does not take these arguments, the object does not fulfil
+            the protocol, or the embedder is a sparse one.
+        PluginError: Two distributions claim the name, or its factory returned something else.
+    """
+    embedder = cast(Embedder, _resolve(_EMBEDDERS, spec, config))
+    _check_kind(embedder, VectorKind.DENSE, spec)
+    return embedder
+
+
+def get_sparse_embedder(spec: str | SparseEmbedder, /, **config: object) -> SparseEmbedder:
+    """Return the sparse embedder that ``spec`` stands for; else as ``get_embedder``."""
+    embedder = cast(SparseEmbedder, _resolve(_EMBEDDERS, spec, config))
+    _check_kind(embedder, VectorKind.SPARSE, spec)
+    return embedder
+
+
+def get_reranker(spec: str | Reranker, /, **config: object) -> Reranker:
+    """Return the reranker that ``spec`` stands for; else as ``get_embedder``."""
+    return cast(Reranker, _resolve(_RERANKERS, spec, config))
+
+
+def embedder_from_config(config: Mapping[str, object]) -> Embedder:
+    """Build the embedder that ``plugin_config`` described.
+
+    Raises:
+        PluginNotInstalledError: It was an object of the user's own, or is not installed here.
+    """
+    name, params = _stored(_EMBEDDERS, config)
+    return get_embedder(name, **params)
+
+
+def reranker_from_config(config: Mapping[str, object]) -> Reranker:
+    """Build the reranker that ``plugin_config`` described; else as ``embedder_from_config``."""
+    name, params = _stored(_RERANKERS, config)
+    return get_reranker(name, **params)
+
+
+def installed_embedders() -> tuple[str, ...]:
+    """Return the names of the installed embedders, dense and sparse, sorted."""
+    return tuple(sorted(_declared(_EMBEDDERS.entry_points)))
+
+
+def installed_rerankers() -> tuple[str, ...]:
+    """Return the names of the installed rerankers, sorted."""
+    return tuple(sorted(_declared(_RERANKERS.entry_points)))
+
+
+def require_package(module: str, *, plugin: str, extra: str) -> ModuleType:
+    """Import an optional package that a plug-in needs.
+
+    Args:
+        module: Import name of the package.
+        plugin: Name of the plug-in, for the message.
+        extra: What pip has to install, such as ``"elanus-embeddings[minilm]"``.
+
+    Raises:
+        PluginNotInstalledError: The package is not installed, or cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise PluginNotInstalledError(
+            f"{plugin!r} needs the package {module!r}, which cannot be imported ({error}): "
+            f"pip install '{extra}'",
+            name=plugin,
+            extra=extra,
+        ) from error
+
+
+def _resolve(group: _Group, spec: object, config: Mapping[str, object]) -> object:
+    if not isinstance(spec, str):
+        _check_members(group, spec)
+        if config:
+            raise InvalidArgumentError(
+                f"{group.noun}: options {sorted(config)} were given with a finished "
+                f"{type(spec).__name__}; options go with a name"
+            )
+        return spec
+    name, colon, model = spec.partition(":")
+    params = dict(config)
+    if colon:
+        if not model or "model" in params:
+            raise InvalidArgumentError(
+                f"{group.noun} {spec!r}: expected one model, as 'name:model' or as model=..., got "
+                f"{model!r} and {params.get('model')!r}"
+            )
+        params["model"] = model
+    made = _call(group, name, _factory(group, name), params)
+    missing = _missing_members(group, made)
+    if missing:
+        raise PluginError(
+            f"{group.noun} {name!r}: its factory returned {type(made).__name__}, which lacks "
+            f"{', '.join(missing)}"
+        )
+    return made
+
+
+def _factory(group: _Group, name: str) -> Callable[..., object]:
+    if name not in _declared(group.entry_points):
+        # Something may have been installed since the last look, as happens in notebooks.
+        _declared.cache_clear()
+    found = _declared(group.entry_points).get(name, ())
+    if not found:
+        raise _not_installed(group, name)
+    if len(found) > 1:
+        owners = sorted(point.dist.name if point.dist else point.value for point in found)
+        raise PluginError(
+            f"{group.noun} {name!r} is declared by {' and '.join(owners)}: uninstall all but one"
+        )
+    try:
+        factory = found[0].load()
+    except ImportError as error:
+        extra = group.provided_by.get(name)
+        raise PluginNotInstalledError(
+            f"{group.noun} {name!r} ({found[0].value}) cannot be imported: {error}",
+            name=name,
+            extra=extra,
+        ) from error
+    return cast(Callable[..., object], factory)
+
+
+def _call(
+    group: _Group, name: str, factory: Callable[..., object], params: Mapping[str, object]
+) -> object:
+    signature = inspect.signature(factory)
+    try:
+        signature.bind(**params)
+    except TypeError as error:
+        accepted = ", ".join(signature.parameters) or "none"
+        raise InvalidArgumentError(
+            f"{group.noun} {name!r}: {error}; its options are: {accepted}"
+        ) from error
+    return factory(**params)
+
+
+def _not_installed(group: _Group, name: str) -> PluginNotInstalledError:
+    installed = sorted(_declared(group.entry_points))
+    extra = group.provided_by.get(name)
+    lines = [f"no {group.noun} called {name!r} is installed."]
+    lines.append(f"Installed: {', '.join(installed) or 'none'}.")
+    close = difflib.get_close_matches(name, {*installed, *group.provided_by} - {name}, n=1)
+    if extra is None and close:
+        lines.append(f"Did you mean {close[0]!r}?")
+        if close[0] not in installed:
+            extra = group.provided_by[close[0]]
+    if extra is None and not installed:
+        extra = group.distribution
+    if extra is not None:
+        lines.append(f"To install: pip install '{extra}'.")
+    lines.append("A model is named after its provider, as in 'provider:model'.")
+    return PluginNotInstalledError(" ".join(lines), name=name, extra=extra)
+
+
+@functools.cache
+def _declared(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in entry_points(group=group):
+        found[point.name] = (*found.get(point.name, ()), point)
+    return found
+
+
+def _missing_members(group: _Group, plugin: object) -> list[str]:
+    return [member for member in group.members if not _has(plugin, member)]
+
+
+def _has(plugin: object, member: str) -> bool:
+    # A look without evaluation first: ``info`` of a local model may have to load it.
+    try:
+        inspect.getattr_static(plugin, member)
+    except AttributeError:
+        return hasattr(plugin, member)
+    return True
+
+
+def _check_members(group: _Group, plugin: object) -> None:
+    missing = _missing_members(group, plugin)
+    if missing:
+        raise InvalidArgumentError(
+            f"{group.noun}: expected a name or an object with {', '.join(group.members)}; "
+            f"{type(plugin).__name__} lacks {', '.join(missing)}"
+        )
+
+
+def _check_kind(embedder: Embedder | SparseEmbedder, kind: VectorKind, spec: object) -> None:
+    found = embedder.info.kind
+    if found is not kind:
+        raise InvalidArgumentError(
+            f"embedder {spec!r} makes {found} vectors, expected one that makes {kind} vectors"
+        )
+
+
+def _stored(group: _Group, config: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    name, params = config.get("name"), config.get("params")
+    if not isinstance(name, str):
+        raise InvalidArgumentError(
+            f"stored {group.noun}: expected a mapping with 'name' and 'params', got {config!r}"
+        )
+    if not isinstance(params, Mapping):
+        raise PluginNotInstalledError(
+            f"the stored {group.noun} {name!r} is an object of your own that cannot be built from "
+            f"its configuration: pass {group.noun}=... when you open the collection",
+            name=name,
+        )
+    return name, {str(key): value for key, value in params.items()}
