@@ -1,0 +1,1 @@
+"""Given a query, which rows of this segment?"""

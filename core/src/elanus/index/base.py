@@ -1,0 +1,174 @@
+"""What does every index promise?
+
+One contract per kind of index, on this page; the suite in ``elanus.testing.vector_index`` runs
+against every implementation. Row ids are positions in one segment, ``0..n-1``, int64 in arrays.
+Distances are float32, smaller is nearer for every metric (see ``MetricType``); equal distances are
+ordered by the smaller row id. An index is immutable once built, safe from many threads, and
+releases the GIL while it searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from elanus.kernels.bitset import Bitset
+from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Rows found for one query, nearest first; both arrays have shape ``(m,)``."""
+
+    row_ids: Int64Array
+    distances: Float32Array
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @classmethod
+    def none(cls) -> Candidates:
+        return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTable:
+    """Rows found for ``nq`` queries, both arrays of shape ``(nq, limit)``.
+
+    Missing places hold row id -1 and distance +inf.
+    """
+
+    row_ids: Int64Array
+    distances: Float32Array
+
+    def query(self, i: int) -> Candidates:
+        """Return the candidates of query ``i`` without the padding."""
+        found = int(np.count_nonzero(self.row_ids[i] >= 0))
+        return Candidates(self.row_ids[i, :found], self.distances[i, :found])
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRows:
+    """The vectors of one segment, as an index reads them.
+
+    Attributes:
+        values: float32, C-contiguous, shape ``(n, dim)``, as the user gave them.
+        scale: float32 of shape ``(n,)``: 1 / length of each row for COSINE (0 for a zero row),
+            None for the other metrics.
+        metric: L2, IP or COSINE.
+    """
+
+    values: Float32Array
+    scale: Float32Array | None
+    metric: MetricType
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.values)
+
+    @property
+    def dim(self) -> int:
+        return int(self.values.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCost:
+    """What one query would cost, for the planner: pure numbers, no measuring at query time.
+
+    Attributes:
+        ns_per_scanned_row: Exact distance to one row, in nanoseconds.
+        ns_per_candidate: One place of the candidate list of a graph walk, in nanoseconds;
+            0 when the index only scans.
+    """
+
+    ns_per_scanned_row: float
+    ns_per_candidate: float = 0.0
+
+
+class VectorIndex(Protocol):
+    """Nearest rows of one segment to dense queries."""
+
+    @property
+    def index_type(self) -> str:
+        """Name in the registry, such as ``"FLAT"``."""
+        ...
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that the index covers."""
+        ...
+
+    @property
+    def cost(self) -> SearchCost:
+        """Cost model, measured when the index was built."""
+        ...
+
+    def ef_for(self, recall: float, limit: int) -> int | None:
+        """Return the smallest candidate list that reaches ``recall`` at ``limit``.
+
+        None means that only an exact scan does.
+        """
+        ...
+
+    def estimated_recall(self, ef: int, limit: int) -> float:
+        """Return the recall measured at build time for this candidate list and limit."""
+        ...
+
+    def search(
+        self,
+        queries: Float32Array,
+        limit: int,
+        *,
+        allowed: Bitset | None = None,
+        ef: int | None = None,
+    ) -> CandidateTable:
+        """Return the nearest allowed rows to each query, nearest first.
+
+        Args:
+            queries: float32, C-contiguous, shape ``(nq, dim)``; of unit length for COSINE.
+            limit: Rows wanted per query, at least 1.
+            allowed: Rows that may be returned, ``num_rows`` bits; None allows every row. The
+                result always has ``min(limit, allowed rows)`` rows: an approximate index goes on
+                until it has them.
+            ef: Candidate list size in rows; None searches exactly.
+
+        Raises:
+            InvalidArgumentError: ``queries`` has the wrong dtype or shape, or ``limit`` < 1.
+        """
+        ...
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        """Return a JSON header and named arrays from which ``open`` makes the same index."""
+        ...
+
+
+class VectorIndexType(Protocol):
+    """How an index is built and opened; one per entry of the registry."""
+
+    @property
+    def name(self) -> str:
+        """Name in the registry, upper case."""
+        ...
+
+    def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return checked build parameters with their defaults.
+
+        Raises:
+            InvalidArgumentError: An unknown parameter, or a value out of range.
+        """
+        ...
+
+    def build(
+        self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
+    ) -> VectorIndex:
+        """Build over ``rows``; ``checkpoint`` is called often and may raise to cancel."""
+        ...
+
+    def open(
+        self, rows: VectorRows, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+    ) -> VectorIndex:
+        """Open what ``to_arrays`` gave."""
+        ...

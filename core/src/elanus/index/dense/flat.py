@@ -1,0 +1,80 @@
+"""Exact search by scanning every allowed row: the oracle of the other indexes.
+
+Needs no building and no memory of its own, so that it also serves rows that were just inserted
+and segments whose index is still being built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from elanus.errors import InvalidArgumentError
+from elanus.index.base import CandidateTable, SearchCost, VectorRows
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.distance import scan_topk
+from elanus.types import AnyArray, Float32Array
+
+NS_PER_SCANNED_VALUE = 0.14
+"""Cost of one float32 of an exact scan, measured with AVX2 on vectors that lie in memory."""
+
+
+class FlatIndex:
+    """Exact scan over the rows of one segment."""
+
+    index_type = "FLAT"
+
+    def __init__(self, rows: VectorRows) -> None:
+        self._rows = rows
+
+    @property
+    def num_rows(self) -> int:
+        return self._rows.num_rows
+
+    @property
+    def cost(self) -> SearchCost:
+        return SearchCost(ns_per_scanned_row=NS_PER_SCANNED_VALUE * self._rows.dim)
+
+    def ef_for(self, recall: float, limit: int) -> int | None:
+        return None
+
+    def estimated_recall(self, ef: int, limit: int) -> float:
+        return 1.0
+
+    def search(
+        self,
+        queries: Float32Array,
+        limit: int,
+        *,
+        allowed: Bitset | None = None,
+        ef: int | None = None,
+    ) -> CandidateTable:
+        rows = self._rows
+        row_ids, distances = scan_topk(
+            rows.metric, queries, rows.values, limit, row_scale=rows.scale, allowed=allowed
+        )
+        return CandidateTable(row_ids, distances)
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        return {}, {}
+
+
+class FlatType:
+    """Registry entry of FLAT."""
+
+    name = "FLAT"
+
+    def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if params:
+            raise InvalidArgumentError(f"FLAT takes no parameters, got {', '.join(sorted(params))}")
+        return {}
+
+    def build(
+        self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
+    ) -> FlatIndex:
+        return FlatIndex(rows)
+
+    def open(
+        self, rows: VectorRows, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+    ) -> FlatIndex:
+        return FlatIndex(rows)

@@ -1,0 +1,247 @@
+"""Approximate search on a Hierarchical Navigable Small World graph.
+
+The graph is hnswlib's; distances of what it returns are computed again by our kernel, so that a
+row has the same score whether a graph, a scan or the memtable found it.
+
+Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
+Hierarchical Navigable Small World graphs", arXiv:1603.09320.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from elanus.errors import CorruptionError, InvalidArgumentError, PluginNotInstalledError
+from elanus.index.base import CandidateTable, SearchCost, VectorRows
+from elanus.index.dense.flat import FlatIndex
+from elanus.index.recall import RecallCurve, measure_recall
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.distance import distances_to_rows
+from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
+
+BUILD_CHUNK_ROWS = 2_000
+"""Rows added between two looks at the cancel flag: well under a second of work."""
+_SPACES = {MetricType.L2: "l2", MetricType.IP: "ip", MetricType.COSINE: "cosine"}
+
+
+class HnswIndex:
+    """A built graph over the rows of one segment."""
+
+    index_type = "HNSW"
+
+    def __init__(self, graph: Any, rows: VectorRows, curve: RecallCurve) -> None:
+        self._graph = graph
+        self._rows = rows
+        self._curve = curve
+        self._flat = FlatIndex(rows)
+        self._gate = _EfGate(graph)
+
+    @property
+    def num_rows(self) -> int:
+        return self._rows.num_rows
+
+    @property
+    def cost(self) -> SearchCost:
+        return SearchCost(self._curve.ns_per_scanned_row, self._curve.ns_per_candidate)
+
+    def ef_for(self, recall: float, limit: int) -> int | None:
+        return self._curve.ef_for(recall, limit)
+
+    def estimated_recall(self, ef: int, limit: int) -> float:
+        return self._curve.estimate(ef, limit)
+
+    def search(
+        self,
+        queries: Float32Array,
+        limit: int,
+        *,
+        allowed: Bitset | None = None,
+        ef: int | None = None,
+    ) -> CandidateTable:
+        if ef is None or limit >= self.num_rows:
+            return self._flat.search(queries, limit, allowed=allowed)
+        row_ids = np.full((len(queries), limit), -1, dtype=np.int64)
+        distances = np.full((len(queries), limit), np.inf, dtype=np.float32)
+        if allowed is None:
+            found = self._walk(queries, max(ef, limit), ef)[:, :limit]
+            for i, query in enumerate(queries):
+                self._fill(query, found[i], row_ids[i], distances[i])
+            return CandidateTable(row_ids, distances)
+        wanted = min(limit, allowed.count())
+        is_allowed = allowed.to_mask()
+        # One query at a time: each goes on until it has enough allowed rows.
+        for i in range(len(queries)):
+            query = queries[i : i + 1]
+            rows = self._walk_filtered(query, wanted, is_allowed, ef)
+            if rows is None:
+                exact = self._flat.search(query, limit, allowed=allowed)
+                row_ids[i], distances[i] = exact.row_ids[0], exact.distances[0]
+            else:
+                self._fill(query[0], rows[:limit], row_ids[i], distances[i])
+        return CandidateTable(row_ids, distances)
+
+    def _walk(self, queries: Float32Array, limit: int, ef: int) -> Int64Array:
+        """Return row ids of shape ``(nq, min(limit, n))``, nearest first."""
+        limit = min(limit, self.num_rows)
+        with self._gate.at_least(max(ef, limit)):
+            labels, _ = self._graph.knn_query(queries, k=limit, num_threads=1)
+        found: Int64Array = labels.astype(np.int64)
+        return found
+
+    def _walk_filtered(
+        self, query: Float32Array, wanted: int, is_allowed: AnyArray, ef: int
+    ) -> Int64Array | None:
+        """Pull candidates, twice as many each time, until ``wanted`` of them are allowed.
+
+        Returns None when a scan of the allowed rows has become the cheaper way.
+        """
+        scan_ns = self.cost.ns_per_scanned_row * float(np.count_nonzero(is_allowed))
+        # Half of the list must be left over: the last candidates of a walk are the ones it
+        # is least sure of.
+        depth = max(ef, 2 * wanted)
+        while depth < self.num_rows and depth * self.cost.ns_per_candidate <= scan_ns:
+            found = self._walk(query, depth, depth)[0]
+            kept: Int64Array = found[is_allowed[found]]
+            if len(kept) >= 2 * wanted or (len(kept) >= wanted and depth >= 4 * ef):
+                return kept
+            depth *= 2
+        return None
+
+    def _fill(
+        self, query: Float32Array, found: Int64Array, row_ids: AnyArray, distances: AnyArray
+    ) -> None:
+        rows = self._rows
+        exact = distances_to_rows(rows.metric, query, rows.values, found, row_scale=rows.scale)
+        order = np.lexsort((found, exact))
+        row_ids[: len(found)] = found[order]
+        distances[: len(found)] = exact[order]
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        state = self._graph.__getstate__()[0]
+        arrays = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
+        header = {k: v for k, v in state.items() if not isinstance(v, np.ndarray)}
+        return {"graph": header, "curve": self._curve.to_json()}, arrays
+
+
+class _EfGate:
+    """Shares one graph between searches that want different candidate lists.
+
+    hnswlib keeps ``ef`` on the graph. A search may run with a larger one than it asked for,
+    never with a smaller one; the value goes down only while nobody searches.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+        self._lock = threading.Lock()
+        self._ef = int(graph.ef)
+        self._running = 0
+
+    @contextmanager
+    def at_least(self, ef: int) -> Iterator[None]:
+        with self._lock:
+            if ef > self._ef or (self._running == 0 and ef != self._ef):
+                self._graph.set_ef(ef)
+                self._ef = ef
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+class HnswType:
+    """Registry entry of HNSW."""
+
+    name = "HNSW"
+    _ranges: Mapping[str, tuple[int, int, int]] = {
+        # name: (least, most, default); limits as in Milvus
+        "M": (2, 2048, 16),
+        "ef_construction": (8, 4096, 128),
+    }
+
+    def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        given = {("ef_construction" if k == "efConstruction" else k): v for k, v in params.items()}
+        unknown = sorted(set(given) - set(self._ranges))
+        if unknown:
+            raise InvalidArgumentError(
+                f"HNSW has no parameter {unknown[0]!r}; it takes {', '.join(self._ranges)}"
+            )
+        parsed: dict[str, int] = {}
+        for name, (least, most, default) in self._ranges.items():
+            value = given.get(name, default)
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+                raise InvalidArgumentError(
+                    f"HNSW {name} must be an integer in {least}..{most}, got {value!r}"
+                )
+            parsed[name] = value
+        return parsed
+
+    def build(
+        self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
+    ) -> HnswIndex:
+        graph = _hnswlib().Index(_SPACES[rows.metric], rows.dim)
+        graph.init_index(
+            max_elements=rows.num_rows, M=params["M"], ef_construction=params["ef_construction"]
+        )
+        threads = os.cpu_count() or 1
+        for start in range(0, rows.num_rows, BUILD_CHUNK_ROWS):
+            checkpoint()
+            stop = min(start + BUILD_CHUNK_ROWS, rows.num_rows)
+            graph.add_items(rows.values[start:stop], np.arange(start, stop), num_threads=threads)
+        return HnswIndex(graph, rows, _measured(graph, rows))
+
+    def open(
+        self, rows: VectorRows, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+    ) -> HnswIndex:
+        state = {**header["graph"], **arrays}
+        if state["cur_element_count"] != rows.num_rows or state["dim"] != rows.dim:
+            raise CorruptionError(
+                f"HNSW graph covers {state['cur_element_count']} rows of dim {state['dim']}, its "
+                f"segment has {rows.num_rows} of dim {rows.dim}"
+            )
+        return HnswIndex(_hnswlib().Index(state), rows, RecallCurve.from_json(header["curve"]))
+
+
+def _measured(graph: Any, rows: VectorRows) -> RecallCurve:
+    flat = FlatIndex(rows)
+    queries = rows.values if rows.scale is None else rows.values * rows.scale[:, None]
+
+    def exact(sample: Float32Array, limit: int) -> Int64Array:
+        return flat.search(sample, limit).row_ids
+
+    def approximate(sample: Float32Array, limit: int, ef: int) -> Int64Array:
+        graph.set_ef(max(ef, limit))
+        labels, _ = graph.knn_query(sample, k=limit, num_threads=1)
+        found: Int64Array = labels.astype(np.int64)
+        return found
+
+    return measure_recall(queries, exact, approximate)
+
+
+def is_available() -> bool:
+    """Whether hnswlib is installed."""
+    try:
+        _hnswlib()
+    except PluginNotInstalledError:
+        return False
+    return True
+
+
+def _hnswlib() -> Any:
+    try:
+        import hnswlib
+    except ImportError as error:
+        raise PluginNotInstalledError(
+            "index type HNSW needs the package hnswlib: pip install 'elanus[hnsw]', "
+            "or use index type FLAT",
+            name="HNSW",
+            extra="elanus[hnsw]",
+        ) from error
+    return hnswlib

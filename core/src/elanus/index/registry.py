@@ -1,0 +1,38 @@
+"""Which class stands behind the name of an index type?"""
+
+from __future__ import annotations
+
+from elanus.errors import InvalidArgumentError
+from elanus.index.base import VectorIndexType
+from elanus.index.dense.flat import FlatType
+from elanus.index.dense.hnsw import HnswType, is_available
+
+AUTO = "AUTO"
+"""The engine chooses: a graph for large segments where one is installed, else a scan."""
+_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType())}
+_ALIASES = {"AUTOINDEX": AUTO}
+
+
+def index_type(name: str) -> VectorIndexType:
+    """Return the index type with this name (case does not matter); AUTO is resolved.
+
+    Raises:
+        InvalidArgumentError: No such index type.
+    """
+    wanted = canonical_name(name)
+    if wanted == AUTO:
+        wanted = "HNSW" if is_available() else "FLAT"
+    return _TYPES[wanted]
+
+
+def canonical_name(name: str) -> str:
+    """Return the name as it is stored in a collection.
+
+    Raises:
+        InvalidArgumentError: No such index type.
+    """
+    wanted = _ALIASES.get(name.upper(), name.upper())
+    if wanted != AUTO and wanted not in _TYPES:
+        names = ", ".join([AUTO, *_TYPES])
+        raise InvalidArgumentError(f"no index type {name!r}; expected one of {names}")
+    return wanted

@@ -1,0 +1,124 @@
+"""Which entities match a filter, or have these keys?
+
+Answers come in the order of the primary key, so that paging with ``offset`` is stable however
+rows are split into segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elanus.filter import BoundFilter
+from elanus.query.projection import project_places, read_pks
+from elanus.query.sources import SearchSource, allowed_rows, matching_mask
+from elanus.schema.batches import FixedColumn
+from elanus.schema.collection import Schema
+from elanus.types import Int64Array, PrimaryKey
+
+Place = tuple[int, int]
+"""(source number, row id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRequest:
+    """Entities that pass a filter.
+
+    Attributes:
+        output: Fields to return.
+        filters: All must pass.
+        limit: Most entities; None: all.
+        offset: Entities to leave out at the front.
+    """
+
+    output: tuple[str, ...]
+    filters: tuple[BoundFilter, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+
+
+def query_entities(
+    schema: Schema, sources: Sequence[SearchSource], request: EntityRequest
+) -> list[dict[str, Any]]:
+    """Return the matching entities in the order of their primary key."""
+    stop = None if request.limit is None else request.offset + request.limit
+    places = _ordered_places(schema, sources, request.filters, stop)
+    return project_places(schema, sources, places[request.offset : stop], request.output)
+
+
+def count_entities(sources: Sequence[SearchSource], filters: Sequence[BoundFilter]) -> int:
+    """Return how many entities match."""
+    return sum(allowed_rows(source, filters).count for source in sources)
+
+
+def matching_pks(
+    schema: Schema, sources: Sequence[SearchSource], filters: Sequence[BoundFilter]
+) -> list[PrimaryKey]:
+    """Return the keys of all matching entities, in no order."""
+    pks: list[PrimaryKey] = []
+    for source in sources:
+        pks += read_pks(schema, source, _matching_rows(source, filters))
+    return pks
+
+
+def get_entities(
+    schema: Schema,
+    sources: Sequence[SearchSource],
+    pks: Sequence[PrimaryKey],
+    output: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Return the entities with these keys in the order of the request; missing ones are left out.
+
+    A key that is asked for twice is answered twice.
+    """
+    places: list[Place | None] = [None] * len(pks)
+    for number, source in enumerate(sources):
+        for position, row in enumerate(source.find_pks(pks).tolist()):
+            if row >= 0:
+                places[position] = (number, row)
+    return project_places(schema, sources, [p for p in places if p is not None], output)
+
+
+def _matching_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Int64Array:
+    rows: Int64Array = np.flatnonzero(matching_mask(source, filters)).astype(np.int64)
+    return rows
+
+
+def _ordered_places(
+    schema: Schema,
+    sources: Sequence[SearchSource],
+    filters: Sequence[BoundFilter],
+    stop: int | None,
+) -> list[Place]:
+    """Return the places of the first ``stop`` matches by primary key."""
+    numbers: list[Int64Array] = []
+    rows: list[Int64Array] = []
+    keys: list[Any] = []
+    for number, source in enumerate(sources):
+        matching = _matching_rows(source, filters)
+        column = source.column(schema.primary.name).take(matching)
+        numbers.append(np.full(len(matching), number, dtype=np.int64))
+        rows.append(matching)
+        keys.append(column.values if isinstance(column, FixedColumn) else column.to_pylist())
+    if not numbers:
+        return []
+    all_numbers, all_rows = np.concatenate(numbers), np.concatenate(rows)
+    if all(isinstance(k, np.ndarray) for k in keys):
+        order = _smallest(np.concatenate(keys), stop)
+    else:
+        flat = [key for part in keys for key in part]
+        order = np.array(sorted(range(len(flat)), key=flat.__getitem__)[:stop], dtype=np.int64)
+    return list(zip(all_numbers[order].tolist(), all_rows[order].tolist(), strict=True))
+
+
+def _smallest(keys: Int64Array, stop: int | None) -> Int64Array:
+    """Return the positions of the ``stop`` smallest keys, smallest first."""
+    if stop is None or stop >= len(keys):
+        return np.argsort(keys, kind="stable")
+    if stop == 0:
+        return np.empty(0, dtype=np.int64)
+    few = np.argpartition(keys, stop - 1)[:stop]
+    return few[np.argsort(keys[few])]

@@ -1,0 +1,92 @@
+"""How is a request answered, and what would it cost?
+
+Pure functions from counts to a plan. The plan is data: execution only follows it, and
+``explanation`` prints it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elanus.index.base import VectorIndex
+
+FIXED_WALK_NS = 15_000
+"""Cost of entering a graph search at all (candidate pool, call), in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStep:
+    """What is done on one source.
+
+    Attributes:
+        source: Its name.
+        num_rows: Its rows, dead ones included.
+        allowed: Rows that are visible and pass the filters.
+        method: ``scan`` (exact), ``graph``, ``postings`` (exact) or ``skip`` (nothing allowed).
+        ef: Candidate list of a graph walk.
+        recall: Estimated recall of this step; 1.0 when exact.
+    """
+
+    source: str
+    num_rows: int
+    allowed: int
+    method: str
+    ef: int | None = None
+    recall: float = 1.0
+
+    def __str__(self) -> str:
+        ef = "" if self.ef is None else f" ef={self.ef}"
+        recall = "" if self.recall == 1.0 else f" recall≈{self.recall:.3f}"
+        share = f"{self.allowed}/{self.num_rows} rows"
+        return f"{self.source}: {self.method}{ef} over {share}{recall}"
+
+
+@dataclass(frozen=True, slots=True)
+class LegPlan:
+    """Steps of one leg, one per source."""
+
+    field: str
+    metric: str
+    limit: int
+    steps: tuple[SourceStep, ...]
+
+    @property
+    def recall(self) -> float:
+        """Estimated recall over all sources, weighted by their allowed rows."""
+        total = sum(s.allowed for s in self.steps)
+        if total == 0:
+            return 1.0
+        return sum(s.recall * s.allowed for s in self.steps) / total
+
+    def __str__(self) -> str:
+        head = f"{self.field} ({self.metric}), {self.limit} candidates"
+        return "\n".join([head, *(f"  {step}" for step in self.steps)])
+
+
+def plan_dense(
+    source: str, index: VectorIndex, allowed: int, limit: int, recall: float, ef: int | None
+) -> SourceStep:
+    """Choose between a scan of the allowed rows and a walk over the graph.
+
+    Args:
+        source: Name for the plan.
+        index: The source's index; its measured costs decide.
+        allowed: Rows that may be returned.
+        limit: Candidates wanted.
+        recall: Share of the true nearest rows wanted, in (0, 1].
+        ef: Candidate list given by the user; None derives it from ``recall``.
+    """
+    rows = index.num_rows
+    if allowed == 0:
+        return SourceStep(source, rows, 0, "skip")
+    chosen = ef if ef is not None else index.ef_for(recall, limit)
+    if chosen is None or limit >= allowed:
+        return SourceStep(source, rows, allowed, "scan")
+    cost = index.cost
+    scan_ns = allowed * cost.ns_per_scanned_row
+    # Under a filter a walk has to see rows / allowed times as many candidates.
+    walk_ns = FIXED_WALK_NS + chosen * cost.ns_per_candidate * rows / allowed
+    if cost.ns_per_candidate == 0 or (ef is None and scan_ns <= walk_ns):
+        return SourceStep(source, rows, allowed, "scan")
+    estimate = index.estimated_recall(chosen, limit)
+    return SourceStep(source, rows, allowed, "graph", chosen, min(estimate, 1.0))

@@ -1,0 +1,127 @@
+"""What does a search ask for?
+
+Requests are frozen and checked: by the time one exists, names are bound to the schema and values
+have their final types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from elanus.analysis.analyzer import Analyzer
+from elanus.errors import InvalidArgumentError
+from elanus.filter import BoundFilter
+from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
+from elanus.types import Float32Array, UInt32Array
+
+MAX_LIMIT = 16_384
+"""Most hits of one search, as in Milvus."""
+DEFAULT_RECALL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class DenseQuery:
+    """``vectors``: float32, C-contiguous, shape ``(nq, dim)``; of unit length for COSINE."""
+
+    vectors: Float32Array
+    recall: float = DEFAULT_RECALL
+    ef: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SparseQuery:
+    """Dimensions (uint32, ascending) and weights (float32) of one sparse query."""
+
+    indices: UInt32Array
+    weights: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """Text for a BM25 field, analyzed as the field is."""
+
+    text: str
+    analyzer: Analyzer
+    function: BM25
+
+
+@dataclass(frozen=True, slots=True)
+class LegRequest:
+    """Candidates of one field, nearest first.
+
+    Attributes:
+        field: The vector field to search.
+        query: What to look for; its kind fits the field.
+        limit: Candidates wanted per query.
+        filters: Rows must pass all of them.
+    """
+
+    field: Field
+    query: DenseQuery | SparseQuery | TextQuery
+    limit: int
+    filters: tuple[BoundFilter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RRF:
+    """Reciprocal rank fusion: a hit's score is the sum of ``weight / (k + rank)`` over the legs.
+
+    Attributes:
+        k: Larger values flatten the ranks; ranks count from 1.
+        weights: One weight per leg, or by the leg's field name; None weighs all legs 1.
+
+    Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
+    individual Rank Learning Methods", SIGIR 2009.
+    """
+
+    k: float = 60
+    weights: tuple[float, ...] | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.k >= 0:
+            raise InvalidArgumentError(f"RRF: k must be 0 or larger, got {self.k!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """Weighted sum of the legs' scores, each mapped into [0, 1] by its metric.
+
+    COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2: ``1 - 2 atan(d) / π``; BM25 and sparse
+    IP: ``2 atan(s) / π``, as in Milvus' weighted ranker. A hit that a leg did not find gets 0
+    from it.
+
+    Attributes:
+        dense: Weight of each leg over a dense field.
+        sparse: Weight of each leg over a sparse or BM25 field.
+        weights: One weight per leg, or by the leg's field name; goes before the other two.
+    """
+
+    dense: float = 0.5
+    sparse: float = 0.5
+    weights: tuple[float, ...] | Mapping[str, float] | None = None
+
+
+Fusion = RRF | Weighted
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Ranked hits over one leg, or over several that are fused.
+
+    Attributes:
+        legs: At least one.
+        limit: Hits wanted, 1 to 16,384.
+        offset: Hits to leave out at the front.
+        fusion: How several legs are joined.
+        output: Fields of ``hit.entity``.
+        explain: Attach plan, timings and the parts of every score.
+    """
+
+    legs: tuple[LegRequest, ...]
+    limit: int
+    offset: int = 0
+    fusion: Fusion = field(default_factory=RRF)
+    output: tuple[str, ...] = ()
+    explain: bool = False

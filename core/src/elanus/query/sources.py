@@ -1,0 +1,106 @@
+"""What can be searched?
+
+A ``SearchSource`` is one sealed segment or one memtable, frozen at a moment. Every kind of search
+sees rows only through this protocol, so there is one search path and one merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from elanus.filter import BoundFilter
+from elanus.filter.columns import FilterColumns
+from elanus.index.base import VectorIndex
+from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.inverted import SparseView
+from elanus.kernels.bitset import Bitset
+from elanus.schema.batches import Column
+from elanus.types import BoolArray, Int64Array, PrimaryKey
+
+
+class SearchSource(Protocol):
+    """Rows ``0..num_rows-1`` of one segment or memtable as of one snapshot."""
+
+    @property
+    def name(self) -> str:
+        """What ``explain`` calls this source."""
+        ...
+
+    @property
+    def num_rows(self) -> int:
+        """Rows, dead ones included."""
+        ...
+
+    @property
+    def alive(self) -> Bitset | None:
+        """Rows that are still visible; None when all are."""
+        ...
+
+    @property
+    def num_alive(self) -> int:
+        """Number of visible rows."""
+        ...
+
+    @property
+    def columns(self) -> FilterColumns:
+        """What filters read."""
+        ...
+
+    def column(self, name: str) -> Column:
+        """Return a stored column, ``num_rows`` long."""
+        ...
+
+    def vector_index(self, name: str) -> VectorIndex:
+        """Return the index of a dense field; a scan when none is built."""
+        ...
+
+    def text_index(self, name: str) -> BM25View:
+        """Return the postings of a BM25 field."""
+        ...
+
+    def sparse_index(self, name: str) -> SparseView:
+        """Return the postings of a sparse field."""
+        ...
+
+    def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
+        """Return the visible row of each key, -1 where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedRows:
+    """Rows of one source that a search may return.
+
+    Attributes:
+        bits: One bit a row; None allows every row.
+        count: Number of allowed rows.
+    """
+
+    bits: Bitset | None
+    count: int
+
+
+def allowed_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> AllowedRows:
+    """Return the visible rows that pass every filter."""
+    if not filters:
+        return AllowedRows(source.alive, source.num_alive)
+    mask = matching_mask(source, filters)
+    count = int(np.count_nonzero(mask))
+    if count == source.num_rows:
+        return AllowedRows(None, count)
+    return AllowedRows(Bitset.from_mask(mask), count)
+
+
+def matching_mask(source: SearchSource, filters: Sequence[BoundFilter]) -> BoolArray:
+    """Return bool ``(num_rows,)``: visible and passing every filter."""
+    if source.alive is None:
+        mask = np.ones(source.num_rows, dtype=np.bool_)
+    else:
+        mask = source.alive.to_mask()
+    for condition in filters:
+        mask = mask & condition.evaluate(source.columns)
+    return mask
