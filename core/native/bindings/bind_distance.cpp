@@ -1,0 +1,84 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+
+#include <utility>
+
+#include "bindings/arrays.h"
+#include "bindings/module.h"
+#include "distance/distance.h"
+
+namespace elanus::bindings {
+namespace {
+
+using OptionalFloats = std::optional<Array1<float>>;
+using OptionalWords = std::optional<Array1<std::uint64_t>>;
+
+// An array of length 0 cannot say "no scale": it belongs to 0 rows.
+ScaledRows to_scaled_rows(const Array2<float>& rows, const OptionalFloats& scale) {
+  const ScaledRows scaled{to_matrix(rows), to_span(scale)};
+  if (scale.has_value() && scale->size() != rows.shape(0)) {
+    throw_invalid_argument("row_scale: expected one value for each of " +
+                           std::to_string(rows.shape(0)) + " rows, got " +
+                           std::to_string(scale->size()));
+  }
+  return scaled;
+}
+
+std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
+    Metric metric, const Array2<float>& queries, const Array2<float>& rows,
+    const OptionalFloats& row_scale, const OptionalWords& allowed, std::int64_t limit) {
+  const std::size_t k = to_k(limit);
+  const ScanRequest request{metric, to_matrix(queries), to_scaled_rows(rows, row_scale),
+                            to_bitset(allowed, rows.shape(0)), k};
+  const std::size_t num_queries = queries.shape(0);
+  OwnedArray<std::int64_t> row_ids(num_queries * k);
+  OwnedArray<float> distances(num_queries * k);
+  {
+    const nb::gil_scoped_release unlocked;
+    scan_topk(request, {row_ids.span(), distances.span()});
+  }
+  return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
+}
+
+NewArray1<float> distances_to_rows_of(Metric metric, const Array1<float>& query,
+                                      const Array2<float>& rows, const OptionalFloats& row_scale,
+                                      const Array1<std::int64_t>& row_ids) {
+  const DistanceRequest request{metric, to_span(query), to_scaled_rows(rows, row_scale),
+                                to_span(row_ids)};
+  OwnedArray<float> distances(row_ids.size());
+  {
+    const nb::gil_scoped_release unlocked;
+    distances_to_rows(request, distances.span());
+  }
+  return distances.release();
+}
+
+NewArray1<float> inverse_norms_of(const Array2<float>& rows) {
+  OwnedArray<float> norms(rows.shape(0));
+  {
+    const nb::gil_scoped_release unlocked;
+    inverse_norms(to_matrix(rows), norms.span());
+  }
+  return norms.release();
+}
+
+}  // namespace
+
+void bind_distance(nb::module_& module) {
+  nb::enum_<Metric>(module, "Metric", "How a distance is computed.")
+      .value("L2", Metric::l2, "Squared Euclidean distance.")
+      .value("IP", Metric::ip, "Negated inner product.")
+      .value("COSINE", Metric::cosine, "Negated inner product times the row's scale.");
+  module.def("scan_topk", scan_topk_of, nb::arg("metric"), nb::arg("queries").noconvert(),
+             nb::arg("rows").noconvert(), nb::arg("row_scale").noconvert().none(),
+             nb::arg("allowed").noconvert().none(), nb::arg("k"),
+             "Row ids and distances of the k nearest allowed rows of each query.");
+  module.def("distances_to_rows", distances_to_rows_of, nb::arg("metric"),
+             nb::arg("query").noconvert(), nb::arg("rows").noconvert(),
+             nb::arg("row_scale").noconvert().none(), nb::arg("row_ids").noconvert(),
+             "Distance of one query to each named row.");
+  module.def("inverse_norms", inverse_norms_of, nb::arg("rows").noconvert(),
+             "1/|row| of each row; 0 for a zero row.");
+}
+
+}  // namespace elanus::bindings

@@ -1,0 +1,11 @@
+// One function per binding file, called once by the module.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace elanus::bindings {
+
+void bind_checksum(nanobind::module_& module);
+void bind_distance(nanobind::module_& module);
+
+}  // namespace elanus::bindings

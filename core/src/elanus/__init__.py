@@ -1,0 +1,1 @@
+"""elanus: an embedded vector database for retrieval-augmented generation."""

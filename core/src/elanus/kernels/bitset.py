@@ -1,0 +1,177 @@
+"""Which rows does a set hold?
+
+One bit per row, 64 rows to a ``uint64`` word, row 0 in the lowest bit of the first word: the form
+in which native scans read alive rows and filter results. Bits past the last row are always 0.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from elanus.errors import InvalidArgumentError
+from elanus.types import BoolArray, Int64Array, UInt64Array
+
+_BITS_PER_WORD = 64
+
+if sys.byteorder != "little":
+    raise ImportError("elanus: bitsets need a little-endian machine, this one is big-endian")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bitset:
+    """An immutable set of the rows ``0 .. num_bits - 1``.
+
+    Attributes:
+        words: uint64 of shape ``(ceil(num_bits / 64),)``, read-only. The array given is not
+            copied; whoever made it must not change it any more.
+        num_bits: Rows that the set speaks about, in it or not.
+
+    Raises:
+        InvalidArgumentError: ``words`` has the wrong dtype or shape, or a bit past the last row.
+    """
+
+    words: UInt64Array
+    num_bits: int
+
+    def __post_init__(self) -> None:
+        words = self.words
+        if not isinstance(words, np.ndarray) or words.dtype != np.uint64 or words.ndim != 1:
+            raise InvalidArgumentError("words: expected a uint64 array of rank 1")
+        if self.num_bits < 0:
+            raise InvalidArgumentError(f"num_bits: expected at least 0, got {self.num_bits}")
+        expected = _num_words(self.num_bits)
+        if len(words) != expected:
+            raise InvalidArgumentError(
+                f"words: expected {expected} for {self.num_bits} rows, got {len(words)}"
+            )
+        if expected and int(words[-1]) & ~_last_word_mask(self.num_bits):
+            raise InvalidArgumentError(f"words: a bit is set past the last of {self.num_bits} rows")
+        if words.flags.writeable or not words.flags.c_contiguous:
+            words = np.ascontiguousarray(words).view()
+            words.flags.writeable = False
+            object.__setattr__(self, "words", words)
+
+    @classmethod
+    def empty(cls, num_bits: int) -> Bitset:
+        """Return the set of no rows."""
+        return cls(np.zeros(_num_words(num_bits), dtype=np.uint64), num_bits)
+
+    @classmethod
+    def full(cls, num_bits: int) -> Bitset:
+        """Return the set of all rows."""
+        words = np.full(_num_words(num_bits), np.iinfo(np.uint64).max, dtype=np.uint64)
+        return cls(_clear_padding(words, num_bits), num_bits)
+
+    @classmethod
+    def from_mask(cls, mask: BoolArray) -> Bitset:
+        """Return the rows where ``mask``, bool of shape ``(num_bits,)``, is True.
+
+        Raises:
+            InvalidArgumentError: ``mask`` is not a bool array of rank 1.
+        """
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 1:
+            raise InvalidArgumentError("mask: expected a bool array of rank 1")
+        packed = np.packbits(mask, bitorder="little")
+        padded = np.zeros(_num_words(len(mask)) * (_BITS_PER_WORD // 8), dtype=np.uint8)
+        padded[: len(packed)] = packed
+        return cls(padded.view(np.uint64), len(mask))
+
+    @classmethod
+    def from_rows(cls, rows: Int64Array, num_bits: int) -> Bitset:
+        """Return the set of the row ids ``rows``, in any order, repeated or not.
+
+        Raises:
+            InvalidArgumentError: ``rows`` are not integers in ``[0, num_bits)``.
+        """
+        rows = np.asarray(rows)
+        if rows.size == 0:
+            return cls.empty(num_bits)
+        if rows.ndim != 1 or rows.dtype.kind not in "iu":
+            raise InvalidArgumentError("rows: expected an integer array of rank 1")
+        if rows.min() < 0 or rows.max() >= num_bits:
+            raise InvalidArgumentError(
+                f"rows: expected values in [0, {num_bits}), got {rows.min()} to {rows.max()}"
+            )
+        mask = np.zeros(num_bits, dtype=np.bool_)
+        mask[rows] = True
+        return cls.from_mask(mask)
+
+    def to_mask(self) -> BoolArray:
+        """Return bool of shape ``(num_bits,)``, True for the rows of the set."""
+        bits = np.unpackbits(self.words.view(np.uint8), count=self.num_bits, bitorder="little")
+        return bits.view(np.bool_)
+
+    def to_rows(self) -> Int64Array:
+        """Return the row ids of the set, ascending."""
+        return np.flatnonzero(self.to_mask())
+
+    def count(self) -> int:
+        """Return the number of rows in the set."""
+        return int(np.bitwise_count(self.words).sum(dtype=np.int64))
+
+    def __len__(self) -> int:
+        return self.num_bits
+
+    def __bool__(self) -> bool:
+        return bool(self.words.any())
+
+    def __contains__(self, row: int) -> bool:
+        if not 0 <= row < self.num_bits:
+            return False
+        word, bit = divmod(row, _BITS_PER_WORD)
+        return bool(int(self.words[word]) >> bit & 1)
+
+    def __and__(self, other: Bitset) -> Bitset:
+        self._check_same_rows(other)
+        return Bitset(self.words & other.words, self.num_bits)
+
+    def __or__(self, other: Bitset) -> Bitset:
+        self._check_same_rows(other)
+        return Bitset(self.words | other.words, self.num_bits)
+
+    def __xor__(self, other: Bitset) -> Bitset:
+        self._check_same_rows(other)
+        return Bitset(self.words ^ other.words, self.num_bits)
+
+    def __sub__(self, other: Bitset) -> Bitset:
+        self._check_same_rows(other)
+        return Bitset(self.words & ~other.words, self.num_bits)
+
+    def __invert__(self) -> Bitset:
+        return Bitset(_clear_padding(~self.words, self.num_bits), self.num_bits)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bitset):
+            return NotImplemented
+        return self.num_bits == other.num_bits and np.array_equal(self.words, other.words)
+
+    def __hash__(self) -> int:
+        return hash((self.num_bits, self.words.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Bitset({self.count()} of {self.num_bits} rows)"
+
+    def _check_same_rows(self, other: Bitset) -> None:
+        if self.num_bits != other.num_bits:
+            raise InvalidArgumentError(
+                f"bitset: expected two sets over the same rows, got {self.num_bits} and "
+                f"{other.num_bits}"
+            )
+
+
+def _num_words(num_bits: int) -> int:
+    return -(-num_bits // _BITS_PER_WORD)
+
+
+def _last_word_mask(num_bits: int) -> int:
+    used = num_bits % _BITS_PER_WORD or _BITS_PER_WORD
+    return (1 << used) - 1
+
+
+def _clear_padding(words: UInt64Array, num_bits: int) -> UInt64Array:
+    if len(words):
+        words[-1] &= np.uint64(_last_word_mask(num_bits))
+    return words
