@@ -3,15 +3,14 @@
 import subprocess
 import sys
 
-from tools.checks.sources import ROOT, native_sources, python_folders, tool
+from tools.checks.sources import ROOT, native_sources, tool
 
 
 def main() -> int:
     """Run the formatters; return the first failing status."""
-    folders = python_folders()
     commands = [
-        [tool("ruff"), "check", "--quiet", "--fix", "--select", "I", *folders],
-        [tool("ruff"), "format", *folders],
+        [tool("ruff"), "check", "--quiet", "--fix", "--select", "I", "."],
+        [tool("ruff"), "format", "."],
     ]
     sources = [str(file) for file in native_sources()]
     if sources:
