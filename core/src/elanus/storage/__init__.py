@@ -1,0 +1,1 @@
+"""Where do the bytes live, and are they intact?"""

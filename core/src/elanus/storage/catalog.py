@@ -1,0 +1,148 @@
+"""Which collections does a database have, and which database is this?
+
+``FORMAT`` is written once and names the database. The catalog maps names of collections to their
+folders; it changes like a manifest does, by its next number.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from elanus.errors import AlreadyExistsError, CorruptionError
+from elanus.storage.directory import Directory
+from elanus.storage.json_file import decode_json_file, encode_json_file
+from elanus.storage.versions import VersionFolder
+
+DATABASE_FORMAT_VERSION = 1
+"""The version of the layout of folders. A larger one is refused by name."""
+
+CATALOG_FORMAT_VERSION = 1
+FORMAT_FILE = "FORMAT"
+CATALOG_FOLDER = "catalog"
+COLLECTIONS_FOLDER = "c"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The collections of a database.
+
+    Attributes:
+        version: Number of this catalog; 0 when none was ever committed.
+        db_uuid: The database.
+        collections: Identifier of each collection by name.
+    """
+
+    version: int
+    db_uuid: uuid.UUID
+    collections: Mapping[str, uuid.UUID] = field(default_factory=dict)
+
+
+def collection_path(collection: uuid.UUID) -> str:
+    """Return the folder of a collection."""
+    return f"{COLLECTIONS_FOLDER}/{collection}"
+
+
+def create_database(directory: Directory) -> uuid.UUID:
+    """Turn a folder into a database, or return the one that it is already.
+
+    The caller holds the writer's lock.
+
+    Returns:
+        Identifier of the database.
+
+    Raises:
+        CorruptionError: ``FORMAT`` is damaged.
+        FormatVersionError: Written by a newer version of elanus.
+        StorageError: The medium failed.
+    """
+    if directory.exists(FORMAT_FILE):
+        return read_format(directory)
+    directory.make_dir(CATALOG_FOLDER)
+    directory.make_dir(COLLECTIONS_FOLDER)
+    made = uuid.uuid4()
+    raw = encode_json_file("format", DATABASE_FORMAT_VERSION, {"db_uuid": str(made)})
+    try:
+        directory.write_new(FORMAT_FILE, [raw])
+    except AlreadyExistsError:
+        return read_format(directory)
+    return made
+
+
+def is_database(directory: Directory) -> bool:
+    """Return whether a folder holds a database."""
+    return directory.exists(FORMAT_FILE)
+
+
+def read_format(directory: Directory) -> uuid.UUID:
+    """Return the identifier of a database.
+
+    Raises:
+        CorruptionError: ``FORMAT`` is damaged.
+        FormatVersionError: The database was written by a newer version of elanus.
+        NotFoundError: The folder holds no database.
+    """
+    content = decode_json_file(
+        directory.read(FORMAT_FILE),
+        kind="format",
+        version=DATABASE_FORMAT_VERSION,
+        path=FORMAT_FILE,
+    )
+    try:
+        return uuid.UUID(content["db_uuid"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptionError(
+            f"{FORMAT_FILE}: no identifier of the database in it: {error!r}", path=FORMAT_FILE
+        ) from error
+
+
+def load_catalog(directory: Directory, db_uuid: uuid.UUID) -> Catalog:
+    """Return the current catalog; an empty one of version 0 in a new database.
+
+    Raises:
+        CorruptionError: It is damaged, or belongs to another database.
+        FormatVersionError: Written by a newer version of elanus.
+    """
+    folder = _folder(directory)
+    if not folder.numbers():
+        return Catalog(0, db_uuid)
+    stored = folder.load_newest()
+    try:
+        collections = {name: uuid.UUID(found) for name, found in stored["collections"].items()}
+        catalog = Catalog(int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptionError(
+            f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",
+            path=CATALOG_FOLDER,
+        ) from error
+    if catalog.db_uuid != db_uuid:
+        raise CorruptionError(
+            f"{CATALOG_FOLDER}: belongs to database {catalog.db_uuid}, expected {db_uuid}",
+            path=CATALOG_FOLDER,
+        )
+    return catalog
+
+
+def commit_catalog(directory: Directory, catalog: Catalog) -> None:
+    """Make ``catalog`` current, durably; its version is one more than the current one.
+
+    Raises:
+        StorageFailedError: Another writer took the version, or the medium failed. Whether the
+            new catalog is there is then unknown: open the database again.
+    """
+    folder = _folder(directory)
+    content = {
+        "version": catalog.version,
+        "parent": catalog.version - 1,
+        "db_uuid": str(catalog.db_uuid),
+        "collections": {name: str(found) for name, found in catalog.collections.items()},
+    }
+    folder.commit(catalog.version, content)
+    folder.delete_older(catalog.version)
+
+
+def _folder(directory: Directory) -> VersionFolder:
+    return VersionFolder(
+        directory, CATALOG_FOLDER, kind="catalog", format_version=CATALOG_FORMAT_VERSION
+    )

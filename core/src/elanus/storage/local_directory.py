@@ -1,0 +1,267 @@
+"""A folder of the local file system, with the syncs that make a write durable."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import mmap
+import os
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+
+from elanus.errors import AlreadyExistsError, NotFoundError, ReadOnlyError
+from elanus.storage.directory import (
+    AppendFile,
+    Bytes,
+    DirectoryLock,
+    FileDirectory,
+    check_path,
+    storage_error,
+)
+
+MAX_BUFFERS_PER_CALL = 1024
+"""IOV_MAX of Linux and macOS: the most buffers that one ``writev`` takes."""
+
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+
+
+class LocalDirectory(FileDirectory):
+    """A folder on a local disk.
+
+    Args:
+        root: The folder. It need not exist: ``make_dir("")`` creates it.
+        read_only: Refuse every operation that changes something; works on read-only mounts.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        self._root = os.path.abspath(os.fspath(root))
+        self._read_only = read_only
+
+    @property
+    def location(self) -> str:
+        return self._root
+
+    @property
+    def read_only(self) -> bool:
+        return self._read_only
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(self._resolve(path))
+
+    def is_dir(self, path: str) -> bool:
+        return os.path.isdir(self._resolve(path))
+
+    def size(self, path: str) -> int:
+        with _translated("read", path):
+            return os.stat(self._resolve(path)).st_size
+
+    def list_names(self, path: str) -> list[str]:
+        with _translated("list", path), contextlib.suppress(FileNotFoundError):
+            return sorted(os.listdir(self._resolve(path)))
+        return []
+
+    def read(self, path: str) -> memoryview:
+        with _translated("read", path):
+            fd = os.open(self._resolve(path), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                # An empty file cannot be mapped.
+                return memoryview(_map(fd) if os.fstat(fd).st_size else b"")
+            finally:
+                os.close(fd)
+
+    def create_append(self, path: str) -> AppendFile:
+        return self._open(path, os.O_CREAT | os.O_EXCL)
+
+    def open_append(self, path: str) -> AppendFile:
+        return self._open(path, 0)
+
+    def link(self, source: str, target: str) -> None:
+        with self._changing("publish", target):
+            old, new = self._resolve(source), self._resolve(target)
+            try:
+                os.link(old, new)
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                # Without hard links nothing but the writer's lock keeps two processes from
+                # taking the same name, which is why the check comes first.
+                if os.path.lexists(new):
+                    raise FileExistsError(errno.EEXIST, "exists already", new) from error
+                os.rename(old, new)
+
+    def rename(self, source: str, target: str) -> None:
+        with self._changing("publish", target):
+            new = self._resolve(target)
+            if os.path.lexists(new):
+                raise FileExistsError(errno.EEXIST, "exists already", new)
+            os.rename(self._resolve(source), new)
+
+    def create_dir(self, path: str) -> None:
+        with self._changing("create", path):
+            if path:
+                os.mkdir(self._resolve(path))
+            else:
+                os.makedirs(self._root, exist_ok=True)
+                _sync_folder(os.path.dirname(self._root))
+
+    def remove_dir(self, path: str) -> None:
+        with self._changing("delete", path):
+            os.rmdir(self._resolve(path))
+
+    def sync_dir(self, path: str) -> None:
+        with self._changing("sync", path):
+            _sync_folder(self._resolve(path))
+
+    def delete(self, path: str) -> None:
+        with self._changing("delete", path), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._resolve(path))
+
+    def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
+        with self._changing("lock", path):
+            fd = os.open(self._resolve(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, holder, 0)
+            except OSError as error:
+                os.close(fd)
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    return None
+                raise
+            return _LocalLock(fd)
+
+    def _open(self, path: str, flags: int) -> AppendFile:
+        flags |= os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        with self._changing("open", path):
+            return _LocalFile(os.open(self._resolve(path), flags, 0o666), path)
+
+    def _resolve(self, path: str) -> str:
+        return os.path.join(self._root, check_path(path))
+
+    @contextlib.contextmanager
+    def _changing(self, what: str, path: str) -> Iterator[None]:
+        if self._read_only:
+            raise ReadOnlyError(f"cannot {what} {path!r}: {self._root} is open for reading only")
+        with _translated(what, path):
+            yield
+
+
+class _LocalFile:
+    def __init__(self, fd: int, path: str) -> None:
+        self._fd = fd
+        self._path = path
+        self._size = os.fstat(fd).st_size
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def write(self, buffers: Sequence[Bytes]) -> None:
+        pending = [memoryview(b).cast("B") for b in buffers if len(b)]
+        with _translated("write", self._path):
+            while pending:
+                written = os.writev(self._fd, pending[:MAX_BUFFERS_PER_CALL])
+                self._size += written
+                done = 0
+                while done < len(pending) and written >= len(pending[done]):
+                    written -= len(pending[done])
+                    done += 1
+                del pending[:done]
+                if written:
+                    pending[0] = pending[0][written:]
+
+    def sync(self) -> None:
+        with _translated("sync", self._path):
+            _sync_file(self._fd)
+
+    def truncate(self, size: int) -> None:
+        with _translated("truncate", self._path):
+            os.ftruncate(self._fd, size)
+            self._size = size
+            _sync_file(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+class _LocalLock:
+    """An flock, which belongs to the open file and so is shared by forked children.
+
+    A child closes its copy, or the lock would outlive the parent for as long as the child runs.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        _close_in_children()
+        _held.add(self)
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, which ends the lock only when no other process shares it."""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_held: weakref.WeakSet[_LocalLock] = weakref.WeakSet()
+
+
+@functools.cache
+def _close_in_children() -> None:
+    def close_all() -> None:
+        for lock in list(_held):
+            lock.close()
+
+    os.register_at_fork(after_in_child=close_all)
+
+
+def _map(fd: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        # Older versions keep one descriptor per map.
+        return mmap.mmap(fd, 0, access=mmap.ACCESS_READ, trackfd=False)
+    return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+
+
+def _sync_file(fd: int) -> None:
+    if sys.platform == "darwin":
+        # fsync of macOS leaves the bytes in the drive's cache.
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EINVAL):
+                raise
+            os.fsync(fd)
+    else:
+        os.fdatasync(fd)
+
+
+def _sync_folder(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _translated(what: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFoundError(f"cannot {what} {path!r}: there is no such file") from error
+    except FileExistsError as error:
+        raise AlreadyExistsError(f"cannot {what} {path!r}: it exists already") from error
+    except OSError as error:
+        raise storage_error(what, path, error) from error
