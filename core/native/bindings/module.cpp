@@ -59,4 +59,5 @@ NB_MODULE(_native, module) {
              "Take the named CPU variant from now on, in all threads.");
   elanus::bindings::bind_checksum(module);
   elanus::bindings::bind_distance(module);
+  elanus::bindings::bind_sparse(module);
 }

@@ -7,5 +7,6 @@ namespace elanus::bindings {
 
 void bind_checksum(nanobind::module_& module);
 void bind_distance(nanobind::module_& module);
+void bind_sparse(nanobind::module_& module);
 
 }  // namespace elanus::bindings

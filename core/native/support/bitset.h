@@ -37,6 +37,14 @@ class BitsetView {
     return used >= kBitsPerWord ? words_[index] : words_[index] & ((1ULL << used) - 1);
   }
 
+  [[nodiscard]] std::size_t count() const noexcept {
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      total += static_cast<std::size_t>(std::popcount(word(i)));
+    }
+    return total;
+  }
+
   [[nodiscard]] bool test(RowId row) const noexcept {
     return row < num_bits_ && ((words_[row / kBitsPerWord] >> (row % kBitsPerWord)) & 1U) != 0;
   }

@@ -1,0 +1,212 @@
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "bindings/arrays.h"
+#include "bindings/module.h"
+#include "sparse/exhaustive.h"
+#include "sparse/growing_postings.h"
+#include "sparse/postings.h"
+
+namespace elanus::bindings {
+namespace {
+
+using Terms = Array1<TermId>;
+using Floats = Array1<float>;
+using RowIds = Array1<std::int64_t>;
+using OptionalWords = std::optional<Array1<std::uint64_t>>;
+using Hits = std::pair<NewArray1<std::int64_t>, NewArray1<float>>;
+
+// BM25 parameters together with the array of lengths that they refer to.
+class Bm25 {
+ public:
+  Bm25(double k1, double b, double average_length, Array1<std::uint32_t> lengths)
+      : lengths_(std::move(lengths)),
+        parameters_{static_cast<float>(k1), static_cast<float>(b), average_length,
+                    to_span(lengths_)} {}
+
+  [[nodiscard]] const Bm25Parameters& parameters() const noexcept { return parameters_; }
+
+ private:
+  Array1<std::uint32_t> lengths_;
+  Bm25Parameters parameters_;
+};
+
+std::optional<Bm25Parameters> to_parameters(const Bm25* bm25) {
+  return bm25 == nullptr ? std::nullopt : std::optional(bm25->parameters());
+}
+
+Hits to_hits(SparseHits&& hits) {
+  return {OwnedArray<std::int64_t>(std::move(hits.row_ids)).release(),
+          OwnedArray<float>(std::move(hits.distances)).release()};
+}
+
+// Sealed postings together with the arrays that they refer to.
+class SealedArrays {
+ public:
+  SealedArrays(RowIds offsets, Array1<RowId> rows, Floats weights, std::size_t num_rows)
+      : offsets_(std::move(offsets)),
+        rows_(std::move(rows)),
+        weights_(std::move(weights)),
+        postings_({to_span(offsets_), to_span(rows_), to_span(weights_)}, num_rows) {}
+
+  [[nodiscard]] const SealedPostings& postings() const noexcept { return postings_; }
+
+  Hits search(const Terms& terms, const Floats& weights, std::int64_t limit,
+              const OptionalWords& allowed, const Bm25* bm25) const {
+    const std::size_t k = to_k(limit);
+    const SparseQuery query{to_span(terms), to_span(weights)};
+    const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
+    SparseHits hits;
+    {
+      const nb::gil_scoped_release unlocked;
+      const std::vector<WeightedPostings> resolved = postings_.resolve(query);
+      hits = search_exhaustive({resolved, to_parameters(bm25), postings_.num_rows()}, bits, k);
+    }
+    return to_hits(std::move(hits));
+  }
+
+  NewArray1<float> distances(const Terms& terms, const Floats& weights, const RowIds& row_ids,
+                             const Bm25* bm25) const {
+    const SparseQuery query{to_span(terms), to_span(weights)};
+    OwnedArray<float> out(row_ids.size());
+    {
+      const nb::gil_scoped_release unlocked;
+      const std::vector<WeightedPostings> resolved = postings_.resolve(query);
+      distances_to_rows({resolved, to_parameters(bm25), postings_.num_rows()}, to_span(row_ids),
+                        out.span());
+    }
+    return out.release();
+  }
+
+  NewArray1<std::int64_t> frequencies(const Terms& terms, const OptionalWords& alive) const {
+    const std::optional<BitsetView> bits = to_bitset(alive, postings_.num_rows());
+    OwnedArray<std::int64_t> out(terms.size());
+    {
+      const nb::gil_scoped_release unlocked;
+      document_frequencies(postings_, to_span(terms), bits, out.span());
+    }
+    return out.release();
+  }
+
+ private:
+  RowIds offsets_;
+  Array1<RowId> rows_;
+  Floats weights_;
+  SealedPostings postings_;
+};
+
+RowId append(GrowingPostings& self, const RowIds& offsets, const Terms& terms,
+             const Floats& weights) {
+  const SparseBatch batch{to_span(offsets), to_span(terms), to_span(weights)};
+  const nb::gil_scoped_release unlocked;
+  return self.append(batch);
+}
+
+Hits search_growing(const GrowingPostings& self, const Terms& terms, const Floats& weights,
+                    std::int64_t limit, std::size_t num_rows, const OptionalWords& allowed,
+                    const Bm25* bm25) {
+  const std::size_t k = to_k(limit);
+  const GrowingSearch search{{to_span(terms), to_span(weights)}, to_parameters(bm25), num_rows};
+  const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
+  SparseHits hits;
+  {
+    const nb::gil_scoped_release unlocked;
+    hits = self.search(search, bits, k);
+  }
+  return to_hits(std::move(hits));
+}
+
+NewArray1<float> distances_growing(const GrowingPostings& self, const Terms& terms,
+                                   const Floats& weights, const RowIds& row_ids,
+                                   std::size_t num_rows, const Bm25* bm25) {
+  const GrowingSearch search{{to_span(terms), to_span(weights)}, to_parameters(bm25), num_rows};
+  OwnedArray<float> out(row_ids.size());
+  {
+    const nb::gil_scoped_release unlocked;
+    self.distances_to_rows(search, to_span(row_ids), out.span());
+  }
+  return out.release();
+}
+
+NewArray1<std::int64_t> frequencies_growing(const GrowingPostings& self, const Terms& terms,
+                                            std::size_t num_rows, const OptionalWords& alive) {
+  const std::optional<BitsetView> bits = to_bitset(alive, num_rows);
+  OwnedArray<std::int64_t> out(terms.size());
+  {
+    const nb::gil_scoped_release unlocked;
+    self.document_frequencies(to_span(terms), num_rows, bits, out.span());
+  }
+  return out.release();
+}
+
+std::tuple<NewArray1<TermId>, NewArray1<std::int64_t>, NewArray1<RowId>, NewArray1<float>>
+export_growing(const GrowingPostings& self, std::size_t num_rows) {
+  ExportedPostings exported;
+  {
+    const nb::gil_scoped_release unlocked;
+    exported = self.export_postings(num_rows);
+  }
+  return {OwnedArray<TermId>(std::move(exported.terms)).release(),
+          OwnedArray<std::int64_t>(std::move(exported.offsets)).release(),
+          OwnedArray<RowId>(std::move(exported.rows)).release(),
+          OwnedArray<float>(std::move(exported.weights)).release()};
+}
+
+void bind_bm25(nb::module_& module) {
+  nb::class_<Bm25>(module, "Bm25", "BM25 parameters and the lengths of the rows.")
+      .def(nb::init<double, double, double, Array1<std::uint32_t>>(), nb::arg("k1"), nb::arg("b"),
+           nb::arg("average_length"), nb::arg("lengths").noconvert());
+}
+
+void bind_sealed(nb::module_& module) {
+  nb::class_<SealedArrays>(module, "SealedPostings", "Postings of a sealed segment.")
+      .def(nb::init<RowIds, Array1<RowId>, Floats, std::size_t>(), nb::arg("offsets").noconvert(),
+           nb::arg("rows").noconvert(), nb::arg("weights").noconvert(), nb::arg("num_rows"))
+      .def_prop_ro("num_terms",
+                   [](const SealedArrays& self) { return self.postings().num_terms(); })
+      .def_prop_ro("num_rows", [](const SealedArrays& self) { return self.postings().num_rows(); })
+      .def_prop_ro("num_postings",
+                   [](const SealedArrays& self) { return self.postings().num_postings(); })
+      .def("search", &SealedArrays::search, nb::arg("terms").noconvert(),
+           nb::arg("weights").noconvert(), nb::arg("k"), nb::arg("allowed").noconvert().none(),
+           nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("distances_to_rows", &SealedArrays::distances, nb::arg("terms").noconvert(),
+           nb::arg("weights").noconvert(), nb::arg("row_ids").noconvert(), nb::arg("bm25").none(),
+           "Distance of each named row.")
+      .def("document_frequencies", &SealedArrays::frequencies, nb::arg("terms").noconvert(),
+           nb::arg("alive").noconvert().none(), "Rows that contain each term.");
+}
+
+void bind_growing(nb::module_& module) {
+  nb::class_<GrowingPostings>(module, "GrowingPostings", "Postings of rows that still arrive.")
+      .def(nb::init<>())
+      .def_prop_ro("num_rows", &GrowingPostings::num_rows)
+      .def_prop_ro("num_postings", &GrowingPostings::num_postings)
+      .def("append", append, nb::arg("offsets").noconvert(), nb::arg("terms").noconvert(),
+           nb::arg("weights").noconvert(), "Add rows; return the row id of the first.")
+      .def("search", search_growing, nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
+           nb::arg("k"), nb::arg("num_rows"), nb::arg("allowed").noconvert().none(),
+           nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("distances_to_rows", distances_growing, nb::arg("terms").noconvert(),
+           nb::arg("weights").noconvert(), nb::arg("row_ids").noconvert(), nb::arg("num_rows"),
+           nb::arg("bm25").none(), "Distance of each named row.")
+      .def("document_frequencies", frequencies_growing, nb::arg("terms").noconvert(),
+           nb::arg("num_rows"), nb::arg("alive").noconvert().none(), "Rows that contain each term.")
+      .def("export_postings", export_growing, nb::arg("num_rows"),
+           "Terms that occur, offsets, rows and weights, ascending by term.");
+}
+
+}  // namespace
+
+void bind_sparse(nb::module_& module) {
+  bind_bm25(module);
+  bind_sealed(module);
+  bind_growing(module);
+}
+
+}  // namespace elanus::bindings

@@ -1,0 +1,82 @@
+// Postings of rows that still arrive: appended by one writer, searched by many readers.
+//
+// Rows are numbered in order of arrival. A reader says how many rows its snapshot has and sees no
+// later posting.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "sparse/exhaustive.h"
+#include "sparse/postings.h"
+#include "support/bitset.h"
+#include "support/types.h"
+
+namespace elanus {
+
+// Sparse vectors of consecutive rows: row i owns [offsets[i], offsets[i + 1]) of the other arrays.
+struct SparseBatch {
+  std::span<const std::int64_t> offsets;
+  std::span<const TermId> terms;
+  std::span<const float> weights;
+};
+
+// Postings of the terms that occur, ascending by term: terms[i] owns [offsets[i], offsets[i + 1]).
+struct ExportedPostings {
+  std::vector<TermId> terms;
+  std::vector<std::int64_t> offsets;
+  std::vector<RowId> rows;
+  std::vector<float> weights;
+};
+
+struct GrowingSearch {
+  SparseQuery query;
+  std::optional<Bm25Parameters> bm25;
+  std::size_t num_rows = 0;  // rows of the reader's snapshot
+};
+
+// Terms without postings are no error: they match nothing.
+// Every member throws Error when shapes or numbers are out of range.
+class GrowingPostings {
+ public:
+  // Adds rows and returns the row id of the first. A failed call changes nothing.
+  RowId append(const SparseBatch& batch);
+
+  [[nodiscard]] std::size_t num_rows() const;
+  [[nodiscard]] std::size_t num_postings() const;
+
+  [[nodiscard]] SparseHits search(const GrowingSearch& search,
+                                  const std::optional<BitsetView>& allowed, std::size_t k) const;
+  void distances_to_rows(const GrowingSearch& search, std::span<const std::int64_t> row_ids,
+                         std::span<Distance> out) const;
+  void document_frequencies(std::span<const TermId> terms, std::size_t num_rows,
+                            const std::optional<BitsetView>& alive,
+                            std::span<std::int64_t> out) const;
+  [[nodiscard]] ExportedPostings export_postings(std::size_t num_rows) const;
+
+ private:
+  struct TermPostings {
+    std::vector<RowId> rows;
+    std::vector<float> weights;
+  };
+
+  void append_row(const SparseBatch& batch, std::size_t row_in_batch, RowId row);
+  void drop_unpublished() noexcept;
+  void check_num_rows(std::size_t num_rows) const;
+  [[nodiscard]] static PostingsView below(const TermPostings& postings, std::size_t num_rows);
+  [[nodiscard]] PostingsView postings(TermId term, std::size_t num_rows) const;
+  [[nodiscard]] std::vector<WeightedPostings> resolve(const GrowingSearch& search) const;
+
+  mutable std::shared_mutex mutex_;  // guards all below
+  // A map, for term ids of sparse vectors may be any 32-bit numbers.
+  std::unordered_map<TermId, TermPostings> by_term_;
+  std::size_t num_rows_ = 0;
+  std::size_t num_postings_ = 0;
+};
+
+}  // namespace elanus

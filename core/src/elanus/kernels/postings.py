@@ -1,0 +1,346 @@
+"""Which rows share terms with a query, best first, exactly?
+
+``SealedPostings`` reads the arrays of a sealed segment, ``GrowingPostings`` keeps those of rows
+that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
+``Bm25Scoring``. A distance is the negated score. Scores add up in the order of the query's terms
+in float32, on every path, so sealed and growing postings of the same rows give the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from elanus import _native
+from elanus.errors import InvalidArgumentError
+from elanus.kernels.arrays import Expected, mismatch
+from elanus.kernels.bitset import Bitset
+from elanus.types import Float32Array, Int64Array, UInt32Array, UInt64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bm25Scoring:
+    """BM25 with given parameters over rows of given lengths.
+
+    A posting adds ``q * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average_length))``,
+    where ``q`` is the query's weight for the term: its idf times its count in the query.
+
+    Attributes:
+        k1: Saturation of the term frequency, at least 0.
+        b: Share of length normalisation, 0 to 1.
+        average_length: Tokens per row over the whole collection; 0 turns normalisation off.
+        lengths: uint32 of shape ``(n,)`` or longer, tokens of each row.
+
+    Raises:
+        InvalidArgumentError: ``lengths`` has the wrong dtype, rank or layout. Numbers out of
+            range are refused by the search.
+
+    Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009.
+    """
+
+    k1: float
+    b: float
+    average_length: float
+    lengths: UInt32Array
+    native: _native.Bm25 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            native = _native.Bm25(self.k1, self.b, self.average_length, self.lengths)
+        except TypeError as error:
+            raise mismatch(error, Expected("lengths", self.lengths, "uint32", 1)) from None
+        object.__setattr__(self, "native", native)
+
+
+class SealedPostings:
+    """Postings as they lie in a sealed segment; arrays may be read-only and memory-mapped.
+
+    Nothing is read until a search needs it. Each list's offsets and row ids are checked as they
+    are read, so damaged arrays raise ``CorruptionError`` and are never read out of bounds.
+
+    Args:
+        offsets: int64 of shape ``(num_terms + 1,)``; term ``t`` owns postings ``offsets[t]`` to
+            ``offsets[t + 1]``.
+        rows: uint32 of shape ``(num_postings,)``, ascending within a term.
+        weights: float32 of shape ``(num_postings,)``: values of sparse vectors, or term
+            frequencies for BM25.
+        num_rows: Rows of the segment.
+
+    Raises:
+        InvalidArgumentError: An array has the wrong dtype, rank, layout or length.
+    """
+
+    def __init__(
+        self, offsets: Int64Array, rows: UInt32Array, weights: Float32Array, num_rows: int
+    ) -> None:
+        try:
+            self._native = _native.SealedPostings(offsets, rows, weights, num_rows)
+        except TypeError as error:
+            raise mismatch(
+                error,
+                Expected("offsets", offsets, "int64", 1),
+                Expected("rows", rows, "uint32", 1),
+                Expected("weights", weights, "float32", 1),
+            ) from None
+
+    @property
+    def num_terms(self) -> int:
+        return self._native.num_terms
+
+    @property
+    def num_rows(self) -> int:
+        return self._native.num_rows
+
+    @property
+    def num_postings(self) -> int:
+        return self._native.num_postings
+
+    def search(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        k: int,
+        *,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the best rows that share a term with the query, best first.
+
+        Args:
+            terms: uint32 of shape ``(m,)``, values in ``[0, num_terms)``; repeats count.
+            weights: float32 of shape ``(m,)``; for BM25 the idf times the count of each term.
+            k: Rows wanted, at least 1.
+            allowed: Rows that may be returned, over ``num_rows`` rows. None allows all.
+            bm25: Scores by BM25; None scores by inner product.
+
+        Returns:
+            Row ids int64 and distances float32, both of shape ``(found,)`` with ``found <= k``,
+            distances ascending. Rows without a term of the query are never found; rows with one
+            are, whatever their score. Ties go to the smaller row id.
+
+        Raises:
+            InvalidArgumentError: An array has the wrong dtype, rank or length, a term does not
+                exist, or a number is out of range.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL. Safe from many threads at once.
+        """
+        try:
+            return self._native.search(terms, weights, k, _words(allowed), _native_bm25(bm25))
+        except TypeError as error:
+            raise mismatch(error, *_query_arguments(terms, weights)) from None
+
+    def distances_to_rows(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        row_ids: Int64Array,
+        *,
+        bm25: Bm25Scoring | None = None,
+    ) -> Float32Array:
+        """Return the distance of each named row, in the order given.
+
+        Args:
+            terms: As in ``search``.
+            weights: As in ``search``.
+            row_ids: int64 of shape ``(m,)``, values in ``[0, num_rows)``.
+            bm25: As in ``search``.
+
+        Returns:
+            float32 of shape ``(m,)``, the same bits that ``search`` gives; +inf for rows without
+            a term of the query.
+
+        Raises:
+            InvalidArgumentError: As in ``search``, or a row id is outside.
+            CorruptionError: The offsets contradict themselves.
+
+        Releases the GIL. Safe from many threads at once.
+        """
+        try:
+            return self._native.distances_to_rows(terms, weights, row_ids, _native_bm25(bm25))
+        except TypeError as error:
+            expected = Expected("row_ids", row_ids, "int64", 1)
+            raise mismatch(error, *_query_arguments(terms, weights), expected) from None
+
+    def document_frequencies(
+        self, terms: UInt32Array, *, alive: Bitset | None = None
+    ) -> Int64Array:
+        """Return how many rows contain each term.
+
+        Args:
+            terms: uint32 of shape ``(m,)``, values in ``[0, num_terms)``.
+            alive: Rows that count, over ``num_rows`` rows. None counts all, without reading
+                postings.
+
+        Returns:
+            int64 of shape ``(m,)``.
+
+        Raises:
+            InvalidArgumentError: ``terms`` has the wrong dtype or rank, or a term does not exist.
+            CorruptionError: The offsets contradict themselves.
+        """
+        try:
+            return self._native.document_frequencies(terms, _words(alive))
+        except TypeError as error:
+            raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
+
+
+class GrowingPostings:
+    """Postings of rows that still arrive: one writer appends, any number of readers search.
+
+    Rows are numbered in order of arrival. A reader passes the number of rows of its snapshot and
+    sees no later ones. Terms without postings match nothing. Safe from many threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._native = _native.GrowingPostings()
+
+    @property
+    def num_rows(self) -> int:
+        return self._native.num_rows
+
+    @property
+    def num_postings(self) -> int:
+        return self._native.num_postings
+
+    def append(self, offsets: Int64Array, term_ids: UInt32Array, weights: Float32Array) -> int:
+        """Add rows, all or none, and return the row id of the first.
+
+        Args:
+            offsets: int64 of shape ``(n + 1,)``; new row ``i`` owns entries ``offsets[i]`` to
+                ``offsets[i + 1]``. It need not start at 0.
+            term_ids: uint32, the term of each entry; once per row.
+            weights: float32, the weight of each entry.
+
+        Raises:
+            InvalidArgumentError: An array has the wrong dtype, rank or length, or ``offsets``
+                descend or leave ``term_ids``.
+
+        Releases the GIL.
+        """
+        try:
+            return self._native.append(offsets, term_ids, weights)
+        except TypeError as error:
+            raise mismatch(
+                error,
+                Expected("offsets", offsets, "int64", 1),
+                Expected("term_ids", term_ids, "uint32", 1),
+                Expected("weights", weights, "float32", 1),
+            ) from None
+
+    def search(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        k: int,
+        *,
+        num_rows: int,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the best rows below ``num_rows``; see ``SealedPostings.search``.
+
+        ``allowed`` is over ``num_rows`` rows; ``bm25.lengths`` has at least as many.
+
+        Raises:
+            InvalidArgumentError: As in ``SealedPostings.search``, or ``num_rows`` is larger than
+                the number of rows appended.
+
+        Releases the GIL.
+        """
+        words, scoring = _words(allowed), _native_bm25(bm25)
+        try:
+            return self._native.search(terms, weights, k, num_rows, words, scoring)
+        except TypeError as error:
+            raise mismatch(error, *_query_arguments(terms, weights)) from None
+
+    def distances_to_rows(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        row_ids: Int64Array,
+        *,
+        num_rows: int,
+        bm25: Bm25Scoring | None = None,
+    ) -> Float32Array:
+        """Return the distance of each named row; see ``SealedPostings.distances_to_rows``.
+
+        Raises:
+            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
+                appended.
+
+        Releases the GIL.
+        """
+        scoring = _native_bm25(bm25)
+        try:
+            return self._native.distances_to_rows(terms, weights, row_ids, num_rows, scoring)
+        except TypeError as error:
+            expected = Expected("row_ids", row_ids, "int64", 1)
+            raise mismatch(error, *_query_arguments(terms, weights), expected) from None
+
+    def document_frequencies(
+        self, terms: UInt32Array, *, num_rows: int, alive: Bitset | None = None
+    ) -> Int64Array:
+        """Return how many of the first ``num_rows`` rows, alive ones only, contain each term.
+
+        Raises:
+            InvalidArgumentError: ``terms`` has the wrong dtype or rank, ``alive`` is not over
+                ``num_rows`` rows, or ``num_rows`` is larger than the number of rows appended.
+        """
+        try:
+            return self._native.document_frequencies(terms, num_rows, _words(alive))
+        except TypeError as error:
+            raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
+
+    def export_postings(
+        self, num_rows: int
+    ) -> tuple[UInt32Array, Int64Array, UInt32Array, Float32Array]:
+        """Return the postings of the first ``num_rows`` rows, for the terms that occur in them.
+
+        Returns:
+            terms uint32 of shape ``(m,)``, ascending; offsets int64 of shape ``(m + 1,)``; rows
+            uint32 and weights float32, where ``terms[i]`` owns ``offsets[i]`` to
+            ``offsets[i + 1]``.
+
+        Raises:
+            InvalidArgumentError: ``num_rows`` is larger than the number of rows appended.
+
+        Releases the GIL.
+        """
+        return self._native.export_postings(num_rows)
+
+    def export_csr(
+        self, num_rows: int, num_terms: int
+    ) -> tuple[Int64Array, UInt32Array, Float32Array]:
+        """Return the postings of the first ``num_rows`` rows as ``SealedPostings`` takes them.
+
+        Returns:
+            offsets int64 of shape ``(num_terms + 1,)``, rows uint32, weights float32.
+
+        Raises:
+            InvalidArgumentError: ``num_rows`` is larger than the number of rows appended, or a
+                term of these rows is not below ``num_terms``.
+
+        Releases the GIL.
+        """
+        terms, offsets, rows, weights = self._native.export_postings(num_rows)
+        if len(terms) and terms[-1] >= num_terms:
+            raise InvalidArgumentError(
+                f"num_terms: expected more than the largest term id {terms[-1]}, got {num_terms}"
+            )
+        spread = np.zeros(num_terms + 1, dtype=np.int64)
+        spread[terms.astype(np.int64) + 1] = np.diff(offsets)
+        return np.cumsum(spread), rows, weights
+
+
+def _words(bitset: Bitset | None) -> UInt64Array | None:
+    return None if bitset is None else bitset.words
+
+
+def _native_bm25(bm25: Bm25Scoring | None) -> _native.Bm25 | None:
+    return None if bm25 is None else bm25.native
+
+
+def _query_arguments(terms: object, weights: object) -> tuple[Expected, Expected]:
+    return Expected("terms", terms, "uint32", 1), Expected("weights", weights, "float32", 1)
