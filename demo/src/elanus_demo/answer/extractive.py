@@ -1,0 +1,187 @@
+"""What do the passages themselves answer, without a language model?
+
+The sentences that fit the question best are quoted, grouped by passage, each with its citation.
+A sentence fits by the rare words it shares with the question and by the similarity of its
+embedding; the place of its passage in the search result settles what is close.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from elanus_demo.answer.protocol import Question
+from elanus_demo.retrieval import RetrievedPassage
+from elanus_demo.sentences import sentence_spans
+
+Float32Array = npt.NDArray[np.float32]
+
+_MAX_SENTENCES = 4
+_MAX_PASSAGES = 3
+_LONGEST_QUOTE = 400
+
+# Weights of the parts of a sentence's score; each part lies between 0 and 1.
+_LEXICAL_WEIGHT = 0.4
+_SEMANTIC_WEIGHT = 0.4
+_RANK_WEIGHT = 0.2
+
+# A sentence below this share of the best one's score adds more noise than answer.
+_RELATIVE_FLOOR = 0.6
+# Sentences whose vectors are closer than this say the same.
+_SAME_MEANING = 0.92
+# Below both, no sentence has to do with the question.
+_LEAST_SEMANTIC = 0.2
+_LEAST_LEXICAL = 0.2
+
+_TERM = re.compile(r"[^\W_]+")
+_STOP_WORDS = frozenset(
+    _TERM.findall(
+        "a an and are as at be by can could do does for from get has have how i if in is it its me "
+        "my of on or our should so than that the their them then there these they this to use "
+        "using was we what when where which who why will with would you your"
+    )
+)
+_SHORTEST_STEM = 4
+_SUFFIXES = ("ing", "able", "ed", "es", "s")
+
+NOTHING_FOUND = "The documents do not seem to answer this. The nearest passages are cited below."
+
+
+class TextEmbedder(Protocol):
+    """The part of an embedder that is needed to compare sentences with a question."""
+
+    def embed_documents(self, texts: Sequence[str]) -> Float32Array: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Float32Array: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    passage: RetrievedPassage
+    position: int
+    text: str
+
+
+class ExtractiveAnswerer:
+    """Quotes the best sentences of the passages. It needs no network and always answers."""
+
+    def __init__(self, embedder: TextEmbedder) -> None:
+        self._embedder = embedder
+
+    @property
+    def title(self) -> str:
+        return "quotation (no language model found)"
+
+    def stream(self, question: Question) -> Iterator[str]:
+        sentences = [
+            sentence for passage in question.passages for sentence in _sentences_of(passage)
+        ]
+        if not sentences:
+            yield NOTHING_FOUND
+            return
+        yield _quote(self._choose(question, sentences))
+
+    def _choose(self, question: Question, sentences: list[_Sentence]) -> list[_Sentence]:
+        """Return the sentences to quote, in the order of the passages and of their text."""
+        lexical = lexical_scores(question.text, [sentence.text for sentence in sentences])
+        vectors = _unit_rows(self._embedder.embed_documents([s.text for s in sentences]))
+        query = _unit_rows(self._embedder.embed_queries([question.text]))[0]
+        semantic = np.clip(vectors @ query, 0.0, 1.0)
+        if float(semantic.max()) < _LEAST_SEMANTIC and float(lexical.max()) < _LEAST_LEXICAL:
+            return []
+        ranks = np.array([1.0 / sentence.passage.number for sentence in sentences])
+        scores = _LEXICAL_WEIGHT * lexical + _SEMANTIC_WEIGHT * semantic + _RANK_WEIGHT * ranks
+        floor = _RELATIVE_FLOOR * float(scores.max())
+        chosen: list[int] = []
+        # A stable sort keeps sentences of equal score in reading order.
+        for index in np.argsort(-scores, kind="stable").tolist():
+            if len(chosen) == _MAX_SENTENCES or scores[index] < floor:
+                break
+            numbers = {sentences[other].passage.number for other in chosen}
+            is_new = sentences[index].passage.number not in numbers
+            if is_new and len(numbers) == _MAX_PASSAGES:
+                continue
+            if all(float(vectors[index] @ vectors[other]) < _SAME_MEANING for other in chosen):
+                chosen.append(index)
+        return [sentences[index] for index in sorted(chosen)]
+
+
+def lexical_scores(question: str, sentences: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return for each sentence the share of the question's words it has, rare words first.
+
+    A word counts ``log(1 + n / df)``: ``df`` of the ``n`` sentences have it.
+
+    Returns:
+        float64, shape ``(len(sentences),)``, between 0 and 1.
+    """
+    wanted = terms(question)
+    found = [terms(sentence) & wanted for sentence in sentences]
+    frequency = Counter(term for shared in found for term in shared)
+    count = len(sentences)
+    # A word that no sentence has still counts in the whole, as rare as one that a single one has.
+    weights = {term: math.log(1 + count / max(1, frequency[term])) for term in wanted}
+    whole = sum(weights.values())
+    # Sorted, so that sums are the same in every process whatever the order of the sets.
+    return np.array(
+        [sum(weights[term] for term in sorted(s)) / whole if whole else 0.0 for s in found]
+    )
+
+
+def terms(text: str) -> set[str]:
+    """Return the content words of a text in lower case, without common English endings."""
+    words = {word.lower() for word in _TERM.findall(text)}
+    return {_stem(word) for word in words - _STOP_WORDS}
+
+
+def _stem(word: str) -> str:
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
+            return word.removesuffix(suffix)
+    return word
+
+
+def _sentences_of(passage: RetrievedPassage) -> list[_Sentence]:
+    sentences = []
+    for position, (start, end) in enumerate(sentence_spans(passage.text)):
+        text = " ".join(passage.text[start:end].split())
+        if _TERM.search(text):
+            sentences.append(_Sentence(passage, position, text))
+    return sentences
+
+
+def _quote(sentences: list[_Sentence]) -> str:
+    """Return one paragraph per passage: its sentences, gaps marked, and the citation."""
+    if not sentences:
+        return NOTHING_FOUND
+    paragraphs: list[str] = []
+    numbers = sorted({sentence.passage.number for sentence in sentences})
+    for number in numbers:
+        parts: list[str] = []
+        previous: int | None = None
+        for sentence in sentences:
+            if sentence.passage.number != number:
+                continue
+            if previous is not None and sentence.position > previous + 1:
+                parts.append("...")
+            parts.append(_shortened(sentence.text))
+            previous = sentence.position
+        paragraphs.append(f"{' '.join(parts)} [{number}]")
+    return "\n\n".join(paragraphs)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_QUOTE:
+        return text
+    return text[:_LONGEST_QUOTE].rsplit(" ", 1)[0] + " ..."
+
+
+def _unit_rows(vectors: Float32Array) -> Float32Array:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0), dtype=np.float32)

@@ -1,0 +1,195 @@
+"""What can be typed on the command line, and what does each failure say?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from elanus import ElanusError
+from elanus.errors import ModelMismatchError, PluginNotInstalledError
+from elanus_demo.answer import choose_answerers
+from elanus_demo.answer.choice import Provider
+from elanus_demo.chat import Chat, line_history
+from elanus_demo.corpus import CorpusError, Listing, list_folder, list_stdlib
+from elanus_demo.embedding import DEFAULT_EMBEDDER, TimedEmbedder, load_embedder
+from elanus_demo.printing import say
+from elanus_demo.progress import format_time, make_progress
+from elanus_demo.store import PassageStore, open_store
+from elanus_demo.sync import SyncReport, sync
+
+_DEFAULT_LIMIT = 5
+_LARGEST_LIMIT = 50
+_SKIPPED_SHOWN = 20
+
+_EXIT_FAILURE = 1
+_EXIT_USAGE = 2
+_EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line and the environment ask for.
+
+    Attributes:
+        docs: Folder or file to ask, or None for the documentation of the running Python.
+        ask: Question to answer once, or None.
+        db: Folder of the store, or None for one per corpus in the user's cache.
+        limit: Passages found for a question.
+        reset: Index everything anew.
+        embedder: Name of the embedder plug-in.
+        provider: Who may answer.
+    """
+
+    docs: Path | None
+    ask: str | None
+    db: Path | None
+    limit: int
+    reset: bool
+    embedder: str
+    provider: Provider
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; return the exit status."""
+    settings = parse_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+    console = Console(highlight=False, emoji=False, markup=False)
+    errors = Console(stderr=True, highlight=False, emoji=False, markup=False)
+    try:
+        _run(settings, console)
+    except CorpusError as error:
+        say(errors, f"error: {error}", "red")
+        return _EXIT_USAGE
+    except PluginNotInstalledError as error:
+        say(errors, f"error: {error}", "red")
+        say(errors, "Or run with --embedder hash, which needs no model and finds by words only.")
+        return _EXIT_FAILURE
+    except ModelMismatchError as error:
+        say(errors, f"error: {error}", "red")
+        say(errors, "Run with --reset to index everything with this model, or give another --db.")
+        return _EXIT_FAILURE
+    except ElanusError as error:
+        say(errors, f"error: {error}", "red")
+        return _EXIT_FAILURE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        say(errors, "\nInterrupted. What was indexed is stored; the next run goes on from there.")
+        return _EXIT_INTERRUPTED
+    except OSError as error:
+        say(errors, f"error: {error}", "red")
+        return _EXIT_FAILURE
+    return 0
+
+
+def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings; an option wins over the environment, an empty value is none.
+
+    Raises:
+        SystemExit: The arguments are wrong, or help was asked for.
+    """
+    parser = argparse.ArgumentParser(
+        prog="elanus-demo",
+        description="Ask your own documents. Without --docs: the documentation of this Python.",
+        epilog="Answers come from OPENAI_BASE_URL/OPENAI_MODEL/OPENAI_API_KEY if set, else from "
+        "Ollama (OLLAMA_HOST, OLLAMA_MODEL) if it runs, else they are quoted from the passages.",
+    )
+    add = parser.add_argument
+    add("--docs", metavar="PATH", help="folder or file to ask (environment: DOCS)")
+    add("--ask", metavar="QUESTION", help="answer once and exit (environment: ASK)")
+    add("--db", metavar="PATH", help="folder of the store; default: one per corpus in the cache")
+    add("--limit", type=_limit, default=_DEFAULT_LIMIT, help="passages to cite (default: 5)")
+    add("--reset", action="store_true", help="index everything anew")
+    add("--embedder", default=DEFAULT_EMBEDDER, help="embedder plug-in: minilm (default), hash")
+    add(
+        "--provider",
+        choices=[str(provider) for provider in Provider],
+        default=str(Provider.AUTO),
+        help="who answers (default: auto, the first that is there)",
+    )
+    parsed = parser.parse_args(arguments)
+    docs = parsed.docs or environment.get("DOCS")
+    ask = (parsed.ask or environment.get("ASK") or "").strip()
+    return Settings(
+        docs=Path(docs) if docs else None,
+        ask=ask or None,
+        db=Path(parsed.db) if parsed.db else None,
+        limit=parsed.limit,
+        reset=parsed.reset,
+        embedder=parsed.embedder,
+        provider=Provider(parsed.provider),
+    )
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder for stores that are not placed by ``--db``."""
+    base = environment.get("XDG_CACHE_HOME")
+    # The specification says that a relative path is to be ignored.
+    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache"
+    return root / "elanus-demo"
+
+
+def _limit(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= _LARGEST_LIMIT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 1 to {_LARGEST_LIMIT}, got {text!r}")
+
+
+def _run(settings: Settings, console: Console) -> None:
+    listing = list_folder(settings.docs) if settings.docs else list_stdlib()
+    cache = cache_folder(os.environ)
+    folder = settings.db or cache / f"{listing.name}-{settings.embedder}"
+    embedder = _load_embedder(settings.embedder, console)
+    with open_store(folder, embedder, reset=settings.reset) as store:
+        _index(listing, store, folder, console)
+        answerers, remarks = choose_answerers(os.environ, embedder, settings.provider)
+        for remark in remarks:
+            say(console, f"note: {remark}", "yellow")
+        say(console, f"Answers come from {answerers[0].title}.", "dim")
+        console.print()
+        chat = Chat(store, answerers, console, settings.limit)
+        if settings.ask:
+            chat.ask(settings.ask)
+        elif sys.stdin.isatty() and console.is_terminal:
+            with line_history(cache / "history"):
+                chat.loop()
+        else:
+            for question in listing.example_questions:
+                Chat(store, answerers, console, settings.limit).ask(question)
+                console.print()
+
+
+def _load_embedder(name: str, console: Console) -> TimedEmbedder:
+    if not console.is_terminal:
+        return load_embedder(name)
+    with console.status("Loading the embedding model"):
+        return load_embedder(name)
+
+
+def _index(listing: Listing, store: PassageStore, folder: Path, console: Console) -> None:
+    say(console, f"Indexing {listing.title} ({len(listing.files):,} files)")
+    report = sync(listing, store, make_progress(console))
+    _print_skipped(report, console)
+    if listing.num_other:
+        say(console, f"{listing.num_other:,} files of other types are left out.", "dim")
+    num_passages = store.count()
+    if not num_passages:
+        raise CorpusError(f"{listing.title}: the files hold no text that could be asked")
+    say(console, f"{report.summary} (files, in {format_time(report.elapsed_s)})")
+    embedded = f", {report.num_embedded:,} embedded now" if report.num_embedded else ""
+    say(console, f"{num_passages:,} passages{embedded}, stored in {folder}", "dim")
+
+
+def _print_skipped(report: SyncReport, console: Console) -> None:
+    for skipped in report.skipped[:_SKIPPED_SHOWN]:
+        say(console, f"skipped {skipped.key}: {skipped.reason}", "yellow")
+    if len(report.skipped) > _SKIPPED_SHOWN:
+        more = len(report.skipped) - _SKIPPED_SHOWN
+        say(console, f"skipped {more:,} more files", "yellow")

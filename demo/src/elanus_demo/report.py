@@ -1,0 +1,82 @@
+"""How does an answer look: its text, its citations, and why each passage was found?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from elanus_demo.printing import printable, say
+from elanus_demo.progress import format_time
+from elanus_demo.retrieval import LegRank, Retrieval, RetrievedPassage
+
+_LEG_NAMES = {"dense": "dense", "bm25": "BM25"}
+
+
+def print_question(console: Console, question: str, retrieval: Retrieval) -> None:
+    """Print the question, and what was searched for when that differs."""
+    say(console, f"> {question}", "bold")
+    if retrieval.query != question:
+        say(console, f"  (searched together with the question before: {retrieval.query})", "dim")
+
+
+def print_pieces(console: Console, pieces: Iterable[str]) -> str:
+    """Print an answer as it arrives; return it whole."""
+    written: list[str] = []
+    for piece in pieces:
+        # White space before the first word would only push the answer away from the question.
+        shown = piece if "".join(written).strip() else piece.lstrip()
+        if shown:
+            console.print(Text(printable(shown)), end="", soft_wrap=True, highlight=False)
+            written.append(shown)
+    console.print()
+    return "".join(written).strip()
+
+
+def print_sources(console: Console, retrieval: Retrieval) -> None:
+    """Print the numbered citations, each with its score and the parts of it, and the time."""
+    if not retrieval.passages:
+        say(console, "No passage was found.", "dim")
+        return
+    say(console, "Sources", "bold")
+    for passage in retrieval.passages:
+        line = Text.assemble((f"[{passage.number}] ", "bold"), printable(passage.label))
+        parts = Text(describe_score(passage), style="dim")
+        for text, indent in ((line, 0), (parts, 4)):
+            if console.is_terminal:
+                console.print(Padding(text, (0, 0, 0, indent)), highlight=False)
+            else:
+                say(console, " " * indent + text.plain)
+    say(console, describe_search(retrieval), "dim")
+
+
+def print_passage(console: Console, passage: RetrievedPassage) -> None:
+    """Print one passage whole, with where it lies in its file."""
+    say(console, f"[{passage.number}] {passage.label}", "bold")
+    say(console, f"characters {passage.start:,} to {passage.end:,} of the file's text", "dim")
+    say(console, passage.text)
+
+
+def describe_score(passage: RetrievedPassage) -> str:
+    """Return the fused score and its parts: ``0.0325 = dense #1 0.712 (+0.0164) + ...``."""
+    if not passage.legs:
+        return f"score {passage.score:.4f}"
+    legs = " + ".join(_describe_leg(leg) for leg in passage.legs)
+    return f"fused {passage.score:.4f} = {legs}"
+
+
+def describe_search(retrieval: Retrieval) -> str:
+    """Return how long the search took and what it searched."""
+    return (
+        f"Searched {retrieval.num_searched:,} passages in {format_time(retrieval.search_s)}, "
+        f"after {format_time(retrieval.embed_s)} to embed the question."
+    )
+
+
+def _describe_leg(leg: LegRank) -> str:
+    name = _LEG_NAMES.get(leg.name, leg.name)
+    if leg.rank is None or leg.score is None:
+        return f"{name} not found (0)"
+    return f"{name} rank {leg.rank}, {leg.score:.3f} ({leg.contribution:.4f})"
