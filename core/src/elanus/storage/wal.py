@@ -8,6 +8,7 @@ acknowledged, bytes above it had not. Layout: docs/file-format.md.
 
 from __future__ import annotations
 
+import re
 import secrets
 import struct
 import uuid
@@ -24,7 +25,7 @@ from elanus.errors import (
     StorageFailedError,
 )
 from elanus.kernels.checksum import crc32c
-from elanus.storage.directory import AppendFile, Bytes, Directory, parent_path
+from elanus.storage.directory import AppendFile, Bytes, Directory, join_path, parent_path
 
 MAGIC = b"ELANWAL\x00"
 FORMAT_VERSION = 1
@@ -41,6 +42,8 @@ _CRC = struct.Struct("<I")
 _ALIGNMENT = 8
 _SALT_OFFSET = 8
 _CRC_BYTES = 4
+_NAME = re.compile(r"([0-9]{4})-([0-9]{20})\.wal\Z")
+WAL_FOLDER = "wal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,17 @@ class WalContents:
     valid_end: int
     torn_bytes: int
     damage: tuple[ByteRange, ...] = ()
+
+
+def wal_path(path: str, number: int, *, shard: int = 0) -> str:
+    """Return the file of a log of the collection in folder ``path``."""
+    return join_path(path, WAL_FOLDER, f"{shard:04d}-{number:020d}.wal")
+
+
+def list_wals(directory: Directory, path: str, *, shard: int = 0) -> list[int]:
+    """Return the numbers of a collection's logs, ascending. Other files are ignored."""
+    found = map(_NAME.match, directory.list_names(join_path(path, WAL_FOLDER)))
+    return sorted(int(match[2]) for match in found if match and int(match[1]) == shard)
 
 
 class WalWriter:

@@ -1,0 +1,125 @@
+"""Which files does nobody need?
+
+What a crash leaves behind is never in the way: temporary names are swept when a database is opened
+for writing, and files that no manifest names are deleted. Files of unknown names are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from elanus.storage.deletes import DELETES_FOLDER
+from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
+from elanus.storage.manifest import Manifest
+from elanus.storage.segment_writer import SEGMENTS_FOLDER
+from elanus.storage.wal import list_wals, wal_path
+
+INDEXES_FOLDER = "idx"
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SEGMENT_NAME = re.compile(rf"{_UUID}\Z")
+_DELETES_NAME = re.compile(rf"{_UUID}-[0-9]{{20}}\.roar\Z")
+
+
+def sweep_leftovers(directory: Directory, path: str = "") -> list[str]:
+    """Delete files and folders whose writing never finished. The caller holds the writer's lock.
+
+    Args:
+        directory: Where the database is.
+        path: Folder to sweep, with all below it.
+
+    Returns:
+        The paths that were deleted.
+    """
+    swept: list[str] = []
+    for name in directory.list_names(path):
+        child = join_path(path, name)
+        if name.endswith(TEMPORARY_SUFFIX):
+            _delete(directory, child)
+            swept.append(child)
+        elif directory.is_dir(child) and not path.endswith(f"/{SEGMENTS_FOLDER}"):
+            # A segment's own folder was complete when it got its name.
+            swept += sweep_leftovers(directory, child)
+    return swept
+
+
+def delete_unreferenced(
+    directory: Directory, path: str, manifests: Iterable[Manifest]
+) -> list[str]:
+    """Delete files of a collection that none of the given manifests names.
+
+    The caller holds the writer's lock, writes no files of this collection meanwhile, and gives
+    every manifest that somebody may still read: the current one and those of open snapshots.
+
+    Returns:
+        The paths that were deleted.
+    """
+    kept = tuple(manifests)
+    unneeded = [
+        *_unneeded_segments(directory, path, kept),
+        *_unneeded_deletes(directory, path, kept),
+        *_unneeded_indexes(directory, path, kept),
+        *_unneeded_wals(directory, path, kept),
+    ]
+    for child in unneeded:
+        _delete(directory, child)
+    return unneeded
+
+
+def _unneeded_segments(
+    directory: Directory, path: str, manifests: tuple[Manifest, ...]
+) -> list[str]:
+    live = {str(s.uuid) for m in manifests for s in m.segments}
+    folder = join_path(path, SEGMENTS_FOLDER)
+    return [
+        join_path(folder, name)
+        for name in directory.list_names(folder)
+        if _SEGMENT_NAME.match(name) and name not in live
+    ]
+
+
+def _unneeded_deletes(
+    directory: Directory, path: str, manifests: tuple[Manifest, ...]
+) -> list[str]:
+    live = {s.deletes.file for m in manifests for s in m.segments if s.deletes}
+    return [
+        join_path(path, DELETES_FOLDER, name)
+        for name in directory.list_names(join_path(path, DELETES_FOLDER))
+        if _DELETES_NAME.match(name) and join_path(DELETES_FOLDER, name) not in live
+    ]
+
+
+def _unneeded_indexes(
+    directory: Directory, path: str, manifests: tuple[Manifest, ...]
+) -> list[str]:
+    """Index files lie at ``idx/<segment>/<field>/<file>``."""
+    segments = {str(s.uuid) for m in manifests for s in m.segments}
+    live = {i.file for m in manifests for s in m.segments for i in s.indexes.values()}
+    unneeded: list[str] = []
+    for segment in directory.list_names(join_path(path, INDEXES_FOLDER)):
+        folder = join_path(INDEXES_FOLDER, segment)
+        if not _SEGMENT_NAME.match(segment):
+            continue
+        if segment not in segments:
+            unneeded.append(join_path(path, folder))
+            continue
+        for field in directory.list_names(join_path(path, folder)):
+            names = directory.list_names(join_path(path, folder, field))
+            files = [join_path(folder, field, name) for name in names]
+            unneeded += [join_path(path, file) for file in files if file not in live]
+    return unneeded
+
+
+def _unneeded_wals(directory: Directory, path: str, manifests: tuple[Manifest, ...]) -> list[str]:
+    if not manifests:
+        return []
+    start = min(m.wal_start for m in manifests)
+    return [wal_path(path, n) for n in list_wals(directory, path) if n < start]
+
+
+def _delete(directory: Directory, path: str) -> None:
+    if directory.is_dir(path):
+        directory.delete_dir(path)
+    else:
+        directory.delete(path)

@@ -1,0 +1,202 @@
+"""What does a sealed segment hold?
+
+Files are mapped when they are first asked for and verified when they are first touched. Columns
+are views of the map.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from elanus.errors import CorruptionError, FieldNotFoundError, NotFoundError
+from elanus.schema.batches import Column, ColumnBatch
+from elanus.schema.collection import Schema
+from elanus.storage.block_file import BlockFile, Verify
+from elanus.storage.columns import sections_to_column
+from elanus.storage.directory import Directory, join_path
+from elanus.storage.manifest import SegmentInfo
+from elanus.storage.pk_index import KeyColumn, PkIndex
+from elanus.storage.segment_writer import (
+    COLUMN_KIND,
+    DERIVABLE_FILES,
+    PK_INDEX_FILE,
+    PK_INDEX_KIND,
+    SEQS_FILE,
+    SEQS_KIND,
+    segment_path,
+)
+from elanus.types import Int64Array
+
+_log = logging.getLogger(__name__)
+
+
+class SegmentReader:
+    """One sealed segment. Safe from many threads at once."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        path: str,
+        *,
+        schema: Schema,
+        info: SegmentInfo,
+        verify: Verify = "first-touch",
+    ) -> None:
+        """Use ``open``."""
+        self._directory = directory
+        self._folder = segment_path(path, info.uuid)
+        self._schema = schema
+        self._info = info
+        self._verify = verify
+        self._lock = threading.RLock()
+        self._columns: dict[str, Column] = {}
+        self._seqs: Int64Array | None = None
+        self._pk_index: PkIndex | None = None
+
+    @classmethod
+    def open(
+        cls,
+        directory: Directory,
+        path: str,
+        *,
+        schema: Schema,
+        info: SegmentInfo,
+        verify: Verify = "first-touch",
+    ) -> SegmentReader:
+        """Check that the files of a segment are there; nothing is read yet.
+
+        Args:
+            directory: Where the database is.
+            path: Folder of the collection.
+            schema: Tells the kind of each column.
+            info: What the manifest says about the segment.
+            verify: When blocks are checked; ``"full"`` reads everything now.
+
+        Raises:
+            CorruptionError: A file is missing or has another length, or, with ``"full"``, is
+                damaged. Files that can be built again are left out.
+        """
+        reader = cls(directory, path, schema=schema, info=info, verify=verify)
+        for name, entry in info.files.items():
+            if name not in DERIVABLE_FILES:
+                reader._check_length(name, entry.size)
+        if verify == "full":
+            reader.pin()
+        return reader
+
+    @property
+    def info(self) -> SegmentInfo:
+        """What the manifest says about the segment."""
+        return self._info
+
+    @property
+    def num_rows(self) -> int:
+        """Rows, deleted ones included."""
+        return self._info.num_rows
+
+    def column(self, name: str) -> Column:
+        """Return the column of a field as a view of its file.
+
+        Raises:
+            CorruptionError: The file is damaged.
+            FieldNotFoundError: The segment has no such column.
+        """
+        found = self._columns.get(name)
+        if found is None:
+            with self._lock:
+                found = self._columns.get(name)
+                if found is None:
+                    found = self._columns[name] = self._load_column(name)
+        return found
+
+    def batch(self) -> ColumnBatch:
+        """Return all columns, in schema order."""
+        names = [f.name for f in self._schema.stored_fields]
+        return ColumnBatch(self.num_rows, {name: self.column(name) for name in names})
+
+    @property
+    def seqs(self) -> Int64Array:
+        """Sequence number of each row, int64, shape ``(num_rows,)``."""
+        with self._lock:
+            if self._seqs is None:
+                file = self._open(SEQS_FILE, SEQS_KIND, "")
+                seqs: Int64Array = file.section("seqs")
+                if seqs.dtype != "<i8" or seqs.shape != (self.num_rows,):
+                    raise CorruptionError(
+                        f"{file.path}: damaged: expected {self.num_rows} int64 sequence numbers",
+                        path=file.path,
+                    )
+                self._seqs = seqs
+            return self._seqs
+
+    def find_pks(self, pks: KeyColumn) -> Int64Array:
+        """Return the last row with each primary key, alive or not.
+
+        Args:
+            pks: Primary keys as a column of the kind of the primary field.
+
+        Returns:
+            Row ids, int64, -1 where the key is absent; shape ``(len(pks),)``.
+
+        Raises:
+            CorruptionError: The column of primary keys is damaged. A damaged index of it is
+                built again in memory.
+        """
+        return self._index().find(pks, self.column(self._schema.primary.name))
+
+    def pin(self) -> None:
+        """Map every file now, so that the reader stays whole when they are deleted later."""
+        for name in self._info.columns:
+            self.column(name)
+        _ = self.seqs
+        self._index()
+
+    def _index(self) -> PkIndex:
+        with self._lock:
+            if self._pk_index is None:
+                self._pk_index = self._load_index()
+            return self._pk_index
+
+    def _load_index(self) -> PkIndex:
+        primary = self._schema.primary.name
+        try:
+            file = self._open(PK_INDEX_FILE, PK_INDEX_KIND, primary)
+            sections = {name: file.section(name) for name in ("keys", "rows")}
+            return PkIndex.from_sections(sections, self.num_rows, file.path)
+        except CorruptionError as error:
+            _log.warning("%s; building the index of primary keys again", error)
+            return PkIndex.build(self.column(primary))
+
+    def _load_column(self, name: str) -> Column:
+        file_name = self._info.columns.get(name)
+        if file_name is None:
+            raise FieldNotFoundError(f"{self._folder}: no column {name!r} there", name=name)
+        file = self._open(file_name, COLUMN_KIND, name)
+        sections = {section: file.section(section) for section in file.section_names}
+        return sections_to_column(self._schema.field(name), self.num_rows, sections, path=file.path)
+
+    def _open(self, name: str, kind: str, field: str) -> BlockFile:
+        path = join_path(self._folder, name)
+        entry = self._info.files.get(name)
+        if entry is None:
+            raise CorruptionError(f"{path}: the manifest does not name it", path=path)
+        file = BlockFile.open(self._directory, path, kind=kind, crc=entry.crc, verify=self._verify)
+        if (file.header.get("segment"), file.header.get("field")) != (str(self._info.uuid), field):
+            raise CorruptionError(
+                f"{path}: damaged: belongs to another segment or field", path=path
+            )
+        return file
+
+    def _check_length(self, name: str, expected: int) -> None:
+        path = join_path(self._folder, name)
+        try:
+            found = self._directory.size(path)
+        except NotFoundError as error:
+            raise CorruptionError(f"{path}: the file is missing", path=path) from error
+        if found != expected:
+            raise CorruptionError(
+                f"{path}: damaged: expected {expected} bytes, found {found}",
+                path=path,
+                offset=min(found, expected),
+            )
