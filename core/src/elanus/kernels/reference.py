@@ -7,6 +7,7 @@ results; dense distances may differ in the last bits, for sums run in another or
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Postings:
         cls, offsets: Int64Array, rows: UInt32Array, weights: Float32Array, num_rows: int
     ) -> Postings:
         """Return the postings that ``SealedPostings`` reads from these arrays."""
-        spans = [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        spans = [slice(a, b) for a, b in pairwise(offsets.tolist())]
         return cls({t: (rows[s], weights[s]) for t, s in enumerate(spans)}, num_rows)
 
     @classmethod
@@ -184,8 +185,7 @@ def _bm25_impact(bm25: Bm25Scoring, rows: UInt32Array, tf: Float32Array) -> Floa
     if bm25.average_length > 0:
         slope = np.float32(float(k1) * float(b) / bm25.average_length)
     norm = k1 * (one - b) + slope * bm25.lengths[rows].astype(np.float32)
-    impact: Float32Array = (tf * (k1 + one)) / (tf + norm)
-    return impact
+    return np.asarray((tf * (k1 + one)) / (tf + norm), dtype=np.float32)
 
 
 def _negated(scores: Float32Array) -> Float32Array:
@@ -212,7 +212,7 @@ def hash64_strings(offsets: Int64Array, data: ByteArray) -> UInt64Array:
     if not ends or ends != sorted(ends) or ends[0] < 0 or ends[-1] > len(data):
         raise InvalidArgumentError("offsets: expected ascending values within the data")
     raw = data.tobytes()
-    hashes = [_xxh64(raw[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    hashes = [_xxh64(raw[a:b]) for a, b in pairwise(ends)]
     return np.array(hashes, dtype=np.uint64)
 
 

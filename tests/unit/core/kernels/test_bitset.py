@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elanus.errors import InvalidArgumentError
+from elanus.kernels.bitset import Bitset
+
+masks = st.lists(st.booleans(), max_size=200).map(lambda bits: np.array(bits, dtype=np.bool_))
+mask_pairs = st.integers(0, 200).flatmap(
+    lambda n: st.tuples(
+        *[st.lists(st.booleans(), min_size=n, max_size=n).map(lambda b: np.array(b, dtype=bool))]
+        * 2
+    )
+)
+
+
+@given(masks)
+def test_mask_round_trips_and_agrees_with_rows_and_count(mask: np.ndarray) -> None:
+    bitset = Bitset.from_mask(mask)
+    assert np.array_equal(bitset.to_mask(), mask)
+    assert np.array_equal(bitset.to_rows(), np.flatnonzero(mask))
+    assert bitset.count() == mask.sum()
+    assert len(bitset) == len(mask)
+    assert bool(bitset) == mask.any()
+    assert [row in bitset for row in range(len(mask) + 1)] == [*mask.tolist(), False]
+    assert bitset == Bitset.from_rows(np.flatnonzero(mask), len(mask))
+
+
+@given(mask_pairs)
+def test_operators_agree_with_masks(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    a, b = pair
+    left, right = Bitset.from_mask(a), Bitset.from_mask(b)
+    assert np.array_equal((left & right).to_mask(), a & b)
+    assert np.array_equal((left | right).to_mask(), a | b)
+    assert np.array_equal((left ^ right).to_mask(), a ^ b)
+    assert np.array_equal((left - right).to_mask(), a & ~b)
+    assert np.array_equal((~left).to_mask(), ~a)
+    assert (left == right) == np.array_equal(a, b)
+    assert hash(~~left) == hash(left)
+
+
+@pytest.mark.parametrize("num_bits", [0, 1, 63, 64, 65, 128, 130])
+def test_padding_bits_stay_zero(num_bits: int) -> None:
+    full = Bitset.full(num_bits)
+    assert full.count() == num_bits
+    assert (~full) == Bitset.empty(num_bits)
+    assert (~Bitset.empty(num_bits)) == full
+    assert full.words.shape == ((num_bits + 63) // 64,)
+
+
+def test_words_hold_row_0_in_the_lowest_bit() -> None:
+    bitset = Bitset.from_rows(np.array([66, 0, 5, 5]), 70)
+    assert bitset.words.tolist() == [0b100001, 0b100]
+
+
+def test_words_cannot_be_written() -> None:
+    bitset = Bitset.from_mask(np.array([True, False]))
+    with pytest.raises(ValueError, match="read-only"):
+        bitset.words[0] = 7
+
+
+@pytest.mark.parametrize(
+    ("words", "num_bits"),
+    [
+        (np.zeros(1, np.int64), 64),
+        (np.zeros((1, 1), np.uint64), 64),
+        (np.zeros(2, np.uint64), 64),
+        (np.zeros(0, np.uint64), 1),
+        (np.array([0b100], np.uint64), 2),
+        (np.zeros(0, np.uint64), -1),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(words: np.ndarray, num_bits: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"words|num_bits"):
+        Bitset(words, num_bits)
+
+
+@pytest.mark.parametrize("rows", [[-1], [3], [0, 64], [0.5]])
+def test_rows_outside_are_refused(rows: list[float]) -> None:
+    with pytest.raises(InvalidArgumentError, match="rows"):
+        Bitset.from_rows(np.array(rows), 3)
+
+
+def test_masks_of_another_kind_are_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match="bool"):
+        Bitset.from_mask(np.array([1, 0]))
+
+
+def test_sets_over_different_rows_do_not_mix() -> None:
+    with pytest.raises(InvalidArgumentError, match="got 3 and 4"):
+        Bitset.full(3) & Bitset.full(4)
