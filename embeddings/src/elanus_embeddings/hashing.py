@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import math
 import re
 import unicodedata
@@ -89,7 +90,7 @@ def _vector(text: str, dim: int) -> Float64Array:
         word_hashes, word_weights = _word_features(word)
         hashes.append(word_hashes)
         weights.append(word_weights * math.sqrt(count))
-    pairs = [_hash(f"p{one} {other}") for one, other in zip(words, words[1:], strict=False)]
+    pairs = [_hash(f"p{one} {other}") for one, other in itertools.pairwise(words)]
     hashes.append(np.array(pairs, dtype=np.uint64))
     weights.append(np.full(len(pairs), _PAIR_WEIGHT))
     vector = _accumulate(np.concatenate(hashes), np.concatenate(weights), dim)
@@ -105,7 +106,8 @@ def _accumulate(hashes: UInt64Array, weights: Float64Array, dim: int) -> Float64
     """
     signs = 1.0 - 2.0 * (hashes >> np.uint64(63)).astype(np.float64)
     places = (hashes % np.uint64(dim)).astype(np.int64)
-    return np.bincount(places, weights=weights * signs, minlength=dim)
+    summed = np.bincount(places, weights=weights * signs, minlength=dim)
+    return summed.astype(np.float64, copy=False)
 
 
 def _only(dim: int, feature: str) -> Float64Array:

@@ -1,7 +1,7 @@
 """Which candidates share the rarest words with the query?
 
-BM25 over the candidates alone, by ``rank-bm25``: no model, no index. Counts and lengths are those of
-the candidate list, so a score means something only within one call.
+BM25 over the candidates alone, by ``rank-bm25``: no model, no index. Counts and lengths are those
+of the candidate list, so a score means something only within one call.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from elanus.plugins.batching import (
     embed_texts,
     length_batches,
     normalize_rows,
+    token_batches,
 )
 from elanus.plugins.config import plugin_config
 from elanus.plugins.fingerprint import fingerprint, fingerprints_match, require_same_model
@@ -67,4 +68,5 @@ __all__ = [
     # for authors of plug-ins
     "check_vectors",
     "require_package",
+    "token_batches",
 ]

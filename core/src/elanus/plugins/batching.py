@@ -90,6 +90,40 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
             yield order[first : first + batch_size]
 
 
+def token_batches(
+    token_counts: Sequence[int], max_tokens: int, max_texts: int
+) -> Iterator[list[int]]:
+    """Yield batches of positions for a model that pads the texts of a batch to the longest.
+
+    Work and memory of such a model grow with padded tokens, not texts. The longest texts come
+    first; ties keep their order.
+
+    Args:
+        token_counts: Tokens of each text.
+        max_tokens: Largest number of tokens of a batch after padding, which is the tokens of its
+            longest text times its texts. A text that is longer by itself is a batch of its own.
+        max_texts: Largest number of texts of a batch.
+
+    Raises:
+        InvalidArgumentError: A limit is below 1.
+    """
+    if max_tokens < 1 or max_texts < 1:
+        raise InvalidArgumentError(
+            f"batches need limits of at least 1, got {max_tokens} tokens and {max_texts} texts"
+        )
+    batch: list[int] = []
+    longest = 0
+    for position in sorted(range(len(token_counts)), key=lambda i: -token_counts[i]):
+        if batch and (len(batch) == max_texts or longest * (len(batch) + 1) > max_tokens):
+            yield batch
+            batch = []
+        if not batch:
+            longest = token_counts[position]
+        batch.append(position)
+    if batch:
+        yield batch
+
+
 def check_vectors(vectors: object, count: int, info: ModelInfo) -> Float32Array:
     """Return ``vectors`` if they are what the contract of ``Embedder`` promises.
 

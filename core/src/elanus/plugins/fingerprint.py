@@ -26,7 +26,7 @@ from elanus.types import Float32Array, Float64Array, UInt32Array, UInt64Array
 
 PROBES: Final = (
     "The quick brown fox jumps over the lazy dog.",
-    "Wie drehe ich einen Schlüssel? 如何轮换密钥？",
+    "Wie drehe ich einen Schlüssel? 如何轮换密钥。",
     "def parse(text: str) -> date: return date.fromisoformat(text)  # 2024-02-29",
 )
 """Embedded as documents; the first also as a query, so that a changed query prompt shows."""

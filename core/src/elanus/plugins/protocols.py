@@ -6,6 +6,7 @@ Any object with the right attributes fits: nothing has to be inherited.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -126,8 +127,7 @@ class SparseVectors:
         ends = self.offsets.tolist()
         indices, values = self.indices.tolist(), self.values.tolist()
         return [
-            dict(zip(indices[a:b], values[a:b], strict=True))
-            for a, b in zip(ends, ends[1:], strict=False)
+            dict(zip(indices[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)
         ]
 
 
