@@ -1,0 +1,213 @@
+"""Which rows have the largest inner product with this sparse vector?
+
+Postings by dimension, in a memtable (``GrowingSparse``) and in a sealed segment
+(``SealedSparse``), both searched as a ``SparseView``. A weight of zero is the same as none: it is
+not stored. A row is found only if it shares a dimension with the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from elanus.errors import CorruptionError, InternalError
+from elanus.index.base import Candidates
+from elanus.index.sparse.posting_lists import (
+    GrowingPostingsSnapshot,
+    PostingLists,
+    PostingsReader,
+    merge,
+    new_num_rows,
+    read_array,
+    read_num_rows,
+)
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.postings import GrowingPostings, SealedPostings
+from elanus.schema.batches import SparseVectorColumn
+from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
+
+FORMAT = 1
+"""Version of what ``SealedSparse.to_arrays`` gives."""
+
+
+class SparseView:
+    """Rows ``0 .. num_rows - 1`` of one source, searchable by sparse vector.
+
+    Safe from many threads.
+
+    Args:
+        postings: Weights by dimension, or by place in ``dimensions``.
+        num_rows: Rows of the source.
+        dimensions: uint32, ascending: the dimensions that occur. None means that ``postings``
+            goes by dimension itself.
+    """
+
+    def __init__(
+        self, postings: PostingsReader, num_rows: int, dimensions: UInt32Array | None = None
+    ) -> None:
+        self._postings = postings
+        self._num_rows = num_rows
+        self._dimensions = dimensions
+
+    @property
+    def num_rows(self) -> int:
+        return self._num_rows
+
+    def search(
+        self,
+        indices: UInt32Array,
+        values: Float32Array,
+        limit: int,
+        allowed: Bitset | None = None,
+    ) -> Candidates:
+        """Return the rows with the largest inner products, exactly; distances are negated ones.
+
+        Args:
+            indices: uint32, shape ``(m,)``: dimensions of the query, in any order.
+            values: float32, shape ``(m,)``: their weights.
+            limit: Rows wanted, at least 1.
+            allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+
+        Raises:
+            InvalidArgumentError: ``limit`` is below 1, or an array does not fit.
+            CorruptionError: The stored postings contradict themselves.
+        """
+        heavy = values != 0
+        terms, weights = self._known(indices[heavy], values[heavy])
+        if not len(terms):
+            return Candidates.none()
+        rows, distances = self._postings.search(terms, weights, limit, allowed=allowed)
+        return Candidates(rows, distances)
+
+    def _known(
+        self, indices: UInt32Array, values: Float32Array
+    ) -> tuple[UInt32Array, Float32Array]:
+        """Return terms of ``postings`` and weights, for the dimensions that this source has."""
+        if self._dimensions is None:
+            return indices, values
+        if not len(self._dimensions):
+            return indices[:0], values[:0]
+        places = np.searchsorted(self._dimensions, indices)
+        places = np.minimum(places, len(self._dimensions) - 1)
+        found = self._dimensions[places] == indices
+        return places[found].astype(np.uint32), values[found]
+
+
+class GrowingSparse:
+    """Sparse vectors of rows that still arrive: one thread appends, any number search snapshots."""
+
+    def __init__(self) -> None:
+        self._postings = GrowingPostings()
+
+    @property
+    def num_rows(self) -> int:
+        return self._postings.num_rows
+
+    def append(self, vectors: SparseVectorColumn) -> None:
+        """Add rows; a null has no dimension."""
+        start, stop = int(vectors.offsets[0]), int(vectors.offsets[-1])
+        indices, values = vectors.indices[start:stop], vectors.values[start:stop]
+        offsets = vectors.offsets - start
+        heavy = values != 0
+        if not heavy.all():
+            # How many weights before each place stay, read at the ends of the rows.
+            kept_before = np.zeros(len(values) + 1, dtype=np.int64)
+            np.cumsum(heavy, out=kept_before[1:])
+            offsets = kept_before[offsets]
+            indices, values = indices[heavy], values[heavy]
+        self._postings.append(offsets, np.ascontiguousarray(indices), np.ascontiguousarray(values))
+
+    def snapshot(self, num_rows: int) -> SparseView:
+        """Return the first ``num_rows`` rows as they are; appending changes nothing in them."""
+        self._check_num_rows(num_rows)
+        return SparseView(GrowingPostingsSnapshot(self._postings, num_rows), num_rows)
+
+    def seal(self, num_rows: int) -> SealedSparse:
+        """Return the first ``num_rows`` rows in the form of a sealed segment."""
+        self._check_num_rows(num_rows)
+        dimensions, offsets, rows, weights = self._postings.export_postings(num_rows)
+        return SealedSparse(dimensions, PostingLists(offsets, rows, weights), num_rows)
+
+    def _check_num_rows(self, num_rows: int) -> None:
+        if not 0 <= num_rows <= self.num_rows:
+            raise InternalError(
+                f"snapshot: expected at most the {self.num_rows} rows appended, got {num_rows}"
+            )
+
+
+class SealedSparse(SparseView):
+    """Sparse vectors of a sealed segment, over arrays that may be read-only and memory-mapped.
+
+    Args:
+        dimensions: uint32, ascending: the dimensions that occur.
+        postings: Weights by place in ``dimensions``.
+        num_rows: Rows of the segment.
+
+    Raises:
+        CorruptionError: The arrays do not fit together.
+    """
+
+    def __init__(self, dimensions: UInt32Array, postings: PostingLists, num_rows: int) -> None:
+        if len(dimensions) != len(postings.offsets) - 1:
+            raise CorruptionError(
+                f"sparse index: {len(dimensions)} dimensions but postings of "
+                f"{len(postings.offsets) - 1}"
+            )
+        native = SealedPostings(postings.offsets, postings.rows, postings.weights, num_rows)
+        super().__init__(native, num_rows, dimensions)
+        self.dimensions = dimensions
+        self.postings = postings
+
+    @classmethod
+    def from_arrays(cls, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> SealedSparse:
+        """Open what ``to_arrays`` gave, without copying.
+
+        Raises:
+            FormatVersionError: A newer version of elanus wrote it.
+            CorruptionError: An array is missing, or they do not fit together.
+        """
+        return cls(
+            read_array(arrays, "dimensions", np.uint32),
+            PostingLists(
+                read_array(arrays, "posting_offsets", np.int64),
+                read_array(arrays, "posting_rows", np.uint32),
+                read_array(arrays, "posting_weights", np.float32),
+            ),
+            read_num_rows(header, FORMAT),
+        )
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
+        """Return a JSON header and named arrays from which ``from_arrays`` makes the same index."""
+        arrays: dict[str, AnyArray] = {
+            "dimensions": self.dimensions,
+            "posting_offsets": self.postings.offsets,
+            "posting_rows": self.postings.rows,
+            "posting_weights": self.postings.weights,
+        }
+        return {"format": FORMAT, "num_rows": self.num_rows}, arrays
+
+
+def merge_sealed(parts: Sequence[tuple[SealedSparse, Int64Array]]) -> SealedSparse:
+    """Join sealed segments into one.
+
+    Args:
+        parts: Each segment with int64 of shape ``(its rows,)``: the row id that each of its rows
+            gets, or -1 where it is dropped. The new ids are ``0 .. n - 1``, each once.
+
+    Raises:
+        InternalError: The new row ids are not that.
+    """
+    num_rows = new_num_rows([(index.num_rows, mapping) for index, mapping in parts])
+    every = [index.dimensions for index, _ in parts]
+    dimensions = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *every]))
+    postings, kept = merge(
+        [
+            (index.postings, np.searchsorted(dimensions, index.dimensions), mapping)
+            for index, mapping in parts
+        ],
+        len(dimensions),
+        num_rows,
+    )
+    return SealedSparse(dimensions[kept], postings, num_rows)

@@ -1,0 +1,88 @@
+"""Which number has this term in a sealed segment?
+
+The terms lie sorted by their UTF-8 bytes, end to end, as one array of offsets and one of bytes, so
+that opening a dictionary of any size reads nothing. Looking a term up is a binary search: over
+every 64th term, copied out at the first look-up, and then between two of these.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from elanus.errors import CorruptionError
+from elanus.types import ByteArray, Int64Array
+
+_SAMPLE_EVERY = 64
+_MAX_KNOWN = 1 << 14  # Look-ups remembered: query terms repeat, and a dictionary outlives queries.
+
+
+class TermDictionary:
+    """Sorted, immutable terms; the number of a term is its place. Safe from many threads.
+
+    Args:
+        offsets: int64, shape ``(num_terms + 1,)``: term ``i`` is
+            ``data[offsets[i]:offsets[i + 1]]``.
+        data: uint8, the UTF-8 bytes of all terms, ascending.
+
+    Raises:
+        CorruptionError: The offsets do not fit the bytes.
+    """
+
+    def __init__(self, offsets: Int64Array, data: ByteArray) -> None:
+        if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data):
+            raise CorruptionError(
+                f"term dictionary: the offsets do not span the {len(data)} bytes of the terms"
+            )
+        self.offsets = offsets
+        self.data = data
+        self._bytes = data.data
+        self._ends = offsets.data
+        self._sample: list[bytes] | None = None
+        self._known: dict[str, int] = {}
+
+    @classmethod
+    def from_terms(cls, terms: Sequence[str]) -> TermDictionary:
+        """Make a dictionary of distinct terms in ascending order of code points."""
+        return cls.from_bytes([term.encode("utf-8") for term in terms])
+
+    @classmethod
+    def from_bytes(cls, terms: Sequence[bytes]) -> TermDictionary:
+        """Make a dictionary of distinct terms in UTF-8, in ascending order."""
+        offsets = np.zeros(len(terms) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, terms), dtype=np.int64, count=len(terms)), out=offsets[1:])
+        return cls(offsets, np.frombuffer(b"".join(terms), dtype=np.uint8))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the terms as UTF-8, ascending."""
+        raw = self._bytes.tobytes()
+        for start, stop in pairwise(self._ends.tolist()):
+            yield raw[start:stop]
+
+    def find(self, term: str) -> int:
+        """Return the number of ``term``, or -1 if no row holds it."""
+        number = self._known.get(term)
+        if number is None:
+            number = self._search(term.encode("utf-8", "surrogatepass"))
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[term] = number
+        return number
+
+    def term_bytes(self, number: int) -> bytes:
+        """Return the term with this number as UTF-8."""
+        return bytes(self._bytes[self._ends[number] : self._ends[number + 1]])
+
+    def _search(self, wanted: bytes) -> int:
+        if self._sample is None:
+            self._sample = [self.term_bytes(i) for i in range(0, len(self), _SAMPLE_EVERY)]
+        start = max(bisect_right(self._sample, wanted) - 1, 0) * _SAMPLE_EVERY
+        stop = min(start + _SAMPLE_EVERY, len(self))
+        number = bisect_left(range(len(self)), wanted, start, stop, key=self.term_bytes)
+        return number if number < stop and self.term_bytes(number) == wanted else -1
