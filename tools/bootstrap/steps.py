@@ -70,17 +70,18 @@ class Installer:
 
     def create(self) -> None:
         """Make an empty `.venv` with pip, replacing whatever is there."""
-        machine = this_machine()
+        step = "creating .venv"
         command = [self.python, "-m", "venv", "--clear", str(self.venv)]
-        if machine.has_module("ensurepip"):
-            self._run("creating .venv", command)
-            return
-        self._run("creating .venv", [*command, "--without-pip"])
-        pip = host_pip(machine, self.python)
-        if pip is None:
-            raise StepError("creating .venv", "neither ensurepip nor a pip on PATH")
-        target = str(self.venv / "bin" / "python")
-        self._run("installing pip into .venv", [*pip, "--python", target, "install", "pip"])
+        pip = host_pip(this_machine(), self.python)
+        try:
+            self._run(step, command)
+        except StepError:
+            # Debian ships `venv` without the wheels that put pip into it, unless asked for them.
+            if pip is None:
+                raise
+            self._run(step, [*command, "--without-pip"])
+            target = str(self.venv / "bin" / "python")
+            self._run("installing pip into .venv", [*pip, "--python", target, "install", "pip"])
 
     def install_torch(self) -> None:
         """Install the pinned torch before anything that would ask for another one."""
