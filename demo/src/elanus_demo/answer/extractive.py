@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from Stemmer import Stemmer
 
 from elanus_demo.answer.protocol import Question
 from elanus_demo.retrieval import RetrievedPassage
@@ -48,8 +49,7 @@ _STOP_WORDS = frozenset(
         "using was we what when where which who why will with would you your"
     )
 )
-_SHORTEST_STEM = 4
-_SUFFIXES = ("ing", "able", "ed", "es", "s")
+_STEMMER = Stemmer("english")
 
 NOTHING_FOUND = "The documents do not seem to answer this. The nearest passages are cited below."
 
@@ -135,16 +135,9 @@ def lexical_scores(question: str, sentences: Sequence[str]) -> npt.NDArray[np.fl
 
 
 def terms(text: str) -> set[str]:
-    """Return the content words of a text in lower case, without common English endings."""
+    """Return the stems of a text's content words."""
     words = {word.lower() for word in _TERM.findall(text)}
-    return {_stem(word) for word in words - _STOP_WORDS}
-
-
-def _stem(word: str) -> str:
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
-            return word.removesuffix(suffix)
-    return word
+    return set(_STEMMER.stemWords(sorted(words - _STOP_WORDS)))
 
 
 def _sentences_of(passage: RetrievedPassage) -> list[_Sentence]:
