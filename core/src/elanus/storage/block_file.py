@@ -36,7 +36,8 @@ Verify: TypeAlias = Literal["first-touch", "full", "none"]
 # magic, version, block size, file uuid, file length, footer offset, reserved zeros; then the CRC.
 _HEAD = struct.Struct("<8sII16sQQ12x")
 _CRC = struct.Struct("<I")
-# The end of the footer: bytes of its JSON, number of blocks, CRC32C of the footer before it.
+# The end of the footer: bytes of its JSON, number of blocks; then the CRC32C of the footer.
+_COUNTS = struct.Struct("<II")
 _TAIL = struct.Struct("<III")
 
 
@@ -90,23 +91,7 @@ def write_block_file(
         StorageError: The medium failed.
     """
     placed, footer_offset = _place(sections)
-    described = json.dumps(
-        {
-            "kind": kind,
-            "header": dict(header),
-            "sections": [
-                {
-                    "name": name,
-                    "offset": s.offset,
-                    "length": s.length,
-                    "dtype": None if s.dtype is None else s.dtype.str,
-                    "shape": list(s.shape),
-                }
-                for name, s in placed.items()
-            ],
-        },
-        ensure_ascii=False,
-    ).encode("utf-8")
+    described = _describe(kind, header, placed)
     num_blocks = -(-footer_offset // BLOCK_BYTES)
     size = footer_offset + num_blocks * _CRC.size + len(described) + _TAIL.size
     head = _HEAD.pack(MAGIC, FORMAT_VERSION, BLOCK_BYTES, uuid.uuid4().bytes, size, footer_offset)
@@ -124,13 +109,11 @@ def write_block_file(
             if len(raw):
                 yield checksums.update(raw)
             position = placed[name].offset + len(raw)
-        footer = checksums.finish() + described + _TAIL.pack(len(described), num_blocks, 0)[:8]
+        footer = checksums.finish() + described + _COUNTS.pack(len(described), num_blocks)
         crc = crc32c(footer)
         yield footer + _CRC.pack(crc)
 
-    written = (directory.write_new if publish else directory.write_file)(path, chunks())
-    if written != size:
-        raise InternalError(f"{path}: expected to write {size} bytes, wrote {written}")
+    (directory.write_new if publish else directory.write_file)(path, chunks())
     return FileInfo(path, size, crc)
 
 
@@ -332,6 +315,22 @@ def _place(sections: Mapping[str, AnyArray | Bytes]) -> tuple[dict[str, _Section
         offset += section.length + -section.length % ALIGNMENT
     last = next(reversed(placed.values()), None)
     return placed, HEAD_BYTES if last is None else last.offset + last.length
+
+
+def _describe(kind: str, header: Mapping[str, Any], placed: Mapping[str, _Section]) -> bytes:
+    """Return the JSON of the footer."""
+    sections = [
+        {
+            "name": name,
+            "offset": section.offset,
+            "length": section.length,
+            "dtype": None if section.dtype is None else section.dtype.str,
+            "shape": list(section.shape),
+        }
+        for name, section in placed.items()
+    ]
+    content = {"kind": kind, "header": dict(header), "sections": sections}
+    return json.dumps(content, ensure_ascii=False).encode("utf-8")
 
 
 def _raw_bytes(value: AnyArray | Bytes) -> memoryview:

@@ -19,8 +19,8 @@ from elanus.storage.growing import GrowingArray, growing_column
 from elanus.types import Int64Array, PrimaryKey
 
 PK_ENTRY_BYTES = 120
-"""What one entry of the table of primary keys costs in CPython, measured: a slot of the dict, the
-key and the row number."""
+"""What one entry of the table of primary keys costs in CPython, measured with tracemalloc on
+100,000 entries: 116 bytes with int keys, 133 with str keys of 14 characters."""
 
 
 @dataclass(frozen=True, slots=True)

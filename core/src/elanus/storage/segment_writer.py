@@ -75,11 +75,7 @@ def write_segment(
     writer = _SegmentFiles(directory, temporary, segment, {}, {})
     try:
         directory.make_dir(temporary)
-        for position, field in enumerate(schema.stored_fields):
-            writer.write_column(position, field, batch.columns[field.name])
-        writer.write(SEQS_FILE, SEQS_KIND, "", {"seqs": seqs})
-        index = PkIndex.build(batch.columns[schema.primary.name])
-        writer.write(PK_INDEX_FILE, PK_INDEX_KIND, schema.primary.name, index.to_sections())
+        writer.write_all(schema, batch, seqs)
         directory.sync_dir(temporary)
         directory.rename_dir(temporary, final)
     except BaseException:
@@ -106,6 +102,13 @@ class _SegmentFiles:
     segment: uuid.UUID
     files: dict[str, FileEntry]
     columns: dict[str, str]
+
+    def write_all(self, schema: Schema, batch: ColumnBatch, seqs: Int64Array) -> None:
+        for position, field in enumerate(schema.stored_fields):
+            self.write_column(position, field, batch.columns[field.name])
+        self.write(SEQS_FILE, SEQS_KIND, "", {"seqs": seqs})
+        index = PkIndex.build(batch.columns[schema.primary.name])
+        self.write(PK_INDEX_FILE, PK_INDEX_KIND, schema.primary.name, index.to_sections())
 
     def write_column(self, position: int, field: Field, column: Column) -> None:
         suffix = ".vec" if field.dtype is DataType.FLOAT_VECTOR else ".col"

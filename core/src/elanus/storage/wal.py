@@ -315,20 +315,14 @@ def read_wal(
     while True:
         run, end, _ = _valid_run(raw, end, salt)
         frames += run
-        if end == len(raw):
-            return WalContents(path, salt, tuple(frames), end, 0, tuple(damage))
         later = _next_valid(raw, end, salt)
-        if later is None and is_last:
-            return WalContents(path, salt, tuple(frames), end, len(raw) - end, tuple(damage))
-        if later is not None and is_last and not _was_synced(raw, end, later, salt):
-            # Unsynced writes reach the disk in any order: a whole frame may follow a torn one.
-            return WalContents(path, salt, tuple(frames), end, len(raw) - end, tuple(damage))
+        if end == len(raw) or (is_last and not _was_synced(raw, end, later, salt)):
+            torn = len(raw) - end
+            return WalContents(path, salt, tuple(frames), end, torn, tuple(damage))
         if not salvage:
             raise _damaged(path, end, later)
         damage.append(ByteRange(end, len(raw) if later is None else later))
-        if later is None:
-            return WalContents(path, salt, tuple(frames), end, 0, tuple(damage))
-        end = later
+        end = damage[-1].end
 
 
 def _read_header(raw: memoryview, path: str, db_uuid: uuid.UUID) -> int:
@@ -392,7 +386,11 @@ def _next_valid(raw: memoryview, start: int, salt: int) -> int | None:
 
 
 def _was_synced(raw: memoryview, bad: int, later: int | None, salt: int) -> bool:
-    """Return whether a frame from ``later`` on says that byte ``bad`` had been synced."""
+    """Return whether a frame from ``later`` on says that byte ``bad`` had been synced.
+
+    Unsynced writes reach the disk in any order, so a whole frame may follow a torn one of the same
+    group; a frame of a later group says that this one was synced.
+    """
     while later is not None:
         _, end, synced = _valid_run(raw, later, salt)
         if synced > bad:
