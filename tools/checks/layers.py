@@ -115,6 +115,11 @@ def inner_name(module: str) -> str:
     return module.removeprefix(PACKAGE + ".")
 
 
+def full_name(inner: str) -> str:
+    """Return the name that a core module is imported by."""
+    return inner if inner == PACKAGE else f"{PACKAGE}.{inner}"
+
+
 def targets(found: Import, modules: frozenset[str]) -> list[str]:
     """Return the modules of core that an import reaches: `from elanus.x import y` may mean x.y."""
     if not found.names:
@@ -134,7 +139,7 @@ def problems_in_core(text: str, module: str, table: LayerTable, *, is_package: b
                 problems.append(f"{found.line}: {importer} may not import {top}")
             continue
         problems += [
-            f"{found.line}: {importer} may not import elanus.{target}"
+            f"{found.line}: {importer} may not import {full_name(target)}"
             for target in map(inner_name, targets(found, modules))
             if not table.may_import(importer, target)
         ]
