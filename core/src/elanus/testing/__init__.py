@@ -1,0 +1,10 @@
+"""Does a plug-in keep its contract?
+
+Test classes for authors of plug-ins. Derive one in a test module and give it the fixture that its
+docstring names; pytest then runs every case of it against your class.
+"""
+
+from elanus.testing.embedder import EmbedderContract
+from elanus.testing.reranker import RerankerContract
+
+__all__ = ["EmbedderContract", "RerankerContract"]
