@@ -9,7 +9,7 @@ namespace {
 struct Simd {
   using Vec = __m256;
   static constexpr std::size_t kWidth = 8;
-  static constexpr std::size_t kTileQueries = 2;
+  static constexpr std::size_t kTileQueries = 3;
 
   static Vec zero() { return _mm256_setzero_ps(); }
   static Vec load(const float* values) { return _mm256_loadu_ps(values); }

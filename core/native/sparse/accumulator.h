@@ -25,10 +25,9 @@ class Accumulator {
     if (touched_.size() < num_blocks) touched_.resize(num_blocks, 0);
   }
 
-  void add(RowId row, float contribution) noexcept {
-    scores_.span()[row] += contribution;
-    touched_[row / kBlockRows] = 1;
-  }
+  // One score per row; whoever changes one marks its block.
+  [[nodiscard]] std::span<float> scores() noexcept { return scores_.span(); }
+  [[nodiscard]] std::span<std::uint8_t> marks() noexcept { return touched_; }
 
   // Calls visit(first row, scores of the block) for each block with a matched row and clears it.
   template <typename Visit>

@@ -21,11 +21,17 @@ Accumulator& thread_accumulator() {
   return accumulator;
 }
 
+// `scoring` comes by value and the arrays as locals: a store to a score could otherwise change them
+// as far as the compiler knows, and each posting would load them again.
 template <typename Scoring>
-void accumulate(const WeightedPostings& term, const Scoring& scoring, std::size_t num_rows,
+void accumulate(const WeightedPostings& term, const Scoring scoring, std::size_t num_rows,
                 Accumulator& accumulator) {
   const std::span<const RowId> rows = term.postings.rows;
   const std::span<const float> weights = term.postings.weights;
+  const std::span<float> scores = accumulator.scores();
+  const std::span<std::uint8_t> marks = accumulator.marks();
+  const float query_weight = term.query_weight;
+  std::size_t marked = std::numeric_limits<std::size_t>::max();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const RowId row = rows[i];
     // The arrays may come from a damaged file; one comparison that is never true costs nothing.
@@ -33,7 +39,11 @@ void accumulate(const WeightedPostings& term, const Scoring& scoring, std::size_
       throw_corruption("postings: row id " + std::to_string(row) + " is not below " +
                        std::to_string(num_rows));
     }
-    accumulator.add(row, scoring(term.query_weight, row, weights[i]));
+    scores[row] += scoring(query_weight, row, weights[i]);
+    if (const std::size_t block = row / Accumulator::kBlockRows; block != marked) {
+      marks[block] = 1;
+      marked = block;
+    }
   }
 }
 

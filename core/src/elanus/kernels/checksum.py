@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from elanus import _native
+from elanus.types import AnyArray
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-def crc32c(data: Buffer, seed: int = 0) -> int:
+def crc32c(data: Buffer | AnyArray, seed: int = 0) -> int:
     """Return the CRC32C (Castagnoli) of a contiguous bytes-like object.
 
     Args:

@@ -1,0 +1,213 @@
+// Kernels against plain loops, on every CPU variant of this machine, without Python.
+//
+// Built with sanitizers: every array is an exact heap allocation, so that a load past its end, as
+// from a wrong tail of a vector loop, stops the program. Prints a line per failure and exits 1.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "checksum/crc32c.h"
+#include "checksum/hash64.h"
+#include "distance/distance.h"
+#include "sparse/growing_postings.h"
+#include "support/cpu.h"
+#include "support/error.h"
+
+namespace {
+
+using elanus::Metric;
+
+int failures = 0;
+
+void check(bool holds, const std::string& claim) {
+  if (holds) return;
+  ++failures;
+  std::printf("failed: %s\n", claim.c_str());
+}
+
+template <typename Call>
+void check_throws(Call call, const std::string& claim) {
+  try {
+    call();
+  } catch (const elanus::Error&) {
+    return;
+  }
+  check(false, claim + " throws");
+}
+
+std::vector<float> random_floats(std::mt19937& random, std::size_t count) {
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+double plain_distance(Metric metric, const float* query, const float* row, std::size_t dim) {
+  double sum = 0;
+  for (std::size_t d = 0; d < dim; ++d) {
+    const double difference = static_cast<double>(query[d]) - static_cast<double>(row[d]);
+    const double product = static_cast<double>(query[d]) * static_cast<double>(row[d]);
+    sum += metric == Metric::l2 ? difference * difference : -product;
+  }
+  return sum;
+}
+
+struct Scan {
+  std::vector<std::int64_t> row_ids;
+  std::vector<float> distances;
+};
+
+Scan scan(const elanus::ScanRequest& request) {
+  const std::size_t size = request.queries.num_rows * request.k;
+  Scan found{std::vector<std::int64_t>(size), std::vector<float>(size)};
+  elanus::scan_topk(request, {found.row_ids, found.distances});
+  return found;
+}
+
+void test_dense(const std::string& variant, Metric metric, std::size_t dim, std::size_t num_rows,
+                std::size_t num_queries) {
+  std::mt19937 random(static_cast<unsigned>(dim * 131 + num_rows));
+  const std::vector<float> rows = random_floats(random, num_rows * dim);
+  const std::vector<float> queries = random_floats(random, num_queries * dim);
+  std::vector<std::uint64_t> words(elanus::words_for_bits(num_rows));
+  // Padding bits are set on purpose: they must not become rows.
+  for (std::uint64_t& word : words) word = (std::uint64_t{random()} << 32) | random();
+  const elanus::BitsetView allowed(words, num_rows);
+  const std::string what = variant + " dim " + std::to_string(dim) + " rows " +
+                           std::to_string(num_rows) + " queries " + std::to_string(num_queries);
+  const Scan found = scan(
+      {metric, {queries, num_queries, dim}, {{rows, num_rows, dim}, {}}, allowed, num_rows + 1});
+  for (std::size_t q = 0; q < num_queries; ++q) {
+    const auto* ids = found.row_ids.data() + q * (num_rows + 1);
+    const auto* distances = found.distances.data() + q * (num_rows + 1);
+    check(std::is_sorted(distances, distances + allowed.count()), what + ": ascending");
+    check(ids[allowed.count()] == -1 && std::isinf(distances[allowed.count()]), what + ": padded");
+    for (std::size_t i = 0; i < allowed.count(); ++i) {
+      check(allowed.test(static_cast<elanus::RowId>(ids[i])), what + ": allowed");
+      const double expected =
+          plain_distance(metric, queries.data() + q * dim,
+                         rows.data() + static_cast<std::size_t>(ids[i]) * dim, dim);
+      check(std::abs(expected - distances[i]) <= 1e-5 * static_cast<double>(dim),
+            what + ": distance");
+    }
+  }
+}
+
+std::uint32_t plain_crc32c(const std::vector<std::uint8_t>& bytes, std::size_t begin) {
+  std::uint32_t state = 0xffffffff;
+  for (std::size_t i = begin; i < bytes.size(); ++i) {
+    state ^= bytes[i];
+    for (int bit = 0; bit < 8; ++bit) state = (state >> 1) ^ ((state & 1U) != 0 ? 0x82f63b78U : 0U);
+  }
+  return ~state;
+}
+
+void test_checksum(const std::string& variant) {
+  std::mt19937 random(1);
+  for (const std::size_t size : {0, 1, 7, 8, 9, 100, 768, 2000, 12288, 12300, 40001}) {
+    std::vector<std::uint8_t> bytes(size);
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+    for (const std::size_t begin : {std::size_t{0}, std::min<std::size_t>(size, 3)}) {
+      const std::span<const std::uint8_t> part = std::span(bytes).subspan(begin);
+      check(elanus::crc32c(part, 0) == plain_crc32c(bytes, begin),
+            variant + ": crc32c of " + std::to_string(part.size()) + " bytes");
+    }
+  }
+}
+
+void test_variant(const std::string& variant) {
+  elanus::set_active_variant(variant);
+  for (const Metric metric : {Metric::l2, Metric::ip}) {
+    for (const std::size_t dim : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 385}) {
+      for (const std::size_t num_rows : {1, 2, 7, 8, 9, 64, 130, 530}) {
+        for (const std::size_t num_queries : {1, 2, 3, 4, 6, 9}) {
+          test_dense(variant, metric, dim, num_rows, num_queries);
+        }
+      }
+    }
+  }
+  test_checksum(variant);
+}
+
+void test_hashing() {
+  const std::vector<std::int64_t> offsets = {0, 1, 1, 3};
+  const std::vector<std::uint8_t> text = {'a', 'b', 'c'};
+  std::vector<std::uint64_t> hashes(3);
+  elanus::hash64_strings(offsets, text, hashes);
+  check(hashes[0] == 0xd24ec4f1a98c6e5bU && hashes[1] == 0xef46db3751d8e999U, "hash64 values");
+  const std::vector<std::int64_t> damaged = {0, 4};
+  check_throws([&] { elanus::hash64_strings(damaged, text, std::span(hashes).first(1)); },
+               "hash64 of damaged offsets");
+}
+
+elanus::SparseHits search(const elanus::GrowingPostings& postings, std::size_t num_rows) {
+  const std::vector<elanus::TermId> terms = {1, 2, 900};
+  const std::vector<float> weights = {1.0F, 0.5F, 3.0F};
+  return postings.search({{terms, weights}, std::nullopt, num_rows}, std::nullopt, 10);
+}
+
+// Row r holds term 1 with weight r + 1, and even rows term 2.
+void append_rows(elanus::GrowingPostings& postings, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = postings.num_rows();
+    const std::vector<std::int64_t> offsets = {0, row % 2 == 0 ? 2 : 1};
+    const std::vector<elanus::TermId> terms = {1, 2};
+    const std::vector<float> weights = {static_cast<float>(row + 1), 1.0F};
+    postings.append({offsets, terms, weights});
+  }
+}
+
+void test_postings() {
+  elanus::GrowingPostings postings;
+  std::thread writer([&] { append_rows(postings, 2000); });
+  for (int i = 0; i < 200; ++i) {
+    const std::size_t num_rows = postings.num_rows();
+    const elanus::SparseHits hits = search(postings, num_rows);
+    check(hits.row_ids.size() == std::min<std::size_t>(num_rows, 10), "hits of a snapshot");
+    check(num_rows < 2 || static_cast<std::size_t>(hits.row_ids[0]) == num_rows - 1,
+          "best row of a snapshot");
+  }
+  writer.join();
+  const elanus::ExportedPostings exported = postings.export_postings(1500);
+  check(exported.terms == std::vector<elanus::TermId>{1, 2}, "exported terms");
+  check(exported.offsets == std::vector<std::int64_t>{0, 1500, 2250}, "exported offsets");
+  check_throws([&] { static_cast<void>(search(postings, 2001)); }, "a snapshot too large");
+}
+
+void test_damaged_postings() {
+  const std::vector<std::int64_t> offsets = {0, 2, 9, 3};
+  const std::vector<elanus::RowId> rows = {0, 77, 1};
+  const std::vector<float> weights = {1.0F, 1.0F, 1.0F};
+  const elanus::SealedPostings postings({offsets, rows, weights}, 2);
+  const std::vector<float> one = {1.0F};
+  for (const elanus::TermId term : {0U, 1U, 2U, 3U, 4294967295U}) {
+    const std::vector<elanus::TermId> terms = {term};
+    check_throws(
+        [&] {
+          const auto resolved = postings.resolve({terms, one});
+          static_cast<void>(
+              elanus::search_exhaustive({resolved, std::nullopt, 2}, std::nullopt, 1));
+        },
+        "damaged postings of term " + std::to_string(term));
+  }
+}
+
+}  // namespace
+
+int main() {
+  for (const elanus::CpuVariant variant : elanus::available_variants()) {
+    test_variant(std::string(elanus::variant_name(variant)));
+    std::printf("ran %s\n", std::string(elanus::variant_name(variant)).c_str());
+  }
+  test_hashing();
+  test_postings();
+  test_damaged_postings();
+  std::printf("%d failures\n", failures);
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
