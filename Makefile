@@ -41,7 +41,7 @@ check: setup  ## run linters, type checks, layer and documentation checks
 	@$(VENV)/python -m tools.checks
 
 docs: setup  ## run the documentation checks only
-	@$(VENV)/python -m tools.checks links paths docstrings commands snippets
+	@$(VENV)/python -m tools.checks links architecture docstrings commands snippets
 
 format: setup  ## format and sort imports in place
 	@$(VENV)/python -m tools.format

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from tools.checks.commands import check_commands, check_entry_points
 from tools.checks.docstrings import check_docstrings
 from tools.checks.layers import check_layers
 from tools.checks.pages import check_architecture, check_links
@@ -26,6 +27,8 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
     "links": check_links,
     "architecture": check_architecture,
     "docstrings": check_docstrings,
+    "entry-points": check_entry_points,
+    "commands": check_commands,
 }
 # Most of them wait for a process of their own.
 THREADS = 2
