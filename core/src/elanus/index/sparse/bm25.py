@@ -348,7 +348,7 @@ class GrowingBM25:
             TermDictionary.from_terms([terms[i] for i in order]),
             postings,
             lengths.copy(),
-            None if documents is None else documents.copy(),
+            None if documents is None or documents.all() else documents.copy(),
         )
 
     def _find_term(self, term: str) -> int:
