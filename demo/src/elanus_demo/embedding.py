@@ -17,16 +17,19 @@ DEFAULT_EMBEDDER = "minilm"
 
 
 def load_embedder(name: str) -> TimedEmbedder:
-    """Return an embedder plug-in by name. No model is fetched from a network.
+    """Return an embedder plug-in by name, ready to embed. No model is fetched from a network.
 
     Raises:
         PluginNotInstalledError: The plug-in, or what it needs, is not installed.
         InvalidArgumentError: No plug-in has this name.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    # The time that a model takes to load is shown by the caller, in its own way.
+    # The caller shows in its own way that a model is being loaded.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    return TimedEmbedder(get_embedder(name))
+    embedder = TimedEmbedder(get_embedder(name))
+    # A model is loaded when it is first used; the first question should not wait for that.
+    embedder.embed_queries(["ready"])
+    return embedder
 
 
 class TimedEmbedder:

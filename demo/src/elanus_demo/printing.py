@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 _KEPT = frozenset("\n\t")
+_WORD_OR_SPACE = re.compile(r"\S+|\s")
 
 
 def printable(text: str) -> str:
@@ -27,3 +31,33 @@ def say(console: Console, text: str, style: str = "", *, end: str = "\n") -> Non
         soft_wrap=not console.is_terminal,
         highlight=False,
     )
+
+
+def wrap_words(pieces: Iterable[str], width: int) -> Iterator[str]:
+    """Yield text that arrives in pieces, with a line break before a word that would not fit.
+
+    A word is held back until its end has arrived.
+
+    Args:
+        pieces: Parts of a text, cut anywhere.
+        width: Columns of a line.
+    """
+    column = 0
+    unfinished = ""
+    for piece in pieces:
+        *whole, unfinished = _WORD_OR_SPACE.findall(unfinished + piece) or [""]
+        for token in whole:
+            broken, column = _place(token, column, width)
+            yield broken
+    yield _place(unfinished, column, width)[0]
+
+
+def _place(token: str, column: int, width: int) -> tuple[str, int]:
+    """Return a word or space, with a break before it if needed, and the column after it."""
+    if token == "\n":
+        return token, 0
+    length = cell_len(token)
+    if column + length <= width or not column:
+        return token, column + length
+    # A space at the end of a line is the line break.
+    return ("\n", 0) if token.isspace() else ("\n" + token, length)

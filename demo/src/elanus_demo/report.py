@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from elanus_demo.printing import printable, say
+from elanus_demo.printing import printable, say, wrap_words
 from elanus_demo.progress import format_time
 from elanus_demo.retrieval import LegRank, Retrieval, RetrievedPassage
 
@@ -23,16 +23,27 @@ def print_question(console: Console, question: str, retrieval: Retrieval) -> Non
 
 
 def print_pieces(console: Console, pieces: Iterable[str]) -> str:
-    """Print an answer as it arrives; return it whole."""
+    """Print an answer as it arrives, wrapped to a terminal's width; return it whole."""
     written: list[str] = []
-    for piece in pieces:
-        # White space before the first word would only push the answer away from the question.
-        shown = piece if "".join(written).strip() else piece.lstrip()
-        if shown:
-            console.print(Text(printable(shown)), end="", soft_wrap=True, highlight=False)
-            written.append(shown)
-    console.print()
+    kept = _without_leading_space(pieces, written)
+    shown = wrap_words(kept, console.width) if console.is_terminal else kept
+    try:
+        for text in shown:
+            console.print(Text(printable(text)), end="", soft_wrap=True, highlight=False)
+    finally:
+        # What comes next, a remark on a failure perhaps, begins on a line of its own.
+        if written:
+            console.print()
     return "".join(written).strip()
+
+
+def _without_leading_space(pieces: Iterable[str], written: list[str]) -> Iterator[str]:
+    """Yield the pieces from the first word on, and keep them in ``written``."""
+    for piece in pieces:
+        text = piece if written else piece.lstrip()
+        if text:
+            written.append(text)
+            yield text
 
 
 def print_sources(console: Console, retrieval: Retrieval) -> None:

@@ -135,17 +135,12 @@ class PassageStore:
 
     def _known_vectors(self, ids: Sequence[str], texts: Sequence[str]) -> list[Any]:
         """Return for each passage its stored vector, or None when it is new or differs."""
-        stored = {document.id: document for document in self._documents.get(ids)}
-        unchanged = [
-            id_
+        entities = self._documents.collection.get(ids, output=["id", "text", "dense"])
+        stored = {entity["id"]: entity for entity in entities}
+        return [
+            stored[id_]["dense"] if id_ in stored and stored[id_]["text"] == text else None
             for id_, text in zip(ids, texts, strict=True)
-            if id_ in stored and stored[id_].text == text
         ]
-        if not unchanged:
-            return [None] * len(ids)
-        found = self._documents.get(unchanged, with_vectors=True)
-        vectors = {document.id: document.vector for document in found}
-        return [vectors.get(id_) for id_ in ids]
 
 
 @contextmanager

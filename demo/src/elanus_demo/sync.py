@@ -39,7 +39,7 @@ class SyncReport:
         unchanged: Files that needed no work.
         empty: Files without any text.
         skipped: Files that could not be read, with the reason.
-        num_embedded: Passages that were embedded and stored.
+        num_embedded: Passages that were embedded; others kept their vector.
         elapsed_s: Wall time in seconds.
     """
 
@@ -180,23 +180,24 @@ def _plan_passages(
 
 
 def _store_passages(plan: _Plan, store: PassageStore, progress: Progress) -> int:
-    """Embed and store what the plan says; return the number of passages."""
+    """Store what the plan says; return the number of passages that were embedded."""
     total = sum(len(passages) for _, passages in plan.to_store)
     pending = {key: len(passages) for key, passages in plan.to_store}
     # Old passages of a file go when the last new one is in: a crash leaves both, never none.
     _remove_stale(plan, store, [key for key, count in pending.items() if not count])
     if not total:
         return 0
+    num_embedded = 0
     with progress.track("Embedding", total, "passages") as advance:
         rows = (row for _, passages in plan.to_store for row in passages)
         for batch in _batches(rows, _BATCH_PASSAGES):
-            store.put(batch)
+            num_embedded += store.put(batch)
             for row in batch:
                 pending[row.passage.file] -= 1
             finished = {row.passage.file for row in batch if not pending[row.passage.file]}
             _remove_stale(plan, store, sorted(finished))
             advance(len(batch))
-    return total
+    return num_embedded
 
 
 def _remove_stale(plan: _Plan, store: PassageStore, keys: Sequence[str]) -> None:
