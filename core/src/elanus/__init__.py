@@ -1,1 +1,58 @@
-"""elanus: an embedded vector database for retrieval-augmented generation."""
+"""elanus: a vector database for retrieval-augmented generation, in your process."""
+
+from elanus.api.arguments import Leg
+from elanus.api.collection import Collection, CollectionDescription
+from elanus.api.database import Database, connect
+from elanus.errors import ElanusError
+from elanus.query.requests import RRF, Weighted
+from elanus.query.results import Hit, SearchResult
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
+from elanus.types import DataType, MetricType
+
+BOOL = DataType.BOOL
+INT8 = DataType.INT8
+INT16 = DataType.INT16
+INT32 = DataType.INT32
+INT64 = DataType.INT64
+FLOAT = DataType.FLOAT
+DOUBLE = DataType.DOUBLE
+VARCHAR = DataType.VARCHAR
+ARRAY = DataType.ARRAY
+JSON = DataType.JSON
+FLOAT_VECTOR = DataType.FLOAT_VECTOR
+SPARSE_FLOAT_VECTOR = DataType.SPARSE_FLOAT_VECTOR
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "connect",
+    "Database",
+    "Collection",
+    "CollectionDescription",
+    "Schema",
+    "Field",
+    "BM25",
+    "Leg",
+    "RRF",
+    "Weighted",
+    "Hit",
+    "SearchResult",
+    "DataType",
+    "MetricType",
+    "BOOL",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FLOAT",
+    "DOUBLE",
+    "VARCHAR",
+    "ARRAY",
+    "JSON",
+    "FLOAT_VECTOR",
+    "SPARSE_FLOAT_VECTOR",
+    "ElanusError",
+    "__version__",
+]

@@ -32,7 +32,7 @@ from elanus.query.results import (
     TermScore,
 )
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
-from elanus.query.statistics import weigh_terms
+from elanus.query.statistics import weigh, weigh_text
 from elanus.schema.collection import Schema
 from elanus.types import Float32Array, Int64Array, PrimaryKey
 
@@ -141,7 +141,7 @@ def _run_postings(
 ) -> tuple[list[SourceStep], list[list[Candidates]]]:
     steps: list[SourceStep] = []
     found: list[Candidates] = []
-    weighted = weigh_terms(sources, leg.field.name, query)
+    weighted = weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
         method = "postings" if rows.count else "skip"
         steps.append(SourceStep(source.name, source.num_rows, rows.count, method))
@@ -194,6 +194,6 @@ def _terms(
     terms: list[TermScore] = []
     for leg in request.legs:
         if isinstance(leg.query, TextQuery):
-            weighted = weigh_terms(sources, leg.field.name, leg.query)
+            weighted = weigh_text(sources, leg.field.name, leg.query)
             terms += weighted.explain(sources[row.source], row.row_id)
     return tuple(sorted(terms, key=lambda t: -t.contribution))

@@ -51,7 +51,7 @@ class FlatIndex:
     ) -> CandidateTable:
         rows = self._rows
         row_ids, distances = scan_topk(
-            rows.metric, queries, rows.values, limit, row_scale=rows.scale, allowed=allowed
+            rows.metric, queries, rows.values, rows.scale, allowed, limit
         )
         return CandidateTable(row_ids, distances)
 

@@ -117,7 +117,7 @@ class HnswIndex:
         self, query: Float32Array, found: Int64Array, row_ids: AnyArray, distances: AnyArray
     ) -> None:
         rows = self._rows
-        exact = distances_to_rows(rows.metric, query, rows.values, found, row_scale=rows.scale)
+        exact = distances_to_rows(rows.metric, query, rows.values, rows.scale, found)
         order = np.lexsort((found, exact))
         row_ids[: len(found)] = found[order]
         distances[: len(found)] = exact[order]

@@ -1,0 +1,279 @@
+"""How does loose user input become a request?
+
+Everything that a user passes is read here, once: names, numbers, filters and query vectors come
+out bound to the schema, or as an error that says what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+
+from elanus.engine.views import FieldViews
+from elanus.errors import InvalidArgumentError
+from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.query.projection import resolve_output
+from elanus.query.requests import (
+    DEFAULT_RECALL,
+    MAX_LIMIT,
+    RRF,
+    DenseQuery,
+    Fusion,
+    LegRequest,
+    SearchRequest,
+    SparseQuery,
+    TextQuery,
+    Weighted,
+)
+from elanus.schema.collection import Schema, did_you_mean
+from elanus.schema.fields import Field
+from elanus.schema.validation import query_sparse, query_vector
+from elanus.types import DataType, MetricType
+
+Filter = str | Mapping[str, Any] | Node
+"""A filter as text, as a Mongo-like dict, or as a tree of ``elanus.filter``."""
+
+Query = DenseQuery | SparseQuery | TextQuery
+
+MIN_LEG_LIMIT = 100
+"""Fewest candidates of each leg of a hybrid search: fusing needs lists that overlap."""
+
+
+class SearchOptions(TypedDict, total=False):
+    """Further options of ``search`` and ``hybrid_search``.
+
+    Attributes:
+        offset: Hits to leave out at the front; 0.
+        params: Values of the ``{name}`` templates in a filter text.
+        root: JSON field whose keys the names in the filter are; None: fields of the schema.
+        recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
+        ef: Candidate list of a graph search in rows; goes before ``recall``.
+        explain: Attach the matched terms of BM25 hits.
+    """
+
+    offset: int
+    params: Mapping[str, Any] | None
+    root: str | None
+    recall: float
+    ef: int | None
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One part of a hybrid search.
+
+    Attributes:
+        field: Vector field to search.
+        data: Query vector, sparse vector (``{dimension: weight}``), or text for a BM25 field.
+        limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
+        filter: Rows must pass it, and the filter of the whole search.
+        recall: Share of the true nearest rows wanted; None: that of the whole search.
+    """
+
+    field: str
+    data: Any
+    limit: int | None = None
+    filter: Filter | None = None
+    recall: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterScope:
+    """How filters of one call are read."""
+
+    schema: Schema
+    params: Mapping[str, Any] | None = None
+    root: str | None = None
+
+    def bind(self, *filters: Filter | None) -> tuple[BoundFilter, ...]:
+        """Return the filters that restrict anything, bound to the schema."""
+        bound = (
+            compile_filter(f, self.schema, params=self.params, root=self.root) for f in filters
+        )
+        return tuple(b for b in bound if b is not None)
+
+
+def search_requests(
+    fields: FieldViews,
+    leg: Leg,
+    *,
+    limit: int,
+    output: Sequence[str] | None,
+    options: SearchOptions,
+) -> tuple[list[SearchRequest], bool]:
+    """Return the requests of ``Collection.search``, and whether ``data`` was a single query.
+
+    Query vectors of a dense field are one request; every text or sparse vector is its own.
+    """
+    check_options(options)
+    schema = fields.schema
+    field = schema.field(leg.field) if leg.field else _default_field(schema, leg.data)
+    scope = FilterScope(schema, options.get("params"), options.get("root"))
+    filters = scope.bind(leg.filter)
+    offset = options.get("offset", 0)
+    check_page(limit, offset)
+    queries, is_single = _queries(fields, field, leg.data, options)
+    shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
+    requests = [
+        _request((LegRequest(field, query, limit + offset, filters),), shape, RRF())
+        for query in queries
+    ]
+    return requests, is_single
+
+
+def hybrid_request(
+    fields: FieldViews,
+    legs: Sequence[Leg],
+    *,
+    fusion: Fusion | None,
+    limit: int,
+    filter: Filter | None,
+    output: Sequence[str] | None,
+    options: SearchOptions,
+) -> SearchRequest:
+    """Return the request of ``Collection.hybrid_search``."""
+    check_options(options)
+    schema = fields.schema
+    if not legs:
+        raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
+    if fusion is not None and not isinstance(fusion, RRF | Weighted):
+        raise InvalidArgumentError(
+            f"fusion: expected RRF(...) or Weighted(...), got {type(fusion).__name__}"
+        )
+    offset = options.get("offset", 0)
+    check_page(limit, offset)
+    scope = FilterScope(schema, options.get("params"), options.get("root"))
+    parsed = []
+    for leg in legs:
+        if not isinstance(leg, Leg):
+            raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
+        field = schema.field(leg.field)
+        leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
+        queries, _ = _queries(fields, field, leg.data, leg_options)
+        (query,) = _one_query(field, queries)
+        depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit
+        check_page(min(depth, MAX_LIMIT) if leg.limit is None else depth, 0)
+        filters = scope.bind(leg.filter, filter)
+        parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters))
+    shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
+    return _request(tuple(parsed), shape, fusion or RRF())
+
+
+def _request(
+    legs: tuple[LegRequest, ...], shape: tuple[int, int, tuple[str, ...], bool], fusion: Fusion
+) -> SearchRequest:
+    limit, offset, output, explain = shape
+    return SearchRequest(legs, limit, offset, fusion, output, explain)
+
+
+def _default_field(schema: Schema, data: Any) -> Field:
+    """Return the only field that such a query can search."""
+    probe = data[0] if isinstance(data, list | tuple) and len(data) else data
+    if isinstance(probe, str):
+        kind, fields = "BM25", [f for f in schema.vector_fields if f.source is not None]
+    elif isinstance(probe, Mapping):
+        kind, fields = (
+            "sparse",
+            [
+                f
+                for f in schema.vector_fields
+                if f.dtype is DataType.SPARSE_FLOAT_VECTOR and f.source is None
+            ],
+        )
+    else:
+        kind, fields = (
+            "dense",
+            [f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR],
+        )
+    if len(fields) == 1:
+        return fields[0]
+    names = ", ".join(repr(f.name) for f in fields) or "none"
+    raise InvalidArgumentError(
+        f"search: this query needs one {kind} field, the schema has {names}; pass field="
+    )
+
+
+def _queries(
+    fields: FieldViews, field: Field, data: Any, options: SearchOptions
+) -> tuple[list[Query], bool]:
+    """Return the parsed queries, and whether ``data`` was a single one."""
+    if field.dtype is DataType.FLOAT_VECTOR:
+        return _dense_queries(field, data, options)
+    if field.source is not None:
+        texts = [data] if isinstance(data, str) else data
+        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+            raise InvalidArgumentError(
+                f"field {field.name!r} is searched by text, got {type(data).__name__}"
+            )
+        analyzer = fields.analyzers[field.name]
+        return [TextQuery(text, analyzer, field.source) for text in texts], isinstance(data, str)
+    if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
+        raise InvalidArgumentError(
+            f"field {field.name!r} is {field.dtype.name}; only vector fields can be searched"
+        )
+    many = isinstance(data, list) and bool(data) and isinstance(data[0], Mapping)
+    vectors = data if many else [data]
+    return [SparseQuery(*query_sparse(field, vector)) for vector in vectors], not many
+
+
+def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list[Query], bool]:
+    if isinstance(data, str):
+        raise InvalidArgumentError(
+            f"field {field.name!r} is searched by vectors of dim {field.dim}, got text; embed it "
+            f"first, or search a BM25 field"
+        )
+    recall = options.get("recall", DEFAULT_RECALL)
+    if not isinstance(recall, int | float) or not 0 < recall <= 1:
+        raise InvalidArgumentError(f"recall must lie in (0, 1], got {recall!r}")
+    ef = options.get("ef")
+    if ef is not None and (not isinstance(ef, int) or ef < 1):
+        raise InvalidArgumentError(f"ef must be a positive number of rows, got {ef!r}")
+    array = np.asarray(data, dtype=np.float32) if isinstance(data, np.ndarray) else data
+    vectors = query_vector(field, array)
+    is_single = np.ndim(data) == 1 if isinstance(data, np.ndarray) else not _is_nested(data)
+    if field.metric_type is MetricType.COSINE:
+        vectors = _unit_length(vectors)
+    return [DenseQuery(vectors, float(recall), ef)], is_single
+
+
+def _is_nested(data: Any) -> bool:
+    return len(data) > 0 and hasattr(data[0], "__len__")
+
+
+def _unit_length(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return np.ascontiguousarray(vectors * scale[:, None], dtype=np.float32)
+
+
+def _one_query(field: Field, queries: list[Query]) -> list[Query]:
+    count = sum(len(q.vectors) if isinstance(q, DenseQuery) else 1 for q in queries)
+    if count != 1:
+        raise InvalidArgumentError(
+            f"leg {field.name!r}: a hybrid search takes one query, got {count}"
+        )
+    return queries
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Raise ``InvalidArgumentError`` unless limit and offset describe a page of hits."""
+    for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise InvalidArgumentError(f"{name} must be an integer >= {least}, got {value!r}")
+    if limit + offset > MAX_LIMIT:
+        raise InvalidArgumentError(
+            f"limit + offset must be at most {MAX_LIMIT}, got {limit + offset}; "
+            f"query() has no such bound"
+        )
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ``TypeError``, as Python does, for an option that does not exist."""
+    known = sorted(SearchOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            raise TypeError(f"search() has no option {name!r}{did_you_mean(name, known)}")

@@ -1,0 +1,341 @@
+"""A collection as users hold it: typed, documented, thin over the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, Unpack
+
+import numpy as np
+
+from elanus.api.arguments import (
+    Filter,
+    FilterScope,
+    Leg,
+    SearchOptions,
+    hybrid_request,
+    search_requests,
+)
+from elanus.engine.collection import CollectionEngine, CollectionStats
+from elanus.errors import InvalidArgumentError
+from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
+from elanus.query.projection import resolve_output
+from elanus.query.requests import Fusion
+from elanus.query.results import SearchResult
+from elanus.query.search import search
+from elanus.schema.collection import Schema
+from elanus.schema.validation import Entities, primary_keys
+from elanus.types import PrimaryKey
+
+Ids: TypeAlias = PrimaryKey | Sequence[PrimaryKey]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDescription:
+    """What a collection is, as ``Collection.describe`` returns it.
+
+    Attributes:
+        name: Its name.
+        schema: Its fields.
+        properties: What ``create_collection`` was given, and what adapters keep there.
+        indexes: Index type by dense field.
+        count: Visible entities.
+    """
+
+    name: str
+    schema: Schema
+    properties: dict[str, Any]
+    indexes: dict[str, str]
+    count: int
+
+
+class Collection:
+    """Entities of one schema. Safe from many threads at once.
+
+    A write is on disk when the call returns, and the next search sees it. A read works on one
+    snapshot: it sees each write wholly or not at all.
+    """
+
+    def __init__(self, engine: CollectionEngine, *, read_only: bool = False) -> None:
+        self._engine = engine
+        self._read_only = read_only
+
+    @property
+    def name(self) -> str:
+        """Name in the database."""
+        return self._engine.name
+
+    @property
+    def schema(self) -> Schema:
+        """The fields."""
+        return self._engine.schema
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """JSON values stored with the collection (a copy)."""
+        return self._engine.properties
+
+    def set_properties(self, properties: Mapping[str, Any]) -> None:
+        """Add or replace properties, durably; a value of None removes one."""
+        self._engine.set_properties(properties)
+
+    def insert(self, entities: Entities) -> list[PrimaryKey]:
+        """Store new entities, all or none.
+
+        Args:
+            entities: List of dicts, or dict of equally long columns; columns may be NumPy
+                arrays (vectors of shape ``(n, dim)``). With ``auto_id`` the primary key is left
+                out.
+
+        Returns:
+            The primary keys, in the order of the entities.
+
+        Raises:
+            EntityError: An entity does not fit the schema; names field and row.
+            EntityExistsError: A primary key is taken or given twice; ``upsert`` replaces.
+            StorageError: Writing failed; nothing was stored.
+        """
+        return self._engine.insert(entities)
+
+    def upsert(self, entities: Entities) -> list[PrimaryKey]:
+        """Store entities, replacing those with the same primary key, all or none.
+
+        Of entities with the same key in one call the last one counts. Arguments, result and
+        errors are those of ``insert``; a key that is taken is no error.
+        """
+        return self._engine.upsert(entities)
+
+    def delete(
+        self,
+        ids: Ids | str | None = None,
+        *,
+        filter: Filter | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> int:
+        """Delete entities by primary key or by filter.
+
+        Args:
+            ids: Keys: a list, or a single integer. A single string is a filter expression, as in
+                ``delete("year < 1990")``; give a string key as ``delete(["a"])``.
+            filter: Expression, dict or tree instead of ``ids``.
+            params: Values for ``{name}`` templates in a filter text.
+            root: JSON field whose keys the names in the filter are.
+
+        Returns:
+            How many entities were deleted; keys that do not exist count nothing.
+
+        Raises:
+            InvalidArgumentError: Neither or both of ids and filter, or an empty filter.
+            FilterError: The filter cannot be read.
+        """
+        if isinstance(ids, str):
+            if filter is not None:
+                raise InvalidArgumentError("delete: pass ids or a filter, not both")
+            ids, filter = None, ids
+        if (ids is None) == (filter is None):
+            raise InvalidArgumentError("delete: pass either ids or a filter")
+        if ids is not None:
+            return self._engine.delete(primary_keys(self.schema.primary, _as_ids(ids)))
+        bound = FilterScope(self.schema, params, root).bind(filter)
+        if not bound:
+            raise InvalidArgumentError(
+                "delete: an empty filter would delete everything; say so with a filter such as "
+                f"'{self.schema.primary.name} is not null'"
+            )
+        return self._engine.delete_matching(bound)
+
+    def get(self, ids: Ids, output: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return entities by primary key.
+
+        Args:
+            ids: One key or a list of keys.
+            output: Fields to return; None: all but vectors; ``["*"]``: all.
+
+        Returns:
+            Dicts in the order of ``ids``; missing keys are left out. The primary key is always
+            part of them.
+        """
+        keys: list[PrimaryKey] = list(primary_keys(self.schema.primary, _as_ids(ids)))
+        sources = self._engine.snapshot().sources
+        return get_entities(self.schema, sources, keys, self._output(output))
+
+    def query(
+        self,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the entities that pass a filter, in the order of their primary key.
+
+        Args:
+            filter: Expression, dict or tree; None: all entities.
+            output: Fields to return; None: all but vectors; ``["*"]``: all.
+            limit: Most entities; None: no bound.
+            offset: Entities to leave out at the front.
+            params: Values for ``{name}`` templates in a filter text.
+            root: JSON field whose keys the names in the filter are.
+
+        Returns:
+            Dicts; the primary key is always part of them.
+        """
+        for name, value in (("limit", limit), ("offset", offset)):
+            if value is not None and (not isinstance(value, int | np.integer) or value < 0):
+                raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
+        bound = FilterScope(self.schema, params, root).bind(filter)
+        request = EntityRequest(self._output(output), bound, limit, offset)
+        return query_entities(self.schema, self._engine.snapshot().sources, request)
+
+    def count(
+        self,
+        filter: Filter | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> int:
+        """Return how many entities pass the filter; without one, how many there are."""
+        bound = FilterScope(self.schema, params, root).bind(filter)
+        return count_entities(self._engine.snapshot().sources, bound)
+
+    def search(
+        self,
+        data: Any,
+        field: str | None = None,
+        limit: int = 10,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> Any:
+        """Return the entities nearest to a query, best first.
+
+        Args:
+            data: A vector (list or array of ``dim`` floats) for a dense field, ``{dimension:
+                weight}`` for a sparse one, text for a BM25 field; or several: an array of shape
+                ``(nq, dim)``, a list of dicts or of texts.
+            field: Vector field to search; may be left out when only one fits the query.
+            limit: Hits per query, 1 to 16,384.
+            filter: Expression, dict or tree that hits must pass. The result has
+                ``min(limit, matches)`` hits for a dense field, however few rows match.
+            output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
+            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``, ``explain``; see
+                ``SearchOptions``.
+
+        Returns:
+            A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
+            metric's value: cosine, inner product, squared distance (L2, smaller is nearer), BM25
+            score. Equal scores are ordered by primary key.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: The query does not fit the field, or an option is out of range.
+            FilterError: The filter cannot be read.
+        """
+        leg = Leg(field or "", data, filter=filter)
+        requests, is_single = search_requests(
+            self._engine.fields, leg, limit=limit, output=output, options=options
+        )
+        sources = self._engine.snapshot().sources
+        results = [r for request in requests for r in search(self.schema, sources, request)]
+        return results[0] if is_single else results
+
+    def hybrid_search(
+        self,
+        legs: Sequence[Leg],
+        fusion: Fusion | None = None,
+        limit: int = 10,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> SearchResult:
+        """Search several fields at once and join the results.
+
+        Args:
+            legs: What to search; every leg holds one query.
+            fusion: ``RRF(k=60)`` by default, or ``Weighted(...)``.
+            limit: Hits wanted, 1 to 16,384.
+            filter: Hits must pass it, besides the filter of their leg.
+            output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
+            **options: As in ``search``.
+
+        Returns:
+            Hits by fused score; ``hit.explanation.legs`` has rank, score and contribution of
+            each leg.
+        """
+        request = hybrid_request(
+            self._engine.fields,
+            legs,
+            fusion=fusion,
+            limit=limit,
+            filter=filter,
+            output=output,
+            options=options,
+        )
+        (result,) = search(self.schema, self._engine.snapshot().sources, request)
+        return result
+
+    def create_index(
+        self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None
+    ) -> None:
+        """Choose how a dense field is indexed; segments get the index in the background.
+
+        Args:
+            field: A FLOAT_VECTOR field.
+            index_type: ``AUTO`` (a graph for large segments), ``HNSW`` or ``FLAT`` (exact scan).
+            params: Build parameters, such as ``{"M": 16, "ef_construction": 128}``.
+
+        Raises:
+            InvalidArgumentError: Unknown type or parameter, or not a dense field.
+        """
+        self._engine.create_index(field, index_type, params or {})
+
+    def flush(self) -> None:
+        """Move what is in memory into a sealed segment. Durability does not need it."""
+        self._engine.flush()
+
+    def compact(self) -> None:
+        """Merge all segments into one, drop deleted rows, and build its indexes now."""
+        self._engine.compact()
+
+    def wait_indexed(self) -> None:
+        """Return when no flush, merge or index build is waiting or running.
+
+        Raises:
+            ElanusError: Background work failed since the last call.
+        """
+        self._engine.wait_idle()
+
+    def stats(self) -> CollectionStats:
+        """Return rows, segments, bytes and the state of the indexes."""
+        return self._engine.stats()
+
+    def describe(self) -> CollectionDescription:
+        """Return name, schema, properties, indexes and the number of entities."""
+        engine = self._engine
+        return CollectionDescription(
+            engine.name, engine.schema, engine.properties, engine.index_types, self.count()
+        )
+
+    def drop(self) -> None:
+        """Delete the collection with all its entities."""
+        self._engine.drop()
+
+    def _output(self, output: Sequence[str] | None) -> tuple[str, ...]:
+        names = resolve_output(self.schema, output)
+        primary = self.schema.primary.name
+        return names if primary in names else (primary, *names)
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __repr__(self) -> str:
+        return f"Collection({self.name!r}, {self.count()} entities)"
+
+
+def _as_ids(ids: Ids) -> list[PrimaryKey]:
+    return [ids] if isinstance(ids, str | int | np.integer) else list(ids)

@@ -1,0 +1,217 @@
+"""A database as users hold it, and how to get one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from elanus.api.collection import Collection
+from elanus.documents import Documents
+from elanus.engine.database import DatabaseEngine
+from elanus.errors import (
+    ClosedError,
+    InvalidArgumentError,
+    PluginNotInstalledError,
+    ReadOnlyError,
+)
+from elanus.plugins import Embedder
+from elanus.schema.collection import Schema
+from elanus.storage.local_directory import LocalDirectory
+from elanus.storage.memory_directory import MemoryDirectory
+
+MEMORY_URI = ":memory:"
+_SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://", "unix:")
+
+
+class Database:
+    """Collections in one folder. Use it in a ``with`` statement, or call ``close``.
+
+    Safe from many threads at once. One process writes; any number may read with
+    ``connect(..., read_only=True)``.
+    """
+
+    def __init__(self, shared: _SharedEngine, *, read_only: bool) -> None:
+        self._shared = shared
+        self._read_only = read_only
+        self._closed = False
+
+    def create_collection(
+        self, name: str, schema: Schema, *, properties: Mapping[str, Any] | None = None
+    ) -> Collection:
+        """Create a collection, durably.
+
+        Args:
+            name: Letters, digits and underscores, at most 255 characters.
+            schema: Its fields.
+            properties: JSON values to keep with it.
+
+        Raises:
+            CollectionExistsError: The name is taken.
+            SchemaError: The name is not valid.
+        """
+        if not isinstance(schema, Schema):
+            raise InvalidArgumentError(f"schema: expected a Schema, got {type(schema).__name__}")
+        engine = self._writable().create(name, schema, properties or {})
+        return Collection(engine)
+
+    def collection(self, name: str) -> Collection:
+        """Return an existing collection.
+
+        Raises:
+            CollectionNotFoundError: No such collection; names the nearest one.
+        """
+        return Collection(self._engine().open(name))
+
+    def has_collection(self, name: str) -> bool:
+        """Whether a collection has this name."""
+        return name in self._engine().names()
+
+    def list_collections(self) -> list[str]:
+        """Return the names of all collections, sorted."""
+        return self._engine().names()
+
+    def drop_collection(self, name: str) -> None:
+        """Delete a collection with all its entities.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+        """
+        self._writable().drop(name)
+
+    def documents(
+        self,
+        name: str,
+        *,
+        embedder: str | Embedder | None = None,
+        language: str = "standard",
+        **options: Any,
+    ) -> Documents:
+        """Open or create a collection of texts that embeds and searches them by itself.
+
+        Args:
+            name: Of the collection.
+            embedder: Name of a plug-in such as ``"minilm"``, or an object with the ``Embedder``
+                protocol; None searches by BM25 only.
+            language: Analyzer of the texts, such as ``"english"``.
+            **options: Further options of ``elanus.documents.Documents.open``.
+
+        Raises:
+            ModelMismatchError: The collection was embedded with another model.
+            PluginNotInstalledError: No such embedder.
+        """
+        return Documents.open(self, name, embedder=embedder, language=language, **options)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._read_only
+
+    def close(self) -> None:
+        """Close this handle; the last handle of a folder closes its files. Idempotent."""
+        if not self._closed:
+            self._closed = True
+            self._shared.release()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self.list_collections())} collections"
+        return f"Database({self._shared.location!r}, {state})"
+
+    def _engine(self) -> DatabaseEngine:
+        if self._closed:
+            raise ClosedError("the database is closed; connect again")
+        return self._shared.engine
+
+    def _writable(self) -> DatabaseEngine:
+        if self._read_only:
+            raise ReadOnlyError(
+                "the database was opened with read_only=True; connect without it to write"
+            )
+        return self._engine()
+
+
+class _SharedEngine:
+    """One engine and the number of handles on it."""
+
+    def __init__(self, engine: DatabaseEngine, key: tuple[str, bool, int] | None) -> None:
+        self.engine = engine
+        self.key = key
+        self.handles = 1
+
+    @property
+    def location(self) -> str:
+        return self.engine.location
+
+    def release(self) -> None:
+        with _registry_lock:
+            self.handles -= 1
+            if self.handles:
+                return
+            if self.key is not None:
+                _registry.pop(self.key, None)
+            self.engine.close()
+
+
+_registry: dict[tuple[str, bool, int], _SharedEngine] = {}
+_registry_lock = threading.Lock()
+
+
+def connect(
+    uri: str | os.PathLike[str], *, read_only: bool = False, token: str | None = None
+) -> Database:
+    """Open a database, creating it when there is none.
+
+    Args:
+        uri: A folder; ``":memory:"`` for a new private database without files; or the URL of a
+            server.
+        read_only: Take no lock and refuse writes; works beside a writing process and on
+            read-only media. The folder must hold a database.
+        token: Credentials for a server.
+
+    Returns:
+        A ``Database``. A folder opened twice in one process shares its files.
+
+    Raises:
+        DatabaseLockedError: Another process has the folder open for writing; carries its pid.
+        NotFoundError: ``read_only`` and no database there.
+        PluginNotInstalledError: ``uri`` is a server and no client is installed.
+        InvalidArgumentError: ``token`` without a server.
+    """
+    text = os.fspath(uri)
+    if text.startswith(_SERVER_SCHEMES):
+        raise PluginNotInstalledError(
+            f"{text!r} is the URL of a server, and this installation has no client for it; "
+            f"pass a folder or ':memory:'",
+            name="client",
+            extra="elanus-server",
+        )
+    if token is not None:
+        raise InvalidArgumentError(f"token is only for servers; {text!r} is a folder")
+    if text == MEMORY_URI:
+        engine = DatabaseEngine(MemoryDirectory(), read_only=False)
+        return Database(_SharedEngine(engine, None), read_only=read_only)
+    path = Path(text).expanduser().resolve()
+    # After a fork the child opens its own engine: locks and threads are not inherited.
+    key = (str(path), read_only, os.getpid())
+    with _registry_lock:
+        shared = _registry.get(key)
+        if shared is not None and not shared.engine.closed:
+            shared.handles += 1
+        else:
+            engine = DatabaseEngine(LocalDirectory(path, read_only=read_only), read_only=read_only)
+            shared = _registry[key] = _SharedEngine(engine, key)
+    return Database(shared, read_only=read_only)

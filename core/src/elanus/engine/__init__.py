@@ -1,0 +1,1 @@
+"""How does a collection change safely?"""

@@ -1,0 +1,39 @@
+"""How do rows in memory become a segment on disk?
+
+The oldest frozen memtable is written as a segment without any lock; only putting it in place takes
+the writer lock. Rows that die meanwhile are carried over as tombstones, and the log is deleted
+last of all.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from elanus.engine.sealed import SealedSegment
+from elanus.engine.segment_files import write_sealed
+from elanus.engine.state import CollectionState
+
+
+class MemtableFlush:
+    """Flushes the frozen memtables of one collection, one thread at a time."""
+
+    def __init__(self, state: CollectionState) -> None:
+        self._state = state
+        self._one_at_a_time = threading.Lock()
+
+    def run(self) -> None:
+        """Flush until no memtable is frozen.
+
+        Raises:
+            StorageError: Writing failed; the log still has every row.
+        """
+        with self._one_at_a_time:
+            while (frozen := self._state.oldest_frozen()) is not None:
+                rows = frozen.alive_rows()
+                made: SealedSegment | None = None
+                if len(rows):
+                    made = write_sealed(self._state, frozen.content(rows))
+                with self._state.lock:
+                    if made is not None:
+                        made.kill_where_dead(rows, frozen.alive_mask())
+                    self._state.install_flushed(frozen, made)

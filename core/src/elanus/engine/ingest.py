@@ -1,0 +1,113 @@
+"""What happens to entities before they are logged?
+
+They become a checked column batch with a primary key in every row, each key once. Nothing is
+changed in the collection here, so many threads prepare at the same time.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from elanus.errors import EntityError, EntityExistsError
+from elanus.schema.batches import Column, ColumnBatch, FixedColumn, strings_to_column
+from elanus.schema.collection import Schema
+from elanus.schema.validation import Entities, entities_to_batch
+from elanus.types import DataType, PrimaryKey
+
+
+class AutoIds:
+    """Automatic primary keys: 1, 2, 3, ... never given out twice.
+
+    A counter, so that keys sort in the order of insertion; VARCHAR keys are its digits.
+    """
+
+    def __init__(self, first: int = 1) -> None:
+        self._lock = threading.Lock()
+        self._next = first
+
+    @property
+    def next(self) -> int:
+        """The smallest key that was never given out."""
+        return self._next
+
+    def take(self, count: int) -> range:
+        """Return ``count`` new keys."""
+        with self._lock:
+            first = self._next
+            self._next += count
+        return range(first, first + count)
+
+    def advance(self, key: int) -> None:
+        """Never give out ``key`` or a smaller one."""
+        with self._lock:
+            self._next = max(self._next, key + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Entities ready for the log.
+
+    Attributes:
+        batch: One row per key.
+        unique_pks: The key of each row.
+        pks: The key of each entity as given, repeats included.
+    """
+
+    batch: ColumnBatch
+    unique_pks: list[PrimaryKey]
+    pks: list[PrimaryKey]
+
+
+class Ingest:
+    """Prepares entities of one schema."""
+
+    def __init__(self, schema: Schema, auto_ids: AutoIds) -> None:
+        self._schema = schema
+        self._auto_ids = auto_ids
+
+    def prepare(self, entities: Entities, *, replace: bool) -> Prepared:
+        """Check and convert entities.
+
+        Args:
+            entities: List of dicts or dict of columns.
+            replace: Of entities with the same key the last one counts; else they are an error.
+
+        Raises:
+            EntityError: An entity does not fit.
+            EntityExistsError: A key is given twice and ``replace`` is False.
+        """
+        batch = entities_to_batch(self._schema, entities)
+        primary = self._schema.primary
+        if primary.name not in batch.columns:
+            keys = self._auto_ids.take(len(batch))
+            columns = {**batch.columns, primary.name: self._key_column(keys)}
+            names = [f.name for f in self._schema.stored_fields]
+            batch = ColumnBatch(len(batch), {name: columns[name] for name in names})
+        elif primary.auto_id and not replace:
+            raise EntityError(
+                f"field {primary.name!r} is made by the engine (auto_id); leave it out, or use "
+                f"upsert to replace existing entities",
+                field=primary.name,
+            )
+        pks: list[PrimaryKey] = batch.columns[primary.name].to_pylist()  # type: ignore[assignment]
+        last = {pk: row for row, pk in enumerate(pks)}
+        if len(last) == len(pks):
+            return Prepared(batch, pks, pks)
+        if not replace:
+            row = next(i for i, pk in enumerate(pks) if last[pk] != i)
+            raise EntityExistsError(
+                f"primary key {pks[row]!r} is given twice in one insert (rows {row} and "
+                f"{last[pks[row]]}); use upsert to let the last one count",
+                pk=pks[row],
+                row=last[pks[row]],
+            )
+        rows = np.array(sorted(last.values()), dtype=np.int64)
+        return Prepared(batch.take(rows), [pks[row] for row in rows.tolist()], pks)
+
+    def _key_column(self, keys: range) -> Column:
+        if self._schema.primary.dtype is DataType.VARCHAR:
+            return strings_to_column([str(key) for key in keys])
+        return FixedColumn(np.arange(keys.start, keys.stop, dtype=np.int64))

@@ -1,0 +1,211 @@
+"""How is a sealed segment searched?
+
+A ``SealedSegment`` joins what storage keeps of a segment with its indexes and the rows that died
+since it was written. Columns and postings are read from mapped files when they are first needed;
+an index that is missing or damaged is derived again, never fatal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from elanus.engine.content import SegmentContent
+from elanus.engine.keys import Keys
+from elanus.engine.segment_indexes import SegmentIndexes
+from elanus.engine.views import FieldViews
+from elanus.filter.columns import ColumnCache, FilterColumns
+from elanus.index.base import VectorIndex
+from elanus.index.sparse.bm25 import BM25View, SealedBM25
+from elanus.index.sparse.inverted import SealedSparse, SparseView
+from elanus.kernels.bitset import Bitset
+from elanus.schema.batches import Column, slice_column
+from elanus.storage.deletes import read_alive, write_deletes
+from elanus.storage.directory import Directory
+from elanus.storage.manifest import SegmentInfo
+from elanus.storage.segment_reader import SegmentReader
+from elanus.types import BoolArray, Int64Array, PrimaryKey
+
+
+class SealedSegment:
+    """One immutable segment. Methods that change what is alive need the writer lock."""
+
+    def __init__(
+        self, fields: FieldViews, reader: SegmentReader, indexes: SegmentIndexes, alive: Bitset
+    ) -> None:
+        self.fields = fields
+        self.info = reader.info
+        self.indexes = indexes
+        self.reader = reader
+        # The cache must not hold the segment itself: its files go when nobody holds it any more.
+        self.cache = ColumnCache(
+            lambda name, start, stop: slice_column(reader.column(name), start, stop)
+        )
+        self._alive = alive
+        self._num_alive = alive.count()
+        self._saved_alive = alive
+        self._source: SealedSource | None = None
+
+    @classmethod
+    def open(
+        cls, directory: Directory, path: str, fields: FieldViews, info: SegmentInfo
+    ) -> SealedSegment:
+        """Open a segment that the manifest names.
+
+        Raises:
+            CorruptionError: A file of it is missing or has the wrong length, or its tombstones are
+                damaged.
+        """
+        reader = SegmentReader.open(directory, path, schema=fields.schema, info=info)
+        indexes = SegmentIndexes(directory, path, fields, reader)
+        return cls(fields, reader, indexes, read_alive(directory, path, info))
+
+    @property
+    def name(self) -> str:
+        """What ``explain`` calls it."""
+        return f"segment {str(self.info.uuid)[:8]}"
+
+    @property
+    def num_rows(self) -> int:
+        """Rows, dead ones included."""
+        return self.info.num_rows
+
+    @property
+    def num_deleted(self) -> int:
+        """Rows that died since the segment was written."""
+        return self.num_rows - self._num_alive
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk, with tombstones and indexes."""
+        return self.info.size_bytes
+
+    def index_names(self) -> dict[str, str]:
+        """Index type of each dense field that has a built index."""
+        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.dense}
+
+    def find(self, keys: Keys) -> Int64Array:
+        """Return the visible row of each key, -1 where there is none."""
+        return _visible(self.reader.find_pks(keys.column), self._alive, self._num_alive)
+
+    def kill(self, rows: Int64Array) -> None:
+        """Hide rows (int64, visible until now) from snapshots published later."""
+        self._set_alive(self._alive - Bitset.from_rows(rows, self.num_rows))
+
+    def kill_where_dead(self, rows: Int64Array, alive: BoolArray, *, first: int = 0) -> None:
+        """Hide what died in the source of this segment while it was written.
+
+        Args:
+            rows: Rows of the source that became rows ``first ..`` here.
+            alive: What is visible in the source now.
+            first: Row here of the first of them.
+        """
+        dead = np.flatnonzero(~alive[rows]).astype(np.int64) + first
+        if len(dead):
+            self.kill(dead)
+
+    def alive_mask(self) -> BoolArray:
+        """Return what is visible, bool ``(num_rows,)``."""
+        return self._alive.to_mask()
+
+    def alive_rows(self) -> Int64Array:
+        """Return the visible rows, ascending."""
+        return self._alive.to_rows()
+
+    def save_deletes(self, directory: Directory, path: str, version: int) -> str | None:
+        """Write tombstones that are not on disk yet; return the file they replace, if any.
+
+        The new file counts once the manifest of ``version`` names it.
+        """
+        if self._alive is self._saved_alive:
+            return None
+        old = self.info.deletes
+        entry = write_deletes(
+            directory, path, segment=self.info, alive=self._alive, version=version
+        )
+        self.info = replace(self.info, deletes=entry)
+        self._saved_alive = self._alive
+        return None if old is None else old.file
+
+    def source(self) -> SealedSource:
+        """Return what readers see from now on."""
+        cached = self._source
+        if cached is None or not cached.shows(self._alive):
+            cached = self._source = SealedSource(self, self._alive, self._num_alive)
+        return cached
+
+    def retire(self) -> None:
+        """Forget what only new snapshots need; the segment was merged into another."""
+        self._source = None
+
+    def content(self, rows: Int64Array) -> SegmentContent:
+        """Return the given rows (ascending) for a new segment, without postings."""
+        return SegmentContent(self.reader.batch().take(rows), self.reader.seqs[rows], {}, {})
+
+    def text(self, name: str) -> SealedBM25:
+        """Return the postings of a BM25 field."""
+        return self.indexes.text(name)
+
+    def sparse(self, name: str) -> SealedSparse:
+        """Return the postings of a sparse field."""
+        return self.indexes.sparse(name)
+
+    def _set_alive(self, alive: Bitset) -> None:
+        self._alive = alive
+        self._num_alive = alive.count()
+
+
+class SealedSource:
+    """A sealed segment as one snapshot sees it (``query.sources``)."""
+
+    def __init__(self, segment: SealedSegment, alive: Bitset, num_alive: int) -> None:
+        self.num_rows = segment.num_rows
+        self.num_alive = num_alive
+        self.alive = None if num_alive == segment.num_rows else alive
+        self._all_alive = alive
+        self._segment = segment
+
+    @property
+    def name(self) -> str:
+        return self._segment.name
+
+    @cached_property
+    def columns(self) -> FilterColumns:
+        """What filters read."""
+        return self._segment.cache.at(self.num_rows)
+
+    def shows(self, alive: Bitset) -> bool:
+        """Whether this is what a snapshot of now would show."""
+        return self._all_alive is alive
+
+    def column(self, name: str) -> Column:
+        return self._segment.reader.column(name)
+
+    def vector_index(self, name: str) -> VectorIndex:
+        return self._segment.indexes.vectors(name)
+
+    def text_index(self, name: str) -> BM25View:
+        return self._segment.indexes.text(name)
+
+    def sparse_index(self, name: str) -> SparseView:
+        return self._segment.indexes.sparse(name)
+
+    def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
+        keys = Keys.of(self._segment.fields.schema.primary, pks)
+        rows = self._segment.reader.find_pks(keys.column)
+        return _visible(rows, self._all_alive, self.num_alive)
+
+
+def _visible(rows: Int64Array, alive: Bitset, num_alive: int) -> Int64Array:
+    """Put -1 in place of rows that are dead."""
+    if num_alive == alive.num_bits or not len(rows):
+        return rows
+    found = np.flatnonzero(rows >= 0)
+    places = rows[found]
+    bits = alive.words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1)
+    rows = rows.copy()
+    rows[found[bits == 0]] = -1
+    return rows

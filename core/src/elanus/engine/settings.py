@@ -1,0 +1,88 @@
+"""What can be changed about a collection after it was made?
+
+User properties and the index of each dense field. They live in the manifest, so a change is as
+atomic and durable as a flush.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elanus.errors import InvalidArgumentError
+from elanus.index.registry import AUTO, canonical_name, index_type
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.types import DataType
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChoice:
+    """Index type (``AUTO``, ``HNSW``, ``FLAT``) and build parameters of one field."""
+
+    type: str = AUTO
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSettings:
+    """Properties given by the user, and index choices by field."""
+
+    properties: dict[str, Any] = field(default_factory=dict)
+    indexes: Mapping[str, IndexChoice] = field(default_factory=dict)
+
+    def index(self, name: str) -> IndexChoice:
+        """Return the choice for a field; AUTO when none was made."""
+        return self.indexes.get(name, IndexChoice())
+
+    def types(self, schema: Schema) -> dict[str, str]:
+        """Return the index type of every dense field."""
+        dense = (f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR)
+        return {f.name: self.index(f.name).type for f in dense}
+
+    def with_index(
+        self, target: Field, type_name: str, params: Mapping[str, Any]
+    ) -> CollectionSettings:
+        """Return settings with another index for a field.
+
+        Raises:
+            InvalidArgumentError: Not a dense field, no such type, or a wrong parameter.
+        """
+        if target.dtype is not DataType.FLOAT_VECTOR:
+            raise InvalidArgumentError(
+                f"field {target.name!r} is {target.dtype.name}; create_index is for FLOAT_VECTOR "
+                f"fields (sparse and BM25 fields are always indexed)"
+            )
+        canonical = canonical_name(type_name)
+        if canonical == AUTO and params:
+            raise InvalidArgumentError("index type AUTO takes no parameters; name the type")
+        checked = {} if canonical == AUTO else dict(index_type(canonical).parse_params(params))
+        return replace(self, indexes={**self.indexes, target.name: IndexChoice(canonical, checked)})
+
+    def with_properties(self, properties: Mapping[str, Any]) -> CollectionSettings:
+        """Return settings with properties added or replaced; a value of None removes one.
+
+        Raises:
+            InvalidArgumentError: A value has no JSON form.
+        """
+        merged = {**self.properties, **properties}
+        kept = {name: value for name, value in merged.items() if value is not None}
+        try:
+            return replace(self, properties=json.loads(json.dumps(kept)))
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(f"properties must be JSON values: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "user": self.properties,
+            "indexes": {
+                n: {"type": c.type, "params": dict(c.params)} for n, c in self.indexes.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> CollectionSettings:
+        indexes = {n: IndexChoice(c["type"], c["params"]) for n, c in stored["indexes"].items()}
+        return cls(dict(stored["user"]), indexes)

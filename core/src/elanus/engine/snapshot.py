@@ -1,0 +1,24 @@
+"""What does a reader see?
+
+A ``Snapshot`` is a list of sources, each frozen at one moment: it never changes, so a search needs
+no lock. Writers publish a new one; whoever holds an old one keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elanus.query.sources import SearchSource
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Sources as of one sequence number.
+
+    Attributes:
+        seq: Every write up to this number is visible, no later one.
+        sources: Sealed segments, oldest first, then the memtables.
+    """
+
+    seq: int
+    sources: tuple[SearchSource, ...]

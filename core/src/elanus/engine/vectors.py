@@ -1,0 +1,26 @@
+"""How does an index read the vectors of a segment?"""
+
+from __future__ import annotations
+
+from elanus.errors import InternalError
+from elanus.index.base import VectorRows
+from elanus.kernels.distance import inverse_norms
+from elanus.schema.batches import Column, DenseVectorColumn
+from elanus.schema.fields import Field
+from elanus.types import Float32Array, MetricType
+
+
+def vector_rows(field: Field, column: Column, scale: Float32Array | None = None) -> VectorRows:
+    """Return a dense column as an index sees it.
+
+    Args:
+        field: A FLOAT_VECTOR field.
+        column: Its column.
+        scale: 1 / length of each row when it is known already; computed for COSINE otherwise.
+    """
+    if not isinstance(column, DenseVectorColumn):
+        raise InternalError(f"field {field.name!r} has no dense vectors")
+    metric = field.metric_type
+    if metric is MetricType.COSINE and scale is None:
+        scale = inverse_norms(column.values)
+    return VectorRows(column.values, scale, metric)

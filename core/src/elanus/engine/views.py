@@ -1,0 +1,57 @@
+"""Which derived structures does each field of a schema need?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elanus.analysis.analyzer import Analyzer
+from elanus.analysis.registry import build_analyzer
+from elanus.schema.collection import Schema
+from elanus.types import DataType, MetricType
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViews:
+    """What the engine keeps besides the columns.
+
+    Attributes:
+        schema: The fields.
+        analyzers: Analyzer of each BM25 field.
+        text_of: Field whose text each BM25 field analyzes.
+        sparse: Sparse fields that entities carry.
+        dense: Dense fields.
+        cosine: Dense fields that need the lengths of their vectors.
+    """
+
+    schema: Schema
+    analyzers: dict[str, Analyzer]
+    text_of: dict[str, str]
+    sparse: tuple[str, ...]
+    dense: tuple[str, ...]
+    cosine: tuple[str, ...]
+
+    @classmethod
+    def of(cls, schema: Schema) -> FieldViews:
+        """Derive them from a schema.
+
+        Raises:
+            SchemaError: An analyzer is unknown.
+        """
+        text_of = {f.name: f.source.field for f in schema.fields if f.source is not None}
+        analyzers = {
+            name: build_analyzer(schema.field(text).analyzer or "standard")
+            for name, text in text_of.items()
+        }
+        dense = [f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR]
+        return cls(
+            schema,
+            analyzers,
+            text_of,
+            tuple(
+                f.name
+                for f in schema.vector_fields
+                if f.dtype is DataType.SPARSE_FLOAT_VECTOR and f.source is None
+            ),
+            tuple(f.name for f in dense),
+            tuple(f.name for f in dense if f.metric_type is MetricType.COSINE),
+        )
