@@ -1,11 +1,7 @@
-"""What holds for every test: fixed seeds, no network, models from the machine only."""
+"""What holds for every test: seeds that can be repeated, models from the machine only."""
 
 import os
-import socket
-from collections.abc import Iterator
-from typing import Any
 
-import pytest
 from hypothesis import settings
 
 # Set before any test module can import a library that reads them.
@@ -21,26 +17,3 @@ settings.register_profile("thorough", deadline=None, print_blob=True, max_exampl
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
 )
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class NetworkBlockedError(RuntimeError):
-    """A test reached for another machine."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def loopback_only() -> Iterator[None]:
-    """Let sockets connect to this machine only."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> None:
-        is_internet = self.family in (socket.AF_INET, socket.AF_INET6)
-        if is_internet and address[0] not in _LOOPBACK:
-            raise NetworkBlockedError(f"a test tried to connect to {address[0]}:{address[1]}")
-        connect(self, address)
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(socket.socket, "connect", guarded)
-    yield
-    patch.undo()

@@ -47,7 +47,11 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Let one set-up run at a time in this workspace; a second one waits for the first."""
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another set-up of this clone is running; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -70,7 +74,8 @@ def perform(installer: Installer, work: Work, wanted: Stamp) -> None:
         say(f"Setting up .venv with {installer.python}; this takes a few minutes, once.")
         remove_stamp(installer.venv)
         if work is Work.CREATE:
-            say("  [1/4] creating .venv ...")
+            anew = " anew" if installer.venv.exists() else ""
+            say(f"  [1/4] creating .venv{anew} ...")
             installer.create()
         say("  [2/4] installing PyTorch (the largest download; up to a few minutes) ...")
         installer.install_torch()

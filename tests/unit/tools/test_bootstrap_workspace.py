@@ -1,4 +1,5 @@
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from tools.bootstrap.inputs import find_distributions
 from tools.bootstrap.stamp import Work, read_stamp, write_stamp
 from tools.bootstrap.steps import LOG_NAME, Installer, StepError, last_lines
-from tools.bootstrap.workspace import perform, set_up, wanted_stamp, work_for
+from tools.bootstrap.workspace import exclusive, perform, set_up, wanted_stamp, work_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,19 @@ def test_a_missing_compiler_is_told_before_anything_is_created(
     assert "CXX names no-such-compiler, which is not on PATH" in capsys.readouterr().err
     assert one.done == []
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_second_set_up_at_the_same_time_waits_for_the_first(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = threading.Thread(target=set_up, args=[installer(root)])
+    with exclusive(root / ".stamps"):
+        second.start()
+        while "waiting for it" not in capsys.readouterr().err:
+            assert second.is_alive()
+        assert read_stamp(root / ".venv") is None
+    second.join()
+    assert read_stamp(root / ".venv") == wanted_stamp(installer(root))
 
 
 def test_the_pip_that_runs_gets_no_setting_that_leads_out_of_the_environment(
