@@ -16,7 +16,7 @@ from elanus.index.sparse.bm25 import (
 )
 from elanus.schema.batches import strings_to_column
 from support.datasets import ir
-from support.ir_metrics import mean_ndcg
+from support.ir_metrics import mean_ndcg, ndcg
 
 
 def search(view, analyzer, text, limit):
@@ -50,6 +50,14 @@ def test_english_analyzer_reaches_reference_ndcg(name, floor):
         assert same.distances.tolist() == found.distances.tolist()
         rankings[query] = [ids[row] for row in found.row_ids]
     assert mean_ndcg(rankings, collection.judgements) >= floor
+
+
+def test_ndcg_worked_out_by_hand():
+    gains = {"a": 1, "b": 1}
+    assert ndcg(["a", "x", "b"], gains) == pytest.approx(1.5 / (1 + 1 / math.log2(3)))
+    assert ndcg(["b", "a"], gains) == 1.0
+    assert ndcg(["x"] * 10 + ["a"], gains) == 0.0
+    assert mean_ndcg({"q": ["a"]}, {"q": {"a": 3}, "r": {"a": 1}}) == 0.5
 
 
 def test_scores_and_order_are_those_of_a_plain_python_twin(cranfield):

@@ -340,10 +340,14 @@ def test_opening_does_not_copy_or_read_the_arrays():
         "posting_weights": np.ones(len(terms), dtype=np.float32),
         "lengths": np.full(100_000, 2, dtype=np.uint32),
     }
-    started = perf_counter()
-    index = SealedBM25.from_arrays({"format": 1, "num_rows": 100_000}, arrays)
-    # Measured at 0.05 ms; copying or a dict of the terms would take tens of milliseconds.
-    assert perf_counter() - started < 0.01
+    spent = []
+    for _ in range(5):
+        started = perf_counter()
+        index = SealedBM25.from_arrays({"format": 1, "num_rows": 100_000}, arrays)
+        spent.append(perf_counter() - started)
+    # Takes some 0.1 ms; a dict of the terms takes tens of milliseconds. The best of five leaves
+    # out pauses of the machine.
+    assert min(spent) < 0.01
     opened = index.to_arrays()[1]
     assert all(np.shares_memory(opened[name], array) for name, array in arrays.items())
     assert search([(index, None)], "00123456") == search([(index, None)], "00123457")

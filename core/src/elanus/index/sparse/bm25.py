@@ -271,9 +271,13 @@ class BM25View:
 
     def _known_terms(self, terms: Sequence[str]) -> tuple[Int64Array, UInt32Array]:
         """Return places in ``terms`` and numbers here of the terms that this source knows."""
-        numbers = np.fromiter(map(self._find_term, terms), dtype=np.int64, count=len(terms))
-        places = np.flatnonzero(numbers >= 0)
-        return places, numbers[places].astype(np.uint32)
+        # A handful of terms: lists cost less than array operations.
+        numbers = [self._find_term(term) for term in terms]
+        places = [place for place, number in enumerate(numbers) if number >= 0]
+        return (
+            np.array(places, dtype=np.int64),
+            np.array([numbers[place] for place in places], dtype=np.uint32),
+        )
 
     def _totals(self, alive: Bitset | None) -> tuple[int, int]:
         """Return documents and their tokens."""
