@@ -91,10 +91,11 @@ def write_block_file(
         StorageError: The medium failed.
     """
     placed, footer_offset = _place(sections)
-    described = _describe(kind, header, placed)
+    file_uuid = uuid.uuid4()
+    described = _describe(file_uuid, kind, header, placed)
     num_blocks = -(-footer_offset // BLOCK_BYTES)
     size = footer_offset + num_blocks * _CRC.size + len(described) + _TAIL.size
-    head = _HEAD.pack(MAGIC, FORMAT_VERSION, BLOCK_BYTES, uuid.uuid4().bytes, size, footer_offset)
+    head = _HEAD.pack(MAGIC, FORMAT_VERSION, BLOCK_BYTES, file_uuid.bytes, size, footer_offset)
     checksums = _BlockChecksums()
     crc = 0
 
@@ -134,6 +135,7 @@ class BlockFile:
         self._path = path
         self._raw = raw
         self._kind = str(described["kind"])
+        self._uuid = uuid.UUID(described["uuid"])
         self._header: dict[str, Any] = described["header"]
         self._sections = {s["name"]: _parse_section(s) for s in described["sections"]}
         self._checksums = checksums
@@ -183,7 +185,7 @@ class BlockFile:
                 crc=found_crc,
                 verify=verify,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(
                 path, footer_offset, f"the footer is not understood: {error!r}"
             ) from error
@@ -260,6 +262,8 @@ class BlockFile:
         return int(_HEAD.unpack_from(self._raw)[5])
 
     def _check(self, kind: str, footer_offset: int) -> None:
+        if self._uuid.bytes != _HEAD.unpack_from(self._raw)[3]:
+            raise _damaged(self._path, footer_offset, "head and footer are of different files")
         if self._kind != kind:
             raise _damaged(self._path, footer_offset, f"is a {self._kind} file, expected {kind}")
         for name, section in self._sections.items():
@@ -317,8 +321,14 @@ def _place(sections: Mapping[str, AnyArray | Bytes]) -> tuple[dict[str, _Section
     return placed, HEAD_BYTES if last is None else last.offset + last.length
 
 
-def _describe(kind: str, header: Mapping[str, Any], placed: Mapping[str, _Section]) -> bytes:
-    """Return the JSON of the footer."""
+def _describe(
+    file_uuid: uuid.UUID, kind: str, header: Mapping[str, Any], placed: Mapping[str, _Section]
+) -> bytes:
+    """Return the JSON of the footer.
+
+    It repeats the identifier: the checksum of a block that holds the head followed by the head's
+    own checksum does not depend on what the head says, so that of the footer would not either.
+    """
     sections = [
         {
             "name": name,
@@ -329,7 +339,12 @@ def _describe(kind: str, header: Mapping[str, Any], placed: Mapping[str, _Sectio
         }
         for name, section in placed.items()
     ]
-    content = {"kind": kind, "header": dict(header), "sections": sections}
+    content = {
+        "kind": kind,
+        "uuid": str(file_uuid),
+        "header": dict(header),
+        "sections": sections,
+    }
     return json.dumps(content, ensure_ascii=False).encode("utf-8")
 
 

@@ -303,7 +303,7 @@ def read_wal(
         NotFoundError: There is no such file.
     """
     raw = directory.read(path)
-    if len(raw) < HEADER_BYTES or not any(raw[:HEADER_BYTES]):
+    if len(raw) < HEADER_BYTES or not np.frombuffer(raw, dtype=np.uint8).any():
         # The header is synced before the first frame, so nothing was acknowledged here.
         if is_last or salvage:
             return WalContents(path, None, (), 0, len(raw))
