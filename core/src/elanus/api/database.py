@@ -189,7 +189,7 @@ def connect(
         DatabaseLockedError: Another process has the folder open for writing; carries its pid.
         NotFoundError: ``read_only`` and no database there.
         PluginNotInstalledError: ``uri`` is a server and no client is installed.
-        InvalidArgumentError: ``token`` without a server.
+        InvalidArgumentError: ``uri`` is a file, or ``token`` was given without a server.
     """
     text = os.fspath(uri)
     if text.startswith(_SERVER_SCHEMES):
@@ -205,6 +205,8 @@ def connect(
         engine = DatabaseEngine(MemoryDirectory(), read_only=False)
         return Database(_SharedEngine(engine, None), read_only=read_only)
     path = Path(text).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise InvalidArgumentError(f"{text!r} is a file; pass a folder, or a name to create one")
     # After a fork the child opens its own engine: locks and threads are not inherited.
     key = (str(path), read_only, os.getpid())
     with _registry_lock:

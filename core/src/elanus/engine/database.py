@@ -62,10 +62,11 @@ class DatabaseEngine:
         if read_only and not is_database(directory):
             raise NotFoundError(f"no elanus database in {directory.location}; check the path")
         if not read_only:
+            directory.make_dir("")
             self._write_lock = WriterLock.acquire(directory)
         try:
             db_uuid = read_format(directory) if read_only else create_database(directory)
-            self._catalog = load_catalog(directory, db_uuid)
+            self._catalog: Catalog = load_catalog(directory, db_uuid)
             if not read_only:
                 self._sweep()
         except BaseException:
@@ -177,7 +178,7 @@ class DatabaseEngine:
             self._catalog, version=self._catalog.version + 1, collections=dict(collections)
         )
         commit_catalog(self._directory, catalog)
-        self._catalog: Catalog = catalog
+        self._catalog = catalog
 
     def _sweep(self) -> None:
         """Remove what a crash left behind: temporary files, folders that no catalog names."""

@@ -36,6 +36,7 @@ class SealedSegment:
     def __init__(
         self, fields: FieldViews, reader: SegmentReader, indexes: SegmentIndexes, alive: Bitset
     ) -> None:
+        self.name = f"segment {str(reader.info.uuid)[:8]}"
         self.fields = fields
         self.info = reader.info
         self.indexes = indexes
@@ -62,11 +63,6 @@ class SealedSegment:
         reader = SegmentReader.open(directory, path, schema=fields.schema, info=info)
         indexes = SegmentIndexes(directory, path, fields, reader)
         return cls(fields, reader, indexes, read_alive(directory, path, info))
-
-    @property
-    def name(self) -> str:
-        """What ``explain`` calls it."""
-        return f"segment {str(self.info.uuid)[:8]}"
 
     @property
     def num_rows(self) -> int:
@@ -162,15 +158,12 @@ class SealedSource:
     """A sealed segment as one snapshot sees it (``query.sources``)."""
 
     def __init__(self, segment: SealedSegment, alive: Bitset, num_alive: int) -> None:
+        self.name = segment.name
         self.num_rows = segment.num_rows
         self.num_alive = num_alive
         self.alive = None if num_alive == segment.num_rows else alive
         self._all_alive = alive
         self._segment = segment
-
-    @property
-    def name(self) -> str:
-        return self._segment.name
 
     @cached_property
     def columns(self) -> FilterColumns:

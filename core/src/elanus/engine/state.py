@@ -31,6 +31,7 @@ from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.storage.batch_codec import encode_batch
 from elanus.storage.directory import Directory, join_path
+from elanus.storage.leftovers import INDEXES_FOLDER
 from elanus.storage.manifest import (
     IndexEntry,
     Manifest,
@@ -38,6 +39,7 @@ from elanus.storage.manifest import (
     commit,
     next_version,
 )
+from elanus.storage.segment_writer import segment_path
 from elanus.storage.wal import Frame, WalWriter, list_wals, wal_path
 from elanus.types import Int64Array, PrimaryKey
 
@@ -337,9 +339,10 @@ class CollectionState:
 def _delete_segment(directory: Directory, path: str, info: SegmentInfo) -> None:
     """Delete a merged segment; called when the last snapshot that holds it is gone."""
     try:
-        directory.delete_dir(join_path(path, "seg", str(info.uuid)))
-        for entry in [*info.indexes.values(), *([info.deletes] if info.deletes else [])]:
-            directory.delete(join_path(path, entry.file))
+        directory.delete_dir(segment_path(path, info.uuid))
+        directory.delete_dir(join_path(path, INDEXES_FOLDER, str(info.uuid)))
+        if info.deletes is not None:
+            directory.delete(join_path(path, info.deletes.file))
     except StorageError:
         # What stays behind is swept when the database is opened for writing again.
         return

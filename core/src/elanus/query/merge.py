@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elanus.index.base import Candidates
-from elanus.types import Float32Array, Int64Array, PrimaryKey
+from elanus.types import Int64Array, PrimaryKey
 
 PkReader = Callable[[int, Int64Array], list[PrimaryKey]]
 """(source number, row ids) → primary keys."""
@@ -61,27 +61,30 @@ def search_with_ties(search: Callable[[int], Candidates], limit: int, num_rows: 
 
 def merge(per_source: Sequence[Candidates], limit: int, read_pks: PkReader) -> list[Found]:
     """Return the ``limit`` nearest candidates, nearest first, ties by primary key."""
-    sources = np.concatenate(
-        [np.full(len(c), i, dtype=np.int64) for i, c in enumerate(per_source)]
-        or [np.empty(0, dtype=np.int64)]
-    )
-    if not len(sources):
-        return []
-    rows: Int64Array = np.concatenate([c.row_ids for c in per_source])
-    distances: Float32Array = np.concatenate([c.distances for c in per_source])
-    if len(rows) > limit:
-        worst = np.partition(distances, limit - 1)[limit - 1]
-        kept = np.flatnonzero(distances <= worst)
-        sources, rows, distances = sources[kept], rows[kept], distances[kept]
+    worst = _limit_distance(per_source, limit)
     found: list[Found] = []
-    for source in np.unique(sources).tolist():
-        own = np.flatnonzero(sources == source)
-        pks = read_pks(source, rows[own])
-        found += [
-            Found(source, row, distance, pk)
-            for row, distance, pk in zip(
-                rows[own].tolist(), distances[own].tolist(), pks, strict=True
-            )
-        ]
-    found.sort(key=lambda f: (f.distance, f.pk))
+    for source, candidates in enumerate(per_source):
+        # Candidates ascend, so what may be among the nearest stands in front.
+        near = int(np.searchsorted(candidates.distances, worst, side="right"))
+        if near == 0:
+            continue
+        rows = candidates.row_ids[:near]
+        distances = candidates.distances[:near].tolist()
+        places = zip(rows.tolist(), distances, read_pks(source, rows), strict=True)
+        found += [Found(source, row, distance, pk) for row, distance, pk in places]
+    found.sort(key=_by_distance)
     return found[:limit]
+
+
+def _by_distance(found: Found) -> tuple[float, PrimaryKey]:
+    return found.distance, found.pk
+
+
+def _limit_distance(per_source: Sequence[Candidates], limit: int) -> float:
+    """Return the distance of the candidate at place ``limit``; infinity when there are fewer."""
+    filled = [c.distances for c in per_source if len(c)]
+    if sum(map(len, filled)) <= limit:
+        return float("inf")
+    if len(filled) == 1:
+        return float(filled[0][limit - 1])
+    return float(np.partition(np.concatenate(filled), limit - 1)[limit - 1])

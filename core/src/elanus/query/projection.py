@@ -59,12 +59,12 @@ def project(
     dynamic: list[Any] | None = None
     for name in output:
         if name in stored and name != DYNAMIC_FIELD:
-            values = _values(stored[name].dtype, source.column(name).take(rows))
+            values = _values(stored[name].dtype, source.column(name), rows)
             for entity, value in zip(entities, values, strict=True):
                 entity[name] = value
             continue
         if dynamic is None:
-            dynamic = _values(DataType.JSON, source.column(DYNAMIC_FIELD).take(rows))
+            dynamic = _values(DataType.JSON, source.column(DYNAMIC_FIELD), rows)
         for entity, extra in zip(entities, dynamic, strict=True):
             if name == DYNAMIC_FIELD:
                 entity.update(extra or {})
@@ -75,7 +75,7 @@ def project(
 
 def read_pks(schema: Schema, source: SearchSource, rows: Int64Array) -> list[PrimaryKey]:
     """Return the primary keys of the given rows."""
-    pks: list[Any] = source.column(schema.primary.name).take(rows).to_pylist()
+    pks: list[Any] = source.column(schema.primary.name).values_at(rows)
     return pks
 
 
@@ -98,7 +98,7 @@ def project_places(
     return entities
 
 
-def _values(dtype: DataType, column: Column) -> list[Any]:
+def _values(dtype: DataType, column: Column, rows: Int64Array) -> list[Any]:
     if dtype is DataType.JSON and isinstance(column, StringColumn):
-        return column.to_json_list()
-    return column.to_pylist()
+        return column.json_at(rows)
+    return column.values_at(rows)

@@ -20,6 +20,7 @@ from elanus.errors import InternalError
 from elanus.types import AnyArray, BoolArray, ByteArray, Float32Array, Int64Array, UInt32Array
 
 RowIds: TypeAlias = Int64Array
+_FEW_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class FixedColumn:
 
     def to_pylist(self) -> list[object]:
         return _with_nulls(self.values.tolist(), self.validity)
+
+    def values_at(self, rows: RowIds) -> list[object]:
+        """Return the Python values of the given rows."""
+        return self.take(rows).to_pylist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,21 @@ class StringColumn:
         texts: list[object] = [str(raw[a:b], "utf-8") for a, b in itertools.pairwise(ends)]
         return _with_nulls(texts, self.validity)
 
-    def to_json_list(self) -> list[object]:
-        """Return the decoded value of each row of a JSON column."""
-        return [None if text is None else json.loads(str(text)) for text in self.to_pylist()]
+    def values_at(self, rows: RowIds) -> list[object]:
+        """Return the texts of the given rows."""
+        if len(rows) > _FEW_ROWS:
+            return self.take(rows).to_pylist()
+        # Gathering a handful of rows as arrays costs more than cutting them out one by one.
+        starts, stops = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
+        texts: list[object] = [
+            self.data[start:stop].tobytes().decode("utf-8")
+            for start, stop in zip(starts, stops, strict=True)
+        ]
+        return _with_nulls(texts, _take_validity(self.validity, rows))
+
+    def json_at(self, rows: RowIds) -> list[object]:
+        """Return the decoded values of the given rows of a JSON column."""
+        return [None if text is None else json.loads(str(text)) for text in self.values_at(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,10 @@ class ArrayColumn:
         rows: list[object] = [items[a:b] for a, b in itertools.pairwise(ends)]
         return _with_nulls(rows, self.validity)
 
+    def values_at(self, rows: RowIds) -> list[object]:
+        """Return the lists of the given rows."""
+        return self.take(rows).to_pylist()
+
 
 @dataclass(frozen=True, slots=True)
 class DenseVectorColumn:
@@ -111,6 +132,10 @@ class DenseVectorColumn:
 
     def to_pylist(self) -> list[object]:
         return _with_nulls(self.values.tolist(), self.validity)
+
+    def values_at(self, rows: RowIds) -> list[object]:
+        """Return the vectors of the given rows as lists of floats."""
+        return self.take(rows).to_pylist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +170,10 @@ class SparseVectorColumn:
             for a, b in itertools.pairwise(ends)
         ]
         return _with_nulls(rows, self.validity)
+
+    def values_at(self, rows: RowIds) -> list[object]:
+        """Return the vectors of the given rows as dicts."""
+        return self.take(rows).to_pylist()
 
 
 Column: TypeAlias = (
