@@ -104,6 +104,7 @@ def module_name(file: Path, source_root: Path) -> str:
     return ".".join(parts)
 
 
+@cache
 def core_modules() -> frozenset[str]:
     """Return the dotted names of all modules of core, the extension included."""
     names = {module_name(file, CORE.parent) for file in CORE.rglob("*.py")}
