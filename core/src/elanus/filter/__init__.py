@@ -1,0 +1,77 @@
+"""Which rows does this expression allow?
+
+``compile_filter`` reads text, dicts and trees and binds them to a schema; ``BoundFilter.evaluate``
+gives the rows of a segment. The language is described in ``docs/filter-language.md``.
+"""
+
+from elanus.filter.ast import (
+    And,
+    Arithmetic,
+    ArithmeticOp,
+    ArrayLength,
+    Between,
+    Compare,
+    CompareOp,
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    Exists,
+    FieldRef,
+    In,
+    IsEmpty,
+    IsNull,
+    JsonPath,
+    Like,
+    Literal,
+    Node,
+    Not,
+    Or,
+    Parameter,
+    TextContains,
+)
+from elanus.filter.builder import FieldExpression, field
+from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
+from elanus.filter.compiler import BoundFilter, FilterSource, compile_filter
+from elanus.filter.mongo import from_mongo
+from elanus.filter.parser import parse
+from elanus.filter.text import to_text
+
+__all__ = [
+    # reading and evaluating
+    "BoundFilter",
+    "ColumnCache",
+    "FilterColumns",
+    "FilterSource",
+    "batch_columns",
+    "compile_filter",
+    "from_mongo",
+    "parse",
+    "to_text",
+    # building in Python
+    "FieldExpression",
+    "field",
+    # nodes
+    "And",
+    "Arithmetic",
+    "ArithmeticOp",
+    "ArrayLength",
+    "Between",
+    "Compare",
+    "CompareOp",
+    "Contains",
+    "ContainsAll",
+    "ContainsAny",
+    "Exists",
+    "FieldRef",
+    "In",
+    "IsEmpty",
+    "IsNull",
+    "JsonPath",
+    "Like",
+    "Literal",
+    "Node",
+    "Not",
+    "Or",
+    "Parameter",
+    "TextContains",
+]

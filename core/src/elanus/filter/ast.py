@@ -1,0 +1,434 @@
+"""What can a filter say?
+
+The tree that text, dicts and Python code all become. Nodes are frozen and hashable; two nodes are
+equal when they say the same, wherever they stand in a text. Values are data: nothing in a
+``Literal`` is ever read as part of an expression.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum, StrEnum
+from pathlib import PurePath
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import numpy as np
+
+from elanus.errors import FilterError
+
+MAX_DEPTH = 64
+"""Deepest nesting of a tree: a level costs the parser up to five of Python's 1000 frames."""
+MAX_LIST_LENGTH = 2**20
+"""Most values in one list."""
+
+Scalar: TypeAlias = bool | int | float | str | None
+Constant: TypeAlias = Scalar | tuple["Constant", ...]
+NodeT = TypeVar("NodeT", bound="Node")
+
+
+class CompareOp(StrEnum):
+    """Comparison of two values."""
+
+    EQ = "=="
+    NE = "!="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+
+    @property
+    def flipped(self) -> CompareOp:
+        """The operator that says the same with its sides exchanged."""
+        return _FLIPPED.get(self, self)
+
+
+_FLIPPED = {
+    CompareOp.LT: CompareOp.GT,
+    CompareOp.LE: CompareOp.GE,
+    CompareOp.GT: CompareOp.LT,
+    CompareOp.GE: CompareOp.LE,
+}
+
+
+class ArithmeticOp(StrEnum):
+    """Arithmetic on two numbers."""
+
+    ADD = "+"
+    SUB = "-"
+    MUL = "*"
+    DIV = "/"
+    MOD = "%"
+    POW = "**"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Part of a filter.
+
+    Conditions join with ``&``, ``|`` and ``~``.
+
+    Attributes:
+        position: Offset of the node in the text it was read from, or None.
+    """
+
+    _: KW_ONLY
+    position: int | None = field(default=None, compare=False, repr=False)
+
+    # A chain of the same operator stays flat, so that a loop may join any number of conditions.
+    def __and__(self, other: Node) -> And:
+        return And((*self.terms, other) if isinstance(self, And) else (self, other))
+
+    def __or__(self, other: Node) -> Or:
+        return Or((*self.terms, other) if isinstance(self, Or) else (self, other))
+
+    def __invert__(self) -> Not:
+        return Not(self)
+
+    def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below this one, in the order of the text."""
+        for attribute in dataclasses.fields(self):
+            value = getattr(self, attribute.name)
+            if isinstance(value, Node):
+                yield value
+            elif isinstance(value, tuple) and attribute.name == "terms":
+                yield from value
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal(Node):
+    """A constant: null, bool, int, float, str, or a list of them.
+
+    Lists become tuples. NumPy scalars and arrays become Python values; ``datetime``, ``date`` and
+    ``time`` their ISO 8601 text, ``UUID``, ``Path`` and ``Decimal`` their text, ``Enum`` its
+    value, as in stored metadata.
+
+    Raises:
+        FilterError: The value is of another type, NaN, or not writable as UTF-8.
+    """
+
+    value: Constant
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", to_constant(self.value))
+
+    # 1, 1.0 and True are equal in Python, but they do not say the same: 3 / 2 is not 3 / 2.0.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and _is_same(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash((Literal, self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRef(Node):
+    """The value of a field, or of an undeclared key where the schema or a root allows one."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPath(Node):
+    """A value inside a JSON field, or one element of an ARRAY field.
+
+    Attributes:
+        field: Name of the field.
+        keys: Keys of objects (str, any text) and places in arrays (int from 0).
+    """
+
+    field: str
+    keys: tuple[str | int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", tuple(self.keys))
+        for key in self.keys:
+            is_place = isinstance(key, int) and not isinstance(key, bool) and key >= 0
+            if not isinstance(key, str) and not is_place:
+                raise FilterError(
+                    f"path in {self.field!r}: expected keys of str or int from 0, got {key!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter(Node):
+    """``{name}``: a value that is given when the filter is compiled."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic(Node):
+    """``left op right`` on numbers."""
+
+    op: ArithmeticOp
+    left: Node
+    right: Node
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "op", _parse_op(ArithmeticOp, self.op))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLength(Node):
+    """The number of elements of an ARRAY field or a JSON array."""
+
+    operand: Node
+
+
+# --- conditions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Node):
+    """``left op right``."""
+
+    op: CompareOp
+    left: Node
+    right: Node
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "op", _parse_op(CompareOp, self.op))
+
+
+@dataclass(frozen=True, slots=True)
+class Between(Node):
+    """``low <= operand <= high``, each end with or without equality."""
+
+    operand: Node
+    low: Node
+    high: Node
+    includes_low: bool = True
+    includes_high: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class In(Node):
+    """The operand equals one of the values, a ``Literal`` list or a ``Parameter``."""
+
+    operand: Node
+    values: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Like(Node):
+    """The text matches a pattern: ``%`` any text, ``_`` one character, ``\\`` takes both away."""
+
+    operand: Node
+    pattern: Node
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextContains(Node):
+    """The text holds another text, anywhere."""
+
+    operand: Node
+    text: Node
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull(Node):
+    """The field is null; inside JSON: the value is null or missing."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Node):
+    """The path is there, if only with null as its value; a field exists when it is not null."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class IsEmpty(Node):
+    """Missing, null, ``""`` or ``[]``."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Contains(Node):
+    """An array holds the value; a text holds it as a part, unless ``arrays_only``."""
+
+    operand: Node
+    value: Node
+    arrays_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsAny(Node):
+    """``Contains`` for at least one value of a list."""
+
+    operand: Node
+    values: Node
+    arrays_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsAll(Node):
+    """``Contains`` for every value of a list."""
+
+    operand: Node
+    values: Node
+    arrays_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class And(Node):
+    """Every term holds. At least one term."""
+
+    terms: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", _checked_terms("And", self.terms))
+
+
+@dataclass(frozen=True, slots=True)
+class Or(Node):
+    """At least one term holds. At least one term."""
+
+    terms: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", _checked_terms("Or", self.terms))
+
+
+@dataclass(frozen=True, slots=True)
+class Not(Node):
+    """The term does not hold."""
+
+    term: Node
+
+
+# --- helpers ----------------------------------------------------------------------------------
+
+
+def rebuild(node: NodeT, transform: Callable[[Node], Node]) -> NodeT:
+    """Return ``node`` with every child replaced by what ``transform`` makes of it."""
+    changes: dict[str, Any] = {}
+    for attribute in dataclasses.fields(node):
+        value = getattr(node, attribute.name)
+        if isinstance(value, Node):
+            made: object = transform(value)
+        elif isinstance(value, tuple) and attribute.name == "terms":
+            made = tuple(transform(term) for term in value)
+        else:
+            continue
+        changes[attribute.name] = made
+    return dataclasses.replace(node, **changes) if changes else node
+
+
+def check_tree(node: Node) -> None:
+    """Check the shape of a tree without recursion.
+
+    Raises:
+        FilterError: Something in it is not a node, or it is nested deeper than ``MAX_DEPTH``.
+    """
+    stack: list[tuple[object, int]] = [(node, 1)]
+    while stack:
+        current, depth = stack.pop()
+        if not isinstance(current, Node):
+            raise FilterError(
+                f"a filter tree holds nodes, got {type(current).__name__}; "
+                f"write a constant as Literal(...)"
+            )
+        if depth > MAX_DEPTH:
+            raise too_deep()
+        for attribute in dataclasses.fields(current):
+            value = getattr(current, attribute.name)
+            if isinstance(value, Node) or attribute.name in _NODE_ATTRIBUTES:
+                stack.append((value, depth + 1))
+            elif attribute.name == "terms":
+                stack.extend((term, depth + 1) for term in value)
+
+
+_NODE_ATTRIBUTES = frozenset({"operand", "left", "right", "low", "high", "pattern", "text", "term"})
+
+
+def too_deep(expression: str = "", position: int | None = None) -> FilterError:
+    """Return the error of a filter that is nested too deeply."""
+    return FilterError(
+        f"the filter is nested deeper than {MAX_DEPTH} levels",
+        expression=expression,
+        position=position,
+        hint="join many conditions flat, as in 'a or b or c', or use 'in [...]'",
+    )
+
+
+def to_constant(value: object, depth: int = 0) -> Constant:
+    """Return a Python value as a constant of a filter.
+
+    Raises:
+        FilterError: It has no form as a constant.
+    """
+    # bool before int, str before Enum: an Enum may be either as well.
+    if isinstance(value, Enum):
+        return to_constant(value.value, depth + 1)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _checked_text(value)
+    if isinstance(value, float):
+        if value != value:
+            raise FilterError("NaN equals nothing and cannot be a value of a filter")
+        return float(value)
+    if isinstance(value, np.generic):
+        return to_constant(value.item(), depth + 1)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, UUID | PurePath | Decimal):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple | set | frozenset):
+        if depth > MAX_DEPTH:
+            raise too_deep()
+        if len(value) > MAX_LIST_LENGTH:
+            raise FilterError(f"a list of {len(value)} values exceeds {MAX_LIST_LENGTH}")
+        return tuple(to_constant(v, depth + 1) for v in value)
+    raise FilterError(
+        f"{type(value).__name__} cannot be a value of a filter; expected None, bool, int, float, "
+        f"str, or a list of them"
+    )
+
+
+def _checked_text(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FilterError(f"text cannot be written as UTF-8: {error.reason}") from None
+    return str(text)
+
+
+def _is_same(left: Constant, right: Constant) -> bool:
+    if type(left) is not type(right) or left != right:
+        return False
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return all(map(_is_same, left, right))
+    return True
+
+
+OpT = TypeVar("OpT", CompareOp, ArithmeticOp)
+
+
+def _parse_op(kind: type[OpT], op: str) -> OpT:
+    try:
+        return kind(op)
+    except ValueError:
+        names = " ".join(kind)
+        raise FilterError(f"unknown operator {op!r}; expected one of {names}") from None
+
+
+def _checked_terms(name: str, terms: object) -> tuple[Node, ...]:
+    if isinstance(terms, Node) or not isinstance(terms, list | tuple) or not terms:
+        raise FilterError(f"{name} takes a tuple of at least one node")
+    return tuple(terms)

@@ -1,0 +1,390 @@
+"""Do the types in a filter fit the schema, and how is each part evaluated?
+
+Binding turns a resolved tree into conditions over typed operands. A comparison that could never
+hold because of the declared types is an error here; inside JSON, where types are known only row
+by row, it holds nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from elanus.errors import InternalError
+from elanus.filter.ast import (
+    And,
+    Arithmetic,
+    ArrayLength,
+    Between,
+    Compare,
+    CompareOp,
+    Constant,
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    Exists,
+    FieldRef,
+    In,
+    IsEmpty,
+    IsNull,
+    JsonPath,
+    Like,
+    Literal,
+    Node,
+    Not,
+    Or,
+    TextContains,
+)
+from elanus.filter.evaluator import (
+    Always,
+    CompareConstant,
+    CompareList,
+    CompareValues,
+    Condition,
+    Conjunction,
+    Disjunction,
+    EmptyTest,
+    ExistsTest,
+    HoldsAny,
+    IsContainer,
+    Membership,
+    Negation,
+    NullTest,
+    TextTest,
+)
+from elanus.filter.json_operands import JsonValue
+from elanus.filter.json_paths import freeze, to_float
+from elanus.filter.names import Scope
+from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
+from elanus.filter.operands import (
+    Computed,
+    ConstantOperand,
+    Constants,
+    LengthOf,
+    Operand,
+    ValueType,
+    any_part,
+)
+from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.types import DataType
+
+_PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue
+
+
+class Binder:
+    """Binds one resolved tree.
+
+    Args:
+        scope: The schema, and the text for error messages.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def condition(self, node: Node) -> Condition:
+        """Return the condition of a node.
+
+        Raises:
+            FilterError: The node is not a condition, or types in it do not fit.
+        """
+        match node:
+            case And(terms):
+                return Conjunction(tuple(self.condition(t) for t in terms))
+            case Or(terms):
+                return Disjunction(tuple(self.condition(t) for t in terms))
+            case Not(term):
+                return Negation(self.condition(term))
+            case Compare(op, left, right):
+                return self._compare(op, self._operand(left), self._operand(right), node)
+            case Between():
+                return self._between(node)
+            case In():
+                return self._in(node)
+            case Like(operand, pattern, ignore_case):
+                text = self._text_constant(pattern, "like")
+                matches = like_matcher(text, ignore_case=ignore_case)
+                return TextTest(self._text_operand(operand, "like"), matches)
+            case TextContains(operand, part, ignore_case):
+                text = self._text_constant(part, "text_contains")
+                matches = text_matcher(text, ignore_case=ignore_case)
+                return TextTest(self._text_operand(operand, "text_contains"), matches)
+            case IsNull(operand):
+                return NullTest(self._path(operand, "is null"))
+            case Exists(operand):
+                return ExistsTest(self._path(operand, "exists"))
+            case IsEmpty(operand):
+                return EmptyTest(self._path(operand, "is_empty"))
+            case Contains() | ContainsAny() | ContainsAll():
+                return self._contains(node)
+        return self._truth_value(node)
+
+    def _truth_value(self, node: Node) -> Condition:
+        """Read a value as a condition: a bool field, a JSON path or a constant."""
+        operand = self._operand(node)
+        if isinstance(operand, ConstantOperand) and isinstance(operand.value, bool):
+            return Always(operand.value)
+        is_constant = isinstance(operand, ConstantOperand)
+        if not is_constant and operand.type in (ValueType.BOOL, ValueType.JSON):
+            return CompareConstant(operand, CompareOp.EQ, 1)
+        raise self._scope.error(
+            f"expected a condition, got {operand.describe()}", node, "compare it with something"
+        )
+
+    # --- operands ---
+
+    def _operand(self, node: Node) -> Operand:
+        match node:
+            case Literal(None):
+                raise self._scope.error("null equals nothing", node, "use 'x is null'")
+            case Literal(value):
+                return ConstantOperand(_constant(value))
+            case FieldRef() | JsonPath():
+                return self._place(node)
+            case Arithmetic():
+                return self._arithmetic(node)
+            case ArrayLength(operand):
+                container = self._place(operand)
+                if not isinstance(container, ArrayField | JsonValue):
+                    raise self._scope.error(
+                        f"array_length takes an array, got {container.describe()}", operand
+                    )
+                return LengthOf(container)
+        raise self._scope.error(
+            "a condition is not a value", node, "join conditions with 'and', 'or', 'not'"
+        )
+
+    def _place(self, node: Node) -> _PathOperand:
+        if not isinstance(node, FieldRef | JsonPath):
+            raise self._scope.error("expected a field or a path", node)
+        name = node.name if isinstance(node, FieldRef) else node.field
+        keys = node.keys if isinstance(node, JsonPath) else ()
+        field = self._scope.schema.field(name)
+        if field.dtype.is_vector:
+            raise self._scope.error(
+                f"field {name!r} is a {field.dtype.name} and cannot be filtered", node
+            )
+        if field.dtype is DataType.JSON:
+            return JsonValue(name, keys)
+        if field.dtype is DataType.ARRAY:
+            return self._array_place(ArrayField(name, field.element_type or DataType.INT64), node)
+        if keys:
+            raise self._scope.error(
+                f"field {name!r} ({field.dtype.name}) has no keys; only JSON and ARRAY do", node
+            )
+        if field.dtype is DataType.VARCHAR:
+            return TextField(name)
+        return NumberField(name, field.dtype)
+
+    def _array_place(self, array: ArrayField, node: FieldRef | JsonPath) -> _PathOperand:
+        if isinstance(node, FieldRef):
+            return array
+        if len(node.keys) == 1 and isinstance(node.keys[0], int):
+            return ElementOf(array, node.keys[0])
+        raise self._scope.error(f"{array.describe()} takes one place, as in {array.name}[0]", node)
+
+    def _path(self, node: Node, what: str) -> _PathOperand:
+        if not isinstance(node, FieldRef | JsonPath):
+            raise self._scope.error(f"'{what}' takes a field or a path", node)
+        return self._place(node)
+
+    def _arithmetic(self, node: Arithmetic) -> Operand:
+        left, right = self._operand(node.left), self._operand(node.right)
+        for operand, place in ((left, node.left), (right, node.right)):
+            if operand.type not in (ValueType.NUMBER, ValueType.JSON):
+                raise self._scope.error(
+                    f"'{node.op}' takes numbers, got {operand.describe()}", place
+                )
+        if isinstance(left, ConstantOperand) and isinstance(right, ConstantOperand):
+            return _folded(node, left, right)
+        return Computed(node.op, left, right)
+
+    def _text_operand(self, node: Node, what: str) -> Operand:
+        operand = self._operand(node)
+        is_constant = isinstance(operand, ConstantOperand)
+        if is_constant or operand.type not in (ValueType.TEXT, ValueType.JSON):
+            raise self._scope.error(
+                f"'{what}' takes a text field or a JSON path, got {operand.describe()}", node
+            )
+        return operand
+
+    def _text_constant(self, node: Node, what: str) -> str:
+        if isinstance(node, Literal) and isinstance(node.value, str):
+            return node.value
+        raise self._scope.error(f"'{what}' takes a text in quotes or {{name}}", node)
+
+    def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
+        if isinstance(node, Literal) and isinstance(node.value, tuple):
+            return tuple(map(_constant, node.value))
+        raise self._scope.error(f"'{what}' takes a list such as [1, 2], or {{name}}", node)
+
+    # --- comparisons ---
+
+    def _compare(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> Condition:
+        if isinstance(left, ConstantOperand) and not isinstance(right, ConstantOperand):
+            left, right, op = right, left, op.flipped
+        self._check_types(op, left, right, node)
+        if not isinstance(right, ConstantOperand):
+            return CompareValues(left, op, right)
+        if isinstance(left, ConstantOperand):
+            return _compare_constants(op, left, right)
+        if right.value is None:
+            return Always(None)
+        if isinstance(right.value, tuple):
+            if not isinstance(left, ArrayField | JsonValue):
+                raise InternalError("a list is compared with arrays only")
+            return CompareList(left, op, right.value)
+        is_bool = isinstance(right.value, bool)
+        return CompareConstant(left, op, int(right.value) if is_bool else right.value)
+
+    def _check_types(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> None:
+        kinds = {left.type, right.type}
+        if ValueType.ARRAY in kinds:
+            is_list = isinstance(right, ConstantOperand) and right.type is ValueType.ARRAY
+            is_array = isinstance(left, ArrayField | JsonValue)
+            if op not in (CompareOp.EQ, CompareOp.NE) or not (is_list and is_array):
+                self._refuse(left, right, node, "use 'in', contains(...), or one element as a[0]")
+            if isinstance(left, ArrayField):
+                self._check_elements(left, _constants_of(right), node)
+        elif ValueType.JSON not in kinds:
+            if len(kinds) > 1:
+                self._refuse(left, right, node)
+            if ValueType.BOOL in kinds and op not in (CompareOp.EQ, CompareOp.NE):
+                raise self._scope.error(f"bools have no order; '{op}' takes numbers or text", node)
+
+    def _refuse(
+        self, left: Operand, right: Operand, node: Node, hint: str | None = None
+    ) -> NoReturn:
+        raise self._scope.error(
+            f"{left.describe()} cannot be compared with {right.describe()}", node, hint
+        )
+
+    def _check_elements(self, operand: Operand, values: Sequence[Constant], node: Node) -> None:
+        """Check that constants have the type of a field or of an array's elements."""
+        wanted = _element_type(operand)
+        for value in values:
+            if value is None:
+                raise self._scope.error("null equals nothing", node, "use 'x is null'")
+            constant = ConstantOperand(value)
+            if wanted is not None and constant.type is not wanted:
+                self._refuse(operand, constant, node)
+
+    def _between(self, node: Between) -> Condition:
+        operand = self._operand(node.operand)
+        low_op = CompareOp.GE if node.includes_low else CompareOp.GT
+        high_op = CompareOp.LE if node.includes_high else CompareOp.LT
+        return Conjunction(
+            (
+                self._compare(low_op, operand, self._operand(node.low), node),
+                self._compare(high_op, operand, self._operand(node.high), node),
+            )
+        )
+
+    def _in(self, node: In) -> Condition:
+        values = self._list_constant(node.values, "in")
+        operand = self._operand(node.operand)
+        if isinstance(operand, ConstantOperand | ArrayField):
+            raise self._scope.error(
+                f"'in' takes a field or a path on its left, got {operand.describe()}",
+                node.operand,
+                "to look into an array, use contains(array, value)",
+            )
+        self._check_elements(operand, values, node.values)
+        return Membership(operand, sort_constants(values))
+
+    # --- arrays ---
+
+    def _contains(self, node: Contains | ContainsAny | ContainsAll) -> Condition:
+        what = {Contains: "contains", ContainsAny: "contains_any", ContainsAll: "contains_all"}
+        if isinstance(node, Contains):
+            if not isinstance(node.value, Literal):
+                raise self._scope.error("'contains' takes a constant", node.value)
+            values: tuple[Constant, ...] = (_constant(node.value.value),)
+        else:
+            values = self._list_constant(node.values, what[type(node)])
+        place = self._path(node.operand, what[type(node)])
+        if isinstance(place, TextField) and not node.arrays_only:
+            return self._parts_of_text(node, place, values)
+        if not isinstance(place, ArrayField | JsonValue):
+            raise self._scope.error(
+                f"'{what[type(node)]}' takes an array, got {place.describe()}", node.operand
+            )
+        if isinstance(place, ArrayField):
+            self._check_elements(place, values, node)
+        or_text = not node.arrays_only
+        if not isinstance(node, ContainsAll):
+            return _holds_any(place, values, or_text)
+        conditions = [_holds_any(place, (value,), or_text) for value in dict.fromkeys(values)]
+        return Conjunction((IsContainer(place, or_text), *conditions))
+
+    def _parts_of_text(
+        self,
+        node: Contains | ContainsAny | ContainsAll,
+        place: TextField,
+        values: tuple[Constant, ...],
+    ) -> Condition:
+        self._check_elements(place, values, node)
+        parts = [value for value in values if isinstance(value, str)]
+        if isinstance(node, ContainsAll):
+            return TextTest(place, lambda text: all(part in text for part in parts))
+        return TextTest(place, any_part(parts))
+
+
+def _constant(value: Constant) -> Constant:
+    """Return a constant as rows hold it: integers outside int64 are doubles."""
+    if isinstance(value, tuple):
+        return tuple(map(_constant, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -(2**63) <= value < 2**63 else to_float(value)
+    return value
+
+
+def _holds_any(
+    place: ArrayField | JsonValue, values: tuple[Constant, ...], or_text: bool
+) -> HoldsAny:
+    constants = sort_constants(values)
+    return HoldsAny(place, constants, constants.texts if or_text else ())
+
+
+def sort_constants(values: Sequence[Constant]) -> Constants:
+    """Sort constants by kind."""
+    return Constants(
+        numbers=tuple(
+            int(v) if isinstance(v, bool) else v for v in values if isinstance(v, int | float)
+        ),
+        texts=tuple(v for v in values if isinstance(v, str)),
+        lists=frozenset(freeze(v) for v in values if isinstance(v, tuple)),
+        has_null=None in values,
+    )
+
+
+def _folded(node: Arithmetic, left: ConstantOperand, right: ConstantOperand) -> ConstantOperand:
+    """Calculate with constants once, by the rules for rows."""
+    if left.value is None or right.value is None:
+        return ConstantOperand(None)
+    operands = [
+        constant_numbers(v) for v in (left.value, right.value) if isinstance(v, int | float)
+    ]
+    numbers, defined = calculate(node.op, *operands)
+    if defined is not None and not defined.all():
+        return ConstantOperand(None)
+    array = numbers.floats if numbers.ints is None else numbers.ints
+    return ConstantOperand(array.tolist()[0] if array is not None else None)
+
+
+def _compare_constants(op: CompareOp, left: ConstantOperand, right: ConstantOperand) -> Always:
+    if left.value is None or right.value is None:
+        return Always(None)
+    return Always(bool(PYTHON_OPERATORS[op](left.value, right.value)))
+
+
+def _constants_of(operand: Operand) -> tuple[Constant, ...]:
+    if isinstance(operand, ConstantOperand) and isinstance(operand.value, tuple):
+        return operand.value
+    return ()
+
+
+def _element_type(operand: Operand) -> ValueType | None:
+    if isinstance(operand, ArrayField):
+        return ElementOf(operand, 0).type
+    return operand.type if operand.type is not ValueType.JSON else None

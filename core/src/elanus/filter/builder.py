@@ -1,0 +1,118 @@
+"""How does Python code say a filter?
+
+``field("year") >= 2020``, ``field("meta")["tags"].contains("eu") & ~field("done").is_null()``.
+Comparisons of a ``FieldExpression`` give nodes; nodes join with ``&``, ``|`` and ``~``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from elanus.filter.ast import (
+    Between,
+    Compare,
+    CompareOp,
+    Contains,
+    ContainsAll,
+    ContainsAny,
+    Exists,
+    FieldRef,
+    In,
+    IsEmpty,
+    IsNull,
+    JsonPath,
+    Like,
+    Literal,
+    Node,
+    TextContains,
+)
+
+
+class FieldExpression:
+    """A field or a path, waiting to be compared.
+
+    Attributes:
+        node: The node that it stands for.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, node: FieldRef | JsonPath) -> None:
+        self.node = node
+
+    def __getitem__(self, key: str | int) -> FieldExpression:
+        if isinstance(self.node, FieldRef):
+            return FieldExpression(JsonPath(self.node.name, (key,)))
+        return FieldExpression(JsonPath(self.node.field, (*self.node.keys, key)))
+
+    # Indexing would otherwise make it look like a sequence.
+    __iter__ = None
+
+    def __eq__(self, value: object) -> Node:  # type: ignore[override]
+        return Compare(CompareOp.EQ, self.node, _operand(value))
+
+    def __ne__(self, value: object) -> Node:  # type: ignore[override]
+        return Compare(CompareOp.NE, self.node, _operand(value))
+
+    def __lt__(self, value: object) -> Node:
+        return Compare(CompareOp.LT, self.node, _operand(value))
+
+    def __le__(self, value: object) -> Node:
+        return Compare(CompareOp.LE, self.node, _operand(value))
+
+    def __gt__(self, value: object) -> Node:
+        return Compare(CompareOp.GT, self.node, _operand(value))
+
+    def __ge__(self, value: object) -> Node:
+        return Compare(CompareOp.GE, self.node, _operand(value))
+
+    def between(self, low: object, high: object) -> Node:
+        """Both ends included."""
+        return Between(self.node, _operand(low), _operand(high))
+
+    def is_in(self, values: Iterable[object]) -> Node:
+        """Equal to one of ``values``."""
+        return In(self.node, _operand(list(values)))
+
+    def like(self, pattern: str, *, ignore_case: bool = False) -> Node:
+        """Match a pattern of ``%`` and ``_``."""
+        return Like(self.node, Literal(pattern), ignore_case)
+
+    def has_text(self, text: str, *, ignore_case: bool = False) -> Node:
+        """Hold a text, anywhere."""
+        return TextContains(self.node, Literal(text), ignore_case)
+
+    def contains(self, value: object) -> Node:
+        """An array that holds ``value``, or a text that holds it as a part."""
+        return Contains(self.node, _operand(value))
+
+    def contains_any(self, values: Iterable[object]) -> Node:
+        """``contains`` for at least one value."""
+        return ContainsAny(self.node, _operand(list(values)))
+
+    def contains_all(self, values: Iterable[object]) -> Node:
+        """``contains`` for every value."""
+        return ContainsAll(self.node, _operand(list(values)))
+
+    def is_null(self) -> Node:
+        """Null; inside JSON also missing."""
+        return IsNull(self.node)
+
+    def exists(self) -> Node:
+        """There, if only with null."""
+        return Exists(self.node)
+
+    def is_empty(self) -> Node:
+        """Missing, null, "" or []."""
+        return IsEmpty(self.node)
+
+
+def field(name: str) -> FieldExpression:
+    """Return a field by name, ready to be compared."""
+    return FieldExpression(FieldRef(name))
+
+
+def _operand(value: object) -> Node:
+    if isinstance(value, FieldExpression):
+        return value.node
+    return value if isinstance(value, Node) else Literal(value)  # type: ignore[arg-type]

@@ -1,0 +1,180 @@
+"""How does what a user wrote become something that can be evaluated?
+
+One entry point for text, dicts and trees. The result is hashable, prints as canonical text, and
+can be evaluated on any number of segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from elanus.errors import FilterError
+from elanus.filter.ast import (
+    Compare,
+    CompareOp,
+    Constant,
+    FieldRef,
+    In,
+    JsonPath,
+    Literal,
+    Node,
+    Parameter,
+    check_tree,
+)
+from elanus.filter.binder import Binder
+from elanus.filter.columns import FilterColumns
+from elanus.filter.mongo import from_mongo
+from elanus.filter.names import Scope, resolve
+from elanus.filter.parser import parse
+from elanus.filter.text import to_text
+from elanus.schema.collection import Schema, did_you_mean
+from elanus.types import BoolArray, DataType, PrimaryKey
+
+FilterSource = str | Mapping[str, object] | Node
+"""An expression, a dict of conditions, or a tree."""
+
+
+class BoundFilter:
+    """A filter whose names and types fit a schema.
+
+    Two are equal when their schemas are and their trees say the same. ``str()`` gives the
+    canonical expression, which compiles to an equal filter. Safe from many threads.
+
+    Attributes:
+        tree: The tree, with names resolved and parameters filled in.
+        fields: Names of the fields that the filter reads.
+    """
+
+    def __init__(self, tree: Node, scope: Scope) -> None:
+        self.tree = tree
+        self.fields = frozenset(_field_names(tree))
+        self._schema = scope.schema
+        self._condition = Binder(scope).condition(tree)
+
+    def evaluate(self, columns: FilterColumns) -> BoolArray:
+        """Return which rows the filter allows, bool of shape ``(num_rows,)``."""
+        return self._condition.evaluate(columns).true
+
+    def primary_keys(self) -> tuple[PrimaryKey, ...] | None:
+        """Return the keys when the filter is exactly ``pk == x`` or ``pk in [...]``, else None.
+
+        Every key once, in the order given. The primary-key index can answer such a filter.
+        """
+        primary = self._schema.primary
+        match self.tree:
+            case Compare(CompareOp.EQ, FieldRef(primary.name), Literal(value)):
+                keys: tuple[Constant, ...] = (value,)
+            case Compare(CompareOp.EQ, Literal(value), FieldRef(primary.name)):
+                keys = (value,)
+            case In(FieldRef(primary.name), Literal(tuple(values))):
+                keys = values
+            case _:
+                return None
+        if primary.dtype is DataType.VARCHAR:
+            return tuple(dict.fromkeys(key for key in keys if isinstance(key, str)))
+        return tuple(dict.fromkeys(_integers(keys)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundFilter):
+            return NotImplemented
+        return self.tree == other.tree and self._schema == other._schema
+
+    def __hash__(self) -> int:
+        return hash(self.tree)
+
+    def __str__(self) -> str:
+        return to_text(self.tree)
+
+    def __repr__(self) -> str:
+        return f"BoundFilter({str(self)!r})"
+
+
+def compile_filter(
+    source: FilterSource | None,
+    schema: Schema,
+    *,
+    params: Mapping[str, object] | None = None,
+    root: str | None = None,
+) -> BoundFilter | None:
+    """Read a filter and bind it to a schema.
+
+    Args:
+        source: An expression, a dict of conditions, or a tree. None, an empty dict and blank text
+            mean no filter.
+        schema: What names and types are bound to.
+        params: Values of the parameters ``{name}`` of an expression or tree; each must be used.
+        root: JSON field whose keys all names are, such as ``"metadata"``. The root's own name
+            still names the field. None: names are fields, or keys of ``$meta`` if the schema is
+            dynamic.
+
+    Returns:
+        The bound filter, or None when there is nothing to filter by.
+
+    Raises:
+        FilterError: The filter cannot be read, or names or types in it do not fit the schema;
+            with the place where that can be said.
+    """
+    if source is None or (isinstance(source, str) and not source.strip()):
+        return None
+    if isinstance(source, str):
+        return _bind(parse(source), Scope(schema, root, params or {}, source))
+    if isinstance(source, Mapping):
+        # Names in the tree that comes from a dict are rooted already.
+        node, root = from_mongo(source, root), None
+        if node is None:
+            return None
+    elif isinstance(source, Node):
+        node = source
+    else:
+        raise FilterError(
+            f"a filter is an expression, a dict or a tree, got {type(source).__name__}"
+        )
+    check_tree(node)
+    try:
+        return _bind(node, Scope(schema, root, params or {}))
+    except FilterError as error:
+        _raise_with_text(node, Scope(schema, root, params or {}), error)
+        raise
+
+
+def _bind(node: Node, scope: Scope) -> BoundFilter:
+    check_tree(node)
+    used = {n.name for n in _walk(node) if isinstance(n, Parameter)}
+    unused = sorted(set(scope.params) - used)
+    if unused:
+        raise FilterError(
+            f"the filter has no parameter {{{unused[0]}}}{did_you_mean(unused[0], sorted(used))}"
+        )
+    return BoundFilter(resolve(node, scope), scope)
+
+
+def _raise_with_text(node: Node, scope: Scope, error: FilterError) -> None:
+    """Raise the error of a tree again, with a caret in its canonical text."""
+    try:
+        text = to_text(node)
+        located = parse(text)
+    except FilterError:
+        raise error from None
+    _bind(located, Scope(scope.schema, scope.root, scope.params, text))
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children():
+        yield from _walk(child)
+
+
+def _field_names(tree: Node) -> Iterator[str]:
+    for node in _walk(tree):
+        if isinstance(node, FieldRef):
+            yield node.name
+        elif isinstance(node, JsonPath):
+            yield node.field
+
+
+def _integers(keys: tuple[Constant, ...]) -> Iterator[int]:
+    for key in keys:
+        if isinstance(key, float) and key.is_integer():
+            key = int(key)
+        if isinstance(key, int) and -(2**63) <= key < 2**63:
+            yield key

@@ -1,0 +1,119 @@
+"""What is the value at a JSON path in each row?
+
+Types are known row by row. A key that is missing, or a value of another type than the one asked
+for, is nothing: no comparison holds, and none is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.columns import FilterColumns
+from elanus.filter.json_paths import JsonColumn, JsonKind, freeze
+from elanus.filter.numbers import Numbers
+from elanus.filter.operands import Constants, Values, ValueType, any_part
+from elanus.types import BoolArray, Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValue:
+    """A value inside a JSON field; without keys the whole value."""
+
+    name: str
+    keys: tuple[str | int, ...]
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.JSON
+
+    def describe(self) -> str:
+        return self.name + "".join(f"[{key!r}]" for key in self.keys)
+
+    def load(self, columns: FilterColumns) -> Values:
+        return _json_values(self._column(columns))
+
+    def validity(self, columns: FilterColumns) -> BoolArray | None:
+        return None
+
+    def is_null(self, columns: FilterColumns) -> BoolArray:
+        return np.asarray(self._column(columns).kinds <= JsonKind.NULL)
+
+    def exists(self, columns: FilterColumns) -> BoolArray:
+        return np.asarray(self._column(columns).kinds != JsonKind.MISSING)
+
+    def is_empty(self, columns: FilterColumns) -> BoolArray:
+        column = self._column(columns)
+        empty = self.is_null(columns)
+        if column.strings is not None:
+            empty |= column.strings.compare(CompareOp.EQ, "")
+        lengths, is_array = self.lengths(columns)
+        empty_array: BoolArray = is_array & (lengths == 0)
+        return empty | empty_array
+
+    def holds(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
+        store = columns.json_paths(self.name)
+        elements = store.elements(self.keys, columns.num_rows)
+        return elements.rows_where(_json_is_in(elements.values, wanted), columns.num_rows)
+
+    def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
+        strings = self._column(columns).strings
+        if strings is None:
+            return np.zeros(columns.num_rows, dtype=np.bool_)
+        return strings.matches(any_part(parts))
+
+    def is_container(self, columns: FilterColumns, *, or_text: bool) -> BoolArray:
+        kinds = self._column(columns).kinds
+        is_array = np.asarray(kinds == JsonKind.ARRAY)
+        return is_array | (kinds == JsonKind.STRING) if or_text else is_array
+
+    def equals(self, columns: FilterColumns, wanted: tuple[Constant, ...]) -> BoolArray:
+        return _lists_in(self._column(columns), frozenset([freeze(wanted)]))
+
+    def is_in(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
+        """Return where the value equals one of the constants."""
+        return _json_is_in(self._column(columns), wanted)
+
+    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray]:
+        is_array = self.is_container(columns, or_text=False)
+        elements = columns.json_paths(self.name).elements(self.keys, columns.num_rows)
+        counts = np.bincount(elements.rows, minlength=columns.num_rows)
+        return counts.astype(np.int64, copy=False), is_array
+
+    def _column(self, columns: FilterColumns) -> JsonColumn:
+        return columns.json_paths(self.name).column(self.keys, columns.num_rows)
+
+
+def _json_values(column: JsonColumn) -> Values:
+    ints, floats = column.ints, column.floats
+    if ints is None and floats is None:
+        return Values(strings=column.strings)
+    is_int = None
+    if ints is not None and floats is not None:
+        is_int = column.kinds != JsonKind.FLOAT
+    return Values(Numbers(ints, floats, is_int), column.is_number(), column.strings)
+
+
+def _json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
+    found = np.zeros(len(column), dtype=np.bool_)
+    values = _json_values(column)
+    if wanted.numbers and values.numbers is not None:
+        found |= values.numbers.is_in(wanted.numbers) & column.is_number()
+    if wanted.texts and values.strings is not None:
+        found |= values.strings.is_in(wanted.texts)
+    if wanted.lists:
+        found |= _lists_in(column, wanted.lists)
+    if wanted.has_null:
+        found |= column.kinds == JsonKind.NULL
+    return found
+
+
+def _lists_in(column: JsonColumn, wanted: frozenset[object]) -> BoolArray:
+    # Whole lists have no columnar form; only rows that hold one are looked at.
+    equal = [type(c) is list and freeze(c) in wanted for c in column.containers]
+    found = np.zeros(len(column), dtype=np.bool_)
+    found[column.container_rows[np.array(equal, dtype=np.bool_)]] = True
+    return found

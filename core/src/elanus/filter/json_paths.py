@@ -1,0 +1,405 @@
+"""What does a JSON path hold in each row?
+
+Each JSON text is decoded once, for all paths: its top-level keys become typed columns (a kind per
+row, numbers as numbers, texts as dictionary codes). Deeper paths and the elements of arrays are
+shredded from there when they are first asked for. Rows only grow; columns handed out never change.
+
+Integers outside int64 become doubles. Of a key that stands twice in an object the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elanus.errors import FilterError, InternalError
+from elanus.filter.strings import NO_TEXT, CodedStrings, Codes, ReadRows, StringDictionary
+from elanus.schema.batches import StringColumn
+from elanus.types import BoolArray, Float64Array, Int64Array
+
+RECENT_PATHS = 64
+"""Paths whose column of one value per row is kept; a row costs up to 21 bytes in each."""
+DECODE_ROWS = 8_192
+"""Rows decoded by one call: enough to hide the call, little enough to keep memory low."""
+
+
+class JsonKind(IntEnum):
+    """What stands at a path."""
+
+    MISSING = 0
+    NULL = 1
+    BOOL = 2
+    INT = 3
+    FLOAT = 4
+    STRING = 5
+    ARRAY = 6
+    OBJECT = 7
+
+
+_KIND_OF_TYPE: Final[dict[type, int]] = {
+    type(None): JsonKind.NULL,
+    bool: JsonKind.BOOL,
+    int: JsonKind.INT,
+    float: JsonKind.FLOAT,
+    str: JsonKind.STRING,
+    list: JsonKind.ARRAY,
+    dict: JsonKind.OBJECT,
+}
+_ABSENT: Final = object()
+_OPAQUE: Final[dict[str, Any]] = {}
+"""Stands for a top-level object, whose values are kept under its keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonColumn:
+    """One JSON value per row. All arrays have shape ``(n,)``.
+
+    Attributes:
+        kinds: uint8, a ``JsonKind`` per row.
+        ints: int64, the value where the kind is INT, 0 or 1 where it is BOOL, else 0; None when
+            no row has such a kind.
+        floats: float64, the value where the kind is FLOAT, else 0; None when no row has it.
+        strings: Texts where the kind is STRING; None when no row has it.
+        containers: Arrays and objects in row order.
+        container_rows: int64, the row of each of ``containers``.
+    """
+
+    kinds: NDArray[np.uint8]
+    ints: Int64Array | None
+    floats: Float64Array | None
+    strings: CodedStrings | None
+    containers: Sequence[Any]
+    container_rows: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def is_number(self) -> BoolArray:
+        """Where a number stands; a bool is the number 0 or 1, as in Python."""
+        return (self.kinds >= JsonKind.BOOL) & (self.kinds <= JsonKind.FLOAT)
+
+    def first(self, num_rows: int) -> JsonColumn:
+        """Return the first rows, as views."""
+        if num_rows == len(self):
+            return self
+        cut = int(np.searchsorted(self.container_rows, num_rows))
+        return JsonColumn(
+            self.kinds[:num_rows],
+            None if self.ints is None else self.ints[:num_rows],
+            None if self.floats is None else self.floats[:num_rows],
+            None if self.strings is None else self.strings.first(num_rows),
+            self.containers[:cut],
+            self.container_rows[:cut],
+        )
+
+    def spread(self, rows: Int64Array, num_rows: int) -> JsonColumn:
+        """Put value ``i`` into row ``rows[i]`` of ``num_rows`` rows; the others are MISSING."""
+        if len(rows) == num_rows:
+            return self
+        kinds = np.zeros(num_rows, dtype=np.uint8)
+        kinds[rows] = self.kinds
+        ints = floats = strings = None
+        if self.ints is not None:
+            ints = np.zeros(num_rows, dtype=np.int64)
+            ints[rows] = self.ints
+        if self.floats is not None:
+            floats = np.zeros(num_rows, dtype=np.float64)
+            floats[rows] = self.floats
+        if self.strings is not None:
+            codes = np.full(num_rows, NO_TEXT, dtype=np.int32)
+            codes[rows] = self.strings.codes
+            strings = CodedStrings(codes, self.strings.dictionary)
+        return JsonColumn(kinds, ints, floats, strings, self.containers, rows[self.container_rows])
+
+
+def freeze(value: Any) -> Any:
+    """Return a hashable form of a JSON value, equal for equal values as Python sees them."""
+    if isinstance(value, list | tuple):
+        return tuple(map(freeze, value))
+    if isinstance(value, dict):
+        return frozenset((key, freeze(v)) for key, v in value.items())
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return to_float(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class JsonElements:
+    """The elements of the arrays at a path.
+
+    Attributes:
+        rows: int64, ascending, the row of each element.
+        values: The elements.
+    """
+
+    rows: Int64Array
+    values: JsonColumn
+
+    def rows_where(self, mask: BoolArray, num_rows: int) -> BoolArray:
+        """Return the rows that have an element for which ``mask`` is True."""
+        found = np.zeros(num_rows, dtype=np.bool_)
+        found[self.rows[mask]] = True
+        return found
+
+
+class JsonPathStore:
+    """The shredded paths of one JSON column of one segment or memtable.
+
+    Rows are read and decoded once, when they are first asked for. Safe from many threads.
+    """
+
+    def __init__(self, read: ReadRows) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._root = _PathNode()
+        self._top: dict[str, _PathNode] = {}
+        self._recent: dict[tuple[str | int, ...], JsonColumn] = {}
+        self._num_rows = 0
+
+    def column(self, keys: tuple[str | int, ...], num_rows: int) -> JsonColumn:
+        """Return what stands at ``keys`` in the first ``num_rows`` rows; ``()`` is the whole."""
+        with self._lock:
+            self._extend(num_rows)
+            dense = self._recent.pop(keys, None)
+            if dense is None or len(dense) != self._num_rows:
+                node = self._node(keys)
+                dense = node.column().spread(node.rows(), self._num_rows)
+            self._recent[keys] = dense
+            if len(self._recent) > RECENT_PATHS:
+                del self._recent[next(iter(self._recent))]
+            return dense.first(num_rows)
+
+    def elements(self, keys: tuple[str | int, ...], num_rows: int) -> JsonElements:
+        """Return the elements of the arrays that stand at ``keys``."""
+        with self._lock:
+            self._extend(num_rows)
+            elements = self._node(keys).elements()
+            values = elements.column()
+            cut = int(np.searchsorted(elements.rows(), num_rows))
+            return JsonElements(elements.rows()[:cut], values.first(cut))
+
+    def _node(self, keys: tuple[str | int, ...]) -> _PathNode:
+        node = self._root
+        for depth, key in enumerate(keys):
+            if depth == 0 and isinstance(key, str):
+                # Top-level keys are complete: one that is not there stands in no row.
+                node = self._top.get(key) or _PathNode()
+            else:
+                node = node.child(key)
+        return node
+
+    def _extend(self, num_rows: int) -> None:
+        for start in range(self._num_rows, num_rows, DECODE_ROWS):
+            stop = min(start + DECODE_ROWS, num_rows)
+            column = self._read(start, stop)
+            if not isinstance(column, StringColumn):
+                raise InternalError(f"expected JSON text, got {type(column).__name__}")
+            rows = np.arange(start, stop, dtype=np.int64)
+            if column.validity is not None:
+                present = np.flatnonzero(column.validity)
+                rows, column = rows[present], column.take(present)
+            self._absorb(rows, _decode(column, start))
+            self._num_rows = stop
+
+    def _absorb(self, rows: Int64Array, documents: list[Any]) -> None:
+        """Shred the top level of decoded rows."""
+        by_key: dict[str, tuple[list[int], list[Any]]] = {}
+        kept = documents
+        # A decoded object has no columnar form before it is taken apart, once per row.
+        for i, (row, document) in enumerate(zip(rows.tolist(), documents, strict=True)):
+            if type(document) is not dict:
+                continue
+            for key, value in document.items():
+                entry = by_key.get(key)
+                if entry is None:
+                    entry = by_key[key] = ([], [])
+                entry[0].append(row)
+                entry[1].append(value)
+            kept[i] = _OPAQUE
+        self._root.append(rows, kept)
+        for key, (key_rows, values) in by_key.items():
+            node = self._top.get(key)
+            if node is None:
+                node = self._top[key] = _PathNode()
+            node.append(np.array(key_rows, dtype=np.int64), values)
+
+
+class _PathNode:
+    """Values found at one path so far, in row order, and the paths below it."""
+
+    def __init__(self) -> None:
+        self._parts: list[_Part] = []
+        self._rows: list[Int64Array] = []
+        self._dictionary = StringDictionary()
+        self._children: dict[str | int, _PathNode] = {}
+        self._elements: _PathNode | None = None
+        self._num_walked: dict[object, int] = {}
+        self._containers: list[Any] = []
+        self._container_rows: list[int] = []
+
+    def append(self, rows: Int64Array, values: list[Any]) -> None:
+        part = _encode(values, self._dictionary)
+        self._parts.append(part)
+        self._rows.append(rows)
+        self._containers.extend(part.containers)
+        self._container_rows.extend(rows[part.container_rows].tolist())
+
+    def rows(self) -> Int64Array:
+        if len(self._rows) != 1:
+            self._rows = [np.concatenate([np.empty(0, dtype=np.int64), *self._rows])]
+        return self._rows[0]
+
+    def column(self) -> JsonColumn:
+        """Return the values one after the other, without the rows that have none."""
+        if len(self._parts) != 1:
+            self._parts = [_join(self._parts)]
+        part = self._parts[0]
+        strings = None if part.codes is None else CodedStrings(part.codes, self._dictionary)
+        return JsonColumn(
+            part.kinds,
+            part.ints,
+            part.floats,
+            strings,
+            tuple(self._containers),
+            part.container_rows,
+        )
+
+    def child(self, key: str | int) -> _PathNode:
+        """Return the node of a key below, brought up to date with this one."""
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = _PathNode()
+        rows: list[int] = []
+        values: list[Any] = []
+        wanted: type = dict if isinstance(key, str) else list
+        # Nested containers have no columnar form before they are walked, once each.
+        for row, container in self._unwalked(key):
+            if type(container) is wanted:
+                value = _get(container, key)
+                if value is not _ABSENT:
+                    rows.append(row)
+                    values.append(value)
+        if rows:
+            child.append(np.array(rows, dtype=np.int64), values)
+        return child
+
+    def elements(self) -> _PathNode:
+        """Return the node of the elements of arrays, brought up to date with this one."""
+        if self._elements is None:
+            self._elements = _PathNode()
+        arrays = [(row, c) for row, c in self._unwalked(_ABSENT) if type(c) is list]
+        if arrays:
+            lengths = [len(array) for _, array in arrays]
+            rows = np.repeat(np.array([row for row, _ in arrays], dtype=np.int64), lengths)
+            self._elements.append(rows, list(chain.from_iterable(a for _, a in arrays)))
+        return self._elements
+
+    def _unwalked(self, key: object) -> Iterable[tuple[int, Any]]:
+        start = self._num_walked.get(key, 0)
+        self._num_walked[key] = len(self._containers)
+        return zip(self._container_rows[start:], self._containers[start:], strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Encoded values; ``container_rows`` counts from the first of them."""
+
+    kinds: NDArray[np.uint8]
+    ints: Int64Array | None = None
+    floats: Float64Array | None = None
+    codes: Codes | None = None
+    containers: list[Any] = field(default_factory=list)
+    container_rows: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+def _get(container: Any, key: str | int) -> Any:
+    if isinstance(key, int):
+        return container[key] if key < len(container) else _ABSENT
+    return container.get(key, _ABSENT)
+
+
+def _decode(column: StringColumn, start: int) -> list[Any]:
+    """Decode rows with one call; the texts become elements of one array."""
+    texts = [str(text) for text in column.to_pylist()]
+    try:
+        documents: list[Any] = json.loads(f"[{','.join(texts)}]")
+    except RecursionError:
+        raise FilterError(
+            f"a JSON value in rows {start} to {start + len(texts)} is nested too deeply to filter"
+        ) from None
+    return documents
+
+
+def _encode(values: list[Any], dictionary: StringDictionary) -> _Part:
+    """Sort values into typed arrays by kind."""
+    n = len(values)
+    kinds = np.fromiter(map(_KIND_OF_TYPE.__getitem__, map(type, values)), np.uint8, n)
+    present = np.bincount(kinds, minlength=len(JsonKind))
+    ints = floats = codes = None
+    if present[JsonKind.INT] or present[JsonKind.BOOL]:
+        at = np.flatnonzero((kinds == JsonKind.INT) | (kinds == JsonKind.BOOL))
+        whole = [values[i] for i in at.tolist()]
+        ints = np.zeros(n, dtype=np.int64)
+        try:
+            ints[at] = np.array(whole, dtype=np.int64)
+        except OverflowError:
+            wide = [i for i, v in enumerate(whole) if not -(2**63) <= v < 2**63]
+            for i in wide:
+                values[at[i]], whole[i] = to_float(whole[i]), 0
+            ints[at] = np.array(whole, dtype=np.int64)
+            kinds[at[wide]] = JsonKind.FLOAT
+    at = np.flatnonzero(kinds == JsonKind.FLOAT)
+    if len(at):
+        floats = np.zeros(n, dtype=np.float64)
+        floats[at] = [values[i] for i in at.tolist()]
+    if present[JsonKind.STRING]:
+        at = np.flatnonzero(kinds == JsonKind.STRING)
+        codes = np.full(n, NO_TEXT, dtype=np.int32)
+        codes[at] = dictionary.encode([values[i] for i in at.tolist()])
+    at = np.flatnonzero(kinds >= JsonKind.ARRAY).astype(np.int64)
+    return _Part(kinds, ints, floats, codes, [values[i] for i in at.tolist()], at)
+
+
+def to_float(value: int) -> float:
+    """Return the double nearest to an integer outside int64, which may be infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _join(parts: list[_Part]) -> _Part:
+    if not parts:
+        return _Part(np.empty(0, dtype=np.uint8))
+    starts = np.cumsum([0, *(len(p.kinds) for p in parts)])
+    return _Part(
+        np.concatenate([p.kinds for p in parts]),
+        _join_arrays(parts, [p.ints for p in parts], np.zeros, np.int64),
+        _join_arrays(parts, [p.floats for p in parts], np.zeros, np.float64),
+        _join_arrays(parts, [p.codes for p in parts], _no_texts, np.int32),
+        [],
+        np.concatenate([p.container_rows + s for p, s in zip(parts, starts, strict=False)]),
+    )
+
+
+def _no_texts(n: int, dtype: Any) -> Codes:
+    return np.full(n, NO_TEXT, dtype=dtype)
+
+
+def _join_arrays(parts: list[_Part], arrays: list[Any], make: Any, dtype: Any) -> Any:
+    if all(array is None for array in arrays):
+        return None
+    return np.concatenate(
+        [
+            make(len(p.kinds), dtype) if array is None else array
+            for p, array in zip(parts, arrays, strict=True)
+        ]
+    )

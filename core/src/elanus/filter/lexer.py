@@ -1,0 +1,234 @@
+"""Which words is a filter expression made of?
+
+One regular expression without nested repetition reads the text from left to right, so the time is
+linear in its length whatever it holds. Tokens carry their positions for error messages.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from elanus.errors import FilterError
+
+MAX_TEXT_LENGTH = 2**20
+"""Longest expression, in characters. Long lists are better passed as parameters."""
+MAX_DIGITS = 4_000
+"""Longest integer; Python refuses to convert more than 4300 digits."""
+
+KEYWORDS = frozenset(
+    {"and", "or", "not", "in", "like", "ilike", "is", "null", "exists", "true", "false"}
+)
+"""Read in any case: ``AND``, ``And`` and ``and`` are the same."""
+
+
+class TokenKind(StrEnum):
+    """What a token is."""
+
+    NAME = "name"
+    KEYWORD = "keyword"
+    NUMBER = "number"
+    STRING = "string"
+    OPERATOR = "operator"
+    END = "end"
+
+
+class Token(NamedTuple):
+    """One word of an expression.
+
+    Attributes:
+        kind: What it is.
+        value: The name, the keyword in small letters, the number, the text without quotes and
+            escapes, or the operator.
+        start: Offset of its first character.
+        end: Offset behind its last character.
+    """
+
+    kind: TokenKind
+    value: str | int | float
+    start: int
+    end: int
+
+
+_OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~]"  # longest first
+_TOKEN = re.compile(
+    r"""
+      (?P<space>[ \t\r\n]+)
+    | (?P<string>(?P<prefix>[rR]|u8|[uUL])?
+        (?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*'))
+    | (?P<open>(?:[rR]|u8|[uUL])?["'])
+    | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]|[\w.])*)
+    | (?P<name>\$meta\b|[^\W\d]\w*)
+    | (?P<quoted>`(?:[^`]|``)*`)
+    | (?P<operator>"""
+    + _OPERATORS
+    + ")",
+    re.VERBOSE,
+)
+_NAME = re.compile(r"\$meta|[^\W\d]\w*")
+
+_INSTEAD = {
+    "=": "write '==' to compare",
+    "<>": "write '!=' for 'not equal'",
+    "&": "write 'and' to join conditions",
+    "|": "write 'or' to join conditions",
+    "^": "write '**' for a power",
+}
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether ``name`` can stand in an expression without backticks."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in KEYWORDS
+
+
+def tokenize(text: str) -> list[Token]:
+    """Split an expression into tokens; the last one has kind END.
+
+    Raises:
+        FilterError: The text is too long, a quote is not closed, or a character or number has no
+            meaning; with its position.
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise FilterError(
+            f"the filter has {len(text)} characters, more than {MAX_TEXT_LENGTH}",
+            hint="pass long lists as parameters: 'id in {ids}'",
+        )
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _unexpected(text, position)
+        start, position = position, match.end()
+        # "prefix" is a part of "string", and never the last group to close.
+        group = match.lastgroup
+        if group == "name":
+            tokens.append(_word(match.group(), start, position))
+        elif group == "operator":
+            tokens.append(_operator(text, match.group(), start))
+        elif group == "number":
+            number = _number(text, match.group(), start)
+            tokens.append(Token(TokenKind.NUMBER, number, start, position))
+        elif group == "string":
+            value = _string(text, match.group(), match.group("prefix") or "", start)
+            tokens.append(Token(TokenKind.STRING, value, start, position))
+        elif group == "quoted":
+            name = match.group()[1:-1].replace("``", "`")
+            tokens.append(Token(TokenKind.NAME, name, start, position))
+        elif group == "open":
+            raise FilterError("a quote is not closed", expression=text, position=start)
+    tokens.append(Token(TokenKind.END, "", len(text), len(text)))
+    return tokens
+
+
+def _word(word: str, start: int, end: int) -> Token:
+    lowered = word.lower()
+    if lowered in KEYWORDS:
+        return Token(TokenKind.KEYWORD, lowered, start, end)
+    return Token(TokenKind.NAME, word, start, end)
+
+
+def _operator(text: str, operator: str, start: int) -> Token:
+    if operator in _INSTEAD:
+        raise FilterError(
+            f"unknown operator {operator!r}",
+            expression=text,
+            position=start,
+            hint=_INSTEAD[operator],
+        )
+    if operator in ("=~", "!~", "<<", ">>", "~"):
+        raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
+    return Token(TokenKind.OPERATOR, operator, start, start + len(operator))
+
+
+def _unexpected(text: str, position: int) -> FilterError:
+    character = text[position]
+    if character == "`":
+        return FilterError("a backtick is not closed", expression=text, position=position)
+    return FilterError(f"unexpected character {character!r}", expression=text, position=position)
+
+
+# --- numbers ----------------------------------------------------------------------------------
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]*")
+_OCTAL = re.compile(r"0[0-7]+")
+_HEX = re.compile(r"0[xX][0-9a-fA-F]+")
+_BINARY = re.compile(r"0[bB][01]+")
+_FLOAT = re.compile(r"(?:[0-9]*\.[0-9]+|[0-9]+\.?)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_HEX_FLOAT = re.compile(r"0[xX](?:[0-9a-fA-F]*\.[0-9a-fA-F]+|[0-9a-fA-F]+\.?)[pP][+-]?[0-9]+")
+
+
+def _number(text: str, written: str, start: int) -> int | float:
+    """Read a number in C's notation, as Milvus does: ``017`` is 15."""
+    if len(written) > MAX_DIGITS:
+        raise FilterError(
+            f"a number has {len(written)} characters, more than {MAX_DIGITS}",
+            expression=text,
+            position=start,
+        )
+    for pattern, base in ((_DECIMAL, 10), (_OCTAL, 8), (_HEX, 16), (_BINARY, 2)):
+        if pattern.fullmatch(written):
+            return int(written, base)
+    if _FLOAT.fullmatch(written) and not written.isdigit():
+        return float(written)
+    if _HEX_FLOAT.fullmatch(written):
+        try:
+            return float.fromhex(written)
+        except OverflowError:
+            return float("inf")
+    raise FilterError(f"malformed number {written!r}", expression=text, position=start)
+
+
+# --- strings ----------------------------------------------------------------------------------
+
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))", re.DOTALL
+)
+_SIMPLE_ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+    "?": "?",
+    "/": "/",
+}
+
+
+def _string(text: str, written: str, prefix: str, start: int) -> str:
+    body = written[len(prefix) + 1 : -1]
+    if prefix in ("r", "R") or "\\" not in body:
+        return _encodable(text, body, start)
+    try:
+        value = _ESCAPE.sub(_unescape, body)
+    except ValueError:
+        raise FilterError("an escape names no character", expression=text, position=start) from None
+    return _encodable(text, value, start)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    hexadecimal = match[1] or match[2] or match[3]
+    if hexadecimal:
+        return chr(int(hexadecimal, 16))
+    if match[4]:
+        return chr(int(match[4], 8))
+    # An escape without a meaning keeps its backslash: "50\%" is the pattern 50\%.
+    return _SIMPLE_ESCAPES.get(match[5], match[0])
+
+
+def _encodable(text: str, value: str, start: int) -> str:
+    """Join surrogate pairs; refuse halves, which no stored text can hold."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise FilterError(
+            "a string holds half of a surrogate pair", expression=text, position=start
+        ) from None

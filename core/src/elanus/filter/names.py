@@ -1,0 +1,98 @@
+"""Which field or key does a name mean?
+
+Resolving replaces names by what they mean in a schema and parameters by their values. The result
+is a tree again, in which every ``FieldRef`` is a declared field and every ``JsonPath`` starts at
+one, so its text means the same with and without a root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from elanus.errors import FilterError
+from elanus.filter.ast import And, FieldRef, JsonPath, Literal, Node, Or, Parameter, rebuild
+from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
+from elanus.types import DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names can mean.
+
+    Attributes:
+        schema: The declared fields.
+        root: JSON field whose keys all names are; None: names are fields.
+        params: Values of ``{name}``.
+        text: The expression, for error messages.
+    """
+
+    schema: Schema
+    root: str | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+    text: str = ""
+
+    def error(self, message: str, node: Node, hint: str | None = None) -> FilterError:
+        """Return an error that points at ``node``."""
+        return FilterError(message, expression=self.text, position=node.position, hint=hint)
+
+
+def resolve(node: Node, scope: Scope) -> Node:
+    """Return the tree with every name and parameter replaced by what it means.
+
+    Raises:
+        FilterError: A name or parameter is unknown, or the root is no JSON field.
+    """
+    _check_root(scope)
+    return _resolve(node, scope)
+
+
+def _resolve(node: Node, scope: Scope) -> Node:
+    match node:
+        case FieldRef(name):
+            return _place(name, (), node, scope)
+        case JsonPath(name, keys):
+            return _place(name, keys, node, scope)
+        case Parameter(name):
+            return _value(name, node, scope)
+        case And(terms) | Or(terms) if len(terms) == 1:
+            return _resolve(terms[0], scope)
+    return rebuild(node, lambda child: _resolve(child, scope))
+
+
+def _place(name: str, keys: tuple[str | int, ...], node: Node, scope: Scope) -> Node:
+    if scope.root is not None and name != scope.root:
+        name, keys = scope.root, (name, *keys)
+    elif scope.root is None and name not in scope.schema and name != DYNAMIC_FIELD:
+        if not scope.schema.dynamic:
+            raise _unknown_field(name, node, scope)
+        name, keys = DYNAMIC_FIELD, (name, *keys)
+    elif name == DYNAMIC_FIELD and not scope.schema.dynamic:
+        raise scope.error(f"{DYNAMIC_FIELD} needs a schema with dynamic=True", node)
+    if keys:
+        return JsonPath(name, keys, position=node.position)
+    return FieldRef(name, position=node.position)
+
+
+def _unknown_field(name: str, node: Node, scope: Scope) -> FilterError:
+    names = [f.name for f in scope.schema.fields if not f.dtype.is_vector]
+    return scope.error(f"no field {name!r}{did_you_mean(name, names)}", node)
+
+
+def _value(name: str, node: Node, scope: Scope) -> Literal:
+    if name not in scope.params:
+        near = did_you_mean(name, list(scope.params))
+        raise scope.error(f"no value for parameter {{{name}}}{near}", node)
+    try:
+        return Literal(scope.params[name], position=node.position)  # type: ignore[arg-type]
+    except FilterError as error:
+        raise scope.error(f"parameter {{{name}}}: {error}", node) from None
+
+
+def _check_root(scope: Scope) -> None:
+    if scope.root is None:
+        return
+    schema = scope.schema
+    is_known = scope.root in schema or (schema.dynamic and scope.root == DYNAMIC_FIELD)
+    if not is_known or schema.field(scope.root).dtype is not DataType.JSON:
+        raise FilterError(f"root {scope.root!r} is not a JSON field of the schema")

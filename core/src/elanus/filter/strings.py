@@ -1,0 +1,205 @@
+"""Which rows hold which text?
+
+Every distinct text of a column gets a number in the order of its first appearance; a row holds the
+number of its text. A question about texts is asked once per distinct text, and the rows follow by
+one look-up of codes. Dictionaries only grow, so what a reader holds stays right while a writer
+appends.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elanus.errors import InternalError
+from elanus.filter.ast import CompareOp
+from elanus.schema.batches import ArrayColumn, Column, StringColumn
+from elanus.types import BoolArray
+
+Codes: TypeAlias = NDArray[np.int32]
+ReadRows: TypeAlias = Callable[[int, int], Column]
+"""Returns rows ``start`` to ``stop`` of one column."""
+
+NO_TEXT = -1
+"""Code of a row that holds no text."""
+_OF_NO_ROW = -2
+"""Code of a text that no row holds."""
+
+
+class StringDictionary:
+    """Distinct texts, numbered from 0 in the order of their first appearance.
+
+    ``encode`` must not run twice at once; everything else may run beside it.
+    Tables have one place per text and one more, False, which the code -1 reaches.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._texts: list[str] = []
+        self._sorted: tuple[list[str], NDArray[np.int64]] = ([], np.empty(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def encode(self, texts: Sequence[str]) -> Codes:
+        """Return the code of each text; new texts get the next numbers."""
+        codes = self._codes
+        # One dict operation per row, once in the life of the row: hashing is not an array
+        # operation, and every later question is.
+        made = np.fromiter(
+            (codes.setdefault(text, len(codes)) for text in texts), np.int32, len(texts)
+        )
+        self._texts.extend(islice(codes, len(self._texts), None))
+        return made
+
+    def code(self, text: str) -> int | None:
+        """Return the code of ``text``, or None when no row holds it."""
+        return self._codes.get(text)
+
+    def texts(self) -> NDArray[np.object_]:
+        """Return the texts by code, and None at the end for the code -1."""
+        return np.array([*self._texts, None], dtype=np.object_)
+
+    def table(self, predicate: Callable[[str], bool]) -> BoolArray:
+        """Return for each code whether ``predicate`` holds for its text."""
+        texts = self._texts[:]
+        table = np.zeros(len(texts) + 1, dtype=np.bool_)
+        table[:-1] = np.fromiter(map(predicate, texts), np.bool_, len(texts))
+        return table
+
+    def table_of(self, texts: Iterable[str]) -> BoolArray:
+        """Return for each code whether its text is one of ``texts``."""
+        size = len(self._texts)
+        table = np.zeros(size + 1, dtype=np.bool_)
+        found = (self._codes.get(text, size) for text in texts)
+        table[[code for code in found if code < size]] = True
+        return table
+
+    def table_in_order(self, op: CompareOp, text: str) -> BoolArray:
+        """Return for each code whether its text is before or behind ``text``.
+
+        Order is that of code points, which is also that of UTF-8 bytes.
+        """
+        texts, order = self._in_order()
+        table = np.zeros(len(texts) + 1, dtype=np.bool_)
+        if op in (CompareOp.LT, CompareOp.GE):
+            place = bisect_left(texts, text)
+        else:
+            place = bisect_right(texts, text)
+        chosen = order[:place] if op in (CompareOp.LT, CompareOp.LE) else order[place:]
+        table[chosen] = True
+        return table
+
+    def _in_order(self) -> tuple[list[str], NDArray[np.int64]]:
+        known = self._sorted
+        texts = self._texts[:]
+        if len(known[0]) != len(texts):
+            order = sorted(range(len(texts)), key=texts.__getitem__)
+            known = ([texts[i] for i in order], np.array(order, dtype=np.int64))
+            self._sorted = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class CodedStrings:
+    """Texts of rows as numbers.
+
+    Attributes:
+        codes: int32 of shape ``(n,)``; -1 where a row holds no text.
+        dictionary: What the numbers stand for.
+    """
+
+    codes: Codes
+    dictionary: StringDictionary
+
+    def first(self, num_rows: int) -> CodedStrings:
+        """Return the first rows, as a view."""
+        return CodedStrings(self.codes[:num_rows], self.dictionary)
+
+    def compare(self, op: CompareOp, text: str) -> BoolArray:
+        """Return where ``row op text`` holds; False where a row holds no text."""
+        if op is CompareOp.EQ or op is CompareOp.NE:
+            code = self.dictionary.code(text)
+            holds = self.codes == (_OF_NO_ROW if code is None else code)
+            if op is CompareOp.NE:
+                holds = (self.codes != NO_TEXT) & ~holds
+            return np.asarray(holds)
+        return self._look_up(self.dictionary.table_in_order(op, text))
+
+    def is_in(self, texts: Collection[str]) -> BoolArray:
+        """Return where a row is one of ``texts``."""
+        if len(texts) == 1:
+            return self.compare(CompareOp.EQ, next(iter(texts)))
+        return self._look_up(self.dictionary.table_of(texts))
+
+    def matches(self, predicate: Callable[[str], bool]) -> BoolArray:
+        """Return where ``predicate`` holds for the text of a row."""
+        return self._look_up(self.dictionary.table(predicate))
+
+    def texts(self) -> NDArray[np.object_]:
+        """Return the text of each row, None where it holds none."""
+        return self.dictionary.texts()[self.codes]
+
+    def take(self, rows: NDArray[np.int64]) -> CodedStrings:
+        """Return the given rows."""
+        return CodedStrings(self.codes[rows], self.dictionary)
+
+    def _look_up(self, table: BoolArray) -> BoolArray:
+        return table[self.codes]
+
+
+class StringStore:
+    """The dictionary and codes of one VARCHAR column, or of the items of one ARRAY of VARCHAR.
+
+    Rows are read once, when they are first asked for. Safe from many threads.
+    """
+
+    def __init__(self, read: ReadRows) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._dictionary = StringDictionary()
+        self._codes: Codes = np.empty(0, dtype=np.int32)
+        self._num_rows = 0
+
+    def strings(self, num_rows: int) -> CodedStrings:
+        """Return the texts of at least the first ``num_rows`` rows; nulls have the code -1.
+
+        For an ARRAY the items of all rows, one after the other.
+        """
+        with self._lock:
+            if self._num_rows < num_rows:
+                self._extend(num_rows)
+            return CodedStrings(self._codes, self._dictionary)
+
+    def _extend(self, num_rows: int) -> None:
+        column = self._read(self._num_rows, num_rows)
+        if isinstance(column, ArrayColumn):
+            first, last = int(column.offsets[0]), int(column.offsets[-1])
+            column = _rows(column.items, first, last)
+        if not isinstance(column, StringColumn):
+            raise InternalError(f"expected text, got {type(column).__name__}")
+        if column.validity is None:
+            codes = self._dictionary.encode(_texts(column))
+        else:
+            present = np.flatnonzero(column.validity)
+            codes = np.full(len(column), NO_TEXT, dtype=np.int32)
+            codes[present] = self._dictionary.encode(_texts(column.take(present)))
+        self._codes = np.concatenate([self._codes, codes]) if len(self._codes) else codes
+        self._num_rows = num_rows
+
+
+def _rows(column: Column, start: int, stop: int) -> Column:
+    if not isinstance(column, StringColumn):
+        raise InternalError(f"expected text, got {type(column).__name__}")
+    return StringColumn(column.offsets[start : stop + 1], column.data)
+
+
+def _texts(column: StringColumn) -> list[str]:
+    return [str(text) for text in column.to_pylist()]
