@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
-from elanus_demo.passages import Document, Passage, Section
+from elanus_demo.passages import Document, Passage, Section, join_heading
 from elanus_demo.sentences import Span, sentence_spans, word_spans
 
 # Part of every file's fingerprint: a store made by other rules is brought up to date.
@@ -24,7 +24,6 @@ _OVERLAP_WORDS = 20
 # The model cuts long words into pieces of a few characters, so that they fill it like several.
 _CHARACTERS_PER_WORD = 12
 
-_HEADING_SEPARATOR = " > "
 _ID_BYTES = 12
 
 
@@ -49,11 +48,6 @@ class ChunkSize:
 
 
 DEFAULT_SIZE = ChunkSize()
-
-
-def join_heading(heading: tuple[str, ...]) -> str:
-    """Return headings as one line, outermost first."""
-    return _HEADING_SEPARATOR.join(heading)
 
 
 def chunk_document(file: str, document: Document, size: ChunkSize = DEFAULT_SIZE) -> list[Passage]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_HEADING_SEPARATOR = " > "
+
 
 class UnreadableFileError(Exception):
     """A file cannot be turned into text; the message is the reason, fit to be shown."""
@@ -70,3 +72,8 @@ class Passage:
     def indexed_text(self) -> str:
         """The text that is embedded and searched: the context line, then the passage."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+def join_heading(heading: tuple[str, ...]) -> str:
+    """Return headings as one line, outermost first."""
+    return _HEADING_SEPARATOR.join(heading)

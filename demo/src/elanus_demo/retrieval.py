@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elanus_demo.passages import join_heading
+
 
 @dataclass(frozen=True, slots=True)
 class LegRank:
@@ -29,7 +31,7 @@ class RetrievedPassage:
     Attributes:
         number: Number of the citation, from 1.
         file: Key of the file in its corpus.
-        heading: Headings above the passage as one line; may be empty.
+        heading: Headings above the passage, outermost first; may be empty.
         page: Page number from 1, or None.
         start: Offset of the first character in the file's extracted text.
         end: Offset past the last character.
@@ -40,7 +42,7 @@ class RetrievedPassage:
 
     number: int
     file: str
-    heading: str
+    heading: tuple[str, ...]
     page: int | None
     start: int
     end: int
@@ -49,12 +51,17 @@ class RetrievedPassage:
     legs: tuple[LegRank, ...]
 
     @property
+    def title(self) -> str:
+        """The heading right above the passage, or ""."""
+        return self.heading[-1] if self.heading else ""
+
+    @property
     def label(self) -> str:
         """Source, heading and page as one line."""
         parts = [self.file]
-        # A module's passages carry dotted names that already begin with the file's.
-        if self.heading and self.heading != self.file:
-            parts.append(self.heading)
+        # The docstring of a module stands under the module's own name.
+        if self.heading and self.heading != (self.file,):
+            parts.append(join_heading(self.heading))
         if self.page is not None:
             parts.append(f"page {self.page}")
         return ", ".join(parts)

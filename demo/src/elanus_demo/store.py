@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import elanus
-from elanus_demo.chunking import join_heading
+from elanus.documents import DocumentHit, Documents
 from elanus_demo.embedding import TimedEmbedder
 from elanus_demo.passages import Passage
 from elanus_demo.retrieval import LegRank, Retrieval, RetrievedPassage
@@ -72,7 +72,7 @@ class StoredFile:
 class PassageStore:
     """Passages of one corpus: written, removed and searched."""
 
-    def __init__(self, documents: elanus.Documents, embedder: TimedEmbedder) -> None:
+    def __init__(self, documents: Documents, embedder: TimedEmbedder) -> None:
         self._documents = documents
         self._embedder = embedder
 
@@ -167,7 +167,7 @@ def _metadata(row: StoredPassage) -> dict[str, Any]:
     passage = row.passage
     return {
         "file": passage.file,
-        "heading": join_heading(passage.heading),
+        "heading": list(passage.heading),
         "page": passage.page,
         "start": passage.start,
         "end": passage.end,
@@ -176,14 +176,14 @@ def _metadata(row: StoredPassage) -> dict[str, Any]:
     }
 
 
-def _retrieved(number: int, hit: elanus.DocumentHit) -> RetrievedPassage:
+def _retrieved(number: int, hit: DocumentHit) -> RetrievedPassage:
     metadata = hit.metadata
     start, end = int(metadata["start"]), int(metadata["end"])
     legs = hit.explanation.legs if hit.explanation is not None else ()
     return RetrievedPassage(
         number=number,
         file=str(metadata["file"]),
-        heading=str(metadata["heading"]),
+        heading=tuple(metadata["heading"]),
         page=metadata["page"],
         start=start,
         end=end,

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -35,11 +36,11 @@ _RANK_WEIGHT = 0.2
 
 # A sentence below this share of the best one's score adds more noise than answer.
 _RELATIVE_FLOOR = 0.6
-# Sentences whose vectors are closer than this say the same.
-_SAME_MEANING = 0.92
+# Sentences that share this part of their words say the same.
+_SAME_WORDS = 0.9
 # Below both, no sentence has to do with the question.
-_LEAST_SEMANTIC = 0.2
-_LEAST_LEXICAL = 0.2
+_LEAST_SEMANTIC = 0.3
+_LEAST_LEXICAL = 0.6
 
 _TERM = re.compile(r"[^\W_]+")
 _STOP_WORDS = frozenset(
@@ -49,6 +50,7 @@ _STOP_WORDS = frozenset(
         "using was we what when where which who why will with would you your"
     )
 )
+_SENTENCE_ENDS = (".", "!", "?", ":")
 _STEMMER = Stemmer("english")
 
 NOTHING_FOUND = "The documents do not seem to answer this. The nearest passages are cited below."
@@ -108,7 +110,8 @@ class ExtractiveAnswerer:
             is_new = sentences[index].passage.number not in numbers
             if is_new and len(numbers) == _MAX_PASSAGES:
                 continue
-            if all(float(vectors[index] @ vectors[other]) < _SAME_MEANING for other in chosen):
+            text = sentences[index].text
+            if not any(_say_the_same(text, sentences[other].text) for other in chosen):
                 chosen.append(index)
         return [sentences[index] for index in sorted(chosen)]
 
@@ -140,32 +143,45 @@ def terms(text: str) -> set[str]:
     return set(_STEMMER.stemWords(sorted(words - _STOP_WORDS)))
 
 
+def _say_the_same(text: str, other: str) -> bool:
+    words, others = terms(text), terms(other)
+    return len(words & others) >= _SAME_WORDS * len(words | others)
+
+
 def _sentences_of(passage: RetrievedPassage) -> list[_Sentence]:
-    sentences = []
-    for position, (start, end) in enumerate(sentence_spans(passage.text)):
-        text = " ".join(passage.text[start:end].split())
-        if _TERM.search(text):
-            sentences.append(_Sentence(passage, position, text))
-    return sentences
+    spans = sentence_spans(passage.text)
+    texts = [" ".join(passage.text[start:end].split()) for start, end in spans]
+    if len(texts) > 1 and _names(texts[0], passage) and not texts[0].endswith(_SENTENCE_ENDS):
+        # A signature says little without the sentence that it stands over.
+        texts[:2] = [f"{texts[0]}: {texts[1]}"]
+    return [
+        _Sentence(passage, position, text)
+        for position, text in enumerate(texts)
+        if _TERM.search(text)
+    ]
+
+
+def _names(text: str, passage: RetrievedPassage) -> bool:
+    """Tell whether a text carries the heading that the passage stands under."""
+    return bool(passage.title) and passage.title in text
 
 
 def _quote(sentences: list[_Sentence]) -> str:
-    """Return one paragraph per passage: its sentences, gaps marked, and the citation."""
+    """Return one paragraph per passage: heading, quoted sentences, citation; gaps are marked."""
     if not sentences:
         return NOTHING_FOUND
     paragraphs: list[str] = []
-    numbers = sorted({sentence.passage.number for sentence in sentences})
-    for number in numbers:
+    for passage, group in groupby(sentences, key=lambda sentence: sentence.passage):
         parts: list[str] = []
         previous: int | None = None
-        for sentence in sentences:
-            if sentence.passage.number != number:
-                continue
+        for sentence in group:
             if previous is not None and sentence.position > previous + 1:
                 parts.append("...")
             parts.append(_shortened(sentence.text))
             previous = sentence.position
-        paragraphs.append(f"{' '.join(parts)} [{number}]")
+        quoted = " ".join(parts)
+        lead = "" if not passage.title or _names(quoted, passage) else f"{passage.title}: "
+        paragraphs.append(f"{lead}{quoted} [{passage.number}]")
     return "\n\n".join(paragraphs)
 
 

@@ -77,7 +77,8 @@ def _document(entries: Iterator[_Entry]) -> Document:
     length = 0
     for entry in entries:
         body = f"{entry.signature}\n\n{entry.docstring}" if entry.signature else entry.docstring
-        sections.append(Section(entry.path, length, length + len(body), context=entry.context))
+        heading = (".".join(entry.path),) if entry.path else ()
+        sections.append(Section(heading, length, length + len(body), context=entry.context))
         parts.append(body)
         length += len(body) + len(_ENTRY_BREAK)
     return Document(_ENTRY_BREAK.join(parts), tuple(sections))
