@@ -1,0 +1,285 @@
+"""Texts in, texts out: how does one use a collection without thinking of vectors?
+
+``Documents`` joins a ``DocumentStore`` with the plug-ins that embed and rerank. The collection
+stores which embedder wrote it, so that opening it again needs no more than its name.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+from elanus.documents.layout import PROPERTY
+from elanus.documents.options import BM25, SearchMode, StoreOptions, check_options, parse_enum
+from elanus.documents.protocols import DocumentCollection, DocumentDatabase
+from elanus.documents.requests import DocumentSearch, Selection
+from elanus.documents.reranking import rerank_hits, rerank_window
+from elanus.documents.rows import DenseVectors, DocumentBatch, DocumentHit, StoredDocument
+from elanus.documents.store import DocumentStore
+from elanus.errors import InvalidArgumentError
+from elanus.plugins import (
+    Embedder,
+    Progress,
+    Reranker,
+    Role,
+    embed_texts,
+    embedder_from_config,
+    get_embedder,
+    get_reranker,
+)
+from elanus.query.requests import Fusion
+
+
+class DocumentsOptions(TypedDict, total=False):
+    """Further options of ``Documents.open`` and ``Database.documents``.
+
+    Attributes:
+        metric: COSINE, IP or L2; that of the collection, else that of the embedder.
+        reranker: Name of a reranker plug-in or an object that orders every search.
+        partition_key: Metadata key that separates tenants.
+    """
+
+    metric: str | None
+    reranker: str | Reranker | None
+    partition_key: str | None
+
+
+class Documents:
+    """Documents of one collection: embedded, indexed and searched by text.
+
+    Open it with ``Database.documents``. Safe from many threads at once, as far as the embedder is.
+    """
+
+    def __init__(
+        self, store: DocumentStore, embedder: Embedder | None, reranker: Reranker | None
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._reranker = reranker
+
+    @classmethod
+    def open(
+        cls,
+        database: DocumentDatabase,
+        name: str,
+        *,
+        embedder: str | Embedder | None = None,
+        language: str | None = None,
+        **options: Unpack[DocumentsOptions],
+    ) -> Documents:
+        """Open or create a collection of documents.
+
+        Args:
+            database: Where it lives.
+            name: Name of the collection.
+            embedder: Name of an embedder plug-in or an object. None takes the one that the
+                collection was written with; a new collection then has full-text search only.
+            language: Analyzer of the full-text search. None takes that of the collection, or
+                ``"standard"`` for a new one.
+            **options: See ``DocumentsOptions``.
+
+        Raises:
+            ModelMismatchError: The collection was written with another embedding model.
+            SchemaError: The collection has other settings than the ones asked for.
+            PluginNotInstalledError: A plug-in is not installed.
+        """
+        check_options(options, DocumentsOptions.__annotations__, "documents")
+        exists = database.has_collection(name)
+        model = _find_embedder(database, name, embedder, exists)
+        metric: str | None = options.get("metric")
+        if metric is None and model is not None and not exists:
+            metric = model.info.metric
+        store = DocumentStore.open(
+            database,
+            name,
+            StoreOptions(
+                metric=metric,
+                dim=model.info.dim if model else None,
+                bm25=None if exists and language is None else BM25(language or "standard"),
+                partition_key=options.get("partition_key"),
+                embedder=model,
+            ),
+        )
+        if not exists:
+            store.create(model.info.dim if model else None)
+        reranker = options.get("reranker")
+        return cls(store, model, get_reranker(reranker) if reranker is not None else None)
+
+    @property
+    def name(self) -> str:
+        """Name of the collection."""
+        return self._store.name
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """What embeds texts and queries, or None for full-text search only."""
+        return self._embedder
+
+    @property
+    def collection(self) -> DocumentCollection:
+        """The collection underneath, for everything that documents do not cover."""
+        collection = self._store.collection
+        if collection is None:
+            raise InvalidArgumentError(f"collection {self.name!r} was dropped")
+        return collection
+
+    def for_tenant(self, tenant: str) -> Documents:
+        """Return a view in which every read, write and delete stays with ``tenant``."""
+        return Documents(self._store.for_tenant(tenant), self._embedder, self._reranker)
+
+    def add(
+        self,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Mapping[str, Any] | None] | None = None,
+        embeddings: DenseVectors | None = None,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Embed and store documents, replacing those with the same id; durable on return.
+
+        Args:
+            texts: The documents.
+            ids: Non-empty strings; None generates them.
+            metadata: One mapping each.
+            embeddings: Vectors of the embedder's dim, shape ``(n, dim)``, when they exist already.
+            progress: Called with the texts embedded so far and the number of all.
+
+        Returns:
+            The ids, in the order of ``texts``.
+
+        Raises:
+            EntityError: A document cannot be stored; nothing was written.
+        """
+        texts = list(texts)
+        if not texts:
+            return []
+        if ids is None:
+            ids = [str(uuid.uuid4()) for _ in texts]
+        if embeddings is None and self._embedder is not None:
+            # Ids and metadata are checked first: embedding may be slow or cost money.
+            DocumentBatch(ids, texts, metadata)
+            embeddings = embed_texts(self._embedder, texts, progress=progress)
+        return self._store.upsert(DocumentBatch(ids, texts, metadata, dense=embeddings))
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 10,
+        filter: Any = None,
+        mode: SearchMode | str | None = None,
+        rerank: str | Reranker | bool | None = None,
+        offset: int = 0,
+        fusion: Fusion | None = None,
+        explain: bool = False,
+    ) -> list[DocumentHit]:
+        """Return the documents that answer ``query`` best, best first.
+
+        Args:
+            query: Text.
+            limit: Hits wanted, at least 1.
+            filter: On metadata: text, dict or tree.
+            mode: ``"dense"``, ``"bm25"`` or ``"hybrid"``; None takes hybrid when there are both.
+            rerank: A reranker for this search; None takes that of the collection's options, False
+                none.
+            offset: Hits to leave out at the front.
+            fusion: How hybrid joins its legs; None is ``RRF()``.
+            explain: Attach the matched terms to each explanation.
+        """
+        reranker = self._reranker_for(rerank)
+        request = DocumentSearch(
+            mode=self._mode(mode),
+            limit=limit,
+            text=query,
+            selection=Selection(filter=filter),
+            offset=offset,
+            fusion=fusion,
+            explain=explain,
+        )
+        if self._embedder is not None and request.mode is not SearchMode.BM25:
+            vector = embed_texts(self._embedder, [query], role=Role.QUERY)[0]
+            request = replace(request, dense=vector)
+        if reranker is None:
+            return self._store.search(request)
+        window = rerank_window(limit + offset)
+        candidates = self._store.search(replace(request, limit=window, offset=0))
+        return rerank_hits(reranker, query, candidates)[offset : offset + limit]
+
+    def get(self, ids: Sequence[str]) -> list[StoredDocument]:
+        """Return documents in the order of ``ids``; missing ones are left out."""
+        return self._store.get(ids)
+
+    def query(
+        self,
+        filter: Any = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        with_vectors: bool = False,
+    ) -> list[StoredDocument]:
+        """Return the documents that pass ``filter``, unranked."""
+        return self._store.query(
+            Selection(filter=filter), limit=limit, offset=offset, with_vectors=with_vectors
+        )
+
+    def count(self, filter: Any = None) -> int:
+        """Return how many documents pass ``filter``."""
+        return self._store.count(Selection(filter=filter))
+
+    def delete(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: Any = None,
+    ) -> int:
+        """Delete by ids, by filter, or what is in both; return how many there were."""
+        return self._store.delete(Selection(filter=filter, ids=ids))
+
+    def clear(self) -> int:
+        """Delete every document; return how many there were."""
+        return self._store.clear()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __repr__(self) -> str:
+        model = self._embedder.info.name if self._embedder else "BM25 only"
+        return f"Documents({self.name!r}, {model})"
+
+    def _mode(self, mode: SearchMode | str | None) -> SearchMode:
+        if mode is not None:
+            return parse_enum(SearchMode, mode, "mode")
+        usable = {SearchMode.DENSE: self._embedder is not None, SearchMode.BM25: True}
+        legs = [leg for leg in self._store.legs if usable.get(leg)]
+        if not legs:
+            raise InvalidArgumentError(
+                f"collection {self.name!r} has nothing that a text can search; open it with the "
+                f"embedder that wrote it"
+            )
+        return SearchMode.HYBRID if len(legs) > 1 else legs[0]
+
+    def _reranker_for(self, rerank: str | Reranker | bool | None) -> Reranker | None:
+        if rerank is False:
+            return None
+        if rerank is None or rerank is True:
+            if rerank and self._reranker is None:
+                raise InvalidArgumentError(
+                    f"rerank=True: {self.name!r} was opened without a reranker; give its name"
+                )
+            return self._reranker
+        return get_reranker(rerank)
+
+
+def _find_embedder(
+    database: DocumentDatabase, name: str, given: str | Embedder | None, exists: bool
+) -> Embedder | None:
+    if given is not None:
+        return get_embedder(given)
+    if not exists:
+        return None
+    record = database.collection(name).properties.get(PROPERTY)
+    config = record.get("embedder") if isinstance(record, Mapping) else None
+    return embedder_from_config(config) if config else None

@@ -1,0 +1,83 @@
+"""Is the collection there, and what does it offer?
+
+One ``CollectionHandle`` is shared by all views of a collection, so that it is checked against the
+options once and not for every tenant or call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from elanus.documents.layout import Layout, build_properties, build_schema, read_layout
+from elanus.documents.options import StoreOptions
+from elanus.documents.protocols import DocumentCollection, DocumentDatabase
+from elanus.errors import CollectionExistsError, CollectionNotFoundError, InvalidArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCollection:
+    """A collection that exists, and what it offers."""
+
+    collection: DocumentCollection
+    layout: Layout
+
+
+class CollectionHandle:
+    """A collection by name, whether it exists yet or not. Safe from many threads at once."""
+
+    def __init__(self, database: DocumentDatabase, name: str, options: StoreOptions) -> None:
+        self._database = database
+        self.name = name
+        self.options = options
+        self._opened: OpenCollection | None = None
+
+    def open(self) -> OpenCollection | None:
+        """Return the collection, or None while it does not exist.
+
+        Raises:
+            SchemaError: It is not what the options ask for.
+            ModelMismatchError: It was written with another embedding model.
+        """
+        if not self._database.has_collection(self.name):
+            self._opened = None
+            return None
+        collection = self._database.collection(self.name)
+        opened = self._opened
+        # Another handle may have dropped and remade the collection with other fields.
+        if opened is None or opened.collection.schema is not collection.schema:
+            opened = OpenCollection(collection, read_layout(collection, self.options))
+            self._opened = opened
+        return opened
+
+    def create(self, dim: int | None) -> OpenCollection:
+        """Make the collection, or open it when another thread was first.
+
+        Args:
+            dim: Dimensions of the dense vectors, or None to have none.
+        """
+        if dim is None and self.options.bm25 is None and not self.options.sparse:
+            raise InvalidArgumentError(
+                f"collection {self.name!r}: there is nothing to search by; give an embedding "
+                f"model, sparse vectors or BM25(...)"
+            )
+        with contextlib.suppress(CollectionExistsError):
+            made = self._database.create_collection(
+                self.name,
+                build_schema(self.options, dim),
+                properties=build_properties(self.options, dim),
+            )
+            if dim is not None and self.options.index != "AUTO":
+                made.create_index(self.options.fields.dense, self.options.index)
+        opened = self.open()
+        if opened is None:
+            raise CollectionNotFoundError(
+                f"collection {self.name!r} was dropped while it was written", name=self.name
+            )
+        return opened
+
+    def drop(self) -> None:
+        """Remove the collection, if it exists."""
+        with contextlib.suppress(CollectionNotFoundError):
+            self._database.drop_collection(self.name)
+        self._opened = None

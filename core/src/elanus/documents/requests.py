@@ -1,0 +1,131 @@
+"""What may be asked of a document store?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from elanus.api.arguments import SearchOptions
+from elanus.documents.options import (
+    HYBRID_WINDOW,
+    HYBRID_WINDOW_FACTOR,
+    SearchMode,
+    check_options,
+)
+from elanus.documents.rows import SparseVector
+from elanus.errors import InvalidArgumentError
+from elanus.filter import Node
+from elanus.query.requests import MAX_LIMIT, Fusion
+from elanus.types import Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which documents are meant; all conditions that are given hold together.
+
+    Attributes:
+        filter: On metadata: filter text, a dict of operators, or a filter tree. None and an empty
+            dict mean every document.
+        condition: A filter tree over the fields of the collection, made by an adapter.
+        ids: Only these documents. Empty means none.
+        ref_doc_ids: Only documents of these sources. Empty means none.
+    """
+
+    filter: Any = None
+    condition: Node | None = None
+    ids: Sequence[str] | None = None
+    ref_doc_ids: Sequence[str] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no document can be meant, because a list is given and has nothing in it."""
+        return any(given is not None and not given for given in (self.ids, self.ref_doc_ids))
+
+    @property
+    def only_ids(self) -> Sequence[str] | None:
+        """The ids, when nothing else restricts; then documents are looked up, not searched for."""
+        if self.filter or self.condition is not None or self.ref_doc_ids is not None:
+            return None
+        return self.ids
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSearch:
+    """A ranked search over documents.
+
+    Attributes:
+        mode: Which parts of the documents are searched.
+        limit: Hits wanted, at least 1.
+        dense: Query vector, for dense and hybrid.
+        dense_field: Name of another dense field to search, in a collection that has several.
+        sparse: Sparse query vector, for sparse and hybrid.
+        text: Query text, for BM25 and hybrid.
+        selection: Only these documents are ranked.
+        offset: Hits to leave out at the front.
+        fusion: How hybrid joins its legs; None takes the store's default.
+        windows: Candidates of each hybrid leg, by mode; a leg that is not named contributes
+            ``max(4 * (limit + offset), 100)``.
+        with_vectors: Return the dense vector of each hit.
+        params: Engine parameters: ``recall`` and ``ef``, also nested under ``"params"`` as in
+            Milvus.
+        explain: Return the parts of each score.
+    """
+
+    mode: SearchMode
+    limit: int = 10
+    dense: Sequence[float] | Float32Array | None = None
+    dense_field: str | None = None
+    sparse: SparseVector | None = None
+    text: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    offset: int = 0
+    fusion: Fusion | None = None
+    windows: Mapping[SearchMode, int] = field(default_factory=dict)
+    with_vectors: bool = False
+    params: Mapping[str, Any] | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InvalidArgumentError(f"limit: expected at least 1, got {self.limit}")
+        if self.offset < 0:
+            raise InvalidArgumentError(f"offset: expected 0 or more, got {self.offset}")
+
+    @property
+    def query_of(self) -> dict[SearchMode, Any]:
+        """What each leg looks for, of the legs that have something to look for."""
+        given = {
+            SearchMode.DENSE: self.dense,
+            SearchMode.SPARSE: self.sparse,
+            SearchMode.BM25: self.text,
+        }
+        return {mode: query for mode, query in given.items() if query is not None}
+
+    def window(self, leg: SearchMode) -> int:
+        """Return how many candidates a hybrid leg contributes."""
+        wanted = self.limit + self.offset
+        window = self.windows.get(leg) or max(HYBRID_WINDOW_FACTOR * wanted, HYBRID_WINDOW)
+        return min(window, MAX_LIMIT)
+
+
+def engine_options(request: DocumentSearch) -> SearchOptions:
+    """Return the options of the engine call that answers ``request``.
+
+    ``recall`` and ``ef`` may stand in ``request.params`` directly, or under ``"params"`` as in
+    Milvus.
+
+    Raises:
+        TypeError: A parameter that does not exist, with the nearest one.
+    """
+    options = SearchOptions(offset=request.offset, explain=request.explain)
+    given = dict(request.params or {})
+    given.update(given.pop("params", None) or {})
+    # Milvus' clients send the metric with every search; the field's own metric decides here.
+    given.pop("metric_type", None)
+    check_options(given, ("recall", "ef"), "search_params")
+    if "recall" in given:
+        options["recall"] = given["recall"]
+    if "ef" in given:
+        options["ef"] = given["ef"]
+    return options
