@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+import elanus.storage.pk_index as pk_index
+from elanus.errors import CorruptionError
+from elanus.schema.batches import FixedColumn, strings_to_column
+from elanus.storage.pk_index import PkIndex
+from elanus.types import ByteArray, Int64Array, UInt64Array
+
+
+def test_ints_against_a_dict() -> None:
+    rng = np.random.default_rng(1)
+    keys = rng.integers(-50, 50, 200)
+    extremes = np.array([np.iinfo(np.int64).min, np.iinfo(np.int64).max])
+    stored = FixedColumn(np.concatenate([keys, extremes]))
+    expected = {int(key): row for row, key in enumerate(stored.values)}
+    wanted = np.concatenate([np.arange(-80, 80), extremes])
+    found = PkIndex.build(stored).find(FixedColumn(wanted), stored)
+    assert found.tolist() == [expected.get(int(key), -1) for key in wanted]
+
+
+def test_texts_against_a_dict() -> None:
+    rng = np.random.default_rng(2)
+    texts = [f"clé {n}" if n else "" for n in rng.integers(0, 60, 200)]
+    stored = strings_to_column(texts)
+    expected = {text: row for row, text in enumerate(texts)}
+    wanted = [*(f"clé {n}" for n in range(90)), "", "cl"]
+    found = PkIndex.build(stored).find(strings_to_column(wanted), stored)
+    assert found.tolist() == [expected.get(text, -1) for text in wanted]
+
+
+def test_texts_with_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Real collisions of 64 bits cannot be made, so the hash is narrowed to two values.
+    real = pk_index.hash64_strings
+
+    def narrow(offsets: Int64Array, data: ByteArray) -> UInt64Array:
+        return real(offsets, data) % np.uint64(2)
+
+    monkeypatch.setattr(pk_index, "hash64_strings", narrow)
+    texts = [f"k{n % 7}" for n in range(20)]
+    stored = strings_to_column(texts)
+    wanted = [f"k{n}" for n in range(12)]
+    found = PkIndex.build(stored).find(strings_to_column(wanted), stored)
+    expected = {text: row for row, text in enumerate(texts)}
+    assert found.tolist() == [expected.get(text, -1) for text in wanted]
+
+
+def test_no_keys_wanted() -> None:
+    stored = FixedColumn(np.array([3, 1]))
+    assert PkIndex.build(stored).find(FixedColumn(np.zeros(0, np.int64)), stored).tolist() == []
+
+
+def test_stored_arrays() -> None:
+    index = PkIndex.build(FixedColumn(np.array([30, 10, 20, 10])))
+    sections = index.to_sections()
+    assert sections["keys"].tolist() == [10, 10, 20, 30]
+    assert sections["rows"].tolist() == [1, 3, 2, 0]
+    assert sections["rows"].dtype == np.uint32
+    with pytest.raises(CorruptionError, match="does not fit"):
+        PkIndex.from_sections(sections, 5, "pk.idx")

@@ -1,0 +1,179 @@
+import logging
+
+import numpy as np
+import pytest
+
+from elanus.errors import CorruptionError, FieldNotFoundError, InternalError
+from elanus.schema.batches import FixedColumn, strings_to_column
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.storage.manifest import SegmentInfo
+from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.segment_reader import SegmentReader
+from elanus.storage.segment_writer import segment_path, write_segment
+from elanus.types import DataType
+from support.storage_batches import (
+    SCHEMA,
+    TEXT_KEY_SCHEMA,
+    all_kinds_batch,
+    rows_of,
+    text_key_batch,
+)
+
+PATH = "c/1"
+BATCH = all_kinds_batch(100)
+SEQS = np.arange(7, 107)
+
+
+def written() -> tuple[MemoryDirectory, SegmentInfo]:
+    directory = MemoryDirectory()
+    return directory, write_segment(directory, PATH, schema=SCHEMA, batch=BATCH, seqs=SEQS)
+
+
+def opened(directory: MemoryDirectory, info: SegmentInfo) -> SegmentReader:
+    return SegmentReader.open(directory, PATH, schema=SCHEMA, info=info)
+
+
+def damage(directory: MemoryDirectory, path: str, position: int) -> None:
+    raw = bytearray(directory.read(path))
+    raw[position] ^= 1
+    directory.delete(path)
+    directory.write_new(path, [bytes(raw)])
+
+
+def test_rows_come_back() -> None:
+    directory, info = written()
+    reader = opened(directory, info)
+    assert reader.num_rows == 100
+    assert rows_of(reader.batch()) == rows_of(BATCH)
+    assert list(reader.batch()) == list(BATCH)
+    assert reader.seqs.tolist() == SEQS.tolist()
+    assert reader.column("text") is reader.column("text")
+
+
+def test_info_lists_the_files_and_the_range_of_seqs() -> None:
+    directory, info = written()
+    folder = segment_path(PATH, info.uuid)
+    sizes = {name: directory.size(f"{folder}/{name}") for name in directory.list_names(folder)}
+    assert {name: entry.size for name, entry in info.files.items()} == sizes
+    assert (info.num_rows, info.min_seq, info.max_seq) == (100, 7, 106)
+    assert info.columns["id"] == "000-id.col"
+    assert info.columns["vector"].endswith("-vector.vec")
+    assert info.columns["$meta"].endswith("-meta.col")
+    assert {"rows.col", "pk.idx"} == set(sizes) - set(info.columns.values())
+    assert directory.list_names(f"{PATH}/seg") == [str(info.uuid)]
+
+
+def test_columns_are_views_of_the_file() -> None:
+    directory, info = written()
+    vectors = opened(directory, info).column("vector").values  # type: ignore[union-attr]
+    raw = directory.read(f"{segment_path(PATH, info.uuid)}/{info.columns['vector']}")
+    assert np.shares_memory(vectors, np.frombuffer(raw, dtype=np.uint8))
+    assert vectors.ctypes.data % 64 == 0
+
+
+def test_find_pks_of_ints_and_texts() -> None:
+    directory, info = written()
+    wanted = FixedColumn(np.array([99, -1, 0, 100, 50]))
+    assert opened(directory, info).find_pks(wanted).tolist() == [99, -1, 0, -1, 50]
+    texts = text_key_batch(["b", "a", "b", "ü"])
+    info = write_segment(
+        directory, PATH, schema=TEXT_KEY_SCHEMA, batch=texts, seqs=np.array([1, 1, 2, 2])
+    )
+    reader = SegmentReader.open(directory, PATH, schema=TEXT_KEY_SCHEMA, info=info)
+    assert reader.find_pks(strings_to_column(["ü", "b", "c"])).tolist() == [3, 2, -1]
+
+
+def test_names_that_files_cannot_have() -> None:
+    long_name = "n" * 255
+    schema = Schema(
+        [
+            Field("id", DataType.INT64, primary=True),
+            Field(long_name, DataType.INT64),
+            Field(long_name[:-1] + "m", DataType.INT64),
+            Field("rows", DataType.INT64),
+            Field("ROWS", DataType.INT64),
+        ]
+    )
+    names = [f.name for f in schema.stored_fields]
+    columns = {name: FixedColumn(np.array([n])) for n, name in enumerate(names)}
+    batch = type(BATCH)(1, columns)
+    directory = MemoryDirectory()
+    info = write_segment(directory, PATH, schema=schema, batch=batch, seqs=np.array([1]))
+    reader = SegmentReader.open(directory, PATH, schema=schema, info=info)
+    assert rows_of(reader.batch()) == {name: [n] for n, name in enumerate(names)}
+    assert len({name.lower() for name in info.files}) == len(info.files)
+    assert max(len(name) for name in info.files) < 100
+
+
+def test_pinned_reader_outlives_its_files() -> None:
+    directory, info = written()
+    reader = opened(directory, info)
+    reader.pin()
+    directory.delete_dir(segment_path(PATH, info.uuid))
+    assert rows_of(reader.batch()) == rows_of(BATCH)
+    assert reader.find_pks(FixedColumn(np.array([5]))).tolist() == [5]
+
+
+@pytest.mark.parametrize("name", ["000-id.col", "rows.col"])
+def test_missing_or_cut_file_is_found_when_the_segment_is_opened(name: str) -> None:
+    directory, info = written()
+    path = f"{segment_path(PATH, info.uuid)}/{name}"
+    whole = bytes(directory.read(path))
+    directory.delete(path)
+    with pytest.raises(CorruptionError, match="missing") as caught:
+        opened(directory, info)
+    assert caught.value.path == path
+    directory.write_new(path, [whole[:-1]])
+    with pytest.raises(CorruptionError, match=f"expected {len(whole)} bytes"):
+        opened(directory, info)
+
+
+def test_damaged_index_of_primary_keys_is_built_again(caplog: pytest.LogCaptureFixture) -> None:
+    directory, info = written()
+    path = f"{segment_path(PATH, info.uuid)}/pk.idx"
+    wanted = FixedColumn(np.array([0, 99, 100]))
+    for position in (0, 70, -1):
+        damage(directory, path, position)
+        with caplog.at_level(logging.WARNING):
+            assert opened(directory, info).find_pks(wanted).tolist() == [0, 99, -1]
+    assert all(path in record.getMessage() for record in caplog.records)
+    assert len(caplog.records) == 3
+    directory.delete(path)
+    assert opened(directory, info).find_pks(wanted).tolist() == [0, 99, -1]
+
+
+def test_files_of_two_segments_cannot_be_exchanged() -> None:
+    directory, info = written()
+    other = write_segment(directory, PATH, schema=SCHEMA, batch=BATCH, seqs=SEQS)
+    path = f"{segment_path(PATH, info.uuid)}/{info.columns['text']}"
+    directory.delete(path)
+    source = f"{segment_path(PATH, other.uuid)}/{info.columns['text']}"
+    directory.write_new(path, [bytes(directory.read(source))])
+    with pytest.raises(CorruptionError, match="not the file that the manifest names"):
+        opened(directory, info).column("text")
+
+
+def test_unknown_column() -> None:
+    directory, info = written()
+    with pytest.raises(FieldNotFoundError, match="'other'"):
+        opened(directory, info).column("other")
+
+
+def test_segment_without_rows_is_refused() -> None:
+    directory = MemoryDirectory()
+    with pytest.raises(InternalError):
+        write_segment(
+            directory, PATH, schema=SCHEMA, batch=all_kinds_batch(0), seqs=np.zeros(0, np.int64)
+        )
+    assert directory.list_names("") == []
+
+
+def test_full_verification_reads_everything_at_once() -> None:
+    directory, info = written()
+    path = f"{segment_path(PATH, info.uuid)}/{info.columns['text']}"
+    damage(directory, path, 100)
+    opened(directory, info)
+    with pytest.raises(CorruptionError) as caught:
+        SegmentReader.open(directory, PATH, schema=SCHEMA, info=info, verify="full")
+    assert caught.value.path == path
