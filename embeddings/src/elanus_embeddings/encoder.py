@@ -1,9 +1,9 @@
 """How does a sentence-transformers model turn many texts into vectors fast?
 
-Measured on AVX2 cores with all-MiniLM-L6-v2 and passages of 147 tokens: matrix products run at the
-peak of the core whatever the library, so what can be won is padding and cache misses. Batches of
-about a thousand tokens, of texts of equal length, keep the activations of a layer in the second
-level cache: 1.6 times the rate of 32 texts a batch.
+Measured on AVX2 cores with all-MiniLM-L6-v2 and passages of 147 tokens: float32 matrix products run
+at the peak of the core already (bfloat16 takes eight times as long there), so padding and cache
+misses are what can be saved. Batches of about a thousand tokens, of texts of equal length, give 1.6
+times the texts per core-second of batches of 32 texts; vectors differ by 1e-7.
 """
 
 from __future__ import annotations

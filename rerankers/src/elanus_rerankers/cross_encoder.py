@@ -17,7 +17,7 @@ from elanus.types import Float32Array
 
 _PLUGIN: Final = "cross-encoder"
 _EXTRA: Final = "elanus-rerankers[cross-encoder]"
-# Batches of about this many tokens keep the activations of a layer in the cache of a core.
+# Batches of about this many tokens keep the activations of a layer in the caches of the processor.
 _CPU_BATCH_TOKENS: Final = 1024
 _ACCELERATOR_BATCH_TOKENS: Final = 32_768
 _MAX_BATCH_PAIRS: Final = 256
@@ -106,8 +106,7 @@ class CrossEncoderReranker:
         if self.score_kind == ScoreKind.LOGIT:
             return logits
         # exp of more than 80 would leave float32; the sigmoid is 0 or 1 long before.
-        scores: Float32Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
-        return scores.astype(np.float32, copy=False)
+        return (1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))).astype(np.float32)
 
 
 class _PairModel:
@@ -173,7 +172,7 @@ class _PairModel:
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(options.model, **hub)
             model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
-                options.model, output_loading_info=True, dtype=torch.float32, **hub
+                options.model, output_loading_info=True, **hub
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise ProviderError(
@@ -189,7 +188,7 @@ class _PairModel:
         self._torch = torch
         self._tokenizer = tokenizer
         self._max_tokens = int(min(limit for limit in limits if limit is not None))
-        self._model = model.to(options.device or _fastest_device(torch)).eval()
+        self._model = model.to(options.device or _fastest_device(torch)).float().eval()
 
 
 def _check_head(name: str, labels: int, missing: list[str]) -> None:

@@ -12,6 +12,7 @@ import difflib
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -175,7 +176,7 @@ def _resolve(group: _Group, spec: object, config: Mapping[str, object]) -> objec
 def _factory(group: _Group, name: str) -> Callable[..., object]:
     if name not in _declared(group.entry_points):
         # Something may have been installed since the last look, as happens in notebooks.
-        _declared.cache_clear()
+        _scan.cache_clear()
     found = _declared(group.entry_points).get(name, ())
     if not found:
         raise _not_installed(group, name)
@@ -228,8 +229,14 @@ def _not_installed(group: _Group, name: str) -> PluginNotInstalledError:
     return PluginNotInstalledError(" ".join(lines), name=name, extra=extra)
 
 
-@functools.cache
 def _declared(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    return _scan(group, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=8)
+def _scan(group: str, path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """Read every installed distribution, which takes milliseconds; ``path`` is part of the key."""
+    del path
     found: dict[str, tuple[EntryPoint, ...]] = {}
     for point in entry_points(group=group):
         found[point.name] = (*found.get(point.name, ()), point)
