@@ -126,6 +126,7 @@ class _UnicodePatterns:
         # One character of a word with what attaches to it, and one of a CJK run.
         word = rf"(?:(?![{_CJK}])\w{extend}*)"
         letter, digit = r"[^\W\d_]", r"\d"
+        # A mark before a joiner is taken to stand on a letter; on a digit it is no number.
         letter_before = rf"(?:(?<={letter})|(?<=[{marks}]))"
         joined = (
             rf"{letter_before}[{re.escape(_LETTER_JOINERS)}]{extend}*(?=(?![{_CJK}]){letter})"
