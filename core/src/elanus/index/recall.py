@@ -122,7 +122,8 @@ def _without_self(found: Int64Array, own: Int64Array, width: int) -> Int64Array:
     """Drop each query's own row (or, when it was not found, the last place)."""
     is_own = found == own[:, None]
     is_own[~is_own.any(axis=1), -1] = True
-    return found[~is_own].reshape(len(found), -1)[:, :width]
+    others: Int64Array = found[~is_own].reshape(len(found), -1)[:, :width]
+    return others
 
 
 def _recall(truth: Int64Array, found: Int64Array) -> float:

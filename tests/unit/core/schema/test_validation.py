@@ -15,7 +15,9 @@ SCHEMA = elanus.Schema(
         elanus.Field("ratio", elanus.FLOAT, default=0.5),
         elanus.Field("name", elanus.VARCHAR, nullable=True, max_length=4),
         elanus.Field("extra", elanus.JSON, nullable=True),
-        elanus.Field("tags", elanus.ARRAY, element_type=elanus.VARCHAR, nullable=True, max_capacity=2),
+        elanus.Field(
+            "tags", elanus.ARRAY, element_type=elanus.VARCHAR, nullable=True, max_capacity=2
+        ),
         elanus.Field("v", elanus.FLOAT_VECTOR, dim=2),
         elanus.Field("s", elanus.SPARSE_FLOAT_VECTOR),
     ]
@@ -44,9 +46,8 @@ def test_rows_become_columns_with_defaults_and_nulls():
         "v": [[1.0, 2.0], [3.0, 4.0]],
         "s": [{3: 1.0, 7: 0.5}, {}],
     }
-    assert {n: getattr(c, "values", c).dtype.name for n, c in batch.columns.items() if n in "v ratio small"} == {
-        "small": "int8", "ratio": "float32", "v": "float32",
-    }  # fmt: skip
+    dtypes = {name: batch.columns[name].values.dtype.name for name in ("small", "ratio", "v", "s")}
+    assert dtypes == {"small": "int8", "ratio": "float32", "v": "float32", "s": "float32"}
 
 
 def test_columns_equal_rows():
