@@ -165,9 +165,11 @@ void append_rows(elanus::GrowingPostings& postings, std::size_t count) {
 
 void test_postings() {
   elanus::GrowingPostings postings;
-  std::thread writer([&] { append_rows(postings, 2000); });
-  for (int i = 0; i < 200; ++i) {
-    const std::size_t num_rows = postings.num_rows();
+  constexpr std::size_t kNumRows = 20000;
+  std::thread writer([&] { append_rows(postings, kNumRows); });
+  std::size_t num_rows = 0;
+  while (num_rows < kNumRows) {
+    num_rows = postings.num_rows();
     const elanus::SparseHits hits = search(postings, num_rows);
     check(hits.row_ids.size() == std::min<std::size_t>(num_rows, 10), "hits of a snapshot");
     check(num_rows < 2 || static_cast<std::size_t>(hits.row_ids[0]) == num_rows - 1,
@@ -177,7 +179,7 @@ void test_postings() {
   const elanus::ExportedPostings exported = postings.export_postings(1500);
   check(exported.terms == std::vector<elanus::TermId>{1, 2}, "exported terms");
   check(exported.offsets == std::vector<std::int64_t>{0, 1500, 2250}, "exported offsets");
-  check_throws([&] { static_cast<void>(search(postings, 2001)); }, "a snapshot too large");
+  check_throws([&] { static_cast<void>(search(postings, kNumRows + 1)); }, "a snapshot too large");
 }
 
 void test_damaged_postings() {

@@ -8,11 +8,12 @@ CORE = Path(__file__).parents[2] / "core"
 
 
 @pytest.mark.slow
-def test_kernels_run_clean_under_address_and_undefined_sanitizers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_kernels_run_clean_under_sanitizers(tmp_path: Path, sanitizers: str) -> None:
     cmake = shutil.which("cmake")
     if cmake is None:
         pytest.skip("cmake is not installed")
-    options = ["-DELANUS_NATIVE_TESTS=ON", "-DELANUS_SANITIZE=ON", "-DELANUS_WERROR=ON"]
+    options = ["-DELANUS_NATIVE_TESTS=ON", f"-DELANUS_SANITIZE={sanitizers}", "-DELANUS_WERROR=ON"]
     for command in (
         [cmake, "-S", str(CORE), "-B", str(tmp_path), *options],
         [cmake, "--build", str(tmp_path), "--parallel", "2"],
