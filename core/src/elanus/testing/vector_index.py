@@ -1,0 +1,160 @@
+"""The suite that every dense index type has to pass.
+
+Subclass ``VectorIndexContract`` and override ``index_type``; pytest runs the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import pytest
+
+from elanus.index.base import VectorIndex, VectorIndexType, VectorRows
+from elanus.index.dense.flat import FlatIndex
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.distance import inverse_norms
+from elanus.types import Float32Array, MetricType
+
+NUM_ROWS = 3_000
+DIM = 24
+EF = 200
+"""Candidate list with which an approximate index has to reach ``min_recall``."""
+
+
+class VectorIndexContract(ABC):
+    """What ``index.base.VectorIndex`` promises, as tests."""
+
+    min_recall = 0.9
+
+    @abstractmethod
+    def index_type(self) -> VectorIndexType:
+        """Return the index type under test."""
+
+    def vectors(self, count: int = NUM_ROWS, seed: int = 0) -> Float32Array:
+        """Return clustered vectors, float32 ``(count, DIM)``."""
+        rng = np.random.default_rng(seed)
+        centres = rng.normal(size=(40, DIM)) * 2
+        rows = centres[rng.integers(0, 40, count)] + rng.normal(size=(count, DIM))
+        return rows.astype(np.float32)
+
+    def rows(self, metric: MetricType, count: int = NUM_ROWS) -> VectorRows:
+        """Return rows of one metric."""
+        values = self.vectors(count)
+        scale = inverse_norms(values) if metric is MetricType.COSINE else None
+        return VectorRows(values, scale, metric)
+
+    def queries(self, metric: MetricType, count: int = 30) -> Float32Array:
+        """Return queries; of unit length for COSINE."""
+        queries = self.vectors(count, seed=1)
+        if metric is MetricType.COSINE:
+            queries = queries * inverse_norms(queries)[:, None]
+        return np.ascontiguousarray(queries, dtype=np.float32)
+
+    def build(self, rows: VectorRows, **params: Any) -> VectorIndex:
+        """Build an index."""
+        kind = self.index_type()
+        return kind.build(rows, kind.parse_params(params), checkpoint=lambda: None)
+
+    @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+    def test_finds_the_nearest_rows(self, metric: MetricType) -> None:
+        rows, queries = self.rows(metric), self.queries(metric)
+        exact = FlatIndex(rows).search(queries, 10)
+        found = self.build(rows).search(queries, 10, ef=EF)
+        same = [
+            len(np.intersect1d(a, b)) for a, b in zip(exact.row_ids, found.row_ids, strict=True)
+        ]
+        assert sum(same) / exact.row_ids.size >= self.min_recall
+        assert (np.diff(found.distances, axis=1) >= 0).all()
+
+    @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+    def test_distances_are_those_of_an_exact_scan(self, metric: MetricType) -> None:
+        rows, queries = self.rows(metric, 500), self.queries(metric, 5)
+        every = FlatIndex(rows).search(queries, 500)
+        found = self.build(rows).search(queries, 10, ef=EF)
+        for i in range(len(queries)):
+            exact = dict(zip(every.row_ids[i].tolist(), every.distances[i].tolist(), strict=True))
+            expected = [exact[row] for row in found.row_ids[i].tolist()]
+            assert found.distances[i].tolist() == expected
+
+    @pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001, 0.0])
+    def test_filter_returns_all_that_it_can(self, share: float) -> None:
+        rows, queries = self.rows(MetricType.COSINE), self.queries(MetricType.COSINE, 10)
+        mask = np.zeros(NUM_ROWS, dtype=np.bool_)
+        mask[np.random.default_rng(2).choice(NUM_ROWS, int(NUM_ROWS * share), replace=False)] = True
+        self._check_filtered(rows, queries, mask)
+
+    def test_filter_that_is_far_from_the_query(self) -> None:
+        rows, queries = self.rows(MetricType.L2), self.queries(MetricType.L2, 5)
+        far = FlatIndex(rows).search(queries[:1], NUM_ROWS).row_ids[0][-200:]
+        mask = np.zeros(NUM_ROWS, dtype=np.bool_)
+        mask[far] = True
+        self._check_filtered(rows, queries[:1], mask)
+
+    def _check_filtered(self, rows: VectorRows, queries: Float32Array, mask: Any) -> None:
+        allowed = Bitset.from_mask(mask)
+        found = self.build(rows).search(queries, 10, allowed=allowed, ef=EF)
+        exact = FlatIndex(rows).search(queries, 10, allowed=allowed)
+        wanted = min(10, int(mask.sum()))
+        assert ((found.row_ids >= 0).sum(axis=1) == wanted).all()
+        assert mask[found.row_ids[found.row_ids >= 0]].all()
+        hits = sum(
+            len(np.intersect1d(a[:wanted], b[:wanted]))
+            for a, b in zip(exact.row_ids, found.row_ids, strict=True)
+        )
+        assert hits >= self.min_recall * wanted * len(queries)
+
+    def test_missing_places_are_padded(self) -> None:
+        rows = self.rows(MetricType.L2, 3)
+        found = self.build(rows).search(self.queries(MetricType.L2, 2), 5, ef=EF)
+        assert (found.row_ids[:, 3:] == -1).all()
+        assert np.isinf(found.distances[:, 3:]).all()
+        assert [sorted(row) for row in found.row_ids[:, :3].tolist()] == [[0, 1, 2], [0, 1, 2]]
+
+    def test_equal_distances_are_ordered_by_row(self) -> None:
+        values = np.ascontiguousarray(np.repeat(self.vectors(1), 50, axis=0))
+        rows = VectorRows(values, None, MetricType.L2)
+        found = self.build(rows).search(values[:1], 50, ef=EF)
+        assert found.row_ids[0].tolist() == list(range(50))
+
+    def test_batch_equals_single_queries(self) -> None:
+        rows, queries = self.rows(MetricType.IP), self.queries(MetricType.IP)
+        index = self.build(rows)
+        batch = index.search(queries, 7, ef=EF)
+        for i in range(len(queries)):
+            single = index.search(queries[i : i + 1], 7, ef=EF)
+            assert single.row_ids[0].tolist() == batch.row_ids[i].tolist()
+
+    def test_stored_form_answers_the_same(self) -> None:
+        rows, queries = self.rows(MetricType.COSINE), self.queries(MetricType.COSINE)
+        built = self.build(rows)
+        header, arrays = built.to_arrays()
+        for array in arrays.values():
+            array.flags.writeable = False  # as a mapped file is
+        opened = self.index_type().open(rows, json.loads(json.dumps(header)), arrays)
+        assert opened.index_type == built.index_type
+        before, after = built.search(queries, 10, ef=EF), opened.search(queries, 10, ef=EF)
+        assert after.row_ids.tolist() == before.row_ids.tolist()
+        assert after.distances.tolist() == before.distances.tolist()
+        assert opened.ef_for(0.9, 10) == built.ef_for(0.9, 10)
+
+    def test_larger_recall_never_asks_for_less_work(self) -> None:
+        index = self.build(self.rows(MetricType.COSINE))
+        asked = [index.ef_for(recall, 10) for recall in (0.5, 0.8, 0.9, 0.95, 0.99)]
+        sizes = [float("inf") if ef is None else ef for ef in asked]
+        assert sizes == sorted(sizes)
+
+    def test_cancelling_stops_the_build(self) -> None:
+        class StopError(Exception):
+            pass
+
+        def stop() -> None:
+            raise StopError
+
+        kind = self.index_type()
+        if kind.name == "FLAT":
+            return
+        with pytest.raises(StopError):
+            kind.build(self.rows(MetricType.L2), kind.parse_params({}), checkpoint=stop)
