@@ -1,0 +1,20 @@
+"""Every dense index type passes the same suite."""
+
+import pytest
+
+from elanus.index.dense.flat import FlatType
+from elanus.index.dense.hnsw import HnswType
+from elanus.testing.vector_index import VectorIndexContract
+
+
+class TestFlat(VectorIndexContract):
+    min_recall = 1.0
+
+    def index_type(self):
+        return FlatType()
+
+
+class TestHnsw(VectorIndexContract):
+    def index_type(self):
+        pytest.importorskip("hnswlib", reason="hnswlib is not installed")
+        return HnswType()
