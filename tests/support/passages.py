@@ -5,7 +5,9 @@ from __future__ import annotations
 from elanus_demo.retrieval import LegRank, RetrievedPassage
 
 
-def found(number: int, text: str, file: str = "a.md", heading: tuple[str, ...] = ()) -> RetrievedPassage:
+def found(
+    number: int, text: str, file: str = "a.md", heading: tuple[str, ...] = ()
+) -> RetrievedPassage:
     """Return a found passage with plausible scores."""
     return RetrievedPassage(
         number=number,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from elanus_demo.answer import Answerer, AnswerError, Conversation, Question
 from elanus_demo.printing import say
-from elanus_demo.report import print_passage, print_pieces, print_question, print_sources
+from elanus_demo.report import print_passage, print_pieces, print_searched, print_sources
 from elanus_demo.retrieval import Retrieval
 from elanus_demo.store import PassageStore
 
@@ -52,8 +52,7 @@ class Chat:
         """Answer one question and print answer, citations and times."""
         retrieval = self.store.search(self._conversation.search_text(question), self.limit)
         self._last = retrieval
-        print_question(self.console, question, retrieval)
-        self.console.print()
+        print_searched(self.console, question, retrieval)
         answer = self._answer(question, retrieval)
         self._conversation.add(question, answer)
         self.console.print()

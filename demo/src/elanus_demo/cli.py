@@ -18,7 +18,7 @@ from elanus_demo.answer.choice import Provider
 from elanus_demo.chat import Chat, line_history
 from elanus_demo.corpus import CorpusError, Listing, list_folder, list_stdlib
 from elanus_demo.embedding import DEFAULT_EMBEDDER, TimedEmbedder, load_embedder
-from elanus_demo.printing import say
+from elanus_demo.printing import count_of, say
 from elanus_demo.progress import format_time, make_progress
 from elanus_demo.store import PassageStore, open_store
 from elanus_demo.sync import SyncReport, sync
@@ -76,10 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ElanusError as error:
         say(errors, f"error: {error}", "red")
         return _EXIT_FAILURE
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; what is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         say(errors, "\nInterrupted. What was indexed is stored; the next run goes on from there.")
         return _EXIT_INTERRUPTED
@@ -156,14 +152,20 @@ def _run(settings: Settings, console: Console) -> None:
         console.print()
         chat = Chat(store, answerers, console, settings.limit)
         if settings.ask:
-            chat.ask(settings.ask)
+            _ask_once(chat, settings.ask)
         elif sys.stdin.isatty() and console.is_terminal:
             with line_history(cache / "history"):
                 chat.loop()
         else:
             for question in listing.example_questions:
-                Chat(store, answerers, console, settings.limit).ask(question)
+                _ask_once(Chat(store, answerers, console, settings.limit), question)
                 console.print()
+
+
+def _ask_once(chat: Chat, question: str) -> None:
+    say(chat.console, f"> {question}", "bold")
+    chat.console.print()
+    chat.ask(question)
 
 
 def _load_embedder(name: str, console: Console) -> TimedEmbedder:
@@ -174,17 +176,17 @@ def _load_embedder(name: str, console: Console) -> TimedEmbedder:
 
 
 def _index(listing: Listing, store: PassageStore, folder: Path, console: Console) -> None:
-    say(console, f"Indexing {listing.title} ({len(listing.files):,} files)")
+    say(console, f"Indexing {listing.title} ({count_of(len(listing.files), 'file')})")
     report = sync(listing, store, make_progress(console))
     _print_skipped(report, console)
     if listing.num_other:
-        say(console, f"{listing.num_other:,} files of other types are left out.", "dim")
+        say(console, f"left out: {count_of(listing.num_other, 'file')} of other types", "dim")
     num_passages = store.count()
     if not num_passages:
         raise CorpusError(f"{listing.title}: the files hold no text that could be asked")
     say(console, f"{report.summary} (files, in {format_time(report.elapsed_s)})")
     embedded = f", {report.num_embedded:,} embedded now" if report.num_embedded else ""
-    say(console, f"{num_passages:,} passages{embedded}, stored in {folder}", "dim")
+    say(console, f"{count_of(num_passages, 'passage')}{embedded}, stored in {folder}", "dim")
 
 
 def _print_skipped(report: SyncReport, console: Console) -> None:
@@ -192,4 +194,4 @@ def _print_skipped(report: SyncReport, console: Console) -> None:
         say(console, f"skipped {skipped.key}: {skipped.reason}", "yellow")
     if len(report.skipped) > _SKIPPED_SHOWN:
         more = len(report.skipped) - _SKIPPED_SHOWN
-        say(console, f"skipped {more:,} more files", "yellow")
+        say(console, f"skipped {count_of(more, 'more file')}", "yellow")

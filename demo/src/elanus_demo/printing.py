@@ -33,6 +33,11 @@ def say(console: Console, text: str, style: str = "", *, end: str = "\n") -> Non
     )
 
 
+def count_of(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 file``, ``6,418 passages``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def wrap_words(pieces: Iterable[str], width: int) -> Iterator[str]:
     """Yield text that arrives in pieces, with a line break before a word that would not fit.
 

@@ -8,18 +8,17 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from elanus_demo.printing import printable, say, wrap_words
+from elanus_demo.printing import count_of, printable, say, wrap_words
 from elanus_demo.progress import format_time
 from elanus_demo.retrieval import LegRank, Retrieval, RetrievedPassage
 
 _LEG_NAMES = {"dense": "dense", "bm25": "BM25"}
 
 
-def print_question(console: Console, question: str, retrieval: Retrieval) -> None:
-    """Print the question, and what was searched for when that differs."""
-    say(console, f"> {question}", "bold")
+def print_searched(console: Console, question: str, retrieval: Retrieval) -> None:
+    """Print what was searched for when it is more than the question."""
     if retrieval.query != question:
-        say(console, f"  (searched together with the question before: {retrieval.query})", "dim")
+        say(console, f"(searched for: {retrieval.query})", "dim")
 
 
 def print_pieces(console: Console, pieces: Iterable[str]) -> str:
@@ -71,17 +70,20 @@ def print_passage(console: Console, passage: RetrievedPassage) -> None:
 
 
 def describe_score(passage: RetrievedPassage) -> str:
-    """Return the fused score and its parts: ``0.0325 = dense #1 0.712 (+0.0164) + ...``."""
+    """Return the fused score and its parts: ``fused 0.0328: dense rank 1 (0.712), BM25 ...``.
+
+    In parentheses stands the leg's own score: cosine, or BM25.
+    """
     if not passage.legs:
         return f"score {passage.score:.4f}"
-    legs = " + ".join(_describe_leg(leg) for leg in passage.legs)
-    return f"fused {passage.score:.4f} = {legs}"
+    return f"fused {passage.score:.4f}: {', '.join(map(_describe_leg, passage.legs))}"
 
 
 def describe_search(retrieval: Retrieval) -> str:
     """Return how long the search took and what it searched."""
+    searched = count_of(retrieval.num_searched, "passage")
     return (
-        f"Searched {retrieval.num_searched:,} passages in {format_time(retrieval.search_s)}, "
+        f"Searched {searched} in {format_time(retrieval.search_s)}, "
         f"after {format_time(retrieval.embed_s)} to embed the question."
     )
 
@@ -89,5 +91,5 @@ def describe_search(retrieval: Retrieval) -> str:
 def _describe_leg(leg: LegRank) -> str:
     name = _LEG_NAMES.get(leg.name, leg.name)
     if leg.rank is None or leg.score is None:
-        return f"{name} not found (0)"
-    return f"{name} rank {leg.rank}, {leg.score:.3f} ({leg.contribution:.4f})"
+        return f"{name} not found"
+    return f"{name} rank {leg.rank} ({leg.score:.3f})"

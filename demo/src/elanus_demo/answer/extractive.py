@@ -79,7 +79,7 @@ class ExtractiveAnswerer:
 
     @property
     def title(self) -> str:
-        return "quotation (no language model found)"
+        return "quotation, without a language model"
 
     def stream(self, question: Question) -> Iterator[str]:
         sentences = [

@@ -144,5 +144,5 @@ def _nothing_to_read(path: Path, walk: _Walk) -> str:
     lines = [f"{path}: nothing to read; expected files named {', '.join(supported_suffixes())}"]
     lines += [f"  {skipped.key}: {skipped.reason}" for skipped in walk.skipped]
     if walk.num_other:
-        lines.append(f"  {walk.num_other} files of other types")
+        lines.append(f"  files of other types: {walk.num_other:,}")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from elanus_demo.answer.http_models import Ollama, OpenAICompatible
 from elanus_embeddings.hashing import HashEmbedder
 from support.chat_server import Reply, chat_server
 
-QUOTATION = "quotation (no language model found)"
+QUOTATION = "quotation, without a language model"
 
 
 def choose(

@@ -67,7 +67,7 @@ def test_best_sentences_are_quoted_in_reading_order_with_citations() -> None:
     )
 
 
-def test_sentence_of_the_same_meaning_is_quoted_once() -> None:
+def test_sentence_of_the_same_words_is_quoted_once() -> None:
     vectors = {
         "rotate key": (1.0, 0.0),
         "Rotate the key.": (1.0, 0.0),
@@ -88,6 +88,21 @@ def test_gap_between_quoted_sentences_is_marked() -> None:
     }
     text = "Rotate a key. Trees are green. Rotate each key twice."
     assert answer("rotate key", [text], vectors) == ("Rotate a key. ... Rotate each key twice. [1]")
+
+
+def test_quote_names_its_heading_unless_it_does_so_itself() -> None:
+    # lexical 0 and 1, semantic 0.9 and 0.8, rank 1 and 0.5: 0.56 and 0.82, floor 0.49.
+    vectors = {
+        "bell": (1.0, 0.0),
+        "Ring it.": (0.9, math.sqrt(1 - 0.81)),
+        "tool.ring(bell): Ring twice.": (0.8, -0.6),
+    }
+    passages = (
+        found(1, "Ring it.", "a.md", ("Guide", "Night")),
+        found(2, "tool.ring(bell)\n\nRing twice.", "tool", ("tool.ring",)),
+    )
+    pieces = ExtractiveAnswerer(Table(vectors)).stream(Question("bell", passages))
+    assert "".join(pieces) == "Night: Ring it. [1]\n\ntool.ring(bell): Ring twice. [2]"
 
 
 def test_unrelated_passages_give_no_answer() -> None:

@@ -15,7 +15,7 @@ from support.passages import found
 
 QUESTION = Question(
     "And monthly?",
-    (found(1, "Rotate it.", "keys.md", "Keys > Rotation"), found(2, "Copy it.", "b.md")),
+    (found(1, "Rotate it.", "keys.md", ("Keys", "Rotation")), found(2, "Copy it.", "b.md")),
     (Turn("How?", "So [1]."),),
 )
 MESSAGES = [

@@ -79,7 +79,7 @@ def test_folder_with_nothing_to_read_says_what_is_expected(tmp_path: Path) -> No
         f"{tmp_path}: nothing to read; expected files named .htm, .html, .markdown, .md, .pdf, "
         ".py, .pyi, .rst, .text, .txt, .xhtml",
         "  gone.md: broken link",
-        "  1 files of other types",
+        "  files of other types: 1",
     ]
 
 
