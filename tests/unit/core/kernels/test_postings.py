@@ -1,5 +1,6 @@
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -343,9 +344,13 @@ def test_bm25_needs_a_length_for_each_row() -> None:
         Bm25Scoring(1.2, 0.75, 1.0, np.ones(3))  # type: ignore[arg-type]
 
 
-def test_postings_keep_their_arrays_alive() -> None:
-    postings = SealedPostings(*(a.copy() for a in grown(THREE).export_csr(3, 3)), 3)
-    scrap = [np.full(5, 255, dtype=np.uint32) for _ in range(100)]
-    assert len(scrap) == 100
+def test_postings_read_memory_mapped_arrays_and_keep_them_alive(tmp_path: Path) -> None:
+    mapped = []
+    for array in grown(THREE).export_csr(3, 3):
+        np.save(tmp_path / "array.npy", array)
+        mapped.append(np.load(tmp_path / "array.npy", mmap_mode="r"))
+        (tmp_path / "array.npy").unlink()
+    postings = SealedPostings(mapped[0], mapped[1], mapped[2], 3)
+    mapped.clear()
     assert postings.search(*query((1, 1.0)), 3)[0].tolist() == [1, 2]
     assert (postings.num_terms, postings.num_rows, postings.num_postings) == (3, 3, 5)
