@@ -1,0 +1,34 @@
+"""LangChain's own suite for retrievers, whole."""
+
+from typing import Any
+
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_tests.integration_tests import RetrieversIntegrationTests
+
+from langchain_elanus import BM25, ElanusRetriever, ElanusVectorStore
+
+
+def filled_store(**options: Any) -> ElanusVectorStore:
+    store = ElanusVectorStore(DeterministicFakeEmbedding(size=6), uri=":memory:", **options)
+    store.add_texts(["one apple", "two apples", "three pears", "four plums"])
+    return store
+
+
+class TestDenseRetriever(RetrieversIntegrationTests):
+    @property
+    def retriever_constructor(self) -> type[ElanusRetriever]:
+        return ElanusRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"vectorstore": filled_store()}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "apple"
+
+
+class TestHybridRetriever(TestDenseRetriever):
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"vectorstore": filled_store(sparse=BM25("english"))}
