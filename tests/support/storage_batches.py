@@ -55,7 +55,7 @@ def all_kinds_batch(num_rows: int, *, seed: int = 0, first_pk: int = 0) -> Colum
     total = int(offsets[-1])
     columns["terms"] = SparseVectorColumn(
         offsets,
-        np.concatenate([np.arange(n) for n in lengths] or [[]]).astype(np.uint32),
+        np.array([i for n in lengths for i in range(n)], dtype=np.uint32),
         rng.random(total, dtype=np.float32),
     )
     columns["years"] = ArrayColumn(offsets, FixedColumn(np.arange(total, dtype=np.int32)))

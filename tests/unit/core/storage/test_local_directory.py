@@ -3,6 +3,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_read_only_directory_changes_nothing(directory: LocalDirectory) -> None:
     reader = LocalDirectory(directory.location, read_only=True)
     assert bytes(reader.read("x")) == b"1"
     assert reader.list_names("") == ["x"]
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: reader.write_new("y", [b"1"]),
         lambda: reader.create_append("y"),
         lambda: reader.open_append("x"),

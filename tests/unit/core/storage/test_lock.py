@@ -64,11 +64,11 @@ def test_forked_child_may_not_write(directory: LocalDirectory) -> None:
         os.write(writing, message)
         os._exit(0)
     os.waitpid(child, 0)
-    message = os.read(reading, 10_000).decode()
+    told = os.read(reading, 10_000).decode()
     os.close(reading)
     os.close(writing)
-    assert f"process {os.getpid()} opened this database for writing" in message
-    assert f"this process ({child}) was forked from it" in message
+    assert f"process {os.getpid()} opened this database for writing" in told
+    assert f"this process ({child}) was forked from it" in told
     with pytest.raises(DatabaseLockedError):
         WriterLock.acquire(directory)
     lock.release()
