@@ -87,7 +87,7 @@ class Database:
         name: str,
         *,
         embedder: str | Embedder | None = None,
-        language: str = "standard",
+        language: str | None = None,
         **options: Any,
     ) -> Documents:
         """Open or create a collection of texts that embeds and searches them by itself.
@@ -95,8 +95,10 @@ class Database:
         Args:
             name: Of the collection.
             embedder: Name of a plug-in such as ``"minilm"``, or an object with the ``Embedder``
-                protocol; None searches by BM25 only.
-            language: Analyzer of the texts, such as ``"english"``.
+                protocol. None takes the one that the collection was written with; a new
+                collection then has full-text search only.
+            language: Analyzer of the texts, such as ``"english"``; None takes that of the
+                collection, or ``"standard"`` for a new one.
             **options: Further options of ``elanus.documents.Documents.open``.
 
         Raises:

@@ -30,13 +30,14 @@ from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import INDEXES_FOLDER
 from elanus.storage.manifest import IndexEntry
 from elanus.storage.segment_reader import SegmentReader
+from elanus.storage.verification import INDEX_KIND
 from elanus.types import AnyArray
 
 _log = logging.getLogger(__name__)
 
 TEXT_INDEX = "BM25"
 SPARSE_INDEX = "SPARSE"
-_FILE_KIND = "index"
+
 
 IndexT = TypeVar("IndexT")
 Stored = tuple[Mapping[str, Any], dict[str, AnyArray]]
@@ -71,7 +72,7 @@ def write_index(
     written = write_block_file(
         directory,
         join_path(path, file),
-        kind=_FILE_KIND,
+        kind=INDEX_KIND,
         header={"segment": str(segment), "field": index.field, "index": dict(index.header)},
         sections=index.arrays,
     )
@@ -95,7 +96,7 @@ class SegmentIndexes:
         for name, entry in reader.info.indexes.items():
             try:
                 self._files[name] = BlockFile.open(
-                    directory, join_path(path, entry.file), kind=_FILE_KIND, crc=entry.crc
+                    directory, join_path(path, entry.file), kind=INDEX_KIND, crc=entry.crc
                 )
             except CorruptionError as error:
                 _log.warning("%s; the index is derived again", error)

@@ -1,0 +1,35 @@
+"""The command ``elanus``: which commands there are, and how errors reach a person."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import elanus
+from elanus.cli import check, inspect
+
+_COMMANDS = (inspect, check)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="elanus", description="Look after elanus databases.")
+    parser.add_argument("--version", action="version", version=f"elanus {elanus.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True)
+    for module in _COMMANDS:
+        command = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments, sys.stdout)
+    except elanus.ElanusError as error:
+        print(f"elanus: {error}", file=sys.stderr)  # noqa: T201 - the command line's own output
+        return 1
+    return status
