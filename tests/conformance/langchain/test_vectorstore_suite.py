@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from langchain_tests.integration_tests import VectorStoreIntegrationTests
@@ -13,7 +13,7 @@ from langchain_elanus import BM25, ElanusVectorStore
 class StoreSuite(VectorStoreIntegrationTests):
     """The suite over one configuration; subclasses name it."""
 
-    options: dict[str, Any] = {}
+    options: ClassVar[dict[str, Any]] = {}
     in_memory = False
 
     @pytest.fixture
@@ -28,19 +28,19 @@ class TestDenseCosine(StoreSuite):
 
 
 class TestDenseInnerProduct(StoreSuite):
-    options = {"metric": "IP"}
+    options: ClassVar = {"metric": "IP"}
 
 
 class TestDenseL2(StoreSuite):
-    options = {"metric": "L2"}
+    options: ClassVar = {"metric": "L2"}
 
 
 class TestHybridWithBM25(StoreSuite):
-    options = {"sparse": BM25("english")}
+    options: ClassVar = {"sparse": BM25("english")}
 
 
 class TestHybridInMemory(StoreSuite):
-    options = {"sparse": BM25()}
+    options: ClassVar = {"sparse": BM25()}
     in_memory = True
 
 

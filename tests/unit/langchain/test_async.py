@@ -7,12 +7,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.vectorstores import VectorStore
 
-from langchain_elanus import BM25, ElanusVectorStore, SparseVector
+from elanus.plugins import RerankerInfo, ScoreKind
+from langchain_elanus import BM25, ElanusReranker, ElanusVectorStore, SparseVector
 from support.langchain_models import AsyncOnlyEmbeddings, WordSparse
 
 
@@ -146,10 +148,6 @@ async def test_async_context_manager_closes() -> None:
 
 
 async def test_a_blocking_reranker_does_not_block_the_loop() -> None:
-    import numpy as np
-
-    from elanus.plugins import RerankerInfo, ScoreKind
-    from langchain_elanus import ElanusReranker
 
     class Slow:
         info = RerankerInfo(name="slow", score_kind=ScoreKind.LOGIT)

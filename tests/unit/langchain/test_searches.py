@@ -87,9 +87,8 @@ def test_rrf_scores_and_relevance_are_those_of_the_formula() -> None:
 def test_weighted_fusion_by_every_spelling() -> None:
     store = make_store(sparse=BM25())
     expected = store.similarity_search_with_score("query beta", fusion=Weighted(0.3, 0.7))
-    bm25 = dict(
-        (d.id, s) for d, s in store.similarity_search_with_score("query beta", search_mode="bm25")
-    )
+    scored = store.similarity_search_with_score("query beta", search_mode="bm25")
+    bm25 = {d.id: s for d, s in scored}
     first = 0.3 * 1.0 + 0.7 * 2 * math.atan(bm25["a"]) / math.pi
     assert expected[0][1] == pytest.approx(first)
     assert store.similarity_search_with_score("query beta", alpha=0.3) == expected
@@ -144,9 +143,9 @@ def test_bm25_alone_needs_no_embeddings() -> None:
 
 
 def test_a_store_with_nothing_to_search_by_says_so() -> None:
-    with ElanusVectorStore(uri=":memory:") as store:
-        with pytest.raises(InvalidArgumentError, match="nothing to search by"):
-            store.add_texts(["a"])
+    store = ElanusVectorStore(uri=":memory:")
+    with pytest.raises(InvalidArgumentError, match="nothing to search by"):
+        store.add_texts(["a"])
 
 
 def test_search_by_vector_dense_and_sparse() -> None:

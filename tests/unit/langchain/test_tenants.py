@@ -138,6 +138,6 @@ def test_stored_partition_key_holds_for_a_store_that_does_not_name_it(tmp_path: 
 
 
 def test_store_without_partition_key_has_no_tenants() -> None:
-    with ElanusVectorStore(DeterministicFakeEmbedding(size=3), uri=":memory:") as store:
-        with pytest.raises(InvalidArgumentError, match="no partition key"):
-            store.for_tenant("acme")
+    store = ElanusVectorStore(DeterministicFakeEmbedding(size=3), uri=":memory:")
+    with pytest.raises(InvalidArgumentError, match="no partition key"):
+        store.for_tenant("acme")
