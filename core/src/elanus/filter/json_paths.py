@@ -211,25 +211,37 @@ class JsonPathStore:
 
     def _absorb(self, rows: Int64Array, documents: list[Any]) -> None:
         """Shred the top level of decoded rows."""
+        objects = [i for i, document in enumerate(documents) if type(document) is dict]
+        by_signature: dict[tuple[str, ...], list[int]] = {}
+        # Objects with the same keys in the same order, mostly all, are turned into columns at
+        # once; a decoded object has no other columnar form.
+        for i in objects:
+            by_signature.setdefault(tuple(documents[i]), []).append(i)
         by_key: dict[str, tuple[list[int], list[Any]]] = {}
-        kept = documents
-        # A decoded object has no columnar form before it is taken apart, once per row.
-        for i, (row, document) in enumerate(zip(rows.tolist(), documents, strict=True)):
-            if type(document) is not dict:
-                continue
-            for key, value in document.items():
-                entry = by_key.get(key)
-                if entry is None:
-                    entry = by_key[key] = ([], [])
-                entry[0].append(row)
-                entry[1].append(value)
-            kept[i] = _OPAQUE
-        self._root.append(rows, kept)
-        for key, (key_rows, values) in by_key.items():
+        for signature, members in by_signature.items():
+            values_of_keys = zip(*(documents[i].values() for i in members), strict=True)
+            for key, of_key in zip(signature, values_of_keys, strict=True):
+                places, values = by_key.setdefault(key, ([], []))
+                places.extend(members)
+                values.extend(of_key)
+        for i in objects:
+            documents[i] = _OPAQUE
+        self._root.append(rows, documents)
+        for key, (places, values) in by_key.items():
             node = self._top.get(key)
             if node is None:
                 node = self._top[key] = _PathNode()
-            node.append(np.array(key_rows, dtype=np.int64), values)
+            node.append(*_in_row_order(rows, places, values))
+
+
+def _in_row_order(
+    rows: Int64Array, places: list[int], values: list[Any]
+) -> tuple[Int64Array, list[Any]]:
+    at = np.array(places, dtype=np.int64)
+    if (at[1:] < at[:-1]).any():
+        order = np.argsort(at)
+        at, values = at[order], [values[i] for i in order.tolist()]
+    return rows[at], values
 
 
 class _PathNode:
@@ -295,11 +307,15 @@ class _PathNode:
         """Return the node of the elements of arrays, brought up to date with this one."""
         if self._elements is None:
             self._elements = _PathNode()
-        arrays = [(row, c) for row, c in self._unwalked(_ABSENT) if type(c) is list]
+        rows: list[int] = []
+        arrays: list[list[Any]] = []
+        for row, container in self._unwalked(_ABSENT):
+            if type(container) is list:
+                rows.append(row)
+                arrays.append(container)
         if arrays:
-            lengths = [len(array) for _, array in arrays]
-            rows = np.repeat(np.array([row for row, _ in arrays], dtype=np.int64), lengths)
-            self._elements.append(rows, list(chain.from_iterable(a for _, a in arrays)))
+            spread = np.repeat(np.array(rows, dtype=np.int64), list(map(len, arrays)))
+            self._elements.append(spread, list(chain.from_iterable(arrays)))
         return self._elements
 
     def _unwalked(self, key: object) -> Iterable[tuple[int, Any]]:
