@@ -133,6 +133,9 @@ class FieldRef(Node):
 
     name: str
 
+    def __post_init__(self) -> None:
+        _checked_text(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class JsonPath(Node):
@@ -148,7 +151,9 @@ class JsonPath(Node):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", tuple(self.keys))
-        for key in self.keys:
+        for key in (self.field, *self.keys):
+            if isinstance(key, str):
+                _checked_text(key)
             is_place = isinstance(key, int) and not isinstance(key, bool) and key >= 0
             if not isinstance(key, str) and not is_place:
                 raise FilterError(

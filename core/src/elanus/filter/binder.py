@@ -296,18 +296,19 @@ class Binder:
 
     def _contains(self, node: Contains | ContainsAny | ContainsAll) -> Condition:
         what = {Contains: "contains", ContainsAny: "contains_any", ContainsAll: "contains_all"}
+        name = ("json_" if node.arrays_only else "") + what[type(node)]
         if isinstance(node, Contains):
             if not isinstance(node.value, Literal):
-                raise self._scope.error("'contains' takes a constant", node.value)
+                raise self._scope.error(f"'{name}' takes a constant", node.value)
             values: tuple[Constant, ...] = (_constant(node.value.value),)
         else:
-            values = self._list_constant(node.values, what[type(node)])
-        place = self._path(node.operand, what[type(node)])
+            values = self._list_constant(node.values, name)
+        place = self._path(node.operand, name)
         if isinstance(place, TextField) and not node.arrays_only:
             return self._parts_of_text(node, place, values)
         if not isinstance(place, ArrayField | JsonValue):
             raise self._scope.error(
-                f"'{what[type(node)]}' takes an array, got {place.describe()}", node.operand
+                f"'{name}' takes an array, got {place.describe()}", node.operand
             )
         if isinstance(place, ArrayField):
             self._check_elements(place, values, node)

@@ -16,6 +16,7 @@ from elanus.filter.columns import FilterColumns
 from elanus.filter.json_paths import JsonColumn, JsonKind, freeze
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType, any_part
+from elanus.filter.text import constant_to_text
 from elanus.types import BoolArray, Int64Array
 
 
@@ -31,7 +32,7 @@ class JsonValue:
         return ValueType.JSON
 
     def describe(self) -> str:
-        return self.name + "".join(f"[{key!r}]" for key in self.keys)
+        return self.name + "".join(f"[{constant_to_text(key)}]" for key in self.keys)
 
     def load(self, columns: FilterColumns) -> Values:
         return _json_values(self._column(columns))

@@ -144,9 +144,11 @@ def _operator(text: str, operator: str, start: int) -> Token:
 
 def _unexpected(text: str, position: int) -> FilterError:
     character = text[position]
+    message = f"unexpected character {character!r}"
     if character == "`":
-        return FilterError("a backtick is not closed", expression=text, position=position)
-    return FilterError(f"unexpected character {character!r}", expression=text, position=position)
+        message = "a backtick is not closed"
+    hint = 'write keys in brackets: meta["key"]' if character == "." else None
+    return FilterError(message, expression=text, position=position, hint=hint)
 
 
 # --- numbers ----------------------------------------------------------------------------------
@@ -207,7 +209,7 @@ def _string(text: str, written: str, prefix: str, start: int) -> str:
         return _encodable(text, body, start)
     try:
         value = _ESCAPE.sub(_unescape, body)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise FilterError("an escape names no character", expression=text, position=start) from None
     return _encodable(text, value, start)
 

@@ -83,10 +83,11 @@ class _Reader:
             return Not(_joined(Or, self._members(value, where, depth)))
         if key in ("$and", "$or"):
             return _joined(And if key == "$and" else Or, self._members(value, where, depth))
+        if key in _OPERATORS:
+            example = f"{{'year': {{{key!r}: ...}}}}"
+            raise FilterError(f"{where}: expected a key around the operator, as in {example}")
         known = [*_LOGICAL, *_OPERATORS]
-        hint = "an operator on a value stands under a key, as in {'year': {'$gte': 2020}}"
-        near = hint if key in _OPERATORS else None
-        raise FilterError(f"{where}: unknown operator{did_you_mean(key, known)}", hint=near)
+        raise FilterError(f"{where}: unknown operator{did_you_mean(key, known)}")
 
     def _members(self, value: object, where: str, depth: int) -> list[Node]:
         if not isinstance(value, list | tuple) or not value:

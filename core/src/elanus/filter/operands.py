@@ -20,6 +20,7 @@ from elanus.filter.columns import FilterColumns
 from elanus.filter.numbers import Numbers, calculate, constant_numbers
 from elanus.filter.patterns import text_matcher
 from elanus.filter.strings import CodedStrings
+from elanus.filter.text import constant_to_text
 from elanus.schema.batches import Column
 from elanus.types import BoolArray, Int64Array
 
@@ -149,7 +150,7 @@ class ConstantOperand:
         return ValueType.ARRAY if isinstance(self.value, tuple) else ValueType.NUMBER
 
     def describe(self) -> str:
-        shown = repr(self.value)
+        shown = constant_to_text(self.value)
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
         return f"the {'list' if self.type is ValueType.ARRAY else self.type} {shown}"
 

@@ -81,12 +81,12 @@ def _render(node: Node) -> tuple[str, int]:
         case Arithmetic():
             return _render_arithmetic(node)
         case Literal(value):
-            is_negative = isinstance(value, int | float) and _render_constant(value)[0] == "-"
-            return _render_constant(value), _SIGN if is_negative else _ATOM
+            is_negative = isinstance(value, int | float) and constant_to_text(value)[0] == "-"
+            return constant_to_text(value), _SIGN if is_negative else _ATOM
         case FieldRef(name):
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
-            return _render_name(name) + "".join(f"[{_render_constant(k)}]" for k in keys), _ATOM
+            return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
         case Parameter(name):
             return f"{{{name}}}", _ATOM
         case Exists(operand):
@@ -151,13 +151,14 @@ def _render_name(name: str) -> str:
     return name if is_plain_name(name) else "`" + name.replace("`", "``") + "`"
 
 
-def _render_constant(value: Constant) -> str:
+def constant_to_text(value: Constant) -> str:
+    """Return a constant as it stands in an expression."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_render_constant, value))}]"
+        return f"[{', '.join(map(constant_to_text, value))}]"
     if value is None:
         return "null"
     # 1e999 is read as infinity, which has no digits of its own.
