@@ -3,14 +3,12 @@
 The last test asks the documentation of the running Python with the real model.
 """
 
-import fcntl
 import os
 import pty
 import re
 import select
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
@@ -206,6 +204,14 @@ def test_reader_that_stops_reading_ends_the_program_quietly(tmp_path: Path, docs
     assert process.returncode == 1
 
 
+# Only the controlling terminal of a session turns Ctrl-C into a signal.
+IN_TERMINAL = """\
+import fcntl, runpy, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+runpy.run_module("elanus_demo", run_name="__main__")
+"""
+
+
 class Terminal:
     """The program in a real terminal of its own."""
 
@@ -213,14 +219,12 @@ class Terminal:
         more = {"TERM": "xterm-256color", "COLUMNS": str(columns), "NO_COLOR": "1"}
         self._screen, inside = pty.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "elanus_demo", "--embedder", "hash", *arguments],
+            [sys.executable, "-c", IN_TERMINAL, "--embedder", "hash", *arguments],
             env=environment(home, **more),
             stdin=inside,
             stdout=inside,
             stderr=inside,
             start_new_session=True,
-            # Only the controlling terminal of a session turns Ctrl-C into a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(inside)
         self.output = ""
