@@ -50,6 +50,8 @@ std::string active_variant() { return std::string(elanus::variant_name(elanus::a
 }  // namespace
 
 NB_MODULE(_native, module) {
+  // A database that is still open when the interpreter ends is no leak worth a warning.
+  nb::set_leak_warnings(false);
   module.doc() = "Native kernels of elanus. Import `elanus.kernels`, not this module.";
   nb::register_exception_translator(translate_error);
   module.def("available_variants", available_variants,

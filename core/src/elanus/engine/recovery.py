@@ -68,8 +68,9 @@ def create_state(
         next_auto_id=1,
         created=created,
     )
-    commit(context.directory, path, manifest)
+    # The log first: every manifest names a log that exists, so a missing one is always damage.
     wal = WalWriter.create(context.directory, wal_path(path, 1), db_uuid=context.db_uuid, number=1)
+    commit(context.directory, path, manifest)
     state = CollectionState(context, path, manifest, fields, settings)
     state.start([], GrowingSegment(fields, 1), wal)
     return state
@@ -115,8 +116,8 @@ def _open_once(context: EngineContext, path: str) -> CollectionState:
             segment.reader.pin()
     logs = _read_logs(context, path, manifest)
     context.clock.advance(manifest.next_seq - 1)
-    number = logs[-1][0] if logs else manifest.wal_start
-    wal = None if context.read_only else _resume(context, path, number, logs)
+    number, last = logs[-1]
+    wal = None if context.read_only else WalWriter.resume(context.directory, last)
     state.start(sealed, GrowingSegment(fields, number), wal)
     for _, log in logs:
         for frame in log.frames:
@@ -128,9 +129,9 @@ def _open_once(context: EngineContext, path: str) -> CollectionState:
 def _read_logs(
     context: EngineContext, path: str, manifest: Manifest
 ) -> list[tuple[int, WalContents]]:
-    """Return the logs to replay, oldest first, with their numbers."""
+    """Return the logs to replay, oldest first, with their numbers; at least one."""
     numbers = [n for n in list_wals(context.directory, path) if n >= manifest.wal_start]
-    expected = list(range(manifest.wal_start, manifest.wal_start + len(numbers)))
+    expected = list(range(manifest.wal_start, manifest.wal_start + max(len(numbers), 1)))
     if numbers != expected:
         missing = next(n for n in expected if n not in numbers)
         lost = wal_path(path, missing)
@@ -145,11 +146,13 @@ def _read_logs(
             db_uuid=context.db_uuid,
             is_last=number == numbers[-1],
         )
-        if log.salt is None:
+        if log.salt is None and logs:
             # Torn while it was created: the writes of that moment went to the log before it.
             if not context.read_only:
                 context.directory.delete(log.path)
             continue
+        if log.salt is None:
+            raise CorruptionError(f"{log.path}: damaged: its header is gone", path=log.path)
         if log.torn_bytes:
             _log.warning(
                 "%s: %d bytes at the end belong to a write that was never acknowledged; cut",
@@ -158,17 +161,6 @@ def _read_logs(
             )
         logs.append((number, log))
     return logs
-
-
-def _resume(
-    context: EngineContext, path: str, number: int, logs: list[tuple[int, WalContents]]
-) -> WalWriter:
-    """Go on with the last log, or start one."""
-    if logs:
-        return WalWriter.resume(context.directory, logs[-1][1])
-    return WalWriter.create(
-        context.directory, wal_path(path, number), db_uuid=context.db_uuid, number=number
-    )
 
 
 def _replay(state: CollectionState, path: str, frame: StoredFrame) -> None:

@@ -1,11 +1,18 @@
 """Which candidate list reaches a recall?
 
-A ``RecallCurve`` is measured once, when an index is built: sampled rows are searched exactly and
+A ``RecallCurve`` is measured once, when an index is built: sampled queries are answered exactly and
 through the index for a ladder of candidate list sizes. At query time it is a table look-up.
+
+Queries are not rows. A row finds its neighbours easily, because the graph was built around it; a
+question lies between the rows and is harder. So a sampled query is a row moved towards another
+one. With real held-out questions over 100,000 passages (384 dimensions, cosine) a candidate list
+of 64 reached recall 0.952; rows said 0.995, rows moved by ``MIX`` said the same as the questions
+to within 0.01.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,8 +29,9 @@ LIMITS = (1, 10, 100)
 SAMPLE_ROWS = 200
 """Rows searched to measure the curve: a standard error of about 0.006 at recall 0.95, limit 10."""
 SAFETY = 0.15
-"""Share of the allowed misses that is held back: rows are easier to find than held-out queries,
-whose neighbourhoods the graph was not built around."""
+"""Share of the allowed misses that is held back for the error of the sample."""
+MIX = 0.35
+"""How far a sampled row is moved towards another one, as a share of the way."""
 
 IndexSearch = Callable[[Float32Array, int, int], Int64Array]
 """(queries, limit, ef) → row ids of shape ``(nq, limit)``."""
@@ -46,12 +54,16 @@ class RecallCurve:
     ns_per_scanned_row: float
 
     def ef_for(self, recall: float, limit: int) -> int | None:
-        """Return the smallest measured candidate list that reaches ``recall``, or None."""
+        """Return the candidate list that reaches ``recall``, interpolated; None if none does."""
         wanted = recall + SAFETY * (1.0 - recall)
         row, scale = self._row(limit)
+        below, below_recall = 0.0, 0.0
         for ef, reached in zip(LADDER, self.recall[row], strict=True):
             if reached >= wanted:
-                return max(round(ef * scale), limit)
+                step = (wanted - below_recall) / (reached - below_recall) if below else 1.0
+                return max(math.ceil((below + step * (ef - below)) * scale), limit)
+            if reached == reached:
+                below, below_recall = float(ef), reached
         return None
 
     def estimate(self, ef: int, limit: int) -> float:
@@ -89,16 +101,20 @@ def measure_recall(
     """Measure the curve of one index.
 
     Args:
-        rows: float32 ``(n, dim)``: the rows as queries (of unit length for COSINE).
+        rows: float32 ``(n, dim)``; of unit length for COSINE.
         exact: The oracle.
         approximate: The index.
         seed: Which rows are sampled.
 
-    The sampled row finds itself first, which is no feat: it is taken out of both answers.
+    The row that a query was made of finds itself first, which is no feat: it is taken out of both
+    answers.
     """
     n = len(rows)
-    sample = np.sort(np.random.default_rng(seed).choice(n, min(SAMPLE_ROWS, n), replace=False))
-    queries = np.ascontiguousarray(rows[sample])
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.choice(n, min(SAMPLE_ROWS, n), replace=False))
+    others = rng.choice(n, len(sample))
+    # Length does not matter for the order of cosines, so moved rows are not scaled again.
+    queries = np.ascontiguousarray((1 - MIX) * rows[sample] + MIX * rows[others], dtype=np.float32)
     deepest = min(max(LIMITS), n - 1)
     started = time.perf_counter_ns()
     truth = _without_self(exact(queries, deepest + 1), sample, deepest)

@@ -177,9 +177,20 @@ def test_missing_log_is_refused(folder):
     made.insert(papers(1, first=99))
     database.close()
     one(folder, "wal/*.wal").unlink()
-    with elanus.connect(folder) as again:
-        # Nothing says that there was one: its rows are gone, the rest is whole.
-        assert again.collection("papers").count() == 50
+    with elanus.connect(folder) as again, pytest.raises(CorruptionError, match="log is missing"):
+        again.collection("papers")
+
+
+def test_log_torn_at_its_creation_is_ignored(folder):
+    database, _ = write(folder)
+    database.close()
+    log = one(folder, "wal/*.wal")
+    torn = log.with_name(log.name.replace("1.wal", "2.wal"))
+    torn.write_bytes(b"ELAN")
+    for _ in range(2):
+        with elanus.connect(folder) as again:
+            assert again.collection("papers").count() == 50
+    assert not torn.exists()
 
 
 def test_leftovers_of_a_crash_are_swept(folder):
