@@ -50,6 +50,7 @@ _STOP_WORDS = frozenset(
         "using was we what when where which who why will with would you your"
     )
 )
+_LIST_MARKER = re.compile(r"^(?:[-*+\u2022]|\d{1,3}[.)])\s+")
 _SENTENCE_ENDS = (".", "!", "?", ":")
 _STEMMER = Stemmer("english")
 
@@ -177,7 +178,7 @@ def _quote(sentences: list[_Sentence]) -> str:
         for sentence in group:
             if previous is not None and sentence.position > previous + 1:
                 parts.append("...")
-            parts.append(_shortened(sentence.text))
+            parts.append(_as_quoted(sentence.text))
             previous = sentence.position
         quoted = " ".join(parts)
         lead = "" if not passage.title or _names(quoted, passage) else f"{passage.title}: "
@@ -185,7 +186,8 @@ def _quote(sentences: list[_Sentence]) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _shortened(text: str) -> str:
+def _as_quoted(text: str) -> str:
+    text = _LIST_MARKER.sub("", text)
     if len(text) <= _LONGEST_QUOTE:
         return text
     return text[:_LONGEST_QUOTE].rsplit(" ", 1)[0] + " ..."

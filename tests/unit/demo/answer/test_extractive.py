@@ -105,6 +105,11 @@ def test_quote_names_its_heading_unless_it_does_so_itself() -> None:
     assert "".join(pieces) == "Night: Ring it. [1]\n\ntool.ring(bell): Ring twice. [2]"
 
 
+def test_list_marker_is_not_quoted() -> None:
+    vectors = {"rotate key": (1.0, 0.0), "- Rotate a key.": (0.9, math.sqrt(1 - 0.81))}
+    assert answer("rotate key", ["- Rotate a key."], vectors) == "Rotate a key. [1]"
+
+
 def test_unrelated_passages_give_no_answer() -> None:
     vectors = {"rotate key": (1.0, 0.0), "Trees are green.": (0.0, 1.0)}
     assert answer("rotate key", ["Trees are green."], vectors) == NOTHING_FOUND
