@@ -228,7 +228,9 @@ def _compare(
         b = _single(b)
     if _is_single(right, schema) and isinstance(left, Literal) and _is_number(a):
         a = _single(a)
-    if isinstance(a, list) and isinstance(b, list):
+    # Arrays are compared with constants only; those of two fields or paths never match.
+    has_constant = isinstance(left, Literal) or isinstance(right, Literal)
+    if has_constant and isinstance(a, list) and isinstance(b, list):
         return _equal(a, b) if op is CompareOp.EQ else not _equal(a, b)
     same_type = (_is_number(a) and _is_number(b)) or (isinstance(a, str) and isinstance(b, str))
     if not same_type:
@@ -327,8 +329,10 @@ def mongo_operator(name: str, stored: Any, value: Any) -> bool:
             return (stored is not MISSING) == value
         case "$empty":
             return (absent or stored in ("", [])) == value
-    if absent:
-        return False
+    return False if absent else _mongo_present(name, stored, value)
+
+
+def _mongo_present(name: str, stored: Any, value: Any) -> bool:
     match name:
         case "$gt" | "$gte" | "$lt" | "$lte":
             stored, value = _stored(stored), _stored(value)
