@@ -47,6 +47,7 @@ format: setup  ## format and sort imports in place
 	@$(VENV)/python -m tools.format
 
 bench: setup  ## run the benchmarks; ARGS says which
+	@test -f benchmarks/__main__.py || { echo "benchmarks/README.md says how to run each benchmark." >&2; exit 1; }
 	@$(VENV)/python -m benchmarks $(ARGS)
 
 constraints: setup  ## write constraints.txt from what is installed
