@@ -62,7 +62,10 @@ def compare(comparator: Comparator, attribute: str, value: Any) -> Comparison:
             ["a", "c"],
         ),
         (
-            Operation(operator=Operator.NOT, arguments=[compare(C.EQ, "n", 1)]),
+            Operation(
+                operator=Operator.NOT,
+                arguments=[compare(C.EQ, "n", 1)],
+            ),
             {"$not": {"n": {"$eq": 1}}},
             ["b", "c"],
         ),

@@ -144,9 +144,10 @@ class ElanusVectorStore(BasePydanticVectorStore):
         Raises:
             ValueError: The store has no partition key, or is bound to another tenant.
         """
-        self._store.for_tenant(value)
-        arguments = {**self._arguments(), "tenant": value, "database": self._database}
-        return type(self)(**arguments)
+        view = self.model_copy(update={"tenant": value})
+        own = {"_store": self._store.for_tenant(value), "_owns_database": False}
+        view.__pydantic_private__ = {**(self.__pydantic_private__ or {}), **own}
+        return view
 
     @property
     def client(self) -> Any:

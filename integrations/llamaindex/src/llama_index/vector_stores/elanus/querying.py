@@ -140,7 +140,9 @@ def run_query(plan: QueryPlan, sparse: dict[int, float] | None) -> VectorStoreQu
             selection=Selection(
                 filter=plan.options.filter,
                 condition=metadata_filters_to_tree(query.filters, plan.store.field_names),
-                ids=query.node_ids,
+                # VectorStoreIndex.as_retriever() passes the ids of the nodes that it keeps in its
+                # docstore, which is an empty list when the store keeps them all.
+                ids=query.node_ids or None,
                 ref_doc_ids=query.doc_ids,
             ),
             fusion=_fusion_of(plan),
