@@ -91,11 +91,11 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one, in the order of the text."""
-        for attribute in dataclasses.fields(self):
-            value = getattr(self, attribute.name)
+        for name in attribute_names(self):
+            value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
-            elif isinstance(value, tuple) and attribute.name == "terms":
+            elif name == "terms":
                 yield from value
 
 
@@ -320,16 +320,22 @@ class Not(Node):
 def rebuild(node: NodeT, transform: Callable[[Node], Node]) -> NodeT:
     """Return ``node`` with every child replaced by what ``transform`` makes of it."""
     changes: dict[str, Any] = {}
-    for attribute in dataclasses.fields(node):
-        value = getattr(node, attribute.name)
+    for name in attribute_names(node):
+        value = getattr(node, name)
         if isinstance(value, Node):
-            made: object = transform(value)
-        elif isinstance(value, tuple) and attribute.name == "terms":
-            made = tuple(transform(term) for term in value)
-        else:
-            continue
-        changes[attribute.name] = made
+            made = transform(value)
+            if made is not value:
+                changes[name] = made
+        elif name == "terms":
+            changes[name] = tuple(transform(term) for term in value)
     return dataclasses.replace(node, **changes) if changes else node
+
+
+def attribute_names(node: Node) -> tuple[str, ...]:
+    """Return the attributes of a node in declaration order, without its position."""
+    kind: Any = type(node)
+    names: tuple[str, ...] = kind.__match_args__
+    return names
 
 
 def check_tree(node: Node) -> None:
@@ -348,15 +354,18 @@ def check_tree(node: Node) -> None:
             )
         if depth > MAX_DEPTH:
             raise too_deep()
-        for attribute in dataclasses.fields(current):
-            value = getattr(current, attribute.name)
-            if isinstance(value, Node) or attribute.name in _NODE_ATTRIBUTES:
+        for name in attribute_names(current):
+            value = getattr(current, name)
+            is_node = name in _NODE_ATTRIBUTES and not isinstance(current, Literal)
+            if isinstance(value, Node) or is_node:
                 stack.append((value, depth + 1))
-            elif attribute.name == "terms":
+            elif name == "terms":
                 stack.extend((term, depth + 1) for term in value)
 
 
-_NODE_ATTRIBUTES = frozenset({"operand", "left", "right", "low", "high", "pattern", "text", "term"})
+_NODE_ATTRIBUTES = frozenset(
+    {"operand", "left", "right", "low", "high", "value", "values", "pattern", "text", "term"}
+)
 
 
 def too_deep(expression: str = "", position: int | None = None) -> FilterError:

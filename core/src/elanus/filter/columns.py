@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from elanus.filter.json_paths import JsonPathStore
@@ -66,9 +67,7 @@ class ColumnCache:
         with self._lock:
             store = self._strings.get(name)
             if store is None:
-                store = self._strings[name] = StringStore(
-                    lambda start, stop: self._read(name, start, stop)
-                )
+                store = self._strings[name] = StringStore(partial(self._read, name))
             return store
 
     def json_paths(self, name: str) -> JsonPathStore:
@@ -76,9 +75,7 @@ class ColumnCache:
         with self._lock:
             store = self._json_paths.get(name)
             if store is None:
-                store = self._json_paths[name] = JsonPathStore(
-                    lambda start, stop: self._read(name, start, stop)
-                )
+                store = self._json_paths[name] = JsonPathStore(partial(self._read, name))
             return store
 
 

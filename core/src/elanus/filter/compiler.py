@@ -18,7 +18,6 @@ from elanus.filter.ast import (
     JsonPath,
     Literal,
     Node,
-    Parameter,
     check_tree,
 )
 from elanus.filter.binder import Binder
@@ -27,7 +26,7 @@ from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Scope, resolve
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
-from elanus.schema.collection import Schema, did_you_mean
+from elanus.schema.collection import Schema
 from elanus.types import BoolArray, DataType, PrimaryKey
 
 FilterSource = str | Mapping[str, object] | Node
@@ -102,7 +101,8 @@ def compile_filter(
         source: An expression, a dict of conditions, or a tree. None, an empty dict and blank text
             mean no filter.
         schema: What names and types are bound to.
-        params: Values of the parameters ``{name}`` of an expression or tree; each must be used.
+        params: Values of the parameters ``{name}`` of an expression or tree. Others are not
+            looked at, because the filters of one call share them.
         root: JSON field whose keys all names are, such as ``"metadata"``. The root's own name
             still names the field. None: names are fields, or keys of ``$meta`` if the schema is
             dynamic.
@@ -139,12 +139,6 @@ def compile_filter(
 
 def _bind(node: Node, scope: Scope) -> BoundFilter:
     check_tree(node)
-    used = {n.name for n in _walk(node) if isinstance(n, Parameter)}
-    unused = sorted(set(scope.params) - used)
-    if unused:
-        raise FilterError(
-            f"the filter has no parameter {{{unused[0]}}}{did_you_mean(unused[0], sorted(used))}"
-        )
     return BoundFilter(resolve(node, scope), scope)
 
 

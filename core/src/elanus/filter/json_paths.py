@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.errors import FilterError, InternalError
+from elanus.filter.ast import MAX_DEPTH
 from elanus.filter.strings import NO_TEXT, CodedStrings, Codes, ReadRows, StringDictionary
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray, Float64Array, Int64Array
@@ -120,12 +121,14 @@ class JsonColumn:
         return JsonColumn(kinds, ints, floats, strings, self.containers, rows[self.container_rows])
 
 
-def freeze(value: Any) -> Any:
+def freeze(value: Any, depth: int = 0) -> Any:
     """Return a hashable form of a JSON value, equal for equal values as Python sees them."""
+    if depth > MAX_DEPTH:
+        return object()  # no constant is nested so deeply, so that it equals none
     if isinstance(value, list | tuple):
-        return tuple(map(freeze, value))
+        return tuple(freeze(v, depth + 1) for v in value)
     if isinstance(value, dict):
-        return frozenset((key, freeze(v)) for key, v in value.items())
+        return frozenset((key, freeze(v, depth + 1)) for key, v in value.items())
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return to_float(value)
     return value

@@ -61,6 +61,7 @@ def _resolve(node: Node, scope: Scope) -> Node:
 
 
 def _place(name: str, keys: tuple[str | int, ...], node: Node, scope: Scope) -> Node:
+    given = name
     if scope.root is not None and name != scope.root:
         name, keys = scope.root, (name, *keys)
     elif scope.root is None and name not in scope.schema and name != DYNAMIC_FIELD:
@@ -69,6 +70,8 @@ def _place(name: str, keys: tuple[str | int, ...], node: Node, scope: Scope) -> 
         name, keys = DYNAMIC_FIELD, (name, *keys)
     elif name == DYNAMIC_FIELD and not scope.schema.dynamic:
         raise scope.error(f"{DYNAMIC_FIELD} needs a schema with dynamic=True", node)
+    if name == given:
+        return node
     if keys:
         return JsonPath(name, keys, position=node.position)
     return FieldRef(name, position=node.position)

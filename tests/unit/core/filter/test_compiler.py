@@ -11,6 +11,7 @@ from elanus.errors import FilterError
 from elanus.filter import (
     Compare,
     CompareOp,
+    Contains,
     FieldRef,
     JsonPath,
     Literal,
@@ -136,6 +137,10 @@ DYNAMIC = Schema(FIELDS, dynamic=True)
             Compare(CompareOp.LT, FieldRef("title"), 1),  # type: ignore[arg-type]
             "a filter tree holds nodes, got int; write a constant as Literal(...)",
         ),
+        (
+            Contains(FieldRef("tags"), "a"),  # type: ignore[arg-type]
+            "a filter tree holds nodes, got str; write a constant as Literal(...)",
+        ),
         (5, "a filter is an expression, a dict or a tree, got int"),
     ],
 )
@@ -197,7 +202,7 @@ def test_parameters_become_constants() -> None:
     ("params", "message"),
     [
         ({}, "no value for parameter {y}\n  year > {y}\n         ^"),
-        ({"x": 1, "y": 1}, "the filter has no parameter {x}; expected one of 'y'"),
+        ({"yy": 1}, "no value for parameter {y}; did you mean 'yy'?\n  year > {y}\n         ^"),
         (
             {"y": object()},
             "parameter {y}: object cannot be a value of a filter; expected None, bool, int, "

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elanus.errors import FilterError
 from elanus.filter import ColumnCache, FilterColumns, batch_columns, compile_filter
-from elanus.schema.batches import slice_column
+from elanus.schema.batches import slice_column, strings_to_column
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import entities_to_batch
@@ -343,6 +344,25 @@ def test_texts(text: str, rows: list[int]) -> None:
 def test_no_rows(text: str) -> None:
     cache = ColumnCache(lambda name, a, b: slice_column(NULLABLE_ROWS.column(name), a, b))
     assert rows_of(text, NULLABLE, cache.at(0)) == []
+
+
+def json_columns(texts: list[str | None]) -> FilterColumns:
+    column = strings_to_column(texts)
+    return ColumnCache(lambda name, a, b: slice_column(column, a, b)).at(len(texts))
+
+
+def test_deeply_nested_json_equals_no_constant() -> None:
+    deep = "[" * 500 + "]" * 500
+    columns = json_columns([f'{{"k": {deep}}}', '{"k": [[]]}', None])
+    assert rows_of('m["k"] == [[]]', DOCUMENTS, columns) == [1]
+    assert rows_of('json_contains(m["k"], [])', DOCUMENTS, columns) == [1]
+    assert rows_of('m["k"] is null', DOCUMENTS, columns) == [2]
+
+
+def test_json_too_deep_to_decode_is_an_error() -> None:
+    columns = json_columns(["[" * 5000 + "]" * 5000])
+    with pytest.raises(FilterError, match="rows 0 to 1 is nested too deeply"):
+        rows_of('m["k"] == 1', DOCUMENTS, columns)
 
 
 def test_each_json_row_is_read_once_while_rows_grow() -> None:
