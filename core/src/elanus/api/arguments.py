@@ -81,24 +81,63 @@ class Leg:
     recall: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FilterScope:
-    """How filters of one call are read."""
+MAX_KNOWN_FILTERS = 256
+"""Filter texts whose bound form a collection remembers."""
 
-    schema: Schema
-    params: Mapping[str, Any] | None = None
-    root: str | None = None
 
-    def bind(self, *filters: Filter | None) -> tuple[BoundFilter, ...]:
-        """Return the filters that restrict anything, bound to the schema."""
-        bound = (
-            compile_filter(f, self.schema, params=self.params, root=self.root) for f in filters
-        )
+class FilterReader:
+    """Reads filters for one schema and remembers texts: programs ask the same few again.
+
+    Safe from many threads.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._known: dict[tuple[str, str | None], BoundFilter | None] = {}
+
+    def bind(
+        self,
+        *filters: Filter | None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> tuple[BoundFilter, ...]:
+        """Return the filters that restrict anything, bound to the schema.
+
+        Raises:
+            FilterError: A filter cannot be read, or does not fit the schema.
+        """
+        bound = (self._bind(f, params, root) for f in filters if f is not None)
         return tuple(b for b in bound if b is not None)
+
+    def _bind(
+        self, source: Filter, params: Mapping[str, Any] | None, root: str | None
+    ) -> BoundFilter | None:
+        if not isinstance(source, str) or params:
+            return compile_filter(source, self._schema, params=params, root=root)
+        key = (source, root)
+        if key not in self._known:
+            made = compile_filter(source, self._schema, root=root)
+            if len(self._known) >= MAX_KNOWN_FILTERS:
+                self._known.clear()
+            self._known[key] = made
+            return made
+        return self._known.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What reading a request needs to know about its collection."""
+
+    fields: FieldViews
+    filters: FilterReader
+
+    @property
+    def schema(self) -> Schema:
+        return self.fields.schema
 
 
 def search_requests(
-    fields: FieldViews,
+    context: RequestContext,
     leg: Leg,
     *,
     limit: int,
@@ -110,13 +149,14 @@ def search_requests(
     Query vectors of a dense field are one request; every text or sparse vector is its own.
     """
     check_options(options)
-    schema = fields.schema
+    schema = context.schema
     field = schema.field(leg.field) if leg.field else _default_field(schema, leg.data)
-    scope = FilterScope(schema, options.get("params"), options.get("root"))
-    filters = scope.bind(leg.filter)
+    filters = context.filters.bind(
+        leg.filter, params=options.get("params"), root=options.get("root")
+    )
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    queries, is_single = _queries(fields, field, leg.data, options)
+    queries, is_single = _queries(context.fields, field, leg.data, options)
     shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
     requests = [
         _request((LegRequest(field, query, limit + offset, filters),), shape, RRF())
@@ -126,7 +166,7 @@ def search_requests(
 
 
 def hybrid_request(
-    fields: FieldViews,
+    context: RequestContext,
     legs: Sequence[Leg],
     *,
     fusion: Fusion | None,
@@ -137,7 +177,7 @@ def hybrid_request(
 ) -> SearchRequest:
     """Return the request of ``Collection.hybrid_search``."""
     check_options(options)
-    schema = fields.schema
+    schema = context.schema
     if not legs:
         raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
     if fusion is not None and not isinstance(fusion, RRF | Weighted):
@@ -146,18 +186,19 @@ def hybrid_request(
         )
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    scope = FilterScope(schema, options.get("params"), options.get("root"))
     parsed = []
     for leg in legs:
         if not isinstance(leg, Leg):
             raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
         field = schema.field(leg.field)
         leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
-        queries, _ = _queries(fields, field, leg.data, leg_options)
+        queries, _ = _queries(context.fields, field, leg.data, leg_options)
         (query,) = _one_query(field, queries)
         depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit
         check_page(min(depth, MAX_LIMIT) if leg.limit is None else depth, 0)
-        filters = scope.bind(leg.filter, filter)
+        filters = context.filters.bind(
+            leg.filter, filter, params=options.get("params"), root=options.get("root")
+        )
         parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters))
     shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
     return _request(tuple(parsed), shape, fusion or RRF())

@@ -10,8 +10,9 @@ import numpy as np
 
 from elanus.api.arguments import (
     Filter,
-    FilterScope,
+    FilterReader,
     Leg,
+    RequestContext,
     SearchOptions,
     hybrid_request,
     search_requests,
@@ -56,9 +57,10 @@ class Collection:
     snapshot: it sees each write wholly or not at all.
     """
 
-    def __init__(self, engine: CollectionEngine, *, read_only: bool = False) -> None:
+    def __init__(self, engine: CollectionEngine) -> None:
         self._engine = engine
-        self._read_only = read_only
+        self._filters = FilterReader(engine.schema)
+        self._context = RequestContext(engine.fields, self._filters)
 
     @property
     def name(self) -> str:
@@ -137,7 +139,7 @@ class Collection:
             raise InvalidArgumentError("delete: pass either ids or a filter")
         if ids is not None:
             return self._engine.delete(primary_keys(self.schema.primary, _as_ids(ids)))
-        bound = FilterScope(self.schema, params, root).bind(filter)
+        bound = self._filters.bind(filter, params=params, root=root)
         if not bound:
             raise InvalidArgumentError(
                 "delete: an empty filter would delete everything; say so with a filter such as "
@@ -186,7 +188,7 @@ class Collection:
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
-        bound = FilterScope(self.schema, params, root).bind(filter)
+        bound = self._filters.bind(filter, params=params, root=root)
         request = EntityRequest(self._output(output), bound, limit, offset)
         return query_entities(self.schema, self._engine.snapshot().sources, request)
 
@@ -198,7 +200,7 @@ class Collection:
         root: str | None = None,
     ) -> int:
         """Return how many entities pass the filter; without one, how many there are."""
-        bound = FilterScope(self.schema, params, root).bind(filter)
+        bound = self._filters.bind(filter, params=params, root=root)
         return count_entities(self._engine.snapshot().sources, bound)
 
     def search(
@@ -237,7 +239,7 @@ class Collection:
         """
         leg = Leg(field or "", data, filter=filter)
         requests, is_single = search_requests(
-            self._engine.fields, leg, limit=limit, output=output, options=options
+            self._context, leg, limit=limit, output=output, options=options
         )
         sources = self._engine.snapshot().sources
         results = [r for request in requests for r in search(self.schema, sources, request)]
@@ -268,7 +270,7 @@ class Collection:
             each leg.
         """
         request = hybrid_request(
-            self._engine.fields,
+            self._context,
             legs,
             fusion=fusion,
             limit=limit,
