@@ -25,12 +25,10 @@ from support.silent_progress import SilentProgress
 BROAD_PART = frozenset(
     re.findall(
         r"\w+",
-        "argparse array ast asyncio base64 bisect calendar cmd codecs collections concurrent "
-        "configparser contextlib copy csv datetime decimal difflib email enum fractions functools "
-        "glob hashlib heapq html http io ipaddress json logging mailbox multiprocessing os "
-        "pathlib pickle queue random re sched shutil signal socket sqlite3 ssl statistics string "
-        "subprocess tempfile textwrap threading time timeit trace types typing unittest urllib "
-        "uuid weakref zipfile",
+        "argparse asyncio base64 bisect calendar collections concurrent configparser contextlib "
+        "copy csv datetime enum functools glob graphlib hashlib heapq http io json "
+        "multiprocessing operator os pathlib queue sched shutil signal socket statistics string "
+        "subprocess tempfile textwrap threading time timeit types uuid weakref",
     )
 )
 
@@ -296,7 +294,7 @@ def test_questions_about_python_cite_the_right_module_among_the_first_three(
     with open_store(tmp_path / "db", load_embedder("minilm"), reset=False) as store:
         report = sync(listing, store, SilentProgress())
         assert report.skipped == ()
-        assert report.num_embedded > 2000
+        assert report.num_embedded > 1000
         cited = {
             question: [passage.file for passage in store.search(question, 3).passages]
             for question in expected
