@@ -14,6 +14,7 @@ Readers take none of them: they read ``CollectionState.snapshot``, which is repl
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,11 +32,13 @@ from elanus.engine.snapshot import Snapshot
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import ClosedError
+from elanus.errors import ClosedError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.collection import Schema
 from elanus.schema.validation import Entities
 from elanus.types import PrimaryKey
+
+_log = logging.getLogger(__name__)
 
 MAX_FROZEN = 3
 """Memtables that may wait for their flush before a writer helps: a bound on memory."""
@@ -239,11 +242,15 @@ class CollectionEngine:
         """Close the files; with ``flush`` a large memtable becomes a segment first. Idempotent."""
         if self._state.closed:
             return
-        if flush and not self._context.read_only and self._state.can_write:
-            if self._state.unflushed_rows() >= CLOSE_FLUSH_ROWS:
-                self._state.freeze()
-            self._flush.run()
-        self._state.close()
+        try:
+            if flush and not self._context.read_only and self._state.can_write:
+                if self._state.unflushed_rows() >= CLOSE_FLUSH_ROWS:
+                    self._state.freeze()
+                self._flush.run()
+        except StorageError as error:
+            _log.warning("%s: not flushed at closing, the log has every row: %s", self.name, error)
+        finally:
+            self._state.close()
 
     def _submit_flush(self) -> None:
         self._context.maintenance.submit(
