@@ -25,60 +25,67 @@ class Ranked:
     legs: tuple[LegScore, ...]
 
 
-def rank_single(field: Field, found: Sequence[Found]) -> list[Ranked]:
-    """Return the candidates of a single leg; their metric's value is the score."""
+def rank_single(field: Field, found: Sequence[Found], page: slice) -> list[Ranked]:
+    """Return a page of the candidates of a single leg; their metric's value is the score."""
     metric = field.metric_type
     ranked = []
-    for rank, row in enumerate(found, 1):
+    for rank, row in enumerate(found[page], (page.start or 0) + 1):
         score = user_score(metric, row.distance)
         ranked.append(Ranked(row, score, (LegScore(field.name, metric, rank, score, score),)))
     return ranked
 
 
-def fuse(fusion: Fusion, legs: Sequence[LegRequest], lists: Sequence[list[Found]]) -> list[Ranked]:
-    """Join the legs' candidates, best first.
+def fuse(
+    fusion: Fusion, legs: Sequence[LegRequest], lists: Sequence[list[Found]], page: slice
+) -> list[Ranked]:
+    """Join the legs' candidates; return a page of the result, best first.
 
     Raises:
         InvalidArgumentError: The number or names of the weights do not fit the legs.
     """
     fields = [leg.field for leg in legs]
     weights = leg_weights(fusion, fields)
-    places: dict[tuple[int, int], list[int | None]] = {}
+    scores: dict[tuple[int, int], float] = {}
     rows: dict[tuple[int, int], Found] = {}
-    for leg, found in enumerate(lists):
-        for rank, row in enumerate(found):
+    for field, weight, found in zip(fields, weights, lists, strict=True):
+        for rank, row in enumerate(found, 1):
+            part = _contribution(fusion, field, weight, rank, row.distance)
+            scores[row.place] = scores.get(row.place, 0.0) + part
             rows.setdefault(row.place, row)
-            places.setdefault(row.place, [None] * len(legs))[leg] = rank
-    ranked = [
-        _rank_one(fusion, fields, weights, lists, rows[place], ranks)
-        for place, ranks in places.items()
+    order = sorted(rows, key=lambda place: (-scores[place], rows[place].pk))[page]
+    # Only what is returned is explained: most candidates are not.
+    ranks = [{row.place: rank for rank, row in enumerate(found, 1)} for found in lists]
+    return [
+        Ranked(
+            rows[place],
+            scores[place],
+            tuple(
+                _leg_score(fusion, field, weight, found, places.get(place))
+                for field, weight, found, places in zip(fields, weights, lists, ranks, strict=True)
+            ),
+        )
+        for place in order
     ]
-    ranked.sort(key=lambda r: (-r.score, r.found.pk))
-    return ranked
 
 
-def _rank_one(
-    fusion: Fusion,
-    fields: Sequence[Field],
-    weights: Sequence[float],
-    lists: Sequence[list[Found]],
-    row: Found,
-    ranks: Sequence[int | None],
-) -> Ranked:
-    scores: list[LegScore] = []
-    for field, weight, found, rank in zip(fields, weights, lists, ranks, strict=True):
-        metric = field.metric_type
-        if rank is None:
-            scores.append(LegScore(field.name, metric, None, None, 0.0))
-            continue
-        distance = found[rank].distance
-        if isinstance(fusion, RRF):
-            part = weight / (fusion.k + rank + 1)
-        else:
-            sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
-            part = weight * unit_score(metric, distance, is_sparse=sparse)
-        scores.append(LegScore(field.name, metric, rank + 1, user_score(metric, distance), part))
-    return Ranked(row, sum(s.contribution for s in scores), tuple(scores))
+def _leg_score(
+    fusion: Fusion, field: Field, weight: float, found: Sequence[Found], rank: int | None
+) -> LegScore:
+    """Return what a leg says about a row that it found at ``rank``, from 1, or did not find."""
+    metric = field.metric_type
+    if rank is None:
+        return LegScore(field.name, metric, None, None, 0.0)
+    distance = found[rank - 1].distance
+    part = _contribution(fusion, field, weight, rank, distance)
+    return LegScore(field.name, metric, rank, user_score(metric, distance), part)
+
+
+def _contribution(fusion: Fusion, field: Field, weight: float, rank: int, distance: float) -> float:
+    """Return what a leg adds to the score of a row that it found at this rank."""
+    if isinstance(fusion, RRF):
+        return weight / (fusion.k + rank)
+    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
+    return weight * unit_score(field.metric_type, distance, is_sparse=is_sparse)
 
 
 def leg_weights(fusion: Fusion, fields: Sequence[Field]) -> list[float]:

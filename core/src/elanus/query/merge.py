@@ -7,7 +7,7 @@ rows are split into segments.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,8 @@ MOST_TIES = 1_024
 """Equally near rows that are looked at beyond the limit to order them by primary key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One row in a ranked list.
+class Found(NamedTuple):
+    """One row in a ranked list. A tuple, because a search makes hundreds of them.
 
     Attributes:
         source: Number of the source in the snapshot.

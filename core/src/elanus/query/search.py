@@ -75,18 +75,17 @@ def search(
         watch.stage("filter")
         plan, candidates = _run_leg(sources, leg, allowed[leg.filters])
         watch.stage("candidates")
-
         plans.append(plan)
         leg_lists.append([merge(found, leg.limit, keys) for found in candidates])
         watch.stage("merge")
     results = []
+    page = slice(request.offset, request.offset + request.limit)
     for query in range(max(len(lists) for lists in leg_lists)):
         lists = [per_query[query] for per_query in leg_lists]
         if len(request.legs) == 1:
-            ranked = rank_single(request.legs[0].field, lists[0])
+            ranked = rank_single(request.legs[0].field, lists[0], page)
         else:
-            ranked = fuse(request.fusion, request.legs, lists)
-        ranked = ranked[request.offset : request.offset + request.limit]
+            ranked = fuse(request.fusion, request.legs, lists, page)
         watch.stage("merge")
         hits = _hits(schema, sources, request, ranked)
         watch.stage("project")
