@@ -261,11 +261,12 @@ def _multiply(left: Int64Array, right: Int64Array) -> tuple[Int64Array, BoolArra
     product = left * right
     if _largest(left) * _largest(right) <= _MAX:
         return product, None
-    # Dividing back finds a wrapped product, but for -1 * _MIN, which wraps onto itself.
+    # Dividing back finds a wrapped product. That of -1 and _MIN wraps onto _MIN, which nothing
+    # divides by -1; 0 in its place is not what was multiplied either.
     divisor = np.where(left == 0, 1, left)
     is_edge = (left == -1) & (right == _MIN)
     quotient = _truncated(np.where(is_edge, 0, product), divisor)
-    return product, ((left == 0) | (quotient == right)) & ~is_edge
+    return product, (left == 0) | (quotient == right)
 
 
 def _divide(left: Int64Array, right: Int64Array) -> tuple[Int64Array, BoolArray | None]:

@@ -143,7 +143,10 @@ JSON_ROWS = batch_columns(
         # What is missing or of another type is no match, so the negation matches it.
         ('not m["k"] == 1', [1, 2, 3, 6, 7, 8]),
         ('m["k"] != 1', [7]),
+        ('m["k"] != "x"', [1]),
         ('m["k"] not in [1]', [1, 2, 3, 6, 7, 8]),
+        # Without a number there is nothing to calculate, and the division is not reached.
+        ('not m["k"] / 0 == 1', [1, 2, 3, 6, 8]),
         ({"k": {"$ne": 1}}, [1, 2, 3, 6, 7, 8]),
         ({"k": {"$nin": [1, "1"]}}, [2, 3, 6, 7, 8]),
         # null is there, but null.
@@ -251,6 +254,7 @@ NUMBER_ROWS = batch_columns(
         ("i * 2 == 14", [3]),
         ("not i * 2 == 14", [2, 4, 5]),
         ("i * -1 > 0", [4]),
+        ("not -1 * i > 0", [0, 2, 3, 5]),
         ("not i * -1 > 0", [0, 2, 3, 5]),
         ("t * t == 16384", [1]),
         # Integers divide towards zero; the remainder has the sign of the dividend.
@@ -380,6 +384,38 @@ def test_each_json_row_is_read_once_while_rows_grow() -> None:
         found = [rows_of(query, DOCUMENTS, cache.at(num_rows)) for query in queries]
         assert found == [[row for row in rows if row < num_rows] for rows in expected]
     assert reads == [(0, 2), (2, 5), (5, 9)]
+
+
+def test_columns_that_are_views_into_longer_ones() -> None:
+    def read(name: str, start: int, stop: int) -> Any:
+        return slice_column(TEXT_ROWS.column(name), start + 1, stop + 1)
+
+    columns = ColumnCache(read).at(3)
+    assert rows_of("array_contains(tags, 'x')", TEXTS, columns) == [2]
+    assert rows_of("tags[0] == 'y'", TEXTS, columns) == [1]
+    assert rows_of("tags == ['x']", TEXTS, columns) == [2]
+    assert rows_of("id > 'b'", TEXTS, columns) == [1, 2]
+
+    def read_numbers(name: str, start: int, stop: int) -> Any:
+        return slice_column(NULLABLE_ROWS.column(name), start + 3, stop + 3)
+
+    numbers = ColumnCache(read_numbers).at(1)
+    assert rows_of("array_contains(a, 3)", NULLABLE, numbers) == [0]
+    assert rows_of("array_contains(a, 1)", NULLABLE, numbers) == []
+    assert rows_of("a[0] == 3 and a == [3]", NULLABLE, numbers) == [0]
+
+
+def test_older_snapshots_of_objects_with_mixed_keys() -> None:
+    texts: list[str | None] = ['{"k":[1],"a":1}', '{"k":[2]}', '{"k":[3],"a":1}', '{"k":[4]}']
+    column = strings_to_column(texts)
+    cache = ColumnCache(lambda name, a, b: slice_column(column, a, b))
+    for num_rows in (4, 3, 2, 1):
+        columns = cache.at(num_rows)
+        expected = list(range(num_rows))
+        assert rows_of('json_contains_any(m["k"], [1, 2, 3, 4])', DOCUMENTS, columns) == expected
+        assert rows_of('m["k"] == [2] or m["k"] == [4]', DOCUMENTS, columns) == [
+            row for row in (1, 3) if row < num_rows
+        ]
 
 
 def test_many_threads_share_one_cache_while_rows_grow() -> None:
