@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 from langchain_core.callbacks import Callbacks
-from langchain_core.cross_encoders import BaseCrossEncoder
 from langchain_core.documents import Document
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.runnables import run_in_executor
@@ -19,6 +18,12 @@ from elanus.documents import reranker_relevance
 from elanus.plugins import Reranker, RerankerInfo, ScoreKind, get_reranker
 
 Float32Array = NDArray[np.float32]
+
+
+class CrossEncoder(Protocol):
+    """What LangChain calls ``BaseCrossEncoder``, wherever a version of it keeps that class."""
+
+    def score(self, text_pairs: list[tuple[str, str]]) -> list[float]: ...
 
 
 class ElanusReranker(BaseDocumentCompressor):
@@ -37,7 +42,7 @@ class ElanusReranker(BaseDocumentCompressor):
         arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid", frozen=True
     )
 
-    model: str | BaseCrossEncoder | Annotated[Reranker, SkipValidation] = "lexical"
+    model: str | Annotated[Reranker | CrossEncoder, SkipValidation] = "lexical"
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
     top_n: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=32, ge=1)
@@ -46,9 +51,10 @@ class ElanusReranker(BaseDocumentCompressor):
     @cached_property
     def reranker(self) -> Reranker:
         """The plug-in that scores."""
-        if isinstance(self.model, BaseCrossEncoder):
-            return _CrossEncoderAsReranker(self.model, self.batch_size, self.score_kind)
-        return get_reranker(self.model, **self.model_kwargs)
+        model = self.model
+        if isinstance(model, str) or hasattr(model, "info"):
+            return get_reranker(cast("str | Reranker", model), **self.model_kwargs)
+        return _CrossEncoderAsReranker(model, self.batch_size, self.score_kind)
 
     def rank(self, query: str, texts: Sequence[str]) -> list[tuple[int, float, float]]:
         """Return position, score and relevance in [0, 1] of the best texts, best first.
@@ -90,7 +96,7 @@ def _with_score(document: Document, score: float) -> Document:
 class _CrossEncoderAsReranker:
     """A LangChain cross-encoder with the interface of a plug-in."""
 
-    def __init__(self, encoder: BaseCrossEncoder, batch_size: int, kind: ScoreKind) -> None:
+    def __init__(self, encoder: CrossEncoder, batch_size: int, kind: ScoreKind) -> None:
         self._encoder = encoder
         self._batch_size = batch_size
         self._info = RerankerInfo(name=type(encoder).__name__, score_kind=kind)
