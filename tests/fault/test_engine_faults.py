@@ -7,13 +7,13 @@ every n; then the database is opened again from what the medium holds.
 import errno
 
 import pytest
-from support.builders import paper_schema, papers
-from support.fault_directory import FaultDirectory
 
 from elanus.engine.database import DatabaseEngine
 from elanus.errors import ElanusError, StorageError
 from elanus.query.entities import EntityRequest, query_entities
 from elanus.storage.memory_directory import MemoryDirectory
+from support.builders import paper_schema, papers
+from support.fault_directory import FaultDirectory
 
 STRIDE = 4
 """Each of the runs below takes every fourth step, from another first one: together all of them."""
@@ -89,7 +89,12 @@ def test_the_sequence_itself():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "error", "lasting"),
-    [(0, errno.EIO, False), (1, errno.EIO, True), (2, errno.ENOSPC, False), (3, errno.ENOSPC, True)],
+    [
+        (0, errno.EIO, False),
+        (1, errno.EIO, True),
+        (2, errno.ENOSPC, False),
+        (3, errno.ENOSPC, True),
+    ],
 )
 def test_every_failing_step(first, error, lasting):
     step, finished = first, False

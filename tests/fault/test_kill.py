@@ -1,4 +1,4 @@
-"""A process killed in the middle of loading loses no acknowledged row, and no batch is half there."""
+"""A load that is killed loses no acknowledged row, and no batch is half there."""
 
 import os
 import random
@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
-from support.builders import paper_schema, papers
 
 import elanus
+from support.builders import paper_schema, papers
 
 BATCH = 7
 LOADER = """

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.builders import paper_schema, papers
-from support.oracle import bm25_scores, nearest
 
 import elanus
 from elanus.errors import EntityExistsError
+from support.builders import paper_schema, papers
+from support.oracle import bm25_scores, nearest
 
 KEYS = st.integers(0, 11)
 BATCHES = st.lists(st.tuples(KEYS, st.integers(0, 3)), min_size=1, max_size=6)
@@ -95,7 +95,8 @@ class CollectionModel(RuleBasedStateMachine):
         assert self.collection.count() == len(model)
         stored = self.collection.query(output=["title", "year", "meta"])
         wanted = [
-            {name: model[k][name] for name in ("title", "year", "meta", "id")} for k in sorted(model)
+            {name: model[key][name] for name in ("title", "year", "meta", "id")}
+            for key in sorted(model)
         ]
         assert stored == wanted
         near = nearest("COSINE", QUERY, {k: r["dense"] for k, r in model.items()}, 5)
@@ -106,7 +107,5 @@ class CollectionModel(RuleBasedStateMachine):
         assert found == {k: pytest.approx(s, rel=1e-5) for k, s in scores.items()}
 
 
-CollectionModel.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None
-)
+CollectionModel.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestCollectionModel = CollectionModel.TestCase

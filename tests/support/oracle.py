@@ -34,7 +34,10 @@ def nearest(
 
 
 def bm25_scores(
-    query: Sequence[str], documents: Mapping[object, Sequence[str]], k1: float = 1.2, b: float = 0.75
+    query: Sequence[str],
+    documents: Mapping[object, Sequence[str]],
+    k1: float = 1.2,
+    b: float = 0.75,
 ) -> dict[object, float]:
     """Return the BM25 score of every document that shares a term with the query."""
     total = sum(len(d) for d in documents.values())

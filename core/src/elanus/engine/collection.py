@@ -26,16 +26,16 @@ from elanus.engine.context import EngineContext
 from elanus.engine.flush import MemtableFlush
 from elanus.engine.index_builder import IndexBuilder
 from elanus.engine.ingest import Ingest
-from elanus.engine.maintenance import Checkpoint, Priority
+from elanus.engine.maintenance import Checkpoint, Job, Priority
 from elanus.engine.recovery import create_state, open_state
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import ClosedError, StorageError
+from elanus.errors import ClosedError, ElanusError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.collection import Schema
-from elanus.schema.validation import Entities
+from elanus.schema.validation import Entities, check_defaults
 from elanus.types import PrimaryKey
 
 _log = logging.getLogger(__name__)
@@ -110,7 +110,12 @@ class CollectionEngine:
         schema: Schema,
         properties: Mapping[str, Any],
     ) -> CollectionEngine:
-        """Create the files of a new collection; the catalog does not name it yet."""
+        """Create the files of a new collection; the catalog does not name it yet.
+
+        Raises:
+            SchemaError: A default does not fit its field, or an analyzer is unknown.
+        """
+        check_defaults(schema)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         state = create_state(context, collection, name, schema, properties, created)
         return cls(context, state, name)
@@ -253,9 +258,7 @@ class CollectionEngine:
             self._state.close()
 
     def _submit_flush(self) -> None:
-        self._context.maintenance.submit(
-            Priority.FLUSH, f"flush {self._state.path}", self._background_flush
-        )
+        self._submit(Priority.FLUSH, "flush", self._background_flush)
 
     def _schedule(self) -> None:
         if self._state.num_frozen():
@@ -264,9 +267,7 @@ class CollectionEngine:
 
     def _background_flush(self, checkpoint: Checkpoint) -> None:
         self._flush.run()
-        self._context.maintenance.submit(
-            Priority.COMPACT, f"compact {self._state.path}", self._background_compaction
-        )
+        self._submit(Priority.COMPACT, "compact", self._background_compaction)
         self._submit_index_build()
 
     def _background_compaction(self, checkpoint: Checkpoint) -> None:
@@ -274,9 +275,18 @@ class CollectionEngine:
             self._submit_index_build()
 
     def _submit_index_build(self) -> None:
-        self._context.maintenance.submit(
-            Priority.INDEX, f"index {self._state.path}", self._index_builder.run
-        )
+        self._submit(Priority.INDEX, "index", self._index_builder.run)
+
+    def _submit(self, priority: Priority, what: str, job: Job) -> None:
+        def unless_dropped(checkpoint: Checkpoint) -> None:
+            try:
+                job(checkpoint)
+            except ElanusError:
+                # Its files went away under it: the collection was dropped meanwhile.
+                if not self._state.closed:
+                    raise
+
+        self._context.maintenance.submit(priority, f"{what} {self._state.path}", unless_dropped)
 
     def _check_open(self) -> None:
         if self._state.closed:

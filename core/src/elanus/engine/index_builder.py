@@ -6,11 +6,13 @@ so nobody waits for a build; a segment that is small enough to scan never gets o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.state import CollectionState
+from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.registry import AUTO, index_type
 
@@ -38,29 +40,34 @@ class IndexBuilder:
     def _next(self) -> tuple[SealedSegment, str] | None:
         for segment in sorted(self._state.sealed(), key=lambda s: s.num_rows):
             for field in segment.fields.dense:
-                if self._wanted(segment, field) != segment.indexes.vectors(field).index_type:
+                if not self._is_current(segment, field):
                     return segment, field
         return None
 
-    def _wanted(self, segment: SealedSegment, field: str) -> str:
-        """Return the index type that a field of a segment should have."""
+    def _is_current(self, segment: SealedSegment, field: str) -> bool:
+        kind, params = self._wanted(segment, field)
+        if segment.indexes.vectors(field).index_type != kind.name:
+            return False
+        entry = segment.info.indexes.get(field)
+        return entry is None or dict(entry.params) == dict(params)
+
+    def _wanted(
+        self, segment: SealedSegment, field: str
+    ) -> tuple[VectorIndexType, Mapping[str, Any]]:
+        """Return the index type and parameters that a field of a segment should have."""
         choice = self._state.settings.index(field)
-        if choice.type == AUTO and segment.num_rows < MIN_INDEXED_ROWS:
-            return FlatIndex.index_type
-        return index_type(choice.type).name
+        is_small = choice.type == AUTO and segment.num_rows < MIN_INDEXED_ROWS
+        kind = index_type(FlatIndex.index_type if is_small else choice.type)
+        return kind, kind.parse_params(choice.params)
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
-        wanted = self._wanted(segment, field)
-        choice = self._state.settings.index(field)
-        kind = index_type(wanted)
-        params = kind.parse_params(choice.params)
+        kind, params = self._wanted(segment, field)
         index = kind.build(segment.indexes.rows(field), params, checkpoint=checkpoint)
         indexes = dict(segment.info.indexes)
-        if wanted == FlatIndex.index_type:
+        if kind.name == FlatIndex.index_type:
             indexes.pop(field, None)
         else:
-            header, arrays = index.to_arrays()
-            file = IndexFile(field, wanted, params, header, arrays)
+            file = IndexFile(field, kind.name, params, *index.to_arrays())
             indexes[field] = write_index(
                 self._state.directory, self._state.path, segment.info.uuid, file
             )

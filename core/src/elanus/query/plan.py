@@ -79,7 +79,8 @@ def plan_dense(
     rows = index.num_rows
     if allowed == 0:
         return SourceStep(source, rows, 0, "skip")
-    chosen = ef if ef is not None else index.ef_for(recall, limit)
+    # A measured curve may reach 1.0 on its sample; only a scan promises it.
+    chosen = ef if ef is not None or recall >= 1.0 else index.ef_for(recall, limit)
     if chosen is None or limit >= allowed:
         return SourceStep(source, rows, allowed, "scan")
     cost = index.cost

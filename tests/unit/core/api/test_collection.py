@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from support.builders import paper_schema, papers
-from support.oracle import bm25_scores, nearest, rrf
 
 import elanus
 from elanus.errors import (
@@ -19,6 +17,8 @@ from elanus.errors import (
     PluginNotInstalledError,
     ReadOnlyError,
 )
+from support.builders import paper_schema, papers
+from support.oracle import bm25_scores, nearest, rrf
 
 QUERY = [0.3, -1.0, 0.5, 0.2]
 

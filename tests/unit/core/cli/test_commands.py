@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from support.builders import paper_schema, papers
 
 import elanus
 from elanus.cli.main import main
+from support.builders import paper_schema, papers
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-from support.builders import paper_schema, papers
 
 import elanus
 from elanus.errors import EntityExistsError
+from support.builders import paper_schema, papers
 
 BATCH = 8
 QUERY = [0.3, -1.0, 0.5, 0.2]

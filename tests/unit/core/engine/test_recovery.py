@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from support.builders import paper_schema, papers
 
 import elanus
 from elanus.errors import CorruptionError, DatabaseLockedError, StateError
+from support.builders import paper_schema, papers
 
 QUERY = [0.3, -1.0, 0.5, 0.2]
 
@@ -211,7 +211,13 @@ def test_leftovers_of_a_crash_are_swept(folder):
 
 def test_second_process_is_refused_with_the_pid_of_the_first(folder):
     database, _ = write(folder)
-    script = "import sys, elanus\ntry:\n    elanus.connect(sys.argv[1])\nexcept elanus.ElanusError as e:\n    print(type(e).__name__, e.pid)"
+    script = (
+        "import sys, elanus\n"
+        "try:\n"
+        "    elanus.connect(sys.argv[1])\n"
+        "except elanus.ElanusError as error:\n"
+        "    print(type(error).__name__, error.pid)"
+    )
     run = subprocess.run(
         [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True
     )

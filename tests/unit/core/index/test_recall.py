@@ -11,7 +11,7 @@ NAN = float("nan")
 
 
 def curve_of(*points):
-    """Return a curve whose recall at limit 10 is given for the first steps of the ladder, then 1."""
+    """Return a curve with the given recall at the first steps of the ladder, then 1."""
     row = [*points, *[1.0] * (len(LADDER) - len(points))]
     return RecallCurve((tuple(row), tuple(row), (NAN, *row[1:])), 1000.0, 10.0)
 

@@ -1,6 +1,6 @@
 """The plan follows from counts and measured costs; no index is needed to test it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -13,7 +13,7 @@ class Index:
     """Costs of a graph over 100,000 rows: 10 ns a scanned row, 1 µs a candidate."""
 
     num_rows: int = 100_000
-    cost: SearchCost = SearchCost(10.0, 1_000.0)
+    cost: SearchCost = field(default_factory=lambda: SearchCost(10.0, 1_000.0))
     reachable: float = 0.99
     index_type: str = "HNSW"
 
@@ -37,12 +37,18 @@ class Index:
         (100_000, 0.999, None, "scan", None),  # no candidate list reaches it
         (20_000, 0.95, 64, "graph", 64),  # the user said so
         (100_000, 0.999, 64, "graph", 64),
+        (100_000, 1.0, 64, "graph", 64),
     ],
 )
 def test_cheapest_way_that_reaches_the_recall(allowed, recall, ef, method, chosen):
     step = plan_dense("s", Index(), allowed, 10, recall, ef)
     assert (step.method, step.ef, step.allowed) == (method, chosen, allowed)
     assert step.recall == (0.97 if method == "graph" else 1.0)
+
+
+def test_recall_of_one_is_a_scan_even_when_the_curve_reaches_it():
+    step = plan_dense("s", Index(reachable=1.0), 100_000, 10, 1.0, None)
+    assert (step.method, step.recall) == ("scan", 1.0)
 
 
 def test_index_without_a_graph_is_scanned():

@@ -1,0 +1,332 @@
+"""How does one column of values become typed?
+
+One function per kind of type. Typed NumPy input is checked as an array, never row by row; what does
+not fit raises ``EntityError`` naming field and row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from elanus.errors import EntityError
+from elanus.schema.batches import (
+    ArrayColumn,
+    Column,
+    DenseVectorColumn,
+    FixedColumn,
+    SparseVectorColumn,
+    StringColumn,
+    strings_to_column,
+)
+from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.types import NUMPY_DTYPES, BoolArray, DataType
+
+MAX_SPARSE_INDEX = 2**32 - 2
+"""Largest dimension of a sparse vector; Milvus reserves 2**32 - 1."""
+
+MISSING: Final = object()
+"""Stands where an entity has no value for a field."""
+
+
+def convert_column(field: Field, values: Any, num_rows: int) -> Column:
+    """Return the column of a field; None for ``values`` means that no entity gives any.
+
+    Raises:
+        EntityError: A value does not fit, or is missing without a default.
+    """
+    if values is None:
+        values = [MISSING] * num_rows
+    converter = _CONVERTERS.get(field.dtype, _fixed_column)
+    if (isinstance(values, np.ndarray) and values.dtype != np.object_) or hasattr(values, "indptr"):
+        return converter(field, values, None)
+    filled, validity = _fill(field, list(values))
+    return converter(field, filled, validity)
+
+
+def _fill(field: Field, values: list[Any]) -> tuple[list[Any], BoolArray | None]:
+    """Put defaults in place of what is missing; return the values and where nulls are."""
+    # Identity, not equality: a value may be an array, whose == is not a truth value.
+    absent = [i for i, v in enumerate(values) if v is None or v is MISSING]
+    if not absent:
+        return values, None
+    if field.default is not None:
+        for i in absent:
+            values[i] = field.default
+        return values, None
+    if not field.nullable:
+        given = "missing" if values[absent[0]] is MISSING else "None"
+        fail(field, f"expected {_wanted(field)}, got {given}", absent[0])
+    validity = np.ones(len(values), dtype=np.bool_)
+    validity[absent] = False
+    placeholder = _PLACEHOLDERS.get(field.dtype, 0)
+    for i in absent:
+        values[i] = placeholder
+    return values, validity
+
+
+_PLACEHOLDERS: dict[DataType, Any] = {
+    DataType.BOOL: False,
+    DataType.VARCHAR: "",
+    DataType.JSON: None,
+    DataType.ARRAY: (),
+}
+
+
+def _fixed_column(field: Field, values: Any, validity: BoolArray | None) -> FixedColumn:
+    return FixedColumn(to_numbers(field, field.dtype, values), validity)
+
+
+def to_numbers(field: Field, dtype: DataType, values: Any) -> np.ndarray[Any, Any]:
+    """Convert to the type's array; rows in errors count the given values."""
+    target = NUMPY_DTYPES[dtype]
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            fail(field, f"expected shape (n,), got {values.shape}")
+        if values.dtype.kind not in _KINDS[target.kind]:
+            fail(field, f"expected {dtype.name}, got an array of {values.dtype}")
+        array = values
+    else:
+        allowed = _SCALARS[target.kind]
+        kinds = set(map(type, values))
+        if not all(
+            issubclass(k, allowed) and (target.kind == "b" or not issubclass(k, bool | np.bool_))
+            for k in kinds
+        ):
+            row = next(i for i, v in enumerate(values) if not _is_scalar(v, target.kind))
+            fail(field, f"expected {dtype.name}, got {shown(values[row])}", row)
+        try:
+            array = np.array(values, dtype=np.int64 if target.kind == "i" else target)
+        except OverflowError:
+            row = next(i for i, v in enumerate(values) if not -(2**63) <= v < 2**63)
+            fail(field, f"{values[row]} does not fit into {dtype.name}", row)
+    if target.kind == "i" and array.size:
+        limits = np.iinfo(target.name)
+        outside = (array < limits.min) | (array > limits.max)
+        if outside.any():
+            row = int(np.argmax(outside))
+            fail(field, f"{array[row]} does not fit into {dtype.name}", row)
+    return np.ascontiguousarray(array, dtype=target)
+
+
+_KINDS = {"b": "b", "i": "iu", "f": "fiu"}
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "b": (bool, np.bool_),
+    "i": (int, np.integer),
+    "f": (float, int, np.floating, np.integer),
+}
+
+
+def _is_scalar(value: object, kind: str) -> bool:
+    if kind != "b" and isinstance(value, bool | np.bool_):
+        return False
+    return isinstance(value, _SCALARS[kind])
+
+
+def to_strings(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
+    """Return VARCHAR values as a column."""
+    texts = _as_list(field, values)
+    if not set(map(type, texts)) <= {str}:
+        for row, value in enumerate(texts):
+            if not isinstance(value, str):
+                fail(field, f"expected VARCHAR, got {shown(value)}", row)
+    column = _encoded(field, texts)
+    if field.max_length is not None:
+        lengths = np.diff(column.offsets)
+        if len(lengths) and lengths.max() > field.max_length:
+            row = int(np.argmax(lengths > field.max_length))
+            fail(field, f"{lengths[row]} bytes exceed max_length={field.max_length}", row)
+    return StringColumn(column.offsets, column.data, validity)
+
+
+def _encoded(field: Field, texts: list[str]) -> StringColumn:
+    try:
+        return strings_to_column(texts)
+    except UnicodeEncodeError:
+        for row, text in enumerate(texts):
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                fail(field, f"text cannot be written as UTF-8: {error.reason}", row)
+        raise
+
+
+def _json_column(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
+    encode = json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), default=_json_default
+    ).encode
+    texts: list[str] = []
+    # One encoder call per row: JSON has no columnar form before it is parsed.
+    for row, value in enumerate(_as_list(field, values)):
+        try:
+            texts.append(encode(value))
+        except (TypeError, ValueError, RecursionError) as error:
+            fail(field, f"value is not JSON: {error}", row)
+    column = _encoded(field, texts)
+    return StringColumn(column.offsets, column.data, validity)
+
+
+def _json_default(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form; convert it to text or a number")
+
+
+def _array_column(field: Field, values: Any, validity: BoolArray | None) -> ArrayColumn:
+    rows = _as_list(field, values)
+    capacity = field.max_capacity or MAX_ARRAY_CAPACITY
+    lengths: list[int] = []
+    for row, value in enumerate(rows):
+        if not isinstance(value, list | tuple | np.ndarray):
+            fail(field, f"expected a list, got {shown(value)}", row)
+        if len(value) > capacity:
+            fail(field, f"{len(value)} elements exceed max_capacity={capacity}", row)
+        lengths.append(len(value))
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    flat = list(itertools.chain.from_iterable(rows))
+    element = field.element_type
+    try:
+        if element is DataType.VARCHAR:
+            return ArrayColumn(offsets, to_strings(field, flat, None), validity)
+        if element is None:
+            fail(field, "has no element_type")
+        return ArrayColumn(offsets, FixedColumn(to_numbers(field, element, flat)), validity)
+    except EntityError as error:
+        if error.row is None:
+            raise
+        row = int(np.searchsorted(offsets, error.row, side="right")) - 1
+        text = str(error).rsplit(" (row", 1)[0]
+        place = error.row - int(offsets[row])
+        raise EntityError(
+            f"{text} (row {row}, element {place})", field=field.name, row=row
+        ) from None
+
+
+def to_dense(field: Field, values: Any, validity: BoolArray | None) -> DenseVectorColumn:
+    """Return dense vectors as a column, finite and of the field's dim."""
+    dim = field.dim or 0
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in "fiu":
+            fail(field, f"expected float vectors, got an array of {values.dtype}")
+        if values.ndim != 2 or values.shape[1] != dim:
+            fail(field, f"expected shape (n, {dim}), got {values.shape}")
+        array = np.ascontiguousarray(values, dtype=np.float32)
+    else:
+        array = _stack(field, values, dim)
+    if array.size and not np.isfinite(array).all():
+        row = int(np.argmin(np.isfinite(array).all(axis=1)))
+        fail(field, "vector holds NaN or infinity", row)
+    return DenseVectorColumn(array, validity)
+
+
+def _stack(field: Field, vectors: list[Any], dim: int) -> np.ndarray[Any, Any]:
+    if not vectors:
+        return np.empty((0, dim), dtype=np.float32)
+    try:
+        array = np.array(vectors, dtype=np.float32)
+        if array.shape == (len(vectors), dim):
+            return array
+    except (TypeError, ValueError):
+        pass  # the loop below finds the row at fault
+    for row, vector in enumerate(vectors):
+        try:
+            one = np.asarray(vector, dtype=np.float32)
+        except (TypeError, ValueError):
+            fail(field, f"expected a list of {dim} floats, got {shown(vector)}", row)
+        if one.shape != (dim,):
+            got = len(one) if one.ndim == 1 else f"shape {one.shape}"
+            fail(field, f"expected dim {dim}, got {got}", row)
+    fail(field, f"expected vectors of dim {dim}")
+
+
+def _sparse_column(field: Field, values: Any, validity: BoolArray | None) -> SparseVectorColumn:
+    if hasattr(values, "indptr"):
+        values = [
+            (values.indices[a:b], values.data[a:b]) for a, b in itertools.pairwise(values.indptr)
+        ]
+    indices: list[np.ndarray[Any, Any]] = []
+    weights: list[np.ndarray[Any, Any]] = []
+    for row, value in enumerate(_as_list(field, values)):
+        dims, row_weights = to_sparse_row(field, value, row)
+        indices.append(dims)
+        weights.append(row_weights)
+    offsets = np.zeros(len(indices) + 1, dtype=np.int64)
+    np.cumsum([len(i) for i in indices], out=offsets[1:])
+    empty: list[np.ndarray[Any, Any]] = [np.empty(0)]
+    return SparseVectorColumn(
+        offsets,
+        np.concatenate(indices or empty).astype(np.uint32),
+        np.concatenate(weights or empty).astype(np.float32),
+        validity,
+    )
+
+
+def to_sparse_row(field: Field, value: Any, row: int) -> tuple[Any, Any]:
+    """Return ascending dimensions and their weights."""
+    if isinstance(value, Mapping):
+        pairs = (list(value.keys()), list(value.values()))
+    elif hasattr(value, "indptr"):
+        pairs = (value.indices, value.data)
+    elif isinstance(value, tuple) and len(value) == 2 and all(hasattr(v, "dtype") for v in value):
+        pairs = value
+    elif isinstance(value, list | tuple) and all(
+        isinstance(p, list | tuple) and len(p) == 2 for p in value
+    ):
+        pairs = ([p[0] for p in value], [p[1] for p in value])
+    else:
+        fail(field, f"expected {{dimension: weight}} or pairs, got {shown(value)}", row)
+    try:
+        dims = np.asarray(pairs[0], dtype=np.int64)
+        weights = np.asarray(pairs[1], dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        fail(field, f"expected integer dimensions and float weights, got {shown(value)}", row)
+    if dims.size and (dims.min() < 0 or dims.max() > MAX_SPARSE_INDEX):
+        fail(field, f"dimensions must lie in 0..{MAX_SPARSE_INDEX}", row)
+    if not np.isfinite(weights).all():
+        fail(field, "sparse vector holds NaN or infinity", row)
+    order = np.argsort(dims, kind="stable")
+    dims = dims[order]
+    if len(dims) > 1 and (dims[1:] == dims[:-1]).any():
+        fail(field, "sparse vector has a dimension twice", row)
+    return dims, weights[order]
+
+
+def _as_list(field: Field, values: Any) -> list[Any]:
+    if isinstance(values, np.ndarray):
+        if field.dtype is DataType.VARCHAR and values.dtype.kind not in "US":
+            fail(field, f"expected VARCHAR, got an array of {values.dtype}")
+        return values.tolist() if values.ndim == 1 else list(values)
+    return list(values)
+
+
+def _wanted(field: Field) -> str:
+    return f"{field.dtype.name} (not nullable, no default)"
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: its type and the first characters."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+
+
+def fail(field: Field, message: str, row: int | None = None) -> NoReturn:
+    """Raise the error of a value of this field."""
+    where = "" if row is None else f" (row {row})"
+    raise EntityError(f"field {field.name!r}: {message}{where}", field=field.name, row=row)
+
+
+_Converter = Callable[[Field, Any, BoolArray | None], Column]
+_CONVERTERS: dict[DataType, _Converter] = {
+    DataType.VARCHAR: to_strings,
+    DataType.JSON: _json_column,
+    DataType.ARRAY: _array_column,
+    DataType.FLOAT_VECTOR: to_dense,
+    DataType.SPARSE_FLOAT_VECTOR: _sparse_column,
+}
