@@ -1,0 +1,1 @@
+"""Whole operations through public names: load, search, reopen, ask."""

@@ -1,0 +1,205 @@
+"""How fast does each system answer, and how many of the right rows does it find?
+
+A contestant is one state of one system's database: complete, or a copy from before its last
+steps. Every contestant is measured at its defaults; the complete one also at the cheapest setting
+that reaches ``EQUAL_RECALL``, so that speed can be compared at equal recall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.macro.adapters.base import Effort
+from benchmarks.macro.measures import Samples, latency
+from benchmarks.macro.plan import CASES, Case, Plan, System, Task
+from benchmarks.macro.worker_process import WorkerFailedError, WorkerProcess
+
+EQUAL_RECALL = 0.95
+TUNING_QUERIES = 200
+TUNING_BUDGET_S = 3.0
+WARM_UP_QUERIES = 30
+TURN_WARM_UP_QUERIES = 5
+"""Asked at the start of each turn: another system has used the caches of the core meanwhile."""
+
+
+@dataclass(slots=True)
+class Contestant:
+    """An open database and its worker."""
+
+    system: System
+    state: str | None
+    worker: WorkerProcess
+    first_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """System and state."""
+        return self.system.name if self.state is None else f"{self.system.name} ({self.state})"
+
+    def can(self, case: Case) -> bool:
+        """Whether the system offers such a search."""
+        return case.kind in self.system.description["kinds"]
+
+
+@dataclass(slots=True)
+class Series:
+    """One row of the result: a contestant, a case and a setting.
+
+    ``variant`` is ``default`` or ``tuned``.
+    """
+
+    contestant: Contestant
+    case: Case
+    variant: str
+    effort: Effort
+    samples: Samples = field(default_factory=Samples)
+    error: str | None = None
+
+    def ask(self, queries: Sequence[int], budget_s: float) -> dict[str, Any]:
+        """Return ids and times of the answers."""
+        answer: dict[str, Any] = self.contestant.worker.call(
+            "search",
+            case=self.case.to_json(),
+            queries=list(queries),
+            effort=self.effort,
+            budget_s=budget_s,
+        )
+        return answer
+
+
+def measure_searches(
+    plan: Plan,
+    task: Task,
+    systems: Sequence[System],
+    loads: Mapping[str, Mapping[str, Any]],
+    say: Callable[[str], None],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return figures of the contestants, and of every contestant, case and setting."""
+    with ExitStack() as stack:
+        contestants = _open_contestants(plan, systems, loads, stack)
+        series = _warm_series(plan, contestants)
+        say("every system is warm")
+        series += _tuned_series(plan, task, series)
+        say("settings for equal recall are chosen")
+        for number, part in enumerate(plan.parts(), 1):
+            for case in CASES:
+                for one in series:
+                    if one.case is case:
+                        _take_turn(one, part, plan.budget_s / plan.rounds)
+            say(f"round {number} of {plan.rounds} is done")
+        figures = [
+            {
+                "name": c.name,
+                "system": c.system.name,
+                "state": c.state,
+                "first_ms": c.first_ms,
+                "memory": c.worker.call("memory"),
+            }
+            for c in contestants
+        ]
+    return figures, [_figures(one, task) for one in series]
+
+
+def _open_contestants(
+    plan: Plan,
+    systems: Sequence[System],
+    loads: Mapping[str, Mapping[str, Any]],
+    stack: ExitStack,
+) -> list[Contestant]:
+    contestants = []
+    for system in systems:
+        load = loads[system.name]
+        for state in () if "error" in load else (None, *load["snapshots"]):
+            log = plan.log(system.name)
+            worker = stack.enter_context(
+                WorkerProcess(system.interpreter, system.name, plan.bundle, core=plan.core, log=log)
+            )
+            folder = plan.database(system.name if state is None else f"{system.name}-{state}")
+            worker.call("open", folder=str(folder), spawned_ns=worker.spawned_ns)
+            contestants.append(Contestant(system, state, worker))
+    return contestants
+
+
+def _warm_series(plan: Plan, contestants: Sequence[Contestant]) -> list[Series]:
+    """Return a series at defaults for everything that can be asked, each asked a few times."""
+    series = []
+    for contestant in contestants:
+        for case in filter(contestant.can, CASES):
+            one = Series(contestant, case, "default", {})
+            try:
+                ns = one.ask(range(min(WARM_UP_QUERIES, plan.queries)), TUNING_BUDGET_S)["ns"]
+                contestant.first_ms[case.name] = ns[0] / 1e6
+            except WorkerFailedError as error:
+                one.error = str(error)
+            series.append(one)
+    return series
+
+
+def _tuned_series(plan: Plan, task: Task, series: Sequence[Series]) -> list[Series]:
+    """Return a series at the cheapest sufficient setting where that is not the default."""
+    step = max(plan.queries // TUNING_QUERIES, 1)
+    queries = range(0, plan.queries, step)
+    tuned = []
+    for one in series:
+        if one.case.kind != "dense" or one.contestant.state is not None or one.error:
+            continue
+        default = one.contestant.system.description["default_effort"]
+        chosen = _cheapest_effort(one, task, queries)
+        if chosen is not None and chosen != default:
+            effort = one.contestant.system.description["efforts"][chosen]
+            tuned.append(Series(one.contestant, one.case, "tuned", effort))
+    return tuned
+
+
+def _cheapest_effort(one: Series, task: Task, queries: Sequence[int]) -> int | None:
+    """Return the place of the first setting that reaches the recall, or None."""
+    efforts: list[Effort] = one.contestant.system.description["efforts"]
+    answers = task.answers[one.case.name]
+
+    def suffices(place: int) -> bool:
+        samples = Samples()
+        trial = Series(one.contestant, one.case, "trial", efforts[place])
+        answered = trial.ask(queries, TUNING_BUDGET_S)
+        samples.add(list(queries), answered["ids"], answered["ns"])
+        return samples.recall(answers) >= EQUAL_RECALL
+
+    place: int = one.contestant.system.description["default_effort"]
+    if suffices(place):
+        while place > 0 and suffices(place - 1):
+            place -= 1
+        return place
+    return next((p for p in range(place + 1, len(efforts)) if suffices(p)), None)
+
+
+def _take_turn(one: Series, queries: Sequence[int], budget_s: float) -> None:
+    if one.error:
+        return
+    try:
+        one.ask(queries[-TURN_WARM_UP_QUERIES:], budget_s)
+        answered = one.ask(queries, budget_s)
+    except WorkerFailedError as error:
+        one.error = str(error)
+    else:
+        one.samples.add(list(queries), answered["ids"], answered["ns"])
+
+
+def _figures(one: Series, task: Task) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "contestant": one.contestant.name,
+        "case": one.case.name,
+        "variant": one.variant,
+        "effort": one.effort,
+    }
+    if one.error:
+        return {**row, "error": one.error}
+    answers = task.answers[one.case.name]
+    return {
+        **row,
+        "queries": len(one.samples.ns),
+        "recall": one.samples.recall(answers),
+        "short_answers": one.samples.short(answers),
+        **latency(one.samples.ns),
+    }

@@ -1,0 +1,210 @@
+"""How does a result file read as tables?
+
+Run: ``python -m benchmarks.report [FILE ...]``; without files, the results of the repository.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+TITLES = {
+    "elanus": "elanus",
+    "milvus_lite": "Milvus Lite",
+    "lancedb": "LanceDB",
+    "chroma": "Chroma",
+    "segments": "not compacted",
+    "exact": "no vector index",
+}
+
+
+def write_result(name: str, result: Mapping[str, Any]) -> Path:
+    """Write a result file and return its path."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{name}.json"
+    file.write_text(json.dumps(result, indent=1, sort_keys=False) + "\n", "utf-8")
+    return file
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the first column is text, the others are numbers."""
+    rule = ["---", *["--:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """Return the tables of one result, under a line that says what they were measured on."""
+    parts = RENDERERS[result["benchmark"]](result)
+    return "\n\n".join([_provenance(result), *parts]) + "\n"
+
+
+def _provenance(result: Mapping[str, Any]) -> str:
+    machine = result["machine"]
+    return (
+        f"`{result['command']}`, {result['date'][:10]}, commit {result['commit']}: "
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"Python {result['python']}, load average at the start {machine['load_average']}."
+    )
+
+
+def _passages(result: Mapping[str, Any]) -> list[str]:
+    head = f"{result['rows']:,} passages, {result['queries']:,} queries, top-10."
+    missing = [f"{TITLES[n]} is missing: {why}" for n, why in result["missing"].items()]
+    return [head, *missing, _loads(result), _starts(result), *_searches(result)]
+
+
+def _loads(result: Mapping[str, Any]) -> str:
+    heads = [
+        "system",
+        "inserted, rows/s",
+        "complete, rows/s",
+        "last row found after, ms",
+        "indexes complete after, s",
+        "steps, s",
+        "peak RSS, MB",
+        "disk, MB",
+    ]
+    rows = []
+    for name, load in result["loads"].items():
+        if "error" in load:
+            rows.append([TITLES[name], f"failed: {load['error']}", *["-"] * (len(heads) - 2)])
+            continue
+        steps = ", ".join(f"{step} {s:.1f}" for step, s in load["steps_s"].items()) or "none"
+        rows.append(
+            [
+                TITLES[name],
+                f"{load['rows_per_s']:,.0f}",
+                f"{load['rows_per_s_complete']:,.0f}",
+                f"{load['searchable_s'] * 1e3:.1f}",
+                f"{load['complete_s']:.1f}",
+                steps,
+                _megabytes(load["memory"]["peak_bytes"]),
+                _megabytes(load["disk_bytes"]),
+            ]
+        )
+    return table(heads, rows)
+
+
+def _starts(result: Mapping[str, Any]) -> str:
+    heads = [
+        "system",
+        "import, ms",
+        "open, ms",
+        "open to first answer, ms",
+        "process to first answer, ms",
+        "steady RSS, MB",
+        "of it own",
+        "of it mapped files",
+    ]
+    memory = {c["system"]: c["memory"] for c in result["contestants"] if c["state"] is None}
+    rows = []
+    for name, start in result["starts"].items():
+        keys = ("import_s", "open_s", "first_answer_s", "process_to_answer_s")
+        times = ["-" if start[k] is None else f"{start[k] * 1e3:,.1f}" for k in keys]
+        sizes = ("steady_bytes", "anonymous_bytes", "file_bytes")
+        used = [_megabytes(memory[name][s]) if name in memory else "-" for s in sizes]
+        rows.append([TITLES[name], *times, *used])
+    return table(heads, rows)
+
+
+def _searches(result: Mapping[str, Any]) -> list[str]:
+    cases = dict.fromkeys(row["case"] for row in result["searches"])
+    return [_search_table(case, result["searches"]) for case in cases]
+
+
+def _search_table(case: str, searches: Sequence[Mapping[str, Any]]) -> str:
+    agreement = case in ("BM25", "hybrid")
+    measure = "agreement with exact" if agreement else "recall@10"
+    heads = [case, "setting", measure, "p50, ms", "p99, ms", "queries", "short answers"]
+    rows = []
+    for row in searches:
+        if row["case"] != case:
+            continue
+        setting = _setting(row)
+        if "error" in row:
+            rows.append([_contestant(row), setting, row["error"], *["-"] * (len(heads) - 3)])
+            continue
+        cells = [f"{row['recall']:.3f}", f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
+        counts = [str(row["queries"]), str(row["short_answers"])]
+        rows.append([_contestant(row), setting, *cells, *counts])
+    return table(heads, rows)
+
+
+def _setting(row: Mapping[str, Any]) -> str:
+    if row["variant"] == "default":
+        return "default"
+    return ", ".join(f"{name}={value}" for name, value in row["effort"].items())
+
+
+def _contestant(row: Mapping[str, Any]) -> str:
+    system, _, state = row["contestant"].partition(" (")
+    state = state.rstrip(")")
+    return TITLES[system] if not state else f"{TITLES[system]}, {TITLES[state]}"
+
+
+def _megabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:,.0f}"
+
+
+def _retrieval_quality(result: Mapping[str, Any]) -> list[str]:
+    heads = ["collection", "search", "nDCG@10", "recall@100", "floor"]
+    rows = [
+        [
+            row["collection"],
+            row["search"],
+            f"{row['ndcg_10']:.4f}",
+            f"{row['recall_100']:.4f}",
+            "" if row["floor"] is None else f"{row['floor']:.3f}",
+        ]
+        for row in result["rows"]
+    ]
+    return [table(heads, rows)]
+
+
+def _demo(result: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for run in result["runs"]:
+        rate = f"{run['passages_per_s']:,.0f}" if "passages_per_s" in run else ""
+        rows.append([run["run"], f"{run['wall_s']:.1f}", f"{run['passages']:,}", rate])
+    return [table(["run", "wall, s", "passages", "passages/s"], rows)]
+
+
+def _dense_scan(result: Mapping[str, Any]) -> list[str]:
+    heads = ["variant", "dim", "rows", "kernel, ms", "NumPy, ms", "ratio", "kernel, GB/s"]
+    rows = [
+        [
+            row["variant"],
+            str(row["dim"]),
+            f"{row['rows']:,}",
+            f"{row['kernel_ms']:.3f}",
+            f"{row['numpy_ms']:.3f}",
+            f"{row['numpy_ms'] / row['kernel_ms']:.2f}",
+            f"{row['kernel_gb_per_s']:.1f}",
+        ]
+        for row in result["rows"]
+    ]
+    return [table(heads, rows)]
+
+
+RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "passages": _passages,
+    "retrieval_quality": _retrieval_quality,
+    "demo": _demo,
+    "dense_scan": _dense_scan,
+}
+
+
+def main() -> None:
+    files = [Path(name) for name in sys.argv[1:]] or sorted(RESULTS.glob("*.json"))
+    for file in files:
+        print(f"## {file.stem}\n")
+        print(render(json.loads(file.read_text("utf-8"))))
+
+
+if __name__ == "__main__":
+    main()
