@@ -20,6 +20,7 @@ TITLES = {
     "chroma": "Chroma",
     "segments": "not compacted",
     "exact": "no vector index",
+    "hnsw": "HNSW_SQ",
 }
 
 
@@ -101,7 +102,7 @@ def _starts(result: Mapping[str, Any]) -> str:
         "of it own",
         "of it mapped files",
     ]
-    memory = {c["system"]: c["memory"] for c in result["contestants"] if c["state"] is None}
+    memory = {c["system"]: c["memory"] for c in result["contestants"] if c["state"] == "complete"}
     rows = []
     for name, start in result["starts"].items():
         keys = ("import_s", "open_s", "first_answer_s", "process_to_answer_s")
@@ -109,7 +110,8 @@ def _starts(result: Mapping[str, Any]) -> str:
         sizes = ("steady_bytes", "anonymous_bytes", "file_bytes")
         used = [_megabytes(memory[name][s]) if name in memory else "-" for s in sizes]
         rows.append([TITLES[name], *times, *used])
-    return table(heads, rows)
+    numpy = f"NumPy alone is imported in {result['numpy_import_s'] * 1e3:,.1f} ms."
+    return f"{table(heads, rows)}\n\n{numpy}"
 
 
 def _searches(result: Mapping[str, Any]) -> list[str]:

@@ -38,13 +38,11 @@ def _load(plan: Plan, system: System) -> dict[str, Any]:
     ) as worker:
         figures: dict[str, Any] = worker.call("load", folder=str(folder), batch_rows=BATCH_ROWS)
     batch_s = figures.pop("batch_s")
-    complete_s = sum(figures["steps_s"].values())
     return {
         "versions": system.description["versions"],
         "settings": system.description["settings"],
         "rows_per_s": plan.rows / figures["insert_s"],
-        "rows_per_s_complete": plan.rows / (figures["insert_s"] + complete_s),
-        "complete_s": complete_s,
+        "rows_per_s_complete": plan.rows / (figures["insert_s"] + figures["complete_s"]),
         "batch": latency([round(s * 1e9) for s in batch_s]),
         "snapshots": _snapshots(plan, system),
         "disk_bytes": disk_bytes(folder),

@@ -21,7 +21,7 @@ from benchmarks.macro.environments import cache_folder
 from benchmarks.macro.loading import load_systems
 from benchmarks.macro.plan import SYSTEMS, Plan, open_contestants, prepare_task
 from benchmarks.macro.searching import measure_searches
-from benchmarks.macro.starting import measure_starts
+from benchmarks.macro.starting import measure_numpy_import, measure_starts
 from benchmarks.report import render, write_result
 
 
@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="parts the queries are asked in")
     parser.add_argument("--starts", type=int, default=5, help="fresh processes for start times")
     parser.add_argument(
-        "--budget", type=float, default=12.0, help="seconds for one system and one kind of search"
+        "--budget", type=float, default=8.0, help="seconds for one system and one kind of search"
     )
     parser.add_argument(
         "--systems", default=",".join(SYSTEMS), help=f"of {','.join(SYSTEMS)} (the default)"
@@ -84,6 +84,7 @@ def run(plan: Plan) -> dict[str, Any]:
     result["missing"] = missing
     result["loads"] = load_systems(plan, systems, lambda text: say(started, text))
     result["starts"] = measure_starts(plan, systems, result["loads"])
+    result["numpy_import_s"] = measure_numpy_import(plan)
     say(started, "start times are measured")
     result["contestants"], result["searches"] = measure_searches(
         plan, task, systems, result["loads"], lambda text: say(started, text)

@@ -6,6 +6,7 @@ The files are in the page cache: every process but the first finds them there.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ def measure_starts(
     failed: dict[str, str] = {}
     for turn in range(plan.starts + 1):
         for system in systems:
-            seconds = _import_seconds(system)
+            seconds = _import_seconds(system.interpreter, system.description["import"])
             opened: dict[str, float] | None = None
             if "error" not in loads[system.name]:
                 try:
@@ -47,8 +48,13 @@ def measure_starts(
     return found
 
 
-def _import_seconds(system: System) -> float:
-    command = [system.interpreter, "-c", _IMPORT.format(system.description["import"])]
+def measure_numpy_import(plan: Plan) -> float:
+    """Return the median time of importing NumPy alone, which every system imports too."""
+    return median(_import_seconds(sys.executable, "import numpy") for _ in range(plan.starts))
+
+
+def _import_seconds(interpreter: str, statement: str) -> float:
+    command = [interpreter, "-c", _IMPORT.format(statement)]
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, env=child_environment()
     )

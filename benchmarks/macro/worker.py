@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,7 @@ class Worker:
             "versions": {name: _version(name) for name in adapter.PACKAGES},
             "import": adapter.IMPORT,
             "kinds": list(adapter.KINDS),
-            "efforts": list(adapter.EFFORTS),
-            "default_effort": adapter.DEFAULT_EFFORT,
+            "ladders": {state: asdict(ladder) for state, ladder in adapter.LADDERS.items()},
             "settings": adapter.SETTINGS,
         }
 
@@ -65,11 +65,12 @@ class Worker:
             raise ValueError(f"the bundle {self._bundle} holds no rows")
         searchable_s = self._wait_until_found(last)
         disk_inserted = disk_bytes(Path(folder))
-        steps = {}
+        steps, complete_s = {}, 0.0
         for step in self._adapter.steps():
             started = time.perf_counter()
             step.run()
             steps[step.name] = time.perf_counter() - started
+            complete_s += steps[step.name] if step.counted else 0.0
             if step.snapshot is not None:
                 shutil.copytree(folder, f"{folder}-{step.snapshot}")
         memory = memory_of_process_tree()
@@ -79,6 +80,7 @@ class Worker:
             "batch_s": batch_s,
             "searchable_s": searchable_s,
             "steps_s": steps,
+            "complete_s": complete_s,
             "disk_inserted_bytes": disk_inserted,
             "memory": memory,
         }

@@ -2,13 +2,13 @@
 
 An adapter holds one database of one system: created in a folder, or opened there again. It does
 what that system's documentation shows, with that system's defaults, and nothing clever; what a
-setting changes is named in ``EFFORTS``. Adapters run under the interpreter of their system, so
+setting changes is named in ``LADDERS``. Adapters run under the interpreter of their system, so
 this file needs NumPy only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -44,11 +44,14 @@ class Step:
         name: What is done.
         run: Does it.
         snapshot: Copy the folder under this suffix afterwards, to be searched in this state too.
+        counted: Whether it is part of the time until the indexes are complete; a step that only
+            serves a snapshot is not.
     """
 
     name: str
     run: Callable[[], object]
     snapshot: str | None = None
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,18 @@ class Query:
     effort: Effort = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Search-time settings by rising recall; ``default`` is the place of the default."""
+
+    efforts: tuple[Effort, ...]
+    default: int
+
+
+COMPLETE = "complete"
+"""The state of a database after all steps; other states are named by ``Step.snapshot``."""
+
+
 class Adapter(Protocol):
     """One database of one system."""
 
@@ -77,10 +92,8 @@ class Adapter(Protocol):
     """Distributions whose versions are reported."""
     KINDS: ClassVar[tuple[str, ...]]
     """What it can search: of ``dense``, ``bm25``, ``hybrid``."""
-    EFFORTS: ClassVar[tuple[Effort, ...]]
-    """Settings by rising recall."""
-    DEFAULT_EFFORT: ClassVar[int]
-    """Place in ``EFFORTS`` that is, or comes nearest to, the default."""
+    LADDERS: ClassVar[Mapping[str, Ladder]]
+    """Settings by state; a state without a ladder is measured at its defaults only."""
     SETTINGS: ClassVar[str]
     """Index and parameters, for the report."""
 

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import chromadb  # type: ignore[import-not-found]
 from chromadb.config import Settings  # type: ignore[import-not-found]
 
-from benchmarks.macro.adapters.base import COLLECTION, LIMIT, Effort, Query, Rows, Step
+from benchmarks.macro.adapters.base import (
+    COLLECTION,
+    COMPLETE,
+    LIMIT,
+    Effort,
+    Ladder,
+    Query,
+    Rows,
+    Step,
+)
+
+_LADDER = Ladder(
+    tuple({"ef_search": ef} for ef in (10, 16, 24, 32, 48, 64, 100, 150, 200, 400, 800)), 6
+)
+_DEFAULT_EFFORT = _LADDER.efforts[_LADDER.default]
 
 
 class ChromaAdapter:
@@ -16,11 +31,11 @@ class ChromaAdapter:
     IMPORT = "import chromadb"
     PACKAGES = ("chromadb", "numpy")
     KINDS = ("dense",)
-    EFFORTS: tuple[Effort, ...] = tuple(
-        {"ef_search": ef} for ef in (10, 16, 24, 32, 48, 64, 100, 150, 200, 400)
-    )
-    DEFAULT_EFFORT = 6
+    LADDERS = MappingProxyType({COMPLETE: _LADDER})
     SETTINGS = "index HNSW (max_neighbors=16, ef_construction=100, ef_search=100)"
+
+    def __init__(self) -> None:
+        self._effort = _DEFAULT_EFFORT
 
     def create(self, folder: str, dim: int) -> None:
         self._connect(folder)
@@ -30,7 +45,6 @@ class ChromaAdapter:
 
     def _connect(self, folder: str) -> None:
         self._folder = folder
-        self._effort: Effort = {}
         settings = Settings(anonymized_telemetry=False)
         self._client = chromadb.PersistentClient(folder, settings=settings)
 
@@ -51,8 +65,8 @@ class ChromaAdapter:
         self._passages = self._client.get_collection(COLLECTION, embedding_function=None)
 
     def prepare(self, effort: Effort) -> None:
-        wanted = effort or self.EFFORTS[self.DEFAULT_EFFORT]
-        if wanted != (self._effort or self.EFFORTS[self.DEFAULT_EFFORT]):
+        wanted = effort or _DEFAULT_EFFORT
+        if wanted != self._effort:
             self._passages.modify(configuration={"hnsw": wanted})
             self.close()
             self.open(self._folder)

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import elanus
-from benchmarks.macro.adapters.base import COLLECTION, LEG_LIMIT, LIMIT, Effort, Query, Rows, Step
+from benchmarks.macro.adapters.base import (
+    COLLECTION,
+    COMPLETE,
+    LEG_LIMIT,
+    LIMIT,
+    Effort,
+    Ladder,
+    Query,
+    Rows,
+    Step,
+)
+
+_EFFORTS: tuple[Effort, ...] = tuple(
+    {"recall": recall} for recall in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99, 1.0)
+)
 
 
 class ElanusAdapter:
@@ -14,10 +29,7 @@ class ElanusAdapter:
     IMPORT = "import elanus"
     PACKAGES = ("elanus", "numpy", "hnswlib")
     KINDS = ("dense", "bm25", "hybrid")
-    EFFORTS: tuple[Effort, ...] = tuple(
-        {"recall": recall} for recall in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99, 1.0)
-    )
-    DEFAULT_EFFORT = 6
+    LADDERS = MappingProxyType({COMPLETE: Ladder(_EFFORTS, 6)})
     SETTINGS = "index AUTO, recall=0.95, analyzer english"
 
     def create(self, folder: str, dim: int) -> None:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 import lancedb  # type: ignore[import-not-found]
 import numpy as np
 import pyarrow as pa
-from lancedb.index import FTS, BTree, IvfPq  # type: ignore[import-not-found]
+from lancedb.index import FTS, BTree, HnswSq, IvfPq  # type: ignore[import-not-found]
 from lancedb.rerankers import RRFReranker  # type: ignore[import-not-found]
 
-from benchmarks.macro.adapters.base import COLLECTION, LEG_LIMIT, LIMIT, Effort, Query, Rows, Step
+from benchmarks.macro.adapters.base import (
+    COLLECTION,
+    COMPLETE,
+    LEG_LIMIT,
+    LIMIT,
+    Effort,
+    Ladder,
+    Query,
+    Rows,
+    Step,
+)
 
-
-class LanceDBAdapter:
-    """A table with an IVF_PQ index, a full-text index and a B-tree on ``bucket``."""
-
-    IMPORT = "import lancedb"
-    PACKAGES = ("lancedb", "pyarrow", "numpy")
-    KINDS = ("dense", "bm25", "hybrid")
-    EFFORTS: tuple[Effort, ...] = (
+_PQ_LADDER = Ladder(
+    (
         {"nprobes": 1},
         {"nprobes": 5},
         {},
@@ -32,8 +37,30 @@ class LanceDBAdapter:
         {"nprobes": 40, "refine_factor": 16},
         {"nprobes": 80, "refine_factor": 16},
         {"nprobes": 160, "refine_factor": 32},
-    )
-    DEFAULT_EFFORT = 2
+    ),
+    2,
+)
+_HNSW_LADDER = Ladder(
+    (
+        {},
+        {"ef": 30},
+        {"ef": 50},
+        {"ef": 100},
+        {"ef": 200},
+        {"ef": 200, "refine_factor": 4},
+        {"ef": 400, "refine_factor": 8},
+    ),
+    0,
+)
+
+
+class LanceDBAdapter:
+    """A table with an IVF_PQ index, a full-text index and a B-tree on ``bucket``."""
+
+    IMPORT = "import lancedb"
+    PACKAGES = ("lancedb", "pyarrow", "numpy")
+    KINDS = ("dense", "bm25", "hybrid")
+    LADDERS = MappingProxyType({COMPLETE: _PQ_LADDER, "hnsw": _HNSW_LADDER})
     SETTINGS = "index IVF_PQ, FTS English, B-tree on bucket, table optimized"
 
     def create(self, folder: str, dim: int) -> None:
@@ -60,11 +87,16 @@ class LanceDBAdapter:
             Step("full-text index", lambda: self._table.create_index("text", config=FTS())),
             Step("scalar index", lambda: self._table.create_index("bucket", config=BTree())),
             Step("optimize", self._optimize, snapshot="exact"),
-            Step(
-                "vector index",
-                lambda: self._table.create_index("vector", config=IvfPq(distance_type="cosine")),
-            ),
+            Step("HNSW_SQ index", self._index_by_hnsw, snapshot="hnsw", counted=False),
+            Step("vector index", self._index_by_default),
         )
+
+    def _index_by_hnsw(self) -> None:
+        self._table.create_index("vector", config=HnswSq(distance_type="cosine"))
+
+    def _index_by_default(self) -> None:
+        self._table.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+        self._optimize()
 
     def _optimize(self) -> None:
         self._table.optimize(cleanup_older_than=timedelta(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pymilvus import (  # type: ignore[import-not-found]
@@ -14,9 +15,24 @@ from pymilvus import (  # type: ignore[import-not-found]
     RRFRanker,
 )
 
-from benchmarks.macro.adapters.base import COLLECTION, LEG_LIMIT, LIMIT, Effort, Query, Rows, Step
+from benchmarks.macro.adapters.base import (
+    COLLECTION,
+    COMPLETE,
+    LEG_LIMIT,
+    LIMIT,
+    Effort,
+    Ladder,
+    Query,
+    Rows,
+    Step,
+)
 
 MAX_TEXT_BYTES = 65_535
+
+
+_EFFORTS: tuple[Effort, ...] = tuple(
+    {"ef": ef} for ef in (10, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 2048)
+)
 
 
 class MilvusLiteAdapter:
@@ -25,8 +41,7 @@ class MilvusLiteAdapter:
     IMPORT = "import pymilvus"
     PACKAGES = ("milvus-lite", "pymilvus", "faiss-cpu", "numpy")
     KINDS = ("dense", "bm25", "hybrid")
-    EFFORTS: tuple[Effort, ...] = tuple({"ef": ef} for ef in (10, 16, 24, 32, 48, 64, 96, 128, 256))
-    DEFAULT_EFFORT = 5
+    LADDERS = MappingProxyType({COMPLETE: Ladder(_EFFORTS, 5)})
     SETTINGS = "index AUTOINDEX (HNSW M=16, efConstruction=200, ef=64), INVERTED on bucket"
 
     def create(self, folder: str, dim: int) -> None:
