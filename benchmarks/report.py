@@ -102,7 +102,8 @@ def _starts(result: Mapping[str, Any]) -> str:
         "of it own",
         "of it mapped files",
     ]
-    memory = {c["system"]: c["memory"] for c in result["contestants"] if c["state"] == "complete"}
+    complete = [c for c in result["contestants"] if c["state"] == "complete" and "memory" in c]
+    memory = {c["system"]: c["memory"] for c in complete}
     rows = []
     for name, start in result["starts"].items():
         keys = ("import_s", "open_s", "first_answer_s", "process_to_answer_s")
@@ -116,10 +117,11 @@ def _starts(result: Mapping[str, Any]) -> str:
 
 def _searches(result: Mapping[str, Any]) -> list[str]:
     cases = dict.fromkeys(row["case"] for row in result["searches"])
-    return [_search_table(case, result["searches"]) for case in cases]
+    return [search_table(case, result["searches"]) for case in cases]
 
 
-def _search_table(case: str, searches: Sequence[Mapping[str, Any]]) -> str:
+def search_table(case: str, searches: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table of one kind of search."""
     agreement = case in ("BM25", "hybrid")
     measure = "agreement with exact" if agreement else "recall@10"
     heads = [case, "setting", measure, "p50, ms", "p99, ms", "queries", "short answers"]

@@ -36,6 +36,7 @@ class Contestant:
     state: str
     worker: WorkerProcess
     first_ms: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
 
     @property
     def name(self) -> str:
@@ -93,17 +94,22 @@ def measure_searches(
                     if one.case is case:
                         _take_turn(one, part, plan.budget_s / plan.rounds)
             say(f"round {number} of {plan.rounds} is done")
-        figures = [
-            {
-                "name": c.name,
-                "system": c.system.name,
-                "state": c.state,
-                "first_ms": c.first_ms,
-                "memory": c.worker.call("memory"),
-            }
-            for c in contestants
-        ]
+        figures = [_state_figures(contestant) for contestant in contestants]
     return figures, [_figures(one, task) for one in series]
+
+
+def _state_figures(contestant: Contestant) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "name": contestant.name,
+        "system": contestant.system.name,
+        "state": contestant.state,
+        "first_ms": contestant.first_ms,
+    }
+    try:
+        figures["memory"] = contestant.worker.call("memory")
+    except WorkerFailedError as error:
+        figures["error"] = str(error)
+    return figures
 
 
 def _open_contestants(
@@ -121,8 +127,12 @@ def _open_contestants(
                 WorkerProcess(system.interpreter, system.name, plan.bundle, core=plan.core, log=log)
             )
             folder = plan.database(system.name if state == COMPLETE else f"{system.name}-{state}")
-            worker.call("open", folder=str(folder), spawned_ns=worker.spawned_ns)
-            contestants.append(Contestant(system, state, worker))
+            contestant = Contestant(system, state, worker)
+            try:
+                worker.call("open", folder=str(folder), spawned_ns=worker.spawned_ns)
+            except WorkerFailedError as error:
+                contestant.error = str(error)
+            contestants.append(contestant)
     return contestants
 
 
@@ -131,13 +141,15 @@ def _warm_series(plan: Plan, contestants: Sequence[Contestant]) -> list[Series]:
     series = []
     for contestant in contestants:
         for case in filter(contestant.can, CASES):
-            one = Series(contestant, case, "default", {})
+            one = Series(contestant, case, "default", {}, error=contestant.error)
+            series.append(one)
+            if one.error:
+                continue
             try:
                 ns = one.ask(range(min(WARM_UP_QUERIES, plan.queries)), TUNING_BUDGET_S)["ns"]
                 contestant.first_ms[case.name] = ns[0] / 1e6
             except WorkerFailedError as error:
                 one.error = str(error)
-            series.append(one)
     return series
 
 
@@ -154,7 +166,11 @@ def _tuned_series(plan: Plan, task: Task, series: Sequence[Series]) -> list[Seri
         is_plain = one.case.kind == "dense" and not one.case.with_text and not one.error
         if is_plain and one.contestant.state in ladders:
             ladder = Ladder(**ladders[one.contestant.state])
-            chosen = _cheapest_effort(one, ladder, task.answers[one.case.name], queries)
+            try:
+                chosen = _cheapest_effort(one, ladder, task.answers[one.case.name], queries)
+            except WorkerFailedError as error:
+                one.error = str(error)
+                continue
             if chosen != ladder.default:
                 effort = ladder.efforts[chosen]
                 tuned.append(Series(one.contestant, one.case, "tuned", effort))
