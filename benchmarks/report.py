@@ -13,6 +13,9 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
+MIN_P99_QUERIES = 100
+"""A 99th percentile of fewer latencies would be their maximum."""
+
 TITLES = {
     "elanus": "elanus",
     "milvus_lite": "Milvus Lite",
@@ -133,7 +136,8 @@ def search_table(case: str, searches: Sequence[Mapping[str, Any]]) -> str:
         if "error" in row:
             rows.append([_contestant(row), setting, row["error"], *["-"] * (len(heads) - 3)])
             continue
-        cells = [f"{row['recall']:.3f}", f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
+        p99 = f"{row['p99_ms']:.2f}" if row["queries"] >= MIN_P99_QUERIES else "-"
+        cells = [f"{row['recall']:.3f}", f"{row['p50_ms']:.2f}", p99]
         counts = [str(row["queries"]), str(row["short_answers"])]
         rows.append([_contestant(row), setting, *cells, *counts])
     return table(heads, rows)

@@ -34,9 +34,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100_000, help="passages to load")
     parser.add_argument("--queries", type=int, default=1_000, help="queries to ask, 1 to 1000")
     parser.add_argument("--rounds", type=int, default=5, help="parts the queries are asked in")
-    parser.add_argument("--starts", type=int, default=5, help="fresh processes for start times")
+    parser.add_argument("--starts", type=int, default=3, help="fresh processes for start times")
     parser.add_argument(
-        "--budget", type=float, default=8.0, help="seconds for one system and one kind of search"
+        "--budget", type=float, default=5.0, help="seconds for one system and one kind of search"
     )
     parser.add_argument(
         "--systems", default=",".join(SYSTEMS), help=f"of {','.join(SYSTEMS)} (the default)"

@@ -30,7 +30,8 @@ def child_environment() -> dict[str, str]:
     its libraries again would be measured slower than a user ever sees.
     """
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, "PYTHONPATH": str(ROOT)}
+    # LanceDB warns about every hybrid search otherwise.
+    return {**inherited, "PYTHONPATH": str(ROOT), "LANCE_LOG": "error"}
 
 
 class WorkerFailedError(Exception):

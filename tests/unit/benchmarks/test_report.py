@@ -29,16 +29,18 @@ def test_result_is_written_and_rendered(tmp_path, monkeypatch):
 
 
 def test_failed_and_tuned_searches_have_a_row_of_their_own():
-    numbers = {"queries": 9, "recall": 0.96, "short_answers": 0, "p50_ms": 1.5, "p99_ms": 2.0}
+    numbers = {"queries": 100, "recall": 0.96, "short_answers": 0, "p50_ms": 1.5, "p99_ms": 2.0}
     case = {"contestant": "lancedb (hnsw)", "case": "dense"}
     table = report.search_table(
         "dense",
         [
             {**case, "variant": "tuned", "effort": {"ef": 30}, **numbers},
+            {**case, "variant": "tuned", "effort": {"ef": 99}, **numbers, "queries": 99},
             {**case, "variant": "default", "effort": {}, "error": "it broke"},
         ],
     )
     assert table.splitlines()[2:] == [
-        "| LanceDB, HNSW_SQ | ef=30 | 0.960 | 1.50 | 2.00 | 9 | 0 |",
+        "| LanceDB, HNSW_SQ | ef=30 | 0.960 | 1.50 | 2.00 | 100 | 0 |",
+        "| LanceDB, HNSW_SQ | ef=99 | 0.960 | 1.50 | - | 99 | 0 |",
         "| LanceDB, HNSW_SQ | default | it broke | - | - | - | - |",
     ]
