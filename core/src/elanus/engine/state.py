@@ -227,11 +227,15 @@ class CollectionState:
             keys = batch.columns[self.schema.primary.name].to_pylist()
             self.auto_ids.advance(max((int(k) for k in keys if str(k).isdigit()), default=0))  # type: ignore[call-overload]
 
-    def _writable(self) -> tuple[WalWriter, GrowingSegment]:
+    def _check_usable(self) -> None:
+        """Raise once a commit has failed: what reached the disk is unknown until reopening."""
         if self._failure is not None:
             raise StorageFailedError(
                 f"an earlier commit failed ({self._failure}); close the database and open it again"
             ) from self._failure
+
+    def _writable(self) -> tuple[WalWriter, GrowingSegment]:
+        self._check_usable()
         if self._wal is None or self._growing is None:
             raise InternalError("no log is open for writing")
         return self._wal, self._growing
@@ -310,12 +314,12 @@ class CollectionState:
     def commit_settings(self, settings: CollectionSettings) -> None:
         """Replace properties and index choices, durably."""
         with self.lock:
-            self._writable()
             self._commit_manifest(self._sealed, properties=settings.to_json())
             self.settings = settings
 
     def _commit_manifest(self, segments: Sequence[SealedSegment], **changes: object) -> None:
         """Commit the next manifest; tombstones of the segments are saved with it."""
+        self._check_usable()
         try:
             version = self.manifest.version + 1
             outdated = [s.save_deletes(self.directory, self.path, version) for s in segments]
