@@ -17,8 +17,10 @@ from elanus.errors import StorageError
 from elanus.storage.directory import (
     AppendFile,
     Bytes,
+    Directory,
     DirectoryLock,
     FileDirectory,
+    SharedFile,
     join_path,
     parent_path,
     storage_error,
@@ -135,6 +137,13 @@ class FaultDirectory(FileDirectory):
 
     def sync_dir(self, path: str) -> None:
         self.do(Step("sync_dir", path), self._inner.sync_dir, path)
+
+    def open_shared(self, path: str, size: int, *, writable: bool) -> SharedFile:
+        # Never synced and never trusted, so what is in it is no step.
+        return self._inner.open_shared(path, size, writable=writable)
+
+    def for_reading(self) -> Directory:
+        return self._inner.for_reading()
 
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         return self._inner.try_lock(path, holder)

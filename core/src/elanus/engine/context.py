@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 
@@ -13,26 +13,44 @@ from elanus.errors import ReadOnlyError, StateError
 from elanus.storage.directory import Directory
 
 
+SEQ_COUNTER_BITS = 18
+"""Low bits of a sequence number that count writes of one millisecond: 262,144 of them."""
+
+
 class SequenceClock:
-    """Sequence numbers of writes, database-wide, strictly growing."""
+    """Sequence numbers of writes: database-wide, strictly growing, and close to the time of day.
+
+    A hybrid logical clock: milliseconds since 1970 times 2^18, or one more than the last number
+    when that is larger, so a clock that is set back does no harm.
+
+    Source: Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in Globally
+    Distributed Databases", 2014; the split of the bits is that of Milvus' timestamps.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._next = itertools.count(1)
         self._last = 0
 
     def tick(self) -> int:
         """Return the next sequence number."""
         with self._lock:
-            self._last = next(self._next)
+            self._last = max(self._last + 1, seq_at(time.time()))
             return self._last
 
     def advance(self, seq: int) -> None:
         """Make the next number larger than ``seq``."""
         with self._lock:
-            if seq > self._last:
-                self._next = itertools.count(seq + 1)
-                self._last = seq
+            self._last = max(self._last, seq)
+
+
+def seq_at(timestamp_s: float) -> int:
+    """Return the smallest sequence number of a time, in seconds since 1970."""
+    return int(timestamp_s * 1000) << SEQ_COUNTER_BITS
+
+
+def time_of(seq: int) -> float:
+    """Return the time of a sequence number, in seconds since 1970, to the millisecond."""
+    return (seq >> SEQ_COUNTER_BITS) / 1000
 
 
 @dataclass(frozen=True, slots=True)

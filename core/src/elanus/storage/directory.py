@@ -16,15 +16,32 @@ import errno
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from elanus.errors import AlreadyExistsError, InvalidArgumentError, StorageError
+from elanus.errors import AlreadyExistsError, DiskFullError, InvalidArgumentError, StorageError
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 """Contiguous bytes."""
 
 TEMPORARY_SUFFIX = ".tmp"
 """Files and folders with this suffix were never published; opening for writing sweeps them."""
+
+
+_ZEROS = bytes(1 << 18)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much fits on a medium.
+
+    Attributes:
+        free: Bytes that can still be written.
+        total: Bytes of the whole medium.
+    """
+
+    free: int
+    total: int
 
 
 class AppendFile(Protocol):
@@ -45,6 +62,22 @@ class AppendFile(Protocol):
 
     def close(self) -> None:
         """Close the file without a sync. A second call does nothing."""
+
+
+class SharedFile(Protocol):
+    """A few bytes that one process overwrites in place while others look at them.
+
+    Never synced: whoever reads them has to tell whole bytes from torn and stale ones.
+    """
+
+    def read(self) -> bytes:
+        """Return the bytes as they are now, without a system call where possible."""
+
+    def write(self, content: bytes) -> None:
+        """Overwrite the bytes; ``content`` has the length of the file."""
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
 
 
 class DirectoryLock(Protocol):
@@ -136,12 +169,41 @@ class Directory(Protocol):
     def delete_dir(self, path: str) -> None:
         """Delete a folder with all in it; nothing happens when there is none."""
 
+    def open_shared(self, path: str, size: int, *, writable: bool) -> SharedFile:
+        """Open a small file that is overwritten in place.
+
+        Args:
+            path: The file; ``writable`` creates it, filled with zeros, when it is missing.
+            size: Its length in bytes.
+            writable: Whether it is going to be written.
+
+        Raises:
+            NotFoundError: There is no such file, or it has another length.
+        """
+
+    def for_reading(self) -> Directory:
+        """Return the same directory, read-only and without anything inherited from a parent
+        process."""
+
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         """Take an exclusive lock, or return None at once when somebody holds it.
 
         Args:
             path: The lock file; created when missing, and never deleted.
             holder: Becomes the content of the file, for the messages of those who come later.
+        """
+
+    def room(self) -> Room | None:
+        """Return how much fits on the medium; None when there is no bound or it is not known."""
+
+    def allocate(self, path: str, size: int) -> None:
+        """Create a file of unspecified bytes that really takes ``size`` bytes of the medium.
+
+        Nothing is synced. After an error the file may be there, shorter.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+            DiskFullError: There is no room.
         """
 
 
@@ -210,7 +272,16 @@ class FileDirectory(ABC):
     def delete(self, path: str) -> None: ...
 
     @abstractmethod
+    def open_shared(self, path: str, size: int, *, writable: bool) -> SharedFile: ...
+
+    @abstractmethod
+    def for_reading(self) -> Directory: ...
+
+    @abstractmethod
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None: ...
+
+    def room(self) -> Room | None:
+        return None
 
     @abstractmethod
     def link(self, source: str, target: str) -> None:
@@ -270,6 +341,14 @@ class FileDirectory(ABC):
         self.rename(source, target)
         self.sync_dir(parent_path(target))
 
+    def allocate(self, path: str, size: int) -> None:
+        file = self.create_append(path)
+        try:
+            for start in range(0, size, len(_ZEROS)):
+                file.write([memoryview(_ZEROS)[: size - start]])
+        finally:
+            file.close()
+
     def delete_dir(self, path: str) -> None:
         if not self.is_dir(path):
             return
@@ -292,4 +371,7 @@ def storage_error(what: str, path: str, error: OSError) -> StorageError:
         errno.EMFILE: "; raise the limit on open files (ulimit -n)",
     }
     reason = error.strerror or str(error)
-    return StorageError(f"cannot {what} {path!r}: {reason}{hints.get(error.errno or 0, '')}")
+    message = f"cannot {what} {path!r}: {reason}{hints.get(error.errno or 0, '')}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(message, path=path)
+    return StorageError(message)

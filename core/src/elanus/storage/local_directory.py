@@ -16,8 +16,11 @@ from elanus.errors import AlreadyExistsError, NotFoundError, ReadOnlyError
 from elanus.storage.directory import (
     AppendFile,
     Bytes,
+    Directory,
     DirectoryLock,
     FileDirectory,
+    Room,
+    SharedFile,
     check_path,
     storage_error,
 )
@@ -119,6 +122,16 @@ class LocalDirectory(FileDirectory):
         with self._changing("delete", path), contextlib.suppress(FileNotFoundError):
             os.unlink(self._resolve(path))
 
+    def open_shared(self, path: str, size: int, *, writable: bool) -> SharedFile:
+        if writable:
+            with self._changing("open", path):
+                return _LocalSharedFile.create(self._resolve(path), path, size)
+        with _translated("open", path):
+            return _LocalSharedFile.open(self._resolve(path), path, size)
+
+    def for_reading(self) -> Directory:
+        return LocalDirectory(self._root, read_only=True)
+
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         with self._changing("lock", path):
             fd = os.open(self._resolve(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -132,6 +145,27 @@ class LocalDirectory(FileDirectory):
                     return None
                 raise
             return _LocalLock(fd)
+
+    def room(self) -> Room | None:
+        try:
+            found = os.statvfs(self._root)
+        except OSError:
+            return None
+        # Some network and FUSE file systems answer with zeros.
+        if not found.f_blocks:
+            return None
+        return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+    def allocate(self, path: str, size: int) -> None:
+        if not hasattr(os, "posix_fallocate"):  # macOS
+            return super().allocate(path, size)
+        with self._changing("allocate", path):
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+            fd = os.open(self._resolve(path), flags, 0o666)
+            try:
+                os.posix_fallocate(fd, 0, size)
+            finally:
+                os.close(fd)
 
     def _open(self, path: str, flags: int) -> AppendFile:
         flags |= os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
@@ -184,6 +218,53 @@ class _LocalFile:
             _sync_file(self._fd)
 
     def close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+
+
+class _LocalSharedFile:
+    """Read through a map; written by ``pwrite``, which fails on a full disk where a store into a
+    map would end the process."""
+
+    def __init__(self, path: str, fd: int, shared: mmap.mmap | None) -> None:
+        self._path = path
+        self._fd = fd
+        self._map = shared
+        self._size = 0 if shared is None else len(shared)
+
+    @classmethod
+    def create(cls, file: str, path: str, size: int) -> _LocalSharedFile:
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            if os.fstat(fd).st_size != size:
+                # Readers that map a file of another length have been told that there is none.
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, bytes(size), 0)
+            return cls(path, fd, _map(fd))
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def open(cls, file: str, path: str, size: int) -> _LocalSharedFile:
+        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if os.fstat(fd).st_size != size:
+                raise FileNotFoundError(errno.ENOENT, "has another length", file)
+            return cls(path, -1, _map(fd))
+        finally:
+            os.close(fd)
+
+    def read(self) -> bytes:
+        return b"" if self._map is None else self._map[: self._size]
+
+    def write(self, content: bytes) -> None:
+        with _translated("write", self._path):
+            os.pwrite(self._fd, content, 0)
+
+    def close(self) -> None:
+        self._map = None
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)

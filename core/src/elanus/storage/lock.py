@@ -56,7 +56,7 @@ class WriterLock:
             ReadOnlyError: The directory cannot be written to.
             StorageError: The medium failed.
         """
-        me = LockHolder(os.getpid(), platform.node(), _boot_id(), _now())
+        me = LockHolder(os.getpid(), platform.node(), boot_id(), _now())
         lock = directory.try_lock(LOCK_FILE, json.dumps(asdict(me)).encode("utf-8"))
         if lock is None:
             raise _locked(directory.location, read_holder(directory), me)
@@ -121,7 +121,7 @@ def _locked(location: str, holder: LockHolder | None, me: LockHolder) -> Databas
     )
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     with contextlib.suppress(OSError), open(_BOOT_ID_FILE, encoding="ascii") as file:
         return file.read().strip()
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Sequence
 
@@ -11,20 +13,29 @@ from elanus.errors import AlreadyExistsError, NotFoundError, StorageError
 from elanus.storage.directory import (
     AppendFile,
     Bytes,
+    Directory,
     DirectoryLock,
     FileDirectory,
+    Room,
+    SharedFile,
     check_path,
     parent_path,
+    storage_error,
 )
 
 _ALIGNMENT = 64
 
 
 class MemoryDirectory(FileDirectory):
-    """A tree of files in memory, with the behaviour of a local folder. Safe from many threads."""
+    """A tree of files in memory, with the behaviour of a local folder. Safe from many threads.
 
-    def __init__(self) -> None:
+    Args:
+        capacity: Bytes that all files together may take; None: no bound.
+    """
+
+    def __init__(self, capacity: int | None = None) -> None:
         self._lock = threading.Lock()
+        self._capacity = capacity
         self._files: dict[str, _MemoryFile] = {}
         self._folders: set[str] = {""}
         self._locked: set[str] = set()
@@ -63,11 +74,11 @@ class MemoryDirectory(FileDirectory):
         with self._lock:
             self._check_free(path)
             self._files[path] = made = _MemoryFile()
-            return _MemoryAppendFile(made)
+            return _MemoryAppendFile(self, path, made)
 
     def open_append(self, path: str) -> AppendFile:
         with self._lock:
-            return _MemoryAppendFile(self._file(path))
+            return _MemoryAppendFile(self, path, self._file(path))
 
     def link(self, source: str, target: str) -> None:
         with self._lock:
@@ -104,6 +115,22 @@ class MemoryDirectory(FileDirectory):
         with self._lock:
             self._files.pop(check_path(path), None)
 
+    def open_shared(self, path: str, size: int, *, writable: bool) -> SharedFile:
+        with self._lock:
+            if writable and check_path(path) not in self._files:
+                self._check_free(path)
+                self._files[path] = _MemoryFile()
+            file = self._file(path)
+            if writable and file.size != size:
+                file.truncate(0)
+                file.append([bytes(size)])
+            if file.size != size:
+                raise NotFoundError(f"cannot open {path!r}: it has another length")
+            return _MemorySharedFile(file, self._lock)
+
+    def for_reading(self) -> Directory:
+        return self
+
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         with self._lock:
             check_path(path)
@@ -113,6 +140,19 @@ class MemoryDirectory(FileDirectory):
             self._files[path] = file = _MemoryFile()
             file.append([holder])
             return _MemoryLock(self._locked, path)
+
+    def room(self) -> Room | None:
+        if self._capacity is None:
+            return None
+        with self._lock:
+            used = sum(file.size for file in {id(f): f for f in self._files.values()}.values())
+        return Room(max(0, self._capacity - used), self._capacity)
+
+    def check_room(self, path: str, size: int) -> None:
+        """Raise ``DiskFullError`` when ``size`` more bytes are too many."""
+        room = self.room()
+        if room is not None and room.free < size:
+            raise storage_error("write", path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _file(self, path: str) -> _MemoryFile:
         if check_path(path) not in self._files:
@@ -165,7 +205,9 @@ class _MemoryFile:
 
 
 class _MemoryAppendFile:
-    def __init__(self, file: _MemoryFile) -> None:
+    def __init__(self, owner: MemoryDirectory, path: str, file: _MemoryFile) -> None:
+        self._owner = owner
+        self._path = path
         self._file = file
 
     @property
@@ -173,13 +215,33 @@ class _MemoryAppendFile:
         return self._file.size
 
     def write(self, buffers: Sequence[Bytes]) -> None:
-        self._file.append([memoryview(b).cast("B") for b in buffers if len(b)])
+        pending = [memoryview(b).cast("B") for b in buffers if len(b)]
+        self._owner.check_room(self._path, sum(len(b) for b in pending))
+        self._file.append(pending)
 
     def sync(self) -> None:
         """Memory is never more durable than it is."""
 
     def truncate(self, size: int) -> None:
         self._file.truncate(size)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class _MemorySharedFile:
+    def __init__(self, file: _MemoryFile, lock: threading.Lock) -> None:
+        self._file = file
+        self._lock = lock
+
+    def read(self) -> bytes:
+        with self._lock:
+            return bytes(self._file.view())
+
+    def write(self, content: bytes) -> None:
+        with self._lock:
+            self._file.truncate(0)
+            self._file.append([content])
 
     def close(self) -> None:
         """Nothing to release."""

@@ -34,8 +34,9 @@ FRAME_HEAD_BYTES = 32
 MAX_PAYLOAD_BYTES = 2**31 - 64
 """Frames larger than 2 GiB would need several writes and are refused."""
 
-# magic, version, salt, database uuid, number of the file, reserved zeros; then the CRC32C.
-_HEADER = struct.Struct("<8sII16sQ20x")
+# magic, version, salt, database uuid, number of the file, length of the log before this one that
+# counts (0: all of it), reserved zeros; then the CRC32C.
+_HEADER = struct.Struct("<8sII16sQQ12x")
 # CRC32C of all that follows, payload length, salt, type, reserved zeros, seq, synced length.
 _FRAME_HEAD = struct.Struct("<IIIB3xQQ")
 _CRC = struct.Struct("<I")
@@ -84,6 +85,19 @@ class ByteRange:
 
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class WalHeader:
+    """The first bytes of a log.
+
+    Attributes:
+        salt: Marks every frame of this file.
+        previous_end: Bytes of the log before this one that count; 0 for all of them.
+    """
+
+    salt: int
+    previous_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +150,23 @@ class WalWriter:
 
     @classmethod
     def create(
-        cls, directory: Directory, path: str, *, db_uuid: uuid.UUID, number: int
+        cls,
+        directory: Directory,
+        path: str,
+        *,
+        db_uuid: uuid.UUID,
+        number: int,
+        previous_end: int = 0,
     ) -> WalWriter:
         """Create a log, durably, header included.
+
+        Args:
+            directory: Where the database is.
+            path: The new file.
+            db_uuid: The database.
+            number: Number of the log.
+            previous_end: Bytes of the log before this one that count; what follows them was never
+                acknowledged. 0 for all of it.
 
         Raises:
             AlreadyExistsError: There is such a file.
@@ -147,7 +175,7 @@ class WalWriter:
         salt = 1 + secrets.randbelow(2**32 - 1)  # 0 would match every zero-filled page
         file = directory.create_append(path)
         try:
-            header = _HEADER.pack(MAGIC, FORMAT_VERSION, salt, db_uuid.bytes, number)
+            header = _HEADER.pack(MAGIC, FORMAT_VERSION, salt, db_uuid.bytes, number, previous_end)
             file.write([header, _CRC.pack(crc32c(header))])
             file.sync()
             directory.sync_dir(parent_path(path))
@@ -180,6 +208,11 @@ class WalWriter:
     @property
     def path(self) -> str:
         return self._path
+
+    @property
+    def salt(self) -> int:
+        """Marks every frame of this file."""
+        return self._salt
 
     @property
     def size(self) -> int:
@@ -283,6 +316,9 @@ def read_wal(
     db_uuid: uuid.UUID,
     is_last: bool = True,
     salvage: bool = False,
+    start: int = HEADER_BYTES,
+    end: int | None = None,
+    synced_end: int = 0,
 ) -> WalContents:
     """Read a log and tell a torn tail from damage.
 
@@ -293,6 +329,9 @@ def read_wal(
         is_last: No later log exists. Only the last one may have a torn tail: a later log is
             created after everything in this one was synced.
         salvage: Skip what is damaged and list it in ``damage`` instead of raising.
+        start: Where the first frame to read begins; earlier ones are left out.
+        end: Bytes of the file that count, as the next log says; None for all of them.
+        synced_end: Length that is known to have been synced, from another source.
 
     Returns:
         The frames as views into the file, which stay valid after it is deleted.
@@ -303,35 +342,64 @@ def read_wal(
         NotFoundError: There is no such file.
     """
     raw = directory.read(path)
-    if len(raw) < HEADER_BYTES or not np.frombuffer(raw, dtype=np.uint8).any():
-        # The header is synced before the first frame, so nothing was acknowledged here.
+    if end is not None:
+        if len(raw) < end:
+            raise CorruptionError(
+                f"{path}: damaged: {end} bytes had been synced, found {len(raw)}",
+                path=path,
+                offset=len(raw),
+            )
+        raw = raw[:end]
+    if _is_torn_header(raw):
         if is_last or salvage:
             return WalContents(path, None, (), 0, len(raw))
         raise CorruptionError(f"{path}: damaged: the header is missing", path=path, offset=0)
-    salt = _read_header(raw, path, db_uuid)
+    salt = _parse_header(raw, path, db_uuid).salt
     frames: list[StoredFrame] = []
     damage: list[ByteRange] = []
-    end = HEADER_BYTES
+    position = start
     while True:
-        run, end, _ = _valid_run(raw, end, salt)
+        run, position, _ = _valid_run(raw, position, salt)
         frames += run
-        later = _next_valid(raw, end, salt)
-        if end == len(raw) or (is_last and not _was_synced(raw, end, later, salt)):
-            torn = len(raw) - end
-            return WalContents(path, salt, tuple(frames), end, torn, tuple(damage))
+        if position == len(raw):
+            return WalContents(path, salt, tuple(frames), position, 0, tuple(damage))
+        later = _next_valid(raw, position, salt)
+        was_synced = position < synced_end or _was_synced(raw, position, later, salt)
+        if is_last and not was_synced:
+            torn = len(raw) - position
+            return WalContents(path, salt, tuple(frames), position, torn, tuple(damage))
         if not salvage:
-            raise _damaged(path, end, later)
-        damage.append(ByteRange(end, len(raw) if later is None else later))
-        end = damage[-1].end
+            raise _damaged(path, position, later)
+        damage.append(ByteRange(position, len(raw) if later is None else later))
+        position = damage[-1].end
 
 
-def _read_header(raw: memoryview, path: str, db_uuid: uuid.UUID) -> int:
+def read_wal_header(directory: Directory, path: str, *, db_uuid: uuid.UUID) -> WalHeader | None:
+    """Return the header of a log; None when the file was torn while it was created.
+
+    Raises:
+        CorruptionError: The header is damaged.
+        FormatVersionError: Written by a newer version of elanus.
+        NotFoundError: There is no such file.
+    """
+    raw = directory.read(path)
+    return None if _is_torn_header(raw) else _parse_header(raw, path, db_uuid)
+
+
+def _is_torn_header(raw: memoryview) -> bool:
+    # The header is synced before the first frame, so nothing was acknowledged in such a file.
+    if len(raw) < HEADER_BYTES:
+        return True
+    return raw[:HEADER_BYTES] == bytes(HEADER_BYTES) and not np.frombuffer(raw, np.uint8).any()
+
+
+def _parse_header(raw: memoryview, path: str, db_uuid: uuid.UUID) -> WalHeader:
     header = raw[: _HEADER.size]
     if crc32c(header) != _CRC.unpack_from(raw, _HEADER.size)[0]:
         raise CorruptionError(
             f"{path}: damaged: the checksum of the header does not match", path=path, offset=0
         )
-    magic, version, salt, owner, _ = _HEADER.unpack(header)
+    magic, version, salt, owner, _, previous_end = _HEADER.unpack(header)
     if magic != MAGIC:
         raise CorruptionError(f"{path}: damaged: not a write-ahead log", path=path, offset=0)
     if version > FORMAT_VERSION:
@@ -345,7 +413,7 @@ def _read_header(raw: memoryview, path: str, db_uuid: uuid.UUID) -> int:
             path=path,
             offset=0,
         )
-    return int(salt)
+    return WalHeader(salt, previous_end)
 
 
 def _valid_run(raw: memoryview, start: int, salt: int) -> tuple[list[StoredFrame], int, int]:
