@@ -29,6 +29,7 @@ from elanus.storage.block_file import BlockFile, write_block_file
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import INDEXES_FOLDER
 from elanus.storage.manifest import IndexEntry
+from elanus.storage.section_stream import ArraySection
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.verification import INDEX_KIND
 from elanus.types import AnyArray
@@ -52,14 +53,14 @@ class IndexFile:
         type: Name of the index type.
         params: Build parameters.
         header: JSON values of the index.
-        arrays: Its arrays.
+        arrays: Its arrays, whole or in parts.
     """
 
     field: str
     type: str
     params: Mapping[str, Any]
     header: Mapping[str, Any]
-    arrays: Mapping[str, AnyArray]
+    arrays: Mapping[str, ArraySection]
 
 
 def write_index(

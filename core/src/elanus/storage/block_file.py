@@ -23,7 +23,8 @@ from elanus.errors import CorruptionError, FormatVersionError, InternalError, No
 from elanus.kernels.checksum import crc32c
 from elanus.storage.batch_codec import DTYPES
 from elanus.storage.directory import Bytes, Directory
-from elanus.types import AnyArray, BoolArray, UInt32Array
+from elanus.storage.section_stream import Section, SectionStream, section_bytes
+from elanus.types import BoolArray, UInt32Array
 
 MAGIC = b"ELANBLK\x00"
 FORMAT_VERSION = 1
@@ -72,7 +73,7 @@ def write_block_file(
     *,
     kind: str,
     header: Mapping[str, Any],
-    sections: Mapping[str, AnyArray | Bytes],
+    sections: Mapping[str, Section],
     publish: bool = True,
 ) -> FileInfo:
     """Write a file of named sections, durably.
@@ -82,7 +83,8 @@ def write_block_file(
         path: The new file.
         kind: What it is, checked when it is opened.
         header: JSON values to keep with it.
-        sections: Arrays of a stored dtype (bool, integers, float32, float64), or bytes.
+        sections: Arrays of a stored dtype (bool, integers, float32, float64), streams of them, or
+            bytes. Of a stream one part at a time is in memory.
         publish: The file gets its name whole and durable. False writes it into a folder that
             ``rename_dir`` publishes later, which saves syncs.
 
@@ -106,10 +108,10 @@ def write_block_file(
         for name, value in sections.items():
             if placed[name].offset > position:
                 yield checksums.update(bytes(placed[name].offset - position))
-            raw = _raw_bytes(value)
-            if len(raw):
-                yield checksums.update(raw)
-            position = placed[name].offset + len(raw)
+            for raw in section_bytes(name, value):
+                if len(raw):
+                    yield checksums.update(raw)
+            position = placed[name].offset + placed[name].length
         footer = checksums.finish() + described + _COUNTS.pack(len(described), num_blocks)
         crc = crc32c(footer)
         yield footer + _CRC.pack(crc)
@@ -305,11 +307,11 @@ class _BlockChecksums:
         self._current = self._filled = 0
 
 
-def _place(sections: Mapping[str, AnyArray | Bytes]) -> tuple[dict[str, _Section], int]:
+def _place(sections: Mapping[str, Section]) -> tuple[dict[str, _Section], int]:
     placed: dict[str, _Section] = {}
     offset = HEAD_BYTES
     for name, value in sections.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray | SectionStream):
             if value.dtype not in DTYPES:
                 raise InternalError(f"section {name!r}: dtype {value.dtype} cannot be stored")
             section = _Section(offset, value.nbytes, value.dtype, value.shape)
@@ -346,12 +348,6 @@ def _describe(
         "sections": sections,
     }
     return json.dumps(content, ensure_ascii=False).encode("utf-8")
-
-
-def _raw_bytes(value: AnyArray | Bytes) -> memoryview:
-    if isinstance(value, np.ndarray):
-        return np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
-    return memoryview(value)
 
 
 def _parse_section(stored: Mapping[str, Any]) -> _Section:

@@ -30,6 +30,10 @@ from elanus.types import NUMPY_DTYPES, AnyArray, BoolArray, DataType, Int64Array
 ITEM_PREFIX = "items."
 """Prefix of the arrays that hold the elements of an ARRAY column."""
 
+INVERSE_NORMS = "inverse_norms"
+"""Section beside the values of a COSINE field: float32, 1 / length of each row, 0 for a zero row.
+Derivable, and absent in segments of older versions."""
+
 SECTION_NAMES = (
     "validity",
     "offsets",

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from elanus.errors import InternalError, StorageError
-from elanus.schema.batches import Column, ColumnBatch
+from elanus.kernels.distance import inverse_norms
+from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.storage.block_file import write_block_file
-from elanus.storage.columns import column_to_sections
+from elanus.storage.block_file import BlockFile, write_block_file
+from elanus.storage.columns import INVERSE_NORMS, column_to_sections, sections_to_column
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.manifest import FileEntry, SegmentInfo
 from elanus.storage.pk_index import PkIndex
-from elanus.types import AnyArray, DataType, Int64Array
+from elanus.storage.section_stream import ArraySection, SectionStream
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType
 
 SEGMENTS_FOLDER = "seg"
 COLUMN_KIND = "column"
@@ -44,6 +47,26 @@ def segment_path(path: str, segment: uuid.UUID) -> str:
     return join_path(path, SEGMENTS_FOLDER, str(segment))
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentStreams:
+    """The rows of a new segment, column by column, as arrays or in parts.
+
+    Attributes:
+        num_rows: Rows, at least one.
+        columns: For each stored field its sections, named as ``column_to_sections`` names them.
+            They are taken in the order of the schema, and those of a column in their own order.
+            Parts of a FLOAT_VECTOR have shape ``(k, dim)``.
+        seqs: Sequence number of each row, int64, shape ``(num_rows,)``; taken after the columns.
+        pk_index: ``keys`` and ``rows`` of the index of primary keys; None builds it in memory from
+            the column.
+    """
+
+    num_rows: int
+    columns: Mapping[str, Mapping[str, ArraySection]]
+    seqs: ArraySection
+    pk_index: Mapping[str, ArraySection] | None = None
+
+
 def write_segment(
     directory: Directory,
     path: str,
@@ -64,10 +87,30 @@ def write_segment(
     Raises:
         StorageError: The medium failed; nothing but leftovers is there.
     """
-    if not 0 < len(batch) <= MAX_SEGMENT_ROWS or seqs.shape != (len(batch),):
+    index = PkIndex.build(batch.columns[schema.primary.name])
+    streams = SegmentStreams(
+        num_rows=len(batch),
+        columns={f.name: column_to_sections(batch.columns[f.name]) for f in schema.stored_fields},
+        seqs=seqs,
+        pk_index=index.to_sections(),
+    )
+    return write_segment_streams(directory, path, schema=schema, streams=streams)
+
+
+def write_segment_streams(
+    directory: Directory, path: str, *, schema: Schema, streams: SegmentStreams
+) -> SegmentInfo:
+    """Like ``write_segment``, for rows that need not be in memory at once.
+
+    Raises:
+        InternalError: A stream is not what it says it is.
+        StorageError: The medium failed; nothing but leftovers is there.
+    """
+    num_rows = streams.num_rows
+    if not 0 < num_rows <= MAX_SEGMENT_ROWS or streams.seqs.shape != (num_rows,):
         raise InternalError(
             f"a segment takes 1 to {MAX_SEGMENT_ROWS} rows with one seq each, "
-            f"got {len(batch)} rows and seqs of shape {seqs.shape}"
+            f"got {num_rows} rows and seqs of shape {streams.seqs.shape}"
         )
     segment = uuid.uuid4()
     final = segment_path(path, segment)
@@ -75,7 +118,7 @@ def write_segment(
     writer = _SegmentFiles(directory, temporary, segment, {}, {})
     try:
         directory.make_dir(temporary)
-        writer.write_all(schema, batch, seqs)
+        min_seq, max_seq = writer.write_all(schema, streams)
         directory.sync_dir(temporary)
         directory.rename_dir(temporary, final)
     except BaseException:
@@ -85,9 +128,9 @@ def write_segment(
         raise
     return SegmentInfo(
         uuid=segment,
-        num_rows=len(batch),
-        min_seq=int(np.min(seqs)),
-        max_seq=int(np.max(seqs)),
+        num_rows=num_rows,
+        min_seq=min_seq,
+        max_seq=max_seq,
         files=writer.files,
         columns=writer.columns,
     )
@@ -103,20 +146,39 @@ class _SegmentFiles:
     files: dict[str, FileEntry]
     columns: dict[str, str]
 
-    def write_all(self, schema: Schema, batch: ColumnBatch, seqs: Int64Array) -> None:
+    def write_all(self, schema: Schema, streams: SegmentStreams) -> tuple[int, int]:
+        """Write every file; return the smallest and the largest sequence number."""
         for position, field in enumerate(schema.stored_fields):
-            self.write_column(position, field, batch.columns[field.name])
-        self.write(SEQS_FILE, SEQS_KIND, "", {"seqs": seqs})
-        index = PkIndex.build(batch.columns[schema.primary.name])
-        self.write(PK_INDEX_FILE, PK_INDEX_KIND, schema.primary.name, index.to_sections())
+            self.write_column(position, field, streams.columns[field.name])
+        seqs = _Watched(streams.seqs)
+        self.write(SEQS_FILE, SEQS_KIND, "", {"seqs": seqs.section})
+        primary = schema.primary
+        index = streams.pk_index
+        if index is None:
+            index = self.built_index(primary, streams.num_rows)
+        self.write(PK_INDEX_FILE, PK_INDEX_KIND, primary.name, index)
+        return min(seqs.smallest), max(seqs.largest)
 
-    def write_column(self, position: int, field: Field, column: Column) -> None:
-        suffix = ".vec" if field.dtype is DataType.FLOAT_VECTOR else ".col"
+    def write_column(
+        self, position: int, field: Field, sections: Mapping[str, ArraySection]
+    ) -> None:
+        is_dense = field.dtype is DataType.FLOAT_VECTOR
+        suffix = ".vec" if is_dense else ".col"
         name = f"{position:03d}-{field.name.lstrip('$')[:_NAME_CHARACTERS]}{suffix}"
-        self.write(name, COLUMN_KIND, field.name, column_to_sections(column))
+        if is_dense and field.metric_type is MetricType.COSINE:
+            sections = _with_inverse_norms(sections)
+        self.write(name, COLUMN_KIND, field.name, sections)
         self.columns[field.name] = name
 
-    def write(self, name: str, kind: str, field: str, sections: dict[str, AnyArray]) -> None:
+    def built_index(self, primary: Field, num_rows: int) -> Mapping[str, ArraySection]:
+        """Return the index of the column of primary keys that was just written."""
+        path = join_path(self.folder, self.columns[primary.name])
+        file = BlockFile.open(self.directory, path, kind=COLUMN_KIND, verify="none")
+        sections = {name: file.section(name) for name in file.section_names}
+        column = sections_to_column(primary, num_rows, sections, path=path)
+        return PkIndex.build(column).to_sections()
+
+    def write(self, name: str, kind: str, field: str, sections: Mapping[str, ArraySection]) -> None:
         written = write_block_file(
             self.directory,
             join_path(self.folder, name),
@@ -126,3 +188,40 @@ class _SegmentFiles:
             publish=False,
         )
         self.files[name] = FileEntry(written.size, written.crc)
+
+
+class _Watched:
+    """Remembers the extremes of a section of numbers while it is written."""
+
+    def __init__(self, section: ArraySection) -> None:
+        self.smallest: list[int] = []
+        self.largest: list[int] = []
+        chunks = section.chunks if isinstance(section, SectionStream) else (section,)
+        self.section = SectionStream(section.dtype, section.shape, self._watch(chunks))
+
+    def _watch(self, chunks: Iterable[AnyArray]) -> Iterator[AnyArray]:
+        for chunk in chunks:
+            if len(chunk):
+                self.smallest.append(int(chunk.min()))
+                self.largest.append(int(chunk.max()))
+            yield chunk
+
+
+def _with_inverse_norms(sections: Mapping[str, ArraySection]) -> dict[str, ArraySection]:
+    """Add what COSINE divides by, so that opening the segment does not read every vector."""
+    values = sections["values"]
+    if not isinstance(values, SectionStream):
+        return {**sections, INVERSE_NORMS: inverse_norms(values)}
+    norms: list[Float32Array] = []
+
+    def measured() -> Iterator[AnyArray]:
+        for chunk in values.chunks:
+            norms.append(inverse_norms(np.ascontiguousarray(chunk, dtype=np.float32)))
+            yield chunk
+
+    # The norms are taken after the last vector: sections are written in this order.
+    return {
+        **sections,
+        "values": SectionStream(values.dtype, values.shape, measured()),
+        INVERSE_NORMS: SectionStream(values.dtype, values.shape[:1], iter(norms)),
+    }

@@ -1,10 +1,13 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from elanus.errors import AlreadyExistsError, CorruptionError, FormatVersionError
+from elanus.errors import AlreadyExistsError, CorruptionError, FormatVersionError, InternalError
 from elanus.kernels.checksum import crc32c
 from elanus.storage.block_file import BLOCK_BYTES, BlockFile, Verify, write_block_file
 from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.section_stream import SectionStream
 from elanus.types import AnyArray
 from support.storage_batches import all_kinds_batch
 
@@ -170,3 +173,47 @@ def test_views_of_a_batch_are_stored_without_a_copy_of_the_rest() -> None:
     part = vectors[::2]
     write_block_file(directory, PATH, kind="column", header={}, sections={"values": part})
     np.testing.assert_array_equal(opened(directory).section("values"), part)
+
+
+def test_stream_gives_the_same_file_as_its_array() -> None:
+    whole = np.arange(70_000, dtype=np.float32).reshape(-1, 7)
+    parts = (whole[start : start + 999] for start in range(0, len(whole), 999))
+    directory = MemoryDirectory()
+    stream = SectionStream(whole.dtype, whole.shape, parts)
+    after = np.arange(3)
+    write_block_file(
+        directory, PATH, kind="column", header={}, sections={"values": stream, "after": after}
+    )
+    file = opened(directory, verify="full")
+    np.testing.assert_array_equal(file.section("values"), whole)
+    np.testing.assert_array_equal(file.section("after"), after)
+
+
+def test_parts_of_a_stream_are_written_one_at_a_time() -> None:
+    directory = MemoryDirectory()
+    sizes: list[int] = []
+
+    def parts() -> Iterator[AnyArray]:
+        for n in range(4):
+            sizes.append(directory.size(directory.list_names("")[0]))
+            yield np.full(100, n, dtype=np.uint8)
+
+    stream = SectionStream(np.dtype(np.uint8), (400,), parts())
+    write_block_file(directory, PATH, kind="column", header={}, sections={"a": stream})
+    assert sizes == [64, 164, 264, 364]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([np.arange(3)], "ended 8 bytes too early"),
+        ([np.arange(3), np.arange(2)], "does not fit"),
+        ([np.arange(4, dtype=np.int32)], "does not fit"),
+    ],
+)
+def test_stream_that_is_not_what_it_says_is_refused(parts: list[AnyArray], message: str) -> None:
+    directory = MemoryDirectory()
+    stream = SectionStream(np.dtype(np.int64), (4,), parts)
+    with pytest.raises(InternalError, match=message):
+        write_block_file(directory, PATH, kind="column", header={}, sections={"a": stream})
+    assert directory.list_names("") == []

@@ -7,11 +7,18 @@ from elanus.errors import CorruptionError, FieldNotFoundError, InternalError
 from elanus.schema.batches import FixedColumn, strings_to_column
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
+from elanus.storage.columns import column_to_sections
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.section_stream import SectionStream
 from elanus.storage.segment_reader import SegmentReader
-from elanus.storage.segment_writer import segment_path, write_segment
-from elanus.types import DataType
+from elanus.storage.segment_writer import (
+    SegmentStreams,
+    segment_path,
+    write_segment,
+    write_segment_streams,
+)
+from elanus.types import AnyArray, DataType
 from support.storage_batches import (
     SCHEMA,
     TEXT_KEY_SCHEMA,
@@ -177,3 +184,37 @@ def test_full_verification_reads_everything_at_once() -> None:
     with pytest.raises(CorruptionError) as caught:
         SegmentReader.open(directory, PATH, schema=SCHEMA, info=info, verify="full")
     assert caught.value.path == path
+
+
+def streamed(array: AnyArray, step: int = 13) -> SectionStream:
+    """Return an array as parts of a few rows."""
+    parts = (array[start : start + step] for start in range(0, len(array), step))
+    return SectionStream(array.dtype, array.shape, parts)
+
+
+def test_streams_give_the_same_segment_as_a_batch() -> None:
+    directory = MemoryDirectory()
+    columns = {
+        name: {section: streamed(array) for section, array in column_to_sections(column).items()}
+        for name, column in BATCH.columns.items()
+    }
+    streams = SegmentStreams(num_rows=100, columns=columns, seqs=streamed(SEQS))
+    info = write_segment_streams(directory, PATH, schema=SCHEMA, streams=streams)
+    assert (info.num_rows, info.min_seq, info.max_seq) == (100, 7, 106)
+    reader = SegmentReader.open(directory, PATH, schema=SCHEMA, info=info, verify="full")
+    assert rows_of(reader.batch()) == rows_of(BATCH)
+    assert reader.seqs.tolist() == SEQS.tolist()
+    wanted = FixedColumn(np.array([99, -1, 0, 100, 50]))
+    assert reader.find_pks(wanted).tolist() == [99, -1, 0, -1, 50]
+    batch_files = written()[1].files
+    assert {n: e.size for n, e in info.files.items()} == {n: e.size for n, e in batch_files.items()}
+
+
+def test_failed_stream_leaves_nothing() -> None:
+    directory = MemoryDirectory()
+    columns = {name: column_to_sections(column) for name, column in BATCH.columns.items()}
+    short = SectionStream(SEQS.dtype, (100,), [SEQS[:99]])
+    streams = SegmentStreams(num_rows=100, columns=columns, seqs=short)
+    with pytest.raises(InternalError, match="8 bytes too early"):
+        write_segment_streams(directory, PATH, schema=SCHEMA, streams=streams)
+    assert directory.list_names(f"{PATH}/seg") == []
