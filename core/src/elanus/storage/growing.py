@@ -1,7 +1,8 @@
 """How does a column grow without disturbing those who read it?
 
-A growing column appends into spare room behind its rows and moves to a buffer of twice the size
-when that is used up. A view sees the rows that were there when it was taken: appending writes only
+A growing column appends into spare room behind its rows and moves to a much larger buffer when
+that is used up: room that nothing was written to is only address space, while every move copies
+all rows. A view sees the rows that were there when it was taken: appending writes only
 behind them, and a buffer that was left behind lives for as long as a view of it.
 """
 
@@ -26,6 +27,9 @@ from elanus.schema.fields import Field
 from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
 
 INITIAL_ROWS = 64
+GROWTH = 8
+"""How many times larger the next buffer is. A large buffer takes memory page by page as it is
+written; twice the size would copy each row about once more, into pages that are new again."""
 
 KindT = TypeVar("KindT")
 
@@ -80,7 +84,7 @@ class GrowingArray:
         """Add values at the end."""
         end = self._length + len(values)
         if end > len(self._buffer):
-            room = max(end, 2 * len(self._buffer))
+            room = max(end, GROWTH * len(self._buffer))
             grown = np.empty((room, *self._buffer.shape[1:]), dtype=self._buffer.dtype)
             grown[: self._length] = self._buffer[: self._length]
             # Readers take the buffer once and cut it: old and new hold the same rows.
