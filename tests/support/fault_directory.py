@@ -20,6 +20,7 @@ from elanus.storage.directory import (
     Directory,
     DirectoryLock,
     FileDirectory,
+    Room,
     SharedFile,
     join_path,
     parent_path,
@@ -37,9 +38,9 @@ T = TypeVar("T")
 class Step:
     """One primitive step that changed something.
 
-    ``kind`` is one of create, write, sync, truncate, link, rename, delete, create_dir, remove_dir,
-    sync_dir. ``target`` is the second path of link and rename. ``file`` numbers the opened or
-    created files.
+    ``kind`` is one of create, allocate, write, sync, truncate, link, rename, delete, create_dir,
+    remove_dir, sync_dir. ``target`` is the second path of link and rename. ``file`` numbers the
+    opened or created files.
     """
 
     kind: str
@@ -147,6 +148,12 @@ class FaultDirectory(FileDirectory):
 
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         return self._inner.try_lock(path, holder)
+
+    def room(self) -> Room | None:
+        return self._inner.room()
+
+    def allocate(self, path: str, size: int) -> None:
+        self.do(Step("allocate", path, size=size), self._inner.allocate, path, size)
 
     def do(self, step: Step, action: Callable[..., T], *arguments: object) -> T:
         """Run one step unless it shall fail."""
@@ -318,6 +325,9 @@ class _Disk:
         if step.kind == "create":
             self._files[step.file] = made = _DiskFile()
             folder.change({name: made})
+        elif step.kind == "allocate":
+            content = bytes(step.size)
+            folder.change({name: _DiskFile(live=bytearray(content), pending=[(0, content)])})
         elif step.kind == "open":
             self._files[step.file] = self._file(folder, name)
         elif step.kind == "write":

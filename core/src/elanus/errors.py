@@ -189,6 +189,24 @@ class StorageFailedError(StorageError):
     """A write or sync failed; the database takes no writes until it is opened again."""
 
 
+class DiskFullError(StorageError):
+    """The medium has no room for a write; nothing of it was stored.
+
+    Attributes:
+        path: Where the room is missing.
+        free: Bytes that were free, or None when it is not known.
+        needed: Bytes that had to be free, or None when it is not known.
+    """
+
+    def __init__(
+        self, message: str, *, path: str = "", free: int | None = None, needed: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.free = free
+        self.needed = needed
+
+
 # --- plug-ins -------------------------------------------------------------------------------
 
 

@@ -50,6 +50,18 @@ class DirectoryContract(ABC):
         assert bytes(directory.read("a")) == b"first"
         assert directory.list_names("") == ["a"]
 
+    def test_allocated_file_has_its_size(self, tmp_path: Path) -> None:
+        directory = self.make_directory(tmp_path)
+        directory.allocate("a", 300_001)
+        assert directory.size("a") == 300_001
+        _expect(AlreadyExistsError, lambda: directory.allocate("a", 1))
+        directory.delete("a")
+        assert directory.list_names("") == []
+
+    def test_room_is_a_part_of_the_medium(self, tmp_path: Path) -> None:
+        room = self.make_directory(tmp_path).room()
+        assert room is None or 0 <= room.free <= room.total
+
     def test_failing_chunks_leave_nothing(self, tmp_path: Path) -> None:
         directory = self.make_directory(tmp_path)
 
