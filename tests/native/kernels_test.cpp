@@ -15,6 +15,7 @@
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
 #include "distance/distance.h"
+#include "keys/key_table.h"
 #include "sparse/growing_postings.h"
 #include "support/cpu.h"
 #include "support/error.h"
@@ -200,6 +201,45 @@ void test_damaged_postings() {
   }
 }
 
+// Readers look up while a writer adds: what ThreadSanitizer watches.
+void test_key_tables() {
+  constexpr std::size_t kRows = 5000;
+  elanus::IntKeyTable numbers;
+  elanus::StringKeyTable words;
+  std::vector<std::int64_t> keys(kRows);
+  std::vector<std::int64_t> offsets = {0};
+  std::vector<std::uint8_t> text;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    keys[i] = static_cast<std::int64_t>(i % (kRows / 2)) - 7;
+    for (const char digit : std::to_string(keys[i]))
+      text.push_back(static_cast<std::uint8_t>(digit));
+    offsets.push_back(static_cast<std::int64_t>(text.size()));
+  }
+  const elanus::StringKeyTable::Keys strings{offsets, text};
+  std::thread reader([&] {
+    std::vector<std::int64_t> rows(kRows);
+    for (int i = 0; i < 20; ++i) {
+      numbers.find(keys, rows);
+      words.find(strings, rows);
+    }
+  });
+  std::vector<std::int64_t> older(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    numbers.put(std::span(keys).subspan(i, 1), i, std::span(older).first(1));
+    words.put({std::span(offsets).subspan(i, 2), text}, i, std::span(older).first(1));
+  }
+  reader.join();
+  std::vector<std::int64_t> rows(kRows);
+  std::vector<std::int64_t> expected(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    expected[i] = static_cast<std::int64_t>(i % (kRows / 2) + kRows / 2);
+  }
+  numbers.find(keys, rows);
+  check(rows == expected, "newest rows of numbers");
+  words.find(strings, rows);
+  check(rows == expected, "newest rows of strings");
+}
+
 }  // namespace
 
 int main() {
@@ -208,6 +248,7 @@ int main() {
     std::printf("ran %s\n", std::string(elanus::variant_name(variant)).c_str());
   }
   test_hashing();
+  test_key_tables();
   test_postings();
   test_damaged_postings();
   std::printf("%d failures\n", failures);

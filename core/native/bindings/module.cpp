@@ -61,5 +61,8 @@ NB_MODULE(_native, module) {
              "Take the named CPU variant from now on, in all threads.");
   elanus::bindings::bind_checksum(module);
   elanus::bindings::bind_distance(module);
+  elanus::bindings::bind_files(module);
+  elanus::bindings::bind_keys(module);
+  elanus::bindings::bind_lists(module);
   elanus::bindings::bind_sparse(module);
 }

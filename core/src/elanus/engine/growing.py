@@ -99,8 +99,8 @@ class GrowingSegment:
 
     def append(self, batch: ColumnBatch, seq: int) -> None:
         """Add entities; rows with the same keys are dead already."""
-        pks = batch.columns[self.fields.schema.primary.name].to_pylist()
-        older = self._memtable.find_pks(pks)  # type: ignore[arg-type]
+        # Before the keys point to the new rows: readers of older snapshots follow it back.
+        older = self._memtable.find_pks(batch.columns[self.fields.schema.primary.name])
         first = self.num_rows
         for place in np.flatnonzero(older >= 0).tolist():
             self._replaced[first + place] = int(older[place])
@@ -120,7 +120,7 @@ class GrowingSegment:
 
     def find(self, keys: Keys) -> Int64Array:
         """Return the visible row of each key, -1 where there is none."""
-        rows = self._memtable.find_pks(keys.pks)
+        rows = self._memtable.find_pks(keys.column)
         if self._alive is not None:
             alive = np.ones(self.num_rows, dtype=np.bool_)
             alive[: len(self._alive)] = self._alive
@@ -193,7 +193,8 @@ class GrowingSegment:
 
     def newest_rows(self, pks: Sequence[PrimaryKey], num_rows: int) -> Int64Array:
         """Return the newest of the first ``num_rows`` rows with each key, dead or not; else -1."""
-        rows = self._memtable.find_pks(pks)
+        keys = Keys.of(self.fields.schema.primary, pks)
+        rows = self._memtable.find_pks(keys.column)
         for place in np.flatnonzero(rows >= num_rows).tolist():
             row = int(rows[place])
             while row >= num_rows:

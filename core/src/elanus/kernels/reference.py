@@ -6,6 +6,7 @@ results; dense distances may differ in the last bits, for sums run in another or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -214,6 +215,25 @@ def hash64_strings(offsets: Int64Array, data: ByteArray) -> UInt64Array:
     raw = data.tobytes()
     hashes = [_xxh64(raw[a:b]) for a, b in pairwise(ends)]
     return np.array(hashes, dtype=np.uint64)
+
+
+class KeyTable:
+    """Twin of ``keys.IntKeyTable`` and ``keys.StringKeyTable``: a dict, over any keys."""
+
+    def __init__(self) -> None:
+        self._rows: dict[object, int] = {}
+
+    def put(self, keys: Sequence[object], first_row: int) -> list[int]:
+        """Point key ``i`` to row ``first_row + i``; return the rows before, -1 if none."""
+        older = []
+        for row, key in enumerate(keys, first_row):
+            older.append(self._rows.get(key, -1))
+            self._rows[key] = row
+        return older
+
+    def find(self, keys: Sequence[object]) -> list[int]:
+        """Return the newest row of each key, -1 where there is none."""
+        return [self._rows.get(key, -1) for key in keys]
 
 
 def _rotate(value: int, bits: int) -> int:

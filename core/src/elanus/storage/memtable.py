@@ -7,20 +7,16 @@ never change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from elanus.errors import InternalError, InvalidArgumentError
-from elanus.schema.batches import ColumnBatch
+from elanus.kernels.keys import IntKeyTable, StringKeyTable
+from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
 from elanus.schema.collection import Schema
 from elanus.storage.growing import GrowingArray, growing_column
-from elanus.types import Int64Array, PrimaryKey
-
-PK_ENTRY_BYTES = 120
-"""What one entry of the table of primary keys costs in CPython, measured with tracemalloc on
-100,000 entries: 116 bytes with int keys, 133 with str keys of 14 characters."""
+from elanus.types import DataType, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +43,10 @@ class Memtable:
     def __init__(self, schema: Schema) -> None:
         self._fields = schema.stored_fields
         self._primary = schema.primary.name
+        is_text = schema.primary.dtype is DataType.VARCHAR
+        self._rows_by_pk: _IntKeys | _TextKeys = _TextKeys() if is_text else _IntKeys()
         self._columns = {f.name: growing_column(f) for f in self._fields}
         self._seqs = GrowingArray(np.int64)
-        self._rows_by_pk: dict[PrimaryKey, int] = {}
         self._num_rows = 0
 
     @property
@@ -61,7 +58,7 @@ class Memtable:
     def size_bytes(self) -> int:
         """Bytes in use, roughly; spare room of the columns is not counted."""
         columns = sum(column.size_bytes for column in self._columns.values())
-        return columns + self._seqs.size_bytes + PK_ENTRY_BYTES * len(self._rows_by_pk)
+        return columns + self._seqs.size_bytes + self._rows_by_pk.size_bytes
 
     def append(self, batch: ColumnBatch, seq: int) -> Appended:
         """Add rows that were written under one sequence number.
@@ -81,9 +78,9 @@ class Memtable:
         for name, column in self._columns.items():
             column.append(batch.columns[name])
         self._seqs.append(np.full(len(batch), seq, dtype=np.int64))
-        replaced = self._point_pks_to(batch.columns[self._primary].to_pylist(), first)
+        older = self._rows_by_pk.put(batch.columns[self._primary], first)
         self._num_rows = first + len(batch)
-        return Appended(first, replaced)
+        return Appended(first, np.sort(older[older >= 0]))
 
     def view(self, num_rows: int | None = None) -> ColumnBatch:
         """Return the first ``num_rows`` rows (all by default); they never change.
@@ -98,36 +95,13 @@ class Memtable:
         """Return the sequence numbers of the first rows, int64, shape ``(num_rows,)``."""
         return self._seqs.view(self._checked(num_rows))
 
-    def find_pk(self, pk: PrimaryKey) -> int:
-        """Return the row id of the newest alive row with a primary key, or -1."""
-        return self._rows_by_pk.get(pk, -1)
+    def find_pks(self, pks: Column) -> Int64Array:
+        """Return the newest row of each primary key, dead or alive, int64; -1 where none is.
 
-    def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
-        """Return the newest alive row of each primary key, int64; -1 where there is none."""
-        find = self._rows_by_pk.get
-        return np.fromiter((find(pk, -1) for pk in pks), dtype=np.int64, count=len(pks))
-
-    def forget_pks(self, pks: Iterable[PrimaryKey]) -> Int64Array:
-        """Take primary keys out, as a delete does.
-
-        Returns:
-            Row ids that are dead now, ascending. Keys that are not here are skipped.
+        Args:
+            pks: Primary keys as a column of the kind of the primary field.
         """
-        rows = [row for pk in pks if (row := self._rows_by_pk.pop(pk, -1)) >= 0]
-        return np.array(sorted(rows), dtype=np.int64)
-
-    def _point_pks_to(self, pks: Sequence[object], first: int) -> Int64Array:
-        # A hash table of Python objects is filled one key at a time.
-        table = self._rows_by_pk
-        replaced: list[int] = []
-        for row, pk in enumerate(pks, first):
-            if not isinstance(pk, int | str):
-                raise InternalError(f"row {row}: primary key {pk!r} is neither int nor str")
-            older = table.get(pk, -1)
-            if older >= 0:
-                replaced.append(older)
-            table[pk] = row
-        return np.array(sorted(replaced), dtype=np.int64)
+        return self._rows_by_pk.find(pks)
 
     def _checked(self, num_rows: int | None) -> int:
         if num_rows is None:
@@ -137,3 +111,52 @@ class Memtable:
                 f"asked for {num_rows} rows, the memtable has {self._num_rows}"
             )
         return num_rows
+
+
+class _IntKeys:
+    """Rows by INT64 key."""
+
+    def __init__(self) -> None:
+        self._table = IntKeyTable()
+
+    @property
+    def size_bytes(self) -> int:
+        return self._table.size_bytes
+
+    def put(self, pks: Column, first_row: int) -> Int64Array:
+        return self._table.put(self._keys(pks), first_row)
+
+    def find(self, pks: Column) -> Int64Array:
+        return self._table.find(self._keys(pks))
+
+    @staticmethod
+    def _keys(pks: Column) -> Int64Array:
+        if not isinstance(pks, FixedColumn):
+            raise InternalError(f"primary keys: expected numbers, got {type(pks).__name__}")
+        keys: Int64Array = np.ascontiguousarray(pks.values)
+        return keys
+
+
+class _TextKeys:
+    """Rows by VARCHAR key."""
+
+    def __init__(self) -> None:
+        self._table = StringKeyTable()
+
+    @property
+    def size_bytes(self) -> int:
+        return self._table.size_bytes
+
+    def put(self, pks: Column, first_row: int) -> Int64Array:
+        texts = self._texts(pks)
+        return self._table.put(texts.offsets, texts.data, first_row)
+
+    def find(self, pks: Column) -> Int64Array:
+        texts = self._texts(pks)
+        return self._table.find(texts.offsets, texts.data)
+
+    @staticmethod
+    def _texts(pks: Column) -> StringColumn:
+        if not isinstance(pks, StringColumn):
+            raise InternalError(f"primary keys: expected text, got {type(pks).__name__}")
+        return pks

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elanus.errors import InternalError, InvalidArgumentError
-from elanus.schema.batches import ColumnBatch
+from elanus.schema.batches import ColumnBatch, FixedColumn, strings_to_column
 from elanus.storage.memtable import Memtable
 from support.storage_batches import (
     SCHEMA,
@@ -69,24 +69,29 @@ def test_newest_row_of_a_primary_key() -> None:
         6,
         7,
     ]
-    assert memtable.find_pks(["a", "b", "c", "d", "e", "f"]).tolist() == [5, 1, 3, 8, 9, -1]
-    assert [memtable.find_pk("a"), memtable.find_pk("f")] == [5, -1]
+    wanted = strings_to_column(["a", "b", "c", "d", "e", "f"])
+    assert memtable.find_pks(wanted).tolist() == [5, 1, 3, 8, 9, -1]
 
 
-def test_forgotten_keys_are_gone() -> None:
-    memtable = Memtable(TEXT_KEY_SCHEMA)
-    memtable.append(text_key_batch(["a", "b", "c"]), seq=1)
-    assert memtable.forget_pks(["c", "x", "a", "a"]).tolist() == [0, 2]
-    assert memtable.find_pks(["a", "b", "c"]).tolist() == [-1, 1, -1]
-    assert memtable.append(text_key_batch(["a"]), seq=2).replaced.tolist() == []
+def test_keys_that_are_numbers() -> None:
+    memtable = Memtable(SCHEMA)
+    memtable.append(all_kinds_batch(3, first_pk=-1), seq=1)
+    assert memtable.append(all_kinds_batch(2, first_pk=1), seq=2).replaced.tolist() == [2]
+    wanted = FixedColumn(np.array([-1, 0, 1, 2, 3], dtype=np.int64))
+    assert memtable.find_pks(wanted).tolist() == [0, 1, 3, 4, -1]
+    with pytest.raises(InternalError, match="expected numbers, got StringColumn"):
+        memtable.find_pks(strings_to_column(["1"]))
 
 
 def test_size_grows_with_the_bytes_of_the_rows() -> None:
     memtable = Memtable(TEXT_KEY_SCHEMA)
     empty = memtable.size_bytes
     memtable.append(text_key_batch([f"{n:04d}" for n in range(1000)]), seq=1)
-    # Per row: vector 20, key 4 and its offset 8, seq 8, and the entry of the key.
-    assert memtable.size_bytes - empty == 1000 * (20 + 4 + 8 + 8 + 120)
+    # Per row: vector 20, key 4 and its offset 8, seq 8; then the table of keys: 2048 slots of 16,
+    # and 1000 keys with the places where they end, in room that doubles.
+    columns = 1000 * (20 + 4 + 8 + 8)
+    assert columns + 2048 * 16 + 1000 * (4 + 8) <= memtable.size_bytes - empty
+    assert memtable.size_bytes - empty <= columns + 2048 * 16 + 2 * 1024 * (4 + 8)
 
 
 def test_wrong_columns_and_too_many_rows_are_refused() -> None:

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elanus.kernels.lists import matrix_of
+
+NUMBERS = st.floats(width=64) | st.integers(-(2**70), 2**70)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@given(
+    st.integers(0, 4).flatmap(
+        lambda dim: st.lists(st.lists(NUMBERS, min_size=dim, max_size=dim), min_size=1)
+    )
+)
+def test_same_bits_as_numpy(rows: list[list[float]]) -> None:
+    found = matrix_of(rows, len(rows[0]))
+    assert found is not None
+    expected = np.array(rows, dtype=np.float64).astype(np.float32)
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_rows_may_be_tuples_and_none_at_all() -> None:
+    found = matrix_of([(1, 2.5), [3, -0.0]], 2)
+    assert found is not None
+    assert found.tolist() == [[1.0, 2.5], [3.0, -0.0]]
+    empty = matrix_of([], 3)
+    assert empty is not None
+    assert empty.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1.0],
+        [1.0, 2.0, 3.0],
+        [1.0, None],
+        [1.0, "2"],
+        [1.0, True],
+        [1.0, 10**400],
+        [1.0, np.float32(2)],
+        np.array([1.0, 2.0]),
+        "12",
+        None,
+        {1: 2.0, 3: 4.0},
+    ],
+)
+def test_anything_else_is_left_to_the_caller(row: object) -> None:
+    assert matrix_of([[1.0, 2.0], row], 2) is None  # type: ignore[list-item]
