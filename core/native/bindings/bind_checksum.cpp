@@ -1,5 +1,9 @@
+#include <optional>
+
 #include "bindings/arrays.h"
+#include "bindings/buffer_view.h"
 #include "bindings/module.h"
+#include "checksum/block_verifier.h"
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
 
@@ -8,24 +12,6 @@ namespace {
 
 // Below this many bytes the sum is done before another thread could use the GIL.
 constexpr std::size_t kReleaseGilBytes = 64 * 1024;
-
-// A contiguous view of any object with a buffer; the object stays pinned while the view lives.
-class BufferView {
- public:
-  explicit BufferView(nb::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_SIMPLE) != 0) throw nb::python_error();
-  }
-  ~BufferView() { PyBuffer_Release(&buffer_); }
-  BufferView(const BufferView&) = delete;
-  BufferView& operator=(const BufferView&) = delete;
-
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept {
-    return {static_cast<const std::uint8_t*>(buffer_.buf), static_cast<std::size_t>(buffer_.len)};
-  }
-
- private:
-  Py_buffer buffer_{};
-};
 
 std::uint32_t crc32c_of(nb::handle data, std::uint32_t seed) {
   const BufferView view(data);
@@ -45,6 +31,35 @@ NewArray1<std::uint64_t> hash64_strings_of(const Array1<std::int64_t>& offsets,
   return hashes.release();
 }
 
+// A verifier with the buffers that it reads. Its methods return -1 where nothing is damaged.
+class FileVerifier {
+ public:
+  FileVerifier(nb::handle bytes, nb::handle checksums, std::size_t block_bytes)
+      : bytes_(bytes), verifier_(bytes_.bytes(), BufferView(checksums).bytes(), block_bytes) {}
+
+  std::int64_t verify_range(std::size_t start, std::size_t end) {
+    if (verifier_.is_verified(start, end)) return -1;
+    const nb::gil_scoped_release unlocked;
+    return to_signed(verifier_.verify_range(start, end));
+  }
+
+  std::int64_t verify_rows(std::size_t offset, std::size_t row_bytes, std::size_t num_rows,
+                           const Array1<std::int64_t>& rows) {
+    const RowLayout layout{offset, row_bytes, num_rows};
+    if (verifier_.are_verified(layout, to_span(rows))) return -1;
+    const nb::gil_scoped_release unlocked;
+    return to_signed(verifier_.verify_rows(layout, to_span(rows)));
+  }
+
+ private:
+  static std::int64_t to_signed(std::optional<std::size_t> block) {
+    return block.has_value() ? static_cast<std::int64_t>(*block) : -1;
+  }
+
+  BufferView bytes_;
+  BlockVerifier verifier_;
+};
+
 }  // namespace
 
 void bind_checksum(nb::module_& module) {
@@ -53,6 +68,16 @@ void bind_checksum(nb::module_& module) {
              "CRC32C (Castagnoli) of a bytes-like object.");
   module.def("hash64_strings", hash64_strings_of, nb::arg("offsets").noconvert(),
              nb::arg("data").noconvert(), "XXH64 of each string of a column.");
+  nb::class_<FileVerifier>(module, "BlockVerifier",
+                           "Checks the blocks of a file against their checksums, each once.")
+      .def(nb::init<nb::handle, nb::handle, std::size_t>(), nb::arg("data"), nb::arg("checksums"),
+           nb::arg("block_bytes"),
+           nb::sig("def __init__(self, data: object, checksums: object, block_bytes: int) -> None"))
+      .def("verify_range", &FileVerifier::verify_range, nb::arg("start"), nb::arg("end"),
+           "Check the blocks of some bytes; return the first damaged one, or -1.")
+      .def("verify_rows", &FileVerifier::verify_rows, nb::arg("offset"), nb::arg("row_bytes"),
+           nb::arg("num_rows"), nb::arg("rows").noconvert(),
+           "Check the blocks of some rows of one width; return a damaged one, or -1.");
 }
 
 }  // namespace elanus::bindings

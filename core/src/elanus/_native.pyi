@@ -22,6 +22,19 @@ def crc32c(data: object, seed: int = 0) -> int:
 def hash64_strings(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')]:
     """XXH64 of each string of a column."""
 
+class BlockVerifier:
+    """Checks the blocks of a file against their checksums, each once."""
+
+    def __init__(self, data: object, checksums: object, block_bytes: int) -> None: ...
+
+    def verify_range(self, start: int, end: int) -> int:
+        """Check the blocks of some bytes; return the first damaged one, or -1."""
+
+    def verify_rows(self, offset: int, row_bytes: int, num_rows: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
+        """
+        Check the blocks of some rows of one width; return a damaged one, or -1.
+        """
+
 class Metric(enum.Enum):
     """How a distance is computed."""
 
@@ -42,6 +55,61 @@ def distances_to_rows(metric: Metric, query: Annotated[NDArray[numpy.float32], d
 
 def inverse_norms(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]:
     """1/|row| of each row; 0 for a zero row."""
+
+class Advice(enum.Enum):
+    """How the pages of a map will be used."""
+
+    NORMAL = 0
+
+    RANDOM = 1
+
+    SEQUENTIAL = 2
+
+    WILL_NEED = 3
+
+    DONT_NEED = 4
+
+class FileMap:
+    """A file in the address space, without a descriptor."""
+
+    def __init__(self, path: bytes) -> None: ...
+
+    def view(self) -> memoryview:
+        """The bytes, read-only; valid for as long as the view lives."""
+
+    def advise(self, advice: Advice, start: int, end: int) -> None:
+        """Say how the pages of some bytes will be used."""
+
+class IntKeyTable:
+    """Newest row of each key that is a number."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def put(self, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], first_row: int) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """Give each key the next row; return the rows they had, -1 for new keys."""
+
+    def find(self, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """Row of each key, -1 where there is none."""
+
+class StringKeyTable:
+    """Newest row of each key that is a string."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def put(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], first_row: int) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """Give each key the next row; return the rows they had, -1 for new keys."""
+
+    def find(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """Row of each key, -1 where there is none."""
+
+def matrix_of(rows: list, dim: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')] | None:
+    """float32 of a list of lists of numbers; None when it is anything else."""
 
 class Bm25:
     """BM25 parameters and the lengths of the rows."""

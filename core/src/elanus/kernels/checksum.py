@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from elanus import _native
+from elanus._native import BlockVerifier
 from elanus.types import AnyArray
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+__all__ = ["BlockVerifier", "crc32c"]
 
 
 def crc32c(data: Buffer | AnyArray, seed: int = 0) -> int:

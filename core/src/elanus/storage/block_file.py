@@ -7,10 +7,6 @@ it is first touched, without reading the rest. Layout: docs/file-format.md.
 
 from __future__ import annotations
 
-import json
-import math
-import struct
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,27 +15,42 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.errors import CorruptionError, FormatVersionError, InternalError, NotFoundError
-from elanus.kernels.checksum import crc32c
-from elanus.storage.batch_codec import DTYPES
+from elanus.errors import CorruptionError, NotFoundError
+from elanus.kernels.checksum import BlockVerifier, crc32c
+from elanus.storage.block_format import (
+    ALIGNMENT,
+    BLOCK_BYTES,
+    COUNTS,
+    CRC,
+    FORMAT_VERSION,
+    HEAD,
+    HEAD_BYTES,
+    MAGIC,
+    TAIL,
+    Layout,
+    PlacedSection,
+    damaged,
+    describe,
+    place,
+    read_layout,
+)
 from elanus.storage.directory import Bytes, Directory
-from elanus.storage.section_stream import Section, SectionStream, section_bytes
-from elanus.types import BoolArray, UInt32Array
+from elanus.storage.section_stream import Section, section_bytes
+from elanus.types import Int64Array
 
-MAGIC = b"ELANBLK\x00"
-FORMAT_VERSION = 1
-HEAD_BYTES = 64
-BLOCK_BYTES = 64 * 1024
-ALIGNMENT = 64
+__all__ = [
+    "ALIGNMENT",
+    "BLOCK_BYTES",
+    "FORMAT_VERSION",
+    "MAGIC",
+    "BlockFile",
+    "FileInfo",
+    "RowGuard",
+    "Verify",
+    "write_block_file",
+]
 
 Verify: TypeAlias = Literal["first-touch", "full", "none"]
-
-# magic, version, block size, file uuid, file length, footer offset, reserved zeros; then the CRC.
-_HEAD = struct.Struct("<8sII16sQQ12x")
-_CRC = struct.Struct("<I")
-# The end of the footer: bytes of its JSON, number of blocks; then the CRC32C of the footer.
-_COUNTS = struct.Struct("<II")
-_TAIL = struct.Struct("<III")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +66,6 @@ class FileInfo:
     path: str
     size: int
     crc: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """Where one section lies; ``dtype`` is None for bytes."""
-
-    offset: int
-    length: int
-    dtype: np.dtype[np.generic] | None
-    shape: tuple[int, ...]
 
 
 def write_block_file(
@@ -92,18 +93,18 @@ def write_block_file(
         AlreadyExistsError: The name is taken.
         StorageError: The medium failed.
     """
-    placed, footer_offset = _place(sections)
+    placed, footer_offset = place(sections)
     file_uuid = uuid.uuid4()
-    described = _describe(file_uuid, kind, header, placed)
+    described = describe(file_uuid, kind, header, placed)
     num_blocks = -(-footer_offset // BLOCK_BYTES)
-    size = footer_offset + num_blocks * _CRC.size + len(described) + _TAIL.size
-    head = _HEAD.pack(MAGIC, FORMAT_VERSION, BLOCK_BYTES, file_uuid.bytes, size, footer_offset)
+    size = footer_offset + num_blocks * CRC.size + len(described) + TAIL.size
+    head = HEAD.pack(MAGIC, FORMAT_VERSION, BLOCK_BYTES, file_uuid.bytes, size, footer_offset)
     checksums = _BlockChecksums()
     crc = 0
 
     def chunks() -> Iterator[Bytes]:
         nonlocal crc
-        yield checksums.update(head + _CRC.pack(crc32c(head)))
+        yield checksums.update(head + CRC.pack(crc32c(head)))
         position = HEAD_BYTES
         for name, value in sections.items():
             if placed[name].offset > position:
@@ -112,39 +113,67 @@ def write_block_file(
                 if len(raw):
                     yield checksums.update(raw)
             position = placed[name].offset + placed[name].length
-        footer = checksums.finish() + described + _COUNTS.pack(len(described), num_blocks)
+        footer = checksums.finish() + described + COUNTS.pack(len(described), num_blocks)
         crc = crc32c(footer)
-        yield footer + _CRC.pack(crc)
+        yield footer + CRC.pack(crc)
 
     (directory.write_new if publish else directory.write_file)(path, chunks())
     return FileInfo(path, size, crc)
 
 
+class RowGuard:
+    """Verifies rows of a section before they are read. Safe from many threads at once."""
+
+    def __init__(self, file: BlockFile, section: PlacedSection) -> None:
+        self._file = file
+        self._offset = section.offset
+        self._num_rows = section.shape[0] if section.shape else 0
+        self._row_bytes = section.length // max(self._num_rows, 1)
+
+    @property
+    def row_bytes(self) -> int:
+        """Width of a row."""
+        return self._row_bytes
+
+    def check_all(self) -> None:
+        """Verify every row.
+
+        Raises:
+            CorruptionError: With the offset of the first damaged block.
+        """
+        self.check_range(0, self._num_rows)
+
+    def check_range(self, start: int, stop: int) -> None:
+        """Verify the rows ``start .. stop - 1``.
+
+        Raises:
+            CorruptionError: With the offset of the first damaged block among them.
+        """
+        first = self._offset + start * self._row_bytes
+        self._file.verify_range(first, self._offset + stop * self._row_bytes)
+
+    def check_rows(self, rows: Int64Array) -> None:
+        """Verify the blocks of some rows: int64, in any order.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block among them.
+        """
+        if len(rows) and self._row_bytes:
+            self._file.verify_rows(self._offset, self._row_bytes, self._num_rows, rows)
+
+
 class BlockFile:
     """An open block file. Safe from many threads at once."""
 
-    def __init__(
-        self,
-        path: str,
-        raw: memoryview,
-        *,
-        described: Mapping[str, Any],
-        checksums: UInt32Array,
-        crc: int,
-        verify: Verify,
-    ) -> None:
-        """Use ``open``."""
+    def __init__(self, path: str, raw: memoryview, layout: Layout, verify: Verify) -> None:
+        """Use ``open`` or ``over``."""
         self._path = path
         self._raw = raw
-        self._kind = str(described["kind"])
-        self._uuid = uuid.UUID(described["uuid"])
-        self._header: dict[str, Any] = described["header"]
-        self._sections = {s["name"]: _parse_section(s) for s in described["sections"]}
-        self._checksums = checksums
-        self._crc = crc
-        self._verify = verify
-        self._verified: BoolArray = np.zeros(len(checksums), dtype=np.bool_)
-        self._lock = threading.Lock()
+        self._layout = layout
+        self._verifier: BlockVerifier | None = None
+        if verify != "none":
+            blocks = raw[: layout.footer_offset]
+            self._verifier = BlockVerifier(blocks, layout.checksums, BLOCK_BYTES)
 
     @classmethod
     def open(
@@ -174,24 +203,25 @@ class BlockFile:
             raw = directory.read(path)
         except NotFoundError as error:
             raise CorruptionError(f"{path}: the file is missing", path=path) from error
-        footer_offset = _read_head(raw, path)
-        described, checksums, found_crc = _read_footer(raw, footer_offset, path)
-        if crc is not None and crc != found_crc:
-            raise _damaged(path, footer_offset, "not the file that the manifest names")
-        try:
-            file = cls(
-                path,
-                raw,
-                described=described,
-                checksums=checksums,
-                crc=found_crc,
-                verify=verify,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(
-                path, footer_offset, f"the footer is not understood: {error!r}"
-            ) from error
-        file._check(kind, footer_offset)
+        return cls.over(raw, path, kind=kind, crc=crc, verify=verify)
+
+    @classmethod
+    def over(
+        cls,
+        raw: memoryview,
+        path: str,
+        *,
+        kind: str,
+        crc: int | None = None,
+        verify: Verify = "first-touch",
+    ) -> BlockFile:
+        """Like ``open``, for the bytes of a file that is mapped already."""
+        layout = read_layout(raw, path)
+        if crc is not None and crc != layout.crc:
+            raise damaged(path, layout.footer_offset, "not the file that the manifest names")
+        if layout.kind != kind:
+            raise damaged(path, layout.footer_offset, f"is a {layout.kind} file, expected {kind}")
+        file = cls(path, raw, layout, verify)
         if verify == "full":
             file.verify()
         return file
@@ -208,20 +238,20 @@ class BlockFile:
     @property
     def crc(self) -> int:
         """CRC32C of the footer, which covers every block."""
-        return self._crc
+        return self._layout.crc
 
     @property
     def header(self) -> Mapping[str, Any]:
         """The JSON values that were kept with the sections."""
-        return self._header
+        return self._layout.header
 
     @property
     def section_names(self) -> tuple[str, ...]:
         """The sections, in file order."""
-        return tuple(self._sections)
+        return tuple(self._layout.sections)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._sections
+        return name in self._layout.sections
 
     def section(self, name: str) -> NDArray[Any]:
         """Return a section as a read-only array over the map; bytes come as uint8.
@@ -229,14 +259,20 @@ class BlockFile:
         Raises:
             CorruptionError: There is no such section, or its bytes are damaged.
         """
-        section = self._sections.get(name)
-        if section is None:
-            raise CorruptionError(f"{self._path}: section {name!r} is missing", path=self._path)
-        end = section.offset + section.length
-        if self._verify != "none":
-            self._verify_range(section.offset, end)
-        dtype = np.dtype(np.uint8) if section.dtype is None else section.dtype
-        return np.frombuffer(self._raw[section.offset : end], dtype=dtype).reshape(section.shape)
+        section = self._place_of(name)
+        self.verify_range(section.offset, section.offset + section.length)
+        return self._array(section)
+
+    def guarded(self, name: str) -> tuple[NDArray[Any], RowGuard]:
+        """Return a section like ``section``, not verified, and what verifies rows of it.
+
+        Whoever reads a row has its guard check it first.
+
+        Raises:
+            CorruptionError: There is no such section.
+        """
+        section = self._place_of(name)
+        return self._array(section), RowGuard(self, section)
 
     def verify(self) -> None:
         """Check every block.
@@ -244,36 +280,46 @@ class BlockFile:
         Raises:
             CorruptionError: With the offset of the first damaged block.
         """
-        self._verify_range(0, len(self._checksums) * BLOCK_BYTES)
+        self.verify_range(0, self._layout.footer_offset)
 
-    def _verify_range(self, start: int, end: int) -> None:
-        first, last = start // BLOCK_BYTES, -(-end // BLOCK_BYTES)
-        if self._verified[first:last].all():
-            return
-        data_end = self._data_end
-        for block in (first + np.flatnonzero(~self._verified[first:last])).tolist():
-            offset = block * BLOCK_BYTES
-            found = crc32c(self._raw[offset : min(offset + BLOCK_BYTES, data_end)])
-            if found != int(self._checksums[block]):
-                raise _damaged(self._path, offset, "the checksum of a block does not match")
-            with self._lock:
-                self._verified[block] = True
+    def verify_range(self, start: int, end: int) -> None:
+        """Check the blocks of the bytes from ``start`` to ``end`` that were not checked yet.
 
-    @property
-    def _data_end(self) -> int:
-        return int(_HEAD.unpack_from(self._raw)[5])
+        Raises:
+            CorruptionError: With the offset of the first damaged block.
+        """
+        if self._verifier is not None:
+            self._refuse(self._verifier.verify_range(start, end))
 
-    def _check(self, kind: str, footer_offset: int) -> None:
-        if self._uuid.bytes != _HEAD.unpack_from(self._raw)[3]:
-            raise _damaged(self._path, footer_offset, "head and footer are of different files")
-        if self._kind != kind:
-            raise _damaged(self._path, footer_offset, f"is a {self._kind} file, expected {kind}")
-        for name, section in self._sections.items():
-            itemsize = 1 if section.dtype is None else section.dtype.itemsize
-            elements = math.prod(section.shape)
-            fits = HEAD_BYTES <= section.offset <= section.offset + section.length <= footer_offset
-            if not fits or section.offset % ALIGNMENT or elements * itemsize != section.length:
-                raise _damaged(self._path, footer_offset, f"section {name!r} has no valid place")
+    def verify_rows(self, offset: int, row_bytes: int, num_rows: int, rows: Int64Array) -> None:
+        """Check the blocks of some rows of one width that were not checked yet.
+
+        Args:
+            offset: Where row 0 starts.
+            row_bytes: Bytes of a row.
+            num_rows: How many there are.
+            rows: The rows to check, int64, in any order.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block.
+        """
+        if self._verifier is not None:
+            self._refuse(self._verifier.verify_rows(offset, row_bytes, num_rows, rows))
+
+    def _refuse(self, block: int) -> None:
+        if block >= 0:
+            raise damaged(self._path, block * BLOCK_BYTES, "the checksum of a block does not match")
+
+    def _place_of(self, name: str) -> PlacedSection:
+        section = self._layout.sections.get(name)
+        if section is None:
+            raise CorruptionError(f"{self._path}: section {name!r} is missing", path=self._path)
+        return section
+
+    def _array(self, section: PlacedSection) -> NDArray[Any]:
+        dtype = np.dtype(np.uint8) if section.dtype is None else section.dtype
+        raw = self._raw[section.offset : section.offset + section.length]
+        return np.frombuffer(raw, dtype=dtype).reshape(section.shape)
 
 
 class _BlockChecksums:
@@ -303,105 +349,5 @@ class _BlockChecksums:
         return bytes(self._done)
 
     def _close_block(self) -> None:
-        self._done += _CRC.pack(self._current)
+        self._done += CRC.pack(self._current)
         self._current = self._filled = 0
-
-
-def _place(sections: Mapping[str, Section]) -> tuple[dict[str, _Section], int]:
-    placed: dict[str, _Section] = {}
-    offset = HEAD_BYTES
-    for name, value in sections.items():
-        if isinstance(value, np.ndarray | SectionStream):
-            if value.dtype not in DTYPES:
-                raise InternalError(f"section {name!r}: dtype {value.dtype} cannot be stored")
-            section = _Section(offset, value.nbytes, value.dtype, value.shape)
-        else:
-            section = _Section(offset, len(value), None, (len(value),))
-        placed[name] = section
-        offset += section.length + -section.length % ALIGNMENT
-    last = next(reversed(placed.values()), None)
-    return placed, HEAD_BYTES if last is None else last.offset + last.length
-
-
-def _describe(
-    file_uuid: uuid.UUID, kind: str, header: Mapping[str, Any], placed: Mapping[str, _Section]
-) -> bytes:
-    """Return the JSON of the footer.
-
-    It repeats the identifier: the checksum of a block that holds the head followed by the head's
-    own checksum does not depend on what the head says, so that of the footer would not either.
-    """
-    sections = [
-        {
-            "name": name,
-            "offset": section.offset,
-            "length": section.length,
-            "dtype": None if section.dtype is None else section.dtype.str,
-            "shape": list(section.shape),
-        }
-        for name, section in placed.items()
-    ]
-    content = {
-        "kind": kind,
-        "uuid": str(file_uuid),
-        "header": dict(header),
-        "sections": sections,
-    }
-    return json.dumps(content, ensure_ascii=False).encode("utf-8")
-
-
-def _parse_section(stored: Mapping[str, Any]) -> _Section:
-    dtype = None if stored["dtype"] is None else np.dtype(str(stored["dtype"]))
-    if dtype is not None and dtype not in DTYPES:
-        raise ValueError(f"unknown dtype {dtype}")
-    shape = tuple(int(n) for n in stored["shape"])
-    if any(n < 0 for n in shape):
-        raise ValueError(f"negative shape {shape}")
-    return _Section(int(stored["offset"]), int(stored["length"]), dtype, shape)
-
-
-def _read_head(raw: memoryview, path: str) -> int:
-    """Return where the footer starts."""
-    if len(raw) < HEAD_BYTES + _TAIL.size:
-        raise _damaged(path, len(raw), f"cut to {len(raw)} bytes")
-    if crc32c(raw[: _HEAD.size]) != _CRC.unpack_from(raw, _HEAD.size)[0]:
-        raise _damaged(path, 0, "the checksum of the head does not match")
-    magic, version, block_bytes, _, size, footer_offset = _HEAD.unpack_from(raw)
-    if magic != MAGIC:
-        raise _damaged(path, 0, "not a block file")
-    if version > FORMAT_VERSION:
-        raise FormatVersionError(
-            f"{path}: block file format {version} was written by a newer elanus; this one reads "
-            f"up to {FORMAT_VERSION}: upgrade elanus"
-        )
-    if size != len(raw):
-        raise _damaged(path, min(size, len(raw)), f"expected {size} bytes, found {len(raw)}")
-    if block_bytes != BLOCK_BYTES or not HEAD_BYTES <= footer_offset <= size - _TAIL.size:
-        raise _damaged(path, 0, "the head is not understood")
-    return int(footer_offset)
-
-
-def _read_footer(
-    raw: memoryview, footer_offset: int, path: str
-) -> tuple[dict[str, Any], UInt32Array, int]:
-    """Return what the footer says, the checksums of the blocks, and its own."""
-    json_bytes, num_blocks, crc = _TAIL.unpack_from(raw, len(raw) - _TAIL.size)
-    if crc32c(raw[footer_offset : len(raw) - _CRC.size]) != crc:
-        raise _damaged(path, footer_offset, "the checksum of the footer does not match")
-    json_offset = footer_offset + num_blocks * _CRC.size
-    if num_blocks != -(
-        -footer_offset // BLOCK_BYTES
-    ) or json_offset + json_bytes + _TAIL.size != len(raw):
-        raise _damaged(path, footer_offset, "the footer is not understood")
-    try:
-        described = json.loads(bytes(raw[json_offset : json_offset + json_bytes]))
-    except ValueError as error:
-        raise _damaged(path, json_offset, f"the footer is not JSON: {error}") from error
-    if not isinstance(described, dict):
-        raise _damaged(path, json_offset, "the footer is not understood")
-    checksums = np.frombuffer(raw[footer_offset:json_offset], dtype="<u4")
-    return described, checksums, crc
-
-
-def _damaged(path: str, offset: int, what: str) -> CorruptionError:
-    return CorruptionError(f"{path}: damaged at byte {offset}: {what}", path=path, offset=offset)

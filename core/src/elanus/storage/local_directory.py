@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 
 from elanus.errors import AlreadyExistsError, NotFoundError, ReadOnlyError
+from elanus.kernels.file_map import map_file
 from elanus.storage.directory import (
     AppendFile,
     Bytes,
@@ -68,12 +69,7 @@ class LocalDirectory(FileDirectory):
 
     def read(self, path: str) -> memoryview:
         with _translated("read", path):
-            fd = os.open(self._resolve(path), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # An empty file cannot be mapped.
-                return memoryview(_map(fd) if os.fstat(fd).st_size else b"")
-            finally:
-                os.close(fd)
+            return map_file(self._resolve(path))
 
     def create_append(self, path: str) -> AppendFile:
         return self._open(path, os.O_CREAT | os.O_EXCL)

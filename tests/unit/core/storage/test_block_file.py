@@ -217,3 +217,32 @@ def test_stream_that_is_not_what_it_says_is_refused(parts: list[AnyArray], messa
     with pytest.raises(InternalError, match=message):
         write_block_file(directory, PATH, kind="column", header={}, sections={"a": stream})
     assert directory.list_names("") == []
+
+
+def test_guarded_rows_are_verified_where_they_are_touched() -> None:
+    rows = np.arange(3 * BLOCK_BYTES // 8).reshape(-1, 16)  # 128 bytes a row, 512 rows a block
+    directory = written({"rows": rows})
+    damaged = changed(directory, 64 + 600 * 128)
+    file = opened(damaged)
+    values, guard = file.guarded("rows")
+    assert guard.row_bytes == 128
+    assert values.shape == rows.shape
+    guard.check_rows(np.array([0, 510, 1400]))
+    guard.check_rows(np.array([], dtype=np.int64))
+    guard.check_range(0, 511)
+    for touch in (
+        lambda: guard.check_rows(np.array([3, 600])),
+        lambda: guard.check_range(510, 520),
+        guard.check_all,
+        lambda: file.section("rows"),
+    ):
+        with pytest.raises(CorruptionError, match=f"byte {BLOCK_BYTES}:") as caught:
+            touch()
+        assert (caught.value.path, caught.value.offset) == (PATH, BLOCK_BYTES)
+    values, guard = opened(damaged, verify="none").guarded("rows")
+    guard.check_all()
+    values, guard = opened(directory).guarded("rows")
+    guard.check_all()
+    np.testing.assert_array_equal(values, rows)
+    with pytest.raises(CorruptionError, match="missing"):
+        file.guarded("other")
