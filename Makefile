@@ -17,7 +17,7 @@ export DOCS
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-fast check docs format bench constraints clean
+.PHONY: help setup dev demo test test-fast soak check docs format bench constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 14
@@ -35,7 +35,10 @@ test: setup  ## run all tests
 	@$(VENV)/python -m pytest $(ARGS)
 
 test-fast: setup  ## run the tests that are not marked slow
-	@$(VENV)/python -m pytest -m "not slow" $(ARGS)
+	@$(VENV)/python -m pytest -m "not slow and not soak" $(ARGS)
+
+soak: setup  ## run the long fault tests: every step, hundreds of kills
+	@$(VENV)/python -m pytest -m soak $(ARGS)
 
 check: setup  ## run linters, type checks, layer and documentation checks
 	@$(VENV)/python -m tools.checks

@@ -1,127 +1,158 @@
 """Whatever step fails, or wherever the power goes: what was acknowledged is there, nothing is half.
 
-A fixed sequence of writes, flushes and a merge runs on a directory that fails at its n-th step, for
-every n; then the database is opened again from what the medium holds.
+A fixed sequence of everything that writes runs on a directory that fails at its n-th step. The
+process goes on as a program would; then the database is opened again from what the medium holds.
 """
 
 import errno
+import itertools
 
 import pytest
 
 from elanus.engine.database import DatabaseEngine
-from elanus.errors import ElanusError, StorageError
-from elanus.query.entities import EntityRequest, query_entities
+from elanus.errors import CorruptionError, ElanusError, StorageError
 from elanus.storage.memory_directory import MemoryDirectory
-from support.builders import paper_schema, papers
+from support.disk_model import STRICTEST, SURVIVALS, DiskModel
 from support.fault_directory import FaultDirectory
+from support.storage_workload import (
+    Allowed,
+    check_goes_on,
+    observe,
+    reopened,
+    run_workload,
+)
+from support.tally import count
 
+VARIANTS = [
+    {"error": error, "lasting": lasting, "torn": torn}
+    for error, lasting, torn in itertools.product(
+        (errno.EIO, errno.ENOSPC), (False, True), (False, True)
+    )
+]
 STRIDE = 4
-"""Each of the runs below takes every fourth step, from another first one: together all of them."""
-
-
-def operations():
-    """Yield (name, what to do with the engine, what it does to a dict)."""
-
-    def put(rows):
-        return lambda model: model.update({row["id"]: row["title"] for row in rows})
-
-    def drop(keys):
-        return lambda model: [model.pop(key, None) for key in keys]
-
-    first, again, more = papers(6), papers(3, first=2, seed=5), papers(4, first=20)
-    yield "insert", lambda c: c.insert(first), put(first)
-    yield "delete", lambda c: c.delete([0]), drop([0])
-    yield "flush", lambda c: c.flush(), lambda model: None
-    yield "upsert", lambda c: c.upsert(again), put(again)
-    yield "delete", lambda c: c.delete([3, 5]), drop([3, 5])
-    yield "flush", lambda c: c.flush(), lambda model: None
-    yield "insert", lambda c: c.insert(more), put(more)
-    yield "compact", lambda c: c.compact(), lambda model: None
-    yield "delete", lambda c: c.delete([20]), drop([20])
-
-
-def contents(directory):
-    """Open the database and return what it holds; None when the collection was never made."""
-    engine = DatabaseEngine(directory, read_only=False)
-    try:
-        if "papers" not in engine.names():
-            return None
-        collection = engine.open("papers")
-        request = EntityRequest(("id", "title"))
-        rows = query_entities(collection.schema, collection.snapshot().sources, request)
-        return {row["id"]: row["title"] for row in rows}
-    finally:
-        engine.close()
-
-
-def run(directory):
-    """Run until something fails; return the acknowledged state and the one with the last write."""
-    model: dict[int, str] | None = None
-    maybe: dict[int, str] | None = None
-    engine = None
-    try:
-        engine = DatabaseEngine(directory, read_only=False)
-        maybe = {}
-        collection = engine.create("papers", paper_schema(), {})
-        model = {}
-        for _, act, change in operations():
-            maybe = dict(model)
-            change(maybe)
-            act(collection)
-            model = maybe
-        return model, model, True
-    except StorageError:
-        return model, maybe, False
-    finally:
-        if engine is not None:
-            engine.close()
+"""The default run takes every fourth step, with the variants in turn; the soak run takes all."""
 
 
 def test_the_sequence_itself():
+    inner = MemoryDirectory()
+    directory = FaultDirectory(inner)
+    run = run_workload(directory)
+    assert run.errors == []
+    (papers,) = run.allowed.options["papers"]
+    assert list(dict(papers.rows)) == [1, 2, 4, 21, 22, 23, 30, 32]
+    assert reopened(inner) == {"papers": papers}
+    kinds = {step.kind for step in directory.steps}
+    assert kinds >= {"create", "write", "sync", "link", "rename", "delete", "create_dir"}
+    check_goes_on(inner)
+
+
+def fail_and_reopen(step, variant, *, with_power_loss):
+    """Return whether the step was reached."""
+    inner = MemoryDirectory()
+    directory = FaultDirectory(inner)
+    directory.fail_after(step, **variant)
+    where = f"step {step}, {variant}"
+    run = run_workload(directory)
+    if not directory.injected:
+        return False
+    count("failing steps survived", directory.injected)
+    directory.stop_failing()
+    if with_power_loss:
+        disk = DiskModel(directory.steps)
+        for seed, survival in enumerate((STRICTEST, SURVIVALS[step % len(SURVIVALS)])):
+            count("power losses survived")
+            run.allowed.check(found_after(disk.survivors(survival, seed), where), where)
+    run.allowed.check(found_after(inner, where), where)
+    if step % 3 == 0:
+        check_goes_on(inner)
+    return True
+
+
+def found_after(directory, where):
+    try:
+        return reopened(directory)
+    except ElanusError as failure:
+        raise AssertionError(f"{where}: cannot be opened again: {failure!r}") from failure
+
+
+def test_failing_step():
+    for step in itertools.count(0, STRIDE):
+        variant = VARIANTS[step // STRIDE % len(VARIANTS)]
+        if not fail_and_reopen(step, variant, with_power_loss=False):
+            break
+    assert step > 1000
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("variant", VARIANTS[:6], ids=str)
+def test_every_failing_step_then_power_loss(variant):
+    step = 0
+    while fail_and_reopen(step, variant, with_power_loss=True):
+        step += 1
+    assert step > 1000
+
+
+def power_losses(stride, survivals):
+    """Run once; at every step build what may survive and look at it."""
     directory = FaultDirectory(MemoryDirectory())
-    model, _, finished = run(directory)
-    assert finished
-    assert sorted(model) == [1, 2, 4, 21, 22, 23]
-    assert contents(directory) == model
-    assert {step.kind for step in directory.steps} >= {"write", "sync", "link", "rename", "delete"}
+    run = run_workload(directory, steps_done=lambda: len(directory.steps))
+    assert run.errors == []
+    disk = DiskModel()
+    timeline = [(0, Allowed()), *run.timeline]
+    current = 0
+    for done, step in enumerate([None, *directory.steps]):
+        if step is not None:
+            disk.apply(step)
+        while current + 1 < len(timeline) and timeline[current + 1][0] <= done:
+            current += 1
+        if done % stride:
+            continue
+        for survival in survivals(done):
+            where = f"power lost after step {done} ({step}), {survival}"
+            survivors = disk.survivors(survival, seed=done)
+            found = found_after(survivors, where)
+            timeline[current][1].check(found, where)
+            count("power losses survived")
+            if done % 5 == 0:
+                check_goes_on(survivors)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("first", "error", "lasting"),
-    [
-        (0, errno.EIO, False),
-        (1, errno.EIO, True),
-        (2, errno.ENOSPC, False),
-        (3, errno.ENOSPC, True),
-    ],
-)
-def test_every_failing_step(first, error, lasting):
-    step, finished = first, False
-    while not finished:
-        inner = MemoryDirectory()
+def test_power_loss():
+    power_losses(3, lambda done: [SURVIVALS[done // 3 % len(SURVIVALS)]])
+
+
+@pytest.mark.soak
+def test_power_loss_at_every_step():
+    power_losses(1, lambda done: SURVIVALS)
+
+
+def failing_reads(stride):
+    """Every n-th read fails while the database is opened and looked at; nothing is lost by it."""
+    inner = MemoryDirectory()
+    directory = FaultDirectory(inner)
+    # Without the last operations there are logs to replay as well as segments.
+    run_workload(directory)
+    expected = reopened(inner)
+    for reads in itertools.count(0, stride):
         directory = FaultDirectory(inner)
-        directory.fail_after(step, error=error, lasting=lasting, torn=step % 8 >= STRIDE)
-        model, maybe, _ = run(directory)
-        finished = len(directory.steps) < step
-        directory.stop_failing()
-        assert contents(inner) in (model, maybe), f"step {step}"
-        step += STRIDE
-    assert step > 400
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(STRIDE))
-def test_power_loss_at_every_step(seed):
-    whole = FaultDirectory(MemoryDirectory())
-    run(whole)
-    for step in range(seed, len(whole.steps) + 1, STRIDE):
-        directory = FaultDirectory(MemoryDirectory())
-        directory.fail_after(step, lasting=True)
-        model, maybe, _ = run(directory)
-        survivor = directory.after_power_loss(chance=0.5, seed=seed)
+        directory.fail_reading_after(reads)
+        engine = None
         try:
-            found = contents(survivor)
-        except ElanusError as failure:
-            pytest.fail(f"seed {seed}, step {step}: {failure}")
-        assert found in (model, maybe), f"seed {seed}, step {step}"
+            engine = DatabaseEngine(directory, read_only=reads % 2 == 1)
+            assert observe(engine) == expected
+        except CorruptionError:
+            raise  # a medium that fails is no damage
+        except StorageError:
+            pass
+        finally:
+            if engine is not None:
+                engine.close()
+        assert reopened(inner) == expected, f"read {reads}"
+        if not directory.injected:
+            return reads
+        count("failing reads survived")
+    return 0
+
+
+def test_failing_read():
+    assert failing_reads(1) > 20
