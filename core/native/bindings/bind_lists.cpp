@@ -1,9 +1,12 @@
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
@@ -54,9 +57,46 @@ std::optional<NewArray2<float>> matrix_of(const nb::list& rows, std::size_t dim)
   return matrix.release(count, dim);
 }
 
+// Appends a Python string as UTF-8; false for anything but a plain str that has such a form.
+bool append_utf8(PyObject* text, std::vector<std::uint8_t>& out) {
+  if (!PyUnicode_CheckExact(text)) return false;
+  if (PyUnicode_IS_COMPACT_ASCII(text)) {
+    const std::span ascii(PyUnicode_1BYTE_DATA(text),
+                          static_cast<std::size_t>(PyUnicode_GET_LENGTH(text)));
+    out.insert(out.end(), ascii.begin(), ascii.end());
+    return true;
+  }
+  // Not PyUnicode_AsUTF8: that would keep a second copy of the text inside the caller's string.
+  const nb::object encoded = nb::steal(PyUnicode_AsUTF8String(text));
+  if (!encoded.is_valid()) {
+    PyErr_Clear();  // a lone surrogate: the caller says in which row
+    return false;
+  }
+  const std::span bytes(PyBytes_AS_STRING(encoded.ptr()),
+                        static_cast<std::size_t>(PyBytes_GET_SIZE(encoded.ptr())));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+  return true;
+}
+
+std::optional<std::pair<NewArray1<std::int64_t>, NewArray1<std::uint8_t>>> strings_of(
+    const nb::list& texts) {
+  const std::size_t count = texts.size();
+  OwnedArray<std::int64_t> offsets(count + 1);
+  std::vector<std::uint8_t> data;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!append_utf8(PyList_GET_ITEM(texts.ptr(), static_cast<Py_ssize_t>(i)), data)) {
+      return std::nullopt;
+    }
+    offsets.span()[i + 1] = static_cast<std::int64_t>(data.size());
+  }
+  return std::pair(offsets.release(), OwnedArray<std::uint8_t>(std::move(data)).release());
+}
+
 }  // namespace
 
 void bind_lists(nb::module_& module) {
+  module.def("strings_of", strings_of, nb::arg("texts"),
+             "Offsets and UTF-8 of a list of str; None when it is anything else.");
   module.def("matrix_of", matrix_of, nb::arg("rows"), nb::arg("dim"),
              "float32 of a list of lists of numbers; None when it is anything else.");
 }

@@ -93,9 +93,9 @@ class Ingest:
                 field=primary.name,
             )
         pks: list[PrimaryKey] = batch.columns[primary.name].to_pylist()  # type: ignore[assignment]
-        last = {pk: row for row, pk in enumerate(pks)}
-        if len(last) == len(pks):
+        if len(set(pks)) == len(pks):
             return Prepared(batch, pks, pks)
+        last = {pk: row for row, pk in enumerate(pks)}
         if not replace:
             row = next(i for i, pk in enumerate(pks) if last[pk] != i)
             raise EntityExistsError(

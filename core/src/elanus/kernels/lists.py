@@ -1,11 +1,11 @@
-"""How do lists of Python numbers become a matrix?"""
+"""How do lists of Python values become arrays?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from elanus import _native
-from elanus.types import Float32Array
+from elanus.types import ByteArray, Float32Array, Int64Array
 
 
 def matrix_of(rows: list[Sequence[float]], dim: int) -> Float32Array | None:
@@ -22,3 +22,12 @@ def matrix_of(rows: list[Sequence[float]], dim: int) -> Float32Array | None:
         kinds of rows, and better messages.
     """
     return _native.matrix_of(rows, dim)
+
+
+def strings_of(texts: list[str]) -> tuple[Int64Array, ByteArray] | None:
+    """Return texts as one column: offsets, int64 of shape ``(n + 1,)``, and UTF-8, uint8.
+
+    Returns:
+        None when an element is not a plain ``str``, or holds a lone surrogate.
+    """
+    return _native.strings_of(texts)

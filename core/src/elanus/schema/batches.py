@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from elanus.errors import InternalError
+from elanus.kernels.lists import strings_of
 from elanus.types import AnyArray, BoolArray, ByteArray, Float32Array, Int64Array, UInt32Array
 
 RowIds: TypeAlias = Int64Array
@@ -203,9 +204,24 @@ class ColumnBatch:
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(column_bytes(column) for column in self.columns.values())
+
     def take(self, rows: RowIds) -> ColumnBatch:
         """Return the given rows (int64, in any order, repeats allowed) as a new batch."""
         return ColumnBatch(len(rows), {n: c.take(rows) for n, c in self.columns.items()})
+
+
+def column_bytes(column: Column) -> int:
+    """Return the bytes of a column's arrays."""
+    parts = (getattr(column, f.name) for f in fields(column))
+    return sum(
+        part.nbytes if isinstance(part, np.ndarray) else column_bytes(part)
+        for part in parts
+        if part is not None
+    )
 
 
 def concat_columns(parts: Sequence[Column]) -> Column:
@@ -262,18 +278,15 @@ def strings_to_column(values: Sequence[str | None]) -> StringColumn:
     validity = None
     if None in values:
         validity = np.array([v is not None for v in values], dtype=np.bool_)
-    texts = [v or "" for v in values]
-    joined = "".join(texts)
-    if joined.isascii():
-        raw = joined.encode("ascii")
-        lengths = [len(t) for t in texts]
-    else:
-        encoded = [t.encode("utf-8") for t in texts]
-        raw = b"".join(encoded)
-        lengths = [len(e) for e in encoded]
+    texts = list(values) if validity is None else [v or "" for v in values]
+    fast = strings_of(texts)  # type: ignore[arg-type]
+    if fast is not None:
+        return StringColumn(*fast, validity)
+    # Subclasses of str; and here a lone surrogate raises.
+    encoded = [text.encode("utf-8") for text in texts if text is not None]
     offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return StringColumn(offsets, np.frombuffer(raw, dtype=np.uint8), validity)
+    np.cumsum([len(e) for e in encoded], out=offsets[1:])
+    return StringColumn(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8), validity)
 
 
 def _gather_ranges(offsets: Int64Array, rows: RowIds) -> tuple[Int64Array, Int64Array]:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from elanus.errors import EntityError
+from elanus.kernels.lists import matrix_of
 from elanus.schema.batches import (
     ArrayColumn,
     Column,
@@ -50,6 +51,8 @@ def convert_column(field: Field, values: Any, num_rows: int) -> Column:
 
 def _fill(field: Field, values: list[Any]) -> tuple[list[Any], BoolArray | None]:
     """Put defaults in place of what is missing; return the values and where nulls are."""
+    if not _ABSENT_TYPES & set(map(type, values)):
+        return values, None
     # Identity, not equality: a value may be an array, whose == is not a truth value.
     absent = [i for i, v in enumerate(values) if v is None or v is MISSING]
     if not absent:
@@ -69,6 +72,7 @@ def _fill(field: Field, values: list[Any]) -> tuple[list[Any], BoolArray | None]
     return values, validity
 
 
+_ABSENT_TYPES = {type(None), type(MISSING)}
 _PLACEHOLDERS: dict[DataType, Any] = {
     DataType.BOOL: False,
     DataType.VARCHAR: "",
@@ -104,7 +108,7 @@ def to_numbers(field: Field, dtype: DataType, values: Any) -> np.ndarray[Any, An
         except OverflowError:
             row = next(i for i, v in enumerate(values) if not -(2**63) <= v < 2**63)
             fail(field, f"{values[row]} does not fit into {dtype.name}", row)
-    if target.kind == "i" and array.size:
+    if target.kind == "i" and array.size and array.dtype != target:
         limits = np.iinfo(target.name)
         outside = (array < limits.min) | (array > limits.max)
         if outside.any():
@@ -136,7 +140,7 @@ def to_strings(field: Field, values: Any, validity: BoolArray | None) -> StringC
                 fail(field, f"expected VARCHAR, got {shown(value)}", row)
     column = _encoded(field, texts)
     if field.max_length is not None:
-        lengths = np.diff(column.offsets)
+        lengths = column.offsets[1:] - column.offsets[:-1]
         if len(lengths) and lengths.max() > field.max_length:
             row = int(np.argmax(lengths > field.max_length))
             fail(field, f"{lengths[row]} bytes exceed max_length={field.max_length}", row)
@@ -229,6 +233,9 @@ def to_dense(field: Field, values: Any, validity: BoolArray | None) -> DenseVect
 def _stack(field: Field, vectors: list[Any], dim: int) -> np.ndarray[Any, Any]:
     if not vectors:
         return np.empty((0, dim), dtype=np.float32)
+    fast = matrix_of(vectors, dim)
+    if fast is not None:
+        return fast
     try:
         array = np.array(vectors, dtype=np.float32)
         if array.shape == (len(vectors), dim):

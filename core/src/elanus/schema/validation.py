@@ -8,6 +8,7 @@ out whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -68,16 +69,24 @@ def _columns_of(schema: Schema, entities: Entities) -> tuple[dict[str, Any], int
 
 
 def _from_rows(schema: Schema, rows: list[Mapping[str, Any]]) -> tuple[dict[str, Any], int]:
-    for row, entity in enumerate(rows):
-        if not isinstance(entity, Mapping):
-            raise EntityError(f"row {row}: expected a dict, got {type(entity).__name__}", row=row)
+    are_dicts = set(map(type, rows)) == {dict}
+    if not are_dicts:
+        for row, entity in enumerate(rows):
+            if not isinstance(entity, Mapping):
+                got = type(entity).__name__
+                raise EntityError(f"row {row}: expected a dict, got {got}", row=row)
     names = set().union(*rows)
     given: dict[str, Any] = {}
     for field in schema.fields:
         if field.name in names:
             if not field.is_stored:
                 _refuse_derived(field)
-            given[field.name] = [row.get(field.name, MISSING) for row in rows]
+            # A subclass may make up what is missing, so only plain dicts take the short way.
+            given[field.name] = (
+                _values_of(field.name, rows)
+                if are_dicts
+                else [row.get(field.name, MISSING) for row in rows]
+            )
     undeclared = names - {f.name for f in schema.fields}
     if undeclared:
         if not schema.dynamic:
@@ -85,6 +94,13 @@ def _from_rows(schema: Schema, rows: list[Mapping[str, Any]]) -> tuple[dict[str,
             _refuse_unknown(schema, sorted(map(str, undeclared & set(rows[first])))[0], first)
         given[DYNAMIC_FIELD] = [_dynamic_part(row, undeclared) for row in rows]
     return given, len(rows)
+
+
+def _values_of(name: str, rows: list[Mapping[str, Any]]) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), rows))
+    except KeyError:
+        return [row.get(name, MISSING) for row in rows]
 
 
 def _from_columns(schema: Schema, columns: Mapping[str, Any]) -> tuple[dict[str, Any], int]:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.kernels.lists import matrix_of
+from elanus.kernels.lists import matrix_of, strings_of
 
 NUMBERS = st.floats(width=64) | st.integers(-(2**70), 2**70)
 
@@ -50,3 +50,20 @@ def test_rows_may_be_tuples_and_none_at_all() -> None:
 )
 def test_anything_else_is_left_to_the_caller(row: object) -> None:
     assert matrix_of([[1.0, 2.0], row], 2) is None  # type: ignore[list-item]
+
+
+@given(st.lists(st.text() | st.text("ab")))
+def test_strings_are_their_utf8_end_to_end(texts: list[str]) -> None:
+    found = strings_of(texts)
+    assert found is not None
+    offsets, data = found
+    raw = [text.encode("utf-8") for text in texts]
+    assert offsets.tolist() == [sum(map(len, raw[:n])) for n in range(len(raw) + 1)]
+    assert data.tobytes() == b"".join(raw)
+    assert offsets.dtype == np.int64
+    assert data.dtype == np.uint8
+
+
+@pytest.mark.parametrize("text", [None, b"a", 1, "\ud800", np.str_("a")])
+def test_what_is_no_plain_text_is_left_to_the_caller(text: object) -> None:
+    assert strings_of(["a", text]) is None  # type: ignore[list-item]
