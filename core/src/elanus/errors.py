@@ -107,6 +107,10 @@ class IndexNotFoundError(NotFoundError):
     """A field has no index of the kind that was asked for."""
 
 
+class HistoryError(NotFoundError):
+    """The past state that ``as_of`` names was not kept."""
+
+
 class AlreadyExistsError(ElanusError):
     """Something with this name or key exists already."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypedDict
 
 import numpy as np
@@ -52,6 +53,8 @@ class SearchOptions(TypedDict, total=False):
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
         ef: Candidate list of a graph search in rows; goes before ``recall``.
         explain: Attach the matched terms of BM25 hits.
+        as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
+            time), a sequence number, or the name of a snapshot; None: what is visible now.
     """
 
     offset: int
@@ -60,6 +63,7 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     explain: bool
+    as_of: datetime | int | str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from elanus.api.arguments import (
     hybrid_request,
     search_requests,
 )
-from elanus.engine.collection import CollectionEngine, CollectionStats
+from elanus.engine.reading import AsOf, CollectionReader, CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.projection import resolve_output
@@ -57,7 +57,7 @@ class Collection:
     snapshot: it sees each write wholly or not at all.
     """
 
-    def __init__(self, engine: CollectionEngine) -> None:
+    def __init__(self, engine: CollectionReader) -> None:
         self._engine = engine
         self._filters = FilterReader(engine.schema)
         self._context = RequestContext(engine.fields, self._filters)
@@ -147,19 +147,26 @@ class Collection:
             )
         return self._engine.delete_matching(bound)
 
-    def get(self, ids: Ids, output: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def get(
+        self,
+        ids: Ids,
+        output: Sequence[str] | None = None,
+        *,
+        as_of: AsOf | None = None,
+    ) -> list[dict[str, Any]]:
         """Return entities by primary key.
 
         Args:
             ids: One key or a list of keys.
             output: Fields to return; None: all but vectors; ``["*"]``: all.
+            as_of: A moment in the past, as in ``search``.
 
         Returns:
             Dicts in the order of ``ids``; missing keys are left out. The primary key is always
             part of them.
         """
         keys: list[PrimaryKey] = list(primary_keys(self.schema.primary, _as_ids(ids)))
-        sources = self._engine.snapshot().sources
+        sources = self._engine.snapshot(as_of).sources
         return get_entities(self.schema, sources, keys, self._output(output))
 
     def query(
@@ -171,6 +178,7 @@ class Collection:
         offset: int = 0,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Return the entities that pass a filter, in the order of their primary key.
 
@@ -181,6 +189,7 @@ class Collection:
             offset: Entities to leave out at the front.
             params: Values for ``{name}`` templates in a filter text.
             root: JSON field whose keys the names in the filter are.
+            as_of: A moment in the past, as in ``search``.
 
         Returns:
             Dicts; the primary key is always part of them.
@@ -190,7 +199,7 @@ class Collection:
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
         bound = self._filters.bind(filter, params=params, root=root)
         request = EntityRequest(self._output(output), bound, limit, offset)
-        return query_entities(self.schema, self._engine.snapshot().sources, request)
+        return query_entities(self.schema, self._engine.snapshot(as_of).sources, request)
 
     def count(
         self,
@@ -198,10 +207,11 @@ class Collection:
         *,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        as_of: AsOf | None = None,
     ) -> int:
         """Return how many entities pass the filter; without one, how many there are."""
         bound = self._filters.bind(filter, params=params, root=root)
-        return count_entities(self._engine.snapshot().sources, bound)
+        return count_entities(self._engine.snapshot(as_of).sources, bound)
 
     def search(
         self,
@@ -224,8 +234,8 @@ class Collection:
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
-            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``, ``explain``; see
-                ``SearchOptions``.
+            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``, ``explain``,
+                ``as_of``; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
@@ -241,7 +251,7 @@ class Collection:
         requests, is_single = search_requests(
             self._context, leg, limit=limit, output=output, options=options
         )
-        sources = self._engine.snapshot().sources
+        sources = self._engine.snapshot(options.get("as_of")).sources
         results = [r for request in requests for r in search(self.schema, sources, request)]
         return results[0] if is_single else results
 
@@ -278,7 +288,8 @@ class Collection:
             output=output,
             options=options,
         )
-        (result,) = search(self.schema, self._engine.snapshot().sources, request)
+        sources = self._engine.snapshot(options.get("as_of")).sources
+        (result,) = search(self.schema, sources, request)
         return result
 
     def create_index(
@@ -295,6 +306,28 @@ class Collection:
             InvalidArgumentError: Unknown type or parameter, or not a dense field.
         """
         self._engine.create_index(field, index_type, params or {})
+
+    @property
+    def retention_s(self) -> float:
+        """How long past states are kept, in seconds."""
+        return self._engine.retention_s
+
+    def set_retention(self, seconds: float) -> None:
+        """Keep past states for a time, durably, so that ``as_of`` can ask for them.
+
+        Args:
+            seconds: 0, the default, keeps no state but the current one and those that
+                ``Database.snapshot`` named. Deleted and replaced entities take space until then.
+
+        Raises:
+            InvalidArgumentError: Not a number of seconds from 0 to ten years.
+        """
+        self._engine.set_retention(seconds)
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the last visible write, int; ``as_of`` takes it."""
+        return self._engine.snapshot().seq
 
     def flush(self) -> None:
         """Move what is in memory into a sealed segment. Durability does not need it."""

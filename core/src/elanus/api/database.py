@@ -11,6 +11,7 @@ from typing import Any
 
 from elanus.api.collection import Collection
 from elanus.documents import Documents
+from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.errors import (
     ClosedError,
@@ -20,6 +21,7 @@ from elanus.errors import (
 )
 from elanus.plugins import Embedder
 from elanus.schema.collection import Schema
+from elanus.storage.catalog import NamedSnapshot
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.memory_directory import MemoryDirectory
 
@@ -107,6 +109,30 @@ class Database:
         """
         return Documents.open(self, name, embedder=embedder, language=language, **options)
 
+    def snapshot(self, name: str) -> NamedSnapshot:
+        """Keep the state of all collections as of now under a name, durably.
+
+        All collections are cut at one moment. ``search(as_of=name)`` asks for it; deleted and
+        replaced entities that belong to it take space until ``drop_snapshot``.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+            SchemaError: The name is not valid.
+        """
+        return self._writable().create_snapshot(name)
+
+    def list_snapshots(self) -> dict[str, NamedSnapshot]:
+        """Return the named snapshots, by name."""
+        return self._engine().snapshots()
+
+    def drop_snapshot(self, name: str) -> None:
+        """Forget a named snapshot, durably.
+
+        Raises:
+            NotFoundError: No such snapshot.
+        """
+        self._writable().drop_snapshot(name)
+
     @property
     def read_only(self) -> bool:
         """Whether writes are refused."""
@@ -173,16 +199,29 @@ _registry_lock = threading.Lock()
 
 
 def connect(
-    uri: str | os.PathLike[str], *, read_only: bool = False, token: str | None = None
+    uri: str | os.PathLike[str],
+    *,
+    read_only: bool = False,
+    token: str | None = None,
+    wait_s: float = 0.0,
+    durability: str = "commit",
+    sync_interval_ms: float = 100.0,
 ) -> Database:
     """Open a database, creating it when there is none.
 
     Args:
         uri: A folder; ``":memory:"`` for a new private database without files; or the URL of a
             server.
-        read_only: Take no lock and refuse writes; works beside a writing process and on
-            read-only media. The folder must hold a database.
+        read_only: Take no lock and refuse writes; works on read-only media and beside a writing
+            process, whose writes each search sees. The folder must hold a database.
         token: Credentials for a server.
+        wait_s: How long to wait, in seconds, while another process has the folder open for
+            writing.
+        durability: What a write that has returned survives. ``"commit"``: a power loss.
+            ``"interval"``: a crash of the process; a power loss loses at most the last
+            ``sync_interval_ms``. ``"os"``: a crash of the process; after a power loss the end may
+            be missing, as much as the operating system had not written yet.
+        sync_interval_ms: Milliseconds between two syncs with ``"interval"``.
 
     Returns:
         A ``Database``. A folder opened twice in one process shares its files.
@@ -204,7 +243,7 @@ def connect(
     if token is not None:
         raise InvalidArgumentError(f"token is only for servers; {text!r} is a folder")
     if text == MEMORY_URI:
-        engine = DatabaseEngine(MemoryDirectory(), read_only=False)
+        engine = DatabaseEngine(MemoryDirectory())
         return Database(_SharedEngine(engine, None), read_only=read_only)
     path = Path(text).expanduser().resolve()
     if path.exists() and not path.is_dir():
@@ -216,6 +255,11 @@ def connect(
         if shared is not None and not shared.engine.closed:
             shared.handles += 1
         else:
-            engine = DatabaseEngine(LocalDirectory(path, read_only=read_only), read_only=read_only)
+            engine = DatabaseEngine(
+                LocalDirectory(path, read_only=read_only),
+                read_only=read_only,
+                wait_s=wait_s,
+                durability=Durability(durability, sync_interval_ms),
+            )
             shared = _registry[key] = _SharedEngine(engine, key)
     return Database(shared, read_only=read_only)

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,13 +26,13 @@ from elanus.engine.flush import MemtableFlush
 from elanus.engine.index_builder import IndexBuilder
 from elanus.engine.ingest import Ingest
 from elanus.engine.maintenance import Checkpoint, Job, Priority
+from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
-from elanus.engine.snapshot import Snapshot
 from elanus.engine.state import CollectionState
-from elanus.engine.views import FieldViews
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import ClosedError, ElanusError, StorageError
+from elanus.errors import ElanusError, StorageError
 from elanus.filter import BoundFilter
+from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.validation import Entities, check_defaults
 from elanus.types import PrimaryKey
@@ -46,51 +45,12 @@ CLOSE_FLUSH_ROWS = 2_000
 """Rows from which closing writes a segment: replaying fewer at the next open is quicker."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentStats:
-    """One source of a collection.
-
-    Attributes:
-        name: As in ``explain``.
-        rows: Rows, deleted ones included.
-        deleted: Rows that are deleted but not yet compacted away.
-        size_bytes: On disk for a sealed segment, in memory for a memtable.
-        indexes: Type of the index of each dense field that has one.
-    """
-
-    name: str
-    rows: int
-    deleted: int
-    size_bytes: int
-    indexes: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionStats:
-    """Rows, bytes and background work of a collection.
-
-    Attributes:
-        rows: Visible entities.
-        segments: Its sources.
-        disk_bytes: Sealed segments and write-ahead logs.
-        memory_bytes: Memtables.
-        background_error: What background work failed with, or None.
-    """
-
-    rows: int
-    segments: tuple[SegmentStats, ...]
-    disk_bytes: int
-    memory_bytes: int
-    background_error: str | None
-
-
-class CollectionEngine:
-    """An open collection."""
+class CollectionEngine(CollectionReader):
+    """A collection that is open for writing."""
 
     def __init__(self, context: EngineContext, state: CollectionState, name: str) -> None:
-        self.name = name
+        super().__init__(context, state, name)
         self.on_drop: Callable[[], None] = lambda: None
-        self._context = context
         self._state = state
         self._ingest = Ingest(state.schema, state.auto_ids)
         self._commits = GroupCommit(state, state.lock)
@@ -98,8 +58,7 @@ class CollectionEngine:
         self._compaction = Compaction(state)
         self._index_builder = IndexBuilder(state)
         state.on_frozen = self._submit_flush
-        if not context.read_only:
-            self._schedule()
+        self._schedule()
 
     @classmethod
     def create(
@@ -121,38 +80,31 @@ class CollectionEngine:
         return cls(context, state, name)
 
     @classmethod
-    def open(cls, context: EngineContext, collection: uuid.UUID, name: str) -> CollectionEngine:
+    def open(
+        cls,
+        context: EngineContext,
+        collection: uuid.UUID,
+        name: str,
+        *,
+        pinned: Iterable[int] = (),
+    ) -> CollectionEngine:
         """Open a collection and replay its log.
+
+        Args:
+            context: The database.
+            collection: Its identifier.
+            name: Its name.
+            pinned: Versions of the manifest that named snapshots hold.
 
         Raises:
             CorruptionError: Files are damaged.
         """
-        return cls(context, open_state(context, collection), name)
+        return cls(context, open_state(context, collection, pinned=pinned), name)
 
     @property
-    def schema(self) -> Schema:
-        """The fields."""
-        return self._state.schema
-
-    @property
-    def fields(self) -> FieldViews:
-        """What the engine derives from the schema."""
-        return self._state.fields
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        """A copy of the stored properties."""
-        return self._state.settings.properties
-
-    @property
-    def index_types(self) -> dict[str, str]:
-        """Index type by dense field, as chosen by the user."""
-        return self._state.settings.types(self.schema)
-
-    def snapshot(self) -> Snapshot:
-        """Return what is visible now."""
-        self._check_open()
-        return self._state.snapshot
+    def state(self) -> CollectionState:
+        """Log, rows and manifest."""
+        return self._state
 
     def insert(self, entities: Entities) -> list[PrimaryKey]:
         """Check, log and apply new entities; return their keys once they are durable."""
@@ -179,10 +131,15 @@ class CollectionEngine:
         self._check_writable()
         prepared = self._ingest.prepare(entities, replace=kind is WriteKind.UPSERT)
         if prepared.batch.num_rows:
+            self._make_room(prepared.batch)
             self._commits.submit(PendingWrite(kind, prepared.unique_pks, prepared.batch))
-            if self._state.num_frozen() > MAX_FROZEN:
-                self._flush.run()
         return prepared.pks
+
+    def _make_room(self, batch: ColumnBatch) -> None:
+        """Refuse a write that the disk or the memory has no room for, before anything happens."""
+        self._context.reserve.check_room(batch.size_bytes)
+        if self._state.num_frozen() > MAX_FROZEN:
+            self._flush.run()
 
     def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
         """Choose the index of a dense field; segments are indexed in the background."""
@@ -197,6 +154,12 @@ class CollectionEngine:
         self._check_writable()
         with self._state.lock:
             self._state.commit_settings(self._state.settings.with_properties(properties))
+
+    def set_retention(self, seconds: float) -> None:
+        """Keep past states for a time, durably."""
+        self._check_writable()
+        with self._state.lock:
+            self._state.commit_settings(self._state.settings.with_retention(seconds))
 
     def flush(self) -> None:
         """Write every memtable as a segment."""
@@ -218,21 +181,9 @@ class CollectionEngine:
         self._check_open()
         self._context.maintenance.wait_idle()
 
-    def stats(self) -> CollectionStats:
-        """Return rows, segments and bytes."""
-        self._check_open()
-        segments = tuple(
-            SegmentStats(s.name, s.num_rows, s.num_deleted, s.size_bytes, s.index_names())
-            for s in self._state.segments()
-        )
+    def _background_error(self) -> str | None:
         failure = self._context.maintenance.failure
-        return CollectionStats(
-            rows=sum(s.rows - s.deleted for s in segments),
-            segments=segments,
-            disk_bytes=self._state.disk_bytes(),
-            memory_bytes=self._state.memory_bytes(),
-            background_error=None if failure is None else str(failure),
-        )
+        return None if failure is None else str(failure)
 
     def drop(self) -> None:
         """Delete the collection; its database forgets it first."""
@@ -248,7 +199,7 @@ class CollectionEngine:
         if self._state.closed:
             return
         try:
-            if flush and not self._context.read_only and self._state.can_write:
+            if flush and self._state.can_write:
                 if self._state.unflushed_rows() >= CLOSE_FLUSH_ROWS:
                     self._state.freeze()
                 self._flush.run()
@@ -256,6 +207,16 @@ class CollectionEngine:
             _log.warning("%s: not flushed at closing, the log has every row: %s", self.name, error)
         finally:
             self._state.close()
+
+    def tidy(self) -> None:
+        """Delete what has become too old, and try again what failed for want of space."""
+        self._state.tidy()
+        if self._state.num_frozen():
+            self._submit_flush()
+
+    def sync(self) -> None:
+        """Make everything acknowledged so far survive a power loss."""
+        self._state.sync()
 
     def _submit_flush(self) -> None:
         self._submit(Priority.FLUSH, "flush", self._background_flush)
@@ -287,10 +248,6 @@ class CollectionEngine:
                     raise
 
         self._context.maintenance.submit(priority, f"{what} {self._state.path}", unless_dropped)
-
-    def _check_open(self) -> None:
-        if self._state.closed:
-            raise ClosedError(f"collection {self.name!r} was dropped or its database is closed")
 
     def _check_writable(self) -> None:
         self._check_open()

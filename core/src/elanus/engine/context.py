@@ -6,13 +6,15 @@ import os
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from elanus.engine.maintenance import Maintenance
-from elanus.errors import ReadOnlyError, StateError
+from elanus.errors import InvalidArgumentError, ReadOnlyError, StateError
 from elanus.storage.directory import Directory
+from elanus.storage.reserve import SpaceReserve
 
 
+DURABILITY_MODES = ("commit", "interval", "os")
 SEQ_COUNTER_BITS = 18
 """Low bits of a sequence number that count writes of one millisecond: 262,144 of them."""
 
@@ -54,6 +56,42 @@ def time_of(seq: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Durability:
+    """What an acknowledged write survives.
+
+    Attributes:
+        mode: ``commit``: a power loss. ``interval``: a crash of the process at once, a power loss
+            after ``interval_ms``. ``os``: a crash of the process; the operating system decides
+            when a power loss does no harm any more.
+        interval_ms: Milliseconds between two syncs of ``interval``.
+    """
+
+    mode: str = "commit"
+    interval_ms: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in DURABILITY_MODES:
+            raise InvalidArgumentError(
+                f"durability must be one of {', '.join(DURABILITY_MODES)}, got {self.mode!r}"
+            )
+        is_number = isinstance(self.interval_ms, int | float)
+        if not is_number or not 1 <= self.interval_ms <= 60_000:
+            raise InvalidArgumentError(
+                f"sync_interval_ms must be a number in 1..60000, got {self.interval_ms!r}"
+            )
+
+    @property
+    def syncs_commits(self) -> bool:
+        """Whether every write is synced before it is acknowledged."""
+        return self.mode == "commit"
+
+    @property
+    def syncs_in_background(self) -> bool:
+        """Whether a thread syncs now and then."""
+        return self.mode == "interval"
+
+
+@dataclass(frozen=True, slots=True)
 class EngineContext:
     """Shared by the database and its collections.
 
@@ -64,6 +102,8 @@ class EngineContext:
         read_only: No write is allowed.
         owner_pid: The process that opened the database; a forked child only reads.
         clock: Sequence numbers.
+        reserve: Keeps room for deletes and merges.
+        durability: What an acknowledged write survives.
     """
 
     directory: Directory
@@ -71,7 +111,21 @@ class EngineContext:
     maintenance: Maintenance
     read_only: bool
     owner_pid: int
+    reserve: SpaceReserve
+    durability: Durability = field(default_factory=Durability)
     clock: SequenceClock = field(default_factory=SequenceClock)
+
+    def for_child(self) -> EngineContext:
+        """Return the context of a process that was forked while the database was open."""
+        directory = self.directory.for_reading()
+        return replace(
+            self,
+            directory=directory,
+            maintenance=Maintenance(),
+            read_only=True,
+            owner_pid=os.getpid(),
+            reserve=SpaceReserve(directory),
+        )
 
     def check_writable(self) -> None:
         """Raise unless this process may write.

@@ -9,28 +9,37 @@ Lock order: ``DatabaseEngine._lock``, then a collection's writer lock, never the
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from elanus.engine.collection import CollectionEngine
-from elanus.engine.context import EngineContext
+from elanus.engine.context import Durability, EngineContext
+from elanus.engine.housekeeping import TIDY_S, Housekeeper
 from elanus.engine.maintenance import Maintenance
+from elanus.engine.reading import CollectionReader
+from elanus.engine.state import CollectionState
 from elanus.errors import (
+    AlreadyExistsError,
     ClosedError,
     CollectionExistsError,
     CollectionNotFoundError,
     NotFoundError,
     ReadOnlyError,
+    StateError,
 )
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import check_name
 from elanus.storage.catalog import (
     Catalog,
+    NamedSnapshot,
+    catalog_version,
     collection_path,
     commit_catalog,
     create_database,
@@ -41,13 +50,29 @@ from elanus.storage.catalog import (
 from elanus.storage.directory import Directory
 from elanus.storage.leftovers import sweep_leftovers
 from elanus.storage.lock import WriterLock
+from elanus.storage.manifest import list_versions
+from elanus.storage.reserve import SpaceReserve
 
 
 class DatabaseEngine:
     """An open database."""
 
-    def __init__(self, directory: Directory, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        read_only: bool = False,
+        wait_s: float = 0.0,
+        durability: Durability | None = None,
+    ) -> None:
         """Open or create the database in ``directory``.
+
+        Args:
+            directory: Where all files are.
+            read_only: Take no lock and refuse writes.
+            wait_s: How long to wait, in seconds, for another process to give up its right to
+                write.
+            durability: What an acknowledged write survives; None: a power loss.
 
         Raises:
             DatabaseLockedError: Another process has it open for writing.
@@ -56,14 +81,14 @@ class DatabaseEngine:
         """
         self._directory = directory
         self._lock = threading.RLock()
-        self._collections: dict[str, CollectionEngine] = {}
+        self._collections: dict[str, CollectionReader] = {}
         self._closed = False
         self._write_lock: WriterLock | None = None
         if read_only and not is_database(directory):
             raise NotFoundError(f"no elanus database in {directory.location}; check the path")
         if not read_only:
             directory.make_dir("")
-            self._write_lock = WriterLock.acquire(directory)
+            self._write_lock = WriterLock.acquire(directory, wait_s=wait_s)
         try:
             db_uuid = read_format(directory) if read_only else create_database(directory)
             self._catalog: Catalog = load_catalog(directory, db_uuid)
@@ -73,7 +98,16 @@ class DatabaseEngine:
             if self._write_lock is not None:
                 self._write_lock.release()
             raise
-        self._context = EngineContext(directory, db_uuid, Maintenance(), read_only, os.getpid())
+        self._context = EngineContext(
+            directory,
+            db_uuid,
+            Maintenance(),
+            read_only,
+            os.getpid(),
+            SpaceReserve(directory),
+            durability or Durability(),
+        )
+        self._housekeepers = [] if read_only else self._start_housekeepers()
         # The worker must not run into the interpreter's end; the log has what it leaves undone.
         _close_at_exit(self)
 
@@ -89,8 +123,10 @@ class DatabaseEngine:
 
     def names(self) -> list[str]:
         """Return the names of the collections, sorted."""
-        self._check_open()
-        return sorted(self._catalog.collections)
+        with self._lock:
+            self._check_open()
+            self._follow_catalog()
+            return sorted(self._catalog.collections)
 
     def create(self, name: str, schema: Schema, properties: Mapping[str, Any]) -> CollectionEngine:
         """Create a collection, durably.
@@ -110,12 +146,12 @@ class DatabaseEngine:
                 )
             made = uuid.uuid4()
             engine = CollectionEngine.create(self._context, made, name, schema, properties)
-            collections = {**self._catalog.collections, name: made}
-            self._commit(collections)
+            engine.on_drop = lambda: self.drop(name)
+            self._commit(collections={**self._catalog.collections, name: made})
             self._adopt(engine)
             return engine
 
-    def open(self, name: str) -> CollectionEngine:
+    def open(self, name: str) -> CollectionReader:
         """Return a collection's engine, opened when it is first asked for.
 
         Raises:
@@ -124,13 +160,20 @@ class DatabaseEngine:
         """
         with self._lock:
             self._check_open()
+            self._follow_catalog()
             if name not in self._catalog.collections:
                 raise CollectionNotFoundError(
                     f"no collection {name!r}{did_you_mean(name, self.names())}", name=str(name)
                 )
             if name not in self._collections:
                 found = self._catalog.collections[name]
-                self._adopt(CollectionEngine.open(self._context, found, name))
+                if self.read_only:
+                    self._adopt(CollectionReader.follow(self._context, found, name))
+                else:
+                    pinned = pinned_versions(self._catalog, found)
+                    opened = CollectionEngine.open(self._context, found, name, pinned=pinned)
+                    opened.on_drop = lambda: self.drop(name)
+                    self._adopt(opened)
             return self._collections[name]
 
     def drop(self, name: str) -> None:
@@ -139,29 +182,160 @@ class DatabaseEngine:
         Raises:
             CollectionNotFoundError: No such collection.
             ReadOnlyError: Opened for reading only.
+            StateError: A named snapshot holds the collection.
         """
         with self._lock:
             self._check_writable()
             engine = self.open(name)
-            collections = {n: u for n, u in self._catalog.collections.items() if n != name}
-            self._commit(collections)
+            found = self._catalog.collections[name]
+            holders = [n for n, s in self._catalog.snapshots.items() if found in s.versions]
+            if holders:
+                raise StateError(
+                    f"collection {name!r} is part of snapshot {holders[0]!r}; drop the snapshot "
+                    f"first"
+                )
+            self._commit(
+                collections={n: u for n, u in self._catalog.collections.items() if n != name}
+            )
             del self._collections[name]
-            engine.discard()
+            if isinstance(engine, CollectionEngine):
+                engine.discard()
+
+    # --- named snapshots --------------------------------------------------------------------
+
+    def snapshots(self) -> dict[str, NamedSnapshot]:
+        """Return the named snapshots, by name."""
+        with self._lock:
+            self._check_open()
+            self._follow_catalog()
+            return dict(self._catalog.snapshots)
+
+    def create_snapshot(self, name: str) -> NamedSnapshot:
+        """Keep the state of all collections as of now, durably.
+
+        Raises:
+            AlreadyExistsError: The name is taken.
+            ReadOnlyError: Opened for reading only.
+            SchemaError: The name is not valid.
+        """
+        check_name(name, "snapshot")
+        with self._lock, contextlib.ExitStack() as stack:
+            self._check_writable()
+            if name in self._catalog.snapshots:
+                raise AlreadyExistsError(
+                    f"snapshot {name!r} exists already; drop it first or choose another name"
+                )
+            states = self._open_states()
+            for state in states.values():
+                stack.enter_context(state.lock)
+            # No write is under way now, so the number cuts all collections at one moment.
+            made = NamedSnapshot(
+                self._context.clock.tick(),
+                datetime.now(UTC).isoformat(timespec="milliseconds"),
+                {
+                    found: states[found].manifest.version
+                    if found in states
+                    else self._newest_version(found)
+                    for found in self._catalog.collections.values()
+                },
+            )
+            try:
+                self._pin({**self._catalog.snapshots, name: made}, states)
+                self._commit(snapshots={**self._catalog.snapshots, name: made})
+            except BaseException:
+                self._pin(self._catalog.snapshots, states)
+                raise
+            return made
+
+    def drop_snapshot(self, name: str) -> None:
+        """Forget a named snapshot; what only it kept is deleted.
+
+        Raises:
+            NotFoundError: No such snapshot.
+            ReadOnlyError: Opened for reading only.
+        """
+        with self._lock:
+            self._check_writable()
+            self.named_seq(name)
+            left = {n: s for n, s in self._catalog.snapshots.items() if n != name}
+            self._commit(snapshots=left)
+            states = self._open_states()
+            self._pin(left, states)
+            for state in states.values():
+                state.tidy()
+
+    def named_seq(self, name: str) -> int:
+        """Return the sequence number of a named snapshot.
+
+        Raises:
+            NotFoundError: No such snapshot.
+        """
+        known = self.snapshots()
+        if name not in known:
+            raise NotFoundError(f"no snapshot {name!r}{did_you_mean(name, sorted(known))}")
+        return known[name].seq
+
+    def _open_states(self) -> dict[uuid.UUID, CollectionState]:
+        """Return the collections that may be written to at this moment, by name."""
+        return {
+            self._catalog.collections[name]: engine.state
+            for name, engine in sorted(self._collections.items())
+            if isinstance(engine, CollectionEngine)
+        }
+
+    def _pin(
+        self,
+        snapshots: Mapping[str, NamedSnapshot],
+        states: Mapping[uuid.UUID, CollectionState],
+    ) -> None:
+        for found, state in states.items():
+            state.pin(s.versions[found] for s in snapshots.values() if found in s.versions)
+
+    def _newest_version(self, collection: uuid.UUID) -> int:
+        return list_versions(self._directory, collection_path(collection))[-1]
+
+    # --- background -------------------------------------------------------------------------
+
+    def _start_housekeepers(self) -> list[Housekeeper]:
+        # Weak, so that a database that nobody holds any more is closed and its threads end.
+        reference = weakref.ref(self)
+
+        def each(work: Callable[[CollectionEngine], None]) -> None:
+            alive = reference()
+            if alive is not None:
+                for engine in alive.open_engines():
+                    work(engine)
+
+        started = [Housekeeper(TIDY_S, lambda: each(CollectionEngine.tidy))]
+        durability = self._context.durability
+        if durability.syncs_in_background:
+            period_s = durability.interval_ms / 1000
+            started.append(Housekeeper(period_s, lambda: each(CollectionEngine.sync)))
+        return started
+
+    def open_engines(self) -> list[CollectionEngine]:
+        """Return the collections that are open for writing."""
+        with self._lock:
+            return [e for e in self._collections.values() if isinstance(e, CollectionEngine)]
 
     def close(self) -> None:
         """Stop the worker, flush what is worth a segment, release the lock. Idempotent."""
+        # A forked child shares neither threads nor the lock with its parent, and may have
+        # inherited a mutex that nobody will ever give back.
+        if self._closed or os.getpid() != self._context.owner_pid:
+            self._closed = True
+            return
+        for housekeeper in self._housekeepers:
+            housekeeper.close()
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            # A forked child shares neither the worker nor the lock with its parent.
-            is_owner = os.getpid() == self._context.owner_pid
-            if is_owner:
-                self._context.maintenance.close()
+            self._context.maintenance.close()
             for engine in self._collections.values():
-                engine.close(flush=is_owner)
+                engine.close(flush=True)
             self._collections.clear()
-            if self._write_lock is not None and is_owner:
+            if self._write_lock is not None:
                 self._write_lock.release()
 
     @property
@@ -169,16 +343,24 @@ class DatabaseEngine:
         """Whether ``close`` was called."""
         return self._closed
 
-    def _adopt(self, engine: CollectionEngine) -> None:
-        engine.on_drop = lambda: self.drop(engine.name)
+    def _adopt(self, engine: CollectionReader) -> None:
+        engine.named_seq = self.named_seq
         self._collections[engine.name] = engine
 
-    def _commit(self, collections: Mapping[str, uuid.UUID]) -> None:
-        catalog = replace(
-            self._catalog, version=self._catalog.version + 1, collections=dict(collections)
-        )
+    def _commit(self, **changes: Any) -> None:
+        catalog = replace(self._catalog, version=self._catalog.version + 1, **changes)
         commit_catalog(self._directory, catalog)
         self._catalog = catalog
+
+    def _follow_catalog(self) -> None:
+        """See what the writing process has created and dropped since."""
+        if not self.read_only or catalog_version(self._directory) == self._catalog.version:
+            return
+        self._catalog = load_catalog(self._directory, self._catalog.db_uuid)
+        for name in list(self._collections):
+            path = collection_path(self._catalog.collections.get(name, uuid.UUID(int=0)))
+            if self._collections[name].path != path:
+                self._collections.pop(name).close(flush=False)
 
     def _sweep(self) -> None:
         """Remove what a crash left behind: temporary files, folders that no catalog names."""
@@ -194,10 +376,12 @@ class DatabaseEngine:
 
     def _check_writable(self) -> None:
         self._check_open()
-        if self.read_only:
-            raise ReadOnlyError(
-                "the database was opened with read_only=True; connect without it to write"
-            )
+        self._context.check_writable()
+
+
+def pinned_versions(catalog: Catalog, collection: uuid.UUID) -> list[int]:
+    """Return the versions of a collection's manifest that named snapshots hold."""
+    return [s.versions[collection] for s in catalog.snapshots.values() if collection in s.versions]
 
 
 def _close_at_exit(engine: DatabaseEngine) -> None:

@@ -9,37 +9,52 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
+from elanus.engine.history import horizon, needed_manifests
+from elanus.engine.live import LiveRows
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
-from elanus.engine.state import DELETE_FRAME, UPSERT_FRAME, CollectionState
+from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
-from elanus.errors import CorruptionError, NotFoundError
+from elanus.errors import CorruptionError, StorageError
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json, schema_to_json
-from elanus.storage.batch_codec import decode_batch
 from elanus.storage.catalog import collection_path
-from elanus.storage.directory import join_path
+from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import delete_unreferenced
-from elanus.storage.manifest import Manifest, commit, load_newest
+from elanus.storage.manifest import (
+    Manifest,
+    commit,
+    list_versions,
+    load_newest,
+    load_version,
+)
+from elanus.storage.publication import Publication, read_publication
 from elanus.storage.wal import (
-    StoredFrame,
     WalContents,
     WalWriter,
     list_wals,
     read_wal,
+    read_wal_header,
     wal_path,
 )
 
 _log = logging.getLogger(__name__)
 
 _FOLDERS = ("manifest", "wal", "seg", "del", "idx")
-READ_ATTEMPTS = 10
-"""How often a reader starts again when the writer replaces files while it opens them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedLog:
+    """A log and its number."""
+
+    number: int
+    contents: WalContents
 
 
 def create_state(
@@ -64,91 +79,93 @@ def create_state(
         schema=schema_to_json(schema),
         properties=settings.to_json(),
         wal_start=1,
-        next_seq=1,
+        next_seq=context.clock.tick(),
         next_auto_id=1,
         created=created,
     )
     # The log first: every manifest names a log that exists, so a missing one is always damage.
     wal = WalWriter.create(context.directory, wal_path(path, 1), db_uuid=context.db_uuid, number=1)
     commit(context.directory, path, manifest)
-    state = CollectionState(context, path, manifest, fields, settings)
-    state.start([], GrowingSegment(fields, 1), wal)
-    return state
+    live = LiveRows(schema, (), [GrowingSegment(fields, 1)])
+    return CollectionState(context, path, manifest, fields, live=live, wal=wal)
 
 
-def open_state(context: EngineContext, collection: uuid.UUID) -> CollectionState:
-    """Open a collection and replay its logs.
+def open_state(
+    context: EngineContext, collection: uuid.UUID, *, pinned: Iterable[int] = ()
+) -> CollectionState:
+    """Open a collection for writing and replay its logs.
+
+    Args:
+        context: The database; this process holds its writer's lock.
+        collection: Identifier of the collection.
+        pinned: Versions of the manifest that named snapshots hold.
 
     Raises:
         CorruptionError: Files are damaged or missing.
         FormatVersionError: Written by a newer version of elanus.
     """
     path = collection_path(collection)
-    if not context.read_only:
-        return _open_once(context, path)
-    for attempt in range(READ_ATTEMPTS):
-        version = load_newest(context.directory, path).version
-        try:
-            return _open_once(context, path)
-        except (CorruptionError, NotFoundError):
-            # The writer may have replaced what the manifest names; then there is a newer one.
-            unchanged = load_newest(context.directory, path).version == version
-            if unchanged or attempt == READ_ATTEMPTS - 1:
-                raise
-    raise CorruptionError(f"{path}: its files are replaced faster than they can be opened")
-
-
-def _open_once(context: EngineContext, path: str) -> CollectionState:
     manifest = load_newest(context.directory, path)
-    if manifest.db_uuid != context.db_uuid:
-        raise CorruptionError(f"{path}: belongs to another database", path=path)
+    check_owner(context, path, manifest)
     fields = FieldViews.of(schema_from_json(manifest.schema))
-    settings = CollectionSettings.from_json(manifest.properties)
-    state = CollectionState(context, path, manifest, fields, settings)
-    if not context.read_only:
-        delete_unreferenced(context.directory, path, [manifest])
+    pins = frozenset(pinned)
+    older = _kept_manifests(context.directory, path, manifest, pins)
+    delete_unreferenced(context.directory, path, [*older, manifest])
     sealed = [
         SealedSegment.open(context.directory, path, fields, info) for info in manifest.segments
     ]
-    if context.read_only:
-        # The writer may merge a segment away and delete its files while we still read it.
-        for segment in sealed:
-            segment.reader.pin()
-    logs = _read_logs(context, path, manifest)
+    published = read_publication(context.directory, path)
+    logs = read_logs(context, path, manifest, publication=published, discard_torn=True)
     context.clock.advance(manifest.next_seq - 1)
-    number, last = logs[-1]
-    wal = None if context.read_only else WalWriter.resume(context.directory, last)
-    state.start(sealed, GrowingSegment(fields, number), wal)
-    for _, log in logs:
-        for frame in log.frames:
-            _replay(state, log.path, frame)
-    state.publish_replayed()
-    return state
+    wal = WalWriter.resume(context.directory, logs[-1].contents)
+    live = replay_logs(fields, sealed, logs)
+    context.clock.advance(live.memtables[-1].last_seq)
+    return CollectionState(
+        context, path, manifest, fields, live=live, wal=wal, older=older, pinned=pins
+    )
 
 
-def _read_logs(
-    context: EngineContext, path: str, manifest: Manifest
-) -> list[tuple[int, WalContents]]:
-    """Return the logs to replay, oldest first, with their numbers; at least one."""
-    numbers = [n for n in list_wals(context.directory, path) if n >= manifest.wal_start]
-    expected = list(range(manifest.wal_start, manifest.wal_start + max(len(numbers), 1)))
-    if numbers != expected:
-        missing = next(n for n in expected if n not in numbers)
-        lost = wal_path(path, missing)
-        raise CorruptionError(
-            f"{lost}: the log is missing; its writes are lost, restore a backup", path=lost
-        )
-    logs: list[tuple[int, WalContents]] = []
+def check_owner(context: EngineContext, path: str, manifest: Manifest) -> None:
+    """Refuse a collection that was copied here from another database."""
+    if manifest.db_uuid != context.db_uuid:
+        raise CorruptionError(f"{path}: belongs to another database", path=path)
+
+
+def read_logs(
+    context: EngineContext,
+    path: str,
+    manifest: Manifest,
+    *,
+    publication: Publication | None = None,
+    discard_torn: bool = False,
+) -> list[NumberedLog]:
+    """Return the logs to replay on a manifest, oldest first; at least one.
+
+    Args:
+        context: The database.
+        path: Folder of the collection.
+        manifest: Says where to start.
+        publication: What the writer last said; it tells damage from a torn tail.
+        discard_torn: Delete a log that was torn while it was created; for the writer at opening.
+
+    Raises:
+        CorruptionError: A log is damaged or missing.
+    """
+    numbers = _numbers(context.directory, path, manifest)
+    ends = _previous_ends(context, path, numbers)
+    logs: list[NumberedLog] = []
     for number in numbers:
         log = read_wal(
             context.directory,
             wal_path(path, number),
             db_uuid=context.db_uuid,
-            is_last=number == numbers[-1],
+            is_last=number not in ends,
+            end=ends.get(number) or None,
+            synced_end=_synced_end(publication, number),
         )
         if log.salt is None and logs:
             # Torn while it was created: the writes of that moment went to the log before it.
-            if not context.read_only:
+            if discard_torn:
                 context.directory.delete(log.path)
             continue
         if log.salt is None:
@@ -159,20 +176,77 @@ def _read_logs(
                 log.path,
                 log.torn_bytes,
             )
-        logs.append((number, log))
+        logs.append(NumberedLog(number, log))
     return logs
 
 
-def _replay(state: CollectionState, path: str, frame: StoredFrame) -> None:
-    primary = state.schema.primary
-    if frame.type == UPSERT_FRAME:
-        batch = decode_batch(frame.payload, state.schema.stored_fields, path=path)
-        state.replay(batch, batch.columns[primary.name].to_pylist(), frame.seq)  # type: ignore[arg-type]
-    elif frame.type == DELETE_FRAME:
-        keys = decode_batch(frame.payload, [primary], path=path)
-        state.replay(None, keys.columns[primary.name].to_pylist(), frame.seq)  # type: ignore[arg-type]
-    else:
+def replay_logs(
+    fields: FieldViews,
+    sealed: Sequence[SealedSegment],
+    logs: Sequence[NumberedLog],
+    *,
+    last_seq: int | None = None,
+) -> LiveRows:
+    """Return segments with the writes of logs on top.
+
+    Args:
+        fields: Of the collection.
+        sealed: The segments of a manifest.
+        logs: The logs from where the manifest says.
+        last_seq: Sequence number of the last write to apply; None for all.
+    """
+    growing = GrowingSegment(fields, logs[-1].number)
+    live = LiveRows(fields.schema, sealed, [growing])
+    for log in logs:
+        for frame in log.contents.frames:
+            if last_seq is None or frame.seq <= last_seq:
+                live.replay(log.contents.path, frame)
+    return live
+
+
+def _numbers(directory: Directory, path: str, manifest: Manifest) -> list[int]:
+    numbers = [n for n in list_wals(directory, path) if n >= manifest.wal_start]
+    expected = list(range(manifest.wal_start, manifest.wal_start + max(len(numbers), 1)))
+    if numbers != expected:
+        missing = next(n for n in expected if n not in numbers)
+        lost = wal_path(path, missing)
         raise CorruptionError(
-            f"{path}: record of unknown type {frame.type}", path=path, offset=frame.offset
+            f"{lost}: the log is missing; its writes are lost, restore a backup", path=lost
         )
-    state.context.clock.advance(frame.seq)
+    return numbers
+
+
+def _previous_ends(context: EngineContext, path: str, numbers: list[int]) -> dict[int, int]:
+    """Return how much counts of each log that has a successor; 0 is all of it."""
+    ends: dict[int, int] = {}
+    for number in numbers[1:]:
+        header = read_wal_header(
+            context.directory, wal_path(path, number), db_uuid=context.db_uuid
+        )
+        # Only the last log may have been torn while it was created.
+        if header is not None or number != numbers[-1]:
+            ends[number - 1] = 0 if header is None else header.previous_end
+    return ends
+
+
+def _synced_end(publication: Publication | None, number: int) -> int:
+    if publication is None or publication.wal_number != number:
+        return 0
+    return publication.synced_end
+
+
+def _kept_manifests(
+    directory: Directory, path: str, current: Manifest, pinned: frozenset[int]
+) -> list[Manifest]:
+    """Return the older manifests whose states are still wanted."""
+    older: list[Manifest] = []
+    for version in list_versions(directory, path):
+        if version < current.version:
+            try:
+                older.append(load_version(directory, path, version))
+            except StorageError as error:
+                _log.warning("%s; the past before the current state may be incomplete", error)
+    retention_s = CollectionSettings.from_json(current.properties).retention_s
+    return needed_manifests(
+        older, current, horizon=horizon(retention_s, current.next_seq - 1), pinned=pinned
+    )

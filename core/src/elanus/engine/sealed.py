@@ -111,20 +111,36 @@ class SealedSegment:
         """Return the visible rows, ascending."""
         return self._alive.to_rows()
 
-    def save_deletes(self, directory: Directory, path: str, version: int) -> str | None:
-        """Write tombstones that are not on disk yet; return the file they replace, if any.
+    def with_saved_deletes(self, directory: Directory, path: str, version: int) -> SegmentInfo:
+        """Write tombstones that are not on disk yet; return what the manifest has to say then.
 
-        The new file counts once the manifest of ``version`` names it.
+        ``saved`` takes it over once the manifest of ``version`` is committed.
         """
         if self._alive is self._saved_alive:
-            return None
-        old = self.info.deletes
+            return self.info
         entry = write_deletes(
             directory, path, segment=self.info, alive=self._alive, version=version
         )
-        self.info = replace(self.info, deletes=entry)
+        return replace(self.info, deletes=entry)
+
+    def saved(self, info: SegmentInfo) -> None:
+        """Take note of what the current manifest says; what is alive is saved."""
+        self.info = info
         self._saved_alive = self._alive
-        return None if old is None else old.file
+
+    def followed_by(
+        self, directory: Directory, path: str, info: SegmentInfo, fields: FieldViews
+    ) -> SealedSegment:
+        """Return this segment as a later manifest has it, with the columns that are open."""
+        if info == self.info:
+            return self
+        same_indexes = info.indexes == self.info.indexes
+        reader = self.reader.with_info(info)
+        indexes = (
+            self.indexes if same_indexes else SegmentIndexes(directory, path, fields, reader)
+        )
+        alive = read_alive(directory, path, info) & self._alive
+        return SealedSegment(fields, reader, indexes, alive)
 
     def source(self) -> SealedSource:
         """Return what readers see from now on."""

@@ -18,6 +18,10 @@ from elanus.schema.fields import Field
 from elanus.types import DataType
 
 
+MAX_RETENTION_S = 10 * 366 * 24 * 3600
+"""Ten years."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexChoice:
     """Index type (``AUTO``, ``HNSW``, ``FLAT``) and build parameters of one field."""
@@ -28,10 +32,17 @@ class IndexChoice:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSettings:
-    """Properties given by the user, and index choices by field."""
+    """What can be changed about a collection.
+
+    Attributes:
+        properties: JSON values given by the user.
+        indexes: Index choices by field.
+        retention_s: How long past states are kept, in seconds.
+    """
 
     properties: dict[str, Any] = field(default_factory=dict)
     indexes: Mapping[str, IndexChoice] = field(default_factory=dict)
+    retention_s: float = 0.0
 
     def index(self, name: str) -> IndexChoice:
         """Return the choice for a field; AUTO when none was made."""
@@ -61,6 +72,19 @@ class CollectionSettings:
         checked = {} if canonical == AUTO else dict(index_type(canonical).parse_params(params))
         return replace(self, indexes={**self.indexes, target.name: IndexChoice(canonical, checked)})
 
+    def with_retention(self, seconds: float) -> CollectionSettings:
+        """Return settings that keep past states for another time.
+
+        Raises:
+            InvalidArgumentError: Not a number of seconds from 0 to ten years.
+        """
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not is_number or not 0 <= seconds <= MAX_RETENTION_S:
+            raise InvalidArgumentError(
+                f"retention must be a number of seconds in 0..{MAX_RETENTION_S}, got {seconds!r}"
+            )
+        return replace(self, retention_s=float(seconds))
+
     def with_properties(self, properties: Mapping[str, Any]) -> CollectionSettings:
         """Return settings with properties added or replaced; a value of None removes one.
 
@@ -80,9 +104,10 @@ class CollectionSettings:
             "indexes": {
                 n: {"type": c.type, "params": dict(c.params)} for n, c in self.indexes.items()
             },
+            "retention_s": self.retention_s,
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionSettings:
         indexes = {n: IndexChoice(c["type"], c["params"]) for n, c in stored["indexes"].items()}
-        return cls(dict(stored["user"]), indexes)
+        return cls(dict(stored["user"]), indexes, float(stored.get("retention_s", 0.0)))

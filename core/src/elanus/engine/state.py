@@ -1,24 +1,25 @@
 """What is a collection made of right now?
 
-``CollectionState`` owns the log, the memtables, the sealed segments and the manifest, and makes
-the only changes to them: committing a group of writes, freezing a memtable, and installing what
-flush, compaction and index building have made. Every change is made under ``lock`` and ends by
-publishing a new snapshot.
+``CollectionState`` owns the log, the rows and the manifest of a collection that is open for
+writing, and makes the only changes to them: committing a group of writes, freezing a memtable, and
+installing what flush, compaction, index building and imports have made. Every change is made under
+``lock`` and ends by publishing a new snapshot, to this process and to those that follow it.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
+from elanus.engine.history import History, changeable_files, files_of, horizon
 from elanus.engine.ingest import AutoIds
-from elanus.engine.keys import Keys
+from elanus.engine.live import LiveRows, Segment, delete_frame, upsert_frame
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
@@ -29,30 +30,22 @@ from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
-from elanus.storage.batch_codec import encode_batch
-from elanus.storage.directory import Directory, join_path
-from elanus.storage.leftovers import INDEXES_FOLDER
+from elanus.storage.directory import Directory
 from elanus.storage.manifest import (
     IndexEntry,
     Manifest,
-    SegmentInfo,
     commit,
     next_version,
 )
-from elanus.storage.segment_writer import segment_path
-from elanus.storage.wal import Frame, WalWriter, list_wals, wal_path
-from elanus.types import Int64Array, PrimaryKey
+from elanus.storage.publication import Publication, PublicationWriter
+from elanus.storage.wal import Frame, WalWriter, discard_wal, wal_path
+from elanus.types import PrimaryKey
 
-UPSERT_FRAME = 1
-"""Payload: the entities; each replaces what has its key."""
-DELETE_FRAME = 2
-"""Payload: the keys, as a batch of the primary key's column alone."""
-
-Segment = SealedSegment | GrowingSegment
+_log = logging.getLogger(__name__)
 
 
 class CollectionState:
-    """The parts of one open collection. See ``engine/collection.py`` for the order of locks."""
+    """The parts of one collection open for writing. ``engine/collection.py`` orders the locks."""
 
     def __init__(
         self,
@@ -60,24 +53,34 @@ class CollectionState:
         path: str,
         manifest: Manifest,
         fields: FieldViews,
-        settings: CollectionSettings,
+        *,
+        live: LiveRows,
+        wal: WalWriter,
+        older: Sequence[Manifest] = (),
+        pinned: Iterable[int] = (),
     ) -> None:
         self.context = context
         self.path = path
         self.fields = fields
-        self.settings = settings
+        self.settings = CollectionSettings.from_json(manifest.properties)
         self.manifest = manifest
         self.auto_ids = AutoIds(manifest.next_auto_id)
         self.lock = threading.RLock()
         self.reorganise_lock = threading.Lock()
         self.on_frozen: Callable[[], None] = lambda: None
         self.closed = False
-        self._sealed: list[SealedSegment] = []
-        self._frozen: list[GrowingSegment] = []
-        self._growing: GrowingSegment | None = None
-        self._wal: WalWriter | None = None
+        self._live = live
+        self._wal = wal
+        self._acked_end = wal.size
         self._failure: StorageError | None = None
-        self.snapshot = Snapshot(0, ())
+        self._publication = PublicationWriter(context.directory, path)
+        self._history = History(context.directory, path, manifest, older)
+        self._pinned = frozenset(pinned)
+        for batch in (memtable.view(memtable.num_rows) for memtable in live.memtables):
+            self._note_auto_ids(batch)
+        seq = max(manifest.next_seq - 1, *(m.last_seq for m in live.memtables))
+        self.snapshot = live.snapshot(seq)
+        self._publish(seq)
 
     # --- opening and closing ----------------------------------------------------------------
 
@@ -91,81 +94,74 @@ class CollectionState:
         """The fields."""
         return self.fields.schema
 
-    def start(
-        self, sealed: Sequence[SealedSegment], growing: GrowingSegment, wal: WalWriter | None
-    ) -> None:
-        """Take over what recovery opened; ``wal`` is None when reading only."""
-        self._sealed = list(sealed)
-        self._growing = growing
-        self._wal = wal
-        self._publish(max(self.manifest.next_seq - 1, growing.last_seq))
-
     def close(self) -> None:
         """Close the log; snapshots in use stay readable. Idempotent."""
         with self.lock:
+            if self.closed:
+                return
             self.closed = True
-            if self._wal is not None:
+            try:
+                if self.can_write:
+                    self._wal.sync()
+            finally:
                 self._wal.close()
+                self._publication.close()
+        self._history.sweep()
 
     def discard(self) -> None:
         """Close, and delete every file of the collection once no reader needs them."""
         with self.lock:
-            self.close()
-            self._sealed, self._frozen, self._growing = [], [], None
+            self._tell(self.snapshot.seq, is_dropped=True)
+            self.closed = True
+            self._wal.close()
+            self._publication.close()
+            self._live = LiveRows(self.schema, (), [GrowingSegment(self.fields, 0)])
             self.snapshot = Snapshot(self.snapshot.seq, ())
         self.directory.delete_dir(self.path)
 
     @property
     def can_write(self) -> bool:
         """False once a write or a commit has failed."""
-        return self._failure is None and self._wal is not None and not self._wal.is_poisoned
+        return self._failure is None and not self._wal.is_poisoned
 
     # --- looking ----------------------------------------------------------------------------
+
+    def current(self) -> Snapshot:
+        """Return what is visible now."""
+        return self.snapshot
 
     def segments(self) -> list[Segment]:
         """Return sealed segments, oldest first, then frozen memtables, then the growing one."""
         with self.lock:
-            growing = [] if self._growing is None else [self._growing]
-            return [*self._sealed, *self._frozen, *growing]
+            return self._live.segments
 
     def sealed(self) -> list[SealedSegment]:
         """Return the sealed segments, oldest first."""
         with self.lock:
-            return list(self._sealed)
+            return list(self._live.sealed)
 
     def oldest_frozen(self) -> GrowingSegment | None:
         """Return the memtable to flush next."""
         with self.lock:
-            return self._frozen[0] if self._frozen else None
+            return self._live.memtables[0] if self.num_frozen() else None
 
     def num_frozen(self) -> int:
         """Return how many memtables wait for their flush."""
-        return len(self._frozen)
+        return len(self._live.memtables) - 1
 
     def unflushed_rows(self) -> int:
         """Return how many rows the growing memtable holds."""
-        return 0 if self._growing is None else self._growing.num_rows
+        return self._growing.num_rows
 
-    def disk_bytes(self) -> int:
-        """Return the bytes of sealed segments and logs."""
-        with self.lock:
-            numbers = list_wals(self.directory, self.path)
-            logs = sum(self.directory.size(wal_path(self.path, n)) for n in numbers)
-            return logs + sum(segment.size_bytes for segment in self._sealed)
-
-    def memory_bytes(self) -> int:
-        """Return the approximate bytes of the memtables."""
-        return sum(s.size_bytes for s in self.segments() if isinstance(s, GrowingSegment))
+    @property
+    def _growing(self) -> GrowingSegment:
+        return self._live.memtables[-1]
 
     # --- writing: called by the leader of a group, under the lock ---------------------------
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         """Return those of the keys that are visible, in the given order."""
-        keys = Keys.of(self.schema.primary, pks)
-        found = np.zeros(len(pks), dtype=np.bool_)
-        for segment in self.segments():
-            found |= segment.find(keys) >= 0
-        return [pks[i] for i in np.flatnonzero(found).tolist()]
+        return self._live.existing(pks)
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now."""
@@ -175,54 +171,62 @@ class CollectionState:
         """Log, sync, apply and publish writes that touch different keys.
 
         Raises:
-            StorageFailedError: Not durable; the collection takes no more writes.
+            StorageFailedError: Not durable. The collection goes on with a new log, or takes no
+                more writes when that cannot be made either.
         """
-        wal, growing = self._writable()
+        self._check_usable()
         numbered = [(write, self.context.clock.tick()) for write in writes]
-        wal.append([self._frame(write, seq) for write, seq in numbered])
-        wal.sync()
+        self._append([self._frame(write, seq) for write, seq in numbered])
         for write, seq in numbered:
             if write.kind is not WriteKind.INSERT:
-                self._kill(write.pks)
-            self._apply(growing, write.batch, seq)
+                self._live.kill(write.pks)
+            if write.batch is not None:
+                self._growing.append(write.batch, seq)
+                self._note_auto_ids(write.batch)
+            self._growing.note_write(seq)
         self._publish(numbered[-1][1])
-        if growing.is_full:
-            self.freeze()
-
-    def replay(self, batch: ColumnBatch | None, pks: Sequence[PrimaryKey], seq: int) -> None:
-        """Apply a write that was read from the log."""
-        if self._growing is None:
-            raise InternalError("replay before start")
-        self._kill(pks)
-        self._apply(self._growing, batch, seq)
-
-    def publish_replayed(self) -> None:
-        """Make everything replayed visible."""
-        growing = self._growing
-        last = self.snapshot.seq if growing is None else max(self.snapshot.seq, growing.last_seq)
-        self._publish(last)
+        if self._is_full:
+            self._try_to_freeze()
 
     def _frame(self, write: PendingWrite, seq: int) -> Frame:
         if write.batch is not None:
-            return Frame(UPSERT_FRAME, seq, encode_batch(write.batch))
-        primary = self.schema.primary
-        keys = Keys.of(primary, write.pks)
-        batch = ColumnBatch(len(keys), {primary.name: keys.column})
-        return Frame(DELETE_FRAME, seq, encode_batch(batch))
+            return upsert_frame(write.batch, seq)
+        return delete_frame(self.schema, write.pks, seq)
 
-    def _kill(self, pks: Sequence[PrimaryKey]) -> None:
-        keys = Keys.of(self.schema.primary, pks)
-        for segment in self.segments():
-            rows = segment.find(keys)
-            dead: Int64Array = rows[rows >= 0]
-            if len(dead):
-                segment.kill(dead)
+    def _append(self, frames: Sequence[Frame]) -> None:
+        """Write frames to the log and sync it, as the durability asks."""
+        try:
+            self._log_frames(frames)
+        except StorageFailedError as error:
+            # Nothing is ever tried again on this log. Its successor says how much of it counts.
+            if not self._rotate(error) or not _is_disk_full(error):
+                raise
+            self.context.reserve.release()
+            try:
+                self._log_frames(frames)
+            except StorageFailedError as again:
+                self._rotate(again)
+                raise
 
-    def _apply(self, growing: GrowingSegment, batch: ColumnBatch | None, seq: int) -> None:
-        growing.note_write(seq)
-        if batch is None:
-            return
-        growing.append(batch, seq)
+    def _log_frames(self, frames: Sequence[Frame]) -> None:
+        self._wal.append(frames)
+        if self.context.durability.syncs_commits:
+            self._wal.sync()
+        self._acked_end = self._wal.size
+
+    def sync(self) -> None:
+        """Make everything acknowledged so far survive a power loss."""
+        with self.lock:
+            if self.closed or not self.can_write or self._wal.synced_end == self._wal.size:
+                return
+            try:
+                self._wal.sync()
+            except StorageFailedError as error:
+                self._failure = error  # acknowledged writes may be lost: only reopening tells
+                raise
+            self._tell(self.snapshot.seq)
+
+    def _note_auto_ids(self, batch: ColumnBatch) -> None:
         if self.schema.primary.auto_id:
             keys = batch.columns[self.schema.primary.name].to_pylist()
             self.auto_ids.advance(max((int(k) for k in keys if str(k).isdigit()), default=0))  # type: ignore[call-overload]
@@ -234,119 +238,214 @@ class CollectionState:
                 f"an earlier commit failed ({self._failure}); close the database and open it again"
             ) from self._failure
 
-    def _writable(self) -> tuple[WalWriter, GrowingSegment]:
-        self._check_usable()
-        if self._wal is None or self._growing is None:
-            raise InternalError("no log is open for writing")
-        return self._wal, self._growing
-
     def _publish(self, seq: int) -> None:
-        sources = tuple(s.source() for s in self.segments() if s.num_rows > s.num_deleted)
-        self.snapshot = Snapshot(seq, sources)
+        self.snapshot = self._live.snapshot(seq)
+        self._tell(seq)
+
+    def _tell(self, seq: int, *, is_dropped: bool = False) -> None:
+        """Tell the processes that follow this one."""
+        self._publication.publish(
+            Publication(
+                manifest_version=self.manifest.version,
+                wal_number=self._growing.wal_number,
+                wal_salt=self._wal.salt,
+                acked_end=self._acked_end,
+                synced_end=self._wal.synced_end,
+                last_seq=seq,
+                is_dropped=is_dropped,
+            )
+        )
 
     # --- moving rows ------------------------------------------------------------------------
 
+    @property
+    def _is_full(self) -> bool:
+        return self._growing.is_full
+
     def freeze(self) -> None:
-        """Start a new memtable and log; the old memtable waits for its flush."""
+        """Start a new memtable and log; the old memtable waits for its flush.
+
+        Raises:
+            StorageError: There is no new log; writing goes on in the old one.
+        """
         with self.lock:
-            wal, growing = self._writable()
-            if not growing.has_writes:
+            self._check_usable()
+            if not self._growing.has_writes:
                 return
-            number = growing.wal_number + 1
-            try:
-                fresh = WalWriter.create(
-                    self.directory,
-                    wal_path(self.path, number),
-                    db_uuid=self.context.db_uuid,
-                    number=number,
-                )
-            except StorageError as error:
-                self._failure = error
-                raise
-            wal.close()
-            self._wal = fresh
-            self._frozen.append(growing)
-            self._growing = growing.successor(number)
-            self._publish(self.snapshot.seq)
+            # A later log says that this one is whole, so it has to be.
+            if self._wal.synced_end < self._wal.size:
+                self.sync()
+            self._start_log(self._wal.size)
         self.on_frozen()
+
+    def _try_to_freeze(self) -> None:
+        # The write that filled the memtable is durable and visible: it does not fail any more.
+        try:
+            self.freeze()
+        except StorageError as error:
+            _log.warning("%s: the memtable goes on growing: %s", self.path, error)
+
+    def _rotate(self, failure: StorageError) -> bool:
+        """Leave a log that failed; return whether writing can go on."""
+        end = self._acked_end
+        if self._wal.synced_end < end:
+            # Acknowledged with a weaker durability: only reopening tells what there is.
+            self._failure = failure
+            return False
+        try:
+            if _is_disk_full(failure):
+                self.context.reserve.release()
+            self._start_log(end)
+        except StorageError as error:
+            _log.error("%s: no new log after a failed one: %s", self.path, error)
+            self._failure = self._failure or failure
+        return self._failure is None
+
+    def _start_log(self, previous_end: int) -> None:
+        """Start the next log and memtable."""
+        number = self._growing.wal_number + 1
+        path = wal_path(self.path, number)
+        try:
+            fresh = WalWriter.create(
+                self.directory,
+                path,
+                db_uuid=self.context.db_uuid,
+                number=number,
+                previous_end=previous_end,
+            )
+        except StorageError as error:
+            # If its header did reach the disk it would cut off what is appended from now on.
+            if not discard_wal(self.directory, path):
+                self._failure = error
+            raise
+        self._wal.close()
+        self._wal = fresh
+        self._acked_end = fresh.size
+        growing = self._growing.successor(number)
+        if self._growing.has_writes:
+            self._live.memtables.append(growing)
+        else:
+            self._live.memtables[-1] = growing
+        self._publish(self.snapshot.seq)
 
     def install_flushed(self, frozen: GrowingSegment, made: SealedSegment | None) -> None:
         """Replace the oldest frozen memtable by its segment (None: no row was left)."""
         with self.lock:
-            following = self._frozen[1] if len(self._frozen) > 1 else self._growing
-            if self._frozen[0] is not frozen or following is None:
+            if self.num_frozen() == 0 or self._live.memtables[0] is not frozen:
                 raise InternalError("memtables are flushed in order")
-            segments = [*self._sealed, *([made] if made else [])]
+            following = self._live.memtables[1]
+            segments = [*self._live.sealed, *([made] if made else [])]
             self._commit_manifest(segments, wal_start=following.wal_number)
-            self._sealed = segments
-            self._frozen.pop(0)
+            self._live.sealed = segments
+            self._live.memtables.pop(0)
             self._publish(self.snapshot.seq)
-        for number in list_wals(self.directory, self.path):
-            if number < following.wal_number:
-                self.directory.delete(wal_path(self.path, number))
+        self._history.sweep()
 
     def install_compacted(
         self, merged: Sequence[SealedSegment], made: SealedSegment | None
     ) -> None:
         """Replace segments by the one they were merged into, in the place of the oldest."""
         with self.lock:
-            place = self._sealed.index(merged[0])
-            left = [s for s in self._sealed if s not in merged]
+            place = self._live.sealed.index(merged[0])
+            left = [s for s in self._live.sealed if s not in merged]
             if made is not None:
                 left.insert(place, made)
             self._commit_manifest(left)
-            self._sealed = left
+            self._live.sealed = left
             self._publish(self.snapshot.seq)
         for segment in merged:
             segment.retire()
-            weakref.finalize(segment, _delete_segment, self.directory, self.path, segment.info)
+            # Searches that run now still read it; its files go when they have ended.
+            weakref.finalize(segment, self._history.discard, files_of(segment.info))
 
     def install_indexes(self, segment: SealedSegment, indexes: Mapping[str, IndexEntry]) -> bool:
         """Record a segment's indexes in the manifest; False when the segment is gone by now."""
         with self.lock:
-            if segment not in self._sealed:
+            if segment not in self._live.sealed:
                 return False
-            segment.info = replace(segment.info, indexes=indexes)
-            self._commit_manifest(self._sealed)
+            self._commit_manifest(self._live.sealed, changed={segment: indexes})
             self._publish(self.snapshot.seq)
             return True
 
     def commit_settings(self, settings: CollectionSettings) -> None:
         """Replace properties and index choices, durably."""
         with self.lock:
-            self._commit_manifest(self._sealed, properties=settings.to_json())
+            self._commit_manifest(self._live.sealed, properties=settings.to_json())
             self.settings = settings
+            self._publish(self.snapshot.seq)
 
-    def _commit_manifest(self, segments: Sequence[SealedSegment], **changes: object) -> None:
-        """Commit the next manifest; tombstones of the segments are saved with it."""
+    def _commit_manifest(
+        self,
+        segments: Sequence[SealedSegment],
+        *,
+        changed: Mapping[SealedSegment, Mapping[str, IndexEntry]] | None = None,
+        **changes: object,
+    ) -> None:
+        """Commit the next manifest; tombstones of the segments are saved with it.
+
+        Raises:
+            StorageFailedError: What reached the disk is unknown; the collection takes no writes.
+            StorageError: Nothing was committed; everything goes on as before.
+        """
         self._check_usable()
+        # Tombstones are never ahead of the log: the row that replaced another would be lost.
+        self.sync()
+        version = self.manifest.version + 1
+        infos = []
         try:
-            version = self.manifest.version + 1
-            outdated = [s.save_deletes(self.directory, self.path, version) for s in segments]
+            for segment in segments:
+                info = segment.with_saved_deletes(self.directory, self.path, version)
+                if changed and segment in changed:
+                    info = replace(info, indexes=changed[segment])
+                infos.append(info)
             manifest = next_version(
                 self.manifest,
-                segments=tuple(s.info for s in segments),
+                segments=tuple(infos),
                 next_seq=self.snapshot.seq + 1,
                 next_auto_id=self.auto_ids.next,
                 **changes,
             )
             commit(self.directory, self.path, manifest)
-        except StorageError as error:
+        except StorageFailedError as error:
             self._failure = error
             raise
         self.manifest = manifest
-        for file in outdated:
-            if file is not None:
-                self.directory.delete(join_path(self.path, file))
+        for segment, info in zip(segments, infos, strict=True):
+            replaced = set(changeable_files(segment.info)) - set(changeable_files(info))
+            segment.saved(info)
+            self._history.discard(replaced)
+        self._advance_history()
+
+    # --- the past ---------------------------------------------------------------------------
+
+    def pin(self, versions: Iterable[int]) -> None:
+        """Keep the states of these manifests, and of no others, beyond the retention."""
+        with self.lock:
+            self._pinned = frozenset(versions)
+            self._advance_history()
+
+    @property
+    def pinned(self) -> frozenset[int]:
+        """Versions of the manifest that named snapshots hold."""
+        return self._pinned
+
+    def tidy(self) -> None:
+        """Delete what has become too old; called now and then."""
+        with self.lock:
+            if self.closed:
+                return
+            self._advance_history()
+        self._history.sweep()
+
+    def _advance_history(self) -> None:
+        oldest = horizon(self.settings.retention_s, self.snapshot.seq)
+        self._history.advance(self.manifest, horizon=oldest, pinned=self._pinned)
 
 
-def _delete_segment(directory: Directory, path: str, info: SegmentInfo) -> None:
-    """Delete a merged segment; called when the last snapshot that holds it is gone."""
-    try:
-        directory.delete_dir(segment_path(path, info.uuid))
-        directory.delete_dir(join_path(path, INDEXES_FOLDER, str(info.uuid)))
-        if info.deletes is not None:
-            directory.delete(join_path(path, info.deletes.file))
-    except StorageError:
-        # What stays behind is swept when the database is opened for writing again.
-        return
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error goes back to a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False

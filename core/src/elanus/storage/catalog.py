@@ -9,8 +9,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from elanus.errors import AlreadyExistsError, CorruptionError
+from elanus.errors import AlreadyExistsError, CorruptionError, StorageError
 from elanus.storage.directory import Directory
 from elanus.storage.json_file import decode_json_file, encode_json_file
 from elanus.storage.versions import VersionFolder
@@ -22,6 +23,23 @@ CATALOG_FORMAT_VERSION = 1
 FORMAT_FILE = "FORMAT"
 CATALOG_FOLDER = "catalog"
 COLLECTIONS_FOLDER = "c"
+RESTORE_MARKER = "RESTORING"
+"""There while a backup is being restored into the folder, and when that was interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSnapshot:
+    """A state of the whole database that is kept until somebody drops it.
+
+    Attributes:
+        seq: Sequence number of the last write that belongs to it.
+        created: When it was made, ISO 8601, UTC.
+        versions: Version of the manifest of each collection that it starts from.
+    """
+
+    seq: int
+    created: str
+    versions: Mapping[uuid.UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +50,13 @@ class Catalog:
         version: Number of this catalog; 0 when none was ever committed.
         db_uuid: The database.
         collections: Identifier of each collection by name.
+        snapshots: Kept states by name.
     """
 
     version: int
     db_uuid: uuid.UUID
     collections: Mapping[str, uuid.UUID] = field(default_factory=dict)
+    snapshots: Mapping[str, NamedSnapshot] = field(default_factory=dict)
 
 
 def collection_path(collection: uuid.UUID) -> str:
@@ -59,6 +79,11 @@ def create_database(directory: Directory) -> uuid.UUID:
     """
     if directory.exists(FORMAT_FILE):
         return read_format(directory)
+    if directory.exists(RESTORE_MARKER):
+        raise StorageError(
+            f"{directory.location}: a restore into this folder did not finish; restore the backup "
+            f"again, or empty the folder"
+        )
     directory.make_dir(CATALOG_FOLDER)
     directory.make_dir(COLLECTIONS_FOLDER)
     made = uuid.uuid4()
@@ -110,7 +135,10 @@ def load_catalog(directory: Directory, db_uuid: uuid.UUID) -> Catalog:
     stored = folder.load_newest()
     try:
         collections = {name: uuid.UUID(found) for name, found in stored["collections"].items()}
-        catalog = Catalog(int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections)
+        snapshots = {n: _snapshot(found) for n, found in stored.get("snapshots", {}).items()}
+        catalog = Catalog(
+            int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections, snapshots
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptionError(
             f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",
@@ -124,12 +152,18 @@ def load_catalog(directory: Directory, db_uuid: uuid.UUID) -> Catalog:
     return catalog
 
 
+def catalog_version(directory: Directory) -> int:
+    """Return the version of the current catalog; 0 when none was ever committed."""
+    return max(_folder(directory).numbers(), default=0)
+
+
 def commit_catalog(directory: Directory, catalog: Catalog) -> None:
     """Make ``catalog`` current, durably; its version is one more than the current one.
 
     Raises:
-        StorageFailedError: Another writer took the version, or the medium failed. Whether the
-            new catalog is there is then unknown: open the database again.
+        StorageFailedError: Another writer took the version, or the medium failed so that the new
+            catalog may or may not be there: open the database again.
+        StorageError: The medium failed, and nothing was committed.
     """
     folder = _folder(directory)
     content = {
@@ -137,9 +171,22 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
         "parent": catalog.version - 1,
         "db_uuid": str(catalog.db_uuid),
         "collections": {name: str(found) for name, found in catalog.collections.items()},
+        "snapshots": {
+            name: {
+                "seq": snapshot.seq,
+                "created": snapshot.created,
+                "versions": {str(found): v for found, v in snapshot.versions.items()},
+            }
+            for name, snapshot in catalog.snapshots.items()
+        },
     }
     folder.commit(catalog.version, content)
     folder.delete_older(catalog.version)
+
+
+def _snapshot(stored: Mapping[str, Any]) -> NamedSnapshot:
+    versions = {uuid.UUID(found): int(v) for found, v in stored["versions"].items()}
+    return NamedSnapshot(int(stored["seq"]), str(stored["created"]), versions)
 
 
 def _folder(directory: Directory) -> VersionFolder:

@@ -38,13 +38,14 @@ def write_deletes(
         version: Version of the manifest that will name the file, which makes its name unique.
 
     Raises:
-        AlreadyExistsError: There are tombstones of that version.
         StorageError: The medium failed.
     """
     deleted = (~alive).to_rows()
     bitmap = BitMap(deleted.astype(np.uint32))
     bitmap.run_optimize()
     file = join_path(DELETES_FOLDER, f"{segment.uuid}-{version:020d}.roar")
+    # What an earlier attempt at this version left behind is named by no manifest.
+    directory.delete(join_path(path, file))
     written = write_block_file(
         directory,
         join_path(path, file),

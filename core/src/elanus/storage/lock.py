@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import platform
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,6 +19,8 @@ from elanus.errors import DatabaseLockedError, ReadOnlyError, StorageError
 from elanus.storage.directory import Directory, DirectoryLock
 
 LOCK_FILE = "LOCK"
+POLL_S = 0.01
+"""Seconds between two tries of somebody who waits for the lock."""
 _BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 
 
@@ -48,8 +51,8 @@ class WriterLock:
         self._owner_pid = os.getpid()
 
     @classmethod
-    def acquire(cls, directory: Directory) -> WriterLock:
-        """Take the lock at once or fail.
+    def acquire(cls, directory: Directory, *, wait_s: float = 0.0) -> WriterLock:
+        """Take the lock, at once or within ``wait_s`` seconds, or fail.
 
         Raises:
             DatabaseLockedError: Another process, or this one, has the database open for writing.
@@ -57,9 +60,12 @@ class WriterLock:
             StorageError: The medium failed.
         """
         me = LockHolder(os.getpid(), platform.node(), boot_id(), _now())
-        lock = directory.try_lock(LOCK_FILE, json.dumps(asdict(me)).encode("utf-8"))
-        if lock is None:
-            raise _locked(directory.location, read_holder(directory), me)
+        content = json.dumps(asdict(me)).encode("utf-8")
+        deadline = time.monotonic() + wait_s
+        while (lock := directory.try_lock(LOCK_FILE, content)) is None:
+            if time.monotonic() >= deadline:
+                raise _locked(directory.location, read_holder(directory), me)
+            time.sleep(POLL_S)
         return cls(lock, directory.location)
 
     @property
@@ -116,7 +122,7 @@ def _locked(location: str, holder: LockHolder | None, me: LockHolder) -> Databas
     since = f" since {holder.since}" if holder else ""
     return DatabaseLockedError(
         f"{location}: {who} open for writing{since}. Only one process writes at a time: close it "
-        f"there, or open it here with read_only=True",
+        f"there, wait for it with wait_s=, or open it here with read_only=True",
         pid=holder.pid if holder else None,
     )
 

@@ -167,7 +167,7 @@ def list_versions(directory: Directory, path: str) -> list[int]:
 
 
 def commit(directory: Directory, path: str, manifest: Manifest) -> None:
-    """Make ``manifest`` current, durably, and delete all but the last few.
+    """Make ``manifest`` current, durably. Older ones stay until ``delete_versions``.
 
     Args:
         directory: Where the database is.
@@ -175,12 +175,16 @@ def commit(directory: Directory, path: str, manifest: Manifest) -> None:
         manifest: ``version`` is one more than that of the current one.
 
     Raises:
-        StorageFailedError: Another writer took the version, or the medium failed. Whether the
-            new manifest is there is then unknown: open the database again.
+        StorageFailedError: Another writer took the version, or the medium failed so that the new
+            manifest may or may not be there: open the database again.
+        StorageError: The medium failed, and nothing was committed.
     """
-    folder = _folder(directory, path)
-    folder.commit(manifest.version, manifest_to_json(manifest))
-    folder.delete_older(manifest.version)
+    _folder(directory, path).commit(manifest.version, manifest_to_json(manifest))
+
+
+def delete_versions(directory: Directory, path: str, is_unneeded: Callable[[int], bool]) -> None:
+    """Delete manifests of a collection by version."""
+    _folder(directory, path).delete(is_unneeded)
 
 
 def next_version(manifest: Manifest, **changes: Any) -> Manifest:

@@ -99,7 +99,17 @@ def decode_publication(raw: bytes) -> Publication | None:
     magic, version, flags, *numbers, boot = _LAYOUT.unpack_from(raw)
     if magic != MAGIC or version > FORMAT_VERSION:
         return None
-    return Publication(*numbers, boot_id=boot, is_dropped=bool(flags & _DROPPED))
+    manifest_version, wal_number, wal_salt, acked_end, synced_end, last_seq = numbers
+    return Publication(
+        manifest_version,
+        wal_number,
+        wal_salt,
+        acked_end,
+        synced_end,
+        last_seq,
+        boot_id=boot,
+        is_dropped=bool(flags & _DROPPED),
+    )
 
 
 def read_publication(directory: Directory, path: str) -> Publication | None:

@@ -1,19 +1,24 @@
 """What does a sealed segment hold?
 
-Files are mapped when they are first asked for and verified when they are first touched. Columns
-are views of the map.
+Its files are mapped when it is opened, so that it stays whole when they are deleted. What they say
+is read when it is first asked for, and verified when it is first touched. Columns are views of the
+maps.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 
-from elanus.errors import CorruptionError, FieldNotFoundError, NotFoundError
-from elanus.schema.batches import Column, ColumnBatch
+import numpy as np
+
+from elanus.errors import CorruptionError, FieldNotFoundError, InternalError, NotFoundError
+from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.storage.block_file import BlockFile, Verify
-from elanus.storage.columns import sections_to_column
+from elanus.storage.columns import INVERSE_NORMS, sections_to_column
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.pk_index import KeyColumn, PkIndex
@@ -26,7 +31,8 @@ from elanus.storage.segment_writer import (
     SEQS_KIND,
     segment_path,
 )
-from elanus.types import Int64Array
+from elanus.storage.stored_vectors import StoredVectors
+from elanus.types import DataType, Float32Array, Int64Array
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +56,7 @@ class SegmentReader:
         self._info = info
         self._verify = verify
         self._lock = threading.RLock()
+        self._maps: dict[str, memoryview] = {}
         self._columns: dict[str, Column] = {}
         self._seqs: Int64Array | None = None
         self._pk_index: PkIndex | None = None
@@ -64,7 +71,7 @@ class SegmentReader:
         info: SegmentInfo,
         verify: Verify = "first-touch",
     ) -> SegmentReader:
-        """Check that the files of a segment are there; nothing is read yet.
+        """Map the files of a segment; nothing is read yet.
 
         Args:
             directory: Where the database is.
@@ -78,12 +85,32 @@ class SegmentReader:
                 damaged. Files that can be built again are left out.
         """
         reader = cls(directory, path, schema=schema, info=info, verify=verify)
-        for name, entry in info.files.items():
-            if name not in DERIVABLE_FILES:
-                reader._check_length(name, entry.size)
+        reader.map_all()
         if verify == "full":
-            reader.pin()
+            reader._read_all()
         return reader
+
+    def map_all(self) -> None:
+        """Map every file, so that the reader stays whole when they are deleted. Reads nothing.
+
+        Raises:
+            CorruptionError: A file that cannot be built again is missing or has another length.
+        """
+        for name, entry in self._info.files.items():
+            if name in self._maps:
+                continue
+            path = join_path(self._folder, name)
+            try:
+                self._maps[name] = map_whole(self._directory, path, entry.size)
+            except CorruptionError:
+                if name not in DERIVABLE_FILES:
+                    raise
+
+    def with_info(self, info: SegmentInfo) -> SegmentReader:
+        """Return a reader of the same open files for what a later manifest says of the segment."""
+        other = copy.copy(self)
+        other._info = info
+        return other
 
     @property
     def info(self) -> SegmentInfo:
@@ -146,7 +173,10 @@ class SegmentReader:
         return self._index().find(pks, self.column(self._schema.primary.name))
 
     def pin(self) -> None:
-        """Map every file now, so that the reader stays whole when they are deleted later."""
+        """Map every file now; the same as ``map_all``."""
+        self.map_all()
+
+    def _read_all(self) -> None:
         for name in self._info.columns:
             self.column(name)
         _ = self.seqs
@@ -173,30 +203,64 @@ class SegmentReader:
         if file_name is None:
             raise FieldNotFoundError(f"{self._folder}: no column {name!r} there", name=name)
         file = self._open(file_name, COLUMN_KIND, name)
+        field = self._schema.field(name)
+        if field.dtype is DataType.FLOAT_VECTOR:
+            return self._stored_vectors(field, file)
         sections = {section: file.section(section) for section in file.section_names}
-        return sections_to_column(self._schema.field(name), self.num_rows, sections, path=file.path)
+        return sections_to_column(field, self.num_rows, sections, path=file.path)
+
+    def _stored_vectors(self, field: Field, file: BlockFile) -> StoredVectors:
+        values, guard = file.guarded("values")
+        sections = {"values": values}
+        if "validity" in file:
+            sections["validity"] = file.section("validity")
+        column = sections_to_column(field, self.num_rows, sections, path=file.path)
+        if not isinstance(column, DenseVectorColumn):
+            raise InternalError(f"field {field.name!r} holds no dense vectors")
+        norms = self._inverse_norms(file) if INVERSE_NORMS in file else None
+        return StoredVectors(column.values, column.validity, guard, norms)
+
+    def _inverse_norms(self, file: BlockFile) -> Float32Array | None:
+        try:
+            norms = file.section(INVERSE_NORMS)
+            if norms.dtype == np.float32 and norms.shape == (self.num_rows,):
+                return norms
+            what = f"{file.path}: {INVERSE_NORMS} do not fit the segment"
+        except CorruptionError as error:
+            what = str(error)
+        _log.warning("%s; computing them again", what)
+        return None
 
     def _open(self, name: str, kind: str, field: str) -> BlockFile:
         path = join_path(self._folder, name)
         entry = self._info.files.get(name)
         if entry is None:
             raise CorruptionError(f"{path}: the manifest does not name it", path=path)
-        file = BlockFile.open(self._directory, path, kind=kind, crc=entry.crc, verify=self._verify)
+        raw = self._maps.get(name)
+        if raw is None:
+            raise CorruptionError(f"{path}: the file is missing", path=path)
+        file = BlockFile.over(raw, path, kind=kind, crc=entry.crc, verify=self._verify)
         if (file.header.get("segment"), file.header.get("field")) != (str(self._info.uuid), field):
             raise CorruptionError(
                 f"{path}: damaged: belongs to another segment or field", path=path
             )
         return file
 
-    def _check_length(self, name: str, expected: int) -> None:
-        path = join_path(self._folder, name)
-        try:
-            found = self._directory.size(path)
-        except NotFoundError as error:
-            raise CorruptionError(f"{path}: the file is missing", path=path) from error
-        if found != expected:
-            raise CorruptionError(
-                f"{path}: damaged: expected {expected} bytes, found {found}",
-                path=path,
-                offset=min(found, expected),
-            )
+
+def map_whole(directory: Directory, path: str, size: int) -> memoryview:
+    """Map a file that has to have this length.
+
+    Raises:
+        CorruptionError: It is missing or has another length.
+    """
+    try:
+        raw = directory.read(path)
+    except NotFoundError as error:
+        raise CorruptionError(f"{path}: the file is missing", path=path) from error
+    if len(raw) != size:
+        raise CorruptionError(
+            f"{path}: damaged: expected {size} bytes, found {len(raw)}",
+            path=path,
+            offset=min(len(raw), size),
+        )
+    return raw

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus.errors import (
@@ -101,8 +101,9 @@ class VersionFolder:
             content: JSON values; ``"version"`` has to be ``number``.
 
         Raises:
-            StorageFailedError: Another writer took the number, or the medium failed. Whether the
-                new version is there is then unknown: open the database again.
+            StorageFailedError: Another writer took the number, or the medium failed so that the
+                new version may or may not be there: open the database again.
+            StorageError: The medium failed, and nothing was committed.
         """
         raw = encode_json_file(self._kind, self._format_version, content)
         path = self._file(number)
@@ -114,19 +115,31 @@ class VersionFolder:
                 f"again"
             ) from error
         except StorageError as error:
+            if self._is_absent(path):
+                raise
             raise StorageFailedError(
                 f"could not commit {path}: {error}; close the database and open it again"
             ) from error
 
+    def _is_absent(self, path: str) -> bool:
+        try:
+            return not self._directory.exists(path)
+        except StorageError:
+            return False
+
     def delete_older(self, number: int, *, keep: int = KEPT_VERSIONS) -> None:
-        """Delete versions more than ``keep - 1`` behind ``number``.
+        """Delete versions more than ``keep - 1`` behind ``number``."""
+        self.delete(lambda old: old <= number - keep)
+
+    def delete(self, is_unneeded: Callable[[int], bool]) -> None:
+        """Delete versions by number.
 
         A version that cannot be deleted is left: it does no harm, and the next commit tries again.
         """
-        for old in self.numbers():
-            if old <= number - keep:
+        for number in self.numbers():
+            if is_unneeded(number):
                 with contextlib.suppress(StorageError):
-                    self._directory.delete(self._file(old))
+                    self._directory.delete(self._file(number))
 
     def _file(self, number: int) -> str:
         return join_path(self._path, f"{number:020d}.man")

@@ -25,7 +25,14 @@ from elanus.errors import (
     StorageFailedError,
 )
 from elanus.kernels.checksum import crc32c
-from elanus.storage.directory import AppendFile, Bytes, Directory, join_path, parent_path
+from elanus.storage.directory import (
+    AppendFile,
+    Bytes,
+    Directory,
+    FileSource,
+    join_path,
+    parent_path,
+)
 
 MAGIC = b"ELANWAL\x00"
 FORMAT_VERSION = 1
@@ -121,6 +128,14 @@ class WalContents:
     damage: tuple[ByteRange, ...] = ()
 
 
+def encode_wal_header(header: WalHeader, db_uuid: uuid.UUID, number: int) -> bytes:
+    """Return the first bytes of a log."""
+    packed = _HEADER.pack(
+        MAGIC, FORMAT_VERSION, header.salt, db_uuid.bytes, number, header.previous_end
+    )
+    return packed + _CRC.pack(crc32c(packed))
+
+
 def wal_path(path: str, number: int, *, shard: int = 0) -> str:
     """Return the file of a log of the collection in folder ``path``."""
     return join_path(path, WAL_FOLDER, f"{shard:04d}-{number:020d}.wal")
@@ -130,6 +145,16 @@ def list_wals(directory: Directory, path: str, *, shard: int = 0) -> list[int]:
     """Return the numbers of a collection's logs, ascending. Other files are ignored."""
     found = map(_NAME.match, directory.list_names(join_path(path, WAL_FOLDER)))
     return sorted(int(match[2]) for match in found if match and int(match[1]) == shard)
+
+
+def discard_wal(directory: Directory, path: str) -> bool:
+    """Delete a log whose creation failed; return whether it is gone for good."""
+    try:
+        directory.delete(path)
+        directory.sync_dir(parent_path(path))
+    except StorageError:
+        return False
+    return True
 
 
 class WalWriter:
@@ -175,8 +200,7 @@ class WalWriter:
         salt = 1 + secrets.randbelow(2**32 - 1)  # 0 would match every zero-filled page
         file = directory.create_append(path)
         try:
-            header = _HEADER.pack(MAGIC, FORMAT_VERSION, salt, db_uuid.bytes, number, previous_end)
-            file.write([header, _CRC.pack(crc32c(header))])
+            file.write([encode_wal_header(WalHeader(salt, previous_end), db_uuid, number)])
             file.sync()
             directory.sync_dir(parent_path(path))
         except BaseException:
@@ -310,7 +334,7 @@ class WalWriter:
 
 
 def read_wal(
-    directory: Directory,
+    directory: FileSource,
     path: str,
     *,
     db_uuid: uuid.UUID,
@@ -344,11 +368,9 @@ def read_wal(
     raw = directory.read(path)
     if end is not None:
         if len(raw) < end:
-            raise CorruptionError(
-                f"{path}: damaged: {end} bytes had been synced, found {len(raw)}",
-                path=path,
-                offset=len(raw),
-            )
+            if not salvage:
+                raise _damaged(path, len(raw), f"{end} bytes had been synced")
+            synced_end = end
         raw = raw[:end]
     if _is_torn_header(raw):
         if is_last or salvage:
@@ -362,6 +384,11 @@ def read_wal(
         run, position, _ = _valid_run(raw, position, salt)
         frames += run
         if position == len(raw):
+            if position < synced_end:
+                lost = ByteRange(position, synced_end)
+                if not salvage:
+                    raise _damaged(path, position, f"{synced_end} bytes had been synced")
+                damage.append(lost)
             return WalContents(path, salt, tuple(frames), position, 0, tuple(damage))
         later = _next_valid(raw, position, salt)
         was_synced = position < synced_end or _was_synced(raw, position, later, salt)
@@ -369,12 +396,17 @@ def read_wal(
             torn = len(raw) - position
             return WalContents(path, salt, tuple(frames), position, torn, tuple(damage))
         if not salvage:
-            raise _damaged(path, position, later)
+            proof = (
+                "a later log or what the writer published says so"
+                if later is None
+                else f"a valid record follows at byte {later}"
+            )
+            raise _damaged(path, position, proof)
         damage.append(ByteRange(position, len(raw) if later is None else later))
         position = damage[-1].end
 
 
-def read_wal_header(directory: Directory, path: str, *, db_uuid: uuid.UUID) -> WalHeader | None:
+def read_wal_header(directory: FileSource, path: str, *, db_uuid: uuid.UUID) -> WalHeader | None:
     """Return the header of a log; None when the file was torn while it was created.
 
     Raises:
@@ -467,8 +499,7 @@ def _was_synced(raw: memoryview, bad: int, later: int | None, salt: int) -> bool
     return False
 
 
-def _damaged(path: str, offset: int, later: int | None) -> CorruptionError:
-    proof = "a later log exists" if later is None else f"a valid record follows at byte {later}"
+def _damaged(path: str, offset: int, proof: str) -> CorruptionError:
     return CorruptionError(
         f"{path}: damaged at byte {offset}: the record there does not verify although it had been "
         f"synced ({proof}). Restore a backup, or keep what verifies and list what is missing with "

@@ -1,0 +1,215 @@
+"""How does a process that only reads see what the writing process commits?
+
+It looks at what the writer publishes before each search. When that has changed it reads the new
+records of the log and, if there is a new manifest, maps the segments that are new; everything else
+is kept. No lock is taken, and nothing is written, so a read-only mount works: the writer may delete
+a file at any time, because what was mapped stays readable, and what vanished before it could be
+mapped belongs to a state that has a successor.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from elanus.engine.context import EngineContext
+from elanus.engine.growing import GrowingSegment
+from elanus.engine.live import LiveRows, Segment
+from elanus.engine.recovery import check_owner, read_logs, replay_logs
+from elanus.engine.sealed import SealedSegment
+from elanus.engine.settings import CollectionSettings
+from elanus.engine.snapshot import Snapshot
+from elanus.engine.views import FieldViews
+from elanus.errors import ClosedError, CorruptionError, NotFoundError
+from elanus.schema.collection import Schema
+from elanus.schema.serialization import schema_from_json
+from elanus.storage.catalog import collection_path
+from elanus.storage.directory import Directory
+from elanus.storage.manifest import Manifest, load_newest, load_version
+from elanus.storage.publication import Publication, PublicationReader
+from elanus.storage.wal import HEADER_BYTES, read_wal, read_wal_header, wal_path
+
+READ_ATTEMPTS = 10
+"""How often a reader starts again when the writer replaces files while it reads them."""
+POLL_S = 0.02
+"""How often files are looked at when nothing is published, as in a copied folder."""
+
+
+class CollectionFollower:
+    """A collection that another process writes, or nobody. Safe from many threads at once."""
+
+    def __init__(self, context: EngineContext, collection: uuid.UUID) -> None:
+        """Open it.
+
+        Raises:
+            CorruptionError: Files are damaged or missing.
+            FormatVersionError: Written by a newer version of elanus.
+        """
+        self.context = context
+        self.path = collection_path(collection)
+        self.closed = False
+        self._lock = threading.Lock()
+        self._publication = PublicationReader(context.directory, self.path)
+        self._publication.changed()
+        self._looked_at = 0.0
+        self._files_seen: object = None
+        self._manifest = load_newest(context.directory, self.path)
+        check_owner(context, self.path, self._manifest)
+        self.fields = FieldViews.of(schema_from_json(self._manifest.schema))
+        self.settings = CollectionSettings.from_json(self._manifest.properties)
+        self._snapshot = Snapshot(0, ())
+        self._adopted = 0
+        self._ends: dict[int, int] = {}
+        self._live = LiveRows(self.schema)
+        self._refresh()
+
+    @property
+    def directory(self) -> Directory:
+        """Where all files are."""
+        return self.context.directory
+
+    @property
+    def schema(self) -> Schema:
+        """The fields."""
+        return self.fields.schema
+
+    def current(self) -> Snapshot:
+        """Return everything that the writer has acknowledged until now.
+
+        Raises:
+            ClosedError: The collection was dropped.
+            CorruptionError: Files are damaged.
+        """
+        with self._lock:
+            if not self.closed and self._has_news():
+                self._refresh()
+            return self._snapshot
+
+    def segments(self) -> list[Segment]:
+        """Return sealed segments, oldest first, then the rows of the logs."""
+        with self._lock:
+            return self._live.segments
+
+    def close(self) -> None:
+        """Stop following; snapshots in use stay readable. Idempotent."""
+        with self._lock:
+            self.closed = True
+            self._publication.close()
+
+    # --- following; called under the lock ---------------------------------------------------
+
+    def _has_news(self) -> bool:
+        if self._publication.changed():
+            return True
+        if self._trusted() is not None or time.monotonic() < self._looked_at + POLL_S:
+            return False
+        self._looked_at = time.monotonic()
+        return self._state_of_files() != self._files_seen
+
+    def _trusted(self) -> Publication | None:
+        """Return what the writer last said, unless a power loss may have made it stale."""
+        found = self._publication.current
+        if found is None or not found.is_of_this_boot:
+            return None
+        return found
+
+    def _refresh(self) -> None:
+        for attempt in range(READ_ATTEMPTS):
+            target = self._trusted()
+            try:
+                if target is None:
+                    self._follow_files()
+                else:
+                    self._follow(target)
+                return
+            except (CorruptionError, NotFoundError):
+                # The writer may have replaced what was about to be read; then there is news.
+                self._forget()
+                if attempt == READ_ATTEMPTS - 1 or not self._is_superseded(target):
+                    raise
+
+    def _is_superseded(self, target: Publication | None) -> bool:
+        if self._publication.changed():
+            return True
+        return target is None and self._state_of_files() != self._files_seen
+
+    def _follow(self, target: Publication) -> None:
+        if target.is_dropped:
+            raise ClosedError("the collection was dropped by the process that writes")
+        if self._adopted != target.manifest_version:
+            self._adopt(load_version(self.directory, self.path, target.manifest_version))
+        for number in range(self._manifest.wal_start, target.wal_number):
+            self._replay(number, self._end_of(number))
+        self._replay(target.wal_number, target.acked_end)
+        self._snapshot = self._live.snapshot(target.last_seq)
+
+    def _follow_files(self) -> None:
+        """Take in whatever is there: nobody says what was acknowledged."""
+        self._forget()
+        self._files_seen = self._state_of_files()
+        self._adopt(load_newest(self.directory, self.path))
+        logs = read_logs(self.context, self.path, self._manifest)
+        self._live = replay_logs(self.fields, self._live.sealed, logs)
+        seqs = [m.last_seq for m in self._live.memtables]
+        self._snapshot = self._live.snapshot(max(self._manifest.next_seq - 1, *seqs))
+
+    def _state_of_files(self) -> tuple[int, int, int]:
+        manifest = load_newest(self.directory, self.path)
+        number = manifest.wal_start
+        while self.directory.exists(wal_path(self.path, number + 1)):
+            number += 1
+        return manifest.version, number, self.directory.size(wal_path(self.path, number))
+
+    def _forget(self) -> None:
+        """Start from nothing at the next refresh."""
+        self._adopted = 0
+        self._ends = {}
+        self._live = LiveRows(self.schema)
+
+    def _adopt(self, manifest: Manifest) -> None:
+        """Take over a manifest; segments and memtables that it keeps stay as they are."""
+        known = {s.info.uuid: s for s in self._live.sealed}
+        sealed: list[SealedSegment] = []
+        for info in manifest.segments:
+            open_ = known.get(info.uuid)
+            if open_ is None:
+                segment = SealedSegment.open(self.directory, self.path, self.fields, info)
+                # The writer may merge the segment away and delete its files while we read it.
+                segment.reader.pin()
+            else:
+                segment = open_.followed_by(self.directory, self.path, info, self.fields)
+            sealed.append(segment)
+        memtables = [m for m in self._live.memtables if m.wal_number >= manifest.wal_start]
+        self._live = LiveRows(self.schema, sealed, memtables)
+        self._ends = {n: end for n, end in self._ends.items() if n >= manifest.wal_start}
+        self._manifest = manifest
+        self.settings = CollectionSettings.from_json(manifest.properties)
+        self._adopted = manifest.version
+
+    def _end_of(self, number: int) -> int:
+        """Return how much counts of a log that has a successor."""
+        header = read_wal_header(
+            self.directory, wal_path(self.path, number + 1), db_uuid=self.context.db_uuid
+        )
+        if header is not None and header.previous_end:
+            return header.previous_end
+        return self.directory.size(wal_path(self.path, number))
+
+    def _replay(self, number: int, end: int) -> None:
+        """Apply the records of a log that are new."""
+        start = self._ends.get(number, HEADER_BYTES)
+        if number not in self._ends:
+            self._live.memtables.append(GrowingSegment(self.fields, number))
+        if end > start:
+            path = wal_path(self.path, number)
+            log = read_wal(
+                self.directory,
+                path,
+                db_uuid=self.context.db_uuid,
+                is_last=False,
+                start=start,
+                end=end,
+            )
+            for frame in log.frames:
+                self._live.replay(path, frame)
+        self._ends[number] = end

@@ -1,0 +1,270 @@
+"""What can be done with a collection without the right to write to it?"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from elanus.engine.context import EngineContext, seq_at
+from elanus.engine.follower import CollectionFollower
+from elanus.engine.growing import GrowingSegment
+from elanus.engine.live import Segment
+from elanus.engine.past import PastStates
+from elanus.engine.settings import CollectionSettings
+from elanus.engine.snapshot import Snapshot
+from elanus.engine.views import FieldViews
+from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, ReadOnlyError
+from elanus.filter import BoundFilter
+from elanus.schema.collection import Schema
+from elanus.schema.validation import Entities
+from elanus.storage.directory import Directory
+from elanus.storage.wal import list_wals, wal_path
+from elanus.types import PrimaryKey
+
+AsOf: TypeAlias = "datetime | int | str"
+"""A moment in the past: a time, a sequence number, or the name of a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStats:
+    """One source of a collection.
+
+    Attributes:
+        name: As in ``explain``.
+        rows: Rows, deleted ones included.
+        deleted: Rows that are deleted but not yet compacted away.
+        size_bytes: On disk for a sealed segment, in memory for a memtable.
+        indexes: Type of the index of each dense field that has one.
+    """
+
+    name: str
+    rows: int
+    deleted: int
+    size_bytes: int
+    indexes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStats:
+    """Rows, bytes and background work of a collection.
+
+    Attributes:
+        rows: Visible entities.
+        segments: Its sources.
+        disk_bytes: Sealed segments and write-ahead logs.
+        memory_bytes: Memtables.
+        background_error: What background work failed with, or None.
+    """
+
+    rows: int
+    segments: tuple[SegmentStats, ...]
+    disk_bytes: int
+    memory_bytes: int
+    background_error: str | None
+
+
+class CollectionView(Protocol):
+    """What writer and follower have in common."""
+
+    path: str
+    fields: FieldViews
+    settings: CollectionSettings
+    closed: bool
+
+    @property
+    def directory(self) -> Directory: ...
+
+    def current(self) -> Snapshot: ...
+
+    def segments(self) -> list[Segment]: ...
+
+    def close(self) -> None: ...
+
+
+class CollectionReader:
+    """A collection that is open for reading."""
+
+    def __init__(self, context: EngineContext, view: CollectionView, name: str) -> None:
+        self.name = name
+        self.named_seq: Callable[[str], int] = _no_snapshots
+        self._context = context
+        self._view = view
+        self._past = PastStates(context, view.path)
+        self._child_lock = threading.Lock()
+        self._child: CollectionReader | None = None
+
+    @classmethod
+    def follow(
+        cls, context: EngineContext, collection: uuid.UUID, name: str
+    ) -> CollectionReader:
+        """Open a collection that another process may be writing.
+
+        Raises:
+            CorruptionError: Files are damaged.
+        """
+        return cls(context, CollectionFollower(context, collection), name)
+
+    @property
+    def path(self) -> str:
+        """Folder of the collection within the database."""
+        return self._view.path
+
+    @property
+    def schema(self) -> Schema:
+        """The fields."""
+        return self._view.fields.schema
+
+    @property
+    def fields(self) -> FieldViews:
+        """What the engine derives from the schema."""
+        return self._view.fields
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """A copy of the stored properties."""
+        return dict(self._view.settings.properties)
+
+    @property
+    def retention_s(self) -> float:
+        """How long past states are kept, in seconds."""
+        return self._view.settings.retention_s
+
+    @property
+    def index_types(self) -> dict[str, str]:
+        """Index type by dense field, as chosen by the user."""
+        return self._view.settings.types(self.schema)
+
+    def snapshot(self, as_of: AsOf | None = None) -> Snapshot:
+        """Return what is visible now, or was visible at a moment in the past.
+
+        Raises:
+            ClosedError: The database is closed, or the collection was dropped.
+            HistoryError: That state was not kept.
+            InvalidArgumentError: ``as_of`` is none of time, sequence number and name.
+        """
+        self._check_open()
+        if os.getpid() != self._context.owner_pid:
+            return self._in_child().snapshot(as_of)
+        current = self._view.current()
+        if as_of is None:
+            return current
+        seq = self._seq_of(as_of)
+        return current if seq >= current.seq else self._past.at(seq)
+
+    def _in_child(self) -> CollectionReader:
+        """Return what a forked child reads with: locks and threads of its parent are not its own,
+        and one of them may have been held at the moment of the fork."""
+        with self._child_lock:
+            if self._child is None:
+                collection = uuid.UUID(self._view.path.rpartition("/")[2])
+                context = self._context.for_child()
+                self._child = CollectionReader.follow(context, collection, self.name)
+                self._child.named_seq = self.named_seq
+            return self._child
+
+    def _seq_of(self, as_of: AsOf) -> int:
+        if isinstance(as_of, str):
+            return self.named_seq(as_of)
+        if isinstance(as_of, datetime):
+            # All writes of that millisecond.
+            return seq_at(as_of.timestamp() + 0.001) - 1
+        if isinstance(as_of, int) and not isinstance(as_of, bool) and as_of >= 0:
+            return as_of
+        raise InvalidArgumentError(
+            f"as_of must be a datetime, a sequence number or the name of a snapshot, got {as_of!r}"
+        )
+
+    def stats(self) -> CollectionStats:
+        """Return rows, segments and bytes."""
+        self._check_open()
+        self._view.current()
+        found = self._view.segments()
+        segments = tuple(
+            SegmentStats(s.name, s.num_rows, s.num_deleted, s.size_bytes, s.index_names())
+            for s in found
+        )
+        memtables = [s for s in found if isinstance(s, GrowingSegment)]
+        return CollectionStats(
+            rows=sum(s.rows - s.deleted for s in segments),
+            segments=segments,
+            disk_bytes=self._log_bytes()
+            + sum(s.size_bytes for s in found if s not in memtables),
+            memory_bytes=sum(s.size_bytes for s in memtables),
+            background_error=self._background_error(),
+        )
+
+    def _log_bytes(self) -> int:
+        directory, path = self._view.directory, self._view.path
+        return sum(directory.size(wal_path(path, n)) for n in list_wals(directory, path))
+
+    def _background_error(self) -> str | None:
+        return None
+
+    def close(self, *, flush: bool) -> None:
+        """Close the files. Idempotent."""
+        self._view.close()
+
+    def _check_open(self) -> None:
+        if self._view.closed:
+            raise ClosedError(f"collection {self.name!r} was dropped or its database is closed")
+
+    # --- what needs the right to write ------------------------------------------------------
+
+    def insert(self, entities: Entities) -> list[PrimaryKey]:
+        """Check, log and apply new entities; return their keys once they are durable."""
+        raise self._refused()
+
+    def upsert(self, entities: Entities) -> list[PrimaryKey]:
+        """Like ``insert``, replacing entities with the same keys."""
+        raise self._refused()
+
+    def delete(self, pks: Sequence[PrimaryKey]) -> int:
+        """Delete by key; return how many were visible."""
+        raise self._refused()
+
+    def delete_matching(self, filters: tuple[BoundFilter, ...]) -> int:
+        """Delete what matches when the delete is committed; return how many."""
+        raise self._refused()
+
+    def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
+        """Choose the index of a dense field; segments are indexed in the background."""
+        raise self._refused()
+
+    def set_properties(self, properties: Mapping[str, Any]) -> None:
+        """Merge properties into the stored ones, durably; None removes one."""
+        raise self._refused()
+
+    def set_retention(self, seconds: float) -> None:
+        """Keep past states for a time, durably."""
+        raise self._refused()
+
+    def flush(self) -> None:
+        """Write every memtable as a segment."""
+        raise self._refused()
+
+    def compact(self) -> None:
+        """Merge all segments into one and build its indexes before returning."""
+        raise self._refused()
+
+    def drop(self) -> None:
+        """Delete the collection; its database forgets it first."""
+        raise self._refused()
+
+    def wait_idle(self) -> None:
+        """Return when background work is done; a reader has none."""
+        self._check_open()
+
+    def _refused(self) -> ReadOnlyError:
+        self._check_open()
+        return ReadOnlyError(
+            "the database was opened with read_only=True; connect without it to write"
+        )
+
+
+def _no_snapshots(name: str) -> int:
+    raise NotFoundError(f"as_of: no snapshot is named {name!r}")
