@@ -7,6 +7,7 @@ from elanus.index.base import VectorRows
 from elanus.kernels.distance import inverse_norms
 from elanus.schema.batches import Column, DenseVectorColumn
 from elanus.schema.fields import Field
+from elanus.storage.stored_vectors import StoredVectors
 from elanus.types import Float32Array, MetricType
 
 
@@ -16,11 +17,17 @@ def vector_rows(field: Field, column: Column, scale: Float32Array | None = None)
     Args:
         field: A FLOAT_VECTOR field.
         column: Its column.
-        scale: 1 / length of each row when it is known already; computed for COSINE otherwise.
+        scale: 1 / length of each row when it is known already; taken from the file, or computed,
+            for COSINE otherwise.
     """
     if not isinstance(column, DenseVectorColumn):
         raise InternalError(f"field {field.name!r} has no dense vectors")
     metric = field.metric_type
+    stored = column if isinstance(column, StoredVectors) else None
     if metric is MetricType.COSINE and scale is None:
-        scale = inverse_norms(column.values)
-    return VectorRows(column.values, scale, metric)
+        scale = None if stored is None else stored.inverse_norms
+        if scale is None:
+            scale = inverse_norms(column.values)
+    if stored is None:
+        return VectorRows(column.values, scale, metric)
+    return VectorRows(stored.unverified, scale, metric, stored.guard)

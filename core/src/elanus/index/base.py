@@ -50,6 +50,23 @@ class CandidateTable:
         return Candidates(self.row_ids[i, :found], self.distances[i, :found])
 
 
+class RowGuard(Protocol):
+    """Verifies rows that lie in a file before they are read.
+
+    Each method raises ``CorruptionError`` with path and offset when bytes it looks at are damaged,
+    and looks at none twice.
+    """
+
+    def check_all(self) -> None:
+        """Verify every row."""
+
+    def check_range(self, start: int, stop: int) -> None:
+        """Verify the rows ``start .. stop - 1``."""
+
+    def check_rows(self, rows: Int64Array) -> None:
+        """Verify the given rows, in any order."""
+
+
 @dataclass(frozen=True, slots=True)
 class VectorRows:
     """The vectors of one segment, as an index reads them.
@@ -59,11 +76,13 @@ class VectorRows:
         scale: float32 of shape ``(n,)``: 1 / length of each row for COSINE (0 for a zero row),
             None for the other metrics.
         metric: L2, IP or COSINE.
+        guard: Checks rows of ``values`` before an index reads them; None when there is no need.
     """
 
     values: Float32Array
     scale: Float32Array | None
     metric: MetricType
+    guard: RowGuard | None = None
 
     @property
     def num_rows(self) -> int:
@@ -72,6 +91,24 @@ class VectorRows:
     @property
     def dim(self) -> int:
         return int(self.values.shape[1])
+
+    def check_all(self) -> None:
+        """Verify every row.
+
+        Raises:
+            CorruptionError: With path and offset of the damage.
+        """
+        if self.guard is not None:
+            self.guard.check_all()
+
+    def check_rows(self, rows: Int64Array) -> None:
+        """Verify the given rows (int64, in any order).
+
+        Raises:
+            CorruptionError: With path and offset of the damage.
+        """
+        if self.guard is not None:
+            self.guard.check_rows(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +202,31 @@ class VectorIndexType(Protocol):
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> VectorIndex:
         """Build over ``rows``; ``checkpoint`` is called often and may raise to cancel."""
+        ...
+
+    def adopt(
+        self,
+        index: VectorIndex,
+        rows: VectorRows,
+        mapping: Int64Array,
+        params: Mapping[str, Any],
+        *,
+        checkpoint: Callable[[], None],
+    ) -> VectorIndex | None:
+        """Build over ``rows`` out of an index of some of them, when that is the cheaper way.
+
+        Args:
+            index: An index of this type with these parameters; it stays as it is.
+            rows: The rows of the new index.
+            mapping: int64, shape ``(index.num_rows,)``: the row of ``rows`` that each row of
+                ``index`` has become, each at most once, or -1 where it is gone.
+            params: As for ``build``.
+            checkpoint: Called often; may raise to cancel.
+
+        Returns:
+            An index of all ``rows`` that finds as much as a built one, or None when ``build`` is
+            the better way.
+        """
         ...
 
     def open(

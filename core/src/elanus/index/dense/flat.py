@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus.errors import InvalidArgumentError
-from elanus.index.base import CandidateTable, SearchCost, VectorRows
+from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRows
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
-from elanus.types import AnyArray, Float32Array
+from elanus.types import AnyArray, Float32Array, Int64Array
 
 NS_PER_SCANNED_VALUE = 0.14
 """Cost of one float32 of an exact scan, measured with AVX2 on vectors that lie in memory."""
+
+SCATTERED_ROW_BYTES = 64 * 1024
+"""A file is verified in blocks of this length, so that more allowed rows than it has blocks touch
+most of them: then it is cheaper to verify all than to look up where each row lies."""
 
 
 class FlatIndex:
@@ -50,6 +54,7 @@ class FlatIndex:
         ef: int | None = None,
     ) -> CandidateTable:
         rows = self._rows
+        _check(rows, allowed)
         row_ids, distances = scan_topk(
             rows.metric, queries, rows.values, rows.scale, allowed, limit
         )
@@ -57,6 +62,16 @@ class FlatIndex:
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         return {}, {}
+
+
+def _check(rows: VectorRows, allowed: Bitset | None) -> None:
+    """Verify the rows that a scan reads."""
+    if rows.guard is None:
+        return
+    if allowed is None or allowed.count() * SCATTERED_ROW_BYTES >= rows.values.nbytes:
+        rows.check_all()
+    else:
+        rows.check_rows(allowed.to_rows())
 
 
 class FlatType:
@@ -71,6 +86,17 @@ class FlatType:
 
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
+    ) -> FlatIndex:
+        return FlatIndex(rows)
+
+    def adopt(
+        self,
+        index: VectorIndex,
+        rows: VectorRows,
+        mapping: Int64Array,
+        params: Mapping[str, Any],
+        *,
+        checkpoint: Callable[[], None],
     ) -> FlatIndex:
         return FlatIndex(rows)
 
