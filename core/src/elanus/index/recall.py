@@ -99,7 +99,12 @@ class RecallCurve:
 
 
 def measure_recall(
-    rows: Float32Array, exact: ExactSearch, approximate: IndexSearch, *, seed: int = 0
+    rows: Float32Array,
+    exact: ExactSearch,
+    approximate: IndexSearch,
+    *,
+    seed: int = 0,
+    sample_rows: int = SAMPLE_ROWS,
 ) -> RecallCurve:
     """Measure the curve of one index.
 
@@ -108,13 +113,14 @@ def measure_recall(
         exact: The oracle.
         approximate: The index.
         seed: Which rows are sampled.
+        sample_rows: How many.
 
     The row that a query was made of finds itself first, which is no feat: it is taken out of both
     answers.
     """
     n = len(rows)
     rng = np.random.default_rng(seed)
-    sample = np.sort(rng.choice(n, min(SAMPLE_ROWS, n), replace=False))
+    sample = np.sort(rng.choice(n, min(sample_rows, n), replace=False))
     others = rng.choice(n, len(sample))
     # Length does not matter for the order of cosines, so moved rows are not scaled again.
     queries = np.ascontiguousarray((1 - MIX) * rows[sample] + MIX * rows[others], dtype=np.float32)

@@ -16,7 +16,7 @@ from elanus.index.base import VectorIndex, VectorIndexType, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
-from elanus.types import Float32Array, MetricType
+from elanus.types import Float32Array, Int64Array, MetricType
 
 NUM_ROWS = 3_000
 DIM = 24
@@ -139,6 +139,73 @@ class VectorIndexContract(ABC):
         assert after.row_ids.tolist() == before.row_ids.tolist()
         assert after.distances.tolist() == before.distances.tolist()
         assert opened.ef_for(0.9, 10) == built.ef_for(0.9, 10)
+
+    @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+    @pytest.mark.parametrize("dead_share", [0.0, 0.2])
+    def test_adopted_index_is_as_good_as_a_built_one(
+        self, metric: MetricType, dead_share: float
+    ) -> None:
+        rows, queries = self.rows(metric), self.queries(metric, 300)
+        mapping, part = self._split(rows, dead_share)
+        adopted = self._adopt(part, rows, mapping)
+        if adopted is None:
+            pytest.skip("this index type is always built anew")
+        assert (adopted.num_rows, adopted.index_type) == (NUM_ROWS, self.index_type().name)
+        exact = FlatIndex(rows).search(queries, 10)
+        hits = []
+        for index in (adopted, self.build(rows)):
+            found = index.search(queries, 10, ef=EF)
+            pairs = zip(exact.row_ids, found.row_ids, strict=True)
+            hits.append(sum(len(np.intersect1d(a, b)) for a, b in pairs) / exact.row_ids.size)
+        assert hits[0] >= hits[1] - 0.01
+        every = FlatIndex(rows).search(queries[:30], NUM_ROWS)
+        found = adopted.search(queries[:30], 10, ef=EF)
+        for i in range(30):
+            known = dict(zip(every.row_ids[i].tolist(), every.distances[i].tolist(), strict=True))
+            expected = [known[row] for row in found.row_ids[i].tolist()]
+            assert found.distances[i].tolist() == expected
+
+    def test_adopted_index_finds_every_row_and_is_stored(self) -> None:
+        rows = self.rows(MetricType.L2)
+        mapping, part = self._split(rows, 0.2)
+        adopted = self._adopt(part, rows, mapping)
+        if adopted is None:
+            pytest.skip("this index type is always built anew")
+        header, arrays = adopted.to_arrays()
+        opened = self.index_type().open(rows, json.loads(json.dumps(header)), arrays)
+        for index in (adopted, opened):
+            nearest = index.search(rows.values, 1, ef=EF).row_ids[:, 0]
+            assert np.count_nonzero(nearest == np.arange(NUM_ROWS)) >= 0.995 * NUM_ROWS
+        # What was adopted from is not touched: it still serves.
+        assert part.search(rows.values[:1], 1, ef=EF).row_ids.shape == (1, 1)
+
+    def test_adopting_a_graph_of_few_of_the_rows_is_declined_or_whole(self) -> None:
+        rows = self.rows(MetricType.L2)
+        mapping, part = self._split(rows, 0.0, share=0.05)
+        adopted = self._adopt(part, rows, mapping)
+        assert adopted is None or adopted.num_rows == NUM_ROWS
+
+    def _split(
+        self, rows: VectorRows, dead_share: float, share: float = 0.7
+    ) -> tuple[Int64Array, VectorIndex]:
+        """Return an index of other rows, some of which have a place among ``rows``, and where."""
+        living = int(NUM_ROWS * share)
+        total = int(living / (1 - dead_share))
+        rng = np.random.default_rng(3)
+        mapping = np.full(total, -1, dtype=np.int64)
+        places = np.sort(rng.choice(total, living, replace=False))
+        mapping[places] = np.sort(rng.choice(NUM_ROWS, living, replace=False))
+        values = self.vectors(total, seed=4)
+        values[places] = rows.values[mapping[places]]
+        scale = None if rows.scale is None else inverse_norms(values)
+        return mapping, self.build(VectorRows(values, scale, rows.metric))
+
+    def _adopt(
+        self, part: VectorIndex, rows: VectorRows, mapping: Int64Array
+    ) -> VectorIndex | None:
+        kind = self.index_type()
+        params = kind.parse_params({})
+        return kind.adopt(part, rows, mapping, params, checkpoint=lambda: None)
 
     def test_larger_recall_never_asks_for_less_work(self) -> None:
         index = self.build(self.rows(MetricType.COSINE))

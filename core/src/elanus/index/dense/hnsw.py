@@ -18,15 +18,27 @@ from typing import Any
 import numpy as np
 
 from elanus.errors import CorruptionError, InvalidArgumentError, PluginNotInstalledError
-from elanus.index.base import CandidateTable, SearchCost, VectorRows
+from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
-from elanus.index.recall import RecallCurve, measure_recall
+from elanus.index.dense.hnsw_graph import adopt_nodes
+from elanus.index.recall import SAMPLE_ROWS, RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows
 from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
 
 BUILD_CHUNK_ROWS = 2_000
 """Rows added between two looks at the cancel flag: well under a second of work."""
+ADOPTED_SHARE = 0.5
+"""Rows of a new graph that an old one must bring: below it, a merge waits for inserts alone."""
+LIVING_SHARE = 0.7
+"""Rows of an old graph that must live on. With 15 % dead, recall@10 of the repaired graph was
+within 0.005 of a fresh one (60,000 passages of 384 dimensions), with 40 % dead 0.013 below."""
+ADOPTED_SAMPLE_ROWS = 200
+"""Queries that measure an adopted graph: half of those that a built one gets, as it happens at
+each merge."""
+CHECKED_EF, CHECKED_LIMIT, LOST_RECALL = 64, 10, 0.04
+"""An adopted graph whose recall at this point is further below the old one's is thrown away: it
+is more than the sample's error and what a larger graph loses."""
 _SPACES = {MetricType.L2: "l2", MetricType.IP: "ip", MetricType.COSINE: "cosine"}
 
 
@@ -117,6 +129,7 @@ class HnswIndex:
         self, query: Float32Array, found: Int64Array, row_ids: AnyArray, distances: AnyArray
     ) -> None:
         rows = self._rows
+        rows.check_rows(found)
         exact = distances_to_rows(rows.metric, query, rows.values, rows.scale, found)
         order = np.lexsort((found, exact))
         row_ids[: len(found)] = found[order]
@@ -186,16 +199,42 @@ class HnswType:
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> HnswIndex:
+        rows.check_all()
         graph = _hnswlib().Index(_SPACES[rows.metric], rows.dim)
         graph.init_index(
             max_elements=rows.num_rows, M=params["M"], ef_construction=params["ef_construction"]
         )
-        threads = os.cpu_count() or 1
-        for start in range(0, rows.num_rows, BUILD_CHUNK_ROWS):
-            checkpoint()
-            stop = min(start + BUILD_CHUNK_ROWS, rows.num_rows)
-            graph.add_items(rows.values[start:stop], np.arange(start, stop), num_threads=threads)
-        return HnswIndex(graph, rows, _measured(graph, rows))
+        _add(graph, rows, np.arange(rows.num_rows, dtype=np.int64), checkpoint)
+        return HnswIndex(graph, rows, _measured(graph, rows, SAMPLE_ROWS))
+
+    def adopt(
+        self,
+        index: VectorIndex,
+        rows: VectorRows,
+        mapping: Int64Array,
+        params: Mapping[str, Any],
+        *,
+        checkpoint: Callable[[], None],
+    ) -> HnswIndex | None:
+        kept = int(np.count_nonzero(mapping >= 0))
+        is_large = kept >= ADOPTED_SHARE * rows.num_rows
+        if not is_large or kept < LIVING_SHARE * len(mapping):
+            return None
+        checkpoint()
+        header, arrays = index.to_arrays()
+        state = adopt_nodes({**header["graph"], **arrays}, mapping, rows.num_rows)
+        if state is None or (state["M"], state["ef_construction"]) != _stored(params):
+            return None
+        graph = _hnswlib().Index(state)
+        del state, arrays
+        is_new = np.ones(rows.num_rows, dtype=np.bool_)
+        is_new[mapping[mapping >= 0]] = False
+        added: Int64Array = np.flatnonzero(is_new).astype(np.int64)
+        rows.check_rows(added)
+        _add(graph, rows, added, checkpoint)
+        adopted = HnswIndex(graph, rows, _measured(graph, rows, ADOPTED_SAMPLE_ROWS))
+        before, after = (i.estimated_recall(CHECKED_EF, CHECKED_LIMIT) for i in (index, adopted))
+        return adopted if after >= before - LOST_RECALL else None
 
     def open(
         self, rows: VectorRows, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]
@@ -209,7 +248,21 @@ class HnswType:
         return HnswIndex(_hnswlib().Index(state), rows, RecallCurve.from_json(header["curve"]))
 
 
-def _measured(graph: Any, rows: VectorRows) -> RecallCurve:
+def _add(graph: Any, rows: VectorRows, row_ids: Int64Array, checkpoint: Callable[[], None]) -> None:
+    """Insert the given rows into a graph."""
+    threads = os.cpu_count() or 1
+    for start in range(0, len(row_ids), BUILD_CHUNK_ROWS):
+        checkpoint()
+        part = row_ids[start : start + BUILD_CHUNK_ROWS]
+        graph.add_items(rows.values[part], part, num_threads=threads)
+
+
+def _stored(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Return M and ef_construction as hnswlib keeps them."""
+    return params["M"], max(params["ef_construction"], params["M"])
+
+
+def _measured(graph: Any, rows: VectorRows, sample_rows: int) -> RecallCurve:
     flat = FlatIndex(rows)
     queries = rows.values if rows.scale is None else rows.values * rows.scale[:, None]
 
@@ -222,7 +275,7 @@ def _measured(graph: Any, rows: VectorRows) -> RecallCurve:
         found: Int64Array = labels.astype(np.int64)
         return found
 
-    return measure_recall(queries, exact, approximate)
+    return measure_recall(queries, exact, approximate, sample_rows=sample_rows)
 
 
 def is_available() -> bool:
