@@ -1,0 +1,367 @@
+"""Arrow arrays as columns of a field, and back.
+
+Layouts are nearly the same (``docs/file-format.md``), so most columns are views of each other:
+text, vectors, and numbers without nulls are not copied. Types of Arrow that do not fit a field
+exactly go through Python values, which the schema checks one by one.
+
+FLOAT_VECTOR is a fixed-size list of float32, ARRAY a large list, SPARSE_FLOAT_VECTOR a large list
+of ``struct<index: uint32, value: float>``, VARCHAR large text, and JSON large text of JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from elanus.errors import EntityError
+from elanus.schema.batches import (
+    ArrayColumn,
+    Column,
+    ColumnBatch,
+    DenseVectorColumn,
+    FixedColumn,
+    SparseVectorColumn,
+    StringColumn,
+)
+from elanus.schema.converters import MAX_SPARSE_INDEX, fail, to_dense, to_numbers
+from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.transfer.values import PlainValues
+from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
+
+_SCALARS: dict[DataType, Any] = {
+    DataType.BOOL: pa.bool_(),
+    DataType.INT8: pa.int8(),
+    DataType.INT16: pa.int16(),
+    DataType.INT32: pa.int32(),
+    DataType.INT64: pa.int64(),
+    DataType.FLOAT: pa.float32(),
+    DataType.DOUBLE: pa.float64(),
+    DataType.VARCHAR: pa.large_string(),
+    DataType.JSON: pa.large_string(),
+}
+SPARSE_ENTRY = pa.struct(
+    [pa.field("index", pa.uint32(), False), pa.field("value", pa.float32(), False)]
+)
+
+
+# --- Arrow to columns -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowValues:
+    """A column of a record batch."""
+
+    array: Any
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def slice(self, start: int, stop: int) -> ArrowValues:
+        return ArrowValues(self.array.slice(start, stop - start))
+
+    def pylist(self) -> list[Any]:
+        values: list[Any] = self.array.to_pylist()
+        return values
+
+    def column(self, field: Field) -> Column:
+        array = _plain(self.array)
+        if array.null_count and (field.default is not None or not field.nullable):
+            # Defaults take the place of nulls, or the first null is the fault.
+            return PlainValues(array.to_pylist(), json_is_text=True).column(field)
+        made: Column | None = None
+        if field.dtype in NUMPY_DTYPES:
+            made = _fixed(field, array)
+        elif field.dtype is DataType.VARCHAR:
+            made = _text(field, array)
+        elif field.dtype is DataType.FLOAT_VECTOR:
+            made = _dense(field, array)
+        elif field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+            made = _sparse(field, array)
+        elif field.dtype is DataType.ARRAY:
+            made = _list(field, array)
+        if made is not None:
+            return made
+        return PlainValues(_pylist(field, array), json_is_text=True).column(field)
+
+
+def _plain(array: Any) -> Any:
+    """Return an array without dictionary, run-length or extension encoding, in one piece."""
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_dictionary(array.type) or pa.types.is_run_end_encoded(array.type):
+        array = array.cast(array.type.value_type)
+    return array
+
+
+def _pylist(field: Field, array: Any) -> list[Any]:
+    """Return values for the schema to check; a type that no field has is refused by its name."""
+    kind = array.type
+    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+        fail(field, f"expected {field.dtype.name}, got Arrow's {kind}; cast the column first")
+    values: list[Any] = array.to_pylist()
+    return values
+
+
+def _validity(array: Any) -> BoolArray | None:
+    if not array.null_count:
+        return None
+    found: BoolArray = array.is_valid().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _fixed(field: Field, array: Any) -> FixedColumn | None:
+    kind = array.type
+    if pa.types.is_null(kind):
+        return None
+    if not (pa.types.is_primitive(kind) and not pa.types.is_temporal(kind)):
+        fail(field, f"expected {field.dtype.name}, got Arrow's {kind}; cast the column first")
+    validity = _validity(array)
+    values = (
+        array.fill_null(0 if not pa.types.is_boolean(kind) else False)
+        if validity is not None
+        else array
+    )
+    numbers = values.to_numpy(zero_copy_only=False)
+    return FixedColumn(to_numbers(field, field.dtype, numbers), validity)
+
+
+def _text(field: Field, array: Any) -> StringColumn | None:
+    kind = array.type
+    if not _is_text(kind):
+        if pa.types.is_null(kind):
+            return None
+        fail(field, f"expected VARCHAR, got Arrow's {kind}; cast the column first")
+    column = text_column(field, array)
+    if field.max_length is not None:
+        lengths = np.diff(column.offsets)
+        if len(lengths) and lengths.max() > field.max_length:
+            row = int(np.argmax(lengths > field.max_length))
+            fail(field, f"{lengths[row]} bytes exceed max_length={field.max_length}", row)
+    return column
+
+
+def text_column(field: Field, array: Any) -> StringColumn:
+    """Return text as a column that shares the array's bytes.
+
+    Raises:
+        EntityError: The bytes are not UTF-8.
+    """
+    validity = _validity(array)
+    if validity is not None:
+        array = array.fill_null("")
+    large = array.cast(pa.large_string())
+    try:
+        large.validate(full=True)
+    except pa.ArrowInvalid:
+        _find_broken_text(field, large)
+    _, offsets, data = large.buffers()
+    ends: Int64Array = np.frombuffer(offsets, dtype=np.int64)[
+        large.offset : large.offset + len(large) + 1
+    ]
+    raw = np.empty(0, dtype=np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
+    if not len(large):
+        ends = np.zeros(1, dtype=np.int64)
+    return StringColumn(ends, raw, validity)
+
+
+def _find_broken_text(field: Field, array: Any) -> None:
+    for row in range(len(array)):
+        try:
+            array.slice(row, 1).validate(full=True)
+        except pa.ArrowInvalid:
+            fail(field, "text is not UTF-8", row)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _dense(field: Field, array: Any) -> DenseVectorColumn | None:
+    kind = array.type
+    if not _is_list(kind) or not _is_number(kind.value_type) or array.null_count:
+        return None
+    dim = field.dim or 0
+    if pa.types.is_fixed_size_list(kind):
+        if kind.list_size != dim:
+            fail(field, f"expected dim {dim}, got vectors of {kind.list_size}")
+    else:
+        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+        if len(lengths) and (lengths != dim).any():
+            row = int(np.argmax(lengths != dim))
+            fail(field, f"expected dim {dim}, got {lengths[row]}", row)
+    # Nulls within a vector become NaN, which is refused with its row.
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    return to_dense(field, flat.reshape(len(array), dim), None)
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _lengths_to_offsets(array: Any) -> Int64Array:
+    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    offsets = np.zeros(len(array) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _list(field: Field, array: Any) -> ArrayColumn | None:
+    element = field.element_type
+    if element is None or not _is_list(array.type):
+        return None
+    items = array.flatten()
+    wants_text = element is DataType.VARCHAR
+    if items.null_count or _is_text(items.type) != wants_text:
+        return None
+    offsets = _lengths_to_offsets(array)
+    lengths = np.diff(offsets)
+    capacity = field.max_capacity or MAX_ARRAY_CAPACITY
+    if len(lengths) and lengths.max() > capacity:
+        row = int(np.argmax(lengths > capacity))
+        fail(field, f"{lengths[row]} elements exceed max_capacity={capacity}", row)
+    if not wants_text and not pa.types.is_primitive(items.type):
+        return None
+    try:
+        made = (
+            _text(field, items)
+            if wants_text
+            else FixedColumn(to_numbers(field, element, items.to_numpy(zero_copy_only=False)))
+        )
+    except EntityError as error:
+        if error.row is None:
+            raise
+        row = int(np.searchsorted(offsets, error.row, side="right")) - 1
+        fail(field, str(error).rsplit(" (row", 1)[0].partition(": ")[2], row)
+    return None if made is None else ArrayColumn(offsets, made, _validity(array))
+
+
+def _sparse(field: Field, array: Any) -> SparseVectorColumn | None:
+    """Return maps, lists of entries or structs of two lists as sparse vectors."""
+    kind = array.type
+    if array.null_count:
+        return None
+    if pa.types.is_map(kind):
+        entries = array.cast(pa.list_(pa.struct([("k", kind.key_type), ("v", kind.item_type)])))
+    elif _is_list(kind) and pa.types.is_struct(kind.value_type) and kind.value_type.num_fields == 2:
+        entries = array
+    elif pa.types.is_struct(kind) and {f.name for f in kind} == {"indices", "values"}:
+        return _sparse_of_lists(field, array)
+    else:
+        return None
+    flat = entries.flatten()
+    names = [f.name for f in flat.type]
+    swapped = names == ["value", "index"]
+    first, second = (flat.field(1), flat.field(0)) if swapped else (flat.field(0), flat.field(1))
+    return _sparse_column(field, _lengths_to_offsets(entries), first, second)
+
+
+def _sparse_of_lists(field: Field, array: Any) -> SparseVectorColumn | None:
+    # flatten() of a sliced struct keeps to the slice.
+    by_name = dict(zip([f.name for f in array.type], array.flatten(), strict=True))
+    indices, values = by_name["indices"], by_name["values"]
+    offsets = _lengths_to_offsets(indices)
+    if not np.array_equal(offsets, _lengths_to_offsets(values)):
+        return None
+    return _sparse_column(field, offsets, indices.flatten(), values.flatten())
+
+
+def _sparse_column(
+    field: Field, offsets: Int64Array, indices: Any, values: Any
+) -> SparseVectorColumn | None:
+    """Return CSR arrays when they are in order; None lets the slow path sort or find the fault."""
+    if indices.null_count or values.null_count:
+        return None
+    if not pa.types.is_integer(indices.type) or not _is_number(values.type):
+        return None
+    dims = indices.to_numpy(zero_copy_only=False)
+    weights = values.to_numpy(zero_copy_only=False).astype(np.float32)
+    inner = np.ones(max(len(dims) - 1, 0), dtype=np.bool_)
+    starts = offsets[1:-1]
+    inner[starts[(starts > 0) & (starts < len(dims))] - 1] = False
+    ascending = bool((dims[1:][inner] > dims[:-1][inner]).all())
+    if not ascending or not np.isfinite(weights).all():
+        return None
+    if len(dims) and (dims.min() < 0 or dims.max() > MAX_SPARSE_INDEX):
+        return None
+    return SparseVectorColumn(offsets, dims.astype(np.uint32), weights)
+
+
+# --- columns to Arrow -----------------------------------------------------------------------
+
+
+def arrow_schema(fields: tuple[Field, ...]) -> Any:
+    """Return the Arrow schema of exported fields."""
+    return pa.schema([pa.field(f.name, arrow_type(f), f.nullable) for f in fields])
+
+
+def arrow_type(field: Field) -> Any:
+    """Return the Arrow type of a field."""
+    if field.dtype is DataType.FLOAT_VECTOR:
+        return pa.list_(pa.field("item", pa.float32(), False), field.dim or 0)
+    if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+        return pa.large_list(pa.field("item", SPARSE_ENTRY, False))
+    if field.dtype is DataType.ARRAY:
+        element = field.element_type or DataType.VARCHAR
+        return pa.large_list(pa.field("item", _SCALARS[element], False))
+    return _SCALARS[field.dtype]
+
+
+def to_record_batch(fields: tuple[Field, ...], batch: ColumnBatch) -> Any:
+    """Return a column batch as an Arrow record batch, without a copy where the layouts agree."""
+    arrays = [to_arrow_array(f, batch.columns[f.name]) for f in fields]
+    return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(fields))
+
+
+def to_arrow_array(field: Field, column: Column) -> Any:
+    """Return a column as an Arrow array."""
+    kind = arrow_type(field)
+    absent = None if column.validity is None else ~column.validity
+    if isinstance(column, FixedColumn):
+        return pa.array(column.values, type=kind, mask=absent)
+    if isinstance(column, StringColumn):
+        return _text_array(column, kind)
+    if isinstance(column, DenseVectorColumn):
+        flat = pa.array(np.ascontiguousarray(column.values).reshape(-1))
+        return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+    first, last = int(column.offsets[0]), int(column.offsets[-1])
+    offsets = pa.array(column.offsets - first)
+    if isinstance(column, SparseVectorColumn):
+        entries = pa.StructArray.from_arrays(
+            [pa.array(column.indices[first:last]), pa.array(column.values[first:last])],
+            fields=list(SPARSE_ENTRY),
+        )
+        return pa.LargeListArray.from_arrays(offsets, entries, type=kind)
+    items = column.items
+    if isinstance(items, StringColumn):
+        cut = StringColumn(items.offsets[first : last + 1], items.data)
+        flat = _text_array(cut, pa.large_string())
+    else:
+        flat = pa.array(items.values[first:last], type=kind.value_type)
+    mask = None if absent is None else pa.array(absent)
+    return pa.LargeListArray.from_arrays(offsets, flat, type=kind, mask=mask)
+
+
+def _text_array(column: StringColumn, kind: Any) -> Any:
+    bits = None
+    nulls = 0
+    if column.validity is not None:
+        bits = pa.py_buffer(np.packbits(column.validity, bitorder="little"))
+        nulls = int(np.count_nonzero(~column.validity))
+    buffers = [bits, pa.py_buffer(np.ascontiguousarray(column.offsets)), pa.py_buffer(column.data)]
+    return pa.Array.from_buffers(kind, len(column), buffers, null_count=nulls)
+
+
+__all__ = ["ArrowValues", "arrow_schema", "to_arrow_array", "to_record_batch"]

@@ -1,0 +1,297 @@
+"""NumPy files: ``.npz`` holds one array per column, ``.npy`` one column of vectors or a structured
+array.
+
+Arrays are read row by row from the file, never whole. Text is an array of ``<U``; sparse vectors,
+arrays and JSON values are JSON text in one. NumPy has no nulls.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from elanus.errors import CorruptionError, InvalidArgumentError
+from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, FixedColumn, StringColumn
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.transfer.chunks import Chunk, Output, Position
+from elanus.transfer.values import PlainValues
+from elanus.types import NUMPY_DTYPES, DataType
+
+_SUFFIX = ".npy"
+_COPY_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What an ``.npy`` says before its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def rows(self, raw: bytes, count: int) -> np.ndarray[Any, Any]:
+        return np.frombuffer(raw, dtype=self.dtype).reshape(count, *self.shape[1:])
+
+
+def _read_header(file: IO[bytes], name: str) -> _Header:
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+    except ValueError as error:
+        raise CorruptionError(f"{name}: not a NumPy file: {error}", path=name) from error
+    if dtype.hasobject:
+        raise InvalidArgumentError(
+            f"{name}: holds pickled objects, which may run code; save arrays of numbers or text"
+        )
+    if not shape:
+        raise InvalidArgumentError(f"{name}: holds a single value, expected one per row")
+    if fortran and len(shape) > 1:
+        raise InvalidArgumentError(
+            f"{name}: is stored column by column; save numpy.ascontiguousarray(...) of it"
+        )
+    return _Header(shape, dtype)
+
+
+def _read_rows(file: IO[bytes], header: _Header, count: int, name: str) -> np.ndarray[Any, Any]:
+    raw = file.read(count * header.row_bytes)
+    if len(raw) != count * header.row_bytes:
+        raise CorruptionError(f"{name}: the file is cut", path=name)
+    return header.rows(raw, count)
+
+
+class NpyFormat:
+    """Reads one array as the rows of a collection. Positions are rows.
+
+    Args:
+        schema: Says which field an array without a name of its own is.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+
+    def num_rows(self, path: Path) -> int | None:
+        with path.open("rb") as file:
+            return _read_header(file, str(path)).shape[0]
+
+    def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
+        with path.open("rb") as file:
+            header = _read_header(file, str(path))
+            file.seek(start.row * header.row_bytes, 1)
+            for first in range(start.row, header.shape[0], batch_rows):
+                count = min(batch_rows, header.shape[0] - first)
+                values = _read_rows(file, header, count, str(path))
+                columns = self._columns(path, values)
+                yield _chunk(str(path), columns, Position(start.file, first + count), values.nbytes)
+
+    def _columns(self, path: Path, values: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        names = values.dtype.names
+        if names:
+            return {name: values[name] for name in names}
+        if path.stem in self._schema:
+            return {path.stem: values}
+        dense = [f.name for f in self._schema.fields if f.dtype is DataType.FLOAT_VECTOR]
+        return {dense[0] if values.ndim == 2 and len(dense) == 1 else path.stem: values}
+
+
+class NpzFormat:
+    """Reads an archive of arrays of one length, one per column. Positions are rows."""
+
+    def num_rows(self, path: Path) -> int | None:
+        with ExitStack() as stack:
+            members = _open_members(path, stack)
+            return next(iter(members.values()))[1].shape[0]
+
+    def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
+        with ExitStack() as stack:
+            members = _open_members(path, stack)
+            num_rows = next(iter(members.values()))[1].shape[0]
+            for file, header in members.values():
+                file.seek(start.row * header.row_bytes, 1)
+            for first in range(start.row, num_rows, batch_rows):
+                count = min(batch_rows, num_rows - first)
+                columns = {}
+                for name, (file, header) in members.items():
+                    try:
+                        columns[name] = _read_rows(file, header, count, f"{path}: {name}")
+                    except zipfile.BadZipFile as error:
+                        raise CorruptionError(
+                            f"{path}: array {name!r} is damaged: {error}", path=str(path)
+                        ) from error
+                size = sum(array.nbytes for array in columns.values())
+                yield _chunk(str(path), columns, Position(start.file, first + count), size)
+
+
+def _open_members(path: Path, stack: ExitStack) -> dict[str, tuple[IO[bytes], _Header]]:
+    """Open the arrays of an archive, each at its first value."""
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+    except zipfile.BadZipFile as error:
+        raise CorruptionError(f"{path}: not a NumPy archive: {error}", path=str(path)) from error
+    members: dict[str, tuple[IO[bytes], _Header]] = {}
+    for name in archive.namelist():
+        file = stack.enter_context(archive.open(name))
+        members[name.removesuffix(_SUFFIX)] = (file, _read_header(file, f"{path}: {name}"))
+    if not members:
+        raise InvalidArgumentError(f"{path}: the archive holds no arrays")
+    lengths = {name: header.shape[0] for name, (_, header) in members.items()}
+    first = next(iter(lengths))
+    for name, length in lengths.items():
+        if length != lengths[first]:
+            raise InvalidArgumentError(
+                f"{path}: arrays differ in length: {first!r} has {lengths[first]} rows, {name!r} "
+                f"has {length}"
+            )
+    return members
+
+
+def _chunk(
+    source: str, columns: Mapping[str, np.ndarray[Any, Any]], after: Position, size_bytes: int
+) -> Chunk:
+    count = len(next(iter(columns.values())))
+    return Chunk(
+        source,
+        np.arange(after.row - count, after.row, dtype=np.int64),
+        after,
+        columns={name: PlainValues(array, json_is_text=True) for name, array in columns.items()},
+        size_bytes=size_bytes,
+    )
+
+
+class NpzWriter:
+    """Writes an archive, one column after the other.
+
+    An array says how long it is and how wide its text before its values, so columns wait in
+    temporary files until all rows are there.
+    """
+
+    def __init__(self, file: IO[bytes], output: Output) -> None:
+        self._file = file
+        self._columns = [_ColumnFile(field, output.location) for field in output.fields]
+
+    def write(self, batch: ColumnBatch) -> None:
+        for column in self._columns:
+            column.append(batch.columns[column.field.name])
+
+    def close(self) -> None:
+        if self._file.closed:
+            return
+        with zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED) as archive:
+            for column in self._columns:
+                with archive.open(column.field.name + _SUFFIX, "w", force_zip64=True) as member:
+                    column.finish(member)
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._file.close()
+        for column in self._columns:
+            column.discard()
+
+
+class NpyWriter(NpzWriter):
+    """Writes one array: the export has one field, which NumPy has a type for."""
+
+    def __init__(self, file: IO[bytes], output: Output) -> None:
+        if len(output.fields) != 1:
+            raise InvalidArgumentError(
+                f"{output.location}: an .npy file holds one field, the export has "
+                f"{len(output.fields)}; choose one with output=[...], or export as npz"
+            )
+        super().__init__(file, output)
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._columns[0].finish(self._file)
+            self._file.close()
+
+
+class _ColumnFile:
+    """One column on its way into an archive."""
+
+    def __init__(self, field: Field, location: str) -> None:
+        self.field = field
+        self._location = location
+        folder = os.path.dirname(location) or "."
+        self._values = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by discard
+        self._lengths = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._rows = 0
+        self._width = 1
+        fixed = np.dtype(np.float32) if field.dtype is DataType.FLOAT_VECTOR else None
+        self._dtype: np.dtype[Any] | None = NUMPY_DTYPES.get(field.dtype, fixed)
+
+    def append(self, column: Column) -> None:
+        if column.validity is not None and not column.validity.all():
+            raise InvalidArgumentError(
+                f"{self._location}: field {self.field.name!r} holds nulls, which NumPy files "
+                f"cannot hold; leave it out with output=[...], or export as jsonl, parquet or arrow"
+            )
+        self._rows += len(column)
+        if isinstance(column, FixedColumn | DenseVectorColumn):
+            self._values.write(np.ascontiguousarray(column.values).data)
+            return
+        texts = column.to_pylist()
+        if not isinstance(column, StringColumn):
+            texts = [json.dumps(value, ensure_ascii=False) for value in texts]
+        for text in texts:
+            if str(text).endswith("\0"):
+                raise InvalidArgumentError(
+                    f"{self._location}: field {self.field.name!r} holds text that ends with a zero "
+                    f"character, which NumPy drops; export as jsonl, parquet or arrow"
+                )
+        encoded = [str(text).encode("utf-8") for text in texts]
+        self._width = max(self._width, *(len(str(text)) for text in texts))
+        self._values.write(b"".join(encoded))
+        self._lengths.write(np.array([len(raw) for raw in encoded], dtype=np.int64).tobytes())
+
+    def finish(self, target: IO[bytes]) -> None:
+        """Write the array with its header."""
+        self._values.seek(0)
+        dim = (self.field.dim,) if self.field.dtype is DataType.FLOAT_VECTOR else ()
+        dtype = self._dtype or np.dtype(f"<U{self._width}")
+        header = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": (self._rows, *dim),
+        }
+        np.lib.format.write_array_header_2_0(target, header)
+        if self._dtype is not None:
+            shutil.copyfileobj(self._values, target, 1 << 20)
+            return
+        self._lengths.seek(0)
+        while raw := self._lengths.read(8 * _COPY_ROWS):
+            lengths = np.frombuffer(raw, dtype=np.int64).tolist()
+            texts = [self._values.read(length).decode("utf-8") for length in lengths]
+            target.write(np.array(texts, dtype=dtype).tobytes())
+
+    def discard(self) -> None:
+        """Delete the temporary files. Idempotent."""
+        self._values.close()
+        self._lengths.close()

@@ -1,0 +1,186 @@
+"""How do loose values become a column of a field?
+
+``PlainValues`` are Python objects or NumPy arrays, ``TextCells`` the cells of a CSV file. Typed
+arrays are checked as arrays; text that stands for a vector, an array or a JSON value is parsed
+first. Arrow has its own file, because it needs pyarrow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elanus.schema.batches import Column
+from elanus.schema.converters import MISSING, convert_column, fail, shown
+from elanus.schema.fields import Field
+from elanus.types import DataType
+
+NULL_CELL = r"\N"
+"""A cell of a CSV file that stands for no value, as in PostgreSQL and MySQL."""
+
+_NESTED = (DataType.FLOAT_VECTOR, DataType.SPARSE_FLOAT_VECTOR, DataType.ARRAY)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainValues:
+    """Python objects, or a NumPy array whose first axis is the rows.
+
+    Attributes:
+        values: List or array; a list may hold ``MISSING``.
+        json_is_text: Whether text in a JSON field is JSON, as in tables that have no other way to
+            hold it, rather than a string value.
+    """
+
+    values: Sequence[Any] | np.ndarray[Any, Any]
+    json_is_text: bool = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def slice(self, start: int, stop: int) -> PlainValues:
+        return PlainValues(self.values[start:stop], self.json_is_text)
+
+    def column(self, field: Field) -> Column:
+        values: Any = self.values
+        if isinstance(values, np.ndarray):
+            if values.dtype.kind == "S" and field.dtype is DataType.VARCHAR:
+                values = [text.decode("utf-8") for text in values.tolist()]
+            elif values.dtype.kind not in "OUS":
+                return convert_column(field, values, len(values))
+            elif values.ndim == 1:
+                values = values.tolist()
+        if field.dtype in _NESTED or (field.dtype is DataType.JSON and self.json_is_text):
+            values = parse_nested(field, values)
+        return convert_column(field, values, len(values))
+
+    def pylist(self) -> list[Any]:
+        if isinstance(self.values, np.ndarray):
+            values: list[Any] = self.values.tolist()
+            return values
+        return [None if value is MISSING else value for value in self.values]
+
+
+@dataclass(frozen=True, slots=True)
+class TextCells:
+    """Cells of a text table, typed by the schema.
+
+    An empty cell is an empty text in a VARCHAR field and no value elsewhere; ``\\N`` is no value
+    everywhere.
+    """
+
+    cells: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def slice(self, start: int, stop: int) -> TextCells:
+        return TextCells(self.cells[start:stop])
+
+    def column(self, field: Field) -> Column:
+        if field.dtype is DataType.VARCHAR:
+            texts = [MISSING if cell == NULL_CELL else cell for cell in self.cells]
+            return convert_column(field, texts, len(texts))
+        parse = _PARSERS.get(field.dtype, _parse_json)
+        values: list[Any] = []
+        for row, cell in enumerate(self.cells):
+            if cell in ("", NULL_CELL):
+                values.append(MISSING)
+                continue
+            try:
+                values.append(parse(cell))
+            except (ValueError, RecursionError):
+                fail(field, f"expected {_expected(field)}, got {shown(cell)}", row)
+        return convert_column(field, values, len(values))
+
+    def pylist(self) -> list[Any]:
+        return [None if cell == NULL_CELL else cell for cell in self.cells]
+
+
+def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:
+    """Return the values with those parsed that are JSON text; sparse keys become numbers.
+
+    Raises:
+        EntityError: Text is not JSON.
+    """
+    parsed = list(values)
+    for row, value in enumerate(parsed):
+        if isinstance(value, str | bytes):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                fail(field, f"expected {_expected(field)}, got {shown(value)}", row)
+            parsed[row] = value
+        if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+            parsed[row] = _sparse(value)
+    return parsed
+
+
+def _sparse(value: Any) -> Any:
+    """Turn the forms of sparse vectors in JSON into one that the schema takes."""
+    if isinstance(value, dict) and value.keys() == {"indices", "values"}:
+        if len(value["indices"]) == len(value["values"]):
+            return list(zip(value["indices"], value["values"], strict=True))
+        return value
+    if isinstance(value, dict):
+        # Keys of a JSON object are always text.
+        return {_as_index(key): weight for key, weight in value.items()}
+    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        pairs = [(entry.get("index"), entry.get("value")) for entry in value]
+        return value if any(None in pair for pair in pairs) else pairs
+    return value
+
+
+def _as_index(key: Any) -> Any:
+    if isinstance(key, str) and key.isascii() and key.isdigit():
+        return int(key)
+    return key
+
+
+def _parse_bool(cell: str) -> bool:
+    lowered = cell.strip().lower()
+    if lowered in ("true", "t", "1", "yes"):
+        return True
+    if lowered in ("false", "f", "0", "no"):
+        return False
+    raise ValueError(cell)
+
+
+def _parse_int(cell: str) -> int:
+    if "_" in cell:  # Python's spelling of large numbers, not that of tables
+        raise ValueError(cell)
+    return int(cell)
+
+
+def _parse_json(cell: str) -> Any:
+    value = json.loads(cell)
+    return _sparse(value) if isinstance(value, dict | list) else value
+
+
+_PARSERS: dict[DataType, Callable[[str], Any]] = {
+    DataType.BOOL: _parse_bool,
+    DataType.INT8: _parse_int,
+    DataType.INT16: _parse_int,
+    DataType.INT32: _parse_int,
+    DataType.INT64: _parse_int,
+    DataType.FLOAT: float,
+    DataType.DOUBLE: float,
+    DataType.JSON: json.loads,
+    DataType.ARRAY: json.loads,
+    DataType.FLOAT_VECTOR: json.loads,
+}
+
+
+def _expected(field: Field) -> str:
+    if field.dtype is DataType.FLOAT_VECTOR:
+        return f"a JSON list of {field.dim} numbers"
+    if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+        return 'JSON such as {"17": 0.5}'
+    if field.dtype is DataType.ARRAY:
+        return "a JSON list"
+    if field.dtype is DataType.JSON:
+        return "JSON"
+    return field.dtype.name
