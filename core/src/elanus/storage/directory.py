@@ -87,6 +87,13 @@ class DirectoryLock(Protocol):
         """Give the lock up. A second call does nothing."""
 
 
+class FileSource(Protocol):
+    """Anything that has the bytes of files."""
+
+    def read(self, path: str) -> memoryview:
+        """Return the bytes of a file; they stay valid when it is deleted."""
+
+
 class Directory(Protocol):
     """A tree of files that are written once, and of a few that grow at their end."""
 
