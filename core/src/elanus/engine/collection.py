@@ -20,15 +20,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from elanus.engine.compaction import Compaction
 from elanus.engine.context import EngineContext
-from elanus.engine.flush import MemtableFlush
-from elanus.engine.index_builder import IndexBuilder
 from elanus.engine.ingest import Ingest
-from elanus.engine.maintenance import Checkpoint, Job, Priority
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
 from elanus.engine.state import CollectionState
+from elanus.engine.upkeep import Upkeep
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
 from elanus.errors import ElanusError, StorageError
 from elanus.filter import BoundFilter
@@ -54,11 +51,8 @@ class CollectionEngine(CollectionReader):
         self._state = state
         self._ingest = Ingest(state.schema, state.auto_ids)
         self._commits = GroupCommit(state, state.lock)
-        self._flush = MemtableFlush(state)
-        self._compaction = Compaction(state)
-        self._index_builder = IndexBuilder(state)
-        state.on_frozen = self._submit_flush
-        self._schedule()
+        self._upkeep = Upkeep(context, state)
+        self._upkeep.start()
 
     @classmethod
     def create(
@@ -120,12 +114,17 @@ class CollectionEngine(CollectionReader):
         unique = list(dict.fromkeys(pks))
         if not unique:
             return 0
-        return self._commits.submit(PendingWrite(WriteKind.DELETE, unique))
+        return self._delete(PendingWrite(WriteKind.DELETE, unique))
 
     def delete_matching(self, filters: tuple[BoundFilter, ...]) -> int:
         """Delete what matches when the delete is committed; return how many."""
         self._check_writable()
-        return self._commits.submit(PendingWrite(WriteKind.DELETE, [], matching=filters))
+        return self._delete(PendingWrite(WriteKind.DELETE, [], matching=filters))
+
+    def _delete(self, write: PendingWrite) -> int:
+        deleted = self._commits.submit(write)
+        self._upkeep.after_deletes()
+        return deleted
 
     def _write(self, kind: WriteKind, entities: Entities) -> list[PrimaryKey]:
         self._check_writable()
@@ -133,13 +132,15 @@ class CollectionEngine(CollectionReader):
         if prepared.batch.num_rows:
             self._make_room(prepared.batch)
             self._commits.submit(PendingWrite(kind, prepared.unique_pks, prepared.batch))
+            if kind is WriteKind.UPSERT:
+                self._upkeep.after_deletes()
         return prepared.pks
 
     def _make_room(self, batch: ColumnBatch) -> None:
         """Refuse a write that the disk or the memory has no room for, before anything happens."""
         self._context.reserve.check_room(batch.size_bytes)
         if self._state.num_frozen() > MAX_FROZEN:
-            self._flush.run()
+            self._upkeep.flush()
 
     def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
         """Choose the index of a dense field; segments are indexed in the background."""
@@ -147,7 +148,7 @@ class CollectionEngine(CollectionReader):
         with self._state.lock:
             settings = self._state.settings.with_index(self.schema.field(field), index_type, params)
             self._state.commit_settings(settings)
-        self._submit_index_build()
+        self._upkeep.submit_index_build()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
         """Merge properties into the stored ones, durably; None removes one."""
@@ -165,16 +166,14 @@ class CollectionEngine(CollectionReader):
         """Write every memtable as a segment."""
         self._check_writable()
         self._state.freeze()
-        self._flush.run()
-        self._submit_index_build()
+        self._upkeep.flush()
 
     def compact(self) -> None:
         """Merge all segments into one and build its indexes before returning."""
         self.flush()
         # Background work on the same segments ends first, so that nothing is merged twice.
         self.wait_idle()
-        self._compaction.run(everything=True)
-        self._index_builder.run(self._check_open)
+        self._upkeep.compact(self._check_open)
 
     def wait_idle(self) -> None:
         """Return when background work is done; raise what it failed with."""
@@ -202,7 +201,7 @@ class CollectionEngine(CollectionReader):
             if flush and self._state.can_write:
                 if self._state.unflushed_rows() >= CLOSE_FLUSH_ROWS:
                     self._state.freeze()
-                self._flush.run()
+                self._upkeep.flush()
         except StorageError as error:
             _log.warning("%s: not flushed at closing, the log has every row: %s", self.name, error)
         finally:
@@ -212,42 +211,11 @@ class CollectionEngine(CollectionReader):
         """Delete what has become too old, and try again what failed for want of space."""
         self._state.tidy()
         if self._state.num_frozen():
-            self._submit_flush()
+            self._upkeep.submit_flush()
 
     def sync(self) -> None:
         """Make everything acknowledged so far survive a power loss."""
         self._state.sync()
-
-    def _submit_flush(self) -> None:
-        self._submit(Priority.FLUSH, "flush", self._background_flush)
-
-    def _schedule(self) -> None:
-        if self._state.num_frozen():
-            self._submit_flush()
-        self._submit_index_build()
-
-    def _background_flush(self, checkpoint: Checkpoint) -> None:
-        self._flush.run()
-        self._submit(Priority.COMPACT, "compact", self._background_compaction)
-        self._submit_index_build()
-
-    def _background_compaction(self, checkpoint: Checkpoint) -> None:
-        while self._compaction.run(everything=False, checkpoint=checkpoint):
-            self._submit_index_build()
-
-    def _submit_index_build(self) -> None:
-        self._submit(Priority.INDEX, "index", self._index_builder.run)
-
-    def _submit(self, priority: Priority, what: str, job: Job) -> None:
-        def unless_dropped(checkpoint: Checkpoint) -> None:
-            try:
-                job(checkpoint)
-            except ElanusError:
-                # Its files went away under it: the collection was dropped meanwhile.
-                if not self._state.closed:
-                    raise
-
-        self._context.maintenance.submit(priority, f"{what} {self._state.path}", unless_dropped)
 
     def _check_writable(self) -> None:
         self._check_open()

@@ -1,80 +1,46 @@
-"""Which segments are merged, and how?
+"""How are segments merged?
 
-Tiered: segments of about the same size are merged when there are enough of them, so that a row is
-rewritten a logarithmic number of times; a segment with many deleted rows is rewritten alone.
-Searches and writes go on meanwhile; rows that die during a merge are carried over as tombstones.
-
-Source of the policy: O'Neil et al., "The log-structured merge-tree", 1996; tiers as in Lucene's
-TieredMergePolicy.
+Columns and postings are streamed into a new segment, and the largest graph among the old segments
+is adopted by it. All of that happens while the old segments serve; one manifest puts the new one,
+index and all, in their place. Searches and writes go on meanwhile; rows that die during a merge
+are carried over as tombstones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from elanus.engine.content import SegmentContent
+from elanus.engine.index_choice import IndexChoices
+from elanus.engine.merge_policy import DELETED_SHARE, MergeKind, SegmentSize, plan_merge
+from elanus.engine.merged_columns import merged_streams
 from elanus.engine.sealed import SealedSegment
-from elanus.engine.segment_files import write_sealed
-from elanus.engine.segment_indexes import row_mapping
+from elanus.engine.segment_files import write_merged
+from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
 from elanus.engine.state import CollectionState
-from elanus.index.sparse.bm25 import merge_sealed as merge_text
-from elanus.index.sparse.inverted import merge_sealed as merge_sparse
-from elanus.schema.batches import ColumnBatch, concat_columns
+from elanus.index.base import VectorIndex, VectorIndexType
 from elanus.types import Int64Array
 
-TIER_FACTOR = 4
-"""Segments of one tier that are merged, and how many times larger the next tier is."""
-SMALLEST_TIER_ROWS = 4_096
-"""Segments below this share the lowest tier."""
-MAX_MERGED_ROWS = 8_000_000
-"""A merged segment does not grow beyond this; larger ones are merged by hand only."""
-DELETED_SHARE = 0.25
-"""A segment is rewritten when more of its rows are deleted: it bounds wasted space, as merges
-alone would not touch a large segment."""
-
-
-def pick_segments(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Return which segments to merge now, by position; nothing when all is well.
-
-    Args:
-        sizes: Visible rows and deleted rows of each segment, oldest first.
-    """
-    tiers: dict[int, list[int]] = {}
-    for position, (alive, _) in enumerate(sizes):
-        tiers.setdefault(tier_of(alive), []).append(position)
-    for tier in sorted(tiers):
-        members = tiers[tier][:TIER_FACTOR]
-        fits = sum(sizes[p][0] for p in members) <= MAX_MERGED_ROWS
-        if len(members) == TIER_FACTOR and fits:
-            return members
-    for position, (alive, deleted) in enumerate(sizes):
-        if deleted > DELETED_SHARE * (alive + deleted):
-            return [position]
-    return []
-
-
-def tier_of(rows: int) -> int:
-    """Return the tier of a segment with this many visible rows; 0 is the lowest."""
-    tier = 0
-    while rows >= SMALLEST_TIER_ROWS * TIER_FACTOR**tier:
-        tier += 1
-    return tier
+Checkpoint = Callable[[], None]
 
 
 class Compaction:
     """Merges segments of one collection, one merge at a time."""
 
-    def __init__(self, state: CollectionState) -> None:
+    def __init__(self, state: CollectionState, choices: IndexChoices) -> None:
         self._state = state
+        self._choices = choices
 
-    def run(self, *, everything: bool, checkpoint: Callable[[], None] = lambda: None) -> bool:
+    def run(self, *, everything: bool, checkpoint: Checkpoint = lambda: None) -> bool:
         """Merge once; return whether there was anything to merge.
 
         Args:
             everything: Merge all segments into one, whatever the policy says.
             checkpoint: Called between the steps; may raise to cancel.
+
+        Raises:
+            StorageError: The medium failed; the old segments stay.
         """
         with self._state.reorganise_lock:
             segments = self._state.sealed()
@@ -82,50 +48,120 @@ class Compaction:
                 wasted = any(s.num_deleted for s in segments)
                 chosen = segments if len(segments) > 1 or wasted else []
             else:
-                sizes = [(s.num_rows - s.num_deleted, s.num_deleted) for s in segments]
-                chosen = [segments[p] for p in pick_segments(sizes)]
+                plan = plan_merge([self._size(s) for s in segments], self._free_bytes())
+                if plan is not None and plan.kind is MergeKind.DROP:
+                    self._state.install_compacted([segments[p] for p in plan.positions], None)
+                    return True
+                chosen = [] if plan is None else [segments[p] for p in plan.positions]
             if not chosen:
                 return False
             self._merge(chosen, checkpoint)
             return True
 
-    def _merge(self, segments: Sequence[SealedSegment], checkpoint: Callable[[], None]) -> None:
-        kept = [segment.alive_rows() for segment in segments]
-        made: SealedSegment | None = None
-        if any(len(rows) for rows in kept):
-            content = merged_content(segments, kept)
-            checkpoint()
-            made = write_sealed(self._state, content)
+    def is_wasteful(self) -> bool:
+        """Whether so many rows of a segment have died that it should be rewritten."""
+        return any(s.num_deleted > DELETED_SHARE * s.num_rows for s in self._state.sealed())
+
+    def _size(self, segment: SealedSegment) -> SegmentSize:
+        return SegmentSize(
+            segment.num_rows - segment.num_deleted,
+            segment.num_deleted,
+            segment.size_bytes,
+            self._choices.has_graphs(segment),
+        )
+
+    def _free_bytes(self) -> int | None:
+        room = self._state.directory.room()
+        return None if room is None else room.free
+
+    def _merge(self, segments: Sequence[SealedSegment], checkpoint: Checkpoint) -> None:
+        kept = [(segment, segment.alive_rows()) for segment in segments]
+        made = self._written(kept, checkpoint)
         with self._state.lock:
             if made is not None:
                 first = 0
-                for segment, rows in zip(segments, kept, strict=True):
+                for segment, rows in kept:
                     made.kill_where_dead(rows, segment.alive_mask(), first=first)
                     first += len(rows)
             self._state.install_compacted(segments, made)
 
+    def _written(
+        self, kept: Sequence[tuple[SealedSegment, Int64Array]], checkpoint: Checkpoint
+    ) -> SealedSegment | None:
+        """Return a segment of the rows, with the indexes it starts with; None without a row."""
+        kept = [(segment, rows) for segment, rows in kept if len(rows)]
+        if not kept:
+            return None
+        state = self._state
+        streams = merged_streams(state.schema, kept, checkpoint)
+        mappings: list[Int64Array] = []
+        first = 0
+        for segment, rows in kept:
+            mappings.append(row_mapping(segment.num_rows, rows, first))
+            first += len(rows)
+        segments = [segment for segment, _ in kept]
+        made = write_merged(state, streams, segments, mappings, checkpoint)
+        try:
+            return self._indexed(made, segments, mappings, checkpoint)
+        except BaseException:
+            state.discard_unused(made.info)
+            raise
 
-def merged_content(segments: Sequence[SealedSegment], kept: Sequence[Int64Array]) -> SegmentContent:
-    """Return the rows ``kept`` of each segment, end to end, with their postings."""
-    parts = [segment.content(rows) for segment, rows in zip(segments, kept, strict=True)]
-    columns = {
-        name: concat_columns([p.batch.columns[name] for p in parts])
-        for name in parts[0].batch.columns
-    }
-    mappings: list[Int64Array] = []
-    first = 0
-    for segment, rows in zip(segments, kept, strict=True):
-        mappings.append(row_mapping(segment.num_rows, rows, first))
-        first += len(rows)
-    fields = segments[0].fields
-    text = {
-        name: merge_text([(s.text(name), m) for s, m in zip(segments, mappings, strict=True)])
-        for name in fields.analyzers
-    }
-    sparse = {
-        name: merge_sparse([(s.sparse(name), m) for s, m in zip(segments, mappings, strict=True)])
-        for name in fields.sparse
-    }
-    return SegmentContent(
-        ColumnBatch(first, columns), np.concatenate([p.seqs for p in parts]), text, sparse
-    )
+    def _indexed(
+        self,
+        made: SealedSegment,
+        segments: Sequence[SealedSegment],
+        mappings: Sequence[Int64Array],
+        checkpoint: Checkpoint,
+    ) -> SealedSegment:
+        """Give a merged segment graphs, unless it can wait for them as its rows did before."""
+        indexes = dict(made.info.indexes)
+        built: dict[str, VectorIndex] = {}
+        for field in made.fields.dense:
+            kind, params = self._choices.wanted(field, made.num_rows)
+            index = self._carried(
+                made, field, list(zip(segments, mappings, strict=True)), kind, params, checkpoint
+            )
+            if index is not None:
+                file = IndexFile(field, kind.name, params, *index.to_arrays())
+                indexes[field] = write_index(
+                    self._state.directory, self._state.path, made.info.uuid, file
+                )
+                built[field] = index
+        if not built:
+            return made
+        info = replace(made.info, indexes=indexes)
+        made = SealedSegment.open(self._state.directory, self._state.path, made.fields, info)
+        for field, index in built.items():
+            made.indexes.attach(field, index)
+        return made
+
+    def _carried(
+        self,
+        made: SealedSegment,
+        field: str,
+        sources: Sequence[tuple[SealedSegment, Int64Array]],
+        kind: VectorIndexType,
+        params: Mapping[str, Any],
+        checkpoint: Checkpoint,
+    ) -> VectorIndex | None:
+        """Return the graph of a merged segment; None when it may be built later.
+
+        It is made now when more than half of the rows had one: a merge never makes a search
+        slower than it was.
+        """
+        if not self._choices.wants_graph(field, made.num_rows):
+            return None
+        current = [
+            (int((mapping >= 0).sum()), segment, mapping)
+            for segment, mapping in sources
+            if field in segment.info.indexes and self._choices.is_current(segment, field)
+        ]
+        if 2 * sum(rows for rows, _, _ in current) <= made.num_rows:
+            return None
+        _, largest, mapping = max(current, key=lambda entry: entry[0])
+        rows = made.indexes.rows(field)
+        adopted = kind.adopt(
+            largest.indexes.vectors(field), rows, mapping, params, checkpoint=checkpoint
+        )
+        return adopted or kind.build(rows, params, checkpoint=checkpoint)

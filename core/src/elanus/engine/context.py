@@ -13,7 +13,6 @@ from elanus.errors import InvalidArgumentError, ReadOnlyError, StateError
 from elanus.storage.directory import Directory
 from elanus.storage.reserve import SpaceReserve
 
-
 DURABILITY_MODES = ("commit", "interval", "os")
 SEQ_COUNTER_BITS = 18
 """Low bits of a sequence number that count writes of one millisecond: 262,144 of them."""

@@ -31,7 +31,6 @@ from elanus.errors import (
     CollectionExistsError,
     CollectionNotFoundError,
     NotFoundError,
-    ReadOnlyError,
     StateError,
 )
 from elanus.schema.collection import Schema, did_you_mean

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.live import LiveRows, Segment

@@ -1,67 +1,78 @@
 """When does a segment get its vector index?
 
-In the background, the smallest segment first. Until its index is attached a segment is scanned,
-so nobody waits for a build; a segment that is small enough to scan never gets one.
+In the background, the largest segment first: it serves the most, and smaller ones may soon be
+merged into it. Until its index is attached a segment is scanned, so nobody waits for a build; a
+segment that is small enough to scan never gets one. A build holds no lock that a merge needs: the
+segment may be merged meanwhile, which ends its build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import threading
+from collections.abc import Callable
 
+from elanus.engine.index_choice import IndexChoices
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.state import CollectionState
-from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatIndex
-from elanus.index.registry import AUTO, index_type
 
-MIN_INDEXED_ROWS = 8_192
-"""Segments below this are scanned when the type is AUTO: that takes about a millisecond."""
+
+class _SupersededError(Exception):
+    """The segment was merged into another while its index was built."""
 
 
 class IndexBuilder:
-    """Builds the missing vector indexes of one collection."""
+    """Builds the missing vector indexes of one collection, one at a time."""
 
-    def __init__(self, state: CollectionState) -> None:
+    def __init__(self, state: CollectionState, choices: IndexChoices) -> None:
         self._state = state
+        self._choices = choices
+        self._one_at_a_time = threading.Lock()
 
     def run(self, checkpoint: Callable[[], None]) -> None:
-        """Build until every segment has the index that the settings ask for.
+        """Build until every segment has the index that the settings ask for."""
+        while self.build_next(checkpoint):
+            checkpoint()
+
+    def build_next(self, checkpoint: Callable[[], None]) -> bool:
+        """Build one index; return whether one was missing.
 
         Args:
-            checkpoint: Called often; may raise to cancel.
+            checkpoint: Called often; may raise to cancel, and may merge segments.
         """
-        with self._state.reorganise_lock:
-            while (missing := self._next()) is not None:
-                checkpoint()
-                self._build(*missing, checkpoint)
+        with self._one_at_a_time:
+            missing = self._missing()
+            if missing is None:
+                return False
+            segment, field = missing
 
-    def _next(self) -> tuple[SealedSegment, str] | None:
-        for segment in sorted(self._state.sealed(), key=lambda s: s.num_rows):
+            def watched() -> None:
+                checkpoint()
+                if not self._state.holds(segment):
+                    raise _SupersededError
+
+            try:
+                self._build(segment, field, watched)
+            except _SupersededError:
+                pass  # whoever merged it looks after the index of what it became
+            return True
+
+    def missing_rows(self) -> int:
+        """Return the rows of the largest segment that lacks an index, 0 when none does."""
+        missing = self._missing()
+        return 0 if missing is None else missing[0].num_rows
+
+    def _missing(self) -> tuple[SealedSegment, str] | None:
+        for segment in sorted(self._state.sealed(), key=lambda s: -s.num_rows):
             for field in segment.fields.dense:
-                if not self._is_current(segment, field):
+                if not self._choices.is_current(segment, field):
                     return segment, field
         return None
 
-    def _is_current(self, segment: SealedSegment, field: str) -> bool:
-        kind, params = self._wanted(segment, field)
-        if segment.indexes.vectors(field).index_type != kind.name:
-            return False
-        entry = segment.info.indexes.get(field)
-        return entry is None or dict(entry.params) == dict(params)
-
-    def _wanted(
-        self, segment: SealedSegment, field: str
-    ) -> tuple[VectorIndexType, Mapping[str, Any]]:
-        """Return the index type and parameters that a field of a segment should have."""
-        choice = self._state.settings.index(field)
-        is_small = choice.type == AUTO and segment.num_rows < MIN_INDEXED_ROWS
-        kind = index_type(FlatIndex.index_type if is_small else choice.type)
-        return kind, kind.parse_params(choice.params)
-
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
-        kind, params = self._wanted(segment, field)
+        checkpoint()
+        kind, params = self._choices.wanted(field, segment.num_rows)
         index = kind.build(segment.indexes.rows(field), params, checkpoint=checkpoint)
         indexes = dict(segment.info.indexes)
         if kind.name == FlatIndex.index_type:

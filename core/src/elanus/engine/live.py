@@ -69,9 +69,7 @@ class LiveRows:
 
     def snapshot(self, seq: int) -> Snapshot:
         """Return what readers see as of a sequence number."""
-        return Snapshot(
-            seq, tuple(s.source() for s in self.segments if s.num_rows > s.num_deleted)
-        )
+        return Snapshot(seq, tuple(s.source() for s in self.segments if s.num_rows > s.num_deleted))
 
     def replay(self, path: str, frame: StoredFrame) -> ColumnBatch | None:
         """Apply a write that was read from a log to the growing memtable.

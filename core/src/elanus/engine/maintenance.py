@@ -1,8 +1,8 @@
 """Who does the work that no caller waits for?
 
 One background thread per database runs flushes, compactions and index builds, the most urgent
-first. A long job calls its ``checkpoint`` often: there, urgent jobs get their turn, and closing
-the database ends it.
+first. A long job calls its ``checkpoint`` often: there, more urgent jobs get their turn, and
+closing the database ends it. A job that can wait is queued with a delay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import heapq
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -41,20 +42,39 @@ class Maintenance:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._queue: list[tuple[Priority, int, str, Job]] = []
+        self._delayed: list[tuple[float, int, Priority, str, Job]] = []
         self._queued: set[str] = set()
         self._order = itertools.count()
-        self._running = 0
+        # Priorities of the jobs that run: each one inside the checkpoint of the one before it.
+        self._running: list[Priority] = []
+        self._num_waiting = 0
         self._closing = False
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def submit(self, priority: Priority, key: str, job: Job) -> None:
-        """Queue a job; one with the same key that still waits is not queued twice."""
+    def submit(self, priority: Priority, key: str, job: Job, *, delay_s: float = 0.0) -> None:
+        """Queue a job; one with the same key that still waits is not queued twice.
+
+        Args:
+            priority: How urgent it is.
+            key: Names the job.
+            job: Called in the background thread with its checkpoint.
+            delay_s: Seconds to wait first, unless somebody waits for all work to be done. A job
+                that waits so is replaced by the next one with its key, and its delay with it.
+        """
         with self._changed:
-            if self._closing or key in self._queued:
+            if self._closing:
+                return
+            waits = delay_s > 0 and not self._num_waiting
+            if key in self._queued and not self._take_delayed(key):
                 return
             self._queued.add(key)
-            heapq.heappush(self._queue, (priority, next(self._order), key, job))
+            order = next(self._order)
+            if waits:
+                due = time.monotonic() + delay_s
+                heapq.heappush(self._delayed, (due, order, priority, key, job))
+            else:
+                heapq.heappush(self._queue, (priority, order, key, job))
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="elanus-maintenance", daemon=True
@@ -63,13 +83,21 @@ class Maintenance:
             self._changed.notify_all()
 
     def wait_idle(self) -> None:
-        """Return when no job waits or runs.
+        """Return when no job waits or runs; delays end at once.
 
         Raises:
             Exception: What a job failed with since the last call.
         """
         with self._changed:
-            self._changed.wait_for(lambda: (not self._queue and not self._running) or self._closing)
+            self._num_waiting += 1
+            self._queue_delayed(float("inf"))
+            self._changed.notify_all()
+            try:
+                self._changed.wait_for(
+                    lambda: (not self._queue and not self._running) or self._closing
+                )
+            finally:
+                self._num_waiting -= 1
             failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -84,6 +112,7 @@ class Maintenance:
         with self._changed:
             self._closing = True
             self._queue.clear()
+            self._delayed.clear()
             self._queued.clear()
             self._changed.notify_all()
             thread = self._thread
@@ -93,19 +122,36 @@ class Maintenance:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._queue) or self._closing)
+                while not self._queue and not self._closing:
+                    self._changed.wait(self._queue_delayed(time.monotonic()))
                 if self._closing:
                     return
-                job = self._pop()
-            self._run(job)
+                priority, job = self._pop()
+            self._run(priority, job)
 
-    def _pop(self) -> Job:
-        _, _, key, job = heapq.heappop(self._queue)
+    def _queue_delayed(self, now: float) -> float | None:
+        """Queue the jobs whose delay is over; return the seconds until the next one's is."""
+        while self._delayed and self._delayed[0][0] <= now:
+            _, order, priority, key, job = heapq.heappop(self._delayed)
+            heapq.heappush(self._queue, (priority, order, key, job))
+        return self._delayed[0][0] - now if self._delayed else None
+
+    def _take_delayed(self, key: str) -> bool:
+        """Take a job out of those that wait for their delay; False when it is not one of them."""
+        left = [entry for entry in self._delayed if entry[3] != key]
+        if len(left) == len(self._delayed):
+            return False
+        heapq.heapify(left)
+        self._delayed = left
+        return True
+
+    def _pop(self) -> tuple[Priority, Job]:
+        priority, _, key, job = heapq.heappop(self._queue)
         self._queued.discard(key)
-        self._running += 1
-        return job
+        self._running.append(priority)
+        return priority, job
 
-    def _run(self, job: Job) -> None:
+    def _run(self, priority: Priority, job: Job) -> None:
         try:
             job(self._checkpoint)
         except CancelledError:
@@ -115,16 +161,17 @@ class Maintenance:
             self._failure = error
         finally:
             with self._changed:
-                self._running -= 1
+                self._running.pop()
                 self._changed.notify_all()
 
     def _checkpoint(self) -> None:
-        """Let urgent jobs run inside a long one; end the long one when closing."""
+        """Let more urgent jobs run inside a long one; end the long one when closing."""
         while True:
             with self._changed:
                 if self._closing:
                     raise CancelledError("the database is being closed")
-                if not self._queue or self._queue[0][0] is not Priority.FLUSH:
+                self._queue_delayed(time.monotonic())
+                if not self._queue or self._queue[0][0] >= self._running[-1]:
                     return
-                job = self._pop()
-            self._run(job)
+                priority, job = self._pop()
+            self._run(priority, job)

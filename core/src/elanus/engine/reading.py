@@ -99,9 +99,7 @@ class CollectionReader:
         self._child: CollectionReader | None = None
 
     @classmethod
-    def follow(
-        cls, context: EngineContext, collection: uuid.UUID, name: str
-    ) -> CollectionReader:
+    def follow(cls, context: EngineContext, collection: uuid.UUID, name: str) -> CollectionReader:
         """Open a collection that another process may be writing.
 
         Raises:
@@ -192,8 +190,7 @@ class CollectionReader:
         return CollectionStats(
             rows=sum(s.rows - s.deleted for s in segments),
             segments=segments,
-            disk_bytes=self._log_bytes()
-            + sum(s.size_bytes for s in found if s not in memtables),
+            disk_bytes=self._log_bytes() + sum(s.size_bytes for s in found if s not in memtables),
             memory_bytes=sum(s.size_bytes for s in memtables),
             background_error=self._background_error(),
         )

@@ -220,9 +220,7 @@ def _previous_ends(context: EngineContext, path: str, numbers: list[int]) -> dic
     """Return how much counts of each log that has a successor; 0 is all of it."""
     ends: dict[int, int] = {}
     for number in numbers[1:]:
-        header = read_wal_header(
-            context.directory, wal_path(path, number), db_uuid=context.db_uuid
-        )
+        header = read_wal_header(context.directory, wal_path(path, number), db_uuid=context.db_uuid)
         # Only the last log may have been torn while it was created.
         if header is not None or number != numbers[-1]:
             ends[number - 1] = 0 if header is None else header.previous_end

@@ -136,9 +136,7 @@ class SealedSegment:
             return self
         same_indexes = info.indexes == self.info.indexes
         reader = self.reader.with_info(info)
-        indexes = (
-            self.indexes if same_indexes else SegmentIndexes(directory, path, fields, reader)
-        )
+        indexes = self.indexes if same_indexes else SegmentIndexes(directory, path, fields, reader)
         alive = read_alive(directory, path, info) & self._alive
         return SealedSegment(fields, reader, indexes, alive)
 

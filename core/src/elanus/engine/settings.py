@@ -17,7 +17,6 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
 
-
 MAX_RETENTION_S = 10 * 366 * 24 * 3600
 """Ten years."""
 

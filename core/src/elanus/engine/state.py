@@ -34,6 +34,7 @@ from elanus.storage.directory import Directory
 from elanus.storage.manifest import (
     IndexEntry,
     Manifest,
+    SegmentInfo,
     commit,
     next_version,
 )
@@ -42,6 +43,9 @@ from elanus.storage.wal import Frame, WalWriter, discard_wal, wal_path
 from elanus.types import PrimaryKey
 
 _log = logging.getLogger(__name__)
+
+WASTEFUL_LOG_BYTES = 1 << 20
+"""Log size from which it matters that most of a log is dead."""
 
 
 class CollectionState:
@@ -139,6 +143,19 @@ class CollectionState:
         """Return the sealed segments, oldest first."""
         with self.lock:
             return list(self._live.sealed)
+
+    def holds(self, segment: SealedSegment) -> bool:
+        """Whether a segment is still part of the collection."""
+        with self.lock:
+            return segment in self._live.sealed
+
+    def has_wasteful_memtable(self) -> bool:
+        """Whether most of the log is rows that are dead, or deletes."""
+        growing, log_bytes = self._growing, self._wal.size
+        if log_bytes < WASTEFUL_LOG_BYTES:
+            return False
+        alive_share = 1 - growing.num_deleted / max(growing.num_rows, 1)
+        return 2 * growing.size_bytes * alive_share < log_bytes
 
     def oldest_frozen(self) -> GrowingSegment | None:
         """Return the memtable to flush next."""
@@ -366,6 +383,11 @@ class CollectionState:
             self._commit_manifest(self._live.sealed, changed={segment: indexes})
             self._publish(self.snapshot.seq)
             return True
+
+    def discard_unused(self, info: SegmentInfo) -> None:
+        """Delete the files of a segment that no manifest was made to name."""
+        self._history.discard(files_of(info))
+        self._history.sweep()
 
     def commit_settings(self, settings: CollectionSettings) -> None:
         """Replace properties and index choices, durably."""

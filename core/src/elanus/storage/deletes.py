@@ -44,8 +44,9 @@ def write_deletes(
     bitmap = BitMap(deleted.astype(np.uint32))
     bitmap.run_optimize()
     file = join_path(DELETES_FOLDER, f"{segment.uuid}-{version:020d}.roar")
-    # What an earlier attempt at this version left behind is named by no manifest.
-    directory.delete(join_path(path, file))
+    if directory.exists(join_path(path, file)):
+        # What an earlier attempt at this version left behind is named by no manifest.
+        directory.delete(join_path(path, file))
     written = write_block_file(
         directory,
         join_path(path, file),

@@ -128,6 +128,7 @@ def _locked(location: str, holder: LockHolder | None, me: LockHolder) -> Databas
 
 
 def boot_id() -> str:
+    """Return what differs between two starts of this machine; empty where there is none."""
     with contextlib.suppress(OSError), open(_BOOT_ID_FILE, encoding="ascii") as file:
         return file.read().strip()
     return ""

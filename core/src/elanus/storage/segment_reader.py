@@ -109,7 +109,7 @@ class SegmentReader:
     def with_info(self, info: SegmentInfo) -> SegmentReader:
         """Return a reader of the same open files for what a later manifest says of the segment."""
         other = copy.copy(self)
-        other._info = info
+        other._info = info  # noqa: SLF001 - a copy of this very object
         return other
 
     @property

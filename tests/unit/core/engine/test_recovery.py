@@ -106,6 +106,8 @@ def test_torn_tail_is_cut_and_logged(folder, caplog):
     complete = log.stat().st_size
     made.insert(papers(5, first=100))
     database.close()
+    # Without what the writer published nothing tells a lost record from one never acknowledged.
+    one(folder, "PUB").unlink()
     os.truncate(log, log.stat().st_size - 3)
     with caplog.at_level(logging.WARNING), elanus.connect(folder) as again:
         assert again.collection("papers").count() == 50
@@ -114,6 +116,18 @@ def test_torn_tail_is_cut_and_logged(folder, caplog):
     assert log.stat().st_size > complete
     with elanus.connect(folder) as again:
         assert again.collection("papers").count() == 51
+
+
+def test_a_lost_acknowledged_record_is_refused_by_name(folder):
+    database, made = write(folder)
+    log = one(folder, "wal/*.wal")
+    complete = log.stat().st_size
+    made.insert(papers(5, first=100))
+    database.close()
+    os.truncate(log, log.stat().st_size - 3)
+    with elanus.connect(folder) as again, pytest.raises(CorruptionError) as caught:
+        again.collection("papers")
+    assert (caught.value.path, caught.value.offset) == (str(log.relative_to(folder)), complete)
 
 
 def test_damage_inside_the_log_is_refused_by_name(folder):

@@ -4,7 +4,7 @@ import uuid
 import numpy as np
 import pytest
 
-from elanus.errors import AlreadyExistsError, CorruptionError
+from elanus.errors import CorruptionError
 from elanus.kernels.bitset import Bitset
 from elanus.storage.deletes import read_alive, write_deletes
 from elanus.storage.manifest import SegmentInfo
@@ -46,8 +46,12 @@ def test_each_version_is_a_file_of_its_own() -> None:
     first, second = delete_rows(directory, [1], 1), delete_rows(directory, [1, 2], 2)
     assert read_alive(directory, PATH, first).count() == 999
     assert read_alive(directory, PATH, second).count() == 998
-    with pytest.raises(AlreadyExistsError):
-        delete_rows(directory, [3], 2)
+
+
+def test_what_a_failed_commit_left_behind_is_replaced() -> None:
+    directory = folder()
+    delete_rows(directory, [1], 2)
+    assert read_alive(directory, PATH, delete_rows(directory, [3, 4], 2)).count() == 998
 
 
 def test_every_flipped_byte_is_found() -> None:

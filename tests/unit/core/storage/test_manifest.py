@@ -97,14 +97,16 @@ def test_size_of_a_segment_counts_tombstones_and_indexes() -> None:
     assert whole.size_bytes == 177
 
 
-def test_only_the_last_three_versions_stay() -> None:
+def test_versions_stay_until_they_are_deleted() -> None:
     directory = folder()
     current = first()
     manifests.commit(directory, PATH, current)
     for _ in range(4):
         current = next_version(current)
         manifests.commit(directory, PATH, current)
-    assert manifests.list_versions(directory, PATH) == [3, 4, 5]
+    assert manifests.list_versions(directory, PATH) == [1, 2, 3, 4, 5]
+    manifests.delete_versions(directory, PATH, lambda version: version in (1, 2, 4))
+    assert manifests.list_versions(directory, PATH) == [3, 5]
 
 
 def test_second_writer_of_a_version_fails_and_changes_nothing() -> None:

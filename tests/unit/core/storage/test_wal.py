@@ -176,9 +176,36 @@ def test_torn_tail_of_an_older_log_is_damage() -> None:
     write_groups(directory, [[(1, 1, b"one")], [(1, 2, b"two")]])
     rewrite(directory, bytes(directory.read(PATH))[:-1])
     assert frames_of(read(directory)) == [(1, 1, b"one")]
-    with pytest.raises(CorruptionError, match="a later log exists") as caught:
+    with pytest.raises(CorruptionError, match="a later log") as caught:
         read(directory, is_last=False)
     assert (caught.value.path, caught.value.offset) == (PATH, 104)
+
+
+def test_a_later_log_says_how_much_of_this_one_counts() -> None:
+    directory = MemoryDirectory()
+    write_groups(directory, [[(1, 1, b"one")], [(1, 2, b"two")]])
+    assert frames_of(read(directory, is_last=False, end=104)) == [(1, 1, b"one")]
+    with pytest.raises(CorruptionError, match="1000 bytes had been synced") as caught:
+        read(directory, is_last=False, end=1000)
+    assert (caught.value.path, caught.value.offset) == (PATH, 144)
+
+
+def test_what_the_writer_published_tells_damage_from_a_torn_tail() -> None:
+    directory = MemoryDirectory()
+    write_groups(directory, [[(1, 1, b"one")], [(1, 2, b"two")]])
+    whole = bytes(directory.read(PATH))
+    for cut in range(104, len(whole)):
+        rewrite(directory, whole[:cut])
+        assert frames_of(read(directory, synced_end=104)) == [(1, 1, b"one")]
+        with pytest.raises(CorruptionError, match="had been synced") as caught:
+            read(directory, synced_end=len(whole))
+        assert (caught.value.path, caught.value.offset) == (PATH, 104)
+
+
+def test_reading_goes_on_where_it_ended() -> None:
+    directory = MemoryDirectory()
+    write_groups(directory, [[(1, 1, b"one")], [(1, 2, b"two")]])
+    assert frames_of(read(directory, start=104)) == [(1, 2, b"two")]
 
 
 def test_damage_before_a_synced_frame_is_refused_and_salvaged_on_request() -> None:
