@@ -27,7 +27,7 @@ from elanus.engine.recovery import create_state, open_state
 from elanus.engine.state import CollectionState
 from elanus.engine.upkeep import Upkeep
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import ElanusError, StorageError
+from elanus.errors import StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema

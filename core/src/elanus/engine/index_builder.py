@@ -8,6 +8,7 @@ segment may be merged meanwhile, which ends its build.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -52,10 +53,9 @@ class IndexBuilder:
                 if not self._state.holds(segment):
                     raise _SupersededError
 
-            try:
+            # Whoever merged it looks after the index of what it became.
+            with contextlib.suppress(_SupersededError):
                 self._build(segment, field, watched)
-            except _SupersededError:
-                pass  # whoever merged it looks after the index of what it became
             return True
 
     def missing_rows(self) -> int:

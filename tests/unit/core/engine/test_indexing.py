@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import index_builder
+from elanus.engine import index_choice
 from elanus.errors import InvalidArgumentError, SchemaError
 
 pytest.importorskip("hnswlib", reason="hnswlib is not installed")
@@ -33,7 +33,7 @@ def index_of(collection):
 def test_small_segments_are_scanned_and_large_ones_get_a_graph(collection, monkeypatch):
     collection.compact()
     assert index_of(collection) == [{}]
-    monkeypatch.setattr(index_builder, "MIN_INDEXED_ROWS", 500)
+    monkeypatch.setattr(index_choice, "MIN_INDEXED_ROWS", 500)
     collection.insert({"id": np.arange(600, 1200), "v": ROWS + 1})
     collection.compact()
     assert index_of(collection) == [{"v": "HNSW"}]

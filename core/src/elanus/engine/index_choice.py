@@ -1,0 +1,49 @@
+"""Which vector index should a segment have, and has it that?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from elanus.engine.sealed import SealedSegment
+from elanus.engine.state import CollectionState
+from elanus.index.base import VectorIndexType
+from elanus.index.dense.flat import FlatIndex
+from elanus.index.registry import AUTO, index_type
+
+MIN_INDEXED_ROWS = 8_192
+"""Segments below this are scanned when the type is AUTO: that takes about a millisecond."""
+
+
+class IndexChoices:
+    """The indexes that the settings of a collection ask for."""
+
+    def __init__(self, state: CollectionState) -> None:
+        self._state = state
+
+    def wanted(self, field: str, num_rows: int) -> tuple[VectorIndexType, Mapping[str, Any]]:
+        """Return index type and build parameters for a field of a segment of that size."""
+        choice = self._state.settings.index(field)
+        is_small = choice.type == AUTO and num_rows < MIN_INDEXED_ROWS
+        kind = index_type(FlatIndex.index_type if is_small else choice.type)
+        return kind, kind.parse_params(choice.params)
+
+    def wants_graph(self, field: str, num_rows: int) -> bool:
+        """Whether a field of a segment of that size is to have more than a scan."""
+        return self.wanted(field, num_rows)[0].name != FlatIndex.index_type
+
+    def is_current(self, segment: SealedSegment, field: str) -> bool:
+        """Whether a segment has the index that a field of it should have."""
+        kind, params = self.wanted(field, segment.num_rows)
+        entry = segment.info.indexes.get(field)
+        if kind.name == FlatIndex.index_type:
+            return entry is None
+        if entry is None or entry.type != kind.name or dict(entry.params) != dict(params):
+            return False
+        return segment.indexes.has_vectors(field)
+
+    def has_graphs(self, segment: SealedSegment) -> bool:
+        """Whether every dense field that is to have a graph in a large segment has it here."""
+        wanted = [f for f in segment.fields.dense if self.wants_graph(f, 1 << 62)]
+        entries = segment.info.indexes
+        return bool(wanted) and all(f in entries and self.is_current(segment, f) for f in wanted)

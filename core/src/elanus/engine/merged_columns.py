@@ -1,0 +1,144 @@
+"""How are the rows of several segments written as one without holding them in memory?
+
+Each array of a column becomes a stream of parts: some rows of one segment are read from its map,
+those that live on are copied, and the copy is forgotten once it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from elanus.engine.sealed import SealedSegment
+from elanus.errors import InternalError
+from elanus.schema.batches import ArrayColumn, Column, DenseVectorColumn, FixedColumn, StringColumn
+from elanus.schema.collection import Schema
+from elanus.storage.columns import ITEM_PREFIX, column_to_sections
+from elanus.storage.section_stream import ArraySection, SectionStream
+from elanus.storage.segment_writer import SegmentStreams
+from elanus.types import AnyArray, Int64Array
+
+PART_BYTES = 8 << 20
+"""Bytes of vectors copied in one go."""
+PART_ROWS = 16_384
+"""Rows of any other column copied in one go."""
+
+Kept = Sequence[tuple[SealedSegment, Int64Array]]
+"""Segments, oldest first, and the rows of each that live on, int64, ascending."""
+
+
+def merged_streams(schema: Schema, kept: Kept, checkpoint: Callable[[], None]) -> SegmentStreams:
+    """Return the rows ``kept`` of each segment, end to end.
+
+    Args:
+        schema: Its stored fields are the columns.
+        kept: Segments and rows.
+        checkpoint: Called before each part; may raise to cancel.
+    """
+    columns = {
+        field.name: _ColumnStreams(field.name, kept, checkpoint).sections()
+        for field in schema.stored_fields
+    }
+    seqs = np.concatenate([segment.reader.seqs[rows] for segment, rows in kept])
+    return SegmentStreams(len(seqs), columns, seqs)
+
+
+class _ColumnStreams:
+    """One column of all segments."""
+
+    def __init__(self, name: str, kept: Kept, checkpoint: Callable[[], None]) -> None:
+        self._parts = [(segment.reader.column(name), rows) for segment, rows in kept]
+        self._checkpoint = checkpoint
+        self._num_rows = sum(len(rows) for _, rows in self._parts)
+
+    def sections(self) -> dict[str, ArraySection]:
+        """Return the sections of the column, named and ordered as ``column_to_sections`` does."""
+        sections: dict[str, ArraySection] = {}
+        validity = self._validity()
+        if validity is not None:
+            sections["validity"] = validity
+        first = self._parts[0][0]
+        if isinstance(first, FixedColumn):
+            sections["values"] = self._stream(first.values.dtype, self._num_rows, "values")
+        elif isinstance(first, DenseVectorColumn):
+            shape = (self._num_rows, self._width(first))
+            sections["values"] = SectionStream(np.dtype(np.float32), shape, self._arrays("values"))
+        else:
+            sections |= self._lists(first)
+        return sections
+
+    def _lists(self, first: Column) -> dict[str, ArraySection]:
+        """Return the sections of a column whose rows have lengths of their own."""
+        lengths = [_lengths(column, rows) for column, rows in self._parts]
+        total = int(sum(part.sum() for part in lengths))
+        sections: dict[str, ArraySection] = {"offsets": _offsets(lengths)}
+        if isinstance(first, StringColumn):
+            sections["data"] = self._stream(np.dtype(np.uint8), total, "data")
+        elif not isinstance(first, ArrayColumn):
+            sections["indices"] = self._stream(np.dtype(np.uint32), total, "indices")
+            sections["values"] = self._stream(np.dtype(np.float32), total, "values")
+        elif isinstance(first.items, FixedColumn):
+            name = f"{ITEM_PREFIX}values"
+            sections[name] = self._stream(first.items.values.dtype, total, name)
+        else:
+            items = [_item_lengths(column, rows) for column, rows in self._parts]
+            sections[f"{ITEM_PREFIX}offsets"] = _offsets(items)
+            name = f"{ITEM_PREFIX}data"
+            size = int(sum(part.sum() for part in items))
+            sections[name] = self._stream(np.dtype(np.uint8), size, name)
+        return sections
+
+    def _validity(self) -> AnyArray | None:
+        if all(column.validity is None for column, _ in self._parts):
+            return None
+        bits = [
+            np.ones(len(rows), dtype=np.bool_) if c.validity is None else c.validity[rows]
+            for c, rows in self._parts
+        ]
+        return np.packbits(np.concatenate(bits), bitorder="little")
+
+    def _stream(self, dtype: np.dtype[np.generic], length: int, name: str) -> SectionStream:
+        return SectionStream(dtype, (length,), self._arrays(name))
+
+    def _arrays(self, name: str) -> Iterator[AnyArray]:
+        """Yield one array of the column, part by part."""
+        for column, rows in self._parts:
+            step = PART_ROWS
+            if isinstance(column, DenseVectorColumn):
+                step = max(PART_BYTES // (4 * self._width(column)), 1)
+            for start in range(0, len(rows), step):
+                self._checkpoint()
+                part = column.take(rows[start : start + step])
+                if isinstance(part, DenseVectorColumn):
+                    yield part.values
+                else:
+                    yield column_to_sections(part)[name]
+
+    def _width(self, column: DenseVectorColumn) -> int:
+        # Taking no row verifies none: the values as a whole are not asked for.
+        return int(column.take(np.empty(0, dtype=np.int64)).values.shape[1])
+
+
+def _lengths(column: Column, rows: Int64Array) -> Int64Array:
+    if isinstance(column, FixedColumn | DenseVectorColumn):
+        raise InternalError(f"the rows of a {type(column).__name__} have no length")
+    return column.offsets[rows + 1] - column.offsets[rows]
+
+
+def _item_lengths(column: Column, rows: Int64Array) -> Int64Array:
+    """Return the length of each text in the lists of the given rows."""
+    if not isinstance(column, ArrayColumn) or not isinstance(column.items, StringColumn):
+        raise InternalError(f"a {type(column).__name__} holds no lists of texts")
+    lengths = _lengths(column, rows)
+    ends = np.cumsum(lengths)
+    items = np.repeat(column.offsets[rows] - ends + lengths, lengths)
+    items += np.arange(len(items), dtype=np.int64)
+    sizes: Int64Array = column.items.offsets[items + 1] - column.items.offsets[items]
+    return sizes
+
+
+def _offsets(lengths: Sequence[Int64Array]) -> Int64Array:
+    offsets = np.zeros(sum(len(part) for part in lengths) + 1, dtype=np.int64)
+    np.cumsum(np.concatenate(lengths), out=offsets[1:])
+    return offsets
