@@ -7,7 +7,9 @@ last of all.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_sealed
@@ -28,12 +30,29 @@ class MemtableFlush:
             StorageError: Writing failed; the log still has every row.
         """
         with self._one_at_a_time:
-            while (frozen := self._state.oldest_frozen()) is not None:
-                rows = frozen.alive_rows()
-                made: SealedSegment | None = None
-                if len(rows):
-                    made = write_sealed(self._state, frozen.content(rows))
-                with self._state.lock:
-                    if made is not None:
-                        made.kill_where_dead(rows, frozen.alive_mask())
-                    self._state.install_flushed(frozen, made)
+            self._flush_all()
+
+    @contextlib.contextmanager
+    def drained(self) -> Iterator[None]:
+        """Hold the writer lock while every row is in a segment and no log has any.
+
+        Writers wait until what is in memory is on disk, so call ``run`` before.
+
+        Raises:
+            StorageError: Writing failed; the log still has every row.
+        """
+        with self._one_at_a_time, self._state.lock:
+            self._state.freeze()
+            self._flush_all()
+            yield
+
+    def _flush_all(self) -> None:
+        while (frozen := self._state.oldest_frozen()) is not None:
+            rows = frozen.alive_rows()
+            made: SealedSegment | None = None
+            if len(rows):
+                made = write_sealed(self._state, frozen.content(rows))
+            with self._state.lock:
+                if made is not None:
+                    made.kill_where_dead(rows, frozen.alive_mask())
+                self._state.install_flushed(frozen, made)

@@ -14,6 +14,7 @@ import numpy as np
 from elanus.errors import EntityError, EntityExistsError
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, strings_to_column
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.schema.validation import Entities, entities_to_batch
 from elanus.types import DataType, PrimaryKey
 
@@ -82,10 +83,7 @@ class Ingest:
         batch = entities_to_batch(self._schema, entities)
         primary = self._schema.primary
         if primary.name not in batch.columns:
-            keys = self._auto_ids.take(len(batch))
-            columns = {**batch.columns, primary.name: self._key_column(keys)}
-            names = [f.name for f in self._schema.stored_fields]
-            batch = ColumnBatch(len(batch), {name: columns[name] for name in names})
+            batch = with_auto_ids(self._schema, self._auto_ids, batch)
         elif primary.auto_id and not replace:
             raise EntityError(
                 f"field {primary.name!r} is made by the engine (auto_id); leave it out, or use "
@@ -107,7 +105,27 @@ class Ingest:
         rows = np.array(sorted(last.values()), dtype=np.int64)
         return Prepared(batch.take(rows), [pks[row] for row in rows.tolist()], pks)
 
-    def _key_column(self, keys: range) -> Column:
-        if self._schema.primary.dtype is DataType.VARCHAR:
-            return strings_to_column([str(key) for key in keys])
-        return FixedColumn(np.arange(keys.start, keys.stop, dtype=np.int64))
+
+def with_auto_ids(schema: Schema, auto_ids: AutoIds, batch: ColumnBatch) -> ColumnBatch:
+    """Return the batch with a primary key in every row: automatic ones where it has none."""
+    primary = schema.primary
+    if primary.name in batch.columns:
+        if primary.auto_id:
+            auto_ids.advance(_largest_id(batch.columns[primary.name]))
+        return batch
+    columns = {**batch.columns, primary.name: _key_column(primary, auto_ids.take(len(batch)))}
+    return ColumnBatch(len(batch), {f.name: columns[f.name] for f in schema.stored_fields})
+
+
+def _largest_id(column: Column) -> int:
+    """Return the largest number among given keys, 0 when there is none."""
+    if isinstance(column, FixedColumn):
+        return max(int(column.values.max(initial=0)), 0)
+    texts = [str(key) for key in column.to_pylist()]
+    return max((int(key) for key in texts if key.isascii() and key.isdigit()), default=0)
+
+
+def _key_column(primary: Field, keys: range) -> Column:
+    if primary.dtype is DataType.VARCHAR:
+        return strings_to_column([str(key) for key in keys])
+    return FixedColumn(np.arange(keys.start, keys.stop, dtype=np.int64))

@@ -91,6 +91,10 @@ class SealedSegment:
         """Hide rows (int64, visible until now) from snapshots published later."""
         self._set_alive(self._alive - Bitset.from_rows(rows, self.num_rows))
 
+    def revive(self, rows: Int64Array) -> None:
+        """Take back a ``kill`` that no snapshot has shown."""
+        self._set_alive(self._alive | Bitset.from_rows(rows, self.num_rows))
+
     def kill_where_dead(self, rows: Int64Array, alive: BoolArray, *, first: int = 0) -> None:
         """Hide what died in the source of this segment while it was written.
 

@@ -40,7 +40,7 @@ from elanus.storage.manifest import (
 )
 from elanus.storage.publication import Publication, PublicationWriter
 from elanus.storage.wal import Frame, WalWriter, discard_wal, wal_path
-from elanus.types import PrimaryKey
+from elanus.types import Int64Array, PrimaryKey
 
 _log = logging.getLogger(__name__)
 
@@ -374,6 +374,32 @@ class CollectionState:
             segment.retire()
             # Searches that run now still read it; its files go when they have ended.
             weakref.finalize(segment, self._history.discard, files_of(segment.info))
+
+    def install_loaded(
+        self, made: Sequence[SealedSegment], replaced: Mapping[SealedSegment, Int64Array]
+    ) -> None:
+        """Add the segments of an import, with one manifest.
+
+        Args:
+            made: The segments; no memtable has rows (``MemtableFlush.drained``), or replaying
+                the log would hide rows of the import behind older ones.
+            replaced: Visible rows of other segments that are hidden at the same time.
+        """
+        with self.lock:
+            if self.closed or self._growing.has_writes or self.num_frozen():
+                raise InternalError("an import is installed in an open collection without a log")
+            for segment, rows in replaced.items():
+                segment.kill(rows)
+            self.snapshot = Snapshot(self.context.clock.tick(), self.snapshot.sources)
+            segments = [*self._live.sealed, *made]
+            try:
+                self._commit_manifest(segments)
+            except StorageError:
+                for segment, rows in replaced.items():
+                    segment.revive(rows)
+                raise
+            self._live.sealed = segments
+            self._publish(self.snapshot.seq)
 
     def install_indexes(self, segment: SealedSegment, indexes: Mapping[str, IndexEntry]) -> bool:
         """Record a segment's indexes in the manifest; False when the segment is gone by now."""

@@ -7,11 +7,12 @@ for writing, and files that no manifest names are deleted. Files of unknown name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from elanus.storage.deletes import DELETES_FOLDER
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
-from elanus.storage.manifest import Manifest
+from elanus.storage.load_record import LoadRecord, list_loads
+from elanus.storage.manifest import Manifest, SegmentInfo
 from elanus.storage.segment_writer import SEGMENTS_FOLDER
 from elanus.storage.wal import list_wals, wal_path
 
@@ -51,15 +52,17 @@ def delete_unreferenced(
 
     The caller holds the writer's lock, writes no files of this collection meanwhile, and gives
     every manifest that somebody may still read: the current one and those of open snapshots.
+    Segments of an import that can go on are kept.
 
     Returns:
         The paths that were deleted.
     """
     kept = tuple(manifests)
+    loads = list_loads(directory, path)
     unneeded = [
-        *_unneeded_segments(directory, path, kept),
+        *_unneeded_segments(directory, path, _segments(kept, loads)),
         *_unneeded_deletes(directory, path, kept),
-        *_unneeded_indexes(directory, path, kept),
+        *_unneeded_indexes(directory, path, _segments(kept, loads)),
         *_unneeded_wals(directory, path, kept),
     ]
     for child in unneeded:
@@ -67,10 +70,13 @@ def delete_unreferenced(
     return unneeded
 
 
-def _unneeded_segments(
-    directory: Directory, path: str, manifests: tuple[Manifest, ...]
-) -> list[str]:
-    live = {str(s.uuid) for m in manifests for s in m.segments}
+def _segments(manifests: Iterable[Manifest], loads: Iterable[LoadRecord]) -> list[SegmentInfo]:
+    written = [s for load in loads for s in load.segments]
+    return [*(s for manifest in manifests for s in manifest.segments), *written]
+
+
+def _unneeded_segments(directory: Directory, path: str, needed: Iterable[SegmentInfo]) -> list[str]:
+    live = {str(s.uuid) for s in needed}
     folder = join_path(path, SEGMENTS_FOLDER)
     return [
         join_path(folder, name)
@@ -90,12 +96,10 @@ def _unneeded_deletes(
     ]
 
 
-def _unneeded_indexes(
-    directory: Directory, path: str, manifests: tuple[Manifest, ...]
-) -> list[str]:
+def _unneeded_indexes(directory: Directory, path: str, needed: Sequence[SegmentInfo]) -> list[str]:
     """Index files lie at ``idx/<segment>/<field>/<file>``."""
-    segments = {str(s.uuid) for m in manifests for s in m.segments}
-    live = {i.file for m in manifests for s in m.segments for i in s.indexes.values()}
+    segments = {str(s.uuid) for s in needed}
+    live = {i.file for s in needed for i in s.indexes.values()}
     unneeded: list[str] = []
     for segment in directory.list_names(join_path(path, INDEXES_FOLDER)):
         folder = join_path(INDEXES_FOLDER, segment)

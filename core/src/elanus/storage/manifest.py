@@ -206,7 +206,7 @@ def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
         "wal_start": manifest.wal_start,
         "next_seq": manifest.next_seq,
         "next_auto_id": manifest.next_auto_id,
-        "segments": [_segment_to_json(s) for s in manifest.segments],
+        "segments": [segment_to_json(s) for s in manifest.segments],
     }
 
 
@@ -227,11 +227,12 @@ def manifest_from_json(stored: Mapping[str, Any]) -> Manifest:
         wal_start=int(stored["wal_start"]),
         next_seq=int(stored["next_seq"]),
         next_auto_id=int(stored["next_auto_id"]),
-        segments=tuple(_segment_from_json(s) for s in stored["segments"]),
+        segments=tuple(segment_from_json(s) for s in stored["segments"]),
     )
 
 
-def _segment_to_json(segment: SegmentInfo) -> dict[str, Any]:
+def segment_to_json(segment: SegmentInfo) -> dict[str, Any]:
+    """Return what a manifest says about a segment, as JSON values."""
     deletes = segment.deletes
     return {
         "uuid": str(segment.uuid),
@@ -261,7 +262,12 @@ def _segment_to_json(segment: SegmentInfo) -> dict[str, Any]:
     }
 
 
-def _segment_from_json(stored: Mapping[str, Any]) -> SegmentInfo:
+def segment_from_json(stored: Mapping[str, Any]) -> SegmentInfo:
+    """Return the segment that ``segment_to_json`` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError: Not a segment.
+    """
     deletes = stored["deletes"]
     return SegmentInfo(
         uuid=uuid.UUID(stored["uuid"]),
