@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from elanus.engine.index_loader import IndexLoader
 from elanus.engine.vectors import vector_rows
 from elanus.engine.views import FieldViews
 from elanus.errors import CorruptionError, InternalError, PluginNotInstalledError
@@ -30,7 +31,7 @@ from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import INDEXES_FOLDER
 from elanus.storage.manifest import IndexEntry
 from elanus.storage.section_stream import ArraySection
-from elanus.storage.segment_reader import SegmentReader
+from elanus.storage.segment_reader import SegmentReader, map_whole
 from elanus.storage.verification import INDEX_KIND
 from elanus.types import AnyArray
 
@@ -81,36 +82,83 @@ def write_index(
 
 
 class SegmentIndexes:
-    """Indexes of one sealed segment, opened when first used. Safe from many threads."""
+    """Indexes of one sealed segment. Safe from many threads.
+
+    Their files are mapped at once, so that they may be deleted, and read when first used.
+
+    Attributes:
+        on_lost: Called, perhaps by another thread, when an index turned out to be damaged.
+    """
 
     def __init__(
         self, directory: Directory, path: str, fields: FieldViews, reader: SegmentReader
     ) -> None:
+        self.on_lost: Callable[[], None] = lambda: None
         self._fields = fields
         self._reader = reader
         self._lock = threading.RLock()
         self._vectors: dict[str, VectorIndex] = {}
+        self._loaders: dict[str, IndexLoader] = {}
         self._rows: dict[str, VectorRows] = {}
         self._text: dict[str, SealedBM25] = {}
         self._sparse: dict[str, SealedSparse] = {}
         self._files: dict[str, BlockFile] = {}
+        self._maps: dict[str, tuple[str, memoryview]] = {}
         for name, entry in reader.info.indexes.items():
+            file = join_path(path, entry.file)
             try:
-                self._files[name] = BlockFile.open(
-                    directory, join_path(path, entry.file), kind=INDEX_KIND, crc=entry.crc
-                )
+                self._maps[name] = file, map_whole(directory, file, entry.size)
             except CorruptionError as error:
                 _log.warning("%s; the index is derived again", error)
 
     def vectors(self, name: str) -> VectorIndex:
-        """Return the index of a dense field; a scan when none is built."""
+        """Return what a dense field is searched with now.
+
+        A scan when no index is built; a scan as well while the index is loaded, which begins
+        after the first search.
+        """
         found = self._vectors.get(name)
         if found is not None:
             return found
         with self._lock:
             if name not in self._vectors:
-                self._vectors[name] = self._open_vectors(name) or FlatIndex(self.rows(name))
+                if self.has_vectors(name):
+                    loader = IndexLoader(self.rows(name), lambda: self._load(name))
+                    self._loaders[name] = loader
+                    self._vectors[name] = loader.scan
+                else:
+                    self._vectors[name] = FlatIndex(self.rows(name))
             return self._vectors[name]
+
+    def loaded(self, name: str) -> VectorIndex:
+        """Return the index of a dense field, waiting until it is loaded; a scan when none is."""
+        self.vectors(name)
+        loader = self._loaders.get(name)
+        if loader is not None:
+            loader.wait()
+        return self._vectors[name]
+
+    def wait_loaded(self) -> None:
+        """Return when the index of every dense field is loaded."""
+        for name in self._fields.dense:
+            self.loaded(name)
+
+    def close(self) -> None:
+        """Begin no loading any more, and return when what has begun is over. Idempotent."""
+        with self._lock:
+            loaders = list(self._loaders.values())
+        for loader in loaders:
+            loader.cancel()
+
+    def _load(self, name: str) -> None:
+        """Put the index in place of the scan; leave the scan where it cannot be read."""
+        index = self._open_vectors(name)
+        with self._lock:
+            loader = self._loaders.pop(name)
+            if self._vectors[name] is loader.scan:
+                self._vectors[name] = FlatIndex(self.rows(name)) if index is None else index
+        if index is None:
+            self.on_lost()
 
     def attach(self, name: str, index: VectorIndex) -> None:
         """Use an index that was just built."""
@@ -118,8 +166,12 @@ class SegmentIndexes:
             self._vectors[name] = index
 
     def has_vectors(self, name: str) -> bool:
-        """Whether a built index of a dense field could be opened."""
-        return self.vectors(name).index_type != FlatIndex.index_type
+        """Whether there is a built index of a dense field, loaded or not."""
+        with self._lock:
+            known = self._vectors.get(name)
+            if known is not None and name not in self._loaders:
+                return known.index_type != FlatIndex.index_type
+            return self._file(name) is not None
 
     def rows(self, name: str) -> VectorRows:
         """Return the vectors of a dense field as an index reads them."""
@@ -154,19 +206,17 @@ class SegmentIndexes:
             return known[name]
 
     def _open_vectors(self, name: str) -> VectorIndex | None:
-        entry = self._reader.info.indexes.get(name)
-        if entry is None:
-            return None
+        kind = self._reader.info.indexes[name].type
         rows = self.rows(name)
         try:
-            return self._open(name, lambda stored: index_type(entry.type).open(rows, *stored))
+            return self._open(name, lambda stored: index_type(kind).open(rows, *stored))
         except PluginNotInstalledError as error:
             _log.warning("%s; searching this segment by scan", error)
             return None
 
     def _open(self, name: str, make: Callable[[Stored], IndexT]) -> IndexT | None:
         """Return what the file of an index holds; None when there is none that can be read."""
-        file = self._files.get(name)
+        file = self._file(name)
         if file is None:
             return None
         try:
@@ -175,6 +225,19 @@ class SegmentIndexes:
         except CorruptionError as error:
             _log.warning("%s; the index is derived again", error)
             return None
+
+    def _file(self, name: str) -> BlockFile | None:
+        """Return the file of an index; None when there is none or its footer is damaged."""
+        with self._lock:
+            mapped = self._maps.pop(name, None)
+            if mapped is not None:
+                path, raw = mapped
+                crc = self._reader.info.indexes[name].crc
+                try:
+                    self._files[name] = BlockFile.over(raw, path, kind=INDEX_KIND, crc=crc)
+                except CorruptionError as error:
+                    _log.warning("%s; the index is derived again", error)
+            return self._files.get(name)
 
     def _derive_text(self, name: str) -> SealedBM25:
         column = self._reader.column(self._fields.text_of[name])
