@@ -144,7 +144,7 @@ def test_a_snapshot_cuts_all_collections_and_outlives_everything(tmp_path):
             collection.upsert(papers(8, seed=4))
             collection.compact()
             collection.compact()
-        assert contents(first, "monday"), contents(second, "monday") == before
+        assert (contents(first, "monday"), contents(second, "monday")) == before
     with elanus.connect(tmp_path) as db:  # nothing of it is swept when the database is opened
         first, second = db.collection("first"), db.collection("second")
         assert (contents(first, "monday"), contents(second, "monday")) == before
@@ -180,7 +180,7 @@ def test_names_are_taken_once_and_hold_their_collections(tmp_path):
             db.snapshot("a")
         with pytest.raises(StateError, match="part of snapshot 'a'; drop the snapshot first"):
             db.drop_collection("papers")
-        with pytest.raises(NotFoundError, match="did you mean 'a'"):
+        with pytest.raises(NotFoundError, match="expected one of 'a'"):
             db.collection("papers").count(as_of="b")
         db.drop_snapshot("a")
         db.drop_collection("papers")
