@@ -9,6 +9,10 @@ BENCHMARKS = {
     "passages": "benchmarks.macro.passages",
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
+    "storage_inserts": "benchmarks.macro.storage_inserts",
+    "storage_open": "benchmarks.macro.storage_open",
+    "storage_space": "benchmarks.macro.storage_space",
+    "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
     "report": "benchmarks.report",
 }
@@ -18,7 +22,7 @@ def main() -> None:
     if len(sys.argv) < 2:
         for name, module_name in BENCHMARKS.items():
             module = importlib.import_module(module_name)
-            print(f"{name:12}{(module.__doc__ or '').splitlines()[0]}")
+            print(f"{name:16}{(module.__doc__ or '').splitlines()[0]}")
         return
     name = sys.argv.pop(1)
     if name not in BENCHMARKS:

@@ -11,20 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.storage_report import STORAGE_RENDERERS
+from benchmarks.tables import TITLES, megabytes, table
+
 RESULTS = Path(__file__).resolve().parent / "results"
 
 MIN_P99_QUERIES = 100
 """A 99th percentile of fewer latencies would be their maximum."""
-
-TITLES = {
-    "elanus": "elanus",
-    "milvus_lite": "Milvus Lite",
-    "lancedb": "LanceDB",
-    "chroma": "Chroma",
-    "segments": "not compacted",
-    "exact": "no vector index",
-    "hnsw": "HNSW_SQ",
-}
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> Path:
@@ -33,12 +26,6 @@ def write_result(name: str, result: Mapping[str, Any]) -> Path:
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps(result, indent=1, sort_keys=False) + "\n", "utf-8")
     return file
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are numbers."""
-    rule = ["---", *["--:"] * (len(heads) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
 
 
 def render(result: Mapping[str, Any]) -> str:
@@ -87,8 +74,8 @@ def _loads(result: Mapping[str, Any]) -> str:
                 f"{load['searchable_s'] * 1e3:.1f}",
                 f"{load['complete_s']:.1f}",
                 steps,
-                _megabytes(load["memory"]["peak_bytes"]),
-                _megabytes(load["disk_bytes"]),
+                megabytes(load["memory"]["peak_bytes"]),
+                megabytes(load["disk_bytes"]),
             ]
         )
     return table(heads, rows)
@@ -112,7 +99,7 @@ def _starts(result: Mapping[str, Any]) -> str:
         keys = ("import_s", "open_s", "first_answer_s", "process_to_answer_s")
         times = ["-" if start[k] is None else f"{start[k] * 1e3:,.1f}" for k in keys]
         sizes = ("steady_bytes", "anonymous_bytes", "file_bytes")
-        used = [_megabytes(memory[name][s]) if name in memory else "-" for s in sizes]
+        used = [megabytes(memory[name][s]) if name in memory else "-" for s in sizes]
         rows.append([TITLES[name], *times, *used])
     numpy = f"NumPy alone is imported in {result['numpy_import_s'] * 1e3:,.1f} ms."
     return f"{table(heads, rows)}\n\n{numpy}"
@@ -153,10 +140,6 @@ def _contestant(row: Mapping[str, Any]) -> str:
     system, _, state = row["contestant"].partition(" (")
     state = state.rstrip(")")
     return TITLES[system] if not state else f"{TITLES[system]}, {TITLES[state]}"
-
-
-def _megabytes(size_bytes: float) -> str:
-    return f"{size_bytes / 1e6:,.0f}"
 
 
 def _retrieval_quality(result: Mapping[str, Any]) -> list[str]:
@@ -204,6 +187,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "retrieval_quality": _retrieval_quality,
     "demo": _demo,
     "dense_scan": _dense_scan,
+    **STORAGE_RENDERERS,
 }
 
 

@@ -162,15 +162,19 @@ def _version(distribution: str) -> str:
         return "not installed"
 
 
-def main() -> None:
-    """Answer commands until the input ends."""
-    adapter_name, bundle, core = sys.argv[1:]
+def serve(make: Callable[[str, Path], object]) -> None:
+    """Answer commands with the methods of one worker, until the input ends.
+
+    Args:
+        make: Makes the worker of a system, by name, for a bundle.
+    """
+    name, bundle, core = sys.argv[1:]
     if core != "-":
         os.sched_setaffinity(0, {int(core)})
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    worker = Worker(adapter_name, Path(bundle))
+    worker = make(name, Path(bundle))
     for line in sys.stdin:
         command = json.loads(line)
         operation = getattr(worker, command.pop("op"))
@@ -184,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker)

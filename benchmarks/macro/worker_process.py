@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,10 +48,20 @@ class WorkerProcess:
         bundle: Data set.
         core: Processor to keep to, with one thread; None: all processors and threads.
         log: What the worker prints goes here.
+        module: What runs there; ``worker.serve`` answers in it.
+        prefix: Command that runs the interpreter, such as a tracer.
     """
 
     def __init__(
-        self, interpreter: str, adapter: str, bundle: Path, *, core: int | None, log: Path
+        self,
+        interpreter: str,
+        adapter: str,
+        bundle: Path,
+        *,
+        core: int | None,
+        log: Path,
+        module: str = "benchmarks.macro.worker",
+        prefix: Sequence[str] = (),
     ) -> None:
         self._name = adapter
         self._log = log
@@ -58,11 +69,10 @@ class WorkerProcess:
         if core is not None:
             environment |= dict.fromkeys(THREAD_VARIABLES, "1")
         self.spawned_ns = time.monotonic_ns()
-        module = "benchmarks.macro.worker"
         place = "-" if core is None else str(core)
         with log.open("a") as errors:
             self._process = subprocess.Popen(
-                [interpreter, "-m", module, adapter, str(bundle), place],
+                [*prefix, interpreter, "-m", module, adapter, str(bundle), place],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
