@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
 from elanus.engine.context import EngineContext
 from elanus.engine.ingest import Ingest
 from elanus.engine.reading import CollectionReader
@@ -52,6 +53,7 @@ class CollectionEngine(CollectionReader):
         self._ingest = Ingest(state.schema, state.auto_ids)
         self._commits = GroupCommit(state, state.lock)
         self._upkeep = Upkeep(context, state)
+        self._loads = BulkLoads(state, self._upkeep.memtable_flush)
         self._upkeep.start()
 
     @classmethod
@@ -135,6 +137,21 @@ class CollectionEngine(CollectionReader):
             if kind is WriteKind.UPSERT:
                 self._upkeep.after_deletes()
         return prepared.pks
+
+    def begin_load(self, request: LoadRequest) -> BulkLoad:
+        """Start an import, or go on with an equal one that ended early.
+
+        Raises:
+            StateError: Another import is running.
+        """
+        self._check_writable()
+        return self._loads.begin(request)
+
+    def finish_load(self, load: BulkLoad) -> None:
+        """Make the rows of an import visible; merges and indexes follow in the background."""
+        self._check_writable()
+        load.finish()
+        self._upkeep.after_load()
 
     def _make_room(self, batch: ColumnBatch) -> None:
         """Refuse a write that the disk or the memory has no room for, before anything happens."""

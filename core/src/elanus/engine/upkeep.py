@@ -44,6 +44,15 @@ class Upkeep:
             self.submit_flush()
         self._submit_compaction()
 
+    @property
+    def memtable_flush(self) -> MemtableFlush:
+        """What writes memtables as segments."""
+        return self._flush
+
+    def after_load(self) -> None:
+        """Queue merges and index builds of imported segments."""
+        self._submit_compaction()
+
     def flush(self) -> None:
         """Write every memtable as a segment, in the calling thread."""
         self._flush.run()
