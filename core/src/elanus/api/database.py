@@ -253,6 +253,7 @@ def connect(
     with _registry_lock:
         shared = _registry.get(key)
         if shared is not None and not shared.engine.closed:
+            shared.engine.check_durability(Durability(durability, sync_interval_ms))
             shared.handles += 1
         else:
             engine = DatabaseEngine(

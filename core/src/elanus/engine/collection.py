@@ -226,6 +226,7 @@ class CollectionEngine(CollectionReader):
 
     def tidy(self) -> None:
         """Delete what has become too old, and try again what failed for want of space."""
+        self._past.forget_unused()
         self._state.tidy()
         if self._state.num_frozen():
             self._upkeep.submit_flush()

@@ -30,6 +30,7 @@ from elanus.errors import (
     ClosedError,
     CollectionExistsError,
     CollectionNotFoundError,
+    InvalidArgumentError,
     NotFoundError,
     StateError,
 )
@@ -114,6 +115,19 @@ class DatabaseEngine:
     def read_only(self) -> bool:
         """Whether the database was opened for reading only."""
         return self._context.read_only
+
+    def check_durability(self, wanted: Durability) -> None:
+        """Refuse another durability than the one that the database was opened with.
+
+        Raises:
+            InvalidArgumentError: It differs.
+        """
+        found = self._context.durability
+        if not self.read_only and wanted != found:
+            raise InvalidArgumentError(
+                f"{self.location} is open in this process with durability {found.mode!r}; close "
+                f"it first, or connect with the same"
+            )
 
     @property
     def location(self) -> str:
@@ -318,7 +332,12 @@ class DatabaseEngine:
             return [e for e in self._collections.values() if isinstance(e, CollectionEngine)]
 
     def close(self) -> None:
-        """Stop the worker, flush what is worth a segment, release the lock. Idempotent."""
+        """Stop the worker, flush what is worth a segment, release the lock. Idempotent.
+
+        Raises:
+            StorageError: Writes acknowledged with a weaker durability than ``commit`` could not be
+                synced; everything is closed all the same.
+        """
         # A forked child shares neither threads nor the lock with its parent, and may have
         # inherited a mutex that nobody will ever give back.
         if self._closed or os.getpid() != self._context.owner_pid:
@@ -331,11 +350,13 @@ class DatabaseEngine:
                 return
             self._closed = True
             self._context.maintenance.close()
-            for engine in self._collections.values():
-                engine.close(flush=True)
-            self._collections.clear()
-            if self._write_lock is not None:
-                self._write_lock.release()
+            # Whatever fails, every collection is closed and the lock is given up.
+            with contextlib.ExitStack() as closing:
+                if self._write_lock is not None:
+                    closing.callback(self._write_lock.release)
+                for engine in self._collections.values():
+                    closing.callback(engine.close, flush=True)
+                self._collections.clear()
 
     @property
     def closed(self) -> bool:

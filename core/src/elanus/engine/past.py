@@ -7,6 +7,7 @@ number on top: the same steps as recovery, which end earlier.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 
 from elanus.engine.context import EngineContext
@@ -21,6 +22,8 @@ from elanus.storage.manifest import Manifest
 
 KEPT_STATES = 2
 """Past states that stay open, so that several searches of one of them open it once."""
+UNUSED_S = 30.0
+"""Seconds without a search after which past states are closed."""
 
 
 class PastStates:
@@ -31,6 +34,7 @@ class PastStates:
         self._path = path
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Snapshot] = OrderedDict()
+        self._used_at = 0.0
 
     def at(self, seq: int) -> Snapshot:
         """Return what was visible when the last write up to ``seq`` was acknowledged.
@@ -44,7 +48,14 @@ class PastStates:
                 while len(self._open) > KEPT_STATES:
                     self._open.popitem(last=False)
             self._open.move_to_end(seq)
+            self._used_at = time.monotonic()
             return self._open[seq]
+
+    def forget_unused(self) -> None:
+        """Close past states that nobody has asked for in a while: they hold files and memory."""
+        with self._lock:
+            if time.monotonic() > self._used_at + UNUSED_S:
+                self._open.clear()
 
     def _read(self, seq: int) -> Snapshot:
         failure: Exception | None = None
