@@ -132,24 +132,29 @@ def load_catalog(directory: Directory, db_uuid: uuid.UUID) -> Catalog:
     folder = _folder(directory)
     if not folder.numbers():
         return Catalog(0, db_uuid)
-    stored = folder.load_newest()
-    try:
-        collections = {name: uuid.UUID(found) for name, found in stored["collections"].items()}
-        snapshots = {n: _snapshot(found) for n, found in stored.get("snapshots", {}).items()}
-        catalog = Catalog(
-            int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections, snapshots
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptionError(
-            f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",
-            path=CATALOG_FOLDER,
-        ) from error
+    catalog = _catalog_from_json(folder.load_newest())
     if catalog.db_uuid != db_uuid:
         raise CorruptionError(
             f"{CATALOG_FOLDER}: belongs to database {catalog.db_uuid}, expected {db_uuid}",
             path=CATALOG_FOLDER,
         )
     return catalog
+
+
+def load_catalog_version(directory: Directory, version: int) -> Catalog:
+    """Return one catalog, such as the one before a damaged one.
+
+    Raises:
+        CorruptionError: It is damaged.
+        FormatVersionError: Written by a newer version of elanus.
+        NotFoundError: It does not exist (any more).
+    """
+    return _catalog_from_json(_folder(directory).load(version))
+
+
+def list_catalogs(directory: Directory) -> list[int]:
+    """Return the versions of the catalog that are there, ascending."""
+    return _folder(directory).numbers()
 
 
 def catalog_version(directory: Directory) -> int:
@@ -182,6 +187,18 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
     }
     folder.commit(catalog.version, content)
     folder.delete_older(catalog.version)
+
+
+def _catalog_from_json(stored: Mapping[str, Any]) -> Catalog:
+    try:
+        collections = {name: uuid.UUID(found) for name, found in stored["collections"].items()}
+        snapshots = {n: _snapshot(found) for n, found in stored.get("snapshots", {}).items()}
+        return Catalog(int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections, snapshots)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptionError(
+            f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",
+            path=CATALOG_FOLDER,
+        ) from error
 
 
 def _snapshot(stored: Mapping[str, Any]) -> NamedSnapshot:

@@ -55,6 +55,13 @@ class SegmentCheck:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is damaged, file by file."""
+        folder = segment_path(self.path, self.info.uuid)
+        if not self.directory.is_dir(folder):
+            message = f"{folder}: the folder is missing"
+            yield self._damage(
+                FileScan(folder), message, f"all {self.info.num_rows:,} rows are lost"
+            )
+            return
         keys = self._keys()
         alive = self._alive()
         for field in self.schema.stored_fields:
