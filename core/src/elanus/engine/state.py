@@ -105,7 +105,7 @@ class CollectionState:
                 return
             self.closed = True
             try:
-                if self.can_write:
+                if self.can_write and self._wal.synced_end < self._wal.size:
                     self._wal.sync()
             finally:
                 self._wal.close()
