@@ -164,7 +164,7 @@ class History:
     def _delete(self, path: str) -> None:
         if self._directory.is_dir(path):
             self._directory.delete_dir(path)
-        else:
+        elif self._directory.exists(path):  # else it went with its folder
             self._directory.delete(path)
 
 

@@ -19,8 +19,9 @@ from elanus.engine.maintenance import Checkpoint, Job, Priority
 from elanus.engine.state import CollectionState
 from elanus.errors import ElanusError
 
-QUIET_S = 1.0
-"""Seconds without a flush from which a load has paused."""
+LEAST_QUIET_S, MOST_QUIET_S = 1.0, 10.0
+"""Seconds without a flush from which a load has paused: twice the time between the last two
+flushes, within these bounds."""
 LARGE_ROWS = 131_072
 """Rows of a segment that is indexed at once: scanning it takes tens of milliseconds."""
 
@@ -35,11 +36,14 @@ class Upkeep:
         self._flush = MemtableFlush(state)
         self._compaction = Compaction(state, choices)
         self._index_builder = IndexBuilder(state, choices)
-        self._last_flush = float("-inf")
+        self._last_flush = time.monotonic()
+        self._quiet_s = LEAST_QUIET_S
         state.on_frozen = self.submit_flush
 
     def start(self) -> None:
         """Queue whatever an earlier process left undone."""
+        for segment in self._state.sealed():
+            segment.indexes.on_lost = self.submit_index_build
         if self._state.num_frozen():
             self.submit_flush()
         self._submit_compaction()
@@ -56,7 +60,9 @@ class Upkeep:
     def flush(self) -> None:
         """Write every memtable as a segment, in the calling thread."""
         self._flush.run()
-        self._last_flush = time.monotonic()
+        now = time.monotonic()
+        self._quiet_s = min(max(2 * (now - self._last_flush), LEAST_QUIET_S), MOST_QUIET_S)
+        self._last_flush = now
         self._submit_compaction()
 
     def compact(self, checkpoint: Checkpoint) -> None:
@@ -98,8 +104,8 @@ class Upkeep:
     def _plan_index_build(self) -> None:
         missing = self._index_builder.missing_rows()
         if missing:
-            pause = self._last_flush + QUIET_S - time.monotonic()
-            delay_s = 0.0 if missing >= LARGE_ROWS else max(pause, 0.0)
+            wait_s = self._last_flush + self._quiet_s - time.monotonic()
+            delay_s = 0.0 if missing >= LARGE_ROWS else max(wait_s, 0.0)
             self._submit(Priority.INDEX, "index", self._background_index, delay_s=delay_s)
 
     def _background_index(self, checkpoint: Checkpoint) -> None:
