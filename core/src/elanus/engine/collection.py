@@ -189,12 +189,12 @@ class CollectionEngine(CollectionReader):
         """Merge all segments into one and build its indexes before returning."""
         self.flush()
         # Background work on the same segments ends first, so that nothing is merged twice.
-        self.wait_idle()
+        self._context.maintenance.wait_idle()
         self._upkeep.compact(self._check_open)
 
     def wait_idle(self) -> None:
         """Return when background work is done; raise what it failed with."""
-        self._check_open()
+        super().wait_idle()
         self._context.maintenance.wait_idle()
 
     def _background_error(self) -> str | None:
@@ -222,7 +222,7 @@ class CollectionEngine(CollectionReader):
         except StorageError as error:
             _log.warning("%s: not flushed at closing, the log has every row: %s", self.name, error)
         finally:
-            self._state.close()
+            super().close(flush=flush)
 
     def tidy(self) -> None:
         """Delete what has become too old, and try again what failed for want of space."""

@@ -162,6 +162,6 @@ class Compaction:
         _, largest, mapping = max(current, key=lambda entry: entry[0])
         rows = made.indexes.rows(field)
         adopted = kind.adopt(
-            largest.indexes.vectors(field), rows, mapping, params, checkpoint=checkpoint
+            largest.indexes.loaded(field), rows, mapping, params, checkpoint=checkpoint
         )
         return adopted or kind.build(rows, params, checkpoint=checkpoint)

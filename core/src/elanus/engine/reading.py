@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
+from elanus.engine.bulk_load import BulkLoad, LoadRequest
 from elanus.engine.context import EngineContext, seq_at
 from elanus.engine.follower import CollectionFollower
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.live import Segment
 from elanus.engine.past import PastStates
+from elanus.engine.sealed import SealedSegment
+from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
@@ -204,6 +207,8 @@ class CollectionReader:
 
     def close(self, *, flush: bool) -> None:
         """Close the files. Idempotent."""
+        for indexes in self._indexes():
+            indexes.close()
         self._view.close()
 
     def _check_open(self) -> None:
@@ -218,6 +223,14 @@ class CollectionReader:
 
     def upsert(self, entities: Entities) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
+        raise self._refused()
+
+    def begin_load(self, request: LoadRequest) -> BulkLoad:
+        """Start an import, or go on with an equal one that ended early."""
+        raise self._refused()
+
+    def finish_load(self, load: BulkLoad) -> None:
+        """Make the rows of an import visible."""
         raise self._refused()
 
     def delete(self, pks: Sequence[PrimaryKey]) -> int:
@@ -253,8 +266,14 @@ class CollectionReader:
         raise self._refused()
 
     def wait_idle(self) -> None:
-        """Return when background work is done; a reader has none."""
+        """Return when every index is loaded; a reader has no other background work."""
         self._check_open()
+        for indexes in self._indexes():
+            indexes.wait_loaded()
+
+    def _indexes(self) -> list[SegmentIndexes]:
+        segments = self._view.segments()
+        return [s.indexes for s in segments if isinstance(s, SealedSegment)]
 
     def _refused(self) -> ReadOnlyError:
         self._check_open()
