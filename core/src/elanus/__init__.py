@@ -3,6 +3,7 @@
 from elanus.api.arguments import Leg
 from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
+from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
 from elanus.query.requests import RRF, Weighted
 from elanus.query.results import Hit, SearchResult
@@ -39,6 +40,8 @@ __all__ = [
     "Weighted",
     "Hit",
     "SearchResult",
+    "ImportResult",
+    "ExportResult",
     "DataType",
     "MetricType",
     "BOOL",

@@ -17,6 +17,7 @@ from elanus.api.arguments import (
     hybrid_request,
     search_requests,
 )
+from elanus.api.import_export import ImportsAndExports
 from elanus.engine.reading import AsOf, CollectionReader, CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
@@ -50,7 +51,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection:
+class Collection(ImportsAndExports):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one
@@ -58,8 +59,7 @@ class Collection:
     """
 
     def __init__(self, engine: CollectionReader) -> None:
-        self._engine = engine
-        self._filters = FilterReader(engine.schema)
+        super().__init__(engine, FilterReader(engine.schema))
         self._context = RequestContext(engine.fields, self._filters)
 
     @property

@@ -7,7 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from elanus.errors import InvalidArgumentError
+from elanus.errors import InvalidArgumentError, PluginNotInstalledError
+from elanus.schema.batches import ColumnBatch
+from elanus.schema.fields import Field
+from elanus.transfer.arrow_columns import arrow_schema, to_record_batch
 from elanus.transfer.arrow_files import stream_chunks
 from elanus.transfer.chunks import Chunk, Extent, Position
 
@@ -47,3 +50,54 @@ class ArrowReader:
     def close(self) -> None:
         """End the stream. Idempotent."""
         self._stream.close()
+
+
+def batch_reader(fields: tuple[Field, ...], batches: Iterator[ColumnBatch]) -> Any:
+    """Return column batches as a ``pyarrow.RecordBatchReader``, which takes them one by one."""
+    made = (to_record_batch(fields, batch) for batch in batches)
+    return pa.RecordBatchReader.from_batches(arrow_schema(fields), made)
+
+
+def to_pandas(table: Any) -> Any:
+    """Return a table as a pandas DataFrame.
+
+    Integers and truth values with nulls get pandas' nullable types: its others have no place for
+    a null beside them.
+
+    Raises:
+        PluginNotInstalledError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise _missing("pandas") from error
+    nullable = {
+        pa.bool_(): pd.BooleanDtype(),
+        pa.int8(): pd.Int8Dtype(),
+        pa.int16(): pd.Int16Dtype(),
+        pa.int32(): pd.Int32Dtype(),
+        pa.int64(): pd.Int64Dtype(),
+    }
+    columns = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        columns[name] = column.to_pandas(types_mapper=nullable.get if column.null_count else None)
+    return pd.DataFrame(columns)
+
+
+def to_polars(table: Any) -> Any:
+    """Return a table as a polars DataFrame.
+
+    Raises:
+        PluginNotInstalledError: polars is not installed.
+    """
+    try:
+        import polars as pl
+    except ImportError as error:
+        raise _missing("polars") from error
+    return pl.from_arrow(table)
+
+
+def _missing(name: str) -> PluginNotInstalledError:
+    return PluginNotInstalledError(
+        f"{name} is not installed: pip install {name}, or use to_arrow()", name=name, extra=name
+    )

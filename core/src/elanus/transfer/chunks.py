@@ -53,7 +53,7 @@ class RowFault:
 
     Attributes:
         source: File, or what the rows came from.
-        row: Its number there, from 0; header lines do not count.
+        row: Its number there, from 0, header lines aside; None when it is not known any more.
         line: Line of a text file, from 1; None elsewhere.
         field: Field at fault; None when the whole row is.
         message: What is wrong.
@@ -61,7 +61,7 @@ class RowFault:
     """
 
     source: str
-    row: int
+    row: int | None
     line: int | None
     field: str | None
     message: str
@@ -76,9 +76,11 @@ class RowFault:
         return f"{self.place}: {self.message}"
 
 
-def place_of(source: str, row: int, line: int | None) -> str:
+def place_of(source: str, row: int | None, line: int | None) -> str:
     """Return where a row is, for people."""
-    return f"{source}, row {row}" if line is None else f"{source}, line {line}"
+    if line is not None:
+        return f"{source}, line {line}"
+    return source if row is None else f"{source}, row {row}"
 
 
 class Values(Protocol):

@@ -36,6 +36,11 @@ class FaultLog:
         self.first: list[RowFault] = []
 
     @property
+    def path_given(self) -> Path | None:
+        """The file that faults would go to."""
+        return self._path
+
+    @property
     def path(self) -> Path | None:
         """The file; None when no fault was written."""
         return self._path if self.count else None

@@ -1,0 +1,198 @@
+"""What users call to import and export entities; ``Collection`` has these methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Unpack
+
+from elanus.api.arguments import Filter, FilterReader
+from elanus.api.transfer import (
+    ExportOptions,
+    ExportResult,
+    ImportOptions,
+    ImportResult,
+    Scan,
+    run_export,
+    run_import,
+    to_arrow_reader,
+    to_pandas,
+    to_polars,
+)
+from elanus.engine.reading import AsOf, CollectionReader
+from elanus.errors import InvalidArgumentError
+from elanus.query.entities import count_entities
+from elanus.query.projection import resolve_output
+from elanus.query.scan import scan_batches
+from elanus.schema.batches import ColumnBatch
+from elanus.schema.collection import DYNAMIC_FIELD
+from elanus.transfer.files import PathLike
+
+
+class ImportsAndExports:
+    """The part of ``Collection`` that moves many entities at once."""
+
+    def __init__(self, engine: CollectionReader, filters: FilterReader) -> None:
+        self._engine = engine
+        self._filters = filters
+
+    def import_data(
+        self,
+        source: Any,
+        *,
+        on_conflict: str = "error",
+        columns: Mapping[str, str | None] | None = None,
+        **options: Unpack[ImportOptions],
+    ) -> ImportResult:
+        """Load many entities from files or tables, all or none.
+
+        Rows do not pass through the log: they are written as segments that nobody sees, and
+        become visible all at once at the end. An import of files that ended early, also by a
+        crash, goes on where it was when it is called again with the same files and options.
+
+        Args:
+            source: A path, a pattern such as ``"parts/*.parquet"`` or a list of paths (JSON
+                lines and CSV, also compressed with gzip; Parquet, Arrow, NumPy); a pandas or
+                polars DataFrame; an Arrow table, record batch or stream, or anything with
+                ``__arrow_c_stream__``; a dict of columns; an iterable of dicts.
+            on_conflict: What becomes of a row whose primary key is taken, in the source or in
+                the collection: ``"error"``, ``"replace"`` (the last one counts) or ``"skip"``
+                (the first one does).
+            columns: Field of each column of the source that is called otherwise, as in
+                ``{"embedding": "dense"}``; None leaves a column out.
+            **options: ``format``, ``batch_rows``, ``errors_file``, ``max_errors``, ``progress``,
+                ``resume``; see ``ImportOptions``.
+
+        Returns:
+            How many entities were stored, skipped and refused.
+
+        Raises:
+            EntityError: A row does not fit the schema; nothing was stored. Names file and line.
+            EntityExistsError: A primary key is taken; nothing was stored.
+            NotFoundError: There is no such file.
+            PluginNotInstalledError: The format needs a package that is missing.
+            StateError: Another import into this collection is running.
+            StorageError: Reading or writing failed; nothing was stored.
+        """
+        return run_import(
+            self._engine,
+            source,
+            on_conflict=on_conflict,
+            columns=columns or {},
+            options=options,
+        )
+
+    def export_data(
+        self,
+        target: PathLike,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        **options: Unpack[ExportOptions],
+    ) -> ExportResult:
+        """Write entities to a file, in the order in which they are stored.
+
+        All of them are of one snapshot, and the file appears under its name when it is complete.
+
+        Args:
+            target: The file: ``.jsonl``, ``.csv``, ``.tsv`` (each also with ``.gz``),
+                ``.parquet``, ``.arrow``, ``.feather``, ``.arrows``, ``.npz`` or ``.npy``.
+            filter: Expression, dict or tree that entities must pass.
+            output: Fields to write; None: all, vectors included. Undeclared fields of a dynamic
+                schema are beside the others in JSON lines, elsewhere in the column ``$meta``.
+            **options: ``format``, ``batch_rows``, ``overwrite``, ``progress``, ``params``,
+                ``as_of``; see ``ExportOptions``.
+
+        Raises:
+            AlreadyExistsError: There is a file of this name.
+            InvalidArgumentError: The format cannot hold a value; says which one can.
+            PluginNotInstalledError: The format needs a package that is missing.
+            StorageError: The file cannot be written.
+        """
+        scan = self._scan(filter, output, options.get("params"), options.get("as_of"))
+        return run_export(scan, self._engine.schema, target, options)
+
+    def to_arrow(
+        self,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        as_of: AsOf | None = None,
+    ) -> Any:
+        """Return entities as a ``pyarrow.Table``; most columns are views of the stored ones.
+
+        Args:
+            filter: Expression, dict or tree that entities must pass.
+            output: Fields; None: all, vectors included.
+            params: Values for ``{name}`` templates in a filter text.
+            as_of: A moment in the past, as in ``search``.
+
+        Raises:
+            PluginNotInstalledError: pyarrow is not installed.
+        """
+        return self.to_arrow_reader(
+            filter=filter, output=output, params=params, as_of=as_of
+        ).read_all()
+
+    def to_arrow_reader(
+        self,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        as_of: AsOf | None = None,
+        batch_rows: int | None = None,
+    ) -> Any:
+        """Return entities as a ``pyarrow.RecordBatchReader``, which reads them as it is read.
+
+        Arguments and errors are those of ``to_arrow``; ``batch_rows`` is the most rows of a
+        batch.
+        """
+        return to_arrow_reader(self._scan(filter, output, params, as_of), batch_rows)
+
+    def to_pandas(
+        self,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        as_of: AsOf | None = None,
+    ) -> Any:
+        """Return entities as a pandas DataFrame. Arguments and errors are those of ``to_arrow``."""
+        return to_pandas(self._scan(filter, output, params, as_of))
+
+    def to_polars(
+        self,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        as_of: AsOf | None = None,
+    ) -> Any:
+        """Return entities as a polars DataFrame. Arguments and errors are those of ``to_arrow``."""
+        return to_polars(self._scan(filter, output, params, as_of))
+
+    def _scan(
+        self,
+        filter: Filter | None,
+        output: Sequence[str] | None,
+        params: Mapping[str, Any] | None,
+        as_of: AsOf | None,
+    ) -> Scan:
+        schema = self._engine.schema
+        names = resolve_output(schema, ["*"] if output is None else output)
+        stored = {f.name for f in schema.stored_fields}
+        for name in names:
+            if name not in stored:
+                raise InvalidArgumentError(
+                    f"output: {name!r} is not declared and has no column of its own; take "
+                    f"{DYNAMIC_FIELD!r}, which holds it"
+                )
+        bound = self._filters.bind(filter, params=params)
+        sources = self._engine.snapshot(as_of).sources
+
+        def batches(batch_rows: int) -> Iterator[ColumnBatch]:
+            return scan_batches(sources, bound, names, batch_rows)
+
+        fields = tuple(schema.field(name) for name in names)
+        return Scan(fields, count_entities(sources, bound), batches)
