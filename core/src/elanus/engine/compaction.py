@@ -161,7 +161,10 @@ class Compaction:
             return None
         _, largest, mapping = max(current, key=lambda entry: entry[0])
         rows = made.indexes.rows(field)
-        adopted = kind.adopt(
-            largest.indexes.loaded(field), rows, mapping, params, checkpoint=checkpoint
-        )
-        return adopted or kind.build(rows, params, checkpoint=checkpoint)
+        graph = largest.indexes.loaded(field)
+        # A graph whose file turned out to be damaged has become a scan.
+        if graph.index_type == kind.name:
+            adopted = kind.adopt(graph, rows, mapping, params, checkpoint=checkpoint)
+            if adopted is not None:
+                return adopted
+        return kind.build(rows, params, checkpoint=checkpoint)

@@ -133,10 +133,13 @@ class SegmentIndexes:
     def loaded(self, name: str) -> VectorIndex:
         """Return the index of a dense field, waiting until it is loaded; a scan when none is."""
         self.vectors(name)
-        loader = self._loaders.get(name)
+        # Under the lock: loading takes the loader away before it puts the index in place.
+        with self._lock:
+            loader = self._loaders.get(name)
         if loader is not None:
             loader.wait()
-        return self._vectors[name]
+        with self._lock:
+            return self._vectors[name]
 
     def wait_loaded(self) -> None:
         """Return when the index of every dense field is loaded."""
