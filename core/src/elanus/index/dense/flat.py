@@ -11,6 +11,7 @@ from typing import Any
 
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRows
+from elanus.index.dense.first_scan import scan_unverified
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
 from elanus.types import AnyArray, Float32Array, Int64Array
@@ -18,9 +19,11 @@ from elanus.types import AnyArray, Float32Array, Int64Array
 NS_PER_SCANNED_VALUE = 0.14
 """Cost of one float32 of an exact scan, measured with AVX2 on vectors that lie in memory."""
 
-SCATTERED_ROW_BYTES = 64 * 1024
-"""A file is verified in blocks of this length, so that more allowed rows than it has blocks touch
-most of them: then it is cheaper to verify all than to look up where each row lies."""
+BLOCK_BYTES = 64 * 1024
+"""Files are verified in blocks of this length, so that more allowed rows than they have blocks
+touch most of them: then it is cheaper to verify all than to look up where each row lies."""
+FIRST_SCAN_BYTES = 4 << 20
+"""Vectors from which verifying and scanning part by part saves more than it costs."""
 
 
 class FlatIndex:
@@ -30,6 +33,7 @@ class FlatIndex:
 
     def __init__(self, rows: VectorRows) -> None:
         self._rows = rows
+        self._is_verified = rows.guard is None
 
     @property
     def num_rows(self) -> int:
@@ -54,24 +58,33 @@ class FlatIndex:
         ef: int | None = None,
     ) -> CandidateTable:
         rows = self._rows
-        _check(rows, allowed)
+        if not self._is_verified:
+            found = self._first_search(queries, limit, allowed)
+            if found is not None:
+                return found
         row_ids, distances = scan_topk(
             rows.metric, queries, rows.values, rows.scale, allowed, limit
         )
         return CandidateTable(row_ids, distances)
 
+    def _first_search(
+        self, queries: Float32Array, limit: int, allowed: Bitset | None
+    ) -> CandidateTable | None:
+        """Verify the rows to be scanned; return what they give when they were scanned as well."""
+        rows = self._rows
+        if allowed is not None and allowed.count() * BLOCK_BYTES < rows.values.nbytes:
+            rows.check_rows(allowed.to_rows())
+            return None
+        found = None
+        if rows.values.nbytes >= FIRST_SCAN_BYTES and len(queries) and limit > 0:
+            found = scan_unverified(rows, queries, limit, allowed)
+        if found is None:
+            rows.check_all()
+        self._is_verified = True
+        return found
+
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         return {}, {}
-
-
-def _check(rows: VectorRows, allowed: Bitset | None) -> None:
-    """Verify the rows that a scan reads."""
-    if rows.guard is None:
-        return
-    if allowed is None or allowed.count() * SCATTERED_ROW_BYTES >= rows.values.nbytes:
-        rows.check_all()
-    else:
-        rows.check_rows(allowed.to_rows())
 
 
 class FlatType:
