@@ -46,7 +46,8 @@ class SequenceClock:
 
 def seq_at(timestamp_s: float) -> int:
     """Return the smallest sequence number of a time, in seconds since 1970."""
-    return int(timestamp_s * 1000) << SEQ_COUNTER_BITS
+    # By way of whole microseconds: a product of floats may fall just short of a millisecond.
+    return round(timestamp_s * 1_000_000) // 1000 << SEQ_COUNTER_BITS
 
 
 def time_of(seq: int) -> float:

@@ -14,8 +14,8 @@ from elanus.errors import (
     StorageError,
     StorageFailedError,
 )
-from elanus.storage.local_directory import LocalDirectory
 from elanus.query.entities import EntityRequest, query_entities
+from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 from support.fault_directory import FaultDirectory

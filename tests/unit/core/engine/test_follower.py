@@ -41,15 +41,15 @@ def test_each_commit_is_seen_by_the_next_read(pair):
     steps = [
         lambda: written.insert(papers(5, first=100)),
         lambda: written.delete([3, 101]),
-        lambda: written.flush(),
+        written.flush,
         lambda: written.upsert(papers(4, first=1, seed=9)),
         lambda: written.delete([7]),
-        lambda: written.flush(),
+        written.flush,
         lambda: written.insert(papers(3, first=200)),
-        lambda: written.compact(),
+        written.compact,
         lambda: written.upsert(papers(2, first=200, seed=7)),
         lambda: written.delete("year < 2000"),
-        lambda: written.compact(),
+        written.compact,
         lambda: written.insert(papers(1, first=300)),
     ]
     for step in steps:
@@ -122,12 +122,12 @@ def test_writes_are_refused(pair):
         lambda: read.upsert(papers(1)),
         lambda: read.delete([1]),
         lambda: read.delete("year < 2000"),
-        lambda: read.flush(),
-        lambda: read.compact(),
+        read.flush,
+        read.compact,
         lambda: read.create_index("dense", "FLAT"),
         lambda: read.set_properties({"a": 1}),
         lambda: read.set_retention(1),
-        lambda: read.drop(),
+        read.drop,
     ):
         with pytest.raises(ReadOnlyError, match="connect without it to write"):
             write()
