@@ -1,8 +1,10 @@
 """How does a write become durable?
 
-Group commit without a timer: every caller queues its write and then takes the writer lock.
-Whoever gets it commits all that is queued as one group, with one append and one sync; the others
-find their write done. While one group syncs, the next one gathers.
+Group commit without a timer: every caller queues its write. The first in the queue leads: it
+takes the writer lock and commits all that is queued as one group, with one append and one sync,
+while the others sleep until their write is done. While one group syncs, the next one gathers; its
+leader is woken when the sync is over. Small writes of a group become one record: what they cost
+besides their bytes is paid once.
 
 Order of a group: check against the committed state, append frames, sync, apply to the memtable,
 publish, acknowledge. A write that fails its check changes nothing and does not stop the others.
@@ -10,6 +12,7 @@ publish, acknowledge. A write that fails its check changes nothing and does not 
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,11 +21,13 @@ from typing import Protocol
 
 from elanus.errors import ElanusError, EntityExistsError, InternalError
 from elanus.filter import BoundFilter
-from elanus.schema.batches import ColumnBatch
+from elanus.schema.batches import ColumnBatch, concat_batches
 from elanus.types import PrimaryKey
 
 MAX_GROUP_ROWS = 65_536
 """Rows after which a group is closed: a bound on the bytes that one sync has to carry."""
+MAX_JOINED_ROWS = 64
+"""Rows of a write that is joined with its neighbours; larger ones are not copied once more."""
 
 
 class WriteKind(Enum):
@@ -33,7 +38,13 @@ class WriteKind(Enum):
     DELETE = "delete"
 
 
-@dataclass(slots=True)
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
+@dataclass(slots=True, eq=False)
 class PendingWrite:
     """One call of a user on its way to the log.
 
@@ -43,6 +54,9 @@ class PendingWrite:
         batch: The entities, one per key; None for a delete.
         matching: Delete what matches these filters when the write is committed.
         count: Entities written or deleted; known when ``done``.
+        leads: The caller commits the group that begins with this write.
+        is_new: None of the keys of an insert is taken.
+        turn: Locked until the write is done or leads.
     """
 
     kind: WriteKind
@@ -52,6 +66,9 @@ class PendingWrite:
     count: int = 0
     done: bool = False
     error: BaseException | None = field(default=None, repr=False)
+    leads: bool = False
+    is_new: bool = False
+    turn: threading.Lock = field(default_factory=_locked, repr=False)
 
 
 class WriteTarget(Protocol):
@@ -78,6 +95,12 @@ class GroupCommit:
         self._lock = lock
         self._queue: list[PendingWrite] = []
         self._queue_lock = threading.Lock()
+        self._has_leader = False
+
+    @property
+    def num_waiting(self) -> int:
+        """Writes that no leader has taken yet."""
+        return len(self._queue)
 
     def submit(self, write: PendingWrite) -> int:
         """Return the number of entities written or deleted, once that is durable.
@@ -86,14 +109,47 @@ class GroupCommit:
             EntityExistsError: An inserted key is taken.
             StorageError: The write is not durable; after a crash it may or may not be there.
         """
-        with self._queue_lock:
-            self._queue.append(write)
-        with self._lock:
-            while not write.done:
-                self._commit_group(self._next_group())
+        try:
+            with self._queue_lock:
+                self._queue.append(write)
+                if not self._has_leader:
+                    self._has_leader = write.leads = True
+            if not write.leads:
+                write.turn.acquire()
+            if write.leads:
+                self._lead(write)
+        except BaseException:
+            # An interrupt: the caller never learns what became of the write, but others go on.
+            self._resign(write)
+            raise
         if write.error is not None:
             raise write.error
         return write.count
+
+    def _lead(self, write: PendingWrite) -> None:
+        """Commit one group, which begins with the write of the caller; then let another lead."""
+        group: list[PendingWrite] = []
+        try:
+            with self._lock:
+                group = self._next_group()
+                self._commit_group(group)
+        finally:
+            self._resign(write)
+            for done in group:
+                done.turn.release()
+
+    def _resign(self, write: PendingWrite) -> None:
+        """Give up leading, if the caller leads, and a write that nobody has begun with."""
+        with self._queue_lock:
+            if write in self._queue:
+                self._queue.remove(write)
+            if not write.leads:
+                return
+            write.leads = False
+            self._has_leader = bool(self._queue)
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].turn.release()
 
     def _next_group(self) -> list[PendingWrite]:
         """Take queued writes that touch different keys, so that each can be checked alone."""
@@ -119,10 +175,11 @@ class GroupCommit:
         return group
 
     def _commit_group(self, group: list[PendingWrite]) -> None:
-        passed = [write for write in group if self._check(write)]
+        passed = group
         try:
+            passed = self._checked(group)
             if passed:
-                self._target.commit(passed)
+                self._target.commit(_joined(passed))
         except BaseException as error:
             # Whatever it was, also an interrupt: nobody may take it for an acknowledgement.
             for write in passed:
@@ -133,6 +190,17 @@ class GroupCommit:
             for write in group:
                 write.done = True
 
+    def _checked(self, group: list[PendingWrite]) -> list[PendingWrite]:
+        """Return the writes that are to be logged; the others fail or have no effect."""
+        inserts = [write for write in group if write.kind is WriteKind.INSERT]
+        if len(inserts) > 1:
+            # Nearly always every key is new, which one look-up for all of them tells.
+            pks = [pk for write in inserts for pk in write.pks]
+            if not self._target.existing(pks):
+                for write in inserts:
+                    write.is_new = True
+        return [write for write in group if self._check(write)]
+
     def _check(self, write: PendingWrite) -> bool:
         """Resolve the write against the committed state; False when it fails or has no effect."""
         try:
@@ -140,7 +208,7 @@ class GroupCommit:
                 write.pks = self._target.matching(write.matching)
             elif write.kind is WriteKind.DELETE:
                 write.pks = self._target.existing(write.pks)
-            elif write.kind is WriteKind.INSERT:
+            elif write.kind is WriteKind.INSERT and not write.is_new:
                 taken = self._target.existing(write.pks)
                 if taken:
                     raise _exists(write.pks, taken[0])
@@ -151,6 +219,25 @@ class GroupCommit:
             raise InternalError(f"{len(write.batch)} entities, but {len(write.pks)} keys")
         write.count = len(write.pks)
         return write.count > 0
+
+
+def _joined(writes: Sequence[PendingWrite]) -> list[PendingWrite]:
+    """Return the writes with small neighbours of the same kind made one; their keys differ."""
+    joined: list[PendingWrite] = []
+    for small, run in itertools.groupby(writes, _is_small):
+        members = list(run)
+        if small is None or len(members) == 1:
+            joined += members
+            continue
+        pks = [pk for write in members for pk in write.pks]
+        batch = concat_batches([write.batch for write in members if write.batch is not None])
+        joined.append(PendingWrite(small, pks, batch))
+    return joined
+
+
+def _is_small(write: PendingWrite) -> WriteKind | None:
+    """Return the kind of a write that can be joined with its neighbours, else None."""
+    return None if write.batch is None or len(write.pks) > MAX_JOINED_ROWS else write.kind
 
 
 def _exists(pks: Sequence[PrimaryKey], pk: PrimaryKey) -> EntityExistsError:

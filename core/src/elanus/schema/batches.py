@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -216,11 +216,23 @@ class ColumnBatch:
 
 def column_bytes(column: Column) -> int:
     """Return the bytes of a column's arrays."""
-    parts = (getattr(column, f.name) for f in fields(column))
-    return sum(
-        part.nbytes if isinstance(part, np.ndarray) else column_bytes(part)
-        for part in parts
-        if part is not None
+    size: int = 0 if column.validity is None else column.validity.nbytes
+    if isinstance(column, FixedColumn | DenseVectorColumn):
+        return size + column.values.nbytes
+    size += column.offsets.nbytes
+    if isinstance(column, StringColumn):
+        return size + column.data.nbytes
+    if isinstance(column, SparseVectorColumn):
+        return size + column.indices.nbytes + column.values.nbytes
+    return size + column_bytes(column.items)
+
+
+def concat_batches(parts: Sequence[ColumnBatch]) -> ColumnBatch:
+    """Join batches with the same columns end to end."""
+    first = parts[0]
+    return ColumnBatch(
+        sum(map(len, parts)),
+        {name: concat_columns([part.columns[name] for part in parts]) for name in first},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
@@ -27,6 +28,8 @@ class Schema:
         dynamic: Entities may carry undeclared fields; they are stored in the JSON column
             ``$meta`` and can be filtered and returned by their name.
         description: Free text.
+        primary: The primary key.
+        stored_fields: Fields that have a column, ``$meta`` last when the schema is dynamic.
 
     Raises:
         SchemaError: No or several primary keys, a name used twice, or a function without a
@@ -36,6 +39,8 @@ class Schema:
     fields: tuple[Field, ...]
     dynamic: bool
     description: str
+    primary: Field = dataclass_field(compare=False, repr=False)
+    stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self, fields: Iterable[Field], *, dynamic: bool = False, description: str = ""
@@ -44,6 +49,10 @@ class Schema:
         object.__setattr__(self, "dynamic", dynamic)
         object.__setattr__(self, "description", description)
         self._check()
+        # Every write asks for these.
+        stored = tuple(f for f in self.fields if f.is_stored)
+        object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
+        object.__setattr__(self, "stored_fields", (*stored, _DYNAMIC) if dynamic else stored)
 
     def _check(self) -> None:
         for field in self.fields:
@@ -76,17 +85,6 @@ class Schema:
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
             )
-
-    @property
-    def primary(self) -> Field:
-        """The primary key."""
-        return next(f for f in self.fields if f.primary)
-
-    @property
-    def stored_fields(self) -> tuple[Field, ...]:
-        """Fields that have a column, ``$meta`` last when the schema is dynamic."""
-        stored = tuple(f for f in self.fields if f.is_stored)
-        return (*stored, _DYNAMIC) if self.dynamic else stored
 
     @property
     def vector_fields(self) -> tuple[Field, ...]:
