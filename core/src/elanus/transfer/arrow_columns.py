@@ -152,9 +152,9 @@ def text_column(field: Field, array: Any) -> StringColumn:
         EntityError: The bytes are not UTF-8.
     """
     validity = _validity(array)
-    if validity is not None:
-        array = array.fill_null("")
     large = array.cast(pa.large_string())
+    if validity is not None:
+        large = large.fill_null("")
     try:
         large.validate(full=True)
     except pa.ArrowInvalid:

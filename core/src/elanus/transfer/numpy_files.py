@@ -2,7 +2,7 @@
 array.
 
 Arrays are read row by row from the file, never whole. Text is an array of ``<U``; sparse vectors,
-arrays and JSON values are JSON text in one. NumPy has no nulls.
+arrays and JSON values are JSON text in one. NumPy has no nulls; JSON has.
 """
 
 from __future__ import annotations
@@ -248,7 +248,8 @@ class _ColumnFile:
         self._dtype: np.dtype[Any] | None = NUMPY_DTYPES.get(field.dtype, fixed)
 
     def append(self, column: Column) -> None:
-        if column.validity is not None and not column.validity.all():
+        is_json = self._dtype is None and self.field.dtype is not DataType.VARCHAR
+        if not is_json and column.validity is not None and not column.validity.all():
             raise InvalidArgumentError(
                 f"{self._location}: field {self.field.name!r} holds nulls, which NumPy files "
                 f"cannot hold; leave it out with output=[...], or export as jsonl, parquet or arrow"
@@ -260,6 +261,7 @@ class _ColumnFile:
         texts = column.to_pylist()
         if not isinstance(column, StringColumn):
             texts = [json.dumps(value, ensure_ascii=False) for value in texts]
+        texts = ["null" if text is None else text for text in texts]
         for text in texts:
             if str(text).endswith("\0"):
                 raise InvalidArgumentError(

@@ -120,7 +120,9 @@ def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:
 
 
 def _sparse(value: Any) -> Any:
-    """Turn the forms of sparse vectors in JSON into one that the schema takes."""
+    """Turn the forms of sparse vectors in JSON and DataFrames into one that the schema takes."""
+    if isinstance(value, np.ndarray) and value.dtype == np.object_:
+        value = value.tolist()
     if isinstance(value, dict) and value.keys() == {"indices", "values"}:
         if len(value["indices"]) == len(value["values"]):
             return list(zip(value["indices"], value["values"], strict=True))
