@@ -66,7 +66,7 @@ def test_a_merged_segment_has_its_graph_when_it_appears(built):
         collection.flush()
         collection.wait_indexed()
         assert built == {"built": [4_000], "adopted": []}
-        collection.delete(list(range(0, 400)))
+        collection.delete(list(range(400)))
         put(collection, 4_000, 5_500)
         collection.flush()
         collection.wait_indexed()
@@ -163,7 +163,7 @@ def test_every_kind_of_column_survives_a_merge(monkeypatch):
             "numbers": list(range(i % 4)),
             "words": [f"w{j}" * j for j in range(i % 3)],
             "dense": [float(i + 1), 0.0, 1.0, -1.0],
-            "sparse": {j: 1.0 + i for j in range(i % 3)},
+            "sparse": dict.fromkeys(range(i % 3), 1.0 + i),
         }
         for i in range(100)
     ]
