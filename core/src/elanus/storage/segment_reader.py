@@ -14,10 +14,10 @@ import threading
 import numpy as np
 
 from elanus.errors import CorruptionError, FieldNotFoundError, InternalError, NotFoundError
-from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn
+from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, StringColumn
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.storage.block_file import BlockFile, Verify
+from elanus.storage.block_file import BlockFile, RowGuard, Verify
 from elanus.storage.columns import INVERSE_NORMS, sections_to_column
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.manifest import SegmentInfo
@@ -31,6 +31,7 @@ from elanus.storage.segment_writer import (
     SEQS_KIND,
     segment_path,
 )
+from elanus.storage.stored_strings import StoredStrings
 from elanus.storage.stored_vectors import StoredVectors
 from elanus.types import DataType, Float32Array, Int64Array
 
@@ -206,15 +207,28 @@ class SegmentReader:
         field = self._schema.field(name)
         if field.dtype is DataType.FLOAT_VECTOR:
             return self._stored_vectors(field, file)
+        if field.dtype in (DataType.VARCHAR, DataType.JSON):
+            return self._stored_strings(field, file)
         sections = {section: file.section(section) for section in file.section_names}
         return sections_to_column(field, self.num_rows, sections, path=file.path)
 
+    def _stored_strings(self, field: Field, file: BlockFile) -> StoredStrings:
+        column, guard = self._unverified(field, file, "data")
+        if not isinstance(column, StringColumn):
+            raise InternalError(f"field {field.name!r} holds no text")
+        return StoredStrings(column.offsets, column.data, column.validity, guard)
+
+    def _unverified(self, field: Field, file: BlockFile, lazy: str) -> tuple[Column, RowGuard]:
+        """Return a column whose section ``lazy`` is not verified, and what verifies it."""
+        values, guard = file.guarded(lazy)
+        sections = {lazy: values}
+        for name in file.section_names:
+            if name not in (lazy, INVERSE_NORMS):
+                sections[name] = file.section(name)
+        return sections_to_column(field, self.num_rows, sections, path=file.path), guard
+
     def _stored_vectors(self, field: Field, file: BlockFile) -> StoredVectors:
-        values, guard = file.guarded("values")
-        sections = {"values": values}
-        if "validity" in file:
-            sections["validity"] = file.section("validity")
-        column = sections_to_column(field, self.num_rows, sections, path=file.path)
+        column, guard = self._unverified(field, file, "values")
         if not isinstance(column, DenseVectorColumn):
             raise InternalError(f"field {field.name!r} holds no dense vectors")
         norms = self._inverse_norms(file) if INVERSE_NORMS in file else None
