@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import elanus
-from elanus.cli import check, inspect
+from elanus.cli import check, inspect, repair
 
-_COMMANDS = (inspect, check)
+_COMMANDS = (inspect, check, repair)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""What of a damaged database can be kept, and how does it open again?"""
