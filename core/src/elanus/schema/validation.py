@@ -106,6 +106,7 @@ def _values_of(name: str, rows: list[Mapping[str, Any]]) -> list[Any]:
 def _from_columns(schema: Schema, columns: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     given: dict[str, Any] = {}
     undeclared: dict[str, Any] = {}
+    declared = {field.name: field for field in schema.fields}
     num_rows: int | None = None
     first_name = ""
     for name, values in columns.items():
@@ -117,12 +118,13 @@ def _from_columns(schema: Schema, columns: Mapping[str, Any]) -> tuple[dict[str,
                 f"columns differ in length: {first_name!r} has {num_rows}, {name!r} has {length}",
                 field=name,
             )
-        if name not in schema:
+        field = declared.get(name)
+        if field is None:
             if not schema.dynamic:
                 _refuse_unknown(schema, name, None)
             undeclared[name] = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        elif not schema.field(name).is_stored:
-            _refuse_derived(schema.field(name))
+        elif not field.is_stored:
+            _refuse_derived(field)
         else:
             given[name] = values
     if undeclared:

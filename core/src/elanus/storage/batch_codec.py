@@ -33,12 +33,16 @@ DTYPES: tuple[np.dtype[np.generic], ...] = tuple(
 """Every dtype that is stored. The position is its code in stored batches, so dtypes are only ever
 added at the end."""
 
+_DTYPE_CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
+_SECTION_CODES = {name: code for code, name in enumerate(SECTION_NAMES)}
+
 
 def encode_batch(batch: ColumnBatch) -> list[Bytes]:
     """Return a batch as buffers to be written end to end.
 
     They share memory with the columns, which must not change before they are written.
     """
+    # Single rows are written often enough for every look-up here to count.
     names = "\0".join(batch.columns).encode("utf-8")
     names += bytes(-len(names) % _ALIGNMENT)
     arrays = [
@@ -50,14 +54,16 @@ def encode_batch(batch: ColumnBatch) -> list[Bytes]:
     table = bytearray()
     buffers: list[Bytes] = []
     for position, section, array in arrays:
-        code = SECTION_NAMES.index(section)
-        table += _BUFFER.pack(position, code, DTYPES.index(array.dtype), offset, array.nbytes)
-        if array.nbytes:
-            buffers.append(array.reshape(-1).view(np.uint8).data)
-        padding = -array.nbytes % _ALIGNMENT
+        size = array.nbytes
+        table += _BUFFER.pack(
+            position, _SECTION_CODES[section], _DTYPE_CODES[array.dtype], offset, size
+        )
+        if size:
+            buffers.append(memoryview(array).cast("B"))
+        padding = -size % _ALIGNMENT
         if padding:
             buffers.append(bytes(padding))
-        offset += array.nbytes + padding
+        offset += size + padding
     head = _HEAD.pack(BATCH_VERSION, len(batch.columns), len(arrays), len(names), batch.num_rows)
     return [head + names + table, *buffers]
 

@@ -25,12 +25,17 @@ class Appended:
 
     Attributes:
         first_row: Row id of the first row that was added; the others follow.
-        replaced: Row ids of this memtable, ascending, that are dead now because a later row has
-            their primary key; some may be of the same batch.
+        older: The row of this memtable that each row replaced, int64, -1 if none; it may be of
+            the same batch.
     """
 
     first_row: int
-    replaced: Int64Array
+    older: Int64Array
+
+    @property
+    def replaced(self) -> Int64Array:
+        """Row ids, ascending, that are dead now because a later row has their primary key."""
+        return np.sort(self.older[self.older >= 0])
 
 
 class Memtable:
@@ -70,7 +75,7 @@ class Memtable:
             batch: Every stored field of the schema.
             seq: Sequence number of the write.
         """
-        if set(batch.columns) != set(self._columns):
+        if batch.columns.keys() != self._columns.keys():
             raise InternalError(
                 f"the batch has columns {', '.join(batch)}, expected {', '.join(self._columns)}"
             )
@@ -80,7 +85,7 @@ class Memtable:
         self._seqs.append(np.full(len(batch), seq, dtype=np.int64))
         older = self._rows_by_pk.put(batch.columns[self._primary], first)
         self._num_rows = first + len(batch)
-        return Appended(first, np.sort(older[older >= 0]))
+        return Appended(first, older)
 
     def view(self, num_rows: int | None = None) -> ColumnBatch:
         """Return the first ``num_rows`` rows (all by default); they never change.
