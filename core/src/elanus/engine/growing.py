@@ -102,8 +102,9 @@ class GrowingSegment:
         # Before the keys point to the new rows: readers of older snapshots follow it back.
         older = self._memtable.find_pks(batch.columns[self.fields.schema.primary.name])
         first = self.num_rows
-        for place in np.flatnonzero(older >= 0).tolist():
-            self._replaced[first + place] = int(older[place])
+        if older.max(initial=-1) >= 0:
+            for place in np.flatnonzero(older >= 0).tolist():
+                self._replaced[first + place] = int(older[place])
         for name, text in self._text.items():
             text.append(_strings(batch.columns[self.fields.text_of[name]]))
         for name, sparse in self._sparse.items():

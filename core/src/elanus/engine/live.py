@@ -53,10 +53,13 @@ class LiveRows:
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         """Return those of the keys that are visible, in the given order."""
         keys = Keys.of(self.schema.primary, pks)
-        found = np.zeros(len(pks), dtype=np.bool_)
+        found: set[int] = set()
         for segment in self.segments:
-            found |= segment.find(keys) >= 0
-        return [pks[i] for i in np.flatnonzero(found).tolist()]
+            rows = segment.find(keys)
+            # Inserted keys are new nearly always, so nothing more is looked at.
+            if rows.max(initial=-1) >= 0:
+                found.update(np.flatnonzero(rows >= 0).tolist())
+        return [pks[i] for i in sorted(found)]
 
     def kill(self, pks: Sequence[PrimaryKey]) -> None:
         """Hide the entities with these keys."""
