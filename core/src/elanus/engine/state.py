@@ -8,13 +8,13 @@ installing what flush, compaction, index building and imports have made. Every c
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from elanus.engine.commit_log import CommitLog, is_disk_full
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import History, changeable_files, files_of, horizon
@@ -39,11 +39,13 @@ from elanus.storage.manifest import (
     next_version,
 )
 from elanus.storage.publication import Publication, PublicationWriter
-from elanus.storage.wal import Frame, WalWriter, discard_wal, wal_path
+from elanus.storage.wal import Frame, WalWriter
 from elanus.types import Int64Array, PrimaryKey
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
+KEY_BYTES = 64
+"""About what a deleted key takes in the log."""
 WASTEFUL_LOG_BYTES = 1 << 20
 """Log size from which it matters that most of a log is dead."""
 
@@ -74,9 +76,7 @@ class CollectionState:
         self.on_frozen: Callable[[], None] = lambda: None
         self.closed = False
         self._live = live
-        self._wal = wal
-        self._acked_end = wal.size
-        self._failure: StorageError | None = None
+        self._log = CommitLog(context, path, wal, live.memtables[-1].wal_number)
         self._publication = PublicationWriter(context.directory, path)
         self._history = History(context.directory, path, manifest, older)
         self._pinned = frozenset(pinned)
@@ -105,10 +105,8 @@ class CollectionState:
                 return
             self.closed = True
             try:
-                if self.can_write and self._wal.synced_end < self._wal.size:
-                    self._wal.sync()
+                self._log.close()
             finally:
-                self._wal.close()
                 self._publication.close()
         self._history.sweep()
 
@@ -117,7 +115,7 @@ class CollectionState:
         with self.lock:
             self._tell(self.snapshot.seq, is_dropped=True)
             self.closed = True
-            self._wal.close()
+            self._log.abandon()
             self._publication.close()
             self._live = LiveRows(self.schema, (), [GrowingSegment(self.fields, 0)])
             self.snapshot = Snapshot(self.snapshot.seq, ())
@@ -126,7 +124,7 @@ class CollectionState:
     @property
     def can_write(self) -> bool:
         """False once a write or a commit has failed."""
-        return self._failure is None and not self._wal.is_poisoned
+        return self._log.can_write
 
     # --- looking ----------------------------------------------------------------------------
 
@@ -151,7 +149,7 @@ class CollectionState:
 
     def has_wasteful_memtable(self) -> bool:
         """Whether most of the log is rows that are dead, or deletes."""
-        growing, log_bytes = self._growing, self._wal.size
+        growing, log_bytes = self._growing, self._log.size
         if log_bytes < WASTEFUL_LOG_BYTES:
             return False
         alive_share = 1 - growing.num_deleted / max(growing.num_rows, 1)
@@ -169,6 +167,10 @@ class CollectionState:
     def unflushed_rows(self) -> int:
         """Return how many rows the growing memtable holds."""
         return self._growing.num_rows
+
+    def unflushed_bytes(self) -> int:
+        """Return the bytes of all memtables."""
+        return sum(memtable.size_bytes for memtable in self._live.memtables)
 
     @property
     def _growing(self) -> GrowingSegment:
@@ -191,7 +193,10 @@ class CollectionState:
             StorageFailedError: Not durable. The collection goes on with a new log, or takes no
                 more writes when that cannot be made either.
         """
-        self._check_usable()
+        self._log.check_usable()
+        if any(write.batch is None for write in writes):
+            # Deleting is how a full disk gets empty again.
+            self.context.reserve.make_room(sum(KEY_BYTES * len(write.pks) for write in writes))
         numbered = [(write, self.context.clock.tick()) for write in writes]
         self._append([self._frame(write, seq) for write, seq in numbered])
         for write, seq in numbered:
@@ -213,47 +218,27 @@ class CollectionState:
     def _append(self, frames: Sequence[Frame]) -> None:
         """Write frames to the log and sync it, as the durability asks."""
         try:
-            self._log_frames(frames)
+            self._log.append(frames)
         except StorageFailedError as error:
-            # Nothing is ever tried again on this log. Its successor says how much of it counts.
-            if not self._rotate(error) or not _is_disk_full(error):
+            if not self._leave_log(error) or not is_disk_full(error):
                 raise
-            self.context.reserve.release()
+            # The ballast has made room, and nothing of the first attempt counts.
             try:
-                self._log_frames(frames)
+                self._log.append(frames)
             except StorageFailedError as again:
-                self._rotate(again)
+                self._leave_log(again)
                 raise
-
-    def _log_frames(self, frames: Sequence[Frame]) -> None:
-        self._wal.append(frames)
-        if self.context.durability.syncs_commits:
-            self._wal.sync()
-        self._acked_end = self._wal.size
 
     def sync(self) -> None:
         """Make everything acknowledged so far survive a power loss."""
         with self.lock:
-            if self.closed or not self.can_write or self._wal.synced_end == self._wal.size:
-                return
-            try:
-                self._wal.sync()
-            except StorageFailedError as error:
-                self._failure = error  # acknowledged writes may be lost: only reopening tells
-                raise
-            self._tell(self.snapshot.seq)
+            if not self.closed and self._log.sync():
+                self._tell(self.snapshot.seq)
 
     def _note_auto_ids(self, batch: ColumnBatch) -> None:
         if self.schema.primary.auto_id:
             keys = batch.columns[self.schema.primary.name].to_pylist()
             self.auto_ids.advance(max((int(k) for k in keys if str(k).isdigit()), default=0))  # type: ignore[call-overload]
-
-    def _check_usable(self) -> None:
-        """Raise once a commit has failed: what reached the disk is unknown until reopening."""
-        if self._failure is not None:
-            raise StorageFailedError(
-                f"an earlier commit failed ({self._failure}); close the database and open it again"
-            ) from self._failure
 
     def _publish(self, seq: int) -> None:
         self.snapshot = self._live.snapshot(seq)
@@ -264,10 +249,10 @@ class CollectionState:
         self._publication.publish(
             Publication(
                 manifest_version=self.manifest.version,
-                wal_number=self._growing.wal_number,
-                wal_salt=self._wal.salt,
-                acked_end=self._acked_end,
-                synced_end=self._wal.synced_end,
+                wal_number=self._log.number,
+                wal_salt=self._log.salt,
+                acked_end=self._log.acked_end,
+                synced_end=self._log.synced_end,
                 last_seq=seq,
                 is_dropped=is_dropped,
             )
@@ -286,13 +271,11 @@ class CollectionState:
             StorageError: There is no new log; writing goes on in the old one.
         """
         with self.lock:
-            self._check_usable()
+            self._log.check_usable()
             if not self._growing.has_writes:
                 return
-            # A later log says that this one is whole, so it has to be.
-            if self._wal.synced_end < self._wal.size:
-                self.sync()
-            self._start_log(self._wal.size)
+            self._log.start_next()
+            self._start_memtable()
         self.on_frozen()
 
     def _try_to_freeze(self) -> None:
@@ -300,45 +283,19 @@ class CollectionState:
         try:
             self.freeze()
         except StorageError as error:
-            _log.warning("%s: the memtable goes on growing: %s", self.path, error)
+            _logger.warning("%s: the memtable goes on growing: %s", self.path, error)
 
-    def _rotate(self, failure: StorageError) -> bool:
-        """Leave a log that failed; return whether writing can go on."""
-        end = self._acked_end
-        if self._wal.synced_end < end:
-            # Acknowledged with a weaker durability: only reopening tells what there is.
-            self._failure = failure
+    def _leave_log(self, failure: StorageError) -> bool:
+        """Go on in a new log after a failed one; return whether that is possible."""
+        if not self._log.leave(failure):
             return False
-        try:
-            if _is_disk_full(failure):
-                self.context.reserve.release()
-            self._start_log(end)
-        except StorageError as error:
-            _log.error("%s: no new log after a failed one: %s", self.path, error)
-            self._failure = self._failure or failure
-        return self._failure is None
+        self._start_memtable()
+        self.on_frozen()
+        return True
 
-    def _start_log(self, previous_end: int) -> None:
-        """Start the next log and memtable."""
-        number = self._growing.wal_number + 1
-        path = wal_path(self.path, number)
-        try:
-            fresh = WalWriter.create(
-                self.directory,
-                path,
-                db_uuid=self.context.db_uuid,
-                number=number,
-                previous_end=previous_end,
-            )
-        except StorageError as error:
-            # If its header did reach the disk it would cut off what is appended from now on.
-            if not discard_wal(self.directory, path):
-                self._failure = error
-            raise
-        self._wal.close()
-        self._wal = fresh
-        self._acked_end = fresh.size
-        growing = self._growing.successor(number)
+    def _start_memtable(self) -> None:
+        """Let the rows of the new log go to a memtable of their own."""
+        growing = self._growing.successor(self._log.number)
         if self._growing.has_writes:
             self._live.memtables.append(growing)
         else:
@@ -435,7 +392,8 @@ class CollectionState:
             StorageFailedError: What reached the disk is unknown; the collection takes no writes.
             StorageError: Nothing was committed; everything goes on as before.
         """
-        self._check_usable()
+        self._log.check_usable()
+        self.context.reserve.make_room(sum(s.num_rows for s in segments) // 8)
         # Tombstones are never ahead of the log: the row that replaced another would be lost.
         self.sync()
         version = self.manifest.version + 1
@@ -455,7 +413,7 @@ class CollectionState:
             )
             commit(self.directory, self.path, manifest)
         except StorageFailedError as error:
-            self._failure = error
+            self._log.fail(error)
             raise
         self.manifest = manifest
         for segment, info in zip(segments, infos, strict=True):
@@ -488,12 +446,3 @@ class CollectionState:
     def _advance_history(self) -> None:
         oldest = horizon(self.settings.retention_s, self.snapshot.seq)
         self._history.advance(self.manifest, horizon=oldest, pinned=self._pinned)
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error goes back to a full disk."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__
-    return False
