@@ -28,7 +28,7 @@ from elanus.engine.recovery import create_state, open_state
 from elanus.engine.state import CollectionState
 from elanus.engine.upkeep import Upkeep
 from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import StorageError
+from elanus.errors import DiskFullError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
@@ -155,7 +155,16 @@ class CollectionEngine(CollectionReader):
 
     def _make_room(self, batch: ColumnBatch) -> None:
         """Refuse a write that the disk or the memory has no room for, before anything happens."""
-        self._context.reserve.check_room(batch.size_bytes)
+        unflushed = self._state.unflushed_bytes()
+        try:
+            self._context.reserve.check_room(batch.size_bytes, unflushed=unflushed)
+        except DiskFullError as error:
+            if not unflushed or (error.free or 0) <= unflushed:
+                raise
+            # A flush makes the log superfluous, which takes as much as the rows themselves.
+            self._state.freeze()
+            self._upkeep.flush()
+            self._context.reserve.check_room(batch.size_bytes)
         if self._state.num_frozen() > MAX_FROZEN:
             self._upkeep.flush()
 

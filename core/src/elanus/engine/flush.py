@@ -50,9 +50,11 @@ class MemtableFlush:
         while (frozen := self._state.oldest_frozen()) is not None:
             rows = frozen.alive_rows()
             made: SealedSegment | None = None
+            self._state.context.reserve.make_room(frozen.size_bytes)
             if len(rows):
                 made = write_sealed(self._state, frozen.content(rows))
             with self._state.lock:
                 if made is not None:
                     made.kill_where_dead(rows, frozen.alive_mask())
                 self._state.install_flushed(frozen, made)
+            self._state.context.reserve.restore()

@@ -61,10 +61,15 @@ class SpaceReserve:
         """Size of the ballast; 0 when there is none."""
         return self._ballast
 
-    def check_room(self, num_bytes: int) -> None:
+    def check_room(self, num_bytes: int, *, unflushed: int = 0) -> None:
         """Refuse to add ``num_bytes`` when that would go below the floor.
 
         Asks the file system at most once per millisecond or megabyte, whichever comes first.
+
+        Args:
+            num_bytes: What is going to be written.
+            unflushed: Bytes in memory that have to fit as well, because only their flush makes
+                their log superfluous.
 
         Raises:
             DiskFullError: There is too little room; nothing was changed.
@@ -81,11 +86,13 @@ class SpaceReserve:
                 self._believe(RECHECK_BYTES)
                 return
             floor = floor_of(room)
-            if room.free < num_bytes + floor:
+            # The new bytes are flushed as well.
+            needed = 2 * num_bytes + unflushed
+            if room.free < needed + floor:
                 self._budget = 0
-                raise self._full(room, num_bytes, floor)
+                raise self._full(room, needed, floor)
             # Close to the floor every write is checked.
-            self._believe(min(RECHECK_BYTES, room.free - floor - num_bytes))
+            self._believe(min(RECHECK_BYTES, (room.free - floor - needed) // 2))
             self._keep_ballast(room)
 
     def make_room(self, num_bytes: int) -> None:
