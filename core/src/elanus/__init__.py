@@ -1,6 +1,7 @@
 """elanus: a vector database for retrieval-augmented generation, in your process."""
 
 from elanus.api.arguments import Leg
+from elanus.api.backup import BackupResult, RestoreResult, restore
 from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
 from elanus.api.transfer import ExportResult, ImportResult
@@ -29,6 +30,9 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "connect",
+    "restore",
+    "BackupResult",
+    "RestoreResult",
     "Database",
     "Collection",
     "CollectionDescription",

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from elanus.api.backup import BackupResult, back_up_to
 from elanus.api.collection import Collection
 from elanus.documents import Documents
 from elanus.engine.context import Durability
@@ -132,6 +133,23 @@ class Database:
             NotFoundError: No such snapshot.
         """
         self._writable().drop_snapshot(name)
+
+    def backup(self, path: str | os.PathLike[str], *, keep: int | None = None) -> BackupResult:
+        """Copy the database as of now into a folder, while writing goes on.
+
+        Every write that was acknowledged before the call is in the backup. Files that an earlier
+        backup in the same folder has are not copied again. Also saves a ``:memory:`` database.
+
+        Args:
+            path: The folder of the backups of this database; created when missing.
+            keep: Delete all but this many of the newest backups there; None keeps all.
+
+        Raises:
+            CorruptionError: A file of the database is damaged; no backup was made.
+            InvalidArgumentError: The folder is inside the database, or holds something else.
+            StorageError: The medium failed; earlier backups are as they were.
+        """
+        return back_up_to(self._engine().directory, path, keep=keep)
 
     @property
     def read_only(self) -> bool:

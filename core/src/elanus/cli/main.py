@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import elanus
-from elanus.cli import check, inspect, repair
+from elanus.cli import backup, check, inspect, repair, restore
 
-_COMMANDS = (inspect, check, repair)
+_COMMANDS = (inspect, check, backup, restore, repair)
 
 
 def build_parser() -> argparse.ArgumentParser:

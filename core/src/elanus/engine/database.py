@@ -134,6 +134,11 @@ class DatabaseEngine:
         """Where the database is, for messages."""
         return self._directory.location
 
+    @property
+    def directory(self) -> Directory:
+        """Where the files are."""
+        return self._directory
+
     def names(self) -> list[str]:
         """Return the names of the collections, sorted."""
         with self._lock:

@@ -107,15 +107,17 @@ def open_state(
     path = collection_path(collection)
     manifest = load_newest(context.directory, path)
     check_owner(context, path, manifest)
+    published = read_publication(context.directory, path)
+    _check_newest(path, manifest, published)
     fields = FieldViews.of(schema_from_json(manifest.schema))
     pins = frozenset(pinned)
     older = _kept_manifests(context.directory, path, manifest, pins)
-    delete_unreferenced(context.directory, path, [*older, manifest])
     sealed = [
         SealedSegment.open(context.directory, path, fields, info) for info in manifest.segments
     ]
-    published = read_publication(context.directory, path)
     logs = read_logs(context, path, manifest, publication=published, discard_torn=True)
+    # Only now that all is there: a repair of what is not may need what nobody names.
+    delete_unreferenced(context.directory, path, [*older, manifest])
     context.clock.advance(manifest.next_seq - 1)
     wal = WalWriter.resume(context.directory, logs[-1].contents)
     live = replay_logs(fields, sealed, logs)
@@ -123,6 +125,20 @@ def open_state(
     return CollectionState(
         context, path, manifest, fields, live=live, wal=wal, older=older, pinned=pins
     )
+
+
+def _check_newest(path: str, manifest: Manifest, published: Publication | None) -> None:
+    """Refuse to take an older state for the current one when the newest manifest is gone.
+
+    A manifest is durable before it is published.
+    """
+    if published is not None and published.manifest_version > manifest.version:
+        file = join_path(path, "manifest", f"{published.manifest_version:020d}.man")
+        raise CorruptionError(
+            f"{file}: the file is missing. Restore a backup, or see what can be kept with "
+            f"'elanus repair --salvage --dry-run'",
+            path=file,
+        )
 
 
 def check_owner(context: EngineContext, path: str, manifest: Manifest) -> None:

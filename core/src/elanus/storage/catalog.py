@@ -15,6 +15,7 @@ from elanus.errors import AlreadyExistsError, CorruptionError, StorageError
 from elanus.storage.directory import Directory
 from elanus.storage.json_file import decode_json_file, encode_json_file
 from elanus.storage.versions import VersionFolder
+from elanus.storage.wal import HEADER_BYTES
 
 DATABASE_FORMAT_VERSION = 1
 """The version of the layout of folders. A larger one is refused by name."""
@@ -131,6 +132,12 @@ def load_catalog(directory: Directory, db_uuid: uuid.UUID) -> Catalog:
     """
     folder = _folder(directory)
     if not folder.numbers():
+        if is_catalog_missing(directory):
+            raise CorruptionError(
+                f"{CATALOG_FOLDER}: there is none although collections hold entities. Restore a "
+                f"backup, or make one of what is there with 'elanus repair --salvage'",
+                path=CATALOG_FOLDER,
+            )
         return Catalog(0, db_uuid)
     catalog = _catalog_from_json(folder.load_newest())
     if catalog.db_uuid != db_uuid:
@@ -155,6 +162,23 @@ def load_catalog_version(directory: Directory, version: int) -> Catalog:
 def list_catalogs(directory: Directory) -> list[int]:
     """Return the versions of the catalog that are there, ascending."""
     return _folder(directory).numbers()
+
+
+def is_catalog_missing(directory: Directory) -> bool:
+    """Return whether there is no catalog although a collection was written to.
+
+    A crash before the first catalog leaves at most an empty collection.
+    """
+    if _folder(directory).numbers():
+        return False
+    for name in directory.list_names(COLLECTIONS_FOLDER):
+        path = f"{COLLECTIONS_FOLDER}/{name}"
+        if directory.list_names(f"{path}/seg"):
+            return True
+        logs = directory.list_names(f"{path}/wal")
+        if len(logs) > 1 or any(directory.size(f"{path}/wal/{n}") > HEADER_BYTES for n in logs):
+            return True
+    return False
 
 
 def catalog_version(directory: Directory) -> int:

@@ -19,6 +19,7 @@ from elanus.storage.catalog import (
     FORMAT_FILE,
     Catalog,
     collection_path,
+    is_catalog_missing,
     list_catalogs,
     load_catalog_version,
     read_format,
@@ -128,6 +129,17 @@ def read_known(directory: Directory, findings: list[Finding]) -> Catalog:
         if best is None:
             best = found
     if best is None:
+        if not versions and is_catalog_missing(directory):
+            findings.append(
+                Finding(
+                    "",
+                    CATALOG_FOLDER,
+                    f"{CATALOG_FOLDER}: there is none although collections hold entities",
+                    "the list of collections is gone",
+                    SALVAGE,
+                    Severity.DAMAGE,
+                )
+            )
         return Catalog(0, db_uuid or uuid.UUID(int=0), _folders(directory))
     if db_uuid is not None and best.db_uuid != db_uuid:
         findings.append(
@@ -243,6 +255,9 @@ def _verify_once(directory: Directory, catalog: Catalog, name: str, path: str) -
     current = manifests.pop(versions[-1], None)
     if current is None:
         return Verified(name, len(versions), findings=tuple(findings))
+    published = read_publication(directory, path)
+    if published is not None and published.manifest_version > current.version:
+        findings.append(_missing_manifest(name, path, published.manifest_version))
     if current.db_uuid != catalog.db_uuid:
         findings.append(
             Finding(
@@ -263,11 +278,23 @@ def _verify_once(directory: Directory, catalog: Catalog, name: str, path: str) -
         path,
         db_uuid=current.db_uuid,
         wal_start=current.wal_start,
-        published=read_publication(directory, path),
+        published=published,
     )
     findings += log_findings(name, schema, logs)
     findings += _unneeded(directory, path, name, current, list(manifests.values()))
     return _summary(name, len(versions), current, logs, findings)
+
+
+def _missing_manifest(name: str, path: str, version: int) -> Finding:
+    file = join_path(path, MANIFEST_FOLDER, f"{version:020d}.man")
+    return Finding(
+        name,
+        file,
+        f"{file}: the file is missing although the writer had published it",
+        "what the collection consists of now cannot be read; an older state is taken for it",
+        SALVAGE,
+        Severity.DAMAGE,
+    )
 
 
 def _summary(

@@ -147,8 +147,8 @@ class VersionFolder:
     def _unusable(self, number: int, what: str) -> CorruptionError:
         older = [n for n in self.numbers() if n < number]
         advice = (
-            f"Version {older[-1]} can be opened with read_only=True, or made current, losing what "
-            f"came after it, with 'elanus repair'"
+            f"Restore a backup, or see what can be kept, starting from version {older[-1]}, with "
+            f"'elanus repair --salvage --dry-run'"
             if older
             else "No older version is there: restore a backup"
         )

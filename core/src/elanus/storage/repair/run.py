@@ -35,7 +35,12 @@ from elanus.storage.publication import PUBLICATION_FILE
 from elanus.storage.repair.logs import repair_logs
 from elanus.storage.repair.report import Action, RepairReport
 from elanus.storage.repair.segments import SegmentRepair
-from elanus.storage.repair.states import collections_there, newest_readable, rebuild_manifest
+from elanus.storage.repair.states import (
+    collections_there,
+    missing_version,
+    newest_readable,
+    rebuild_manifest,
+)
 from elanus.storage.repair.workshop import Workshop
 from elanus.storage.segment_writer import segment_path
 from elanus.storage.verification import read_known
@@ -91,25 +96,26 @@ def _repair_catalog(workshop: Workshop) -> Catalog | None:
         elif finding.cure == RESTORE:
             workshop.refuse([finding])
             return None
-    newest_is_damaged = bool(versions) and known.version != versions[-1]
-    if not newest_is_damaged:
-        return known
     damaged = [f for f in findings if f.severity is Severity.DAMAGE]
+    if not damaged:
+        return known
     if not workshop.salvage:
         loss = _describe_catalog_loss(directory, known)
         workshop.refuse(replace(f, meaning=f"{f.meaning}; {loss}") for f in damaged)
         return known
     collections = collections_there(directory, COLLECTIONS_FOLDER, known.collections)
-    rebuilt = Catalog(versions[-1] + 1, db_uuid, collections, known.snapshots)
-    for finding in damaged:
-        workshop.keep(finding.path)
+    version = versions[-1] + 1 if versions else 1
+    rebuilt = Catalog(version, db_uuid, collections, known.snapshots)
+    files = [f.path for f in damaged if f.path != CATALOG_FOLDER]
+    for file in files:
+        workshop.keep(file)
     if not workshop.dry_run:
         commit_catalog(directory, rebuilt)
-    for finding in damaged:
-        workshop.set_aside(finding.path)
-        done = f"catalog {rebuilt.version} made of what is there: {_listed(collections)}"
-        lost = "names that collections were given since, and snapshots that were named since"
-        workshop.did(Action("", finding.path, done, lost))
+    for file in files:
+        workshop.set_aside(file)
+    done = f"catalog {rebuilt.version} made of what is there: {_listed(collections)}"
+    lost = "names that collections were given since, and snapshots that were named since"
+    workshop.did(Action("", damaged[0].path, done, lost))
     return rebuilt
 
 
@@ -149,18 +155,19 @@ def _repair_collection(
         workshop.refuse([_foreign(name, path, base, catalog)])
         return
     current = base
-    if base.version != versions[-1]:
-        taken = _take_older(workshop, name, path, base)
+    newest = max(versions[-1], missing_version(directory, path, base))
+    if base.version != newest:
+        taken = _take_older(workshop, name, path, base, newest)
         if taken is None:
             return
         current = taken
     _pin_snapshots(workshop, catalog, path, current)
     schema = schema_from_json(current.schema)
-    version = versions[-1] + 1
+    version = newest + 1
     repaired = SegmentRepair(workshop, name, path, schema, version).run(current.segments)
     repair_logs(workshop, name, path, current, schema)
     changed = replace(current, segments=repaired.segments)
-    if (changed != base or base.version != versions[-1]) and not workshop.dry_run:
+    if (changed != base or base.version != newest) and not workshop.dry_run:
         # Readers must not look for the state that it speaks of.
         directory.delete(join_path(path, PUBLICATION_FILE))
         commit(directory, path, replace(changed, version=version))
@@ -193,17 +200,20 @@ def _foreign(name: str, path: str, manifest: Manifest, catalog: Catalog) -> Find
     )
 
 
-def _take_older(workshop: Workshop, name: str, path: str, base: Manifest) -> Manifest | None:
+def _take_older(
+    workshop: Workshop, name: str, path: str, base: Manifest, damaged_version: int
+) -> Manifest | None:
     """Return the manifest in the place of a damaged one; None when that is refused."""
     rebuilt = rebuild_manifest(workshop.directory, path, base)
-    file = join_path(path, MANIFEST_FOLDER, f"{rebuilt.damaged_version:020d}.man")
+    file = join_path(path, MANIFEST_FOLDER, f"{damaged_version:020d}.man")
+    what = "damaged" if workshop.directory.exists(file) else "the file is missing"
     if not workshop.salvage:
         workshop.refuse(
             [
                 Finding(
                     name,
                     file,
-                    f"{file}: damaged: what the collection consists of now cannot be read",
+                    f"{file}: {what}: what the collection consists of now cannot be read",
                     f"salvaging would do this: {rebuilt.describe()}. It would lose: "
                     f"{rebuilt.describe_loss()}",
                     "elanus repair --salvage, or restore a backup",
@@ -216,7 +226,7 @@ def _take_older(workshop: Workshop, name: str, path: str, base: Manifest) -> Man
         Action(
             name,
             file,
-            f"manifest {rebuilt.damaged_version + 1} made of what is there: {rebuilt.describe()}",
+            f"manifest {damaged_version + 1} made of what is there: {rebuilt.describe()}",
             rebuilt.describe_loss(),
         )
     )

@@ -31,6 +31,7 @@ from elanus.storage.manifest import (
     list_versions,
     load_version,
 )
+from elanus.storage.publication import read_publication
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import (
     COLUMN_KIND,
@@ -52,7 +53,6 @@ class RebuiltManifest:
 
     Attributes:
         manifest: With the version of the older one.
-        damaged_version: The version that cannot be read.
         added: Segments that came after the older manifest.
         merged: Segments of the older manifest whose rows are in those.
         missing: Segments of the older manifest that are gone.
@@ -60,7 +60,6 @@ class RebuiltManifest:
     """
 
     manifest: Manifest
-    damaged_version: int
     added: tuple[SegmentInfo, ...]
     merged: tuple[SegmentInfo, ...]
     missing: tuple[SegmentInfo, ...]
@@ -99,6 +98,22 @@ def newest_readable(directory: Directory, path: str) -> Manifest | None:
     return None
 
 
+def missing_version(directory: Directory, path: str, newest: Manifest) -> int:
+    """Return the version of a manifest that was newer than the newest and is gone; 0 for none.
+
+    The writer had published it, or the log that the newest one starts from is gone while segments
+    are there that it does not name.
+    """
+    published = read_publication(directory, path)
+    if published is not None and published.manifest_version > newest.version:
+        return published.manifest_version
+    numbers = list_wals(directory, path)
+    named = {str(s.uuid) for s in newest.segments}
+    names = directory.list_names(join_path(path, SEGMENTS_FOLDER))
+    has_others = any(_SEGMENT_NAME.match(n) and n not in named for n in names)
+    return newest.version + 1 if has_others and newest.wal_start not in numbers else 0
+
+
 def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> RebuiltManifest:
     """Return the manifest that follows from an older one and the files that are there.
 
@@ -131,7 +146,6 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
     )
     return RebuiltManifest(
         manifest=manifest,
-        damaged_version=list_versions(directory, path)[-1],
         added=tuple(added),
         merged=merged,
         missing=missing,
