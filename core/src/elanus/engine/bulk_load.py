@@ -31,7 +31,13 @@ from elanus.engine.state import CollectionState
 from elanus.errors import ClosedError, CorruptionError, InternalError, StateError
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
 from elanus.storage.directory import Directory, join_path
-from elanus.storage.load_record import LoadRecord, delete_load, list_loads, save_load
+from elanus.storage.load_record import (
+    LoadRecord,
+    delete_load,
+    delete_other_loads,
+    list_loads,
+    save_load,
+)
 from elanus.types import BoolArray, Int64Array, PrimaryKey
 
 SEGMENT_ROWS = 131_072
@@ -159,6 +165,8 @@ class BulkLoad:
             is_same = self._request.resume and identity is not None and record.request == identity
             if not is_same or self._record is not None or not self._adopt(record):
                 _drop(self._state.directory, self._state.path, record)
+        kept = None if self._record is None else self._record.job
+        delete_other_loads(self._state.directory, self._state.path, kept)
         if self._record is None and identity is not None:
             self._record = LoadRecord(uuid.uuid4(), dict(identity))
 

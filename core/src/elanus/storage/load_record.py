@@ -107,6 +107,13 @@ def delete_load(directory: Directory, path: str, job: uuid.UUID) -> None:
     directory.delete_dir(_path(path, job))
 
 
+def delete_other_loads(directory: Directory, path: str, kept: uuid.UUID | None) -> None:
+    """Forget all imports but one, those included that left no readable record."""
+    for name in directory.list_names(join_path(path, IMPORTS_FOLDER)):
+        if name != str(kept):
+            directory.delete_dir(join_path(path, IMPORTS_FOLDER, name))
+
+
 def _parse(job: uuid.UUID, stored: Mapping[str, Any]) -> LoadRecord:
     return LoadRecord(
         job=job,
