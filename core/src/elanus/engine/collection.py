@@ -15,6 +15,7 @@ Readers take none of them: they read ``CollectionState.snapshot``, which is repl
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from typing import Any
 from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
 from elanus.engine.context import EngineContext
 from elanus.engine.ingest import Ingest
+from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
 from elanus.engine.state import CollectionState
@@ -165,7 +167,8 @@ class CollectionEngine(CollectionReader):
             self._state.freeze()
             self._upkeep.flush()
             self._context.reserve.check_room(batch.size_bytes)
-        if self._state.num_frozen() > MAX_FROZEN:
+        is_over = self._context.memory.is_over(self._state.unflushed_bytes(), MEMTABLES_PART)
+        if self._state.num_frozen() > MAX_FROZEN or (is_over and self._state.num_frozen()):
             self._upkeep.flush()
 
     def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
@@ -204,7 +207,8 @@ class CollectionEngine(CollectionReader):
     def wait_idle(self) -> None:
         """Return when background work is done; raise what it failed with."""
         super().wait_idle()
-        self._context.maintenance.wait_idle()
+        if os.getpid() == self._context.owner_pid:
+            self._context.maintenance.wait_idle()
 
     def _background_error(self) -> str | None:
         failure = self._context.maintenance.failure

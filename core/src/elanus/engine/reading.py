@@ -268,6 +268,9 @@ class CollectionReader:
     def wait_idle(self) -> None:
         """Return when every index is loaded; a reader has no other background work."""
         self._check_open()
+        if os.getpid() != self._context.owner_pid:
+            self._in_child().wait_idle()
+            return
         for indexes in self._indexes():
             indexes.wait_loaded()
 
