@@ -10,6 +10,7 @@ from enum import Enum
 
 from elanus.errors import NotFoundError
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
+from elanus.storage.load_record import IMPORTS_FOLDER, list_loads
 from elanus.storage.manifest import MANIFEST_FOLDER, Manifest, SegmentInfo
 from elanus.storage.publication import PUBLICATION_FILE
 from elanus.storage.segment_writer import segment_path
@@ -22,12 +23,13 @@ class Need(Enum):
     """Why a file is there.
 
     ``CURRENT``: the current state consists of it. ``OLDER``: a manifest before the current one
-    names it, as retention and named snapshots want. ``UNFINISHED``: its writing never finished, or
-    is going on. ``ORPHAN``: no manifest names it.
+    names it, as retention and named snapshots want. ``IMPORT``: an import goes on with it.
+    ``UNFINISHED``: its writing never finished, or is going on. ``ORPHAN``: no manifest names it.
     """
 
     CURRENT = "current"
     OLDER = "older"
+    IMPORT = "import"
     UNFINISHED = "unfinished"
     ORPHAN = "orphan"
 
@@ -60,6 +62,7 @@ def take_census(
     """
     named = _named(path, [current])
     older_named = _named(path, older)
+    imported = _imported(directory, path)
     oldest_log = min([current.wal_start, *(m.wal_start for m in older)])
     found: list[StoredFile] = []
     for file in walk_files(directory, path):
@@ -69,6 +72,8 @@ def take_census(
             need = Need.CURRENT
         elif file in older_named:
             need = Need.OLDER
+        elif file in imported or file.startswith(join_path(path, IMPORTS_FOLDER) + "/"):
+            need = Need.IMPORT
         else:
             need = _need_of_numbered(file, path, current, oldest_log)
         with contextlib.suppress(NotFoundError):
@@ -103,6 +108,11 @@ def _need_of_numbered(file: str, path: str, current: Manifest, oldest_log: int) 
             return Need.CURRENT
         return Need.OLDER if number >= oldest_log else Need.ORPHAN
     return Need.ORPHAN
+
+
+def _imported(directory: Directory, path: str) -> frozenset[str]:
+    loads = list_loads(directory, path)
+    return frozenset(f for load in loads for s in load.segments for f in files_of(path, s))
 
 
 def _named(path: str, manifests: Sequence[Manifest]) -> frozenset[str]:

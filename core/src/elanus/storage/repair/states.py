@@ -23,6 +23,7 @@ from elanus.storage.block_file import BlockFile
 from elanus.storage.block_format import read_layout
 from elanus.storage.deletes import DELETES_FOLDER, DELETES_KIND
 from elanus.storage.directory import Directory, join_path
+from elanus.storage.load_record import list_loads
 from elanus.storage.manifest import (
     DeletesEntry,
     FileEntry,
@@ -125,6 +126,7 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
     schema = schema_from_json(base.schema)
     folder = join_path(path, SEGMENTS_FOLDER)
     there = {n for n in directory.list_names(folder) if _SEGMENT_NAME.match(n)}
+    there -= _half_imported(directory, path, base)
     known = {str(s.uuid) for s in base.segments}
     described = [
         _describe_segment(directory, path, uuid.UUID(n), schema) for n in sorted(there - known)
@@ -151,6 +153,13 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
         missing=missing,
         lost_logs=lost_logs,
     )
+
+
+def _half_imported(directory: Directory, path: str, base: Manifest) -> set[str]:
+    """Return the segments that imports have written and that were never made visible."""
+    loads = [load for load in list_loads(directory, path) if not load.is_committed]
+    written = {str(s.uuid) for load in loads for s in load.segments}
+    return written - {str(s.uuid) for s in base.segments}
 
 
 def _describe_segment(
