@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +16,7 @@ from elanus.api.collection import Collection
 from elanus.documents import Documents
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.memory import parse_limit
 from elanus.errors import (
     ClosedError,
     InvalidArgumentError,
@@ -24,7 +27,10 @@ from elanus.plugins import Embedder
 from elanus.schema.collection import Schema
 from elanus.storage.catalog import NamedSnapshot
 from elanus.storage.local_directory import LocalDirectory
+from elanus.storage.medium import network_file_system
 from elanus.storage.memory_directory import MemoryDirectory
+
+_log = logging.getLogger(__name__)
 
 MEMORY_URI = ":memory:"
 _SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://", "unix:")
@@ -224,6 +230,7 @@ def connect(
     wait_s: float = 0.0,
     durability: str = "commit",
     sync_interval_ms: float = 100.0,
+    memory_limit: int | str | None = None,
 ) -> Database:
     """Open a database, creating it when there is none.
 
@@ -240,6 +247,9 @@ def connect(
             ``sync_interval_ms``. ``"os"``: a crash of the process; after a power loss the end may
             be missing, as much as the operating system had not written yet.
         sync_interval_ms: Milliseconds between two syncs with ``"interval"``.
+        memory_limit: What the database may hold in memory, in bytes or as ``"512MB"``: rows not
+            flushed yet, graphs, decoded columns, merges. Mapped files do not count. With little
+            memory, segments are scanned where a graph would not fit. None is no limit.
 
     Returns:
         A ``Database``. A folder opened twice in one process shares its files.
@@ -251,6 +261,9 @@ def connect(
         InvalidArgumentError: ``uri`` is a file, or ``token`` was given without a server.
     """
     text = os.fspath(uri)
+    options = _OpenOptions(
+        read_only, wait_s, Durability(durability, sync_interval_ms), parse_limit(memory_limit)
+    )
     if text.startswith(_SERVER_SCHEMES):
         raise PluginNotInstalledError(
             f"{text!r} is the URL of a server, and this installation has no client for it; "
@@ -261,24 +274,51 @@ def connect(
     if token is not None:
         raise InvalidArgumentError(f"token is only for servers; {text!r} is a folder")
     if text == MEMORY_URI:
-        engine = DatabaseEngine(MemoryDirectory())
+        engine = DatabaseEngine(MemoryDirectory(), memory_limit=options.memory_limit)
         return Database(_SharedEngine(engine, None), read_only=read_only)
     path = Path(text).expanduser().resolve()
     if path.exists() and not path.is_dir():
         raise InvalidArgumentError(f"{text!r} is a file; pass a folder, or a name to create one")
+    return Database(_share(path, options), read_only=read_only)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenOptions:
+    read_only: bool
+    wait_s: float
+    durability: Durability
+    memory_limit: int | None
+
+
+def _share(path: Path, options: _OpenOptions) -> _SharedEngine:
+    """Return the engine of a folder; a second handle of this process shares it."""
     # After a fork the child opens its own engine: locks and threads are not inherited.
-    key = (str(path), read_only, os.getpid())
+    key = (str(path), options.read_only, os.getpid())
     with _registry_lock:
         shared = _registry.get(key)
         if shared is not None and not shared.engine.closed:
-            shared.engine.check_durability(Durability(durability, sync_interval_ms))
+            shared.engine.check_durability(options.durability)
             shared.handles += 1
-        else:
-            engine = DatabaseEngine(
-                LocalDirectory(path, read_only=read_only),
-                read_only=read_only,
-                wait_s=wait_s,
-                durability=Durability(durability, sync_interval_ms),
-            )
-            shared = _registry[key] = _SharedEngine(engine, key)
-    return Database(shared, read_only=read_only)
+            return shared
+        if not options.read_only:
+            _warn_of_network(path)
+        engine = DatabaseEngine(
+            LocalDirectory(path, read_only=options.read_only),
+            read_only=options.read_only,
+            memory_limit=options.memory_limit,
+            wait_s=options.wait_s,
+            durability=options.durability,
+        )
+        shared = _registry[key] = _SharedEngine(engine, key)
+        return shared
+
+
+def _warn_of_network(path: Path) -> None:
+    name = network_file_system(str(path))
+    if name is not None:
+        _log.warning(
+            "%s is on a network file system (%s): locks and syncs may not reach other machines; "
+            "let one machine only write to it, or use a local disk",
+            path,
+            name,
+        )
