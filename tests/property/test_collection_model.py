@@ -1,6 +1,7 @@
 """Any order of writes, flushes, merges and reopenings leaves what a plain dict would hold.
 
-Few keys, so that writes collide; every answer is compared with the slow oracle.
+Few keys, so that writes collide; every answer is compared with the slow oracle, as the writer gives
+it and as a second handle gives it that only reads and follows the writer.
 """
 
 import shutil
@@ -32,16 +33,22 @@ class CollectionModel(RuleBasedStateMachine):
         self.folder = None if in_memory else Path(tempfile.mkdtemp(prefix="elanus-model-"))
         self.db = elanus.connect(self.folder or ":memory:")
         self.collection = self.db.create_collection("papers", paper_schema())
+        self.reader = None
         self.model = {}
+        self.properties = {}
 
     def teardown(self):
         if hasattr(self, "db"):
+            self.close_reader()
             self.db.close()
             if self.folder:
                 shutil.rmtree(self.folder)
 
     @rule(batch=BATCHES)
     def upsert(self, batch):
+        self.put(batch)
+
+    def put(self, batch):
         rows = [row_of(pk, seed) for pk, seed in batch]
         assert self.collection.upsert(rows) == [pk for pk, _ in batch]
         self.model.update({row["id"]: row for row in rows})
@@ -80,6 +87,16 @@ class CollectionModel(RuleBasedStateMachine):
         self.collection.compact()
         assert len([s for s in self.collection.stats().segments if s.rows]) <= 1
 
+    @rule(name=st.sampled_from("abc"), value=st.none() | st.integers())
+    def set_property(self, name, value):
+        self.collection.set_properties({name: value})
+        self.properties[name] = value
+
+    @rule(kind=st.sampled_from(["HNSW", "FLAT", "AUTO"]))
+    def create_index(self, kind):
+        self.collection.create_index("dense", kind)
+        self.collection.wait_indexed()
+
     @precondition(lambda self: self.folder)
     @rule()
     def reopen(self):
@@ -87,25 +104,68 @@ class CollectionModel(RuleBasedStateMachine):
         self.db = elanus.connect(self.folder)
         self.collection = self.db.collection("papers")
 
+    @precondition(lambda self: self.folder)
+    @rule()
+    def open_a_copy_as_after_a_crash(self):
+        with tempfile.TemporaryDirectory(prefix="elanus-model-") as folder:
+            copy = Path(folder) / "copy"
+            shutil.copytree(self.folder, copy)
+            with elanus.connect(copy) as db:
+                self.check(db.collection("papers"))
+
+    @precondition(lambda self: self.folder and self.reader is None)
+    @rule()
+    def open_reader(self):
+        self.reader = elanus.connect(self.folder, read_only=True)
+        self.following = self.reader.collection("papers")
+
+    @precondition(lambda self: self.folder)
+    @rule()
+    def close_reader(self):
+        if self.reader is not None:
+            self.reader.close()
+            self.reader = None
+
+    @precondition(lambda self: self.folder)
+    @rule(batch=BATCHES)
+    def drop_and_create_again(self, batch):
+        self.collection.drop()
+        self.collection = self.db.create_collection("papers", paper_schema())
+        if self.reader is not None:
+            self.following = self.reader.collection("papers")
+        self.model, self.properties = {}, {}
+        self.put(batch)
+
     @invariant()
     def answers_equal_the_model(self):
         if not hasattr(self, "model"):
             return
+        self.check(self.collection)
+        if self.reader is not None:
+            self.check(self.following)
+
+    def check(self, collection):
         model = self.model
-        assert self.collection.count() == len(model)
-        stored = self.collection.query(output=["title", "year", "meta"])
+        assert collection.count() == len(model)
+        assert collection.properties == {n: v for n, v in self.properties.items() if v is not None}
+        stored = collection.query(output=["title", "year", "meta"])
         wanted = [
             {name: model[key][name] for name in ("title", "year", "meta", "id")}
             for key in sorted(model)
         ]
         assert stored == wanted
         near = nearest("COSINE", QUERY, {k: r["dense"] for k, r in model.items()}, 5)
-        hits = self.collection.search(QUERY, limit=5)
+        hits = collection.search(QUERY, limit=5)
         assert [(h.id, pytest.approx(h.score, abs=1e-5)) for h in hits] == near
         scores = bm25_scores(["graph"], {k: r["title"].split() for k, r in model.items()})
-        found = {h.id: h.score for h in self.collection.search("graph", limit=20)}
+        found = {h.id: h.score for h in collection.search("graph", limit=20)}
         assert found == {k: pytest.approx(s, rel=1e-5) for k, s in scores.items()}
 
 
 CollectionModel.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestCollectionModel = CollectionModel.TestCase
+
+
+@pytest.mark.soak
+class TestCollectionModelForLong(CollectionModel.TestCase):
+    settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
