@@ -1,10 +1,17 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from elanus.engine.vectors import vector_rows
 from elanus.errors import CorruptionError, FieldNotFoundError, InternalError
-from elanus.schema.batches import FixedColumn, strings_to_column
+from elanus.schema.batches import (
+    DenseVectorColumn,
+    FixedColumn,
+    slice_column,
+    strings_to_column,
+)
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.storage.columns import column_to_sections
@@ -18,7 +25,8 @@ from elanus.storage.segment_writer import (
     write_segment,
     write_segment_streams,
 )
-from elanus.types import AnyArray, DataType
+from elanus.storage.stored_vectors import StoredVectors
+from elanus.types import AnyArray, DataType, MetricType
 from support.storage_batches import (
     SCHEMA,
     TEXT_KEY_SCHEMA,
@@ -46,6 +54,12 @@ def damage(directory: MemoryDirectory, path: str, position: int) -> None:
     raw[position] ^= 1
     directory.delete(path)
     directory.write_new(path, [bytes(raw)])
+
+
+def streamed(array: AnyArray, step: int = 13) -> SectionStream:
+    """Return an array as parts of a few rows."""
+    parts = (array[start : start + step] for start in range(0, len(array), step))
+    return SectionStream(array.dtype, array.shape, parts)
 
 
 def test_rows_come_back() -> None:
@@ -113,13 +127,128 @@ def test_names_that_files_cannot_have() -> None:
     assert max(len(name) for name in info.files) < 100
 
 
-def test_pinned_reader_outlives_its_files() -> None:
+def test_reader_outlives_its_files() -> None:
     directory, info = written()
     reader = opened(directory, info)
-    reader.pin()
     directory.delete_dir(segment_path(PATH, info.uuid))
     assert rows_of(reader.batch()) == rows_of(BATCH)
+    assert reader.seqs.tolist() == SEQS.tolist()
     assert reader.find_pks(FixedColumn(np.array([5]))).tolist() == [5]
+
+
+def test_opening_reads_and_verifies_nothing() -> None:
+    directory, info = written()
+    for name in info.files:
+        damage(directory, f"{segment_path(PATH, info.uuid)}/{name}", 0)
+    reader = opened(directory, info)
+    reader.map_all()
+    with pytest.raises(CorruptionError, match="byte 0"):
+        reader.column("id")
+
+
+COSINE_SCHEMA = Schema(
+    [
+        Field("id", DataType.INT64, primary=True),
+        Field("v", DataType.FLOAT_VECTOR, dim=2, metric=MetricType.COSINE),
+    ]
+)
+TRIANGLES = np.array([[3, 4], [0, 0], [-8, 6], [0, 2]], dtype=np.float32)
+
+
+def cosine_segment(
+    v: AnyArray | SectionStream = TRIANGLES, *, schema: Schema = COSINE_SCHEMA
+) -> tuple[MemoryDirectory, SegmentInfo]:
+    directory = MemoryDirectory()
+    columns = {"id": {"values": np.arange(4)}, "v": {"values": v}}
+    streams = SegmentStreams(num_rows=4, columns=columns, seqs=np.arange(1, 5))
+    info = write_segment_streams(directory, PATH, schema=schema, streams=streams)
+    return directory, info
+
+
+def vectors_of(directory: MemoryDirectory, info: SegmentInfo) -> StoredVectors:
+    reader = SegmentReader.open(directory, PATH, schema=COSINE_SCHEMA, info=info)
+    column = reader.column("v")
+    assert isinstance(column, StoredVectors)
+    return column
+
+
+@pytest.mark.parametrize("v", [TRIANGLES, streamed(TRIANGLES, 3)])
+def test_inverse_lengths_of_cosine_vectors_are_stored(v: AnyArray | SectionStream) -> None:
+    column = vectors_of(*cosine_segment(v))
+    assert column.inverse_norms is not None
+    np.testing.assert_array_equal(column.inverse_norms, np.float32([0.2, 0, 0.1, 0.5]))
+    np.testing.assert_array_equal(column.values, TRIANGLES)
+
+
+def test_segment_without_stored_inverse_lengths_opens() -> None:
+    # As versions before them wrote it, and as L2 and IP still do.
+    plain = Schema([COSINE_SCHEMA.primary, replace(COSINE_SCHEMA.field("v"), metric="L2")])
+    directory, info = cosine_segment(schema=plain)
+    column = vectors_of(directory, info)
+    assert column.inverse_norms is None
+    rows = vector_rows(COSINE_SCHEMA.field("v"), column)
+    assert rows.scale is not None
+    np.testing.assert_array_equal(rows.scale, np.float32([0.2, 0, 0.1, 0.5]))
+
+
+def test_damaged_inverse_lengths_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    directory, info = cosine_segment(np.tile(TRIANGLES[:1], (4, 1)))
+    path = f"{segment_path(PATH, info.uuid)}/{info.columns['v']}"
+    damage(directory, path, 64 + 64)  # the section behind the vectors
+    with caplog.at_level(logging.WARNING):
+        column = vectors_of(directory, info)
+        assert column.inverse_norms is None
+    assert path in caplog.text
+
+
+def test_columns_verify_the_rows_that_are_taken() -> None:
+    count = 20_000
+    schema = Schema(
+        [
+            Field("id", DataType.INT64, primary=True),
+            Field("text", DataType.VARCHAR),
+            Field("v", DataType.FLOAT_VECTOR, dim=8, metric=MetricType.L2),
+        ]
+    )
+    vectors = np.arange(count * 8, dtype=np.float32).reshape(count, 8)  # 32 bytes a row
+    texts = [f"{n:032d}" for n in range(count)]
+    columns = {
+        "id": FixedColumn(np.arange(count)),
+        "text": strings_to_column(texts),
+        "v": DenseVectorColumn(vectors),
+    }
+    directory = MemoryDirectory()
+    info = write_segment(
+        directory,
+        PATH,
+        schema=schema,
+        batch=type(BATCH)(count, columns),
+        seqs=np.arange(count),
+    )
+    folder = segment_path(PATH, info.uuid)
+    damage(directory, f"{folder}/{info.columns['v']}", 64 + 10_000 * 32)
+    raw = bytes(directory.read(f"{folder}/{info.columns['text']}"))
+    damage(directory, f"{folder}/{info.columns['text']}", raw.index(b"0" * 32) + 10_000 * 32)
+    reader = SegmentReader.open(directory, PATH, schema=schema, info=info)
+    whole, hit = np.array([0, 5_000, 19_999]), np.array([3, 10_000])
+    assert reader.column("text").values_at(whole) == [texts[n] for n in whole]
+    assert reader.column("text").take(whole).to_pylist() == [texts[n] for n in whole]
+    np.testing.assert_array_equal(reader.column("v").take(whole).values, vectors[whole])  # type: ignore[union-attr]
+    assert reader.column("v").values_at(whole) == vectors[whole].tolist()
+    for name in ("text", "v"):
+        column = reader.column(name)
+        assert len(column) == count
+        for touch in (
+            lambda c=column: c.take(hit),
+            lambda c=column: c.values_at(hit),
+            lambda c=column: c.take(np.arange(100) * 100),
+            lambda c=column: c.to_pylist(),
+            lambda c=column: slice_column(c, 0, 2).to_pylist(),
+        ):
+            with pytest.raises(CorruptionError) as caught:
+                touch()
+            assert caught.value.path == f"{folder}/{info.columns[name]}"
+            assert caught.value.offset is not None
 
 
 @pytest.mark.parametrize("name", ["000-id.col", "rows.col"])
@@ -184,12 +313,6 @@ def test_full_verification_reads_everything_at_once() -> None:
     with pytest.raises(CorruptionError) as caught:
         SegmentReader.open(directory, PATH, schema=SCHEMA, info=info, verify="full")
     assert caught.value.path == path
-
-
-def streamed(array: AnyArray, step: int = 13) -> SectionStream:
-    """Return an array as parts of a few rows."""
-    parts = (array[start : start + step] for start in range(0, len(array), step))
-    return SectionStream(array.dtype, array.shape, parts)
 
 
 def test_streams_give_the_same_segment_as_a_batch() -> None:
