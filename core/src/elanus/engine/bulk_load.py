@@ -37,6 +37,7 @@ from elanus.storage.load_record import (
     delete_other_loads,
     list_loads,
     save_load,
+    settle_load,
 )
 from elanus.types import BoolArray, Int64Array, PrimaryKey
 
@@ -232,13 +233,19 @@ class BulkLoad:
         self._check_open()
         self._seal()
         state = self._state
+        if self._record is not None:
+            # Should the power fail after the commit, it is the last record that tells of it.
+            settle_load(state.directory, state.path, self._record.job)
         # Most of the work is done before writers have to wait.
         state.freeze()
         self._flush.run()
         known = {segment: self._matches(segment) for segment in state.sealed()}
         with state.reorganise_lock:
             with self._flush.drained():
+                written = self.num_rows
                 replaced = self._resolve(known)
+                if self.num_rows != written:
+                    self._save()
                 state.install_loaded([s for s in self._segments if _has_rows(s)], replaced)
             # Before anything is merged: a record names the segments as they were written.
             if self._record is not None:
@@ -316,6 +323,10 @@ class BulkLoad:
             made = write_sealed(self._state, self._growing.content(rows))
             self._segments.append(made)
         self._growing = GrowingSegment(self._state.fields, 0)
+        self._save()
+
+    def _save(self) -> None:
+        """Write down how far the import is."""
         if self._record is None:
             return
         progress = {

@@ -103,8 +103,16 @@ def list_loads(directory: Directory, path: str) -> list[LoadRecord]:
 
 
 def delete_load(directory: Directory, path: str, job: uuid.UUID) -> None:
-    """Forget an import; its segments are left to whoever owns them."""
-    directory.delete_dir(_path(path, job))
+    """Forget an import, durably; its segments are left to whoever owns them."""
+    folder = _path(path, job)
+    if directory.is_dir(folder):
+        directory.delete_dir(folder)
+        directory.sync_dir(join_path(path, IMPORTS_FOLDER))
+
+
+def settle_load(directory: Directory, path: str, job: uuid.UUID) -> None:
+    """Return when no older record of an import can come back after a power loss."""
+    directory.sync_dir(_path(path, job))
 
 
 def delete_other_loads(directory: Directory, path: str, kept: uuid.UUID | None) -> None:
