@@ -175,7 +175,9 @@ class BulkLoad:
         state = self._state
         try:
             self._segments = [
-                SealedSegment.open(state.directory, state.path, state.fields, info)
+                SealedSegment.open(
+                    state.directory, state.path, state.fields, info, state.context.memory
+                )
                 for info in record.segments
             ]
         except CorruptionError:

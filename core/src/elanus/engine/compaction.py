@@ -12,9 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from elanus.engine.index_choice import IndexChoices
-from elanus.engine.merge_policy import DELETED_SHARE, MergeKind, SegmentSize, plan_merge
-from elanus.engine.merged_columns import merged_streams
+from elanus.engine.index_choice import ADOPTED_COPIES, IndexChoices
+from elanus.engine.memory import SEGMENT_PART, STREAMED_PART
+from elanus.engine.merge_policy import (
+    DELETED_SHARE,
+    MergeKind,
+    SegmentSize,
+    plan_everything,
+    plan_merge,
+)
+from elanus.engine.merged_columns import PART_BYTES, merged_streams
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_merged
 from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
@@ -44,11 +51,12 @@ class Compaction:
         """
         with self._state.reorganise_lock:
             segments = self._state.sealed()
+            sizes = [self._size(s) for s in segments]
+            max_bytes = self._state.context.memory.share(SEGMENT_PART)
             if everything:
-                wasted = any(s.num_deleted for s in segments)
-                chosen = segments if len(segments) > 1 or wasted else []
+                chosen = [segments[p] for p in plan_everything(sizes, max_bytes)]
             else:
-                plan = plan_merge([self._size(s) for s in segments], self._free_bytes())
+                plan = plan_merge(sizes, self._free_bytes(), max_bytes=max_bytes)
                 if plan is not None and plan.kind is MergeKind.DROP:
                     self._state.install_compacted([segments[p] for p in plan.positions], None)
                     return True
@@ -93,7 +101,8 @@ class Compaction:
         if not kept:
             return None
         state = self._state
-        streams = merged_streams(state.schema, kept, checkpoint)
+        part_bytes = min(PART_BYTES, state.context.memory.share(STREAMED_PART) or PART_BYTES)
+        streams = merged_streams(state.schema, kept, checkpoint, part_bytes=part_bytes)
         mappings: list[Int64Array] = []
         first = 0
         for segment, rows in kept:
@@ -131,8 +140,11 @@ class Compaction:
         if not built:
             return made
         info = replace(made.info, indexes=indexes)
-        made = SealedSegment.open(self._state.directory, self._state.path, made.fields, info)
+        made = SealedSegment.open(
+            self._state.directory, self._state.path, made.fields, info, self._state.context.memory
+        )
         for field, index in built.items():
+            self._state.context.memory.hold(made.indexes.graph_bytes(field), index)
             made.indexes.attach(field, index)
         return made
 
@@ -151,6 +163,8 @@ class Compaction:
         slower than it was.
         """
         if not self._choices.wants_graph(field, made.num_rows):
+            return None
+        if not self._choices.fits(made, field, copies=ADOPTED_COPIES):
             return None
         current = [
             (int((mapping >= 0).sum()), segment, mapping)

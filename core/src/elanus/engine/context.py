@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from elanus.engine.maintenance import Maintenance
+from elanus.engine.memory import MemoryBudget
 from elanus.errors import InvalidArgumentError, ReadOnlyError, StateError
 from elanus.storage.directory import Directory
 from elanus.storage.reserve import SpaceReserve
@@ -104,6 +105,7 @@ class EngineContext:
         clock: Sequence numbers.
         reserve: Keeps room for deletes and merges.
         durability: What an acknowledged write survives.
+        memory: What may be held in memory.
     """
 
     directory: Directory
@@ -114,6 +116,7 @@ class EngineContext:
     reserve: SpaceReserve
     durability: Durability = field(default_factory=Durability)
     clock: SequenceClock = field(default_factory=SequenceClock)
+    memory: MemoryBudget = field(default_factory=MemoryBudget)
 
     def for_child(self) -> EngineContext:
         """Return the context of a process that was forked while the database was open."""

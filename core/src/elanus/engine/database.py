@@ -23,6 +23,7 @@ from elanus.engine.collection import CollectionEngine
 from elanus.engine.context import Durability, EngineContext
 from elanus.engine.housekeeping import TIDY_S, Housekeeper
 from elanus.engine.maintenance import Maintenance
+from elanus.engine.memory import MemoryBudget
 from elanus.engine.reading import CollectionReader
 from elanus.engine.state import CollectionState
 from elanus.errors import (
@@ -64,6 +65,7 @@ class DatabaseEngine:
         read_only: bool = False,
         wait_s: float = 0.0,
         durability: Durability | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         """Open or create the database in ``directory``.
 
@@ -73,6 +75,7 @@ class DatabaseEngine:
             wait_s: How long to wait, in seconds, for another process to give up its right to
                 write.
             durability: What an acknowledged write survives; None: a power loss.
+            memory_limit: Bytes that may be held in memory; None is no limit.
 
         Raises:
             DatabaseLockedError: Another process has it open for writing.
@@ -106,6 +109,7 @@ class DatabaseEngine:
             os.getpid(),
             SpaceReserve(directory),
             durability or Durability(),
+            memory=MemoryBudget(memory_limit),
         )
         self._housekeepers = [] if read_only else self._start_housekeepers()
         # The worker must not run into the interpreter's end; the log has what it leaves undone.

@@ -174,9 +174,9 @@ class CollectionFollower:
         for info in manifest.segments:
             open_ = known.get(info.uuid)
             if open_ is None:
-                segment = SealedSegment.open(self.directory, self.path, self.fields, info)
-                # The writer may merge the segment away and delete its files while we read it.
-                segment.reader.pin()
+                segment = SealedSegment.open(
+                    self.directory, self.path, self.fields, info, self.context.memory
+                )
             else:
                 segment = open_.followed_by(self.directory, self.path, info, self.fields)
             sealed.append(segment)

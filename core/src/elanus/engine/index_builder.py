@@ -66,14 +66,16 @@ class IndexBuilder:
     def _missing(self) -> tuple[SealedSegment, str] | None:
         for segment in sorted(self._state.sealed(), key=lambda s: -s.num_rows):
             for field in segment.fields.dense:
-                if not self._choices.is_current(segment, field):
+                is_missing = not self._choices.is_current(segment, field)
+                if is_missing and self._choices.fits(segment, field):
                     return segment, field
         return None
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
         checkpoint()
         kind, params = self._choices.wanted(field, segment.num_rows)
-        index = kind.build(segment.indexes.rows(field), params, checkpoint=checkpoint)
+        rows = segment.indexes.rows(field)
+        index = kind.build(rows, params, checkpoint=checkpoint)
         indexes = dict(segment.info.indexes)
         if kind.name == FlatIndex.index_type:
             indexes.pop(field, None)
@@ -83,4 +85,7 @@ class IndexBuilder:
                 self._state.directory, self._state.path, segment.info.uuid, file
             )
         if self._state.install_indexes(segment, indexes):
+            self._state.context.memory.hold(
+                kind.memory_bytes(rows.num_rows, rows.dim, params), index
+            )
             segment.indexes.attach(field, index)

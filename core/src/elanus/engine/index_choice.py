@@ -15,6 +15,11 @@ MIN_INDEXED_ROWS = 8_192
 """Segments below this are scanned when the type is AUTO: that takes about a millisecond."""
 
 
+BUILT_COPIES, ADOPTED_COPIES = 2, 3
+"""How often a graph is in memory while it is made and written: itself and its arrays, and the
+arrays that it was adopted from."""
+
+
 class IndexChoices:
     """The indexes that the settings of a collection ask for."""
 
@@ -31,6 +36,13 @@ class IndexChoices:
     def wants_graph(self, field: str, num_rows: int) -> bool:
         """Whether a field of a segment of that size is to have more than a scan."""
         return self.wanted(field, num_rows)[0].name != FlatIndex.index_type
+
+    def fits(self, segment: SealedSegment, field: str, *, copies: int = BUILT_COPIES) -> bool:
+        """Whether the memory has room to make the index of a field."""
+        kind, params = self.wanted(field, segment.num_rows)
+        dim = segment.fields.schema.field(field).dim or 0
+        size = kind.memory_bytes(segment.num_rows, dim, params)
+        return self._state.context.memory.can_ever_lease(copies * size)
 
     def is_current(self, segment: SealedSegment, field: str) -> bool:
         """Whether a segment has the index that a field of it should have."""

@@ -77,21 +77,51 @@ class MergePlan:
     positions: tuple[int, ...]
 
 
-def plan_merge(sizes: Sequence[SegmentSize], free_bytes: int | None = None) -> MergePlan | None:
+def plan_merge(
+    sizes: Sequence[SegmentSize],
+    free_bytes: int | None = None,
+    *,
+    max_bytes: int | None = None,
+) -> MergePlan | None:
     """Return what to merge now; None when all is well or nothing fits.
 
     Args:
         sizes: The segments, oldest first.
         free_bytes: Bytes that may be written before the merged segments go; None is unlimited.
+        max_bytes: Bytes that segments may have together when they are merged; None is unlimited.
+            A segment alone is rewritten whatever its size.
     """
     dead = tuple(p for p, size in enumerate(sizes) if not size.rows)
     if dead:
         # Nothing is written, so a full disk gets this space back first.
         return MergePlan(MergeKind.DROP, dead)
     for plan in _plans(sizes):
-        if free_bytes is None or _needed(sizes, plan.positions) <= free_bytes:
+        needed = _needed(sizes, plan.positions)
+        is_small = max_bytes is None or needed <= max_bytes or len(plan.positions) == 1
+        if is_small and (free_bytes is None or needed <= free_bytes):
             return plan
     return None
+
+
+def plan_everything(sizes: Sequence[SegmentSize], max_bytes: int | None = None) -> tuple[int, ...]:
+    """Return what to merge next so that as few segments as possible remain; nothing in the end.
+
+    Args:
+        sizes: The segments, oldest first.
+        max_bytes: As for ``plan_merge``.
+    """
+    group: list[int] = []
+    total = 0
+    for position, size in enumerate(sizes):
+        if group and max_bytes is not None and total + size.merged_bytes > max_bytes:
+            if len(group) > 1 or sizes[group[0]].deleted:
+                break
+            group, total = [], 0
+        group.append(position)
+        total += size.merged_bytes
+    if len(group) > 1 or (group and sizes[group[0]].deleted):
+        return tuple(group)
+    return ()
 
 
 def tier_of(rows: int) -> int:

@@ -28,16 +28,21 @@ Kept = Sequence[tuple[SealedSegment, Int64Array]]
 """Segments, oldest first, and the rows of each that live on, int64, ascending."""
 
 
-def merged_streams(schema: Schema, kept: Kept, checkpoint: Callable[[], None]) -> SegmentStreams:
+def merged_streams(
+    schema: Schema, kept: Kept, checkpoint: Callable[[], None], *, part_bytes: int | None = None
+) -> SegmentStreams:
     """Return the rows ``kept`` of each segment, end to end.
 
     Args:
         schema: Its stored fields are the columns.
         kept: Segments and rows.
         checkpoint: Called before each part; may raise to cancel.
+        part_bytes: Bytes of vectors copied in one go; ``PART_BYTES`` by default.
     """
     columns = {
-        field.name: _ColumnStreams(field.name, kept, checkpoint).sections()
+        field.name: _ColumnStreams(
+            field.name, kept, checkpoint, part_bytes or PART_BYTES
+        ).sections()
         for field in schema.stored_fields
     }
     seqs = np.concatenate([segment.reader.seqs[rows] for segment, rows in kept])
@@ -47,7 +52,10 @@ def merged_streams(schema: Schema, kept: Kept, checkpoint: Callable[[], None]) -
 class _ColumnStreams:
     """One column of all segments."""
 
-    def __init__(self, name: str, kept: Kept, checkpoint: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, kept: Kept, checkpoint: Callable[[], None], part_bytes: int
+    ) -> None:
+        self._part_bytes = part_bytes
         self._parts = [(segment.reader.column(name), rows) for segment, rows in kept]
         self._checkpoint = checkpoint
         self._num_rows = sum(len(rows) for _, rows in self._parts)
@@ -106,7 +114,7 @@ class _ColumnStreams:
         for column, rows in self._parts:
             step = PART_ROWS
             if isinstance(column, DenseVectorColumn):
-                step = max(PART_BYTES // (4 * self._width(column)), 1)
+                step = max(self._part_bytes // (4 * self._width(column)), 1)
             for start in range(0, len(rows), step):
                 self._checkpoint()
                 part = column.take(rows[start : start + step])

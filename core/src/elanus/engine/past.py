@@ -71,9 +71,8 @@ class PastStates:
         context, path = self._context, self._path
         fields = FieldViews.of(schema_from_json(manifest.schema))
         sealed = [
-            SealedSegment.open(context.directory, path, fields, info) for info in manifest.segments
+            SealedSegment.open(context.directory, path, fields, info, context.memory)
+            for info in manifest.segments
         ]
-        for segment in sealed:
-            segment.reader.pin()
         logs = read_logs(context, path, manifest)
         return replay_logs(fields, sealed, logs, last_seq=seq).snapshot(seq)

@@ -113,7 +113,8 @@ def open_state(
     pins = frozenset(pinned)
     older = _kept_manifests(context.directory, path, manifest, pins)
     sealed = [
-        SealedSegment.open(context.directory, path, fields, info) for info in manifest.segments
+        SealedSegment.open(context.directory, path, fields, info, context.memory)
+        for info in manifest.segments
     ]
     logs = read_logs(context, path, manifest, publication=published, discard_torn=True)
     # Only now that all is there: a repair of what is not may need what nobody names.

@@ -15,6 +15,7 @@ import numpy as np
 
 from elanus.engine.content import SegmentContent
 from elanus.engine.keys import Keys
+from elanus.engine.memory import MemoryBudget
 from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.views import FieldViews
 from elanus.filter.columns import ColumnCache, FilterColumns
@@ -43,7 +44,8 @@ class SealedSegment:
         self.reader = reader
         # The cache must not hold the segment itself: its files go when nobody holds it any more.
         self.cache = ColumnCache(
-            lambda name, start, stop: slice_column(reader.column(name), start, stop)
+            lambda name, start, stop: slice_column(reader.column(name), start, stop),
+            indexes.memory.touch,
         )
         self._alive = alive
         self._num_alive = alive.count()
@@ -52,7 +54,12 @@ class SealedSegment:
 
     @classmethod
     def open(
-        cls, directory: Directory, path: str, fields: FieldViews, info: SegmentInfo
+        cls,
+        directory: Directory,
+        path: str,
+        fields: FieldViews,
+        info: SegmentInfo,
+        memory: MemoryBudget | None = None,
     ) -> SealedSegment:
         """Open a segment that the manifest names.
 
@@ -61,7 +68,7 @@ class SealedSegment:
                 damaged.
         """
         reader = SegmentReader.open(directory, path, schema=fields.schema, info=info)
-        indexes = SegmentIndexes(directory, path, fields, reader)
+        indexes = SegmentIndexes(directory, path, fields, reader, memory)
         return cls(fields, reader, indexes, read_alive(directory, path, info))
 
     @property
@@ -140,7 +147,7 @@ class SealedSegment:
             return self
         same_indexes = info.indexes == self.info.indexes
         reader = self.reader.with_info(info)
-        indexes = self.indexes if same_indexes else SegmentIndexes(directory, path, fields, reader)
+        indexes = self.indexes if same_indexes else self.indexes.reopened(directory, path, reader)
         alive = read_alive(directory, path, info) & self._alive
         return SealedSegment(fields, reader, indexes, alive)
 

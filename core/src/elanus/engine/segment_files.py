@@ -81,4 +81,4 @@ def _with_indexes(
         state.discard_unused(info)
         raise
     info = replace(info, indexes=entries)
-    return SealedSegment.open(state.directory, state.path, state.fields, info)
+    return SealedSegment.open(state.directory, state.path, state.fields, info, state.context.memory)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from elanus.engine.index_loader import IndexLoader
+from elanus.engine.memory import MemoryBudget
 from elanus.engine.vectors import vector_rows
 from elanus.engine.views import FieldViews
 from elanus.errors import CorruptionError, InternalError, PluginNotInstalledError
@@ -88,12 +90,20 @@ class SegmentIndexes:
 
     Attributes:
         on_lost: Called, perhaps by another thread, when an index turned out to be damaged.
+        memory: What graphs may take; one that does not fit is not loaded.
     """
 
     def __init__(
-        self, directory: Directory, path: str, fields: FieldViews, reader: SegmentReader
+        self,
+        directory: Directory,
+        path: str,
+        fields: FieldViews,
+        reader: SegmentReader,
+        memory: MemoryBudget | None = None,
     ) -> None:
         self.on_lost: Callable[[], None] = lambda: None
+        self.memory = memory or MemoryBudget()
+        self._unfit: set[str] = set()
         self._fields = fields
         self._reader = reader
         self._lock = threading.RLock()
@@ -122,7 +132,7 @@ class SegmentIndexes:
             return found
         with self._lock:
             if name not in self._vectors:
-                if self.has_vectors(name):
+                if self.has_vectors(name) and self._fits(name):
                     loader = IndexLoader(self.rows(name), lambda: self._load(name))
                     self._loaders[name] = loader
                     self._vectors[name] = loader.scan
@@ -155,7 +165,19 @@ class SegmentIndexes:
 
     def _load(self, name: str) -> None:
         """Put the index in place of the scan; leave the scan where it cannot be read."""
+        lease = self.memory.lease(self.graph_bytes(name))
+        if lease is None:
+            # Others took the room since: a scan answers as well.
+            with self._lock:
+                self._loaders.pop(name)
+                self._unfit.add(name)
+                self._vectors[name] = FlatIndex(self.rows(name))
+            return
         index = self._open_vectors(name)
+        if index is None:
+            lease.release()
+        else:
+            weakref.finalize(index, lease.release)
         with self._lock:
             loader = self._loaders.pop(name)
             if self._vectors[name] is loader.scan:
@@ -167,12 +189,36 @@ class SegmentIndexes:
         """Use an index that was just built."""
         with self._lock:
             self._vectors[name] = index
+            self._unfit.discard(name)
+
+    def reopened(self, directory: Directory, path: str, reader: SegmentReader) -> SegmentIndexes:
+        """Return the indexes that a later manifest names."""
+        return SegmentIndexes(directory, path, self._fields, reader, self.memory)
+
+    def graph_bytes(self, name: str) -> int:
+        """Return what the built index of a dense field takes in memory."""
+        entry = self._reader.info.indexes[name]
+        dim = self._fields.schema.field(name).dim or 0
+        return index_type(entry.type).memory_bytes(self._reader.num_rows, dim, entry.params)
+
+    def held_bytes(self) -> int:
+        """Return what the loaded indexes of dense fields hold in memory."""
+        with self._lock:
+            loaded = [n for n, i in self._vectors.items() if i.index_type != FlatIndex.index_type]
+            return sum(self.graph_bytes(n) for n in loaded if n in self._reader.info.indexes)
+
+    def _fits(self, name: str) -> bool:
+        """Whether the index of a dense field may be loaded; without room it stays a scan."""
+        if self.memory.can_ever_lease(self.graph_bytes(name)):
+            return True
+        self._unfit.add(name)
+        return False
 
     def has_vectors(self, name: str) -> bool:
         """Whether there is a built index of a dense field, loaded or not."""
         with self._lock:
             known = self._vectors.get(name)
-            if known is not None and name not in self._loaders:
+            if known is not None and name not in self._loaders and name not in self._unfit:
                 return known.index_type != FlatIndex.index_type
             return self._file(name) is not None
 

@@ -20,6 +20,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import History, changeable_files, files_of, horizon
 from elanus.engine.ingest import AutoIds
 from elanus.engine.live import LiveRows, Segment, delete_frame, upsert_frame
+from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
@@ -262,7 +263,8 @@ class CollectionState:
 
     @property
     def _is_full(self) -> bool:
-        return self._growing.is_full
+        growing = self._growing
+        return growing.is_full or self.context.memory.is_over(growing.size_bytes, FLUSH_PART)
 
     def freeze(self) -> None:
         """Start a new memtable and log; the old memtable waits for its flush.

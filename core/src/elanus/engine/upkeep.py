@@ -67,7 +67,11 @@ class Upkeep:
 
     def compact(self, checkpoint: Checkpoint) -> None:
         """Merge all segments into one and build its indexes, in the calling thread."""
-        self._compaction.run(everything=True, checkpoint=checkpoint)
+        # With a limit on memory several merges of some segments each take the place of one.
+        rounds = 1 if self._context.memory.limit is None else len(self._state.sealed())
+        for _ in range(rounds):
+            if not self._compaction.run(everything=True, checkpoint=checkpoint):
+                break
         self._index_builder.run(checkpoint)
         self._state.tidy()
 

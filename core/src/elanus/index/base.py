@@ -198,6 +198,10 @@ class VectorIndexType(Protocol):
         """
         ...
 
+    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+        """Return what an index takes in memory besides the rows, roughly."""
+        ...
+
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> VectorIndex:

@@ -97,6 +97,9 @@ class FlatType:
             raise InvalidArgumentError(f"FLAT takes no parameters, got {', '.join(sorted(params))}")
         return {}
 
+    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+        return 0
+
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> FlatIndex:

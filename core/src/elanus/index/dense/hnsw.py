@@ -39,6 +39,9 @@ each merge."""
 CHECKED_EF, CHECKED_LIMIT, LOST_RECALL = 64, 10, 0.04
 """An adopted graph whose recall at this point is further below the old one's is thrown away: it
 is more than the sample's error and what a larger graph loses."""
+NODE_BYTES = 140
+"""What hnswlib keeps per node besides links and vector: row id, level, lock, look-up by row id.
+Measured as the growth of the heap with 60,000 nodes."""
 _SPACES = {MetricType.L2: "l2", MetricType.IP: "ip", MetricType.COSINE: "cosine"}
 
 
@@ -195,6 +198,13 @@ class HnswType:
                 )
             parsed[name] = value
         return parsed
+
+    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+        links = int(params["M"])
+        ground = 4 * dim + 8 * links
+        # A node has 1 / (M - 1) lists above the ground, each of M links.
+        above = 4 * (links + 1) // max(links - 1, 1)
+        return num_rows * (ground + above + NODE_BYTES)
 
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
