@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 import elanus
-from elanus.cli import backup, check, inspect, repair, restore
+from elanus.cli import backup, check, export, import_, inspect, repair, restore
 
-_COMMANDS = (inspect, check, backup, restore, repair)
+_COMMANDS = (inspect, check, import_, export, backup, restore, repair)
 
 
 def build_parser() -> argparse.ArgumentParser:
