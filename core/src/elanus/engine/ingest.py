@@ -19,6 +19,9 @@ from elanus.schema.validation import Entities, entities_to_batch
 from elanus.types import DataType, PrimaryKey
 
 
+_MAX_AUTO_DIGITS = 18
+
+
 class AutoIds:
     """Automatic primary keys: 1, 2, 3, ... never given out twice.
 
@@ -45,6 +48,16 @@ class AutoIds:
         """Never give out ``key`` or a smaller one."""
         with self._lock:
             self._next = max(self._next, key + 1)
+
+    def note(self, keys: Column) -> None:
+        """Never give out keys that entities have already."""
+        if isinstance(keys, FixedColumn):
+            self.advance(int(keys.values.max(initial=0)))
+            return
+        texts = [str(key) for key in keys.to_pylist()]
+        # Longer numbers are never reached by counting.
+        numbers = [int(t) for t in texts if len(t) <= _MAX_AUTO_DIGITS and t.isdecimal()]
+        self.advance(max(numbers, default=0))
 
 
 @dataclass(frozen=True, slots=True)

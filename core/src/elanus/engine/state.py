@@ -238,8 +238,7 @@ class CollectionState:
 
     def _note_auto_ids(self, batch: ColumnBatch) -> None:
         if self.schema.primary.auto_id:
-            keys = batch.columns[self.schema.primary.name].to_pylist()
-            self.auto_ids.advance(max((int(k) for k in keys if str(k).isdigit()), default=0))  # type: ignore[call-overload]
+            self.auto_ids.note(batch.columns[self.schema.primary.name])
 
     def _publish(self, seq: int) -> None:
         self.snapshot = self._live.snapshot(seq)
