@@ -19,6 +19,9 @@ from elanus.transfer.chunks import Chunk, Output, Position
 ROW_GROUP_BYTES = 32 << 20
 """About how large a row group of a written Parquet file gets: readers hold one in memory."""
 
+READ_BUFFER_BYTES = 1 << 20
+"""Bytes of a column that are read at once: without it a column of a row group is read whole."""
+
 
 class ParquetFormat:
     """Reads Parquet. Positions are a row group and rows of it."""
@@ -116,7 +119,7 @@ def _parts(batch: Any, skip: int, batch_rows: int) -> Iterator[tuple[int, Any]]:
 
 
 def _opened(path: Path, what: str) -> Any:
-    return _checked(path, what, lambda: pq.ParquetFile(path, memory_map=False))
+    return _checked(path, what, lambda: pq.ParquetFile(path, buffer_size=READ_BUFFER_BYTES))
 
 
 def _iterated(path: Path, file: Any, group: int, batch_rows: int) -> Iterator[Any]:
