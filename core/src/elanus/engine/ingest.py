@@ -18,7 +18,6 @@ from elanus.schema.fields import Field
 from elanus.schema.validation import Entities, entities_to_batch
 from elanus.types import DataType, PrimaryKey
 
-
 _MAX_AUTO_DIGITS = 18
 
 
