@@ -1,5 +1,6 @@
 """On a full disk nothing acknowledged is lost, reads and deletes go on, space comes back."""
 
+import contextlib
 import errno
 import signal
 import subprocess
@@ -136,7 +137,7 @@ def fill_up(path):
                     raise
 
 
-@pytest.mark.parametrize("megabytes", [8, 24])
+@pytest.mark.parametrize("megabytes", [4, 8])
 def test_without_a_floor_every_step_meets_the_full_disk(tmp_path, megabytes, monkeypatch):
     """Flushes, merges, manifests and index builds hit ENOSPC for real, and lose nothing."""
     monkeypatch.setattr(reserve.SpaceReserve, "check_room", lambda *_, **__: None)
@@ -148,7 +149,8 @@ def test_without_a_floor_every_step_meets_the_full_disk(tmp_path, megabytes, mon
                     db.create_collection("points", vector_schema())
                 collection = db.collection("points")
                 check(collection, keys)
-                collection.create_index("v", "HNSW" if life % 2 else "FLAT")
+                with contextlib.suppress(DiskFullError):
+                    collection.create_index("v", "HNSW", {"M": 2, "ef_construction": 8 + life})
                 keys += until_full(collection, first=1_000_000 * life)
                 check(collection, keys)
         fill_up(disk / "other")

@@ -31,6 +31,9 @@ from elanus.types import Int64Array
 
 Checkpoint = Callable[[], None]
 
+SPARE_BYTES = 128 << 10
+"""Room for the manifest, tombstones and folders of a merge, and for the ends of its files."""
+
 
 class Compaction:
     """Merges segments of one collection, one merge at a time."""
@@ -54,7 +57,8 @@ class Compaction:
             sizes = [self._size(s) for s in segments]
             max_bytes = self._state.context.memory.share(SEGMENT_PART)
             if everything:
-                chosen = [segments[p] for p in plan_everything(sizes, max_bytes)]
+                positions = plan_everything(sizes, max_bytes, self._free_bytes())
+                chosen = [segments[p] for p in positions]
             else:
                 plan = plan_merge(sizes, self._free_bytes(), max_bytes=max_bytes)
                 if plan is not None and plan.kind is MergeKind.DROP:
@@ -65,6 +69,12 @@ class Compaction:
                 return False
             self._merge(chosen, checkpoint)
             return True
+
+    def takes_several(self) -> bool:
+        """Whether merging everything takes more than one merge, for want of memory or disk."""
+        free = self._free_bytes()
+        needed = sum(self._size(segment).merged_bytes for segment in self._state.sealed())
+        return self._state.context.memory.limit is not None or (free is not None and needed > free)
 
     def is_wasteful(self) -> bool:
         """Whether so many rows of a segment have died that it should be rewritten."""
@@ -80,7 +90,10 @@ class Compaction:
 
     def _free_bytes(self) -> int | None:
         room = self._state.directory.room()
-        return None if room is None else room.free
+        if room is None:
+            return None
+        # A merge is planned with the sizes of the old files; the new ones are not quite the same.
+        return max(0, room.free - room.free // 16 - SPARE_BYTES)
 
     def _merge(self, segments: Sequence[SealedSegment], checkpoint: Checkpoint) -> None:
         kept = [(segment, segment.alive_rows()) for segment in segments]

@@ -103,13 +103,29 @@ def plan_merge(
     return None
 
 
-def plan_everything(sizes: Sequence[SegmentSize], max_bytes: int | None = None) -> tuple[int, ...]:
+def plan_everything(
+    sizes: Sequence[SegmentSize], max_bytes: int | None = None, free_bytes: int | None = None
+) -> tuple[int, ...]:
     """Return what to merge next so that as few segments as possible remain; nothing in the end.
 
     Args:
         sizes: The segments, oldest first.
         max_bytes: As for ``plan_merge``.
+        free_bytes: As for ``plan_merge``. When not all fits, segments are rewritten one by one:
+            each gives back what its deleted rows take, which makes room for the next.
     """
+    chosen = _plan_large(sizes, max_bytes)
+    if free_bytes is None or _needed(sizes, chosen) <= free_bytes:
+        return chosen
+    wasteful = [p for p, size in enumerate(sizes) if size.deleted]
+    fitting = [p for p in wasteful if sizes[p].merged_bytes <= free_bytes]
+    if fitting:
+        return (max(fitting, key=lambda p: sizes[p].size_bytes - sizes[p].merged_bytes),)
+    # Without deleted rows there is no space to gain. With some, trying says what is missing.
+    return chosen if wasteful else ()
+
+
+def _plan_large(sizes: Sequence[SegmentSize], max_bytes: int | None) -> tuple[int, ...]:
     group: list[int] = []
     total = 0
     for position, size in enumerate(sizes):

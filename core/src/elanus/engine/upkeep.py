@@ -67,8 +67,8 @@ class Upkeep:
 
     def compact(self, checkpoint: Checkpoint) -> None:
         """Merge all segments into one and build its indexes, in the calling thread."""
-        # With a limit on memory several merges of some segments each take the place of one.
-        rounds = 1 if self._context.memory.limit is None else len(self._state.sealed())
+        # With little memory or disk several merges of some segments take the place of one.
+        rounds = 2 * len(self._state.sealed()) if self._compaction.takes_several() else 1
         for _ in range(rounds):
             if not self._compaction.run(everything=True, checkpoint=checkpoint):
                 break

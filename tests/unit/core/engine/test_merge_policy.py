@@ -1,5 +1,6 @@
 """Which segments are merged."""
 
+import plan_everything
 import pytest
 
 from elanus.engine.merge_policy import MergeKind, MergePlan, SegmentSize, plan_merge, tier_of
@@ -66,3 +67,14 @@ def test_a_full_disk_gets_back_what_costs_nothing_then_what_frees_most():
 
 def test_tiers_grow_by_the_factor():
     assert [tier_of(n) for n in (0, 4_095, 4_096, 16_383, 16_384, 65_536)] == [0, 0, 1, 1, 2, 3]
+
+
+def test_everything_is_rewritten_piece_by_piece_when_the_disk_has_no_room_for_all():
+    sizes = [SegmentSize(10, 90, 1000), SegmentSize(50, 50, 1000), SegmentSize(100, 0, 900)]
+    # 100, 500 and 900 bytes are left of them.
+    assert plan_everything(sizes, None, 1500) == (0, 1, 2)
+    assert plan_everything(sizes, None, 1499) == (0,)
+    assert plan_everything(sizes[1:], None, 500) == (0,)
+    # Nothing to gain without deleted rows; with some the attempt says what is missing.
+    assert plan_everything(sizes[2:] * 2, None, 10) == ()
+    assert plan_everything(sizes[1:], None, 10) == (0, 1)
