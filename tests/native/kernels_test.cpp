@@ -7,11 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "checksum/block_verifier.h"
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
 #include "distance/distance.h"
@@ -240,6 +242,42 @@ void test_key_tables() {
   check(rows == expected, "newest rows of strings");
 }
 
+// Many threads check the same blocks: all of them find the damaged one.
+void test_block_verifier() {
+  std::mt19937 random(3);
+  std::vector<std::uint8_t> bytes(100'001);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  constexpr std::size_t kBlock = 1000;
+  std::vector<std::uint8_t> checksums;
+  for (std::size_t start = 0; start < bytes.size(); start += kBlock) {
+    const std::size_t size = std::min(kBlock, bytes.size() - start);
+    const std::uint32_t sum = elanus::crc32c(std::span(bytes).subspan(start, size), 0);
+    for (int shift = 0; shift < 32; shift += 8) {
+      checksums.push_back(static_cast<std::uint8_t>(sum >> shift));
+    }
+  }
+  bytes[70'500] ^= 1;
+  elanus::BlockVerifier verifier(bytes, checksums, kBlock);
+  std::vector<std::optional<std::size_t>> found(8);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    threads.emplace_back(
+        [&, i] { found[i] = verifier.verify_range(i * kBlock / 2, bytes.size()); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::optional<std::size_t>& block : found) {
+    check(block == std::optional<std::size_t>(70), "the damaged block is found by every thread");
+  }
+  const elanus::RowLayout layout{1, 400, 250};
+  const std::vector<std::int64_t> whole = {0, 10, 249};
+  const std::vector<std::int64_t> damaged = {0, 176};
+  check(!verifier.verify_rows(layout, whole).has_value(), "whole rows are whole");
+  check(verifier.are_verified(layout, whole), "verified rows are remembered");
+  check(verifier.verify_rows(layout, damaged) == std::optional<std::size_t>(70),
+        "the block of a damaged row is found");
+  check(!verifier.are_verified(layout, damaged), "a damaged block stays unverified");
+}
+
 }  // namespace
 
 int main() {
@@ -248,6 +286,7 @@ int main() {
     std::printf("ran %s\n", std::string(elanus::variant_name(variant)).c_str());
   }
   test_hashing();
+  test_block_verifier();
   test_key_tables();
   test_postings();
   test_damaged_postings();

@@ -84,8 +84,7 @@ def write_block_file(
         path: The new file.
         kind: What it is, checked when it is opened.
         header: JSON values to keep with it.
-        sections: Arrays of a stored dtype (bool, integers, float32, float64), streams of them, or
-            bytes. Of a stream one part at a time is in memory.
+        sections: Arrays of a stored dtype, streams of them (one part at a time), or bytes.
         publish: The file gets its name whole and durable. False writes it into a folder that
             ``rename_dir`` publishes later, which saves syncs.
 
