@@ -2,68 +2,67 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import elanus
+from elanus.storage.census import walk_files
 from elanus.storage.directory import parent_path
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 
-Damage = Callable[[Path], None]
+Change = Callable[[bytes], bytes]
 
 
-def flip(offset: int) -> Damage:
-    """Return a damage that flips one bit at ``offset`` bytes; negative ones count from the end."""
+def flipped(offset: int | None) -> Change:
+    """Return a change of one bit at ``offset`` bytes; negative ones count from the end.
 
-    def act(file: Path) -> None:
-        raw = bytearray(file.read_bytes())
-        raw[offset] ^= 4
-        file.write_bytes(raw)
+    None is the middle.
+    """
 
-    return act
+    def change(raw: bytes) -> bytes:
+        place = (len(raw) // 2 if offset is None else offset) % len(raw)
+        return raw[:place] + bytes([raw[place] ^ 4]) + raw[place + 1 :]
 
-
-def flip_middle(file: Path) -> None:
-    """Flip one bit in the middle."""
-    flip(file.stat().st_size // 2)(file)
+    return change
 
 
-def scramble(file: Path) -> None:
-    """Overwrite the middle third."""
-    raw = bytearray(file.read_bytes())
+def _scrambled(raw: bytes) -> bytes:
     third = len(raw) // 3
-    raw[third : 2 * third] = bytes(b ^ 0x5A for b in raw[third : 2 * third])
-    file.write_bytes(raw)
+    return raw[:third] + bytes(b ^ 0x5A for b in raw[third : 2 * third]) + raw[2 * third :]
 
 
-def cut(file: Path) -> None:
-    """Cut the last third off."""
-    raw = file.read_bytes()
-    file.write_bytes(raw[: len(raw) * 2 // 3])
-
-
-def empty(file: Path) -> None:
-    """Leave a file without bytes."""
-    file.write_bytes(b"")
-
-
-def delete(file: Path) -> None:
-    """Delete a file."""
-    file.unlink()
-
-
-DAMAGES: dict[str, Damage] = {
-    "head": flip(20),
-    "middle": flip_middle,
-    "footer": flip(-6),
-    "scrambled": scramble,
-    "cut": cut,
-    "empty": empty,
-    "deleted": delete,
+CHANGES: dict[str, Change | None] = {
+    "head": flipped(20),
+    "middle": flipped(None),
+    "footer": flipped(-6),
+    "scrambled": _scrambled,
+    "cut": lambda raw: raw[: len(raw) * 2 // 3],
+    "empty": lambda raw: b"",
+    "deleted": None,
 }
+"""What can happen to the bytes of a file; None: it is gone."""
+
+
+def damage(file: Path, kind: str = "middle") -> None:
+    """Damage a file on disk in one of the ways of ``CHANGES``."""
+    change = CHANGES[kind]
+    if change is None:
+        file.unlink()
+    else:
+        file.write_bytes(change(file.read_bytes()))
+
+
+def damage_in(directory: MemoryDirectory, path: str, kind: str) -> None:
+    """Damage a file in memory in one of the ways of ``CHANGES``."""
+    change = CHANGES[kind]
+    raw = bytes(directory.read(path))
+    directory.delete(path)
+    if change is not None:
+        directory.create_append(path).write([change(raw)])
 
 
 def make_papers(folder: Path) -> None:
@@ -102,13 +101,6 @@ def in_memory(folder: Path) -> MemoryDirectory:
     return made
 
 
-def rewrite(directory: MemoryDirectory, path: str, change: Callable[[bytes], bytes]) -> None:
-    """Put other bytes in the place of a file."""
-    raw = change(bytes(directory.read(path)))
-    directory.delete(path)
-    directory.create_append(path).write([raw])
-
-
 def rows_in(folder: Path, name: str = "papers", **options: Any) -> dict[int, str]:
     """Open a database and return the title of each entity by key."""
     with elanus.connect(folder, **options) as db:
@@ -120,3 +112,8 @@ def one(folder: Path, pattern: str) -> Path:
     """Return the only file that matches."""
     (found,) = folder.glob(pattern)
     return found
+
+
+def first_path(directory: MemoryDirectory, pattern: str) -> str:
+    """Return the first file in memory that matches."""
+    return sorted(p for p in walk_files(directory, "") if fnmatch.fnmatch(p, pattern))[0]

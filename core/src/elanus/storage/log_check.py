@@ -185,7 +185,7 @@ def _scan_bytes(
 
 def _lost_bytes(contents: WalContents) -> str:
     lost = sum(part.end - part.start for part in contents.damage)
-    places = "range" if len(contents.damage) == 1 else f"{len(contents.damage)} ranges"
+    places = "1 range" if len(contents.damage) == 1 else f"{len(contents.damage)} ranges"
     return f"{lost:,} bytes in {places} do not verify although they had been synced"
 
 

@@ -258,6 +258,7 @@ def _verify_once(directory: Directory, catalog: Catalog, name: str, path: str) -
     published = read_publication(directory, path)
     if published is not None and published.manifest_version > current.version:
         findings.append(_missing_manifest(name, path, published.manifest_version))
+        return Verified(name, len(versions), findings=tuple(findings))
     if current.db_uuid != catalog.db_uuid:
         findings.append(
             Finding(

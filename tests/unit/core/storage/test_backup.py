@@ -22,14 +22,13 @@ from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.verification import verify_database
 from support.builders import paper_schema, papers
 from support.stored_files import (
+    CHANGES,
     copy_of,
-    delete,
-    flip,
-    flip_middle,
+    damage,
+    damage_in,
     in_memory,
     make_papers,
     one,
-    rewrite,
     rows_in,
 )
 
@@ -206,7 +205,7 @@ def test_keep_deletes_nothing_when_a_record_that_stays_is_damaged(tmp_path):
     with elanus.connect(tmp_path / "kb", read_only=True) as db:
         db.backup(tmp_path / "b")
         db.backup(tmp_path / "b")
-        flip_middle(tmp_path / "b" / "backups" / f"{2:020d}.man")
+        damage(tmp_path / "b" / "backups" / f"{2:020d}.man")
         before = files_in(tmp_path / "b")
         with pytest.raises(CorruptionError, match="other backups there: 1"):
             db.backup(tmp_path / "b", keep=2)
@@ -279,7 +278,7 @@ def test_damaged_source_is_named_and_good_copies_stay(tmp_path):
         db.collection("papers").flush()
     before = files_in(tmp_path / "b")
     newest = max((tmp_path / "kb").glob("c/*/seg/*/001-title.col"), key=lambda p: p.stat().st_mtime)
-    flip_middle(newest)
+    damage(newest)
     with (
         elanus.connect(tmp_path / "kb", read_only=True) as db,
         pytest.raises(CorruptionError) as caught,
@@ -292,11 +291,11 @@ def test_damaged_source_is_named_and_good_copies_stay(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["c/*/idx/*/bm25/*", "c/*/seg/*/pk.idx"])
-@pytest.mark.parametrize("damage", [flip_middle, delete])
-def test_damaged_derivable_file_is_left_out(made, tmp_path, pattern, damage):
+@pytest.mark.parametrize("kind", ["middle", "deleted"])
+def test_damaged_derivable_file_is_left_out(made, tmp_path, pattern, kind):
     kb = copy_of(made / "kb", tmp_path / "kb")
     file = sorted(kb.glob(pattern))[0]
-    damage(file)
+    damage(file, kind)
     with elanus.connect(kb, read_only=True) as db:
         result = db.backup(tmp_path / "b")
     assert result.left_out == (str(file.relative_to(kb)),)
@@ -322,36 +321,21 @@ def _kind(path: str) -> str:
     return parts[-3] + parts[-2] if len(parts) > 2 else path
 
 
-def flipped(offset):
-    def change(raw):
-        place = offset if offset is not None else len(raw) // 2
-        place %= len(raw)
-        return raw[:place] + bytes([raw[place] ^ 16]) + raw[place + 1 :]
-
-    return change
-
-
-@pytest.mark.parametrize(
-    "change",
-    [flipped(9), flipped(None), flipped(-2), lambda raw: raw[: len(raw) // 2], None],
-    ids=["head", "middle", "end", "cut", "deleted"],
-)
-def test_every_kind_of_damage_in_a_backup_is_found(made, change):
+@pytest.mark.parametrize("kind", CHANGES)
+def test_every_kind_of_damage_in_a_backup_is_found(made, kind):
     names = kinds(stored_files(made / "backups"))
     assert len(names) >= 14
     for name in names:
         backups = in_memory(made / "backups")
-        if change is None:
-            backups.delete(name)
-        else:
-            rewrite(backups, name, change)
+        damage_in(backups, name, kind)
         database = MemoryDirectory()
         with pytest.raises((CorruptionError, NotFoundError)) as caught:
             restore_backup(backups, database)
         if isinstance(caught.value, CorruptionError):
             assert name in str(caught.value)
         else:
-            assert (name, change) in [("BACKUPS", None), (f"backups/{1:020d}.man", None)]
+            assert kind == "deleted"
+            assert name in ("BACKUPS", f"backups/{1:020d}.man")
         assert set(database.list_names("")) <= {"LOCK"}
         if name not in ("BACKUPS", f"backups/{1:020d}.man"):
             (found,) = verify_backups(backups)
@@ -361,7 +345,7 @@ def test_every_kind_of_damage_in_a_backup_is_found(made, change):
 def test_next_backup_mends_a_damaged_copy(made, tmp_path):
     backups = copy_of(made / "backups", tmp_path / "b")
     damaged = sorted(backups.glob("c/*/seg/*/001-title.col"))[0]
-    flip(9)(damaged)
+    damage(damaged, "head")
     with elanus.connect(made / "kb", read_only=True) as db:
         db.backup(backups)
     assert [len(v.findings) for v in verify_backups(LocalDirectory(backups))] == [0, 0]
@@ -371,7 +355,7 @@ def test_other_file_of_the_same_name_is_kept_beside(made, tmp_path):
     """A repair writes pk.idx again under its name; older backups keep theirs."""
     kb = copy_of(made / "kb", tmp_path / "kb")
     backups = copy_of(made / "backups", tmp_path / "b")
-    delete(sorted(kb.glob("c/*/seg/*/pk.idx"))[0])
+    damage(sorted(kb.glob("c/*/seg/*/pk.idx"))[0], "deleted")
     assert repair(kb).is_complete
     with elanus.connect(kb, read_only=True) as db:
         db.backup(backups)
