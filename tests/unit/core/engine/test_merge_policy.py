@@ -1,9 +1,15 @@
 """Which segments are merged."""
 
-import plan_everything
 import pytest
 
-from elanus.engine.merge_policy import MergeKind, MergePlan, SegmentSize, plan_merge, tier_of
+from elanus.engine.merge_policy import (
+    MergeKind,
+    MergePlan,
+    SegmentSize,
+    plan_everything,
+    plan_merge,
+    tier_of,
+)
 
 
 def sizes(*segments):
@@ -70,11 +76,11 @@ def test_tiers_grow_by_the_factor():
 
 
 def test_everything_is_rewritten_piece_by_piece_when_the_disk_has_no_room_for_all():
-    sizes = [SegmentSize(10, 90, 1000), SegmentSize(50, 50, 1000), SegmentSize(100, 0, 900)]
-    # 100, 500 and 900 bytes are left of them.
-    assert plan_everything(sizes, None, 1500) == (0, 1, 2)
-    assert plan_everything(sizes, None, 1499) == (0,)
-    assert plan_everything(sizes[1:], None, 500) == (0,)
+    # 1024, 4096 and 8192 bytes are left of them.
+    few = [SegmentSize(1, 7, 8192), SegmentSize(1, 1, 8192), SegmentSize(100, 0, 8192)]
+    assert plan_everything(few, None, 13312) == (0, 1, 2)
+    assert plan_everything(few, None, 13311) == (0,)
+    assert plan_everything(few[1:], None, 4096) == (0,)
     # Nothing to gain without deleted rows; with some the attempt says what is missing.
-    assert plan_everything(sizes[2:] * 2, None, 10) == ()
-    assert plan_everything(sizes[1:], None, 10) == (0, 1)
+    assert plan_everything(few[2:] * 2, None, 10) == ()
+    assert plan_everything(few[1:], None, 10) == (0, 1)
