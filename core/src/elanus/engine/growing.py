@@ -55,8 +55,12 @@ class GrowingSegment:
         self.last_seq = 0
         self.num_deleted = 0
         self.fields = fields
-        self._memtable = Memtable(fields.schema)
-        self.cache = ColumnCache(self._read)
+        self._memtable = memtable = Memtable(fields.schema)
+        # Nothing here refers back to the segment: its memory goes with the last snapshot of it,
+        # not when the collector of cycles comes round.
+        self.cache = ColumnCache(
+            lambda name, start, stop: slice_column(memtable.view(stop).columns[name], start, stop)
+        )
         self._alive: BoolArray | None = None
         # The row whose key a row took: readers of an older snapshot follow it back.
         self._replaced: dict[int, int] = {}
@@ -154,6 +158,10 @@ class GrowingSegment:
             self._source = GrowingSource(self, self.num_rows, self._alive, self.num_deleted)
         return self._source  # type: ignore[return-value]
 
+    def retire(self) -> None:
+        """Forget what only new snapshots need; the rows are in a segment now."""
+        self._source = None
+
     def content(self, rows: Int64Array) -> SegmentContent:
         """Return the given rows (ascending) as the content of a segment."""
         total = self.num_rows
@@ -173,9 +181,6 @@ class GrowingSegment:
     def view(self, num_rows: int) -> ColumnBatch:
         """Return the columns of the first rows; they never change."""
         return self._memtable.view(num_rows)
-
-    def _read(self, name: str, start: int, stop: int) -> Column:
-        return slice_column(self._memtable.view(stop).columns[name], start, stop)
 
     def scale(
         self, name: str, num_rows: int

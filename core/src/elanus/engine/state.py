@@ -314,6 +314,7 @@ class CollectionState:
             self._live.sealed = segments
             self._live.memtables.pop(0)
             self._publish(self.snapshot.seq)
+        frozen.retire()
         self._history.sweep()
 
     def install_compacted(

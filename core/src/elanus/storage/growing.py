@@ -27,9 +27,11 @@ from elanus.schema.fields import Field
 from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
 
 INITIAL_ROWS = 64
-GROWTH = 8
-"""How many times larger the next buffer is. A large buffer takes memory page by page as it is
-written; twice the size would copy each row about once more, into pages that are new again."""
+SMALL_BYTES = 4 << 20
+SMALL_GROWTH, GROWTH = 2, 8
+"""How many times larger the next buffer is, below ``SMALL_BYTES`` and from there on. A large
+buffer takes memory page by page as it is written; twice the size would copy each row about once
+more, into pages that are new again. A small one is copied in no time, and many are alive."""
 
 KindT = TypeVar("KindT")
 
@@ -84,7 +86,8 @@ class GrowingArray:
         """Add values at the end."""
         end = self._length + len(values)
         if end > len(self._buffer):
-            room = max(end, GROWTH * len(self._buffer))
+            growth = SMALL_GROWTH if self._buffer.nbytes < SMALL_BYTES else GROWTH
+            room = max(end, growth * len(self._buffer))
             grown = np.empty((room, *self._buffer.shape[1:]), dtype=self._buffer.dtype)
             grown[: self._length] = self._buffer[: self._length]
             # Readers take the buffer once and cut it: old and new hold the same rows.
