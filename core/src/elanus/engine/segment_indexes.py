@@ -182,6 +182,8 @@ class SegmentIndexes:
             loader = self._loaders.pop(name)
             if self._vectors[name] is loader.scan:
                 self._vectors[name] = FlatIndex(self.rows(name)) if index is None else index
+            # The graph is a copy; the map would count as memory of this process a second time.
+            self._files.pop(name, None)
         if index is None:
             self.on_lost()
 

@@ -173,10 +173,6 @@ class SegmentReader:
         """
         return self._index().find(pks, self.column(self._schema.primary.name))
 
-    def pin(self) -> None:
-        """Map every file now; the same as ``map_all``."""
-        self.map_all()
-
     def _read_all(self) -> None:
         for name in self._info.columns:
             self.column(name)

@@ -96,6 +96,20 @@ def test_waiting_loads_the_graph_without_a_search(path: Path) -> None:
         assert not db.collection("c").search(ROWS[5], limit=3, ef=50).is_exact
 
 
+def test_loaded_graph_gives_its_file_back(path: Path) -> None:
+    file = only(path, "c/*/idx/*/v/*")
+
+    def is_mapped() -> bool:
+        return file.name in Path("/proc/self/maps").read_text()
+
+    with elanus.connect(path, read_only=True) as db:
+        assert db.collection("c").count() == NUM_ROWS
+        assert is_mapped()
+        db.collection("c").wait_indexed()
+        assert not is_mapped()
+        assert not db.collection("c").search(ROWS[5], limit=3, ef=50).is_exact
+
+
 def test_opening_for_writing_keeps_a_graph_that_nobody_loaded(path: Path) -> None:
     file = only(path, "c/*/idx/*/v/*")
     with elanus.connect(path) as db:
