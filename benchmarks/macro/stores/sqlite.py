@@ -59,7 +59,10 @@ class SqliteStore:
 
     def ask(self, kind: str, question: Question) -> list[int]:
         if kind == "get":
-            asked = ("SELECT id, text, vector FROM passages WHERE id = ?", (question.id,))
+            asked: tuple[str, tuple[int, ...]] = (
+                "SELECT id, text, vector FROM passages WHERE id = ?",
+                (question.id,),
+            )
         else:
             asked = (
                 "SELECT id, text FROM passages WHERE bucket = ? ORDER BY id LIMIT ?",
