@@ -18,7 +18,8 @@ from elanus.api.arguments import (
     search_requests,
 )
 from elanus.api.import_export import ImportsAndExports
-from elanus.engine.reading import AsOf, CollectionReader, CollectionStats
+from elanus.engine.reading import AsOf, CollectionReader
+from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.projection import resolve_output

@@ -17,6 +17,7 @@ from elanus.documents import Documents
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.memory import parse_limit
+from elanus.engine.stats import DatabaseStats
 from elanus.errors import (
     ClosedError,
     InvalidArgumentError,
@@ -161,6 +162,10 @@ class Database:
     def read_only(self) -> bool:
         """Whether writes are refused."""
         return self._read_only
+
+    def stats(self) -> DatabaseStats:
+        """Return bytes on disk and in memory, and the statistics of the collections in use."""
+        return self._engine().stats()
 
     def close(self) -> None:
         """Close this handle; the last handle of a folder closes its files. Idempotent."""

@@ -26,6 +26,7 @@ from elanus.engine.maintenance import Maintenance
 from elanus.engine.memory import MemoryBudget
 from elanus.engine.reading import CollectionReader
 from elanus.engine.state import CollectionState
+from elanus.engine.stats import DatabaseStats, folder_bytes
 from elanus.errors import (
     AlreadyExistsError,
     ClosedError,
@@ -49,7 +50,7 @@ from elanus.storage.catalog import (
     read_format,
 )
 from elanus.storage.directory import Directory
-from elanus.storage.leftovers import sweep_leftovers
+from elanus.storage.leftovers import is_collection_folder, sweep_leftovers
 from elanus.storage.lock import WriterLock
 from elanus.storage.manifest import list_versions
 from elanus.storage.reserve import SpaceReserve
@@ -335,6 +336,17 @@ class DatabaseEngine:
             started.append(Housekeeper(period_s, lambda: each(CollectionEngine.sync)))
         return started
 
+    def stats(self) -> DatabaseStats:
+        """Return bytes on disk and in memory."""
+        with self._lock:
+            self._check_open()
+            collections = {name: found.stats() for name, found in self._collections.items()}
+        return DatabaseStats(
+            disk_bytes=folder_bytes(self._directory, ""),
+            memory_bytes=sum(stats.memory_bytes for stats in collections.values()),
+            collections=collections,
+        )
+
     def open_engines(self) -> list[CollectionEngine]:
         """Return the collections that are open for writing."""
         with self._lock:
@@ -396,7 +408,7 @@ class DatabaseEngine:
         sweep_leftovers(self._directory)
         known = {collection_path(found) for found in self._catalog.collections.values()}
         for name in self._directory.list_names("c"):
-            if f"c/{name}" not in known:
+            if is_collection_folder(name) and f"c/{name}" not in known:
                 self._directory.delete_dir(f"c/{name}")
 
     def _check_open(self) -> None:

@@ -81,7 +81,10 @@ class GrowingSegment:
     @property
     def size_bytes(self) -> int:
         """Bytes in use, roughly."""
-        return self._memtable.size_bytes
+        scales = sum(scale.size_bytes for scale in self._scales.values())
+        text = sum(index.size_bytes for index in self._text.values())
+        sparse = sum(index.size_bytes for index in self._sparse.values())
+        return self._memtable.size_bytes + scales + text + sparse
 
     @property
     def has_writes(self) -> bool:

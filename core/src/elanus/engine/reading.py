@@ -6,69 +6,29 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from elanus.engine.bulk_load import BulkLoad, LoadRequest
 from elanus.engine.context import EngineContext, seq_at
 from elanus.engine.follower import CollectionFollower
-from elanus.engine.growing import GrowingSegment
 from elanus.engine.live import Segment
 from elanus.engine.past import PastStates
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
+from elanus.engine.stats import CollectionStats, collection_stats
 from elanus.engine.views import FieldViews
 from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, ReadOnlyError
 from elanus.filter import BoundFilter
 from elanus.schema.collection import Schema
 from elanus.schema.validation import Entities
 from elanus.storage.directory import Directory
-from elanus.storage.wal import list_wals, wal_path
 from elanus.types import PrimaryKey
 
 AsOf: TypeAlias = "datetime | int | str"
 """A moment in the past: a time, a sequence number, or the name of a snapshot."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentStats:
-    """One source of a collection.
-
-    Attributes:
-        name: As in ``explain``.
-        rows: Rows, deleted ones included.
-        deleted: Rows that are deleted but not yet compacted away.
-        size_bytes: On disk for a sealed segment, in memory for a memtable.
-        indexes: Type of the index of each dense field that has one.
-    """
-
-    name: str
-    rows: int
-    deleted: int
-    size_bytes: int
-    indexes: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionStats:
-    """Rows, bytes and background work of a collection.
-
-    Attributes:
-        rows: Visible entities.
-        segments: Its sources.
-        disk_bytes: Sealed segments and write-ahead logs.
-        memory_bytes: Memtables.
-        background_error: What background work failed with, or None.
-    """
-
-    rows: int
-    segments: tuple[SegmentStats, ...]
-    disk_bytes: int
-    memory_bytes: int
-    background_error: str | None
 
 
 class CollectionView(Protocol):
@@ -184,23 +144,10 @@ class CollectionReader:
         """Return rows, segments and bytes."""
         self._check_open()
         self._view.current()
-        found = self._view.segments()
-        segments = tuple(
-            SegmentStats(s.name, s.num_rows, s.num_deleted, s.size_bytes, s.index_names())
-            for s in found
+        view = self._view
+        return collection_stats(
+            view.directory, view.path, view.segments(), self._background_error()
         )
-        memtables = [s for s in found if isinstance(s, GrowingSegment)]
-        return CollectionStats(
-            rows=sum(s.rows - s.deleted for s in segments),
-            segments=segments,
-            disk_bytes=self._log_bytes() + sum(s.size_bytes for s in found if s not in memtables),
-            memory_bytes=sum(s.size_bytes for s in memtables),
-            background_error=self._background_error(),
-        )
-
-    def _log_bytes(self) -> int:
-        directory, path = self._view.directory, self._view.path
-        return sum(directory.size(wal_path(path, n)) for n in list_wals(directory, path))
 
     def _background_error(self) -> str | None:
         return None

@@ -25,6 +25,7 @@ from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
     PostingLists,
     PostingsReader,
+    growing_bytes,
     merge,
     new_num_rows,
     read_array,
@@ -45,6 +46,8 @@ from elanus.types import (
 
 FORMAT = 1
 """Version of what ``SealedBM25.to_arrays`` gives."""
+VOCABULARY_TERM_BYTES = 150
+"""A term of a memtable's vocabulary: the text, and its places in a list and a dict of CPython."""
 DEFAULT_K1 = 1.2
 DEFAULT_B = 0.75
 """Lucene's defaults."""
@@ -318,6 +321,15 @@ class GrowingBM25:
     @property
     def num_rows(self) -> int:
         return self._num_rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory in use, roughly."""
+        rows = self._lengths.nbytes + self._documents.nbytes
+        terms = len(self._vocabulary)
+        return (
+            rows + growing_bytes(self._postings.num_postings, terms) + VOCABULARY_TERM_BYTES * terms
+        )
 
     def append(self, texts: StringColumn) -> None:
         """Analyze and add rows; they show in snapshots taken with the larger number of rows."""

@@ -18,6 +18,7 @@ from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
     PostingLists,
     PostingsReader,
+    growing_bytes,
     merge,
     new_num_rows,
     read_array,
@@ -104,6 +105,11 @@ class GrowingSparse:
     @property
     def num_rows(self) -> int:
         return self._postings.num_rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory in use, roughly; dimensions are few beside postings."""
+        return growing_bytes(self._postings.num_postings, 0)
 
     def append(self, vectors: SparseVectorColumn) -> None:
         """Add rows; a null has no dimension."""

@@ -21,6 +21,9 @@ from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 _MERGED_AT_ONCE = 1 << 23  # Postings sorted in one go; bounds the extra memory to about 300 MB.
+GROWING_POSTING_BYTES, GROWING_TERM_BYTES = 12, 150
+"""A posting is 8 bytes in lists that double when they are full; a term is two lists and an entry
+of a hash table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class PostingLists:
         source = np.repeat(self.offsets[order] - offsets[:-1], sizes)
         source += np.arange(offsets[-1], dtype=np.int64)
         return PostingLists(offsets, self.rows[source], self.weights[source])
+
+
+def growing_bytes(num_postings: int, num_terms: int) -> int:
+    """Return the memory that growing postings take, roughly: lists have room to grow."""
+    return num_postings * GROWING_POSTING_BYTES + num_terms * GROWING_TERM_BYTES
 
 
 class PostingsReader(Protocol):
