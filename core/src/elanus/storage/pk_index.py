@@ -70,8 +70,13 @@ class PkIndex:
             Row ids, int64, -1 where the key is absent; shape ``(len(wanted),)``.
         """
         keys = _sort_keys(wanted)
-        places = np.searchsorted(self.keys, keys, side="right") - 1
         found = np.full(len(keys), -1, dtype=np.int64)
+        if not len(keys) or not len(self.keys):
+            return found
+        # New rows mostly have keys beyond all others: the ends tell, without reading between them.
+        if keys.min() > self.keys[-1] or keys.max() < self.keys[0]:
+            return found
+        places = np.searchsorted(self.keys, keys, side="right") - 1
         open_ = np.flatnonzero(places >= 0)
         open_ = open_[self.keys[places[open_]] == keys[open_]]
         if isinstance(wanted, FixedColumn):

@@ -56,3 +56,11 @@ def test_stored_arrays() -> None:
     assert sections["rows"].dtype == np.uint32
     with pytest.raises(CorruptionError, match="does not fit"):
         PkIndex.from_sections(sections, 5, "pk.idx")
+
+
+@pytest.mark.parametrize("wanted", [[-9, -8], [4, 5], [-8, -1], [2, 4], [-8, 4], [-1], [3]])
+def test_keys_beyond_either_end(wanted: list[int]) -> None:
+    stored = FixedColumn(np.array([3, -7, 0], dtype=np.int64))
+    row_of = {3: 0, -7: 1, 0: 2}
+    found = PkIndex.build(stored).find(FixedColumn(np.array(wanted, dtype=np.int64)), stored)
+    assert found.tolist() == [row_of.get(key, -1) for key in wanted]
