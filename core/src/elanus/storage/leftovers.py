@@ -19,8 +19,13 @@ from elanus.storage.wal import list_wals, wal_path
 INDEXES_FOLDER = "idx"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SEGMENT_NAME = re.compile(rf"{_UUID}\Z")
+_UUID_NAME = re.compile(rf"{_UUID}\Z")
 _DELETES_NAME = re.compile(rf"{_UUID}-[0-9]{{20}}\.roar\Z")
+
+
+def is_collection_folder(name: str) -> bool:
+    """Whether a folder in ``c/`` has the name of a collection; others are left alone."""
+    return _UUID_NAME.match(name) is not None
 
 
 def sweep_leftovers(directory: Directory, path: str = "") -> list[str]:
@@ -81,7 +86,7 @@ def _unneeded_segments(directory: Directory, path: str, needed: Iterable[Segment
     return [
         join_path(folder, name)
         for name in directory.list_names(folder)
-        if _SEGMENT_NAME.match(name) and name not in live
+        if _UUID_NAME.match(name) and name not in live
     ]
 
 
@@ -103,14 +108,14 @@ def _unneeded_indexes(directory: Directory, path: str, needed: Sequence[SegmentI
     unneeded: list[str] = []
     for segment in directory.list_names(join_path(path, INDEXES_FOLDER)):
         folder = join_path(INDEXES_FOLDER, segment)
-        if not _SEGMENT_NAME.match(segment):
+        if not _UUID_NAME.match(segment):
             continue
         if segment not in segments:
             unneeded.append(join_path(path, folder))
             continue
         for field in directory.list_names(join_path(path, folder)):
             names = directory.list_names(join_path(path, folder, field))
-            files = [join_path(folder, field, name) for name in names]
+            files = [join_path(folder, field, name) for name in names if _UUID_NAME.match(name)]
             unneeded += [join_path(path, file) for file in files if file not in live]
     return unneeded
 

@@ -63,7 +63,8 @@ class LocalDirectory(FileDirectory):
             return os.stat(self._resolve(path)).st_size
 
     def list_names(self, path: str) -> list[str]:
-        with _translated("list", path), contextlib.suppress(FileNotFoundError):
+        no_folder = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with _translated("list", path), no_folder:
             return sorted(os.listdir(self._resolve(path)))
         return []
 

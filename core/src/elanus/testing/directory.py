@@ -50,6 +50,11 @@ class DirectoryContract(ABC):
         assert bytes(directory.read("a")) == b"first"
         assert directory.list_names("") == ["a"]
 
+    def test_file_has_no_names_in_it(self, tmp_path: Path) -> None:
+        directory = self.make_directory(tmp_path)
+        directory.write_new("a", [b"x"])
+        assert directory.list_names("a") == directory.list_names("b") == []
+
     def test_allocated_file_has_its_size(self, tmp_path: Path) -> None:
         directory = self.make_directory(tmp_path)
         directory.allocate("a", 300_001)

@@ -13,6 +13,7 @@ from support.storage_batches import TEXT_KEY_SCHEMA, text_key_batch
 
 DB = uuid.UUID(int=1)
 PATH = "c/1"
+INDEX_FILES = (str(uuid.UUID(int=11)), str(uuid.UUID(int=12)))
 
 
 def manifest(version: int, segments: list[SegmentInfo], wal_start: int) -> Manifest:
@@ -70,12 +71,12 @@ def test_files_that_no_manifest_names_are_deleted() -> None:
     current = write_deletes(directory, PATH, segment=live, alive=alive, version=2)
     for segment in (old, live):
         directory.make_dir(f"{PATH}/idx/{segment.uuid}/vector")
-        for name in ("1", "2"):
+        for name in (*INDEX_FILES, "notes.txt"):
             directory.write_new(f"{PATH}/idx/{segment.uuid}/vector/{name}", [b""])
     for number in (1, 2, 3):
         WalWriter.create(directory, wal_path(PATH, number), db_uuid=DB, number=number).close()
     directory.write_new(f"{PATH}/seg/notes.txt", [b""])
-    index = IndexEntry(f"idx/{live.uuid}/vector/2", 0, 0, "FLAT")
+    index = IndexEntry(f"idx/{live.uuid}/vector/{INDEX_FILES[1]}", 0, 0, "FLAT")
     kept = SegmentInfo(
         live.uuid, 2, 1, 1, live.files, live.columns, deletes=current, indexes={"vector": index}
     )
@@ -83,9 +84,9 @@ def test_files_that_no_manifest_names_are_deleted() -> None:
     both = [manifest(1, [old], 2), manifest(2, [kept], 3)]
     assert set(delete_unreferenced(directory, PATH, both)) == {
         f"{PATH}/{stale.file}",
-        f"{PATH}/idx/{live.uuid}/vector/1",
-        f"{PATH}/idx/{old.uuid}/vector/1",
-        f"{PATH}/idx/{old.uuid}/vector/2",
+        f"{PATH}/idx/{live.uuid}/vector/{INDEX_FILES[0]}",
+        f"{PATH}/idx/{old.uuid}/vector/{INDEX_FILES[0]}",
+        f"{PATH}/idx/{old.uuid}/vector/{INDEX_FILES[1]}",
         wal_path(PATH, 1),
     }
     assert list_wals(directory, PATH) == [2, 3]
@@ -96,5 +97,8 @@ def test_files_that_no_manifest_names_are_deleted() -> None:
         wal_path(PATH, 2),
     }
     assert sorted(directory.list_names(f"{PATH}/seg")) == sorted([str(live.uuid), "notes.txt"])
-    assert directory.list_names(f"{PATH}/idx/{live.uuid}/vector") == ["2"]
+    assert directory.list_names(f"{PATH}/idx/{live.uuid}/vector") == [
+        INDEX_FILES[1],
+        "notes.txt",
+    ]
     assert delete_unreferenced(directory, PATH, both[1:]) == []
