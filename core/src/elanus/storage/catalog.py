@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from elanus.errors import AlreadyExistsError, CorruptionError, StorageError
+from elanus.errors import AlreadyExistsError, CorruptionError, NotFoundError, StorageError
 from elanus.storage.directory import Directory
 from elanus.storage.json_file import decode_json_file, encode_json_file
 from elanus.storage.versions import VersionFolder
@@ -99,6 +99,23 @@ def create_database(directory: Directory) -> uuid.UUID:
 def is_database(directory: Directory) -> bool:
     """Return whether a folder holds a database."""
     return directory.exists(FORMAT_FILE)
+
+
+def check_is_database(directory: Directory) -> None:
+    """Refuse a folder that holds no database, not even a damaged one.
+
+    Raises:
+        NotFoundError: It holds none.
+    """
+    if directory.exists(FORMAT_FILE):
+        return
+    if directory.exists(RESTORE_MARKER):
+        raise NotFoundError(
+            f"{directory.location}: a restore into this folder did not finish; restore the backup "
+            f"again"
+        )
+    if not directory.list_names(CATALOG_FOLDER):
+        raise NotFoundError(f"no elanus database in {directory.location}; check the path")
 
 
 def read_format(directory: Directory) -> uuid.UUID:

@@ -18,6 +18,7 @@ from elanus.storage.catalog import (
     COLLECTIONS_FOLDER,
     FORMAT_FILE,
     Catalog,
+    check_is_database,
     collection_path,
     is_catalog_missing,
     list_catalogs,
@@ -87,8 +88,7 @@ def verify_database(directory: Directory) -> Iterator[Verified]:
         FormatVersionError: Written by a newer version of elanus.
         NotFoundError: The folder holds no database.
     """
-    if not directory.exists(FORMAT_FILE) and not directory.list_names(CATALOG_FOLDER):
-        raise NotFoundError(f"no elanus database in {directory.location}; check the path")
+    check_is_database(directory)
     findings: list[Finding] = []
     catalog = read_known(directory, findings)
     versions = list_catalogs(directory)

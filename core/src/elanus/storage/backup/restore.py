@@ -8,6 +8,7 @@ there is no database.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,7 @@ from elanus.storage.wal import (
 )
 
 _IGNORED = frozenset({LOCK_FILE, "lost+found"})
+_TEMPORARY_MARKER = re.compile(rf"{RESTORE_MARKER}\.[0-9a-f]+\.tmp\Z")
 _FOLDERS = (MANIFEST_FOLDER, "wal", "seg", "del", "idx")
 
 Progress = Callable[[int, int], None]
@@ -284,7 +286,11 @@ def _check_free(database: Directory) -> None:
         )
     if database.exists(RESTORE_MARKER):
         return
-    names = [name for name in database.list_names("") if name not in _IGNORED]
+    names = [
+        name
+        for name in database.list_names("")
+        if name not in _IGNORED and not _TEMPORARY_MARKER.match(name)
+    ]
     if names:
         raise InvalidArgumentError(
             f"{database.location} is not empty (found {names[0]!r}); restore into an empty folder"

@@ -14,6 +14,7 @@ from elanus.storage.catalog import (
     DATABASE_FORMAT_VERSION,
     FORMAT_FILE,
     Catalog,
+    check_is_database,
     collection_path,
     commit_catalog,
     list_catalogs,
@@ -64,8 +65,7 @@ def repair_database(
         NotFoundError: The folder holds no database.
         StorageError: The medium failed. What was repaired until then stays; run it again.
     """
-    if not directory.exists(FORMAT_FILE) and not directory.list_names(CATALOG_FOLDER):
-        raise NotFoundError(f"no elanus database in {directory.location}; check the path")
+    check_is_database(directory)
     workshop = Workshop(directory, salvage=salvage, dry_run=dry_run)
     with contextlib.ExitStack() as held:
         if not dry_run:
@@ -165,12 +165,13 @@ def _repair_collection(
     schema = schema_from_json(current.schema)
     version = newest + 1
     repaired = SegmentRepair(workshop, name, path, schema, version).run(current.segments)
-    repair_logs(workshop, name, path, current, schema)
     changed = replace(current, segments=repaired.segments)
     if (changed != base or base.version != newest) and not workshop.dry_run:
         # Readers must not look for the state that it speaks of.
         directory.delete(join_path(path, PUBLICATION_FILE))
         commit(directory, path, replace(changed, version=version))
+    # Not before: a repair that goes on later finds out from the manifest which log was moved away.
+    repair_logs(workshop, name, path, current, schema)
     for file in repaired.replaced:
         workshop.set_aside(file)
     _set_damaged_manifests_aside(workshop, name, path)
