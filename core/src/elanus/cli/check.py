@@ -98,8 +98,8 @@ def _verdict(path: str, damaged: Sequence[Finding]) -> str:
             f"Damaged in {places}; no row is lost. Close the database and run: elanus repair {path}"
         )
     return (
-        f"Damaged in {places}, {len(lost)} of them with rows that only a backup has. Without one, "
-        f"see what can be kept: elanus repair {path} --salvage --dry-run"
+        f"Damaged in {places}, of which {len(lost)} cannot be derived from other files. Restore a "
+        f"backup, or see what can be kept: elanus repair {path} --salvage --dry-run"
     )
 
 
