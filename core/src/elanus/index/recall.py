@@ -100,6 +100,7 @@ class RecallCurve:
 
 def measure_recall(
     rows: Float32Array,
+    scale: Float32Array | None,
     exact: ExactSearch,
     approximate: IndexSearch,
     *,
@@ -109,7 +110,8 @@ def measure_recall(
     """Measure the curve of one index.
 
     Args:
-        rows: float32 ``(n, dim)``; of unit length for COSINE.
+        rows: float32 ``(n, dim)``.
+        scale: What brings each row to unit length for COSINE, float32 ``(n,)``; else None.
         exact: The oracle.
         approximate: The index.
         seed: Which rows are sampled.
@@ -122,8 +124,13 @@ def measure_recall(
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(n, min(sample_rows, n), replace=False))
     others = rng.choice(n, len(sample))
+
+    def unit(picked: Int64Array) -> Float32Array:
+        # Only the sample: a scaled copy of all rows would be as large as the segment.
+        return rows[picked] if scale is None else rows[picked] * scale[picked][:, None]
+
     # Length does not matter for the order of cosines, so moved rows are not scaled again.
-    queries = np.ascontiguousarray((1 - MIX) * rows[sample] + MIX * rows[others], dtype=np.float32)
+    queries = np.ascontiguousarray((1 - MIX) * unit(sample) + MIX * unit(others), dtype=np.float32)
     deepest = min(max(LIMITS), n - 1)
     truth = _without_self(exact(queries, deepest + 1), sample, deepest)
     scan_ns = min(_cpu_ns(partial(exact, queries[i : i + 1], 10)) for i in range(TIMED_SCANS)) / n

@@ -248,3 +248,52 @@ def test_a_merge_that_did_not_end_is_done_at_the_next_opening(monkeypatch):
     collection.wait_idle()
     assert [s.rows for s in collection.stats().segments if s.rows] == [200]
     engine.close()
+
+
+def test_a_build_ends_when_its_segment_is_merged(built):
+    """A merge gets its turn inside a build, which is then of no use any more."""
+    build = HnswType.build
+    in_build, go_on = threading.Event(), threading.Event()
+
+    def slow_build(self, rows, params, *, checkpoint):
+        if rows.num_rows == 600:
+            in_build.set()
+            assert go_on.wait(30)
+            checkpoint()
+            raise AssertionError("the segment is gone, and its build goes on")
+        return build(self, rows, params, checkpoint=checkpoint)
+
+    HnswType.build = slow_build
+    try:
+        with elanus.connect(":memory:") as db:
+            collection = db.create_collection("c", vector_schema())
+            put(collection, 0, 600)
+            collection.flush()
+            waiting = threading.Thread(target=collection.wait_indexed)
+            waiting.start()  # ends the pause that a build waits for
+            assert in_build.wait(30)
+            for first in range(600, 2_400, 600):
+                put(collection, first, first + 600)
+                collection.flush()
+            go_on.set()
+            waiting.join()
+            collection.wait_indexed()
+            (segment,) = (s for s in collection.stats().segments if s.rows)
+            assert (segment.rows, segment.indexes) == (2_400, {"v": "HNSW"})
+            assert built["built"] == [2_400]
+    finally:
+        go_on.set()
+        HnswType.build = build
+
+
+def test_segments_of_a_load_are_merged_before_they_are_indexed(built):
+    with elanus.connect(":memory:") as db:
+        collection = db.create_collection("c", vector_schema())
+        for first in range(0, 4_800, 600):
+            put(collection, first, first + 600)
+            collection.flush()
+        collection.wait_indexed()
+        # No graph was built and thrown away: the rows of one were built, the others were added.
+        assert built["built"] in ([2_400], [4_800])
+        assert built["adopted"] == ([4_800] if built["built"] == [2_400] else [])
+        assert sum(s.rows for s in collection.stats().segments if s.indexes) == 4_800

@@ -66,7 +66,7 @@ def test_measurement_of_an_index_that_drops_rows():
             kept.append(good[:limit])
         return np.array(kept)
 
-    curve = measure_recall(rows, exact, every_second)
+    curve = measure_recall(rows, None, exact, every_second)
     assert curve.recall[1][LADDER.index(32)] == pytest.approx(0.5, abs=0.06)
     assert curve.recall[1][LADDER.index(64)] == 1.0
     assert curve.recall[0][LADDER.index(10)] == pytest.approx(0.5, abs=0.12)

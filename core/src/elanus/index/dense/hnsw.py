@@ -274,7 +274,6 @@ def _stored(params: Mapping[str, Any]) -> tuple[int, int]:
 
 def _measured(graph: Any, rows: VectorRows, sample_rows: int) -> RecallCurve:
     flat = FlatIndex(rows)
-    queries = rows.values if rows.scale is None else rows.values * rows.scale[:, None]
 
     def exact(sample: Float32Array, limit: int) -> Int64Array:
         return flat.search(sample, limit).row_ids
@@ -285,7 +284,7 @@ def _measured(graph: Any, rows: VectorRows, sample_rows: int) -> RecallCurve:
         found: Int64Array = labels.astype(np.int64)
         return found
 
-    return measure_recall(queries, exact, approximate, sample_rows=sample_rows)
+    return measure_recall(rows.values, rows.scale, exact, approximate, sample_rows=sample_rows)
 
 
 def is_available() -> bool:
