@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import growing, index_choice, merged_columns
+from elanus.engine import growing, index_choice, merged_columns, upkeep
 from elanus.engine.database import DatabaseEngine
 from elanus.index.dense.hnsw import HnswType
 from elanus.storage.memory_directory import MemoryDirectory
@@ -286,7 +286,9 @@ def test_a_build_ends_when_its_segment_is_merged(built):
         HnswType.build = build
 
 
-def test_segments_of_a_load_are_merged_before_they_are_indexed(built):
+def test_segments_of_a_load_are_merged_before_they_are_indexed(built, monkeypatch):
+    monkeypatch.setattr(upkeep, "LEAST_QUIET_S", 60.0)
+    monkeypatch.setattr(upkeep, "MOST_QUIET_S", 60.0)
     with elanus.connect(":memory:") as db:
         collection = db.create_collection("c", vector_schema())
         for first in range(0, 4_800, 600):
