@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from elanus.engine.postings_repair import rebuild_postings
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.repair.report import RepairReport
 from elanus.storage.repair.run import repair_database
@@ -14,6 +15,9 @@ def repair(
     path: str | os.PathLike[str], *, salvage: bool = False, dry_run: bool = False
 ) -> RepairReport:
     """Repair a damaged database in a folder.
+
+    Indexes that had to be dropped are built again: postings before this returns, graphs in the
+    background once the database is open.
 
     Args:
         path: The folder; no process may have it open for writing.
@@ -26,4 +30,7 @@ def repair(
         StorageError: The medium failed; run it again.
     """
     directory = LocalDirectory(Path(path).expanduser().resolve(), read_only=dry_run)
-    return repair_database(directory, salvage=salvage, dry_run=dry_run)
+    report = repair_database(directory, salvage=salvage, dry_run=dry_run)
+    if report.actions and report.is_complete and not dry_run:
+        rebuild_postings(directory)
+    return report

@@ -359,3 +359,19 @@ def test_open_database_is_not_repaired(kb, tmp_path):
 def test_no_database(tmp_path):
     with pytest.raises(NotFoundError, match="no elanus database in"):
         repair(tmp_path)
+
+
+def test_dropped_postings_are_on_the_disk_again(kb, rows, tmp_path):
+    copy = copy_of(kb, tmp_path / "kb")
+    for pattern in ("c/*/idx/*/bm25/*", "c/*/idx/*/sparse/*"):
+        for file in copy.glob(pattern):
+            damage(file)
+    assert repair(copy).is_complete
+    assert len(list(copy.glob("c/*/idx/*/bm25/*"))) == 2
+    assert len(list(copy.glob("c/*/idx/*/sparse/*"))) == 2
+    assert is_clean(LocalDirectory(copy))
+    with elanus.connect(copy, read_only=True) as db, elanus.connect(kb, read_only=True) as old:
+        for query in ("graph", "token score"):
+            found = db.collection("papers").search(query, "bm25", limit=20)
+            expected = old.collection("papers").search(query, "bm25", limit=20)
+            assert [(h.id, h.score) for h in found] == [(h.id, h.score) for h in expected]
