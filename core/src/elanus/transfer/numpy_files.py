@@ -30,7 +30,7 @@ from elanus.transfer.values import PlainValues
 from elanus.types import NUMPY_DTYPES, DataType
 
 _SUFFIX = ".npy"
-_COPY_ROWS = 65_536
+_COPY_ROWS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
