@@ -180,11 +180,18 @@ class CollectionState:
     # --- writing: called by the leader of a group, under the lock ---------------------------
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
-        """Return those of the keys that are visible, in the given order."""
+        """Return those of the keys that are visible, in the given order.
+
+        Raises:
+            StorageFailedError: Whether the last writes were lost is not known before reopening, so
+                not even a delete of nothing can be acknowledged.
+        """
+        self._log.check_usable()
         return self._live.existing(pks)
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
-        """Return the keys of the entities that match now."""
+        """Return the keys of the entities that match now; fails as ``existing`` does."""
+        self._log.check_usable()
         return matching_pks(self.schema, self.snapshot.sources, filters)
 
     def commit(self, writes: Sequence[PendingWrite]) -> None:
