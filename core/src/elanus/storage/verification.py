@@ -104,20 +104,7 @@ def read_known(directory: Directory, findings: list[Finding]) -> Catalog:
     Raises:
         FormatVersionError: Written by a newer version of elanus.
     """
-    db_uuid: uuid.UUID | None = None
-    try:
-        db_uuid = read_format(directory)
-    except (CorruptionError, NotFoundError) as error:
-        findings.append(
-            Finding(
-                "",
-                FORMAT_FILE,
-                str(error) if isinstance(error, CorruptionError) else "FORMAT: the file is missing",
-                "the database cannot be opened; the catalog and the manifests say the same",
-                REPAIR,
-                Severity.DERIVABLE,
-            )
-        )
+    db_uuid = _read_owner(directory, findings)
     versions = list_catalogs(directory)
     best: Catalog | None = None
     for version in reversed(versions):
@@ -130,16 +117,7 @@ def read_known(directory: Directory, findings: list[Finding]) -> Catalog:
             best = found
     if best is None:
         if not versions and is_catalog_missing(directory):
-            findings.append(
-                Finding(
-                    "",
-                    CATALOG_FOLDER,
-                    f"{CATALOG_FOLDER}: there is none although collections hold entities",
-                    "the list of collections is gone",
-                    SALVAGE,
-                    Severity.DAMAGE,
-                )
-            )
+            findings.append(_missing_catalog())
         return Catalog(0, db_uuid or uuid.UUID(int=0), _folders(directory))
     if db_uuid is not None and best.db_uuid != db_uuid:
         findings.append(
@@ -153,6 +131,29 @@ def read_known(directory: Directory, findings: list[Finding]) -> Catalog:
             )
         )
     return best
+
+
+def _read_owner(directory: Directory, findings: list[Finding]) -> uuid.UUID | None:
+    try:
+        return read_format(directory)
+    except CorruptionError as error:
+        what = str(error)
+    except NotFoundError:
+        what = f"{FORMAT_FILE}: the file is missing"
+    meaning = "the database cannot be opened; the catalog and the manifests say the same"
+    findings.append(Finding("", FORMAT_FILE, what, meaning, REPAIR, Severity.DERIVABLE))
+    return None
+
+
+def _missing_catalog() -> Finding:
+    return Finding(
+        "",
+        CATALOG_FOLDER,
+        f"{CATALOG_FOLDER}: there is none although collections hold entities",
+        "the list of collections is gone",
+        SALVAGE,
+        Severity.DAMAGE,
+    )
 
 
 def _damaged_catalog(

@@ -109,26 +109,31 @@ def back_up(
             f"{target.location}: another backup into this folder is running; wait for it"
         )
     try:
-        numbers = list_backups(target)
-        number = numbers[-1] + 1 if numbers else 1
-        # No record names what an unfinished backup of this number left behind.
-        target.delete_dir(backup_folder(number))
-        copy = _Copy(target, number, progress, _size_of(cut))
-        for collection in cut.collections:
-            copy.collection(collection)
-        commit_backup(target, _record(cut, number, copy.files))
+        copy = _copy(cut, target, progress)
         deleted = () if keep is None else prune_backups(target, keep)
-        return BackupResult(
-            number=number,
-            files=len(copy.files),
-            copied_bytes=copy.copied_bytes,
-            reused_bytes=copy.reused_bytes,
-            seconds=time.monotonic() - started,
-            left_out=tuple(copy.left_out),
-            deleted=deleted,
-        )
     finally:
         lock.release()
+    return BackupResult(
+        number=copy.number,
+        files=len(copy.files),
+        copied_bytes=copy.copied_bytes,
+        reused_bytes=copy.reused_bytes,
+        seconds=time.monotonic() - started,
+        left_out=tuple(copy.left_out),
+        deleted=deleted,
+    )
+
+
+def _copy(cut: DatabaseCut, target: Directory, progress: Progress) -> _Copy:
+    numbers = list_backups(target)
+    number = numbers[-1] + 1 if numbers else 1
+    # No record names what an unfinished backup of this number left behind.
+    target.delete_dir(backup_folder(number))
+    copy = _Copy(target, number, progress, _size_of(cut))
+    for collection in cut.collections:
+        copy.collection(collection)
+    commit_backup(target, _record(cut, number, copy.files))
+    return copy
 
 
 def check_places(database: str, target: str) -> None:
