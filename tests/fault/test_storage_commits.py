@@ -32,7 +32,9 @@ from elanus.storage.manifest import Manifest, next_version
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import write_segment
-from elanus.storage.wal import Frame, WalWriter, list_wals, read_wal, wal_path
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import Frame, list_wals, wal_path
+from elanus.storage.wal_reader import read_wal
 from support.fault_directory import FaultDirectory
 from support.storage_batches import TEXT_KEY_SCHEMA, rows_of, text_key_batch
 

@@ -26,7 +26,9 @@ from elanus.storage.manifest import Manifest
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import segment_path, write_segment
-from elanus.storage.wal import Frame, WalWriter, read_wal, wal_path
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import Frame, wal_path
+from elanus.storage.wal_reader import read_wal
 from support.storage_batches import SCHEMA, all_kinds_batch, rows_of
 
 BATCH = all_kinds_batch(60)

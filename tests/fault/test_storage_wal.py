@@ -8,7 +8,9 @@ import pytest
 from elanus.errors import CorruptionError, FormatVersionError, StorageError, StorageFailedError
 from elanus.storage.directory import FileDirectory
 from elanus.storage.memory_directory import MemoryDirectory
-from elanus.storage.wal import Frame, WalContents, WalWriter, read_wal
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import Frame, WalContents
+from elanus.storage.wal_reader import read_wal
 from support.fault_directory import FaultDirectory
 
 DB = uuid.UUID(int=1)

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from elanus.engine.context import EngineContext
 from elanus.errors import StorageError, StorageFailedError
-from elanus.storage.wal import Frame, WalWriter, discard_wal, wal_path
+from elanus.storage.wal import WalWriter, discard_wal
+from elanus.storage.wal_format import Frame, wal_path
 
 _log = logging.getLogger(__name__)
 

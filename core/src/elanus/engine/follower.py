@@ -28,7 +28,8 @@ from elanus.storage.catalog import collection_path
 from elanus.storage.directory import Directory
 from elanus.storage.manifest import Manifest, load_newest, load_version
 from elanus.storage.publication import Publication, PublicationReader
-from elanus.storage.wal import HEADER_BYTES, read_wal, read_wal_header, wal_path
+from elanus.storage.wal_format import HEADER_BYTES, wal_path
+from elanus.storage.wal_reader import read_wal, read_wal_header
 
 READ_ATTEMPTS = 10
 """How often a reader starts again when the writer replaces files while it reads them."""

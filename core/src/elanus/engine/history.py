@@ -25,7 +25,7 @@ from elanus.storage.manifest import (
 )
 from elanus.storage.segment_writer import SEGMENTS_FOLDER
 from elanus.storage.versions import KEPT_VERSIONS
-from elanus.storage.wal import list_wals, wal_path
+from elanus.storage.wal_format import list_wals, wal_path
 
 
 def horizon(retention_s: float, last_seq: int) -> int:

@@ -18,7 +18,7 @@ from elanus.errors import CorruptionError
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.storage.batch_codec import decode_batch, encode_batch
-from elanus.storage.wal import Frame, StoredFrame
+from elanus.storage.wal_format import Frame, StoredFrame
 from elanus.types import Int64Array, PrimaryKey
 
 UPSERT_FRAME = 1

@@ -35,14 +35,9 @@ from elanus.storage.manifest import (
     load_version,
 )
 from elanus.storage.publication import Publication, read_publication
-from elanus.storage.wal import (
-    WalContents,
-    WalWriter,
-    list_wals,
-    read_wal,
-    read_wal_header,
-    wal_path,
-)
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import WalContents, list_wals, wal_path
+from elanus.storage.wal_reader import read_wal, read_wal_header
 
 _log = logging.getLogger(__name__)
 

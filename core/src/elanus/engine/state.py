@@ -40,7 +40,8 @@ from elanus.storage.manifest import (
     next_version,
 )
 from elanus.storage.publication import Publication, PublicationWriter
-from elanus.storage.wal import Frame, WalWriter
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import Frame
 from elanus.types import Int64Array, PrimaryKey
 
 _logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from elanus.errors import AlreadyExistsError, CorruptionError, NotFoundError, St
 from elanus.storage.directory import Directory
 from elanus.storage.json_file import decode_json_file, encode_json_file
 from elanus.storage.versions import VersionFolder
-from elanus.storage.wal import HEADER_BYTES
+from elanus.storage.wal_format import HEADER_BYTES
 
 DATABASE_FORMAT_VERSION = 1
 """The version of the layout of folders. A larger one is refused by name."""

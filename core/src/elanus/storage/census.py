@@ -14,7 +14,7 @@ from elanus.storage.load_record import IMPORTS_FOLDER, list_loads
 from elanus.storage.manifest import MANIFEST_FOLDER, Manifest, SegmentInfo
 from elanus.storage.publication import PUBLICATION_FILE
 from elanus.storage.segment_writer import segment_path
-from elanus.storage.wal import WAL_FOLDER
+from elanus.storage.wal_format import WAL_FOLDER
 
 _NUMBER = re.compile(r"([0-9]{20})\.(?:man|wal)\Z")
 

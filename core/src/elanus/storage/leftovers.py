@@ -14,7 +14,7 @@ from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.load_record import LoadRecord, list_loads
 from elanus.storage.manifest import Manifest, SegmentInfo
 from elanus.storage.segment_writer import SEGMENTS_FOLDER
-from elanus.storage.wal import list_wals, wal_path
+from elanus.storage.wal_format import list_wals, wal_path
 
 INDEXES_FOLDER = "idx"
 

@@ -15,7 +15,7 @@ from elanus.storage.directory import Directory
 from elanus.storage.findings import SALVAGE, Finding, Severity
 from elanus.storage.held_source import HeldSource
 from elanus.storage.publication import Publication
-from elanus.storage.wal import (
+from elanus.storage.wal_format import (
     HEADER_BYTES,
     ByteRange,
     StoredFrame,
@@ -23,10 +23,9 @@ from elanus.storage.wal import (
     WalHeader,
     encode_wal_header,
     list_wals,
-    read_wal,
-    read_wal_header,
     wal_path,
 )
+from elanus.storage.wal_reader import read_wal, read_wal_header
 
 UPSERT_FRAME = 1
 """Payload: the entities; each replaces what has its key."""

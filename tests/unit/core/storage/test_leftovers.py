@@ -8,7 +8,8 @@ from elanus.storage.leftovers import delete_unreferenced, sweep_leftovers
 from elanus.storage.manifest import IndexEntry, Manifest, SegmentInfo
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.segment_writer import write_segment
-from elanus.storage.wal import WalWriter, list_wals, wal_path
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import list_wals, wal_path
 from support.storage_batches import TEXT_KEY_SCHEMA, text_key_batch
 
 DB = uuid.UUID(int=1)

@@ -12,15 +12,9 @@ from elanus.errors import (
 )
 from elanus.kernels.checksum import crc32c
 from elanus.storage.memory_directory import MemoryDirectory
-from elanus.storage.wal import (
-    HEADER_BYTES,
-    Frame,
-    WalContents,
-    WalWriter,
-    list_wals,
-    read_wal,
-    wal_path,
-)
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import HEADER_BYTES, Frame, WalContents, list_wals, wal_path
+from elanus.storage.wal_reader import read_wal
 from support.fault_directory import FaultDirectory
 
 DB = uuid.UUID(int=1)

@@ -19,7 +19,8 @@ from elanus.storage.held_source import HeldSource
 from elanus.storage.manifest import Manifest, SegmentInfo, load_newest
 from elanus.storage.publication import Publication, read_publication
 from elanus.storage.segment_writer import DERIVABLE_FILES, segment_path
-from elanus.storage.wal import list_wals, read_wal, read_wal_header, wal_path
+from elanus.storage.wal_format import list_wals, wal_path
+from elanus.storage.wal_reader import read_wal, read_wal_header
 
 CUT_ATTEMPTS = 100
 """How often a cut starts again because the writer replaced what it was about to map."""

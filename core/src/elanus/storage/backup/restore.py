@@ -42,13 +42,8 @@ from elanus.storage.manifest import (
     commit,
     manifest_from_json,
 )
-from elanus.storage.wal import (
-    HEADER_BYTES,
-    WalHeader,
-    encode_wal_header,
-    read_wal,
-    read_wal_header,
-)
+from elanus.storage.wal_format import HEADER_BYTES, WalHeader, encode_wal_header
+from elanus.storage.wal_reader import read_wal, read_wal_header
 
 _IGNORED = frozenset({LOCK_FILE, "lost+found"})
 _TEMPORARY_MARKER = re.compile(rf"{RESTORE_MARKER}\.[0-9a-f]+\.tmp\Z")

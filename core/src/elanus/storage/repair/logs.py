@@ -18,7 +18,8 @@ from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.publication import PUBLICATION_FILE, read_publication
 from elanus.storage.repair.report import Action
 from elanus.storage.repair.workshop import Workshop
-from elanus.storage.wal import WAL_FOLDER, Frame, StoredFrame, WalWriter, wal_path
+from elanus.storage.wal import WalWriter
+from elanus.storage.wal_format import WAL_FOLDER, Frame, StoredFrame, wal_path
 
 
 def repair_logs(

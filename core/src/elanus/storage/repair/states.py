@@ -41,7 +41,7 @@ from elanus.storage.segment_writer import (
     SEQS_KIND,
     segment_path,
 )
-from elanus.storage.wal import list_wals
+from elanus.storage.wal_format import list_wals
 from elanus.types import Int64Array
 
 _SEGMENT_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
