@@ -11,6 +11,7 @@ Run: ``python -m benchmarks storage_inserts`` (``--help`` lists the options).
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ CONTESTANTS = (
     ("chroma", "lists"),
     ("milvus_lite", "rows"),
 )
-_TRACED_COMMITS = 64
-"""Commits between two counts of syncs; every thread of 32 commits twice."""
+_TRACED_COMMITS = 128
+"""Commits whose syncs are counted, beyond the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,13 @@ def measure(site: Site, sizes: Sizes, say: Callable[[str], None]) -> list[dict[s
     runs: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
     errors: dict[tuple[str, str, int, int], str] = {}
     workers = {store: site.worker(store) for store in site.interpreters}
+    turns = 0
     try:
         for number in range(sizes.rounds):
             for batch_rows in BATCHES:
                 for threads in THREADS:
-                    for store, form in _turn(site, number):
+                    turns += 1
+                    for store, form in _turn(site, turns):
                         key = (store, form, batch_rows, threads)
                         try:
                             run = _insert(site, workers[store], key, sizes)
@@ -124,10 +127,10 @@ def measure(site: Site, sizes: Sizes, say: Callable[[str], None]) -> list[dict[s
 
 
 def _turn(site: Site, number: int) -> list[tuple[str, str]]:
-    """Return the contestants in the order of this round: each round begins with another one."""
+    """Return the contestants in random order, so that none always follows the same other one."""
     present = [c for c in CONTESTANTS if c[0] in site.interpreters]
-    first = number % len(present)
-    return [*present[first:], *present[:first]]
+    random.Random(number).shuffle(present)
+    return present
 
 
 def _insert(
@@ -184,7 +187,7 @@ def count_syncs(site: Site, say: Callable[[str], None]) -> list[dict[str, Any]]:
             try:
                 few, many = (
                     _traced_syncs(site, store, form, threads, commits)
-                    for commits in (_TRACED_COMMITS, 2 * _TRACED_COMMITS)
+                    for commits in (1, 1 + _TRACED_COMMITS)
                 )
                 row["syncs_per_commit"] = (many - few) / _TRACED_COMMITS
             except WorkerFailedError as error:
@@ -196,7 +199,15 @@ def count_syncs(site: Site, say: Callable[[str], None]) -> list[dict[str, Any]]:
 
 def _traced_syncs(site: Site, store: str, form: str, threads: int, commits: int) -> int:
     trace = site.folder / "strace.txt"
-    prefix = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range", "-o"]
+    prefix = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        "trace=fsync,fdatasync,sync_file_range",
+        "-o",
+    ]
     with site.worker(store, prefix=[*prefix, str(trace)]) as worker:
         sizes = Sizes(10 * commits, 60.0, 1)
         _insert(site, worker, (store, form, 10, threads), sizes)
