@@ -9,6 +9,7 @@ import itertools
 
 import pytest
 
+from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.errors import CorruptionError, ElanusError, StorageError
 from elanus.storage.memory_directory import MemoryDirectory
@@ -40,7 +41,8 @@ def test_the_sequence_itself():
     assert run.errors == []
     (papers,) = run.allowed.options["papers"]
     assert list(dict(papers.rows)) == [1, 2, 4, 21, 22, 23, 30, 32]
-    assert reopened(inner) == {"papers": papers}
+    (late,) = run.allowed.options["papers@late"]
+    assert reopened(inner) == {"papers": papers, "papers@late": late}
     kinds = {step.kind for step in directory.steps}
     assert kinds >= {"create", "write", "sync", "link", "rename", "delete", "create_dir"}
     check_goes_on(inner)
@@ -124,6 +126,46 @@ def test_power_loss():
 @pytest.mark.soak
 def test_power_loss_at_every_step():
     power_losses(1, lambda done: SURVIVALS)
+
+
+def weak_power_losses(stride, survivals):
+    """With durability "os" a power loss takes the last writes, but only the last ones."""
+    directory = FaultDirectory(MemoryDirectory())
+    run = run_workload(
+        directory, steps_done=lambda: len(directory.steps), durability=Durability("os")
+    )
+    assert run.errors == []
+    disk = DiskModel()
+    lost = 0
+    for done, step in enumerate(directory.steps, 1):
+        disk.apply(step)
+        if done % stride:
+            continue
+        for survival in survivals(done):
+            where = f"power lost after step {done} ({step}), {survival}"
+            found = found_after(disk.survivors(survival, seed=done), where)
+            for name in {"papers", "notes", *found}:
+                since = max(
+                    (at for at, what in run.settled if what == name and at <= done), default=0
+                )
+                # Any acknowledged state since then, never one with a hole in it.
+                steps = [at for at, _ in run.timeline if at <= since]
+                first = len(steps) - 1 if steps else 0
+                reached = [a for at, a in run.timeline[first:] if at <= done] or [Allowed()]
+                allowed = {option for a in reached for option in a.options.get(name, {None})}
+                assert found.get(name) in allowed, f"{where}: {name}: {found.get(name)}"
+                lost += found.get(name) not in reached[-1].options.get(name, {None})
+            count("power losses survived")
+    return lost
+
+
+def test_power_loss_with_weak_durability():
+    assert weak_power_losses(7, lambda done: [STRICTEST, SURVIVALS[done % len(SURVIVALS)]]) > 0
+
+
+@pytest.mark.soak
+def test_power_loss_at_every_step_with_weak_durability():
+    assert weak_power_losses(1, lambda done: SURVIVALS) > 0
 
 
 def failing_reads(stride):

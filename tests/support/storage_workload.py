@@ -1,13 +1,13 @@
 """One fixed sequence of everything that writes, and what may be found after it was disturbed.
 
-The state of a database is a dict: collection name to ``Content``. Every operation says what it does
+The state of a database is a dict: collection name to ``Content``; what a named snapshot keeps of
+a collection is one more entry, ``collection@snapshot``. Every operation says what it does
 to a content, so that a run knows after each step which states are allowed: what was acknowledged,
 and, while a call that failed is the last one, that call whole or not at all.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,13 +44,14 @@ Change = Callable[[Content], Option]
 
 @dataclass(frozen=True)
 class Operation:
-    """One call, on one collection."""
+    """One call, on one collection. ``copied`` names the one that a new entry starts from."""
 
     name: str
     act: Callable[[DatabaseEngine], object]
     change: Change = lambda content: content
     collection: str = "papers"
     creates: bool = False
+    copied: str = ""
 
 
 def operations() -> list[Operation]:
@@ -76,6 +77,7 @@ def operations() -> list[Operation]:
         ),
         Operation("create_index", lambda db: db.open("papers").create_index("dense", "HNSW", {})),
         _flush(),
+        _snapshot("early"),
         _create("notes"),
         _insert(papers(2, seed=9), "notes"),
         _insert(more),
@@ -83,6 +85,8 @@ def operations() -> list[Operation]:
         _delete([20, 99]),
         Operation("drop", lambda db: db.drop("notes"), lambda content: None, "notes"),
         _insert(last),
+        _snapshot("late"),
+        _drop_snapshot("early"),
         _flush(),
         _delete([31]),
         _flush(),
@@ -91,6 +95,8 @@ def operations() -> list[Operation]:
     ]
 
 
+SETTLING = ("flush", "compact", "set_properties", "create_index")
+"""Operations that commit a manifest."""
 _SEEDS = {2: 5, 3: 5, 4: 5}
 """Rows that were replaced by the time ``delete year <`` runs."""
 
@@ -106,6 +112,26 @@ def _create(name: str) -> Operation:
         lambda content: content,
         name,
         creates=True,
+    )
+
+
+def _snapshot(name: str) -> Operation:
+    return Operation(
+        f"snapshot {name}",
+        lambda db: db.create_snapshot(name),
+        lambda content: replace(content, properties=()),
+        f"papers@{name}",
+        creates=True,
+        copied="papers",
+    )
+
+
+def _drop_snapshot(name: str) -> Operation:
+    return Operation(
+        f"drop snapshot {name}",
+        lambda db: db.drop_snapshot(name),
+        lambda content: None,
+        f"papers@{name}",
     )
 
 
@@ -130,7 +156,13 @@ def _flush() -> Operation:
 
 def observe(engine: DatabaseEngine) -> dict[str, Content]:
     """Return what can be read, after checking that every way of reading agrees."""
-    return {name: _observe_collection(engine, name) for name in engine.names()}
+    found = {name: _observe_collection(engine, name) for name in engine.names()}
+    for name in engine.snapshots():
+        collection = Collection(engine.open("papers"))
+        rows = collection.query(output=["title"], as_of=name)
+        assert collection.count(as_of=name) == len(rows)
+        found[f"papers@{name}"] = Content(tuple((row["id"], row["title"]) for row in rows))
+    return found
 
 
 def _observe_collection(engine: DatabaseEngine, name: str) -> Content:
@@ -167,17 +199,18 @@ class Allowed:
     def copy(self) -> Allowed:
         return Allowed({name: set(options) for name, options in self.options.items()})
 
-    def started(self, operation: Operation) -> Allowed:
+    def started(self, operation: Operation, visible: dict[str, Content]) -> Allowed:
         """Return the states while a call is under way, or after it failed."""
         made = self.copy()
         options = made.options.setdefault(operation.collection, {None})
-        options |= {_applied(operation, option) for option in options}
+        options |= {_applied(operation, option, visible) for option in options}
         return made
 
-    def acknowledged(self, operation: Operation, visible: Option) -> Allowed:
+    def acknowledged(self, operation: Operation, visible: dict[str, Content]) -> Allowed:
         """Return the states after a call succeeded: what was visible before it, with it."""
         made = self.copy()
-        made.options[operation.collection] = {_applied(operation, visible)}
+        before = visible.get(operation.collection)
+        made.options[operation.collection] = {_applied(operation, before, visible)}
         return made
 
     def check(self, found: dict[str, Content], where: str) -> None:
@@ -189,9 +222,9 @@ class Allowed:
         assert set(found) <= set(self.options), f"{where}: unknown collections {sorted(found)}"
 
 
-def _applied(operation: Operation, option: Option) -> Option:
+def _applied(operation: Operation, option: Option, visible: dict[str, Content]) -> Option:
     if operation.creates:
-        return Content()
+        return operation.change(visible.get(operation.copied, Content()))
     return None if option is None else operation.change(option)
 
 
@@ -203,11 +236,14 @@ class Run:
         allowed: States that may be found when the database is opened again.
         errors: What failed, by operation.
         timeline: Steps done, states allowed from then on.
+        settled: Steps done when a call returned that leaves nothing unsynced of a collection,
+            whatever the durability, and that collection.
     """
 
     allowed: Allowed
     errors: list[tuple[str, StorageError]]
     timeline: list[tuple[int, Allowed]]
+    settled: list[tuple[int, str]]
 
 
 def run_workload(
@@ -227,7 +263,7 @@ def run_workload(
         sequence: Other operations than the usual ones.
         **options: For ``DatabaseEngine``.
     """
-    run = Run(Allowed(), [], [])
+    run = Run(Allowed(), [], [], [])
     try:
         engine = DatabaseEngine(directory, read_only=False, **options)
     except StorageError as error:
@@ -251,9 +287,10 @@ def _run_all(
     failed = 0
     visible: dict[str, Content] = {}
     for number, operation in enumerate(sequence):
-        if operation.collection not in visible and not operation.creates:
+        needed = operation.copied if operation.creates else operation.collection
+        if needed and needed not in visible:
             continue
-        started = run.allowed.started(operation)
+        started = run.allowed.started(operation, visible)
         run.timeline.append((steps_done(), started))
         where = f"operation {number} ({operation.name})"
         try:
@@ -264,8 +301,9 @@ def _run_all(
             run.allowed = started
             failed += 1
         else:
-            before = visible.get(operation.collection)
-            run.allowed = run.allowed.acknowledged(operation, before)
+            run.allowed = run.allowed.acknowledged(operation, visible)
+            if operation.name in SETTLING or operation.creates:
+                run.settled.append((steps_done(), operation.collection))
             failed = 0
         run.timeline.append((steps_done(), run.allowed))
         _wait(run, engine, visible)
@@ -277,7 +315,7 @@ def _run_all(
 
 def _wait(run: Run, engine: DatabaseEngine, visible: dict[str, Content]) -> None:
     """Let background work end, so that a run makes the same steps each time."""
-    for name in itertools.islice(engine.names(), 1):
+    for name in engine.names()[:1]:
         try:
             engine.open(name).wait_idle()
         except StorageError as error:

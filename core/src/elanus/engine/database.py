@@ -93,18 +93,10 @@ class DatabaseEngine:
         if not read_only:
             directory.make_dir("")
             self._write_lock = WriterLock.acquire(directory, wait_s=wait_s)
-        try:
-            db_uuid = read_format(directory) if read_only else create_database(directory)
-            self._catalog: Catalog = load_catalog(directory, db_uuid)
-            if not read_only:
-                self._sweep()
-        except BaseException:
-            if self._write_lock is not None:
-                self._write_lock.release()
-            raise
+        self._catalog = self._load(read_only=read_only)
         self._context = EngineContext(
             directory,
-            db_uuid,
+            self._catalog.db_uuid,
             Maintenance(),
             read_only,
             os.getpid(),
@@ -115,6 +107,20 @@ class DatabaseEngine:
         self._housekeepers = [] if read_only else self._start_housekeepers()
         # The worker must not run into the interpreter's end; the log has what it leaves undone.
         _close_at_exit(self)
+
+    def _load(self, *, read_only: bool) -> Catalog:
+        """Return the catalog; make and sweep the database when it is opened for writing."""
+        directory = self._directory
+        try:
+            db_uuid = read_format(directory) if read_only else create_database(directory)
+            self._catalog = load_catalog(directory, db_uuid)
+            if not read_only:
+                self._sweep()
+            return self._catalog
+        except BaseException:
+            if self._write_lock is not None:
+                self._write_lock.release()
+            raise
 
     @property
     def read_only(self) -> bool:
@@ -251,6 +257,8 @@ class DatabaseEngine:
             states = self._open_states()
             for state in states.values():
                 stack.enter_context(state.lock)
+                # The catalog would name writes that a weaker durability may still lose.
+                state.sync()
             # No write is under way now, so the number cuts all collections at one moment.
             made = NamedSnapshot(
                 self._context.clock.tick(),
