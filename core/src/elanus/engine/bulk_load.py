@@ -25,6 +25,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import files_of
 from elanus.engine.ingest import with_auto_ids
 from elanus.engine.keys import Keys
+from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_sealed
 from elanus.engine.state import CollectionState
@@ -223,8 +224,14 @@ class BulkLoad:
         if len(batch):
             self._growing.append(batch, self._state.context.clock.tick())
             self.num_rows += len(batch)
-        if self._growing.num_rows >= SEGMENT_ROWS or self._growing.size_bytes >= SEGMENT_BYTES:
+        if self._is_full:
             self._seal()
+
+    @property
+    def _is_full(self) -> bool:
+        size = self._growing.size_bytes
+        is_over = self._state.context.memory.is_over(size, FLUSH_PART)
+        return is_over or self._growing.num_rows >= SEGMENT_ROWS or size >= SEGMENT_BYTES
 
     def finish(self) -> None:
         """Make the rows visible, all at once.

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import elanus
+from elanus.engine.upkeep import Upkeep
 from elanus.errors import (
     AlreadyExistsError,
     EntityError,
@@ -376,3 +377,37 @@ def test_reading_only_refuses(tmp_path, db, simple):
         with pytest.raises(ReadOnlyError):
             found.import_data(simple_rows(1))
         assert found.export_data(tmp_path / "x.jsonl").rows == 3
+
+
+def test_process_that_reads_sees_all_rows_at_once(tmp_path, db, simple):
+    simple.insert(simple_rows(2, name="old"))
+    with elanus.connect(tmp_path / "kb", read_only=True) as reader:
+        found = reader.collection("simple")
+
+        def source():
+            for row in simple_rows(30):
+                assert found.count() == 2
+                yield row
+
+        simple.import_data(source(), on_conflict="replace", batch_rows=5)
+        assert [row["name"] for row in found.query()] == [f"n{i}" for i in range(30)]
+
+
+def test_memory_limit_makes_smaller_segments(tmp_path, monkeypatch):
+    monkeypatch.setattr(Upkeep, "after_load", lambda self: None)  # which would merge them
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("dense", elanus.FLOAT_VECTOR, dim=128),
+        ]
+    )
+    columns = {"id": np.arange(16_000), "dense": np.ones((16_000, 128), dtype=np.float32)}
+    sizes = {}
+    for limit in (None, "16MB"):
+        with elanus.connect(tmp_path / f"kb{limit}", memory_limit=limit) as limited:
+            made = limited.create_collection("made", schema)
+            made.import_data(columns, batch_rows=1_000)
+            sizes[limit] = [s.rows for s in made.stats().segments if s.rows]
+    assert sizes[None] == [16_000]
+    assert sum(sizes["16MB"]) == 16_000
+    assert max(sizes["16MB"]) <= 3_000
