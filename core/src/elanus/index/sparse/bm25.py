@@ -12,6 +12,7 @@ length 0.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +47,10 @@ from elanus.types import (
 
 FORMAT = 1
 """Version of what ``SealedBM25.to_arrays`` gives."""
-VOCABULARY_TERM_BYTES = 150
-"""A term of a memtable's vocabulary: the text, and its places in a list and a dict of CPython."""
 DEFAULT_K1 = 1.2
 DEFAULT_B = 0.75
 """Lucene's defaults."""
+_INITIAL_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,7 @@ class QueryTerms:
     @classmethod
     def from_text(cls, text: str, analyzer: Analyzer) -> QueryTerms:
         """Analyze a query the way the texts were."""
-        counts: dict[str, int] = {}
-        for term in analyzer.tokens(text):
-            counts[term] = counts.get(term, 0) + 1
+        counts = Counter(analyzer.tokens(text))
         return cls(tuple(counts), tuple(counts.values()))
 
 
@@ -326,10 +324,7 @@ class GrowingBM25:
     def size_bytes(self) -> int:
         """Memory in use, roughly."""
         rows = self._lengths.nbytes + self._documents.nbytes
-        terms = len(self._vocabulary)
-        return (
-            rows + growing_bytes(self._postings.num_postings, terms) + VOCABULARY_TERM_BYTES * terms
-        )
+        return rows + growing_bytes(self._postings.num_postings, len(self._vocabulary))
 
     def append(self, texts: StringColumn) -> None:
         """Analyze and add rows; they show in snapshots taken with the larger number of rows."""
@@ -386,9 +381,6 @@ class GrowingBM25:
             room = max(num_rows, 2 * len(self._lengths)) - len(self._lengths)
             self._lengths = np.concatenate([self._lengths, np.zeros(room, dtype=np.uint32)])
             self._documents = np.concatenate([self._documents, np.zeros(room, dtype=np.bool_)])
-
-
-_INITIAL_ROWS = 64
 
 
 class SealedBM25(BM25View):

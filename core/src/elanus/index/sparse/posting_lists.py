@@ -21,9 +21,9 @@ from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 _MERGED_AT_ONCE = 1 << 23  # Postings sorted in one go; bounds the extra memory to about 300 MB.
-GROWING_POSTING_BYTES, GROWING_TERM_BYTES = 12, 150
-"""A posting is 8 bytes in lists that double when they are full; a term is two lists and an entry
-of a hash table."""
+GROWING_POSTING_BYTES, GROWING_TERM_BYTES = 12, 300
+"""A posting is 8 bytes in lists that double when they are full; a term is two lists, an entry of a
+hash table, and its text with two places in CPython's list and dict."""
 
 
 @dataclass(frozen=True, slots=True)
