@@ -150,7 +150,7 @@ class Writers:
 
 
 def run_kills(
-    folder: Path, kills: int, *, seed: int, seconds: float = 0.5, **options: Any
+    folder: Path, kills: int, *, seed: int, seconds: float = 0.5, durability: str = "commit"
 ) -> Expected:
     """Kill ``kills`` writers, half of them at a random time, half at a random step.
 
@@ -159,7 +159,7 @@ def run_kills(
         kills: How many.
         seed: Makes the choices repeatable; where a kill by time hits is not.
         seconds: Longest life of a writer that is killed by time.
-        **options: For ``DatabaseEngine``.
+        durability: What the writers ask for; a kill takes nothing with any.
     """
     rng = random.Random(seed)
     expected = Expected()
@@ -176,7 +176,7 @@ def run_kills(
                     steps=0
                     if by_time
                     else rng.choice((rng.randrange(1, 60), rng.randrange(60, 1200))),
-                    options=options,
+                    durability=durability,
                 )
             except AssertionError as failure:
                 raise AssertionError(f"seed {seed}, kill {number}: {failure}") from failure

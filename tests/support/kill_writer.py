@@ -20,6 +20,7 @@ from typing import Any
 
 from elanus.api.collection import Collection
 from elanus.engine import growing
+from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.storage.directory import FileDirectory
 from elanus.storage.local_directory import LocalDirectory
@@ -75,7 +76,7 @@ class Child:
         directory: FileDirectory = LocalDirectory(Path(job["folder"]))
         if job["steps"]:
             directory = KillDirectory(directory, job["steps"], half=job["seed"] % 2 == 0)
-        self.engine = DatabaseEngine(directory, read_only=False, **job["options"])
+        self.engine = DatabaseEngine(directory, durability=Durability(job["durability"]))
         self.found = {name: self.look(name) for name in self.engine.names()}
         say(found=self.found)
         for name in COLLECTIONS:
