@@ -123,7 +123,8 @@ def measure(site: Site, sizes: Sizes, say: Callable[[str], None]) -> list[dict[s
     finally:
         for worker in workers.values():
             worker.stop()
-    return [_row(key, runs.get(key, []), errors.get(key)) for key in {**runs, **errors}]
+    keys = sorted({**runs, **errors}, key=lambda key: CONTESTANTS.index(key[:2]))
+    return [_row(key, runs.get(key, []), errors.get(key)) for key in keys]
 
 
 def _turn(site: Site, number: int) -> list[tuple[str, str]]:
