@@ -26,6 +26,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json, schema_to_json
 from elanus.storage.catalog import collection_path
 from elanus.storage.directory import Directory, join_path
+from elanus.storage.held_source import CopyingSource
 from elanus.storage.leftovers import delete_unreferenced
 from elanus.storage.manifest import (
     Manifest,
@@ -168,7 +169,8 @@ def read_logs(
     logs: list[NumberedLog] = []
     for number in numbers:
         log = read_wal(
-            context.directory,
+            # The next writer may cut off the end of the last log while it is read here.
+            context.directory if number in ends else CopyingSource(context.directory),
             wal_path(path, number),
             db_uuid=context.db_uuid,
             is_last=number not in ends,

@@ -124,6 +124,12 @@ class Directory(Protocol):
         file is deleted. Bytes appended later are not part of it.
         """
 
+    def read_copy(self, path: str) -> memoryview:
+        """Return a copy of the bytes of a file, for one whose end somebody may cut off meanwhile.
+
+        Taking what is missing from a map would end the process.
+        """
+
     def write_new(self, path: str, chunks: Iterable[Bytes]) -> int:
         """Write a file that appears under its name whole and durable, or not at all.
 
@@ -265,6 +271,9 @@ class FileDirectory(ABC):
 
     @abstractmethod
     def read(self, path: str) -> memoryview: ...
+
+    def read_copy(self, path: str) -> memoryview:
+        return self.read(path)
 
     @abstractmethod
     def create_append(self, path: str) -> AppendFile: ...

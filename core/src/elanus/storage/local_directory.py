@@ -72,6 +72,10 @@ class LocalDirectory(FileDirectory):
         with _translated("read", path):
             return map_file(self._resolve(path))
 
+    def read_copy(self, path: str) -> memoryview:
+        with _translated("read", path), open(self._resolve(path), "rb") as file:
+            return memoryview(file.read())
+
     def create_append(self, path: str) -> AppendFile:
         return self._open(path, os.O_CREAT | os.O_EXCL)
 
