@@ -10,6 +10,7 @@ import elanus
 from elanus.api.collection import Collection
 from elanus.engine import bulk_load
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.flush import MemtableFlush
 from elanus.errors import ClosedError, EntityError, EntityExistsError, StateError, StorageError
 from elanus.storage.memory_directory import MemoryDirectory
 from support.fault_directory import FaultDirectory
@@ -48,7 +49,9 @@ def write(path, entities):
 
 
 def texts(collection):
-    return {row["id"]: row["text"] for row in collection.query(output=["text"])}
+    found = collection.query(output=["text"])
+    assert len({row["id"] for row in found}) == len(found) == collection.count()
+    return expected(found)
 
 
 def expected(entities):
@@ -227,20 +230,25 @@ def test_duplicates_across_segments_and_a_crash(monkeypatch, store, tmp_path):
     assert texts(store.collection) == expected(entities)
 
 
-def during_the_import(monkeypatch, act):
-    """Do something to the collection before the rows of an import become visible."""
-    before = bulk_load.BulkLoad.finish
+def during_the_import(monkeypatch, act, *, late=False):
+    """Do something to the collection before the rows of an import become visible.
 
-    def finish(self):
+    ``late`` is after the last look without the lock.
+    """
+    owner, name = (MemtableFlush, "drained") if late else (bulk_load.BulkLoad, "finish")
+    before = getattr(owner, name)
+
+    def first_act(self):
         act()
-        before(self)
+        return before(self)
 
-    monkeypatch.setattr(bulk_load.BulkLoad, "finish", finish)
+    monkeypatch.setattr(owner, name, first_act)
 
 
+@pytest.mark.parametrize("late", [True, False])
 @pytest.mark.parametrize("flushed", [True, False])
 @pytest.mark.parametrize("on_conflict", ["error", "skip", "replace"])
-def test_rows_written_meanwhile(monkeypatch, store, tmp_path, on_conflict, flushed):
+def test_rows_written_meanwhile(monkeypatch, store, tmp_path, on_conflict, flushed, late):
     def act():
         store.collection.insert(rows(2, first=8, text="meanwhile"))
         if flushed:
@@ -249,7 +257,7 @@ def test_rows_written_meanwhile(monkeypatch, store, tmp_path, on_conflict, flush
     entities = rows(25)
     file = write(tmp_path / "in.jsonl", entities)
     with monkeypatch.context() as patch:
-        during_the_import(patch, act)
+        during_the_import(patch, act, late=late)
         if on_conflict == "error":
             with pytest.raises(EntityExistsError, match=r"key 8 was written .* while this import"):
                 store.collection.import_data(file, batch_rows=BATCH_ROWS)
