@@ -65,32 +65,9 @@ class StoreWorker:
         self._fresh(folder, form)
         batches = list(self._batches(batch_rows, max_rows))
         prepared = [self._store.prepare(batch) for batch in batches]
-        queue = iter(zip(prepared, map(len, batches), strict=True))
-        lock = threading.Lock()
-        done: list[tuple[int, int]] = []
-        errors: list[str] = []
+        pairs = list(zip(prepared, map(len, batches), strict=True))
         started = time.perf_counter()
-        deadline = started + budget_s
-
-        def work() -> None:
-            while time.perf_counter() < deadline and not errors:
-                with lock:
-                    item = next(queue, None)
-                if item is None:
-                    return
-                asked = time.perf_counter_ns()
-                try:
-                    self._store.insert(item[0])
-                except Exception as error:  # noqa: BLE001 - whatever a system raises is a result
-                    errors.append(f"{type(error).__name__}: {error}"[:300])
-                    return
-                done.append((time.perf_counter_ns() - asked, item[1]))
-
-        workers = [threading.Thread(target=work) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+        done, errors = _insert_all(self._store, pairs, threads, started + budget_s)
         wall_s = time.perf_counter() - started
         rows = sum(count for _, count in done)
         found = self._store.count()
@@ -213,6 +190,41 @@ class StoreWorker:
                 np.concatenate([p.vectors for p in parts]),
             )
         return self._rows
+
+
+def _insert_all(
+    store: Store, pairs: list[tuple[Any, int]], threads: int, deadline: float
+) -> tuple[list[tuple[int, int]], list[str]]:
+    """Insert prepared batches, each with its number of rows, from several threads.
+
+    Returns:
+        Nanoseconds and rows of each call that returned, and what was raised.
+    """
+    queue = iter(pairs)
+    lock = threading.Lock()
+    done: list[tuple[int, int]] = []
+    errors: list[str] = []
+
+    def work() -> None:
+        while time.perf_counter() < deadline and not errors:
+            with lock:
+                item = next(queue, None)
+            if item is None:
+                return
+            asked = time.perf_counter_ns()
+            try:
+                store.insert(item[0])
+            except Exception as error:  # noqa: BLE001 - whatever a system raises is a result
+                errors.append(f"{type(error).__name__}: {error}"[:300])
+                return
+            done.append((time.perf_counter_ns() - asked, item[1]))
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return done, errors
 
 
 def _take(rows: Batch, ids: Any) -> Batch:
