@@ -105,7 +105,9 @@ def rows_in(folder: Path, name: str = "papers", **options: Any) -> dict[int, str
     """Open a database and return the title of each entity by key."""
     with elanus.connect(folder, **options) as db:
         rows = db.collection(name).query(output=["id", "title"])
-    return {row["id"]: row["title"] for row in rows}
+    found = {row["id"]: row["title"] for row in rows}
+    assert len(found) == len(rows), "an entity is there twice"
+    return found
 
 
 def one(folder: Path, pattern: str) -> Path:

@@ -45,8 +45,10 @@ def contents(directory):
     try:
         collection = engine.open("papers")
         request = EntityRequest(("id", "title"))
-        found = query_entities(collection.schema, collection.snapshot().sources, request)
-        return {row["id"]: row["title"] for row in found}
+        rows = query_entities(collection.schema, collection.snapshot().sources, request)
+        found = {row["id"]: row["title"] for row in rows}
+        assert len(found) == len(rows), "an entity is there twice"
+        return found
     finally:
         engine.close()
 

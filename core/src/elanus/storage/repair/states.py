@@ -7,6 +7,7 @@ new names, so what came after the older manifest can be seen.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -127,7 +128,7 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
     folder = join_path(path, SEGMENTS_FOLDER)
     there = {n for n in directory.list_names(folder) if _SEGMENT_NAME.match(n)}
     there -= _half_imported(directory, path, base)
-    known = {str(s.uuid) for s in base.segments}
+    known = {str(s.uuid) for s in _named_before(directory, path, base)}
     described = [
         _describe_segment(directory, path, uuid.UUID(n), schema) for n in sorted(there - known)
     ]
@@ -153,6 +154,16 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
         missing=missing,
         lost_logs=lost_logs,
     )
+
+
+def _named_before(directory: Directory, path: str, base: Manifest) -> list[SegmentInfo]:
+    """Return the segments of a manifest and of all before it: these did not come after it."""
+    found = list(base.segments)
+    for version in list_versions(directory, path):
+        if version < base.version:
+            with contextlib.suppress(CorruptionError, NotFoundError):
+                found += load_version(directory, path, version).segments
+    return found
 
 
 def _half_imported(directory: Directory, path: str, base: Manifest) -> set[str]:
