@@ -296,6 +296,9 @@ def test_segments_of_a_load_are_merged_before_they_are_indexed(built, monkeypatc
             collection.flush()
         collection.wait_indexed()
         # No graph was built and thrown away: the rows of one were built, the others were added.
-        assert built["built"] in ([2_400], [4_800])
-        assert built["adopted"] == ([4_800] if built["built"] == [2_400] else [])
+        # How many segments a merge found depends on how far the load was.
+        if built["adopted"]:
+            assert (len(built["built"]), built["adopted"]) == (1, [4_800])
+        else:
+            assert sum(built["built"]) == 4_800
         assert sum(s.rows for s in collection.stats().segments if s.indexes) == 4_800
