@@ -96,8 +96,11 @@ std::optional<std::pair<NewArray1<std::int64_t>, NewArray1<std::uint8_t>>> strin
 
 void bind_lists(nb::module_& module) {
   module.def("strings_of", strings_of, nb::arg("texts"),
+             nb::sig("def strings_of(texts: object) -> "
+                     "tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None"),
              "Offsets and UTF-8 of a list of str; None when it is anything else.");
   module.def("matrix_of", matrix_of, nb::arg("rows"), nb::arg("dim"),
+             nb::sig("def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None"),
              "float32 of a list of lists of numbers; None when it is anything else.");
 }
 

@@ -108,10 +108,10 @@ class StringKeyTable:
     def find(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
         """Row of each key, -1 where there is none."""
 
-def strings_of(texts: list) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]] | None:
+def strings_of(texts: object) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None:
     """Offsets and UTF-8 of a list of str; None when it is anything else."""
 
-def matrix_of(rows: list, dim: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')] | None:
+def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
 
 class Bm25:

@@ -59,7 +59,7 @@ def encode_batch(batch: ColumnBatch) -> list[Bytes]:
             position, _SECTION_CODES[section], _DTYPE_CODES[array.dtype], offset, size
         )
         if size:
-            buffers.append(memoryview(array).cast("B"))
+            buffers.append(array.data.cast("B"))
         padding = -size % _ALIGNMENT
         if padding:
             buffers.append(bytes(padding))
