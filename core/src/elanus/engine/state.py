@@ -26,12 +26,12 @@ from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
 from elanus.engine.writer import PendingWrite, WriteKind
-from elanus.errors import InternalError, StorageError, StorageFailedError
+from elanus.errors import ElanusError, InternalError, StorageError, StorageFailedError
 from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
-from elanus.storage.directory import Directory
+from elanus.storage.directory import TEMPORARY_SUFFIX, Directory
 from elanus.storage.manifest import (
     IndexEntry,
     Manifest,
@@ -121,7 +121,13 @@ class CollectionState:
             self._publication.close()
             self._live = LiveRows(self.schema, (), [GrowingSegment(self.fields, 0)])
             self.snapshot = Snapshot(self.snapshot.seq, ())
-        self.directory.delete_dir(self.path)
+        try:
+            # Under another name, so that background work that still runs cannot add to it.
+            doomed = self.path + TEMPORARY_SUFFIX
+            self.directory.rename_dir(self.path, doomed)
+            self.directory.delete_dir(doomed)
+        except ElanusError as error:
+            _logger.warning("%s: swept when the database is opened again: %s", self.path, error)
 
     @property
     def can_write(self) -> bool:

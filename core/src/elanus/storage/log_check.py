@@ -110,7 +110,7 @@ def _scan(
 ) -> LogScan:
     file = wal_path(path, number)
     try:
-        raw = directory.read(file)
+        raw = directory.read_copy(file)
     except NotFoundError:
         return LogScan(number, file, 0, None, f"{file}: the log is missing", None)
     end, may_be_torn = _end_of(directory, wal_path(path, number + 1), db_uuid, has_next)

@@ -216,7 +216,7 @@ def _hold_logs(
     """Map and verify the logs of a manifest up to the last acknowledged write."""
     numbers = [n for n in list_wals(directory, path) if n >= manifest.wal_start]
     files = {n: wal_path(path, n) for n in numbers}
-    raw = {files[n]: directory.read(files[n]) for n in numbers}
+    raw = {files[n]: directory.read_copy(files[n]) for n in numbers}
     source = HeldSource(raw)
     said = _trusted(published, numbers, source, files, db_uuid)
     if said is not None:
