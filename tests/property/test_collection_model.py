@@ -107,6 +107,8 @@ class CollectionModel(RuleBasedStateMachine):
     @precondition(lambda self: self.folder)
     @rule()
     def open_a_copy_as_after_a_crash(self):
+        # Copying takes a while, and a file that a merge deletes meanwhile is no crash.
+        self.collection.wait_indexed()
         with tempfile.TemporaryDirectory(prefix="elanus-model-") as folder:
             copy = Path(folder) / "copy"
             shutil.copytree(self.folder, copy)
