@@ -4,6 +4,7 @@ from elanus.api.arguments import Leg
 from elanus.api.backup import BackupResult, RestoreResult, restore
 from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
+from elanus.api.repair import repair
 from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
 from elanus.query.requests import RRF, Weighted
@@ -31,6 +32,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "connect",
     "restore",
+    "repair",
     "BackupResult",
     "RestoreResult",
     "Database",

@@ -265,26 +265,33 @@ def connect(
         PluginNotInstalledError: ``uri`` is a server and no client is installed.
         InvalidArgumentError: ``uri`` is a file, or ``token`` was given without a server.
     """
-    text = os.fspath(uri)
     options = _OpenOptions(
         read_only, wait_s, Durability(durability, sync_interval_ms), parse_limit(memory_limit)
     )
-    if text.startswith(_SERVER_SCHEMES):
+    path = _folder_of(os.fspath(uri), token)
+    if path is None:
+        engine = DatabaseEngine(MemoryDirectory(), memory_limit=options.memory_limit)
+        return Database(_SharedEngine(engine, None), read_only=read_only)
+    return Database(_share(path, options), read_only=read_only)
+
+
+def _folder_of(uri: str, token: str | None) -> Path | None:
+    """Return the folder that is meant; None for a database in memory."""
+    if uri.startswith(_SERVER_SCHEMES):
         raise PluginNotInstalledError(
-            f"{text!r} is the URL of a server, and this installation has no client for it; "
+            f"{uri!r} is the URL of a server, and this installation has no client for it; "
             f"pass a folder or ':memory:'",
             name="client",
             extra="elanus-server",
         )
     if token is not None:
-        raise InvalidArgumentError(f"token is only for servers; {text!r} is a folder")
-    if text == MEMORY_URI:
-        engine = DatabaseEngine(MemoryDirectory(), memory_limit=options.memory_limit)
-        return Database(_SharedEngine(engine, None), read_only=read_only)
-    path = Path(text).expanduser().resolve()
+        raise InvalidArgumentError(f"token is only for servers; {uri!r} is a folder")
+    if uri == MEMORY_URI:
+        return None
+    path = Path(uri).expanduser().resolve()
     if path.exists() and not path.is_dir():
-        raise InvalidArgumentError(f"{text!r} is a file; pass a folder, or a name to create one")
-    return Database(_share(path, options), read_only=read_only)
+        raise InvalidArgumentError(f"{uri!r} is a file; pass a folder, or a name to create one")
+    return path
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ def _with_inverse_norms(sections: Mapping[str, ArraySection]) -> dict[str, Array
     """Add what COSINE divides by, so that opening the segment does not read every vector."""
     values = sections["values"]
     if not isinstance(values, SectionStream):
-        return {**sections, INVERSE_NORMS: inverse_norms(values)}
+        return {**sections, INVERSE_NORMS: inverse_norms(values.astype(np.float32, copy=False))}
     norms: list[Float32Array] = []
 
     def measured() -> Iterator[AnyArray]:

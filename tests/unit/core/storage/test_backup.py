@@ -168,6 +168,14 @@ def test_backup_during_writes_is_an_acknowledged_prefix(tmp_path):
         assert low <= len(found) // 10 <= high
 
 
+def test_empty_database_is_backed_up(tmp_path):
+    with elanus.connect(tmp_path / "kb") as db:
+        assert db.backup(tmp_path / "backups").number == 1
+    elanus.restore(tmp_path / "backups", tmp_path / "restored")
+    with elanus.connect(tmp_path / "restored", read_only=True) as db:
+        assert db.list_collections() == []
+
+
 def test_memory_database_is_saved(tmp_path):
     with elanus.connect(":memory:") as db:
         collection = db.create_collection("papers", paper_schema())

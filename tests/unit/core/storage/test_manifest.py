@@ -123,7 +123,9 @@ def test_damaged_newest_manifest_is_refused_and_the_one_before_is_named() -> Non
     manifests.commit(directory, PATH, first())
     manifests.commit(directory, PATH, next_version(first()))
     damage(directory, file_of(2))
-    with pytest.raises(CorruptionError, match="starting from version 1, with .elanus repair") as caught:
+    with pytest.raises(
+        CorruptionError, match=r"starting from version 1, with .elanus repair"
+    ) as caught:
         manifests.load_newest(directory, PATH)
     assert caught.value.path == file_of(2)
     assert manifests.load_version(directory, PATH, 1) == first()

@@ -129,6 +129,7 @@ def _copy(cut: DatabaseCut, target: Directory, progress: Progress) -> _Copy:
     number = numbers[-1] + 1 if numbers else 1
     # No record names what an unfinished backup of this number left behind.
     target.delete_dir(backup_folder(number))
+    target.make_dir(backup_folder(number))  # also for a database without collections
     copy = _Copy(target, number, progress, _size_of(cut))
     for collection in cut.collections:
         copy.collection(collection)
