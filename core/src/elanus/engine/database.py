@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import threading
 import uuid
@@ -50,10 +51,12 @@ from elanus.storage.catalog import (
     read_format,
 )
 from elanus.storage.directory import Directory
-from elanus.storage.leftovers import is_collection_folder, sweep_leftovers
+from elanus.storage.leftovers import holds_writes, is_collection_folder, sweep_leftovers
 from elanus.storage.lock import WriterLock
 from elanus.storage.manifest import list_versions
 from elanus.storage.reserve import SpaceReserve
+
+_log = logging.getLogger(__name__)
 
 
 class DatabaseEngine:
@@ -223,9 +226,9 @@ class DatabaseEngine:
                     f"collection {name!r} is part of snapshot {holders[0]!r}; drop the snapshot "
                     f"first"
                 )
-            self._commit(
-                collections={n: u for n, u in self._catalog.collections.items() if n != name}
-            )
+            left = {n: u for n, u in self._catalog.collections.items() if n != name}
+            gone = [u for u in self._catalog.dropped if self._directory.is_dir(collection_path(u))]
+            self._commit(collections=left, dropped=(*gone, found))
             del self._collections[name]
             if isinstance(engine, CollectionEngine):
                 engine.discard()
@@ -412,12 +415,23 @@ class DatabaseEngine:
                 self._collections.pop(name).close(flush=False)
 
     def _sweep(self) -> None:
-        """Remove what a crash left behind: temporary files, folders that no catalog names."""
+        """Remove what a crash left behind: temporary files, collections that were being made or
+        dropped."""
         sweep_leftovers(self._directory)
         known = {collection_path(found) for found in self._catalog.collections.values()}
+        dropped = {collection_path(found) for found in self._catalog.dropped}
         for name in self._directory.list_names("c"):
-            if is_collection_folder(name) and f"c/{name}" not in known:
-                self._directory.delete_dir(f"c/{name}")
+            path = f"c/{name}"
+            if not is_collection_folder(name) or path in known:
+                continue
+            if path in dropped or not holds_writes(self._directory, path):
+                self._directory.delete_dir(path)
+            else:
+                _log.warning(
+                    "%s: a collection that the catalog does not name is left alone; if catalogs "
+                    "were deleted by hand, put them back",
+                    path,
+                )
 
     def _check_open(self) -> None:
         if self._closed:

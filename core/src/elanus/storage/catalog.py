@@ -52,12 +52,15 @@ class Catalog:
         db_uuid: The database.
         collections: Identifier of each collection by name.
         snapshots: Kept states by name.
+        dropped: Collections whose folders may still be there. A folder that is neither here nor
+            in ``collections`` is never deleted, unless nothing was ever written to it.
     """
 
     version: int
     db_uuid: uuid.UUID
     collections: Mapping[str, uuid.UUID] = field(default_factory=dict)
     snapshots: Mapping[str, NamedSnapshot] = field(default_factory=dict)
+    dropped: tuple[uuid.UUID, ...] = ()
 
 
 def collection_path(collection: uuid.UUID) -> str:
@@ -217,6 +220,7 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
         "parent": catalog.version - 1,
         "db_uuid": str(catalog.db_uuid),
         "collections": {name: str(found) for name, found in catalog.collections.items()},
+        "dropped": [str(found) for found in catalog.dropped],
         "snapshots": {
             name: {
                 "seq": snapshot.seq,
@@ -234,7 +238,9 @@ def _catalog_from_json(stored: Mapping[str, Any]) -> Catalog:
     try:
         collections = {name: uuid.UUID(found) for name, found in stored["collections"].items()}
         snapshots = {n: _snapshot(found) for n, found in stored.get("snapshots", {}).items()}
-        return Catalog(int(stored["version"]), uuid.UUID(stored["db_uuid"]), collections, snapshots)
+        dropped = tuple(uuid.UUID(found) for found in stored.get("dropped", ()))
+        db_uuid = uuid.UUID(stored["db_uuid"])
+        return Catalog(int(stored["version"]), db_uuid, collections, snapshots, dropped)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptionError(
             f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from elanus.storage.deletes import DELETES_FOLDER
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.load_record import LoadRecord, list_loads
-from elanus.storage.manifest import Manifest, SegmentInfo
+from elanus.storage.manifest import Manifest, SegmentInfo, list_versions
 from elanus.storage.segment_writer import SEGMENTS_FOLDER
-from elanus.storage.wal_format import list_wals, wal_path
+from elanus.storage.wal_format import HEADER_BYTES, list_wals, wal_path
 
 INDEXES_FOLDER = "idx"
 
@@ -26,6 +26,13 @@ _DELETES_NAME = re.compile(rf"{_UUID}-[0-9]{{20}}\.roar\Z")
 def is_collection_folder(name: str) -> bool:
     """Whether a folder in ``c/`` has the name of a collection; others are left alone."""
     return _UUID_NAME.match(name) is not None
+
+
+def holds_writes(directory: Directory, path: str) -> bool:
+    """Whether anything was ever written to the collection in a folder."""
+    logs = [wal_path(path, number) for number in list_wals(directory, path)]
+    has_records = any(directory.size(log) > HEADER_BYTES for log in logs)
+    return has_records or max(list_versions(directory, path), default=0) > 1
 
 
 def sweep_leftovers(directory: Directory, path: str = "") -> list[str]:

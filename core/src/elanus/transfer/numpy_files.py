@@ -30,6 +30,7 @@ from elanus.transfer.values import PlainValues
 from elanus.types import NUMPY_DTYPES, DataType
 
 _SUFFIX = ".npy"
+_COPY_BYTES = 1 << 20
 _COPY_ROWS = 4_096
 
 
@@ -285,7 +286,7 @@ class _ColumnFile:
         }
         np.lib.format.write_array_header_2_0(target, header)
         if self._dtype is not None:
-            shutil.copyfileobj(self._values, target, 1 << 20)
+            shutil.copyfileobj(self._values, target, _COPY_BYTES)
             return
         self._lengths.seek(0)
         while raw := self._lengths.read(8 * _COPY_ROWS):

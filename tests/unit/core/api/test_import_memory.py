@@ -8,7 +8,7 @@ import pytest
 import elanus
 from elanus.engine import bulk_load
 from elanus.engine.upkeep import Upkeep
-from elanus.transfer import arrow_files
+from elanus.transfer import arrow_files, numpy_files
 
 DIM = 64
 ROWS = 1_500
@@ -56,6 +56,8 @@ def peak_of(act):
 def test_six_times_the_file_takes_no_more_memory(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(bulk_load, "SEGMENT_ROWS", SEGMENT_ROWS)
     monkeypatch.setattr(arrow_files, "ROW_GROUP_BYTES", 1 << 17)
+    monkeypatch.setattr(numpy_files, "_COPY_ROWS", 250)
+    monkeypatch.setattr(numpy_files, "_COPY_BYTES", 1 << 15)
     # Merges in the background are not what is measured.
     monkeypatch.setattr(Upkeep, "after_load", lambda self: None)
     written, read = [], []

@@ -149,7 +149,9 @@ def test_os_durability_syncs_only_before_what_relies_on_it(directory):
     first = len(directory.steps)
     collection.insert(papers(1, first=9))
     engine.close()
-    assert [step.kind for step in steps_since(directory, first)][:2] == ["write", "sync"]
+    # Work in the background adds steps of its own.
+    logged = [step.kind for step in steps_since(directory, first) if "/wal/" in step.path]
+    assert logged[:2] == ["write", "sync"]
 
 
 def test_interval_durability_syncs_in_the_background(directory):

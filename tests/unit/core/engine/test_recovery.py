@@ -9,6 +9,9 @@ import pytest
 
 import elanus
 from elanus.errors import CorruptionError, DatabaseLockedError, StateError
+from elanus.storage.catalog import read_format
+from elanus.storage.json_file import encode_json_file
+from elanus.storage.local_directory import LocalDirectory
 from support.builders import paper_schema, papers
 
 QUERY = [0.3, -1.0, 0.5, 0.2]
@@ -116,6 +119,30 @@ def test_torn_tail_is_cut_and_logged(folder, caplog):
     assert log.stat().st_size > complete
     with elanus.connect(folder) as again:
         assert again.collection("papers").count() == 51
+
+
+def test_a_collection_that_a_lost_catalog_named_is_left_alone(folder, caplog):
+    database, made = write(folder)
+    before = answers(made)
+    database.create_collection("other", paper_schema())
+    database.drop_collection("other")
+    database.close()
+    kept = sorted((folder / "catalog").glob("*.man"))
+    lost = {file: file.read_bytes() for file in kept}
+    for file in kept:
+        file.unlink()
+    # What the catalog was before the collection was made.
+    first = folder / "catalog" / "00000000000000000001.man"
+    content = {"version": 1, "parent": 0, "db_uuid": str(read_format(LocalDirectory(folder)))}
+    first.write_bytes(encode_json_file("catalog", 1, {**content, "collections": {}}))
+    with caplog.at_level(logging.WARNING), elanus.connect(folder) as again:
+        assert again.list_collections() == []
+    assert "does not name is left alone" in caplog.text
+    for file, raw in lost.items():
+        file.write_bytes(raw)
+    with elanus.connect(folder) as again:
+        assert again.list_collections() == ["papers"]
+        assert answers(again.collection("papers")) == before
 
 
 def test_a_lost_acknowledged_record_is_refused_by_name(folder):
