@@ -98,12 +98,17 @@ class History:
     def __init__(
         self, directory: Directory, path: str, current: Manifest, older: Sequence[Manifest]
     ) -> None:
+        self.path = path
         self._directory = directory
-        self._path = path
         self._current = current
         self._older = list(older)
         self._dead: SimpleQueue[str] = SimpleQueue()
         self._needed = _files([*older, current])
+
+    @property
+    def current(self) -> Manifest:
+        """The current manifest."""
+        return self._current
 
     @property
     def older(self) -> tuple[Manifest, ...]:
@@ -146,20 +151,20 @@ class History:
                     waiting.append(file)
                     continue
                 with contextlib.suppress(StorageError):
-                    self._delete(join_path(self._path, file))
+                    self._delete(join_path(self.path, file))
         self.discard(waiting)
         with contextlib.suppress(StorageError):
             kept = {m.version for m in self._older}
             oldest = self._current.version - KEPT_VERSIONS
             delete_versions(
                 self._directory,
-                self._path,
+                self.path,
                 lambda version: version <= oldest and version not in kept,
             )
             start = min(m.wal_start for m in [*self._older, self._current])
-            for number in list_wals(self._directory, self._path):
+            for number in list_wals(self._directory, self.path):
                 if number < start:
-                    self._directory.delete(wal_path(self._path, number))
+                    self._directory.delete(wal_path(self.path, number))
 
     def _delete(self, path: str) -> None:
         if self._directory.is_dir(path):

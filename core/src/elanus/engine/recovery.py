@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from elanus.engine.commit_log import CommitLog
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
-from elanus.engine.history import horizon, needed_manifests
+from elanus.engine.history import History, horizon, needed_manifests
 from elanus.engine.live import LiveRows
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
@@ -83,7 +84,13 @@ def create_state(
     wal = WalWriter.create(context.directory, wal_path(path, 1), db_uuid=context.db_uuid, number=1)
     commit(context.directory, path, manifest)
     live = LiveRows(schema, (), [GrowingSegment(fields, 1)])
-    return CollectionState(context, path, manifest, fields, live=live, wal=wal)
+    return CollectionState(
+        context,
+        fields,
+        live=live,
+        log=CommitLog(context, path, wal, 1),
+        history=History(context.directory, path, manifest, ()),
+    )
 
 
 def open_state(
@@ -120,7 +127,12 @@ def open_state(
     live = replay_logs(fields, sealed, logs)
     context.clock.advance(live.memtables[-1].last_seq)
     return CollectionState(
-        context, path, manifest, fields, live=live, wal=wal, older=older, pinned=pins
+        context,
+        fields,
+        live=live,
+        log=CommitLog(context, path, wal, logs[-1].number),
+        history=History(context.directory, path, manifest, older),
+        pinned=pins,
     )
 
 

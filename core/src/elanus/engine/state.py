@@ -34,13 +34,11 @@ from elanus.schema.collection import Schema
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory
 from elanus.storage.manifest import (
     IndexEntry,
-    Manifest,
     SegmentInfo,
     commit,
     next_version,
 )
 from elanus.storage.publication import Publication, PublicationWriter
-from elanus.storage.wal import WalWriter
 from elanus.storage.wal_format import Frame
 from elanus.types import Int64Array, PrimaryKey
 
@@ -58,29 +56,27 @@ class CollectionState:
     def __init__(
         self,
         context: EngineContext,
-        path: str,
-        manifest: Manifest,
         fields: FieldViews,
         *,
         live: LiveRows,
-        wal: WalWriter,
-        older: Sequence[Manifest] = (),
+        log: CommitLog,
+        history: History,
         pinned: Iterable[int] = (),
     ) -> None:
         self.context = context
-        self.path = path
         self.fields = fields
+        self.path = history.path
+        self.manifest = manifest = history.current
         self.settings = CollectionSettings.from_json(manifest.properties)
-        self.manifest = manifest
         self.auto_ids = AutoIds(manifest.next_auto_id)
         self.lock = threading.RLock()
         self.reorganise_lock = threading.Lock()
         self.on_frozen: Callable[[], None] = lambda: None
         self.closed = False
         self._live = live
-        self._log = CommitLog(context, path, wal, live.memtables[-1].wal_number)
-        self._publication = PublicationWriter(context.directory, path)
-        self._history = History(context.directory, path, manifest, older)
+        self._log = log
+        self._publication = PublicationWriter(context.directory, self.path)
+        self._history = history
         self._pinned = frozenset(pinned)
         for batch in (memtable.view(memtable.num_rows) for memtable in live.memtables):
             self._note_auto_ids(batch)
