@@ -50,8 +50,9 @@ def write_source(path):
     return columns
 
 
-def run_importer(folder, source, delay_s):
-    """Return what the importer printed after ``ready``; None when it was killed before."""
+def run_importer(folder, source, delay_s=None):
+    """Return what the importer printed after ``ready``, None when it was killed before, and how
+    long it took from then on. Without ``delay_s`` it is not killed."""
     process = subprocess.Popen(
         [sys.executable, "-c", IMPORTER, str(folder), str(source)],
         stdout=subprocess.PIPE,
@@ -60,10 +61,12 @@ def run_importer(folder, source, delay_s):
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(delay_s)
-    process.send_signal(signal.SIGKILL)
+    started = time.monotonic()
+    if delay_s is not None:
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGKILL)
     output, _ = process.communicate()
-    return output.strip() or None
+    return output.strip() or None, time.monotonic() - started
 
 
 def check_complete(folder, columns):
@@ -78,18 +81,25 @@ def check_complete(folder, columns):
         assert collection.get([hit.id], ["text"])[0]["text"].endswith("number 17")
 
 
+def create(folder):
+    with elanus.connect(folder) as db:
+        db.create_collection("made", schema())
+
+
 def kill_often(tmp_path, *, imports, seed):
     rng = random.Random(seed)
     columns = write_source(tmp_path / "in.npz")
     source = tmp_path / "in.npz"
     kills = 0
+    # Kills have to hit the import, however fast this machine is.
+    create(tmp_path / "timed")
+    _, longest_s = run_importer(tmp_path / "timed", source)
     for number in range(imports):
         folder = tmp_path / f"kb{number}"
-        with elanus.connect(folder) as db:
-            db.create_collection("made", schema())
+        create(folder)
         done = None
         while done is None:
-            done = run_importer(folder, source, rng.uniform(0.0, 0.8))
+            done, _ = run_importer(folder, source, rng.uniform(0.0, 0.5 * longest_s))
             kills += done is None
             with elanus.connect(folder) as db:
                 found = db.collection("made").count()
