@@ -28,10 +28,10 @@ from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
 
 INITIAL_ROWS = 64
 SMALL_BYTES = 4 << 20
-SMALL_GROWTH, GROWTH = 2, 8
-"""How many times larger the next buffer is, below ``SMALL_BYTES`` and from there on. A large
-buffer takes memory page by page as it is written; twice the size would copy each row about once
-more, into pages that are new again. A small one is copied in no time, and many are alive."""
+"""Size from which a buffer is not doubled any more: it gets ``FULL_BYTES`` at once."""
+FULL_BYTES = 96 << 20
+"""Address space of a buffer that has become large: more than a memtable holds when it is flushed,
+so that no write has to wait while tens of megabytes are moved."""
 
 KindT = TypeVar("KindT")
 
@@ -86,8 +86,10 @@ class GrowingArray:
         """Add values at the end."""
         end = self._length + len(values)
         if end > len(self._buffer):
-            growth = SMALL_GROWTH if self._buffer.nbytes < SMALL_BYTES else GROWTH
-            room = max(end, growth * len(self._buffer))
+            room = max(end, 2 * len(self._buffer))
+            row_bytes = self._buffer.strides[0]
+            if room * row_bytes > SMALL_BYTES:
+                room = max(room, FULL_BYTES // row_bytes)
             grown = np.empty((room, *self._buffer.shape[1:]), dtype=self._buffer.dtype)
             grown[: self._length] = self._buffer[: self._length]
             # Readers take the buffer once and cut it: old and new hold the same rows.
