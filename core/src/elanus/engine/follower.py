@@ -125,9 +125,10 @@ class CollectionFollower:
                     self._follow(target)
                 return
             except (CorruptionError, NotFoundError):
-                # The writer may have replaced what was about to be read; then there is news.
-                self._forget()
+                # The writer may have replaced what was about to be read; then there is news, and
+                # what is open already is as good as before.
                 if attempt == READ_ATTEMPTS - 1 or not self._is_superseded(target):
+                    self._forget()
                     raise
 
     def _is_superseded(self, target: Publication | None) -> bool:
@@ -199,19 +200,25 @@ class CollectionFollower:
 
     def _replay(self, number: int, end: int) -> None:
         """Apply the records of a log that are new."""
-        start = self._ends.get(number, HEADER_BYTES)
         if number not in self._ends:
             self._live.memtables.append(GrowingSegment(self.fields, number))
-        if end > start:
-            path = wal_path(self.path, number)
-            log = read_wal(
-                self.directory,
-                path,
-                db_uuid=self.context.db_uuid,
-                is_last=False,
-                start=start,
-                end=end,
-            )
+            self._ends[number] = HEADER_BYTES
+        start = self._ends[number]
+        if end <= start:
+            return
+        path = wal_path(self.path, number)
+        log = read_wal(
+            self.directory,
+            path,
+            db_uuid=self.context.db_uuid,
+            is_last=False,
+            start=start,
+            end=end,
+        )
+        try:
             for frame in log.frames:
                 self._live.replay(path, frame)
+        except BaseException:
+            self._forget()  # some of the records are applied
+            raise
         self._ends[number] = end
