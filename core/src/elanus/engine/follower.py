@@ -60,6 +60,7 @@ class CollectionFollower:
         self.fields = FieldViews.of(schema_from_json(self._manifest.schema))
         self.settings = CollectionSettings.from_json(self._manifest.properties)
         self._snapshot = Snapshot(0, ())
+        self._is_current = False
         self._adopted = 0
         self._ends: dict[int, int] = {}
         self._live = LiveRows(self.schema)
@@ -101,7 +102,8 @@ class CollectionFollower:
     # --- following; called under the lock ---------------------------------------------------
 
     def _has_news(self) -> bool:
-        if self._publication.changed():
+        # What failed is tried again: an older state is never shown as if it were the present.
+        if self._publication.changed() or not self._is_current:
             return True
         if self._trusted() is not None or time.monotonic() < self._looked_at + POLL_S:
             return False
@@ -116,6 +118,7 @@ class CollectionFollower:
         return found
 
     def _refresh(self) -> None:
+        self._is_current = False
         for attempt in range(READ_ATTEMPTS):
             target = self._trusted()
             try:
@@ -123,6 +126,7 @@ class CollectionFollower:
                     self._follow_files()
                 else:
                     self._follow(target)
+                self._is_current = True
                 return
             except (CorruptionError, NotFoundError):
                 # The writer may have replaced what was about to be read; then there is news, and
@@ -139,6 +143,10 @@ class CollectionFollower:
     def _follow(self, target: Publication) -> None:
         if target.is_dropped:
             raise ClosedError("the collection was dropped by the process that writes")
+        if self._files_seen is not None:
+            # Rows that came from whole logs cannot be told from those that follow.
+            self._forget()
+            self._files_seen = None
         if self._adopted != target.manifest_version:
             self._adopt(load_version(self.directory, self.path, target.manifest_version))
         for number in range(self._manifest.wal_start, target.wal_number):
