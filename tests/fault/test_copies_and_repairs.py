@@ -8,7 +8,6 @@ import pytest
 
 from elanus.engine.database import DatabaseEngine
 from elanus.errors import NotFoundError, StorageError
-from elanus.query.entities import EntityRequest, query_entities
 from elanus.storage.backup.record import list_backups
 from elanus.storage.backup.restore import restore_backup, verify_backups
 from elanus.storage.backup.writer import back_up
@@ -17,7 +16,7 @@ from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.repair.run import repair_database
 from elanus.storage.verification import verify_database
 from support.fault_directory import FaultDirectory
-from support.stored_files import damage_in, first_path, in_memory, make_papers
+from support.stored_files import contents, damage_in, first_path, in_memory, make_papers
 
 STRIDE = 3
 """Each parameter takes every third step, from another first one: together all of them."""
@@ -35,19 +34,6 @@ def kb(tmp_path_factory):
 @pytest.fixture
 def source(kb):
     return in_memory(kb)
-
-
-def contents(directory):
-    engine = DatabaseEngine(directory)
-    try:
-        collection = engine.open("papers")
-        request = EntityRequest(("id", "title"))
-        rows = query_entities(collection.schema, collection.snapshot().sources, request)
-        found = {row["id"]: row["title"] for row in rows}
-        assert len(found) == len(rows), "an entity is there twice"
-        return found
-    finally:
-        engine.close()
 
 
 def restored(target, number):

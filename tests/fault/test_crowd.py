@@ -56,7 +56,7 @@ def test_readers_beside_a_writer(tmp_path):
 
 @pytest.mark.soak
 def test_many_readers_beside_a_writer(tmp_path):
-    answers, written = crowd(tmp_path / "kb", seconds=90, processes=8, threads=16)
+    answers, written = crowd(tmp_path / "kb", seconds=180, processes=8, threads=16)
     assert answers > 2000
     assert written["merges"] > 3
 

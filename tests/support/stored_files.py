@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import elanus
+from elanus.engine.database import DatabaseEngine
+from elanus.query.entities import EntityRequest, query_entities
 from elanus.storage.census import walk_files
-from elanus.storage.directory import parent_path
+from elanus.storage.directory import Directory, parent_path
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 
@@ -108,6 +110,20 @@ def rows_in(folder: Path, name: str = "papers", **options: Any) -> dict[int, str
     found = {row["id"]: row["title"] for row in rows}
     assert len(found) == len(rows), "an entity is there twice"
     return found
+
+
+def contents(directory: Directory, name: str = "papers") -> dict[int, str]:
+    """Open a database in any directory; return the titles by key, each entity once."""
+    engine = DatabaseEngine(directory)
+    try:
+        collection = engine.open(name)
+        request = EntityRequest(("id", "title"))
+        rows = query_entities(collection.schema, collection.snapshot().sources, request)
+        found = {row["id"]: row["title"] for row in rows}
+        assert len(found) == len(rows), "an entity is there twice"
+        return found
+    finally:
+        engine.close()
 
 
 def one(folder: Path, pattern: str) -> Path:

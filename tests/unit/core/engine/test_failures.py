@@ -97,14 +97,36 @@ def test_when_there_is_no_next_log_the_collection_says_to_reopen(directory, coll
     assert reopened(directory.after_power_loss()) == [0, 1, 2]
 
 
-def test_a_full_disk_while_freezing_does_not_fail_the_write(directory, collection, monkeypatch):
+@pytest.mark.parametrize("kind", ["create", "write", "sync", "sync_dir"])
+def test_a_log_that_cannot_be_made_does_not_fail_the_write(
+    directory, collection, monkeypatch, kind
+):
     collection.insert(papers(3))
     monkeypatch.setattr("elanus.engine.growing.FLUSH_ROWS", 4)
-    next_step_is(directory, "create", "wal/")
+    next_step_is(directory, kind, "/wal")
+    if kind in ("write", "sync"):
+        # The first of them is the record itself; the one that fails is the new log's header.
+        directory.check = fails_at_the_header(directory, kind)
     collection.insert(papers(2, first=10))
     assert keys(collection) == [0, 1, 2, 10, 11]
+    monkeypatch.setattr("elanus.engine.growing.FLUSH_ROWS", 1000)
     collection.insert(papers(1, first=20))
-    assert reopened(directory.after_power_loss(chance=1.0)) == [0, 1, 2, 10, 11, 20]
+    # A header that reached the disk all the same must not cut off what was appended since.
+    for chance in (0.0, 1.0):
+        assert reopened(directory.after_power_loss(chance=chance)) == [0, 1, 2, 10, 11, 20]
+
+
+def fails_at_the_header(directory, kind):
+    """Let the first step of this kind on the second log fail."""
+    original = FaultDirectory.check.__get__(directory)
+
+    def check(step):
+        if step.kind == kind and step.path.endswith("2.wal"):
+            directory.check = original
+            directory.fail_after(0, error=next_step_is.error, torn=True)
+        original(step)
+
+    return check
 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "link"])

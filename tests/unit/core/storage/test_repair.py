@@ -7,9 +7,7 @@ import pytest
 
 import elanus
 from elanus.api.repair import repair
-from elanus.engine.database import DatabaseEngine
 from elanus.errors import DatabaseLockedError, NotFoundError
-from elanus.query.entities import EntityRequest, query_entities
 from elanus.storage.census import walk_files
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.repair.run import repair_database
@@ -17,6 +15,7 @@ from elanus.storage.verification import verify_database
 from support.builders import paper_schema, papers
 from support.stored_files import (
     CHANGES,
+    contents,
     copy_of,
     damage,
     damage_in,
@@ -38,19 +37,6 @@ def kb(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(kb):
     return rows_in(kb, read_only=True)
-
-
-def contents(directory):
-    engine = DatabaseEngine(directory)
-    try:
-        collection = engine.open("papers")
-        request = EntityRequest(("id", "title"))
-        rows = query_entities(collection.schema, collection.snapshot().sources, request)
-        found = {row["id"]: row["title"] for row in rows}
-        assert len(found) == len(rows), "an entity is there twice"
-        return found
-    finally:
-        engine.close()
 
 
 def is_clean(directory):
