@@ -3,6 +3,7 @@
 #include "bindings/arrays.h"
 #include "bindings/buffer_view.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "checksum/block_verifier.h"
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
@@ -10,13 +11,9 @@
 namespace elanus::bindings {
 namespace {
 
-// Below this many bytes the sum is done before another thread could use the GIL.
-constexpr std::size_t kReleaseGilBytes = 64 * 1024;
-
 std::uint32_t crc32c_of(nb::handle data, std::uint32_t seed) {
   const BufferView view(data);
-  if (view.bytes().size() < kReleaseGilBytes) return crc32c(view.bytes(), seed);
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked(view.bytes().size());
   return crc32c(view.bytes(), seed);
 }
 
@@ -25,7 +22,7 @@ NewArray1<std::uint64_t> hash64_strings_of(const Array1<std::int64_t>& offsets,
   const std::size_t count = offsets.size() == 0 ? 0 : offsets.size() - 1;
   OwnedArray<std::uint64_t> hashes(count);
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(data.size());
     hash64_strings(to_span(offsets), to_span(data), hashes.span());
   }
   return hashes.release();

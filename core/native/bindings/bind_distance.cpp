@@ -5,6 +5,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "distance/distance.h"
 
 namespace elanus::bindings {
@@ -34,7 +35,7 @@ std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
   OwnedArray<std::int64_t> row_ids(num_queries * k);
   OwnedArray<float> distances(num_queries * k);
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(num_queries * rows.size());
     scan_topk(request, {row_ids.span(), distances.span()});
   }
   return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
@@ -47,7 +48,7 @@ NewArray1<float> distances_to_rows_of(Metric metric, const Array1<float>& query,
                                 to_span(row_ids)};
   OwnedArray<float> distances(row_ids.size());
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(row_ids.size() * query.size());
     distances_to_rows(request, distances.span());
   }
   return distances.release();
@@ -56,7 +57,7 @@ NewArray1<float> distances_to_rows_of(Metric metric, const Array1<float>& query,
 NewArray1<float> inverse_norms_of(const Array2<float>& rows) {
   OwnedArray<float> norms(rows.shape(0));
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(rows.size());
     inverse_norms(to_matrix(rows), norms.span());
   }
   return norms.release();

@@ -1,10 +1,8 @@
-#include <nanobind/stl/optional.h>
-
-#include <optional>
 #include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "keys/key_table.h"
 
 namespace elanus::bindings {
@@ -13,16 +11,12 @@ namespace {
 using Numbers = Array1<std::int64_t>;
 using Bytes = Array1<std::uint8_t>;
 
-// Fewer keys are done before another thread could use the GIL, and getting it back takes longer.
-constexpr std::size_t kReleaseGilKeys = 4096;
-
 // Runs `work` on an array of `count` rows, without the GIL when that is worth it.
 template <typename Work>
 NewArray1<std::int64_t> rows_of(std::size_t count, const Work& work) {
   OwnedArray<std::int64_t> rows(count);
   {
-    std::optional<nb::gil_scoped_release> unlocked;
-    if (count >= kReleaseGilKeys) unlocked.emplace();
+    const Unlocked unlocked(count * kOperationsPerRow);
     work(rows.span());
   }
   return rows.release();

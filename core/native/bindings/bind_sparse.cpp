@@ -8,6 +8,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "sparse/exhaustive.h"
 #include "sparse/growing_postings.h"
 #include "sparse/postings.h"
@@ -63,7 +64,7 @@ class SealedArrays {
     const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
     SparseHits hits;
     {
-      const nb::gil_scoped_release unlocked;
+      const Unlocked unlocked(postings_.num_rows() * kOperationsPerRow);
       const std::vector<WeightedPostings> resolved = postings_.resolve(query);
       hits = search_exhaustive({resolved, to_parameters(bm25), postings_.num_rows()}, bits, k);
     }
@@ -75,7 +76,7 @@ class SealedArrays {
     const SparseQuery query{to_span(terms), to_span(weights)};
     OwnedArray<float> out(row_ids.size());
     {
-      const nb::gil_scoped_release unlocked;
+      const Unlocked unlocked(row_ids.size() * terms.size() * kOperationsPerPosting);
       const std::vector<WeightedPostings> resolved = postings_.resolve(query);
       distances_to_rows({resolved, to_parameters(bm25), postings_.num_rows()}, to_span(row_ids),
                         out.span());
@@ -87,7 +88,7 @@ class SealedArrays {
     const std::optional<BitsetView> bits = to_bitset(alive, postings_.num_rows());
     OwnedArray<std::int64_t> out(terms.size());
     {
-      const nb::gil_scoped_release unlocked;
+      const Unlocked unlocked(postings_.num_rows() * terms.size());
       document_frequencies(postings_, to_span(terms), bits, out.span());
     }
     return out.release();
@@ -103,7 +104,7 @@ class SealedArrays {
 RowId append(GrowingPostings& self, const RowIds& offsets, const Terms& terms,
              const Floats& weights) {
   const SparseBatch batch{to_span(offsets), to_span(terms), to_span(weights)};
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked(terms.size() * kOperationsPerPosting);
   return self.append(batch);
 }
 
@@ -115,7 +116,7 @@ Hits search_growing(const GrowingPostings& self, const Terms& terms, const Float
   const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
   SparseHits hits;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(num_rows * kOperationsPerRow);
     hits = self.search(search, bits, k);
   }
   return to_hits(std::move(hits));
@@ -127,7 +128,7 @@ NewArray1<float> distances_growing(const GrowingPostings& self, const Terms& ter
   const GrowingSearch search{{to_span(terms), to_span(weights)}, to_parameters(bm25), num_rows};
   OwnedArray<float> out(row_ids.size());
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(row_ids.size() * terms.size() * kOperationsPerPosting);
     self.distances_to_rows(search, to_span(row_ids), out.span());
   }
   return out.release();
@@ -138,7 +139,7 @@ NewArray1<std::int64_t> frequencies_growing(const GrowingPostings& self, const T
   const std::optional<BitsetView> bits = to_bitset(alive, num_rows);
   OwnedArray<std::int64_t> out(terms.size());
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked(num_rows * terms.size());
     self.document_frequencies(to_span(terms), num_rows, bits, out.span());
   }
   return out.release();

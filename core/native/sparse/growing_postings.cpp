@@ -2,13 +2,24 @@
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
 #include <string>
 
 #include "support/error.h"
 #include "support/offsets.h"
 
 namespace elanus {
+
+// Readers that overlap all the time would keep a writer out for good: where glibc decides, those who
+// read go first.
+std::shared_lock<std::shared_mutex> GrowingPostings::lock_for_reading() const {
+  { const std::lock_guard turn(turnstile_); }
+  return std::shared_lock(mutex_);
+}
+
+std::unique_lock<std::shared_mutex> GrowingPostings::lock_for_writing() {
+  const std::lock_guard turn(turnstile_);
+  return std::unique_lock(mutex_);
+}
 
 RowId GrowingPostings::append(const SparseBatch& batch) {
   check_offsets(batch.offsets, batch.terms.size());
@@ -18,7 +29,7 @@ RowId GrowingPostings::append(const SparseBatch& batch) {
                            std::to_string(batch.weights.size()));
   }
   const std::size_t count = batch.offsets.size() - 1;
-  const std::unique_lock lock(mutex_);
+  const auto lock = lock_for_writing();
   const std::size_t first = num_rows_;
   if (count > std::numeric_limits<RowId>::max() - first) {
     throw_invalid_argument("offsets: expected fewer than 2**32 rows in all, got " +
@@ -54,12 +65,12 @@ void GrowingPostings::drop_unpublished() noexcept {
 }
 
 std::size_t GrowingPostings::num_rows() const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   return num_rows_;
 }
 
 std::size_t GrowingPostings::num_postings() const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   return num_postings_;
 }
 
@@ -94,7 +105,7 @@ std::vector<WeightedPostings> GrowingPostings::resolve(const GrowingSearch& sear
 
 SparseHits GrowingPostings::search(const GrowingSearch& search,
                                    const std::optional<BitsetView>& allowed, std::size_t k) const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   const std::vector<WeightedPostings> terms = resolve(search);
   return search_exhaustive({terms, search.bm25, search.num_rows}, allowed, k);
 }
@@ -102,7 +113,7 @@ SparseHits GrowingPostings::search(const GrowingSearch& search,
 void GrowingPostings::distances_to_rows(const GrowingSearch& search,
                                         std::span<const std::int64_t> row_ids,
                                         std::span<Distance> out) const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   const std::vector<WeightedPostings> terms = resolve(search);
   elanus::distances_to_rows({terms, search.bm25, search.num_rows}, row_ids, out);
 }
@@ -110,7 +121,7 @@ void GrowingPostings::distances_to_rows(const GrowingSearch& search,
 void GrowingPostings::document_frequencies(std::span<const TermId> terms, std::size_t num_rows,
                                            const std::optional<BitsetView>& alive,
                                            std::span<std::int64_t> out) const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   check_num_rows(num_rows);
   for (std::size_t i = 0; i < terms.size(); ++i) {
     out[i] = document_frequency(postings(terms[i], num_rows), alive);
@@ -118,7 +129,7 @@ void GrowingPostings::document_frequencies(std::span<const TermId> terms, std::s
 }
 
 ExportedPostings GrowingPostings::export_postings(std::size_t num_rows) const {
-  const std::shared_lock lock(mutex_);
+  const auto lock = lock_for_reading();
   check_num_rows(num_rows);
   ExportedPostings exported;
   exported.offsets.push_back(0);

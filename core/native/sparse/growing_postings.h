@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <span>
@@ -72,6 +73,10 @@ class GrowingPostings {
   [[nodiscard]] PostingsView postings(TermId term, std::size_t num_rows) const;
   [[nodiscard]] std::vector<WeightedPostings> resolve(const GrowingSearch& search) const;
 
+  [[nodiscard]] std::shared_lock<std::shared_mutex> lock_for_reading() const;
+  [[nodiscard]] std::unique_lock<std::shared_mutex> lock_for_writing();
+
+  mutable std::mutex turnstile_;     // a writer that waits keeps new readers out
   mutable std::shared_mutex mutex_;  // guards all below
   // A map, for term ids of sparse vectors may be any 32-bit numbers.
   std::unordered_map<TermId, TermPostings> by_term_;

@@ -1,5 +1,7 @@
+import io
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,13 +136,17 @@ def test_a_missing_compiler_is_told_before_anything_is_created(
 
 
 def test_a_second_set_up_at_the_same_time_waits_for_the_first(
-    root: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Not capsys: reading it again and again would lose what is written between its two steps.
+    told = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", told)
     second = threading.Thread(target=set_up, args=[installer(root)])
     with exclusive(root / ".stamps"):
         second.start()
-        while "waiting for it" not in capsys.readouterr().err:
+        while "waiting for it" not in told.getvalue():
             assert second.is_alive()
+            time.sleep(0.001)
         assert read_stamp(root / ".venv") is None
     second.join()
     assert read_stamp(root / ".venv") == wanted_stamp(installer(root))

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 from elanus.api.backup import BackupResult, back_up_to
 from elanus.api.collection import Collection
@@ -201,20 +202,36 @@ class Database:
         return self._engine()
 
 
-class _SharedEngine:
-    """One engine and the number of handles on it."""
+_Key: TypeAlias = tuple[str, bool, int]
+"""Folder, whether only for reading, process."""
 
-    def __init__(self, engine: DatabaseEngine, key: tuple[str, bool, int] | None) -> None:
+
+class _SharedEngine:
+    """One engine and the number of handles on it.
+
+    Args:
+        engine: The engine.
+        key: Where it is registered; None for one that nobody else can ask for.
+        door: Held while the folder is opened or closed in this process.
+    """
+
+    def __init__(
+        self, engine: DatabaseEngine, key: _Key | None, door: threading.Lock | None = None
+    ) -> None:
         self.engine = engine
         self.key = key
         self.handles = 1
+        self._door = door or threading.Lock()
+        self._pid = os.getpid()
 
     @property
     def location(self) -> str:
         return self.engine.location
 
     def release(self) -> None:
-        with _registry_lock:
+        if self._pid != os.getpid():
+            return  # the parent's; one of its threads may have held the door at the fork
+        with self._door:
             self.handles -= 1
             if self.handles:
                 return
@@ -223,8 +240,20 @@ class _SharedEngine:
             self.engine.close()
 
 
-_registry: dict[tuple[str, bool, int], _SharedEngine] = {}
-_registry_lock = threading.Lock()
+_registry: dict[_Key, _SharedEngine] = {}
+# One per folder: opening one may wait for another process, and closing one for its last flush.
+_doors: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()
+_doors_lock = threading.Lock()
+
+
+def _forget_parent() -> None:
+    """Let a forked child begin anew: a thread of its parent may have held the lock."""
+    global _doors_lock  # noqa: PLW0603 - a lock cannot be made free from outside
+    _doors_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 def connect(
@@ -306,7 +335,9 @@ def _share(path: Path, options: _OpenOptions) -> _SharedEngine:
     """Return the engine of a folder; a second handle of this process shares it."""
     # After a fork the child opens its own engine: locks and threads are not inherited.
     key = (str(path), options.read_only, os.getpid())
-    with _registry_lock:
+    with _doors_lock:
+        door = _doors.setdefault(key, threading.Lock())
+    with door:
         shared = _registry.get(key)
         if shared is not None and not shared.engine.closed:
             shared.engine.check_durability(options.durability)
@@ -321,7 +352,7 @@ def _share(path: Path, options: _OpenOptions) -> _SharedEngine:
             wait_s=options.wait_s,
             durability=options.durability,
         )
-        shared = _registry[key] = _SharedEngine(engine, key)
+        shared = _registry[key] = _SharedEngine(engine, key, door)
         return shared
 
 

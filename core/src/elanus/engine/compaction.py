@@ -8,6 +8,7 @@ are carried over as tombstones.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,8 +27,11 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_merged
 from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
 from elanus.engine.state import CollectionState
+from elanus.errors import DiskFullError
 from elanus.index.base import VectorIndex, VectorIndexType
 from elanus.types import Int64Array
+
+_log = logging.getLogger(__name__)
 
 Checkpoint = Callable[[], None]
 
@@ -146,9 +150,14 @@ class Compaction:
             )
             if index is not None:
                 file = IndexFile(field, kind.name, params, *index.to_arrays())
-                indexes[field] = write_index(
-                    self._state.directory, self._state.path, made.info.uuid, file
-                )
+                try:
+                    indexes[field] = write_index(
+                        self._state.directory, self._state.path, made.info.uuid, file
+                    )
+                except DiskFullError as error:
+                    # Merging makes room, a scan meanwhile answers as well.
+                    _log.warning("%s: scanned until the disk has room: %s", made.name, error)
+                    continue
                 built[field] = index
         if not built:
             return made

@@ -128,6 +128,8 @@ class EngineContext:
             read_only=True,
             owner_pid=os.getpid(),
             reserve=SpaceReserve(directory),
+            clock=SequenceClock(),
+            memory=self.memory.for_child(),
         )
 
     def check_writable(self) -> None:

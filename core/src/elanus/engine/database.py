@@ -108,6 +108,7 @@ class DatabaseEngine:
             memory=MemoryBudget(memory_limit),
         )
         self._housekeepers = [] if read_only else self._start_housekeepers()
+        _open_engines.add(self)
         # The worker must not run into the interpreter's end; the log has what it leaves undone.
         _close_at_exit(self)
 
@@ -334,11 +335,16 @@ class DatabaseEngine:
         # Weak, so that a database that nobody holds any more is closed and its threads end.
         reference = weakref.ref(self)
 
-        def each(work: Callable[[CollectionEngine], None]) -> None:
+        maintenance = self._context.maintenance
+
+        def each(work: Callable[[CollectionEngine], None]) -> bool:
             alive = reference()
-            if alive is not None:
-                for engine in alive.open_engines():
-                    work(engine)
+            if alive is None:
+                maintenance.close()
+                return False
+            for engine in alive.open_engines():
+                work(engine)
+            return True
 
         started = [Housekeeper(TIDY_S, lambda: each(CollectionEngine.tidy))]
         durability = self._context.durability
@@ -390,6 +396,10 @@ class DatabaseEngine:
                     closing.callback(engine.close, flush=True)
                 self._collections.clear()
 
+    def forget_parent(self) -> None:
+        """Let a forked child read: a thread of its parent may have held the lock."""
+        self._lock = threading.RLock()
+
     @property
     def closed(self) -> bool:
         """Whether ``close`` was called."""
@@ -440,6 +450,18 @@ class DatabaseEngine:
     def _check_writable(self) -> None:
         self._check_open()
         self._context.check_writable()
+
+
+_open_engines: weakref.WeakSet[DatabaseEngine] = weakref.WeakSet()
+
+
+def _forget_parents() -> None:
+    for engine in list(_open_engines):
+        engine.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents)
 
 
 def pinned_versions(catalog: Catalog, collection: uuid.UUID) -> list[int]:

@@ -19,14 +19,15 @@ TIDY_S = 1.0
 
 
 class Housekeeper:
-    """A thread that calls a function regularly until ``close``.
+    """A thread that calls a function regularly until ``close``, or until that says it is done.
 
     Args:
         period_s: Seconds between two calls.
-        work: What to do; a failure is logged once, until it succeeds again.
+        work: What to do; False when there is nothing left to look after. A failure is logged once,
+            until it succeeds again.
     """
 
-    def __init__(self, period_s: float, work: Callable[[], None]) -> None:
+    def __init__(self, period_s: float, work: Callable[[], bool]) -> None:
         self._period_s = period_s
         self._work = work
         self._closing = threading.Event()
@@ -43,7 +44,8 @@ class Housekeeper:
     def _run(self) -> None:
         while not self._closing.wait(self._period_s):
             try:
-                self._work()
+                if not self._work():
+                    return
                 self._has_failed = False
             except ElanusError as error:
                 if not self._has_failed:

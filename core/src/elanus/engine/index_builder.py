@@ -66,8 +66,9 @@ class IndexBuilder:
     def _missing(self) -> tuple[SealedSegment, str] | None:
         for segment in sorted(self._state.sealed(), key=lambda s: -s.num_rows):
             for field in segment.fields.dense:
-                is_missing = not self._choices.is_current(segment, field)
-                if is_missing and self._choices.fits(segment, field):
+                if self._choices.is_current(segment, field):
+                    continue
+                if self._choices.fits(segment, field) and self._choices.fits_disk(segment, field):
                     return segment, field
         return None
 

@@ -39,10 +39,20 @@ class IndexChoices:
 
     def fits(self, segment: SealedSegment, field: str, *, copies: int = BUILT_COPIES) -> bool:
         """Whether the memory has room to make the index of a field."""
+        size = self._bytes(segment, field)
+        return self._state.context.memory.can_ever_lease(copies * size)
+
+    def fits_disk(self, segment: SealedSegment, field: str) -> bool:
+        """Whether the disk has room to write the index of a field, and for rows beside it.
+
+        A disk that fills up keeps its last room for deletes, flushes and merges.
+        """
+        return self._state.context.reserve.has_room(self._bytes(segment, field))
+
+    def _bytes(self, segment: SealedSegment, field: str) -> int:
         kind, params = self.wanted(field, segment.num_rows)
         dim = segment.fields.schema.field(field).dim or 0
-        size = kind.memory_bytes(segment.num_rows, dim, params)
-        return self._state.context.memory.can_ever_lease(copies * size)
+        return kind.memory_bytes(segment.num_rows, dim, params)
 
     def is_current(self, segment: SealedSegment, field: str) -> bool:
         """Whether a segment has the index that a field of it should have."""

@@ -9,9 +9,11 @@ first. Mapped files do not count: their pages belong to the system, which takes 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import weakref
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from elanus.errors import InvalidArgumentError
@@ -99,6 +101,9 @@ class MemoryBudget:
         self.limit = limit
         self._lock = threading.Lock()
         self._graphs = 0
+        # The collector may run the destructor of a graph at any allocation, in a thread that holds
+        # the lock too: giving back only queues, which waits for nobody.
+        self._given_back: SimpleQueue[int] = SimpleQueue()
         # In order of use; a cache goes with the segment that owns it.
         self._caches: dict[int, weakref.ref[Droppable]] = {}
 
@@ -113,7 +118,9 @@ class MemoryBudget:
     @property
     def graph_bytes(self) -> int:
         """Bytes of the graphs in memory."""
-        return self._graphs
+        with self._lock:
+            self._settle()
+            return self._graphs
 
     def can_ever_lease(self, size: int) -> bool:
         """Whether a graph of that size fits when no other one is in memory."""
@@ -122,21 +129,31 @@ class MemoryBudget:
     def lease(self, size: int) -> Lease | None:
         """Return the right to hold ``size`` bytes of graphs; None when there is no room."""
         with self._lock:
+            self._settle()
             if self.is_over(self._graphs + size, GRAPHS_PART):
                 return None
             self._graphs += size
-            return Lease(self, size)
+        return Lease(self, size)
 
     def give_back(self, size: int) -> None:
-        """Take note of released memory."""
-        with self._lock:
-            self._graphs -= size
+        """Take note of released memory. May be called from anywhere, a destructor included."""
+        self._given_back.put(size)
 
     def hold(self, size: int, owner: object) -> None:
         """Count ``size`` bytes of graphs, room or not, for as long as ``owner`` lives."""
         with self._lock:
             self._graphs += size
         weakref.finalize(owner, Lease(self, size).release)
+
+    def for_child(self) -> MemoryBudget:
+        """Return the budget of a forked child: the lock may be held by a thread it has not."""
+        return MemoryBudget(self.limit)
+
+    def _settle(self) -> None:
+        """Subtract what was given back; called under the lock."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._graphs -= self._given_back.get_nowait()
 
     def touch(self, cache: Droppable) -> None:
         """Note the use of a cache; drop others, the least recently used first, to make room."""

@@ -95,6 +95,11 @@ class SpaceReserve:
             self._believe(min(RECHECK_BYTES, (room.free - floor - needed) // 2))
             self._keep_ballast(room)
 
+    def has_room(self, num_bytes: int) -> bool:
+        """Whether ``num_bytes`` of something that can wait fit above the floor."""
+        room = self._directory.room()
+        return room is None or room.free >= num_bytes + floor_of(room)
+
     def make_room(self, num_bytes: int) -> None:
         """Give the ballast back when ``num_bytes`` may not fit; never refuses.
 

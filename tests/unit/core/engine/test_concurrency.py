@@ -27,6 +27,7 @@ def run_all(functions):
     for thread in threads:
         thread.join(timeout=120)
     assert errors == []
+    assert not any(thread.is_alive() for thread in threads)
 
 
 @pytest.fixture
