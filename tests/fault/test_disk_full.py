@@ -57,6 +57,12 @@ def fill(collection, first=0):
     raise AssertionError("the disk was never full")
 
 
+def upsert_until_refused(collection):
+    """Write the same rows again and again: a merge that ends now may give a little space back."""
+    for _ in range(100_000):
+        collection.upsert(batch_of(0))
+
+
 def check(collection, keys):
     """Compare everything that can be asked with the keys that have to be there."""
     assert collection.count() == len(keys)
@@ -76,8 +82,7 @@ def test_full_disk_refuses_rows_and_gives_space_back(tmp_path, megabytes):
             assert len(keys) * DIM * 4 > megabytes * 1_000_000 / 4
             check(collection, keys)
             with pytest.raises(DiskFullError, match="Free some space"):
-                for _ in range(100_000):  # a merge that ends now may give a little space back
-                    collection.upsert(batch_of(0))
+                upsert_until_refused(collection)
             gone = [pk for pk in keys if pk % 5]
             assert collection.delete(gone) == len(gone)
             keys = [pk for pk in keys if pk % 5 == 0]

@@ -235,6 +235,10 @@ class _FaultFile:
                 self._owner.record(torn)
             raise
 
+    def write_synced(self, buffers: Sequence[Bytes]) -> None:
+        self.write(buffers)
+        self.sync()
+
     def sync(self) -> None:
         try:
             self._owner.do(Step("sync", self._path, file=self._number), self._file.sync)

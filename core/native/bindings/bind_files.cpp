@@ -1,9 +1,17 @@
+#include <nanobind/stl/tuple.h>
+
 #include <cerrno>
+#include <deque>
 #include <string>
 #include <system_error>
+#include <tuple>
+#include <vector>
 
+#include "bindings/buffer_view.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
 #include "files/file_map.h"
+#include "files/file_writes.h"
 
 namespace elanus::bindings {
 namespace {
@@ -37,9 +45,41 @@ int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
 
 nb::object view_of(nb::handle self) { return nb::steal(PyMemoryView_FromObject(self.ptr())); }
 
+std::tuple<std::size_t, int, int> append_of(int fd, const nb::list& buffers, bool sync) {
+  std::deque<BufferView> views;  // a view never moves
+  std::vector<ByteSpan> spans;
+  std::size_t size = 0;
+  for (const nb::handle buffer : buffers) {
+    spans.push_back(views.emplace_back(buffer).bytes());
+    size += spans.back().size();
+  }
+  Appended result;
+  {
+    // A small write ends in the page cache, which takes less than getting the GIL back.
+    const Unlocked unlocked(sync ? Unlocked::kLeastOperations : size);
+    result = append_to_file(fd, spans, sync);
+  }
+  return {result.written, result.write_error, result.sync_error};
+}
+
+int overwrite_of(int fd, nb::handle content) {
+  const BufferView view(content);
+  const Unlocked unlocked(view.bytes().size());
+  return overwrite_file(fd, view.bytes());
+}
+
 }  // namespace
 
 void bind_files(nb::module_& module) {
+  module.def(
+      "append_file", append_of, nb::arg("fd"), nb::arg("buffers"), nb::arg("sync"),
+      nb::sig(
+          "def append_file(fd: int, buffers: list[object], sync: bool) -> tuple[int, int, int]"),
+      "Write buffers end to end and perhaps sync; return bytes written and the error "
+      "numbers of writing and syncing.");
+  module.def("overwrite_file", overwrite_of, nb::arg("fd"), nb::arg("content"),
+             nb::sig("def overwrite_file(fd: int, content: object) -> int"),
+             "Put bytes at the start of a file; return the error number.");
   nb::enum_<Advice>(module, "Advice", "How the pages of a map will be used.")
       .value("NORMAL", Advice::normal)
       .value("RANDOM", Advice::random)

@@ -9,10 +9,12 @@
 
 namespace elanus {
 
-// Readers that overlap all the time would keep a writer out for good: where glibc decides, those who
-// read go first.
+// Readers that overlap all the time would keep a writer out for good: where glibc decides, those
+// who read go first.
 std::shared_lock<std::shared_mutex> GrowingPostings::lock_for_reading() const {
-  { const std::lock_guard turn(turnstile_); }
+  {
+    const std::lock_guard turn(turnstile_);
+  }
   return std::shared_lock(mutex_);
 }
 

@@ -56,6 +56,14 @@ def distances_to_rows(metric: Metric, query: Annotated[NDArray[numpy.float32], d
 def inverse_norms(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]:
     """1/|row| of each row; 0 for a zero row."""
 
+def append_file(fd: int, buffers: list[object], sync: bool) -> tuple[int, int, int]:
+    """
+    Write buffers end to end and perhaps sync; return bytes written and the error numbers of writing and syncing.
+    """
+
+def overwrite_file(fd: int, content: object) -> int:
+    """Put bytes at the start of a file; return the error number."""
+
 class Advice(enum.Enum):
     """How the pages of a map will be used."""
 

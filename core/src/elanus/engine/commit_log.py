@@ -69,9 +69,7 @@ class CommitLog:
         Raises:
             StorageFailedError: Not durable; ``leave`` tells whether a new log may follow.
         """
-        self._wal.append(frames)
-        if self._context.durability.syncs_commits:
-            self._wal.sync()
+        self._wal.append(frames, sync=self._context.durability.syncs_commits)
         self.acked_end = self._wal.size
 
     def sync(self) -> bool:

@@ -68,6 +68,7 @@ class GrowingSegment:
         self._sparse = {name: GrowingSparse() for name in fields.sparse}
         self._scales = {name: GrowingArray(np.float32) for name in fields.cosine}
         self._source: GrowingSource | None = None
+        self._sized = (-1, 0)
 
     def successor(self, wal_number: int) -> GrowingSegment:
         """Return an empty segment for the next log."""
@@ -81,10 +82,16 @@ class GrowingSegment:
     @property
     def size_bytes(self) -> int:
         """Bytes in use, roughly."""
-        scales = sum(scale.size_bytes for scale in self._scales.values())
-        text = sum(index.size_bytes for index in self._text.values())
-        sparse = sum(index.size_bytes for index in self._sparse.values())
-        return self._memtable.size_bytes + scales + text + sparse
+        rows, size = self._sized
+        if rows != self.num_rows:
+            # Added up once a write, however often it is asked for.
+            rows = self.num_rows
+            scales = sum(scale.size_bytes for scale in self._scales.values())
+            text = sum(index.size_bytes for index in self._text.values())
+            sparse = sum(index.size_bytes for index in self._sparse.values())
+            size = self._memtable.size_bytes + scales + text + sparse
+            self._sized = rows, size
+        return size
 
     @property
     def has_writes(self) -> bool:

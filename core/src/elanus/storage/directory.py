@@ -54,6 +54,9 @@ class AppendFile(Protocol):
     def write(self, buffers: Sequence[Bytes]) -> None:
         """Append the buffers end to end. After an error any part of them may be in the file."""
 
+    def write_synced(self, buffers: Sequence[Bytes]) -> None:
+        """``write`` and ``sync``, perhaps in one step."""
+
     def sync(self) -> None:
         """Return once every byte written so far survives a power loss."""
 

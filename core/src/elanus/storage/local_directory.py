@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from elanus.errors import AlreadyExistsError, NotFoundError, ReadOnlyError
 from elanus.kernels.file_map import map_file
+from elanus.kernels.file_writes import append_to, overwrite
 from elanus.storage.directory import (
     AppendFile,
     Bytes,
@@ -25,9 +26,6 @@ from elanus.storage.directory import (
     check_path,
     storage_error,
 )
-
-MAX_BUFFERS_PER_CALL = 1024
-"""IOV_MAX of Linux and macOS: the most buffers that one ``writev`` takes."""
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
@@ -195,18 +193,19 @@ class _LocalFile:
         return self._size
 
     def write(self, buffers: Sequence[Bytes]) -> None:
-        pending = [memoryview(b).cast("B") for b in buffers if len(b)]
-        with _translated("write", self._path):
-            while pending:
-                written = os.writev(self._fd, pending[:MAX_BUFFERS_PER_CALL])
-                self._size += written
-                done = 0
-                while done < len(pending) and written >= len(pending[done]):
-                    written -= len(pending[done])
-                    done += 1
-                del pending[:done]
-                if written:
-                    pending[0] = pending[0][written:]
+        self._append(buffers, sync=False)
+
+    def write_synced(self, buffers: Sequence[Bytes]) -> None:
+        self._append(buffers, sync=True)
+
+    def _append(self, buffers: Sequence[Bytes], *, sync: bool) -> None:
+        done = append_to(self._fd, buffers, sync=sync)
+        self._size += done.written
+        if done.write_error or done.sync_error:
+            number = done.write_error or done.sync_error
+            error = OSError(number, os.strerror(number))
+            what = "write" if done.write_error else "sync"
+            raise storage_error(what, self._path, error) from error
 
     def sync(self) -> None:
         with _translated("sync", self._path):
@@ -261,8 +260,10 @@ class _LocalSharedFile:
         return b"" if self._map is None else self._map[: self._size]
 
     def write(self, content: bytes) -> None:
-        with _translated("write", self._path):
-            os.pwrite(self._fd, content, 0)
+        try:
+            overwrite(self._fd, content)
+        except OSError as error:
+            raise storage_error("write", self._path, error) from error
 
     def close(self) -> None:
         self._map = None

@@ -219,6 +219,9 @@ class _MemoryAppendFile:
         self._owner.check_room(self._path, sum(len(b) for b in pending))
         self._file.append(pending)
 
+    def write_synced(self, buffers: Sequence[Bytes]) -> None:
+        self.write(buffers)
+
     def sync(self) -> None:
         """Memory is never more durable than it is."""
 

@@ -132,8 +132,12 @@ class WalWriter:
         """True after a failed write or sync."""
         return self._failure is not None
 
-    def append(self, frames: Sequence[Frame]) -> None:
-        """Write a group of frames in one call. They are durable only after ``sync``.
+    def append(self, frames: Sequence[Frame], *, sync: bool = False) -> None:
+        """Write a group of frames in one call.
+
+        Args:
+            frames: The records.
+            sync: Make them durable; else they are only after ``sync``.
 
         Raises:
             InvalidArgumentError: A payload is larger than ``MAX_PAYLOAD_BYTES``; nothing is
@@ -145,7 +149,11 @@ class WalWriter:
         for frame in frames:
             buffers += self._encode(frame)
         try:
-            self._file.write(buffers)
+            if sync:
+                self._file.write_synced(buffers)
+                self._synced_end = self._file.size
+            else:
+                self._file.write(buffers)
         except StorageError as error:
             self._failure = error
             raise self._failed("write", error) from error

@@ -5,7 +5,10 @@ import pytest
 
 import elanus
 from elanus.engine import index_choice
+from elanus.engine.database import DatabaseEngine
 from elanus.errors import InvalidArgumentError, SchemaError
+from elanus.storage.directory import Room
+from elanus.storage.memory_directory import MemoryDirectory
 
 pytest.importorskip("hnswlib", reason="hnswlib is not installed")
 
@@ -52,6 +55,32 @@ def test_choice_of_index_is_carried_out_in_the_background(collection):
     collection.wait_indexed()
     assert index_of(collection) == [{}]
     assert collection.search(ROWS[5], limit=5, ef=50).is_exact
+
+
+def test_no_graph_is_built_into_the_reserve_of_a_full_disk():
+    """What is left of it belongs to deletes and merges; with room again the graph is built."""
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=16),
+        ]
+    )
+    room = [Room(64 << 20, 64 << 20)]
+    directory = MemoryDirectory()
+    directory.room = lambda: room[0]
+    engine = DatabaseEngine(directory)
+    made = engine.create("c", schema, {})
+    made.insert({"id": np.arange(600), "v": ROWS})
+    made.create_index("v", "HNSW", {"M": 4})
+    made.wait_idle()
+    room[0] = Room((8 << 20) + 10_000, 64 << 20)  # an eighth is the floor
+    made.flush()
+    made.wait_idle()
+    assert [s.indexes for s in made.stats().segments if s.rows] == [{}]
+    room[0] = Room(64 << 20, 64 << 20)
+    made.compact()
+    assert [s.indexes for s in made.stats().segments if s.rows] == [{"v": "HNSW"}]
+    engine.close()
 
 
 def test_new_parameters_build_the_index_again(collection):

@@ -59,6 +59,25 @@ def test_graphs_share_what_there_is():
     assert MemoryBudget().lease(1 << 60) is not None
 
 
+def test_a_graph_that_dies_while_memory_is_shared_out_waits_for_nobody():
+    """The collector runs destructors at any allocation, in a thread that holds the lock too."""
+    budget = MemoryBudget(100 * GRAPHS_PART)
+    owner = ColumnCache(lambda name, start, stop: None)
+    budget.hold(30, owner)
+    with budget._lock:
+        del owner
+        gc.collect()
+    assert budget.graph_bytes == 0
+
+
+def test_a_forked_child_shares_no_lock_with_its_parent():
+    budget = MemoryBudget(100 * GRAPHS_PART)
+    budget.lease(60)
+    with budget._lock:
+        child = budget.for_child()
+        assert (child.limit, child.graph_bytes) == (budget.limit, 0)
+
+
 def text_cache(budget, words):
     column = strings_to_column(words)
     return ColumnCache(lambda name, a, b: slice_column(column, a, b), budget.touch)
