@@ -172,6 +172,7 @@ def _write_space(found: InspectedCollection, out: TextIO) -> None:
     kinds = {
         Need.OLDER: "kept for older states",
         Need.IMPORT: "of an import that is not finished",
+        Need.MERGE: "of a merge that is not finished",
         Need.UNFINISHED: "of writing that never finished",
         Need.ORPHAN: "that no manifest names",
     }

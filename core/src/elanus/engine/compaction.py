@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from elanus.engine.index_choice import ADOPTED_COPIES, IndexChoices
 from elanus.engine.memory import SEGMENT_PART, STREAMED_PART
+from elanus.engine.merge_job import MergeJob
 from elanus.engine.merge_policy import (
     DELETED_SHARE,
     MergeKind,
@@ -29,6 +29,7 @@ from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
 from elanus.engine.state import CollectionState
 from elanus.errors import DiskFullError
 from elanus.index.base import VectorIndex, VectorIndexType
+from elanus.storage.segment_writer import SegmentStreams
 from elanus.types import Int64Array
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Compaction:
     def __init__(self, state: CollectionState, choices: IndexChoices) -> None:
         self._state = state
         self._choices = choices
+        self._has_resumed = False
 
     def run(self, *, everything: bool, checkpoint: Checkpoint = lambda: None) -> bool:
         """Merge once; return whether there was anything to merge.
@@ -57,6 +59,8 @@ class Compaction:
             StorageError: The medium failed; the old segments stay.
         """
         with self._state.reorganise_lock:
+            if self._resume(checkpoint) and not everything:
+                return True
             segments = self._state.sealed()
             sizes = [self._size(s) for s in segments]
             max_bytes = self._state.context.memory.share(SEGMENT_PART)
@@ -71,8 +75,18 @@ class Compaction:
                 chosen = [] if plan is None else [segments[p] for p in plan.positions]
             if not chosen:
                 return False
-            self._merge(chosen, checkpoint)
+            self._merge(MergeJob.begin(self._state, chosen), checkpoint)
             return True
+
+    def _resume(self, checkpoint: Checkpoint) -> bool:
+        """Go on with a merge that an earlier process has left; return whether there was one."""
+        if self._has_resumed:
+            return False
+        self._has_resumed = True
+        job = MergeJob.unfinished(self._state)
+        if job is not None:
+            self._merge(job, checkpoint)
+        return job is not None
 
     def takes_several(self) -> bool:
         """Whether merging everything takes more than one merge, for want of memory or disk."""
@@ -99,19 +113,27 @@ class Compaction:
         # A merge is planned with the sizes of the old files; the new ones are not quite the same.
         return max(0, room.free - room.free // 16 - SPARE_BYTES)
 
-    def _merge(self, segments: Sequence[SealedSegment], checkpoint: Checkpoint) -> None:
-        kept = [(segment, segment.alive_rows()) for segment in segments]
-        made = self._written(kept, checkpoint)
+    def _merge(self, job: MergeJob, checkpoint: Checkpoint) -> None:
+        kept = list(zip(job.segments, job.rows, strict=True))
+        try:
+            made = self._written(job, kept, checkpoint)
+        except BaseException as error:
+            job.fail(error)
+            raise
         with self._state.lock:
             if made is not None:
                 first = 0
                 for segment, rows in kept:
                     made.kill_where_dead(rows, segment.alive_mask(), first=first)
                     first += len(rows)
-            self._state.install_compacted(segments, made)
+            self._state.install_compacted(job.segments, made)
+        job.end()
 
     def _written(
-        self, kept: Sequence[tuple[SealedSegment, Int64Array]], checkpoint: Checkpoint
+        self,
+        job: MergeJob,
+        kept: Sequence[tuple[SealedSegment, Int64Array]],
+        checkpoint: Checkpoint,
     ) -> SealedSegment | None:
         """Return a segment of the rows, with the indexes it starts with; None without a row."""
         kept = [(segment, rows) for segment, rows in kept if len(rows)]
@@ -119,54 +141,51 @@ class Compaction:
             return None
         state = self._state
         part_bytes = min(PART_BYTES, state.context.memory.share(STREAMED_PART) or PART_BYTES)
-        streams = merged_streams(state.schema, kept, checkpoint, part_bytes=part_bytes)
-        mappings: list[Int64Array] = []
+        sources: list[tuple[SealedSegment, Int64Array]] = []
         first = 0
         for segment, rows in kept:
-            mappings.append(row_mapping(segment.num_rows, rows, first))
+            sources.append((segment, row_mapping(segment.num_rows, rows, first)))
             first += len(rows)
-        segments = [segment for segment, _ in kept]
-        made = write_merged(state, streams, segments, mappings, checkpoint)
-        try:
-            return self._indexed(made, segments, mappings, checkpoint)
-        except BaseException:
-            state.discard_unused(made.info)
-            raise
+
+        def streams() -> SegmentStreams:
+            return merged_streams(state.schema, kept, checkpoint, part_bytes=part_bytes)
+
+        made = write_merged(state, job, streams, sources, checkpoint)
+        return self._indexed(job, made, sources, checkpoint)
 
     def _indexed(
         self,
+        job: MergeJob,
         made: SealedSegment,
-        segments: Sequence[SealedSegment],
-        mappings: Sequence[Int64Array],
+        sources: Sequence[tuple[SealedSegment, Int64Array]],
         checkpoint: Checkpoint,
     ) -> SealedSegment:
         """Give a merged segment graphs, unless it can wait for them as its rows did before."""
-        indexes = dict(made.info.indexes)
         built: dict[str, VectorIndex] = {}
         for field in made.fields.dense:
+            if field in job.written.indexes:
+                continue
             kind, params = self._choices.wanted(field, made.num_rows)
-            index = self._carried(
-                made, field, list(zip(segments, mappings, strict=True)), kind, params, checkpoint
-            )
-            if index is not None:
-                file = IndexFile(field, kind.name, params, *index.to_arrays())
-                try:
-                    indexes[field] = write_index(
-                        self._state.directory, self._state.path, made.info.uuid, file
-                    )
-                except DiskFullError as error:
-                    # Merging makes room, a scan meanwhile answers as well.
-                    _log.warning("%s: scanned until the disk has room: %s", made.name, error)
-                    continue
-                built[field] = index
+            index = self._carried(made, field, sources, kind, params, checkpoint)
+            if index is None:
+                continue
+            file = IndexFile(field, kind.name, params, *index.to_arrays())
+            try:
+                entry = write_index(self._state.directory, self._state.path, made.info.uuid, file)
+            except DiskFullError as error:
+                # Merging makes room, a scan meanwhile answers as well.
+                _log.warning("%s: scanned until the disk has room: %s", made.name, error)
+                continue
+            job.note_index(field, entry)
+            built[field] = index
         if not built:
             return made
-        info = replace(made.info, indexes=indexes)
+        state = self._state
         made = SealedSegment.open(
-            self._state.directory, self._state.path, made.fields, info, self._state.context.memory
+            state.directory, state.path, made.fields, job.written, state.context.memory
         )
         for field, index in built.items():
-            self._state.context.memory.hold(made.indexes.graph_bytes(field), index)
+            state.context.memory.hold(made.indexes.graph_bytes(field), index)
             made.indexes.attach(field, index)
         return made
 

@@ -114,6 +114,11 @@ class SealedSegment:
         if len(dead):
             self.kill(dead)
 
+    @property
+    def alive(self) -> Bitset:
+        """What is visible; never changed, only replaced."""
+        return self._alive
+
     def alive_mask(self) -> BoolArray:
         """Return what is visible, bool ``(num_rows,)``."""
         return self._alive.to_mask()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from elanus.engine.content import SegmentContent
+from elanus.engine.memory import STREAMED_PART
+from elanus.engine.merge_job import MergeJob
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SPARSE_INDEX, TEXT_INDEX, IndexFile, write_index
 from elanus.engine.state import CollectionState
-from elanus.index.sparse.bm25 import merge_sealed as merge_text
-from elanus.index.sparse.inverted import merge_sealed as merge_sparse
+from elanus.index.sparse.bm25 import joined_sections as joined_text
+from elanus.index.sparse.inverted import joined_sections as joined_sparse
+from elanus.index.sparse.merging import POSTING_BYTES, POSTINGS_AT_ONCE
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.segment_writer import SegmentStreams, write_segment, write_segment_streams
 from elanus.types import Int64Array
@@ -39,36 +42,47 @@ def write_sealed(state: CollectionState, content: SegmentContent) -> SealedSegme
 
 def write_merged(
     state: CollectionState,
-    streams: SegmentStreams,
-    segments: Sequence[SealedSegment],
-    mappings: Sequence[Int64Array],
+    job: MergeJob,
+    streams: Callable[[], SegmentStreams],
+    sources: Sequence[tuple[SealedSegment, Int64Array]],
     checkpoint: Callable[[], None],
 ) -> SealedSegment:
-    """Write columns and postings of merged segments, durably, and open the new one.
+    """Write what is missing of columns and postings of a merged segment, durably, and open it.
 
     Args:
         state: The collection.
-        streams: The columns.
-        segments: Where the postings come from.
-        mappings: For each segment int64, the new row of each of its rows, or -1.
+        job: The merge; it is told of each step that is done.
+        streams: Returns the columns.
+        sources: Where the postings come from: segments, and for each int64, the new row of each
+            of its rows, or -1.
         checkpoint: Called between the steps; may raise to cancel.
 
     Raises:
-        StorageError: The medium failed; what was written is swept at the next opening.
+        StorageError: The medium failed.
     """
-
-    def files() -> Iterator[IndexFile]:
-        for name in state.fields.analyzers:
-            checkpoint()
-            text = merge_text([(s.text(name), m) for s, m in zip(segments, mappings, strict=True)])
-            yield IndexFile(name, TEXT_INDEX, {}, *text.to_arrays())
-        for name in state.fields.sparse:
-            checkpoint()
-            parts = [(s.sparse(name), m) for s, m in zip(segments, mappings, strict=True)]
-            yield IndexFile(name, SPARSE_INDEX, {}, *merge_sparse(parts).to_arrays())
-
-    info = write_segment_streams(state.directory, state.path, schema=state.schema, streams=streams)
-    return _with_indexes(state, info, files())
+    if job.opened() is None:
+        job.note(
+            write_segment_streams(
+                state.directory, state.path, schema=state.schema, streams=streams()
+            )
+        )
+    share = state.context.memory.share(STREAMED_PART)
+    at_once = POSTINGS_AT_ONCE if share is None else min(POSTINGS_AT_ONCE, share // POSTING_BYTES)
+    for name in [*state.fields.analyzers, *state.fields.sparse]:
+        if name in job.written.indexes:
+            continue
+        checkpoint()
+        if name in state.fields.analyzers:
+            text = [(segment.text(name), mapping) for segment, mapping in sources]
+            file = IndexFile(name, TEXT_INDEX, {}, *joined_text(text, at_once=at_once))
+        else:
+            sparse = [(segment.sparse(name), mapping) for segment, mapping in sources]
+            file = IndexFile(name, SPARSE_INDEX, {}, *joined_sparse(sparse, at_once=at_once))
+        entry = write_index(state.directory, state.path, job.written.uuid, file)
+        job.note_index(name, entry)
+    return SealedSegment.open(
+        state.directory, state.path, state.fields, job.written, state.context.memory
+    )
 
 
 def _with_indexes(

@@ -12,6 +12,7 @@ from elanus.errors import NotFoundError
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.load_record import IMPORTS_FOLDER, list_loads
 from elanus.storage.manifest import MANIFEST_FOLDER, Manifest, SegmentInfo
+from elanus.storage.merge_record import MERGES_FOLDER, list_merges
 from elanus.storage.publication import PUBLICATION_FILE
 from elanus.storage.segment_writer import segment_path
 from elanus.storage.wal_format import WAL_FOLDER
@@ -24,12 +25,14 @@ class Need(Enum):
 
     ``CURRENT``: the current state consists of it. ``OLDER``: a manifest before the current one
     names it, as retention and named snapshots want. ``IMPORT``: an import goes on with it.
+    ``MERGE``: a merge goes on with it.
     ``UNFINISHED``: its writing never finished, or is going on. ``ORPHAN``: no manifest names it.
     """
 
     CURRENT = "current"
     OLDER = "older"
     IMPORT = "import"
+    MERGE = "merge"
     UNFINISHED = "unfinished"
     ORPHAN = "orphan"
 
@@ -62,7 +65,7 @@ def take_census(
     """
     named = _named(path, [current])
     older_named = _named(path, older)
-    imported = _imported(directory, path)
+    imported, merged = _imported(directory, path), _merged(directory, path)
     oldest_log = min([current.wal_start, *(m.wal_start for m in older)])
     found: list[StoredFile] = []
     for file in walk_files(directory, path):
@@ -74,6 +77,8 @@ def take_census(
             need = Need.OLDER
         elif file in imported or file.startswith(join_path(path, IMPORTS_FOLDER) + "/"):
             need = Need.IMPORT
+        elif file in merged or file.startswith(join_path(path, MERGES_FOLDER) + "/"):
+            need = Need.MERGE
         else:
             need = _need_of_numbered(file, path, current, oldest_log)
         with contextlib.suppress(NotFoundError):
@@ -113,6 +118,11 @@ def _need_of_numbered(file: str, path: str, current: Manifest, oldest_log: int) 
 def _imported(directory: Directory, path: str) -> frozenset[str]:
     loads = list_loads(directory, path)
     return frozenset(f for load in loads for s in load.segments for f in files_of(path, s))
+
+
+def _merged(directory: Directory, path: str) -> frozenset[str]:
+    made = [merge.made for merge in list_merges(directory, path)]
+    return frozenset(f for s in made if s is not None for f in files_of(path, s))
 
 
 def _named(path: str, manifests: Sequence[Manifest]) -> frozenset[str]:

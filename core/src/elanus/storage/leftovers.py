@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from elanus.storage.deletes import DELETES_FOLDER
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
-from elanus.storage.load_record import LoadRecord, list_loads
+from elanus.storage.load_record import list_loads
 from elanus.storage.manifest import Manifest, SegmentInfo, list_versions
+from elanus.storage.merge_record import list_merges
 from elanus.storage.segment_writer import SEGMENTS_FOLDER
 from elanus.storage.wal_format import HEADER_BYTES, list_wals, wal_path
 
@@ -64,17 +65,18 @@ def delete_unreferenced(
 
     The caller holds the writer's lock, writes no files of this collection meanwhile, and gives
     every manifest that somebody may still read: the current one and those of open snapshots.
-    Segments of an import that can go on are kept.
+    Segments of imports and merges that can go on are kept.
 
     Returns:
         The paths that were deleted.
     """
     kept = tuple(manifests)
-    loads = list_loads(directory, path)
+    needed = [s for manifest in kept for s in manifest.segments]
+    needed += half_made_segments(directory, path)
     unneeded = [
-        *_unneeded_segments(directory, path, _segments(kept, loads)),
+        *_unneeded_segments(directory, path, needed),
         *_unneeded_deletes(directory, path, kept),
-        *_unneeded_indexes(directory, path, _segments(kept, loads)),
+        *_unneeded_indexes(directory, path, needed),
         *_unneeded_wals(directory, path, kept),
     ]
     for child in unneeded:
@@ -82,9 +84,11 @@ def delete_unreferenced(
     return unneeded
 
 
-def _segments(manifests: Iterable[Manifest], loads: Iterable[LoadRecord]) -> list[SegmentInfo]:
+def half_made_segments(directory: Directory, path: str) -> list[SegmentInfo]:
+    """Return the segments that imports and merges have written, and that no manifest names yet."""
+    loads, merges = list_loads(directory, path), list_merges(directory, path)
     written = [s for load in loads for s in load.segments]
-    return [*(s for manifest in manifests for s in manifest.segments), *written]
+    return written + [merge.made for merge in merges if merge.made is not None]
 
 
 def _unneeded_segments(directory: Directory, path: str, needed: Iterable[SegmentInfo]) -> list[str]:

@@ -8,22 +8,17 @@ go on after a crash.
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from elanus.errors import CorruptionError, NotFoundError
-from elanus.storage.directory import Directory, join_path
+from elanus.storage.directory import Directory
+from elanus.storage.job_records import JobRecords
 from elanus.storage.manifest import SegmentInfo, segment_from_json, segment_to_json
-from elanus.storage.versions import VersionFolder
-
-_log = logging.getLogger(__name__)
 
 IMPORTS_FOLDER = "import"
 LOAD_FORMAT_VERSION = 1
-_KIND = "import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +56,16 @@ def save_load(directory: Directory, path: str, record: LoadRecord) -> LoadRecord
         The record as it was written.
     """
     saved = replace(record, version=record.version + 1)
-    folder = _folder(directory, path, record.job)
-    if record.version == 0:
-        directory.make_dir(_path(path, record.job))
-    folder.commit(
-        saved.version,
-        {
-            "version": saved.version,
-            "job": str(saved.job),
-            "request": dict(saved.request),
-            "progress": dict(saved.progress),
-            "next_auto_id": saved.next_auto_id,
-            "segments": [segment_to_json(s) for s in saved.segments],
-            "is_committed": saved.is_committed,
-        },
-    )
-    folder.delete_older(saved.version, keep=1)
+    content = {
+        "version": saved.version,
+        "job": str(saved.job),
+        "request": dict(saved.request),
+        "progress": dict(saved.progress),
+        "next_auto_id": saved.next_auto_id,
+        "segments": [segment_to_json(s) for s in saved.segments],
+        "is_committed": saved.is_committed,
+    }
+    _records(directory, path).save(saved.job, saved.version, content)
     return saved
 
 
@@ -89,37 +78,28 @@ def list_loads(directory: Directory, path: str) -> list[LoadRecord]:
         FormatVersionError: Written by a newer version of elanus.
     """
     found: list[LoadRecord] = []
-    for name in directory.list_names(join_path(path, IMPORTS_FOLDER)):
+    records = _records(directory, path)
+    for job, stored in records.newest():
         try:
-            job = uuid.UUID(name)
-            stored = _folder(directory, path, job).load_newest()
             found.append(_parse(job, stored))
-        except NotFoundError:
-            continue
-        except (CorruptionError, KeyError, TypeError, ValueError) as error:
-            where = join_path(path, IMPORTS_FOLDER, name)
-            _log.warning("%s: not understood, the import starts anew: %s", where, error)
+        except (KeyError, TypeError, ValueError) as error:
+            records.warn(job, error)
     return found
 
 
 def delete_load(directory: Directory, path: str, job: uuid.UUID) -> None:
     """Forget an import, durably; its segments are left to whoever owns them."""
-    folder = _path(path, job)
-    if directory.is_dir(folder):
-        directory.delete_dir(folder)
-        directory.sync_dir(join_path(path, IMPORTS_FOLDER))
+    _records(directory, path).delete(job)
 
 
 def settle_load(directory: Directory, path: str, job: uuid.UUID) -> None:
     """Return when no older record of an import can come back after a power loss."""
-    directory.sync_dir(_path(path, job))
+    _records(directory, path).settle(job)
 
 
 def delete_other_loads(directory: Directory, path: str, kept: uuid.UUID | None) -> None:
     """Forget all imports but one, those included that left no readable record."""
-    for name in directory.list_names(join_path(path, IMPORTS_FOLDER)):
-        if name != str(kept):
-            directory.delete_dir(join_path(path, IMPORTS_FOLDER, name))
+    _records(directory, path).delete_others(kept)
 
 
 def _parse(job: uuid.UUID, stored: Mapping[str, Any]) -> LoadRecord:
@@ -134,11 +114,5 @@ def _parse(job: uuid.UUID, stored: Mapping[str, Any]) -> LoadRecord:
     )
 
 
-def _path(path: str, job: uuid.UUID) -> str:
-    return join_path(path, IMPORTS_FOLDER, str(job))
-
-
-def _folder(directory: Directory, path: str, job: uuid.UUID) -> VersionFolder:
-    return VersionFolder(
-        directory, _path(path, job), kind=_KIND, format_version=LOAD_FORMAT_VERSION
-    )
+def _records(directory: Directory, path: str) -> JobRecords:
+    return JobRecords(directory, path, IMPORTS_FOLDER, LOAD_FORMAT_VERSION)

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from elanus.analysis.registry import build_analyzer
 from elanus.errors import CorruptionError, FormatVersionError, InternalError
-from elanus.index.sparse import posting_lists
 from elanus.index.sparse.bm25 import (
     CollectionStatistics,
     GrowingBM25,
     QueryTerms,
     SealedBM25,
     inverse_document_frequencies,
+    joined_sections,
     merge_sealed,
     merge_statistics,
     weigh_terms,
 )
+from elanus.index.sparse.merging import materialized
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import concat_columns, slice_column, strings_to_column
 
@@ -158,19 +159,42 @@ def test_merging_gives_what_sealing_the_kept_texts_gives(texts, data):
     kept = order[: data.draw(st.integers(0, n))]
     mapping = np.full(n, -1, dtype=np.int64)
     mapping[kept] = np.arange(len(kept))
-    merged = merge_sealed(
-        [(sealed(texts[:cut]), mapping[:cut]), (sealed(texts[cut:]), mapping[cut:])]
-    )
-    assert_same_arrays(merged, sealed([texts[i] for i in kept]))
+    parts = [(sealed(texts[:cut]), mapping[:cut]), (sealed(texts[cut:]), mapping[cut:])]
+    expected = sealed([texts[i] for i in kept])
+    assert_same_arrays(merge_sealed(parts), expected)
+    at_once = data.draw(st.integers(1, 9))
+    assert_same_arrays(merged_in_parts(parts, at_once), expected)
 
 
-def test_merging_in_many_ranges_of_terms_changes_nothing(monkeypatch):
+def merged_in_parts(parts, at_once):
+    header, sections = joined_sections(parts, at_once=at_once)
+    return SealedBM25.from_arrays(header, materialized(sections))
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 30, 1000])
+def test_merging_in_many_ranges_of_terms_changes_nothing(at_once):
+    """Words that are everywhere are cut too; a fifth of the rows and all of one word's go."""
     rng = np.random.default_rng(3)
-    texts = [" ".join(f"w{i}" for i in rng.integers(0, 40, size=15)) for _ in range(60)]
-    mapping = np.arange(60, dtype=np.int64)
-    parts = [(sealed(texts[:25]), mapping[:25]), (sealed(texts[25:]), mapping[25:])]
-    monkeypatch.setattr(posting_lists, "_MERGED_AT_ONCE", 30)
-    assert_same_arrays(merge_sealed(parts), sealed(texts))
+    texts = [" ".join(f"w{i}" for i in rng.integers(0, 40, size=15)) + " all" for _ in range(60)]
+    texts[7] += " gone"
+    alive = np.arange(60) % 5 != 2
+    mapping = np.where(alive, np.cumsum(alive) - 1, -1)
+    cuts = [(0, 11), (11, 12), (12, 13), (13, 60)]  # one part keeps no row
+    parts = [(sealed(texts[a:b]), mapping[a:b]) for a, b in cuts]
+    merged = merged_in_parts(parts, at_once)
+    assert_same_arrays(merged, sealed([t for t, kept in zip(texts, alive, strict=True) if kept]))
+    assert merged.dictionary.find("gone") == -1
+
+
+def test_a_merge_holds_only_some_postings_in_memory():
+    """A part of the streams is never larger than what may be in memory at once."""
+    texts = ["all " + " ".join(f"w{(i * j) % 97}" for j in range(1, 20)) for i in range(300)]
+    mapping = np.arange(300, dtype=np.int64)
+    parts = [(sealed(texts[:100]), mapping[:100]), (sealed(texts[100:]), mapping[100:])]
+    _, sections = joined_sections(parts, at_once=50)
+    for name in ("posting_rows", "posting_weights"):
+        sizes = [len(chunk) for chunk in sections[name].chunks]
+        assert (sum(sizes), max(sizes)) == (sections[name].shape[0], 50)
 
 
 def assert_same_arrays(index, expected):

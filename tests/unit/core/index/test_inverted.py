@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elanus.errors import CorruptionError, FormatVersionError, InternalError
-from elanus.index.sparse.inverted import GrowingSparse, SealedSparse, merge_sealed
+from elanus.index.sparse.inverted import (
+    GrowingSparse,
+    SealedSparse,
+    joined_sections,
+    merge_sealed,
+)
+from elanus.index.sparse.merging import materialized
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import SparseVectorColumn, slice_column
 
@@ -126,10 +132,11 @@ def test_merging_gives_what_sealing_the_kept_rows_gives(rows, data):
     kept = order[: data.draw(st.integers(0, len(rows)))]
     mapping = np.full(len(rows), -1, dtype=np.int64)
     mapping[kept] = np.arange(len(kept))
-    merged = merge_sealed(
-        [(sealed(rows[:cut]), mapping[:cut]), (sealed(rows[cut:]), mapping[cut:])]
-    )
-    assert_same_arrays(merged, sealed([rows[i] for i in kept]))
+    parts = [(sealed(rows[:cut]), mapping[:cut]), (sealed(rows[cut:]), mapping[cut:])]
+    expected = sealed([rows[i] for i in kept])
+    assert_same_arrays(merge_sealed(parts), expected)
+    header, sections = joined_sections(parts, at_once=data.draw(st.integers(1, 9)))
+    assert_same_arrays(SealedSparse.from_arrays(header, materialized(sections)), expected)
 
 
 def test_merging_nothing_gives_an_empty_segment():

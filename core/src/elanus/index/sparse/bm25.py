@@ -22,13 +22,20 @@ import numpy as np
 from elanus.analysis.analyzer import Analyzer, Vocabulary
 from elanus.errors import CorruptionError, InternalError
 from elanus.index.base import Candidates
+from elanus.index.sparse.merging import (
+    POSTINGS_AT_ONCE,
+    JoinedPostings,
+    JoinedTerms,
+    PostingsPart,
+    Sections,
+    checked_num_rows,
+    materialized,
+)
 from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
     PostingLists,
     PostingsReader,
     growing_bytes,
-    merge,
-    new_num_rows,
     read_array,
     read_num_rows,
 )
@@ -456,45 +463,44 @@ class SealedBM25(BM25View):
         return {"format": FORMAT, "num_rows": self.num_rows}, arrays
 
 
-def merge_sealed(parts: Sequence[tuple[SealedBM25, Int64Array]]) -> SealedBM25:
-    """Join sealed segments into one without analyzing text again.
+def joined_sections(
+    parts: Sequence[tuple[SealedBM25, Int64Array]], *, at_once: int = POSTINGS_AT_ONCE
+) -> tuple[dict[str, Any], Sections]:
+    """Return header and sections of several segments as one, without analyzing text again.
 
     Args:
         parts: Each segment with int64 of shape ``(its rows,)``: the row id that each of its rows
             gets, or -1 where it is dropped. The new ids are ``0 .. n - 1``, each once.
+        at_once: Postings that are in memory at the same time.
 
     Raises:
         InternalError: The new row ids are not that.
     """
-    num_rows = new_num_rows([(index.num_rows, mapping) for index, mapping in parts])
-    terms = sorted({term for index, _ in parts for term in index.dictionary})
-    number_of = {term: number for number, term in enumerate(terms)}
-    postings, kept = merge(
+    num_rows = checked_num_rows([(index.num_rows, mapping) for index, mapping in parts])
+    terms = JoinedTerms([index.dictionary for index, _ in parts])
+    postings = JoinedPostings(
         [
-            (
-                index.postings,
-                np.fromiter(
-                    map(number_of.__getitem__, index.dictionary),
-                    dtype=np.int64,
-                    count=len(index.dictionary),
-                ),
-                mapping,
-            )
-            for index, mapping in parts
+            PostingsPart(index.postings, numbers, mapping)
+            for (index, mapping), numbers in zip(parts, terms.numbers, strict=True)
         ],
         len(terms),
         num_rows,
+        at_once,
     )
     lengths = np.zeros(num_rows, dtype=np.uint32)
     documents = np.ones(num_rows, dtype=np.bool_)
     for index, mapping in parts:
-        rows = mapping[mapping >= 0]
-        lengths[rows] = index.lengths[mapping >= 0]
+        kept = mapping >= 0
+        lengths[mapping[kept]] = index.lengths[kept]
         if index.documents is not None:
-            documents[rows] = index.documents[mapping >= 0]
-    return SealedBM25(
-        TermDictionary.from_bytes([terms[number] for number in kept.tolist()]),
-        postings,
-        lengths,
-        None if documents.all() else documents,
-    )
+            documents[mapping[kept]] = index.documents[kept]
+    sections = {**terms.sections(postings.kept), **postings.sections(), "lengths": lengths}
+    if not documents.all():
+        sections["documents"] = documents
+    return {"format": FORMAT, "num_rows": num_rows}, sections
+
+
+def merge_sealed(parts: Sequence[tuple[SealedBM25, Int64Array]]) -> SealedBM25:
+    """Join sealed segments into one in memory; arguments and errors as ``joined_sections``."""
+    header, sections = joined_sections(parts)
+    return SealedBM25.from_arrays(header, materialized(sections))

@@ -14,13 +14,19 @@ import numpy as np
 
 from elanus.errors import CorruptionError, InternalError
 from elanus.index.base import Candidates
+from elanus.index.sparse.merging import (
+    POSTINGS_AT_ONCE,
+    JoinedPostings,
+    PostingsPart,
+    Sections,
+    checked_num_rows,
+    materialized,
+)
 from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
     PostingLists,
     PostingsReader,
     growing_bytes,
-    merge,
-    new_num_rows,
     read_array,
     read_num_rows,
 )
@@ -195,25 +201,36 @@ class SealedSparse(SparseView):
         return {"format": FORMAT, "num_rows": self.num_rows}, arrays
 
 
-def merge_sealed(parts: Sequence[tuple[SealedSparse, Int64Array]]) -> SealedSparse:
-    """Join sealed segments into one.
+def joined_sections(
+    parts: Sequence[tuple[SealedSparse, Int64Array]], *, at_once: int = POSTINGS_AT_ONCE
+) -> tuple[dict[str, Any], Sections]:
+    """Return header and sections of several segments as one.
 
     Args:
         parts: Each segment with int64 of shape ``(its rows,)``: the row id that each of its rows
             gets, or -1 where it is dropped. The new ids are ``0 .. n - 1``, each once.
+        at_once: Postings that are in memory at the same time.
 
     Raises:
         InternalError: The new row ids are not that.
     """
-    num_rows = new_num_rows([(index.num_rows, mapping) for index, mapping in parts])
+    num_rows = checked_num_rows([(index.num_rows, mapping) for index, mapping in parts])
     every = [index.dimensions for index, _ in parts]
     dimensions = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *every]))
-    postings, kept = merge(
+    postings = JoinedPostings(
         [
-            (index.postings, np.searchsorted(dimensions, index.dimensions), mapping)
+            PostingsPart(index.postings, np.searchsorted(dimensions, index.dimensions), mapping)
             for index, mapping in parts
         ],
         len(dimensions),
         num_rows,
+        at_once,
     )
-    return SealedSparse(dimensions[kept], postings, num_rows)
+    sections = {"dimensions": dimensions[postings.kept], **postings.sections()}
+    return {"format": FORMAT, "num_rows": num_rows}, sections
+
+
+def merge_sealed(parts: Sequence[tuple[SealedSparse, Int64Array]]) -> SealedSparse:
+    """Join sealed segments into one in memory; arguments and errors as ``joined_sections``."""
+    header, sections = joined_sections(parts)
+    return SealedSparse.from_arrays(header, materialized(sections))

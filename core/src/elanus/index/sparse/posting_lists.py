@@ -1,26 +1,25 @@
 """What do keyword and sparse indexes share?
 
-Postings by term as plain arrays, so that a file of them is searched as it lies; reading them alike
-in a memtable and in a sealed segment; and joining those of several segments into one.
+Postings by term as plain arrays, so that a file of them is searched as it lies, and reading them
+alike in a memtable and in a sealed segment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.errors import CorruptionError, FormatVersionError, InternalError
+from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import Bm25Scoring, GrowingPostings
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
-_MERGED_AT_ONCE = 1 << 23  # Postings sorted in one go; bounds the extra memory to about 300 MB.
 GROWING_POSTING_BYTES, GROWING_TERM_BYTES = 12, 300
 """A posting is 8 bytes in lists that double when they are full; a term is two lists, an entry of a
 hash table, and its text with two places in CPython's list and dict."""
@@ -168,98 +167,3 @@ def read_num_rows(header: Mapping[str, Any], format_version: int) -> int:
     if written != format_version or not isinstance(num_rows, int) or num_rows < 0:
         raise CorruptionError(f"keyword index: the header is damaged: {dict(header)!r}")
     return num_rows
-
-
-def new_num_rows(parts: Sequence[tuple[int, Int64Array]]) -> int:
-    """Return the rows of a merge, after checking that its mappings give each a place of its own.
-
-    Args:
-        parts: Rows of each segment, and int64 of that shape: the new row id of each, or -1.
-
-    Raises:
-        InternalError: A mapping does not fit its segment, or two rows get one place.
-    """
-    for num_rows, mapping in parts:
-        if len(mapping) != num_rows:
-            raise InternalError(f"row mapping: expected {num_rows} rows, got {len(mapping)}")
-    taken = np.concatenate([m[m >= 0] for _, m in parts] or [np.empty(0, dtype=np.int64)])
-    if not np.array_equal(np.sort(taken), np.arange(len(taken))):
-        raise InternalError("row mapping: the new row ids are not 0 to n - 1, each once")
-    return len(taken)
-
-
-def merge(
-    parts: Sequence[tuple[PostingLists, Int64Array, Int64Array]], num_terms: int, num_rows: int
-) -> tuple[PostingLists, Int64Array]:
-    """Join postings of several segments into those of one.
-
-    Args:
-        parts: For each segment its postings; int64 of shape ``(its terms,)``, ascending, the
-            number of each term in the result; int64 of shape ``(its rows,)``, the row id of each
-            row in the result, or -1 where it is dropped.
-        num_terms: Terms that the numbers above speak about.
-        num_rows: Rows of the result.
-
-    Returns:
-        The postings, of those terms only that kept any, and int64 of shape ``(kept terms,)``: the
-        numbers of these terms, ascending.
-    """
-    bound = sum(len(postings.rows) for postings, _, _ in parts)
-    rows = np.empty(bound, dtype=np.uint32)
-    weights = np.empty(bound, dtype=np.float32)
-    frequencies = np.zeros(num_terms, dtype=np.int64)
-    filled = 0
-    for first, last in _term_ranges(parts, num_terms):
-        keys, part_weights = _gather(parts, first, last, max(num_rows, 1))
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        terms = keys // max(num_rows, 1)
-        stop = filled + len(keys)
-        rows[filled:stop] = keys - terms * max(num_rows, 1)
-        weights[filled:stop] = part_weights[order]
-        frequencies[first:last] = np.bincount(terms - first, minlength=last - first)
-        filled = stop
-    kept = np.flatnonzero(frequencies)
-    offsets = np.zeros(len(kept) + 1, dtype=np.int64)
-    np.cumsum(frequencies[kept], out=offsets[1:])
-    # Copies, so that room for dropped postings does not stay in memory.
-    return PostingLists(offsets, rows[:filled].copy(), weights[:filled].copy()), kept
-
-
-def _term_ranges(
-    parts: Sequence[tuple[PostingLists, Int64Array, Int64Array]], num_terms: int
-) -> list[tuple[int, int]]:
-    """Cut ``0 .. num_terms`` into ranges of some ``_MERGED_AT_ONCE`` postings, or of one term."""
-    sizes = np.zeros(num_terms, dtype=np.int64)
-    for postings, numbers, _ in parts:
-        sizes[numbers] += np.diff(postings.offsets)
-    ends = np.cumsum(sizes)
-    ranges = []
-    first = 0
-    while first < num_terms:
-        before = int(ends[first - 1]) if first else 0
-        last = int(np.searchsorted(ends, before + _MERGED_AT_ONCE, side="right"))
-        last = min(max(last, first + 1), num_terms)
-        ranges.append((first, last))
-        first = last
-    return ranges
-
-
-def _gather(
-    parts: Sequence[tuple[PostingLists, Int64Array, Int64Array]],
-    first: int,
-    last: int,
-    num_rows: int,
-) -> tuple[Int64Array, Float32Array]:
-    """Return ``term * num_rows + row`` and weight of the postings kept of terms in a range."""
-    keys: list[Int64Array] = [np.empty(0, dtype=np.int64)]
-    weights: list[Float32Array] = [np.empty(0, dtype=np.float32)]
-    for postings, numbers, new_rows in parts:
-        start, stop = np.searchsorted(numbers, (first, last))
-        begin, end = int(postings.offsets[start]), int(postings.offsets[stop])
-        terms = np.repeat(numbers[start:stop], np.diff(postings.offsets[start : stop + 1]))
-        rows = new_rows[postings.rows[begin:end]]
-        kept = rows >= 0
-        keys.append(terms[kept] * num_rows + rows[kept])
-        weights.append(postings.weights[begin:end][kept])
-    return np.concatenate(keys), np.concatenate(weights)

@@ -17,6 +17,7 @@ from elanus.errors import CorruptionError
 from elanus.types import ByteArray, Int64Array
 
 _SAMPLE_EVERY = 64
+_ITERATED_AT_ONCE = 1 << 14
 _MAX_KNOWN = 1 << 14  # Look-ups remembered: query terms repeat, and a dictionary outlives queries.
 
 
@@ -61,9 +62,11 @@ class TermDictionary:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the terms as UTF-8, ascending."""
-        raw = self._bytes.tobytes()
-        for start, stop in pairwise(self._ends.tolist()):
-            yield raw[start:stop]
+        for first in range(0, len(self), _ITERATED_AT_ONCE):
+            ends = self._ends[first : first + _ITERATED_AT_ONCE + 1].tolist()
+            raw = self._bytes[ends[0] : ends[-1]].tobytes()
+            for start, stop in pairwise(ends):
+                yield raw[start - ends[0] : stop - ends[0]]
 
     def find(self, term: str) -> int:
         """Return the number of ``term``, or -1 if no row holds it."""

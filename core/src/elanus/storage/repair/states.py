@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,7 @@ from elanus.storage.manifest import (
     list_versions,
     load_version,
 )
+from elanus.storage.merge_record import list_merges
 from elanus.storage.publication import read_publication
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import (
@@ -127,7 +128,7 @@ def rebuild_manifest(directory: Directory, path: str, base: Manifest) -> Rebuilt
     schema = schema_from_json(base.schema)
     folder = join_path(path, SEGMENTS_FOLDER)
     there = {n for n in directory.list_names(folder) if _SEGMENT_NAME.match(n)}
-    there -= _half_imported(directory, path, base)
+    there -= _half_imported(directory, path, base) | _half_merged(directory, path, base, there)
     known = {str(s.uuid) for s in _named_before(directory, path, base)}
     described = [
         _describe_segment(directory, path, uuid.UUID(n), schema) for n in sorted(there - known)
@@ -170,6 +171,18 @@ def _half_imported(directory: Directory, path: str, base: Manifest) -> set[str]:
     """Return the segments that imports have written and that were never made visible."""
     loads = [load for load in list_loads(directory, path) if not load.is_committed]
     written = {str(s.uuid) for load in loads for s in load.segments}
+    return written - {str(s.uuid) for s in base.segments}
+
+
+def _half_merged(
+    directory: Directory, path: str, base: Manifest, there: Collection[str]
+) -> set[str]:
+    """Return the segments that merges have written, while what they were made from is there."""
+    written = {
+        str(merge.made.uuid)
+        for merge in list_merges(directory, path)
+        if merge.made is not None and all(str(s.uuid) in there for s in merge.merged)
+    }
     return written - {str(s.uuid) for s in base.segments}
 
 
