@@ -1,6 +1,14 @@
-"""Says at the end how much was injected."""
+"""Merges write down how far they are, however small; and at the end how much was injected."""
 
+import pytest
+
+from elanus.engine import merge_job
 from support.tally import report_lines
+
+
+@pytest.fixture(autouse=True)
+def _merges_are_recorded(monkeypatch):
+    monkeypatch.setattr(merge_job, "RECORDED_BYTES", 0)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -176,23 +176,26 @@ def failing_reads(stride):
     run_workload(directory)
     expected = reopened(inner)
     for reads in itertools.count(0, stride):
-        directory = FaultDirectory(inner)
-        directory.fail_reading_after(reads)
-        engine = None
-        try:
-            engine = DatabaseEngine(directory, read_only=reads % 2 == 1)
-            assert observe(engine) == expected
-        except CorruptionError:
-            raise  # a medium that fails is no damage
-        except StorageError:
-            pass
-        finally:
-            if engine is not None:
-                engine.close()
-        assert reopened(inner) == expected, f"read {reads}"
-        if not directory.injected:
+        injected = 0
+        for read_only in (False, True):
+            directory = FaultDirectory(inner)
+            directory.fail_reading_after(reads)
+            engine = None
+            try:
+                engine = DatabaseEngine(directory, read_only=read_only)
+                assert observe(engine) == expected
+            except CorruptionError:
+                raise  # a medium that fails is no damage
+            except StorageError:
+                pass
+            finally:
+                if engine is not None:
+                    engine.close()
+            assert reopened(inner) == expected, f"read {reads}, read_only={read_only}"
+            injected += directory.injected
+        if not injected:
             return reads
-        count("failing reads survived")
+        count("failing reads survived", injected)
     return 0
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from elanus.api.collection import Collection
-from elanus.engine import growing
+from elanus.engine import growing, merge_job
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.storage.directory import FileDirectory
@@ -214,6 +214,7 @@ def live(job: dict[str, Any]) -> None:
 def main() -> None:
     """Fork a child for each job that is read, kill it when its time is over, and say so."""
     growing.FLUSH_ROWS = FLUSH_ROWS
+    merge_job.RECORDED_BYTES = 0  # every merge goes on after a kill
     for line in sys.stdin:
         job = json.loads(line)
         pid = os.fork()

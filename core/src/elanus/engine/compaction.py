@@ -22,7 +22,7 @@ from elanus.engine.merge_policy import (
     plan_everything,
     plan_merge,
 )
-from elanus.engine.merged_columns import PART_BYTES, merged_streams
+from elanus.engine.merged_columns import merged_streams
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_merged
 from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
@@ -140,7 +140,7 @@ class Compaction:
         if not kept:
             return None
         state = self._state
-        part_bytes = min(PART_BYTES, state.context.memory.share(STREAMED_PART) or PART_BYTES)
+        part_bytes = state.context.memory.share(STREAMED_PART)
         sources: list[tuple[SealedSegment, Int64Array]] = []
         first = 0
         for segment, rows in kept:
@@ -148,7 +148,8 @@ class Compaction:
             first += len(rows)
 
         def streams() -> SegmentStreams:
-            return merged_streams(state.schema, kept, checkpoint, part_bytes=part_bytes)
+            mappings = [mapping for _, mapping in sources]
+            return merged_streams(state.schema, kept, mappings, checkpoint, part_bytes=part_bytes)
 
         made = write_merged(state, job, streams, sources, checkpoint)
         return self._indexed(job, made, sources, checkpoint)

@@ -15,6 +15,8 @@ from elanus.errors import InternalError
 from elanus.schema.batches import ArrayColumn, Column, DenseVectorColumn, FixedColumn, StringColumn
 from elanus.schema.collection import Schema
 from elanus.storage.columns import ITEM_PREFIX, column_to_sections
+from elanus.storage.pk_index import KEY_BYTES, KEYS_AT_ONCE
+from elanus.storage.pk_index import joined_sections as joined_keys
 from elanus.storage.section_stream import ArraySection, SectionStream
 from elanus.storage.segment_writer import SegmentStreams
 from elanus.types import AnyArray, Int64Array
@@ -29,24 +31,33 @@ Kept = Sequence[tuple[SealedSegment, Int64Array]]
 
 
 def merged_streams(
-    schema: Schema, kept: Kept, checkpoint: Callable[[], None], *, part_bytes: int | None = None
+    schema: Schema,
+    kept: Kept,
+    mappings: Sequence[Int64Array],
+    checkpoint: Callable[[], None],
+    *,
+    part_bytes: int | None = None,
 ) -> SegmentStreams:
     """Return the rows ``kept`` of each segment, end to end.
 
     Args:
         schema: Its stored fields are the columns.
         kept: Segments and rows.
+        mappings: For each segment int64: the new row of each of its rows, or -1.
         checkpoint: Called before each part; may raise to cancel.
-        part_bytes: Bytes of vectors copied in one go; ``PART_BYTES`` by default.
+        part_bytes: Bytes of vectors or keys in memory at once; ``PART_BYTES`` by default.
     """
     columns = {
         field.name: _ColumnStreams(
-            field.name, kept, checkpoint, part_bytes or PART_BYTES
+            field.name, kept, checkpoint, min(part_bytes or PART_BYTES, PART_BYTES)
         ).sections()
         for field in schema.stored_fields
     }
     seqs = np.concatenate([segment.reader.seqs[rows] for segment, rows in kept])
-    return SegmentStreams(len(seqs), columns, seqs)
+    at_once = KEYS_AT_ONCE if part_bytes is None else min(KEYS_AT_ONCE, part_bytes // KEY_BYTES)
+    indexes = [segment.reader.pk_index() for segment, _ in kept]
+    keys = joined_keys(list(zip(indexes, mappings, strict=True)), at_once=at_once)
+    return SegmentStreams(len(seqs), columns, seqs, keys)
 
 
 class _ColumnStreams:

@@ -22,7 +22,7 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
-from elanus.errors import CorruptionError, StorageError
+from elanus.errors import CorruptionError, NotFoundError
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json, schema_to_json
 from elanus.storage.catalog import collection_path
@@ -268,7 +268,9 @@ def _kept_manifests(
         if version < current.version:
             try:
                 older.append(load_version(directory, path, version))
-            except StorageError as error:
+            except (CorruptionError, NotFoundError) as error:
+                # A read that failed is no damage: opening fails with it, or the files of a state
+                # that somebody named would be swept.
                 _log.warning("%s; the past before the current state may be incomplete", error)
     retention_s = CollectionSettings.from_json(current.properties).retention_s
     return needed_manifests(

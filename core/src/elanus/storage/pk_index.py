@@ -7,7 +7,7 @@ primary keys, so a damaged one is built again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 from elanus.errors import CorruptionError, InternalError
 from elanus.kernels.hashing import hash64_strings
 from elanus.schema.batches import Column, FixedColumn, StringColumn
+from elanus.storage.section_stream import ArraySection, SectionStream
 from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
 
 KeyColumn: TypeAlias = FixedColumn | StringColumn
 """Primary keys: int64 values, or text."""
+KEYS_AT_ONCE = 1 << 20
+"""Keys that are sorted in one go."""
+KEY_BYTES = 48
+"""Memory that each of them takes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,65 @@ class PkIndex:
             open_ = open_[places[open_] >= 0]
             open_ = open_[self.keys[places[open_]] == keys[open_]]
         return found
+
+
+def joined_sections(
+    parts: Sequence[tuple[PkIndex, Int64Array]], *, at_once: int = KEYS_AT_ONCE
+) -> dict[str, ArraySection]:
+    """Return the sections of the index of several segments that become one.
+
+    Args:
+        parts: The index of each segment with int64 of shape ``(its rows,)``: the new row id of each
+            row, or -1 where it is dropped. Rows keep their order, within a segment and from one to
+            the next.
+        at_once: Keys that are in memory at the same time, roughly.
+
+    Returns:
+        Streams of ``keys`` and ``rows``, each to be taken once.
+    """
+    total = sum(int(np.count_nonzero(mapping >= 0)) for _, mapping in parts)
+    kinds = {index.keys.dtype for index, _ in parts}
+    dtype = kinds.pop() if len(kinds) == 1 else np.dtype(np.int64)
+    if kinds:
+        raise InternalError("primary keys of segments that are merged differ in kind")
+    keys = (keys for keys, _ in _joined(parts, at_once))
+    rows = (rows for _, rows in _joined(parts, at_once))
+    return {
+        "keys": SectionStream(dtype, (total,), keys),
+        "rows": SectionStream(np.dtype(np.uint32), (total,), rows),
+    }
+
+
+def _joined(
+    parts: Sequence[tuple[PkIndex, Int64Array]], at_once: int
+) -> Iterator[tuple[AnyArray, UInt32Array]]:
+    """Yield keys and rows of the result, some keys at a time."""
+    step = max(at_once // max(len(parts), 1), 1)
+    starts = [0] * len(parts)
+    while True:
+        # Up to the smallest of the keys that lie a step ahead: nobody has more than a step of
+        # these, but for equal keys.
+        ahead = [
+            index.keys[min(start + step, len(index.keys)) - 1]
+            for start, (index, _) in zip(starts, parts, strict=True)
+            if start < len(index.keys)
+        ]
+        if not ahead:
+            return
+        bound = min(ahead)
+        keys: list[AnyArray] = []
+        rows: list[Int64Array] = []
+        for part, (index, mapping) in enumerate(parts):
+            start = starts[part]
+            stop = start + int(np.searchsorted(index.keys[start:], bound, side="right"))
+            starts[part] = stop
+            mapped = mapping[index.rows[start:stop]]
+            kept = mapped >= 0
+            keys.append(index.keys[start:stop][kept])
+            rows.append(mapped[kept])
+        joined = np.concatenate(keys)
+        order = np.argsort(joined, kind="stable")
+        yield joined[order], np.concatenate(rows)[order].astype(np.uint32)
 
 
 def _as_keys(column: Column) -> KeyColumn:

@@ -171,15 +171,16 @@ class SegmentReader:
             CorruptionError: The column of primary keys is damaged. A damaged index of it is
                 built again in memory.
         """
-        return self._index().find(pks, self.column(self._schema.primary.name))
+        return self.pk_index().find(pks, self.column(self._schema.primary.name))
 
     def _read_all(self) -> None:
         for name in self._info.columns:
             self.column(name)
         _ = self.seqs
-        self._index()
+        self.pk_index()
 
-    def _index(self) -> PkIndex:
+    def pk_index(self) -> PkIndex:
+        """Return the index of primary keys, built again if its file is damaged."""
         with self._lock:
             if self._pk_index is None:
                 self._pk_index = self._load_index()

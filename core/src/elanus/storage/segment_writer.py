@@ -18,8 +18,8 @@ from elanus.kernels.distance import inverse_norms
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.storage.block_file import BlockFile, write_block_file
-from elanus.storage.columns import INVERSE_NORMS, column_to_sections, sections_to_column
+from elanus.storage.block_file import write_block_file
+from elanus.storage.columns import INVERSE_NORMS, column_to_sections
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.manifest import FileEntry, SegmentInfo
 from elanus.storage.pk_index import PkIndex
@@ -57,14 +57,13 @@ class SegmentStreams:
             They are taken in the order of the schema, and those of a column in their own order.
             Parts of a FLOAT_VECTOR have shape ``(k, dim)``.
         seqs: Sequence number of each row, int64, shape ``(num_rows,)``; taken after the columns.
-        pk_index: ``keys`` and ``rows`` of the index of primary keys; None builds it in memory from
-            the column.
+        pk_index: ``keys`` and ``rows`` of the index of primary keys; taken last.
     """
 
     num_rows: int
     columns: Mapping[str, Mapping[str, ArraySection]]
     seqs: ArraySection
-    pk_index: Mapping[str, ArraySection] | None = None
+    pk_index: Mapping[str, ArraySection]
 
 
 def write_segment(
@@ -152,11 +151,7 @@ class _SegmentFiles:
             self.write_column(position, field, streams.columns[field.name])
         seqs = _Watched(streams.seqs)
         self.write(SEQS_FILE, SEQS_KIND, "", {"seqs": seqs.section})
-        primary = schema.primary
-        index = streams.pk_index
-        if index is None:
-            index = self.built_index(primary, streams.num_rows)
-        self.write(PK_INDEX_FILE, PK_INDEX_KIND, primary.name, index)
+        self.write(PK_INDEX_FILE, PK_INDEX_KIND, schema.primary.name, streams.pk_index)
         return min(seqs.smallest), max(seqs.largest)
 
     def write_column(
@@ -169,14 +164,6 @@ class _SegmentFiles:
             sections = _with_inverse_norms(sections)
         self.write(name, COLUMN_KIND, field.name, sections)
         self.columns[field.name] = name
-
-    def built_index(self, primary: Field, num_rows: int) -> Mapping[str, ArraySection]:
-        """Return the index of the column of primary keys that was just written."""
-        path = join_path(self.folder, self.columns[primary.name])
-        file = BlockFile.open(self.directory, path, kind=COLUMN_KIND, verify="none")
-        sections = {name: file.section(name) for name in file.section_names}
-        column = sections_to_column(primary, num_rows, sections, path=path)
-        return PkIndex.build(column).to_sections()
 
     def write(self, name: str, kind: str, field: str, sections: Mapping[str, ArraySection]) -> None:
         written = write_block_file(

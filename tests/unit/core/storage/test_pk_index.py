@@ -3,8 +3,9 @@ import pytest
 
 from elanus.errors import CorruptionError
 from elanus.kernels.hashing import hash64_strings
-from elanus.schema.batches import FixedColumn, strings_to_column
-from elanus.storage.pk_index import PkIndex
+from elanus.schema.batches import FixedColumn, StringColumn, strings_to_column
+from elanus.storage.pk_index import PkIndex, joined_sections
+from elanus.storage.section_stream import SectionStream
 from elanus.types import ByteArray, Int64Array, UInt64Array
 
 
@@ -64,3 +65,33 @@ def test_keys_beyond_either_end(wanted: list[int]) -> None:
     row_of = {3: 0, -7: 1, 0: 2}
     found = PkIndex.build(stored).find(FixedColumn(np.array(wanted, dtype=np.int64)), stored)
     assert found.tolist() == [row_of.get(key, -1) for key in wanted]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 50, 10_000])
+@pytest.mark.parametrize("kind", ["numbers", "texts"])
+def test_joined_parts_are_the_index_of_the_kept_rows(kind: str, at_once: int) -> None:
+    """Keys come twice, within a part and in several; rows go; one part keeps nothing."""
+    rng = np.random.default_rng(at_once)
+    numbers = rng.integers(-60, 60, 300)
+    alive = rng.random(300) < 0.6
+    alive[100:110] = False
+    mapping = np.where(alive, np.cumsum(alive) - 1, -1)
+
+    def column(rows: slice | Int64Array) -> FixedColumn | StringColumn:
+        found = numbers[rows]
+        return (
+            FixedColumn(found) if kind == "numbers" else strings_to_column([str(n) for n in found])
+        )
+
+    cuts = [(0, 100), (100, 110), (110, 111), (111, 300)]
+    parts = [(PkIndex.build(column(slice(a, b))), mapping[a:b]) for a, b in cuts]
+    sections = joined_sections(parts, at_once=at_once)
+    expected = PkIndex.build(column(np.flatnonzero(alive)))
+    for name, wanted in (("keys", expected.keys), ("rows", expected.rows)):
+        stream = sections[name]
+        assert isinstance(stream, SectionStream)
+        chunks = list(stream.chunks)
+        assert (stream.dtype, stream.shape) == (wanted.dtype, wanted.shape)
+        assert np.concatenate(chunks).tolist() == wanted.tolist()
+        equal = int(np.unique(numbers, return_counts=True)[1].max())
+        assert max(map(len, chunks)) <= max(at_once, len(cuts)) + len(cuts) * equal

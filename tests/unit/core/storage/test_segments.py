@@ -17,6 +17,7 @@ from elanus.schema.fields import Field
 from elanus.storage.columns import column_to_sections
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.pk_index import PkIndex
 from elanus.storage.section_stream import SectionStream
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import (
@@ -160,7 +161,8 @@ def cosine_segment(
 ) -> tuple[MemoryDirectory, SegmentInfo]:
     directory = MemoryDirectory()
     columns = {"id": {"values": np.arange(4)}, "v": {"values": v}}
-    streams = SegmentStreams(num_rows=4, columns=columns, seqs=np.arange(1, 5))
+    keys = PkIndex.build(FixedColumn(np.arange(4))).to_sections()
+    streams = SegmentStreams(4, columns, np.arange(1, 5), keys)
     info = write_segment_streams(directory, PATH, schema=schema, streams=streams)
     return directory, info
 
@@ -321,7 +323,9 @@ def test_streams_give_the_same_segment_as_a_batch() -> None:
         name: {section: streamed(array) for section, array in column_to_sections(column).items()}
         for name, column in BATCH.columns.items()
     }
-    streams = SegmentStreams(num_rows=100, columns=columns, seqs=streamed(SEQS))
+    index = PkIndex.build(BATCH.columns[SCHEMA.primary.name])
+    keys = {section: streamed(array) for section, array in index.to_sections().items()}
+    streams = SegmentStreams(100, columns, streamed(SEQS), keys)
     info = write_segment_streams(directory, PATH, schema=SCHEMA, streams=streams)
     assert (info.num_rows, info.min_seq, info.max_seq) == (100, 7, 106)
     reader = SegmentReader.open(directory, PATH, schema=SCHEMA, info=info, verify="full")
@@ -337,7 +341,8 @@ def test_failed_stream_leaves_nothing() -> None:
     directory = MemoryDirectory()
     columns = {name: column_to_sections(column) for name, column in BATCH.columns.items()}
     short = SectionStream(SEQS.dtype, (100,), [SEQS[:99]])
-    streams = SegmentStreams(num_rows=100, columns=columns, seqs=short)
+    keys = PkIndex.build(BATCH.columns[SCHEMA.primary.name]).to_sections()
+    streams = SegmentStreams(100, columns, short, keys)
     with pytest.raises(InternalError, match="8 bytes too early"):
         write_segment_streams(directory, PATH, schema=SCHEMA, streams=streams)
     assert directory.list_names(f"{PATH}/seg") == []

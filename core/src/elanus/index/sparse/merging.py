@@ -135,9 +135,7 @@ class JoinedPostings:
         for at in range(begin, end, self._at_once):
             rows = part.postings.rows[at : min(at + self._at_once, end)]
             place = at - begin
-            np.cumsum(
-                part.mapping[rows] >= 0, out=kept_before[place + 1 : place + 1 + len(rows)]
-            )
+            np.cumsum(part.mapping[rows] >= 0, out=kept_before[place + 1 : place + 1 + len(rows)])
             kept_before[place + 1 : place + 1 + len(rows)] += kept_before[place]
         self._frequencies[part.numbers[start:stop]] += np.diff(kept_before[ends - begin])
 
@@ -265,4 +263,3 @@ class JoinedTerms:
             source = np.repeat(begins, sizes) + within
             joined[np.repeat(starts[mine], sizes) + within] = dictionary.data[source]
         return joined
-

@@ -1,0 +1,248 @@
+"""A merge that ended early goes on at the next opening, with what is written already."""
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus.api.collection import Collection
+from elanus.engine import compaction, index_choice, maintenance, merge_job, segment_files
+from elanus.engine.database import DatabaseEngine
+from elanus.engine.merge_job import MergeJob
+from elanus.errors import ClosedError
+from elanus.storage.census import Need, take_census
+from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.merge_record import list_merges
+from support.oracle import bm25_scores
+
+pytest.importorskip("hnswlib", reason="hnswlib is not installed")
+
+DIM = 8
+ROWS = np.random.default_rng(4).normal(size=(2_000, DIM)).astype(np.float32)
+STEPS = ["columns", "by_text", "by_title", "v"]
+"""What a merge writes, in order: the columns, postings of two fields, the graph."""
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process: nothing of the merge is cleaned up."""
+
+
+def schema():
+    return elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("text", elanus.VARCHAR, analyzer="standard"),
+            elanus.Field("title", elanus.VARCHAR, analyzer="standard"),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=DIM, metric="L2"),
+            elanus.Field("by_text", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("text")),
+            elanus.Field("by_title", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("title")),
+        ]
+    )
+
+
+def rows(first, stop, version=0):
+    return [
+        {
+            "id": pk,
+            "text": f"word{pk % 13} all v{version}",
+            "title": f"title{pk % 7}",
+            "v": ROWS[pk].tolist(),
+        }
+        for pk in range(first, stop)
+    ]
+
+
+class Merging:
+    """A database in memory whose merges are recorded; writes down what they do."""
+
+    def __init__(self, monkeypatch):
+        self.directory = MemoryDirectory()
+        self.done = []
+        self.killed_after = None
+        self._monkeypatch = monkeypatch
+        monkeypatch.setattr(merge_job, "RECORDED_BYTES", 0)
+        monkeypatch.setattr(index_choice, "MIN_INDEXED_ROWS", 100)
+        # Merges are made by hand here.
+        monkeypatch.setattr(maintenance.Maintenance, "submit", lambda *a, **k: None)
+        self._watch(segment_files, "write_segment_streams", lambda *_, **__: "columns")
+        named = lambda directory, path, segment, file: file.field  # noqa: E731
+        self._watch(segment_files, "write_index", named)
+        self._watch(compaction, "write_index", named)
+
+    def _watch(self, module, name, step_of):
+        real = getattr(module, name)
+
+        def watched(*args, **kwargs):
+            step = step_of(*args, **kwargs)
+            made = real(*args, **kwargs)
+            self.done.append(step)
+            return made
+
+        self._monkeypatch.setattr(module, name, watched)
+
+    def open(self):
+        self.engine = DatabaseEngine(self.directory)
+        names = self.engine.names()
+        return self.engine.open(names[0]) if names else self.engine.create("c", schema(), {})
+
+    def kill_after(self, steps):
+        """End the process once so many steps of a merge are noted down."""
+        noted = [0]
+        note, fail = MergeJob.note, MergeJob.fail
+
+        def killing_note(job, made):
+            note(job, made)
+            noted[0] += 1
+            if noted[0] == steps:
+                raise KilledError
+
+        self._monkeypatch.setattr(MergeJob, "note", killing_note)
+        self._monkeypatch.setattr(MergeJob, "fail", lambda job, error: None)
+        with pytest.raises(KilledError):
+            self.engine.open("c").compact()
+        self._monkeypatch.setattr(MergeJob, "note", note)
+        self._monkeypatch.setattr(MergeJob, "fail", fail)
+        self.engine.close()
+
+
+@pytest.fixture
+def merging(monkeypatch):
+    return Merging(monkeypatch)
+
+
+def fill(collection):
+    """Three segments, the first with a graph, rows dead in two of them."""
+    collection.insert(rows(0, 800))
+    collection.flush()
+    collection.create_index("v", "HNSW", {"M": 4})
+    collection.compact()
+    for first in range(800, 1_200, 200):
+        collection.insert(rows(first, first + 200))
+        collection.flush()
+    collection.delete(list(range(0, 50)))
+    collection.upsert(rows(900, 920, version=1))
+    collection.flush()
+    return {r["id"]: r for r in [*rows(50, 1_200), *rows(900, 920, version=1)]}
+
+
+def check(collection, expected):
+    api = Collection(collection)
+    found = api.query(output=["text", "title"])
+    wanted = [
+        {"id": pk, "text": r["text"], "title": r["title"]} for pk, r in sorted(expected.items())
+    ]
+    assert sorted(found, key=lambda r: r["id"]) == wanted
+    for field, key, word in (("by_text", "text", "word5"), ("by_title", "title", "title3")):
+        scores = bm25_scores([word], {pk: r[key].split() for pk, r in expected.items()})
+        hits = api.search(word, field=field, limit=2_000)
+        assert {hit.id: hit.score for hit in hits} == pytest.approx(scores, rel=1e-5)
+    for pk in list(expected)[::97]:
+        assert api.search(ROWS[pk], field="v", limit=1, ef=200)[0].id == pk
+
+
+def leftovers(merging, collection):
+    found = take_census(merging.directory, collection.path, collection.state.manifest)
+    return [file.path for file in found if file.need not in (Need.CURRENT, Need.OLDER)]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_a_killed_merge_goes_on_with_what_is_written(merging, steps):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.done.clear()
+    merging.kill_after(steps)
+    assert merging.done == STEPS[:steps]
+    (record,) = list_merges(merging.directory, collection.path)
+    # Rows die between the two halves: they were alive when the merge began.
+    merging.done.clear()
+    collection = merging.open()
+    collection.delete([60, 61, 900, 1_199])
+    collection.upsert(rows(62, 64, version=2))
+    expected = {pk: r for pk, r in expected.items() if pk not in (60, 61, 900, 1_199)}
+    expected |= {r["id"]: r for r in rows(62, 64, version=2)}
+    check(collection, expected)
+    collection.state.freeze()
+    collection._upkeep.flush()
+    merging.done.clear()
+    assert collection._upkeep._compaction.run(everything=False)
+    assert merging.done == STEPS[steps:]
+    assert list_merges(merging.directory, collection.path) == []
+    assert record.made.uuid in {s.info.uuid for s in collection.state.sealed()}
+    check(collection, expected)
+    merging.engine.close()
+    check(merging.open(), expected)
+    assert leftovers(merging, merging.engine.open("c")) == []
+
+
+def test_compacting_by_hand_ends_with_one_segment_after_a_resumed_merge(merging):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(1)
+    collection = merging.open()
+    collection.insert(rows(1_200, 1_300))
+    expected |= {r["id"]: r for r in rows(1_200, 1_300)}
+    collection.compact()
+    assert len(collection.state.sealed()) == 1
+    check(collection, expected)
+
+
+def test_a_merge_whose_segments_are_gone_is_forgotten(merging):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(2)
+    (record,) = list_merges(merging.directory, collection.path)
+    collection = merging.open()
+    # Another merge takes the segments: what the first one made is of no use any more.
+    collection._upkeep._compaction._has_resumed = True
+    collection.compact()
+    merging.engine.close()
+    collection = merging.open()
+    collection._upkeep._compaction.run(everything=False)
+    assert list_merges(merging.directory, collection.path) == []
+    assert not merging.directory.is_dir(f"{collection.path}/seg/{record.made.uuid}")
+    assert leftovers(merging, collection) == []
+    check(collection, expected)
+
+
+def test_a_damaged_half_is_made_anew(merging):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(2)
+    (record,) = list_merges(merging.directory, collection.path)
+    folder = f"{collection.path}/seg/{record.made.uuid}"
+    merging.directory.delete(f"{folder}/{record.made.columns['text']}")
+    merging.done.clear()
+    collection = merging.open()
+    assert collection._upkeep._compaction.run(everything=False)
+    assert merging.done == STEPS
+    check(collection, expected)
+
+
+def test_closing_keeps_a_merge_and_a_failure_forgets_it(merging, monkeypatch):
+    collection = merging.open()
+    expected = fill(collection)
+    real = segment_files.write_index
+    for error, kept in ((RuntimeError("no"), 0), (ClosedError("closing"), 1)):
+
+        def failing(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(segment_files, "write_index", failing)
+        with pytest.raises(type(error)):
+            collection._upkeep._compaction.run(everything=True)
+        assert len(list_merges(merging.directory, collection.path)) == kept
+    monkeypatch.setattr(segment_files, "write_index", real)
+    merging.engine.close()
+    merging.done.clear()
+    collection = merging.open()
+    assert collection._upkeep._compaction.run(everything=False)
+    assert merging.done == STEPS[1:]
+    check(collection, expected)
+
+
+def test_small_merges_write_nothing_down(merging, monkeypatch):
+    collection = merging.open()
+    fill(collection)
+    monkeypatch.setattr(merge_job, "RECORDED_BYTES", 1 << 30)
+    monkeypatch.setattr(merge_job, "save_merge", None)
+    collection.compact()
+    assert len(collection.state.sealed()) == 1
