@@ -118,7 +118,7 @@ def fill(collection):
     for first in range(800, 1_200, 200):
         collection.insert(rows(first, first + 200))
         collection.flush()
-    collection.delete(list(range(0, 50)))
+    collection.delete(list(range(50)))
     collection.upsert(rows(900, 920, version=1))
     collection.flush()
     return {r["id"]: r for r in [*rows(50, 1_200), *rows(900, 920, version=1)]}

@@ -404,14 +404,11 @@ class SealedBM25(BM25View):
         documents: BoolArray | None,
     ) -> None:
         if len(dictionary) != len(postings.offsets) - 1:
-            raise CorruptionError(
-                f"keyword index: {len(dictionary)} terms but postings of "
-                f"{len(postings.offsets) - 1}"
-            )
+            counts = f"{len(dictionary)} terms but postings of {len(postings.offsets) - 1}"
+            raise CorruptionError(f"keyword index: {counts}")
         if documents is not None and len(documents) != len(lengths):
-            raise CorruptionError(
-                f"keyword index: {len(lengths)} lengths but {len(documents)} null marks"
-            )
+            counts = f"{len(lengths)} lengths but {len(documents)} null marks"
+            raise CorruptionError(f"keyword index: {counts}")
         native = SealedPostings(postings.offsets, postings.rows, postings.weights, len(lengths))
         super().__init__(dictionary.find, native, lengths, documents)
         self.dictionary = dictionary
@@ -478,15 +475,11 @@ def joined_sections(
     """
     num_rows = checked_num_rows([(index.num_rows, mapping) for index, mapping in parts])
     terms = JoinedTerms([index.dictionary for index, _ in parts])
-    postings = JoinedPostings(
-        [
-            PostingsPart(index.postings, numbers, mapping)
-            for (index, mapping), numbers in zip(parts, terms.numbers, strict=True)
-        ],
-        len(terms),
-        num_rows,
-        at_once,
-    )
+    renumbered = [
+        PostingsPart(index.postings, numbers, mapping)
+        for (index, mapping), numbers in zip(parts, terms.numbers, strict=True)
+    ]
+    postings = JoinedPostings(renumbered, len(terms), num_rows, at_once)
     lengths = np.zeros(num_rows, dtype=np.uint32)
     documents = np.ones(num_rows, dtype=np.bool_)
     for index, mapping in parts:
