@@ -34,6 +34,10 @@ class FileVerifier {
   FileVerifier(nb::handle bytes, nb::handle checksums, std::size_t block_bytes)
       : bytes_(bytes), verifier_(bytes_.bytes(), BufferView(checksums).bytes(), block_bytes) {}
 
+  bool is_verified(std::size_t start, std::size_t end) const {
+    return verifier_.is_verified(start, end);
+  }
+
   std::int64_t verify_range(std::size_t start, std::size_t end) {
     if (verifier_.is_verified(start, end)) return -1;
     const nb::gil_scoped_release unlocked;
@@ -70,6 +74,8 @@ void bind_checksum(nb::module_& module) {
       .def(nb::init<nb::handle, nb::handle, std::size_t>(), nb::arg("data"), nb::arg("checksums"),
            nb::arg("block_bytes"),
            nb::sig("def __init__(self, data: object, checksums: object, block_bytes: int) -> None"))
+      .def("is_verified", &FileVerifier::is_verified, nb::arg("start"), nb::arg("end"),
+           "Whether the blocks of some bytes were checked before.")
       .def("verify_range", &FileVerifier::verify_range, nb::arg("start"), nb::arg("end"),
            "Check the blocks of some bytes; return the first damaged one, or -1.")
       .def("verify_rows", &FileVerifier::verify_rows, nb::arg("offset"), nb::arg("row_bytes"),

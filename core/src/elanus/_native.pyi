@@ -27,6 +27,9 @@ class BlockVerifier:
 
     def __init__(self, data: object, checksums: object, block_bytes: int) -> None: ...
 
+    def is_verified(self, start: int, end: int) -> bool:
+        """Whether the blocks of some bytes were checked before."""
+
     def verify_range(self, start: int, end: int) -> int:
         """Check the blocks of some bytes; return the first damaged one, or -1."""
 

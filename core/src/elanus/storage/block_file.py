@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from elanus.errors import CorruptionError, NotFoundError
 from elanus.kernels.checksum import BlockVerifier, crc32c
+from elanus.kernels.threads import in_threads
 from elanus.storage.block_format import (
     ALIGNMENT,
     BLOCK_BYTES,
@@ -49,6 +50,9 @@ __all__ = [
     "Verify",
     "write_block_file",
 ]
+
+PART_BYTES = 8 << 20
+"""Bytes of a large section that one thread verifies at a time."""
 
 Verify: TypeAlias = Literal["first-touch", "full", "none"]
 
@@ -287,8 +291,23 @@ class BlockFile:
         Raises:
             CorruptionError: With the offset of the first damaged block.
         """
-        if self._verifier is not None:
-            self._refuse(self._verifier.verify_range(start, end))
+        verifier = self._verifier
+        if verifier is None:
+            return
+
+        def verify(first: int, step: int) -> int:
+            """Return the first damaged block of every ``step``-th part, or -1."""
+            for part in range(start + first * PART_BYTES, end, step * PART_BYTES):
+                damaged_block = verifier.verify_range(part, min(part + PART_BYTES, end))
+                if damaged_block >= 0:
+                    return damaged_block
+            return -1
+
+        if end - start <= PART_BYTES or verifier.is_verified(start, end):
+            self._refuse(verifier.verify_range(start, end))
+            return
+        damaged_blocks = [block for block in in_threads(verify, end - start) if block >= 0]
+        self._refuse(min(damaged_blocks, default=-1))
 
     def verify_rows(self, offset: int, row_bytes: int, num_rows: int, rows: Int64Array) -> None:
         """Check the blocks of some rows of one width that were not checked yet.

@@ -8,6 +8,7 @@ from elanus.index.base import VectorRows
 from elanus.index.dense import first_scan
 from elanus.index.dense.first_scan import scan_unverified
 from elanus.index.dense.flat import FIRST_SCAN_BYTES, FlatIndex
+from elanus.kernels import threads as kernel_threads
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms, scan_topk
 from elanus.types import Float32Array, Int64Array, MetricType
@@ -55,8 +56,8 @@ def rows_of(metric: MetricType, guard: Guard) -> VectorRows:
 
 @pytest.fixture(params=[1, 3])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(first_scan, "THREADED_BYTES", 0)
-    monkeypatch.setattr(first_scan.os, "cpu_count", lambda: request.param)
+    monkeypatch.setattr(kernel_threads, "THREADED_BYTES", 0)
+    monkeypatch.setattr(kernel_threads.os, "cpu_count", lambda: request.param)
     monkeypatch.setattr(first_scan, "PART_BYTES", 100_000)
     return int(request.param)
 

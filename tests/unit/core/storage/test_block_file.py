@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from elanus.errors import AlreadyExistsError, CorruptionError, FormatVersionError, InternalError
+from elanus.kernels import threads
 from elanus.kernels.checksum import crc32c
+from elanus.storage import block_file
 from elanus.storage.block_file import BLOCK_BYTES, BlockFile, Verify, write_block_file
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.section_stream import SectionStream
@@ -126,6 +128,26 @@ def test_first_touch_verifies_only_the_blocks_of_the_section() -> None:
     with pytest.raises(CorruptionError):
         opened(directory, verify="full")
     assert opened(directory, verify="none").section("numbers").shape == (BLOCK_BYTES // 4,)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_a_large_section_is_verified_in_parts_by_several_threads(
+    monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(threads, "THREADED_BYTES", 0)
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(block_file, "PART_BYTES", 2 * BLOCK_BYTES)
+    large: dict[str, AnyArray] = {"a": np.arange(9 * BLOCK_BYTES // 8)}
+    whole = written(large)
+    np.testing.assert_array_equal(opened(whole).section("a"), large["a"])
+    for block in range(9):
+        # The first of the damaged blocks is named, whoever finds one first.
+        twice = changed(changed(whole, block * BLOCK_BYTES + 70), 8 * BLOCK_BYTES + 99)
+        file = opened(twice)
+        for _ in range(2):
+            with pytest.raises(CorruptionError) as caught:
+                file.section("a")
+            assert caught.value.offset == block * BLOCK_BYTES
 
 
 def test_every_flipped_byte_is_found() -> None:

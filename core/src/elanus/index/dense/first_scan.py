@@ -7,24 +7,17 @@ memory's bandwidth. The result is that of one scan, to the bit.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from elanus.index.base import CandidateTable, VectorRows
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
+from elanus.kernels.threads import in_threads
 from elanus.types import Float32Array, Int64Array
 
 PART_BYTES = 1 << 20
 """Vectors of one part: it stays in the caches between the two passes, and takes long enough that
 calling the kernels does not matter."""
-THREADED_BYTES = 64 << 20
-"""Vectors from which more than one thread scans; fewer are done before a thread has started."""
-MAX_THREADS = 4
-"""More do not help: memory is the limit."""
 MAX_CANDIDATES = 1 << 22
 """Places of all parts that are kept until the end."""
 _WORD_ROWS = 64
@@ -57,7 +50,7 @@ def scan_unverified(
         ]
 
     found: Parts = []
-    for some in _in_threads(scan, rows.values.nbytes):
+    for some in in_threads(scan, rows.values.nbytes):
         found += some
     return _merged(found, len(queries), limit)
 
@@ -79,22 +72,6 @@ def _scan_part(
     values = rows.values[part.start : part.stop]
     row_ids, distances = scan_topk(rows.metric, queries, values, scale, bits, min(limit, len(part)))
     return np.where(row_ids < 0, -1, row_ids + part.start), distances
-
-
-def _in_threads(scan: Callable[[int, int], Parts], num_bytes: int) -> Iterator[Parts]:
-    """Yield ``scan(first, step)`` for all ``first`` below ``step``, each from its own thread."""
-    step = min(MAX_THREADS, os.cpu_count() or 1) if num_bytes >= THREADED_BYTES else 1
-    if step == 1:
-        yield scan(0, 1)
-        return
-    with ThreadPoolExecutor(step - 1, thread_name_prefix="elanus-scan") as pool:
-        try:
-            others = [pool.submit(scan, first, step) for first in range(1, step)]
-        except RuntimeError:  # the interpreter is ending and starts no thread any more
-            yield scan(0, 1)
-            return
-        yield scan(0, step)
-        yield from (other.result() for other in others)
 
 
 def _merged(parts: Parts, num_queries: int, limit: int) -> CandidateTable:
