@@ -15,7 +15,7 @@ from dataclasses import replace
 from elanus.engine.maintenance import CancelledError
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.state import CollectionState
-from elanus.errors import ClosedError, CorruptionError, InternalError
+from elanus.errors import ClosedError, CorruptionError, InternalError, StorageError
 from elanus.kernels.bitset import Bitset
 from elanus.storage.manifest import IndexEntry, SegmentInfo
 from elanus.storage.merge_record import (
@@ -57,13 +57,13 @@ class MergeJob:
     def begin(cls, state: CollectionState, segments: Sequence[SealedSegment]) -> MergeJob:
         """Start a merge of the rows that are alive now."""
         alive = [segment.alive for segment in segments]
-        record: MergeRecord | None = None
+        job = cls(state, segments, alive, None)
         if sum(segment.size_bytes for segment in segments) >= RECORDED_BYTES:
             merged = tuple(
                 MergedSegment(s.info.uuid, rows) for s, rows in zip(segments, alive, strict=True)
             )
-            record = save_merge(state.directory, state.path, MergeRecord(uuid.uuid4(), merged))
-        return cls(state, segments, alive, record)
+            job._save(MergeRecord(uuid.uuid4(), merged))
+        return job
 
     @classmethod
     def unfinished(cls, state: CollectionState) -> MergeJob | None:
@@ -106,9 +106,7 @@ class MergeJob:
         """Remember that a step is done."""
         self._made = made
         if self._record is not None:
-            self._record = save_merge(
-                self._state.directory, self._state.path, replace(self._record, made=made)
-            )
+            self._save(replace(self._record, made=made))
 
     def note_index(self, field: str, entry: IndexEntry) -> None:
         """Remember that an index of the new segment is written."""
@@ -131,8 +129,22 @@ class MergeJob:
 
     def end(self) -> None:
         """Forget the merge; its segment is in place, or there was no row."""
-        if self._record is not None:
-            delete_merge(self._state.directory, self._state.path, self._record.job)
+        record, self._record = self._record, None
+        if record is not None:
+            try:
+                delete_merge(self._state.directory, self._state.path, record.job)
+            except StorageError as error:
+                # The next opening sees that there is nothing to go on with.
+                _log.warning("%s: a record of a merge is left: %s", self._state.path, error)
+
+    def _save(self, record: MergeRecord) -> None:
+        """Write a record; a merge whose record cannot be written goes on without one."""
+        try:
+            self._record = save_merge(self._state.directory, self._state.path, record)
+        except StorageError as error:
+            _log.warning("%s: a merge is not recorded: %s", self._state.path, error)
+            self._record = record
+            self.end()
 
     def fail(self, error: BaseException) -> None:
         """Give up. What was written stays when the merge can go on at the next opening."""

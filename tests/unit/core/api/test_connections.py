@@ -28,7 +28,7 @@ def forked(answer):
         finally:
             os._exit(0)
     os.close(writer)
-    watch = threading.Timer(20, os.kill, (child, 9))
+    watch = threading.Timer(60, os.kill, (child, 9))
     watch.start()
     with open(reader, "rb") as told:
         found = told.read().decode()

@@ -8,7 +8,7 @@ from elanus.api.collection import Collection
 from elanus.engine import compaction, index_choice, maintenance, merge_job, segment_files
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.merge_job import MergeJob
-from elanus.errors import ClosedError
+from elanus.errors import ClosedError, DiskFullError, StorageError
 from elanus.storage.census import Need, take_census
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.merge_record import list_merges
@@ -246,3 +246,44 @@ def test_small_merges_write_nothing_down(merging, monkeypatch):
     monkeypatch.setattr(merge_job, "save_merge", None)
     collection.compact()
     assert len(collection.state.sealed()) == 1
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_merge_whose_record_cannot_be_written_goes_on_without(merging, monkeypatch, failing):
+    collection = merging.open()
+    expected = fill(collection)
+    saved = [0]
+    save = merge_job.save_merge
+
+    def no_room(*args):
+        saved[0] += 1
+        if saved[0] == failing:
+            raise DiskFullError("no room")
+        return save(*args)
+
+    monkeypatch.setattr(merge_job, "save_merge", no_room)
+    collection.compact()
+    assert saved == [failing]
+    assert list_merges(merging.directory, collection.path) == []
+    assert len(collection.state.sealed()) == 1
+    check(collection, expected)
+
+
+def test_a_record_that_cannot_be_deleted_is_forgotten_later(merging, monkeypatch):
+    collection = merging.open()
+    expected = fill(collection)
+
+    def failing(*_):
+        raise StorageError("the medium failed")
+
+    monkeypatch.setattr(merge_job, "delete_merge", failing)
+    collection.compact()
+    monkeypatch.undo()
+    assert len(list_merges(merging.directory, collection.path)) == 1
+    merging.engine.close()
+    engine = DatabaseEngine(merging.directory)
+    collection = engine.open("c")
+    collection.wait_idle()
+    assert list_merges(merging.directory, collection.path) == []
+    check(collection, expected)
+    engine.close()
