@@ -34,7 +34,7 @@ SMALLEST_BALLAST_BYTES = 16 << 10
 """Less would not hold a manifest."""
 MARGIN_BYTES = 64 << 10
 """Room for a folder entry, a manifest and a new log, besides what a delete itself needs."""
-RECHECK_S = 0.001
+RECHECK_S = 0.01
 RECHECK_BYTES = 1 << 20
 """How long, and for how many bytes, an answer of the file system is believed."""
 
@@ -64,7 +64,7 @@ class SpaceReserve:
     def check_room(self, num_bytes: int, *, unflushed: int = 0) -> None:
         """Refuse to add ``num_bytes`` when that would go below the floor.
 
-        Asks the file system at most once per millisecond or megabyte, whichever comes first.
+        Asks the file system once per 10 ms or megabyte, whichever comes first.
 
         Args:
             num_bytes: What is going to be written.
