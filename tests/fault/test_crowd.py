@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import elanus
+from elanus.kernels.file_map import wait_until_unmapped
 from support.crowd_process import ROWS, Reader, rows_of, schema
 from support.tally import count
 
@@ -112,6 +113,7 @@ def test_hundreds_of_openings_leave_nothing_open(tmp_path):
             assert db.collection("crowd").count() == ROWS
         if number in (20, 299) and descriptors.exists():
             gc.collect()
+            wait_until_unmapped()
             named = [line for line in maps.read_text().splitlines() if str(folder) in line]
             sizes.append((len(list(descriptors.iterdir())), len(named)))
     if sizes:

@@ -12,6 +12,7 @@
 #include "bindings/unlocked.h"
 #include "files/file_map.h"
 #include "files/file_writes.h"
+#include "files/unmapper.h"
 
 namespace elanus::bindings {
 namespace {
@@ -77,6 +78,13 @@ void bind_files(nb::module_& module) {
           "def append_file(fd: int, buffers: list[object], sync: bool) -> tuple[int, int, int]"),
       "Write buffers end to end and perhaps sync; return bytes written and the error "
       "numbers of writing and syncing.");
+  module.def(
+      "wait_until_unmapped",
+      [] {
+        const nb::gil_scoped_release unlocked;
+        wait_until_unmapped();
+      },
+      "Return once every map that nobody uses any more is gone.");
   module.def("overwrite_file", overwrite_of, nb::arg("fd"), nb::arg("content"),
              nb::sig("def overwrite_file(fd: int, content: object) -> int"),
              "Put bytes at the start of a file; return the error number.");

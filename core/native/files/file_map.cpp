@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "files/unmapper.h"
+
 namespace elanus {
 namespace {
 
@@ -73,7 +75,7 @@ FileMap::FileMap(const std::string& path) {
 }
 
 FileMap::~FileMap() {
-  if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
+  if (!bytes_.empty()) unmap_later(bytes_);
 }
 
 void FileMap::advise(Advice advice, std::size_t start, std::size_t end) const noexcept {

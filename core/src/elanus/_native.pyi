@@ -64,6 +64,9 @@ def append_file(fd: int, buffers: list[object], sync: bool) -> tuple[int, int, i
     Write buffers end to end and perhaps sync; return bytes written and the error numbers of writing and syncing.
     """
 
+def wait_until_unmapped() -> None:
+    """Return once every map that nobody uses any more is gone."""
+
 def overwrite_file(fd: int, content: object) -> int:
     """Put bytes at the start of a file; return the error number."""
 

@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from elanus.engine.context import seq_at
 from elanus.errors import HistoryError, StorageError
+from elanus.kernels.file_map import wait_until_unmapped
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import INDEXES_FOLDER
 from elanus.storage.manifest import (
@@ -144,6 +145,9 @@ class History:
     def sweep(self) -> None:
         """Delete what nobody needs. What cannot be deleted is swept when the database is opened."""
         waiting: list[str] = []
+        if not self._dead.empty():
+            # What is deleted while it is mapped keeps its space until the map is gone.
+            wait_until_unmapped()
         with contextlib.suppress(Empty):
             while True:
                 file = self._dead.get_nowait()

@@ -2,17 +2,18 @@
 
 By mapping: pages come from the disk when they are touched, and go when memory is short. A map
 keeps no descriptor, so that thousands of files may be open, and its bytes stay when the file is
-deleted. Somebody who cuts a file under a map ends the process that touches the missing bytes
-(SIGBUS); no check of a length can prevent that.
+deleted. Maps end in a thread of their own: the last one of a deleted file frees its blocks, which
+may take seconds. Somebody who cuts a file under a map ends the process that touches the missing
+bytes (SIGBUS); no check of a length can prevent that.
 """
 
 from __future__ import annotations
 
 import os
 
-from elanus._native import Advice, FileMap
+from elanus._native import Advice, FileMap, wait_until_unmapped
 
-__all__ = ["Advice", "advise", "map_file"]
+__all__ = ["Advice", "advise", "map_file", "wait_until_unmapped"]
 
 
 def map_file(path: str) -> memoryview:

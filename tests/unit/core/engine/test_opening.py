@@ -13,6 +13,7 @@ import pytest
 
 import elanus
 from elanus.errors import CorruptionError
+from elanus.kernels.file_map import wait_until_unmapped
 
 pytest.importorskip("hnswlib", reason="hnswlib is not installed")
 
@@ -100,6 +101,7 @@ def test_loaded_graph_gives_its_file_back(path: Path) -> None:
     file = only(path, "c/*/idx/*/v/*")
 
     def is_mapped() -> bool:
+        wait_until_unmapped()
         return file.name in Path("/proc/self/maps").read_text()
 
     with elanus.connect(path, read_only=True) as db:

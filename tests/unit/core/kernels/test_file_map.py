@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elanus.kernels.file_map import Advice, advise, map_file
+from elanus.kernels.file_map import Advice, advise, map_file, wait_until_unmapped
 
 CONTENT = bytes(range(256)) * 64
 
@@ -44,6 +44,7 @@ def test_memory_goes_with_the_last_view(tmp_path: Path) -> None:
     path = written(tmp_path)
 
     def maps() -> int:
+        wait_until_unmapped()
         return sum("a.bin" in line for line in Path("/proc/self/maps").read_text().splitlines())
 
     view = map_file(path)
@@ -53,6 +54,48 @@ def test_memory_goes_with_the_last_view(tmp_path: Path) -> None:
     assert maps() == 1
     del part
     assert maps() == 0
+
+
+def test_maps_end_in_a_thread_of_their_own(tmp_path: Path) -> None:
+    """Whoever drops the last map of a deleted file would wait until its blocks are freed."""
+    path = written(tmp_path)
+    program = """
+import os, sys, threading
+from elanus.kernels.file_map import map_file, wait_until_unmapped
+wait_until_unmapped()
+threads = lambda: len(os.listdir("/proc/self/task"))
+before = threads()
+def drop():
+    views = [map_file(sys.argv[1]) for _ in range(500)]
+workers = [threading.Thread(target=drop) for _ in range(4)]
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+wait_until_unmapped()
+mapped = open("/proc/self/maps").read().count("a.bin")
+print(threads() - before, mapped)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["1", "0"]
+
+
+def test_a_forked_child_unmaps_what_it_mapped(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    kept = map_file(path)
+    del kept  # the parent has its thread now
+    told, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        view = map_file(path)
+        del view
+        wait_until_unmapped()
+        os.write(write, b"done")
+        os._exit(0)
+    os.close(write)
+    assert os.read(told, 10) == b"done"
+    os.close(told)
+    os.waitpid(child, 0)
 
 
 def test_empty_file(tmp_path: Path) -> None:
