@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from elanus.errors import CorruptionError, NotFoundError
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.versions import VersionFolder
 
 _log = logging.getLogger(__name__)
+
+RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +51,25 @@ class JobRecords:
         folder.commit(version, dict(content))
         folder.delete_older(version, keep=1)
 
-    def newest(self) -> Iterator[tuple[uuid.UUID, dict[str, Any]]]:
-        """Yield each job with its newest record.
+    def newest(self, parse: Callable[[uuid.UUID, dict[str, Any]], RecordT]) -> list[RecordT]:
+        """Return what ``parse`` makes of each job and its newest record.
 
         One that is damaged is left out with a warning: the job then starts anew.
 
         Raises:
             FormatVersionError: Written by a newer version of elanus.
         """
+        found: list[RecordT] = []
         for name in self.directory.list_names(join_path(self.path, self.kind)):
             try:
                 job = uuid.UUID(name)
-                stored = self._folder(job).load_newest()
+                found.append(parse(job, self._folder(job).load_newest()))
             except NotFoundError:
                 continue
-            except (CorruptionError, ValueError) as error:
-                self.warn(name, error)
-                continue
-            yield job, stored
-
-    def warn(self, name: object, error: Exception) -> None:
-        """Say that a record is not understood."""
-        where = join_path(self.path, self.kind, str(name))
-        _log.warning("%s: not understood, the %s starts anew: %s", where, self.kind, error)
+            except (CorruptionError, KeyError, TypeError, ValueError) as error:
+                where = join_path(self.path, self.kind, name)
+                _log.warning("%s: not understood, the %s starts anew: %s", where, self.kind, error)
+        return found
 
     def delete(self, job: uuid.UUID) -> None:
         """Forget a job, durably."""

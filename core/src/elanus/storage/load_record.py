@@ -77,14 +77,7 @@ def list_loads(directory: Directory, path: str) -> list[LoadRecord]:
     Raises:
         FormatVersionError: Written by a newer version of elanus.
     """
-    found: list[LoadRecord] = []
-    records = _records(directory, path)
-    for job, stored in records.newest():
-        try:
-            found.append(_parse(job, stored))
-        except (KeyError, TypeError, ValueError) as error:
-            records.warn(job, error)
-    return found
+    return _records(directory, path).newest(_parse)
 
 
 def delete_load(directory: Directory, path: str, job: uuid.UUID) -> None:

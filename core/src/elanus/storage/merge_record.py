@@ -76,22 +76,7 @@ def list_merges(directory: Directory, path: str) -> list[MergeRecord]:
     Raises:
         FormatVersionError: Written by a newer version of elanus.
     """
-    found: list[MergeRecord] = []
-    records = _records(directory, path)
-    for job, stored in records.newest():
-        try:
-            made = stored["made"]
-            found.append(
-                MergeRecord(
-                    job,
-                    tuple(_from_json(segment) for segment in stored["merged"]),
-                    None if made is None else segment_from_json(made),
-                    int(stored["version"]),
-                )
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            records.warn(job, error)
-    return found
+    return _records(directory, path).newest(_parse)
 
 
 def delete_merge(directory: Directory, path: str, job: uuid.UUID) -> None:
@@ -102,6 +87,16 @@ def delete_merge(directory: Directory, path: str, job: uuid.UUID) -> None:
 def delete_other_merges(directory: Directory, path: str, kept: uuid.UUID | None) -> None:
     """Forget all merges but one, those included that left no readable record."""
     _records(directory, path).delete_others(kept)
+
+
+def _parse(job: uuid.UUID, stored: Mapping[str, Any]) -> MergeRecord:
+    made = stored["made"]
+    return MergeRecord(
+        job,
+        tuple(_from_json(segment) for segment in stored["merged"]),
+        None if made is None else segment_from_json(made),
+        int(stored["version"]),
+    )
 
 
 def _to_json(segment: MergedSegment) -> dict[str, Any]:

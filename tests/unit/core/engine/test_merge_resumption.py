@@ -10,8 +10,10 @@ from elanus.engine.database import DatabaseEngine
 from elanus.engine.merge_job import MergeJob
 from elanus.errors import ClosedError, DiskFullError, StorageError
 from elanus.storage.census import Need, take_census
+from elanus.storage.manifest import load_newest
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.storage.merge_record import list_merges
+from elanus.storage.repair.states import rebuild_manifest
 from support.oracle import bm25_scores
 
 pytest.importorskip("hnswlib", reason="hnswlib is not installed")
@@ -171,6 +173,23 @@ def test_a_killed_merge_goes_on_with_what_is_written(merging, steps):
     merging.engine.close()
     check(merging.open(), expected)
     assert leftovers(merging, merging.engine.open("c")) == []
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_half_a_merge_is_neither_an_orphan_nor_newer_rows(merging, steps):
+    """Taken for newer rows by a repair it would bring rows back that died since it began."""
+    collection = merging.open()
+    fill(collection)
+    merging.kill_after(steps)
+    (record,) = list_merges(merging.directory, collection.path)
+    manifest = load_newest(merging.directory, collection.path)
+    census = take_census(merging.directory, collection.path, manifest)
+    made = {f.path for f in census if str(record.made.uuid) in f.path}
+    assert {f.need for f in census if f.path in made} == {Need.MERGE}
+    assert {f.path for f in census if f.need is Need.MERGE} > made
+    rebuilt = rebuild_manifest(merging.directory, collection.path, manifest)
+    assert (rebuilt.added, rebuilt.merged) == ((), ())
+    assert rebuilt.manifest.segments == manifest.segments
 
 
 def test_compacting_by_hand_ends_with_one_segment_after_a_resumed_merge(merging):
