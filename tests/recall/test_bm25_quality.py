@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 from elanus.analysis.registry import build_analyzer
-from elanus.index.sparse.bm25 import (
-    CollectionStatistics,
-    GrowingBM25,
-    QueryTerms,
-    SealedBM25,
-    weigh_terms,
-)
+from elanus.index.sparse.bm25_weights import CollectionStatistics, QueryTerms, weigh_terms
+from elanus.index.sparse.growing_bm25 import GrowingBM25
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.schema.batches import strings_to_column
 from support.datasets import ir
 from support.ir_metrics import mean_ndcg, ndcg

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from elanus.index.sparse.bm25 import SealedBM25
 from elanus.index.sparse.inverted import SealedSparse
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.schema.batches import ColumnBatch
 from elanus.types import Int64Array
 

@@ -22,10 +22,11 @@ from elanus.errors import InternalError
 from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex
 from elanus.index.dense.flat import FlatIndex
-from elanus.index.sparse.bm25 import BM25View, GrowingBM25
-from elanus.index.sparse.bm25 import merge_sealed as merge_text
+from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.inverted import GrowingSparse, SparseView
 from elanus.index.sparse.inverted import merge_sealed as merge_sparse
+from elanus.index.sparse.sealed_bm25 import merge_sealed as merge_text
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
 from elanus.schema.batches import (

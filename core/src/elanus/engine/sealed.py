@@ -20,8 +20,9 @@ from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.views import FieldViews
 from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex
-from elanus.index.sparse.bm25 import BM25View, SealedBM25
+from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SealedSparse, SparseView
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column, slice_column
 from elanus.storage.deletes import read_alive, write_deletes

@@ -11,9 +11,9 @@ from elanus.engine.merge_job import MergeJob
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SPARSE_INDEX, TEXT_INDEX, IndexFile, write_index
 from elanus.engine.state import CollectionState
-from elanus.index.sparse.bm25 import joined_sections as joined_text
 from elanus.index.sparse.inverted import joined_sections as joined_sparse
 from elanus.index.sparse.merging import POSTING_BYTES, POSTINGS_AT_ONCE
+from elanus.index.sparse.sealed_bm25 import joined_sections as joined_text
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.segment_writer import SegmentStreams, write_segment, write_segment_streams
 from elanus.types import Int64Array

@@ -25,8 +25,9 @@ from elanus.errors import CorruptionError, InternalError, PluginNotInstalledErro
 from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.registry import index_type
-from elanus.index.sparse.bm25 import GrowingBM25, SealedBM25
+from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.inverted import GrowingSparse, SealedSparse
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.schema.batches import SparseVectorColumn, StringColumn
 from elanus.storage.block_file import BlockFile, write_block_file
 from elanus.storage.directory import Directory, join_path

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from elanus.index.base import Candidates
-from elanus.index.sparse.bm25 import (
+from elanus.index.sparse.bm25_weights import (
     CollectionStatistics,
     QueryTerms,
     WeightedTerms,

@@ -11,18 +11,16 @@ from hypothesis import strategies as st
 
 from elanus.analysis.registry import build_analyzer
 from elanus.errors import CorruptionError, FormatVersionError, InternalError
-from elanus.index.sparse.bm25 import (
+from elanus.index.sparse.bm25_weights import (
     CollectionStatistics,
-    GrowingBM25,
     QueryTerms,
-    SealedBM25,
     inverse_document_frequencies,
-    joined_sections,
-    merge_sealed,
     merge_statistics,
     weigh_terms,
 )
+from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.merging import materialized
+from elanus.index.sparse.sealed_bm25 import SealedBM25, joined_sections, merge_sealed
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import concat_columns, slice_column, strings_to_column
 

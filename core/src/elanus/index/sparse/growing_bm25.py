@@ -1,0 +1,101 @@
+"""Which rows that still arrive are about these words?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from elanus.analysis.analyzer import Analyzer, Vocabulary
+from elanus.errors import InternalError
+from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists, growing_bytes
+from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.index.sparse.term_dictionary import TermDictionary
+from elanus.kernels.postings import GrowingPostings
+from elanus.schema.batches import StringColumn
+from elanus.types import BoolArray, UInt32Array
+
+_INITIAL_ROWS = 64
+
+
+class GrowingBM25:
+    """Terms of rows that still arrive: one thread appends, any number search snapshots.
+
+    Args:
+        analyzer: How texts become terms.
+    """
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._vocabulary = Vocabulary()
+        self._counter = analyzer.counter(self._vocabulary)
+        self._postings = GrowingPostings()
+        self._num_rows = 0
+        # Longer than num_rows; replaced when full, so a snapshot keeps the array it began with.
+        self._lengths = np.zeros(_INITIAL_ROWS, dtype=np.uint32)
+        self._documents = np.zeros(_INITIAL_ROWS, dtype=np.bool_)
+        self._has_nulls = False
+
+    @property
+    def num_rows(self) -> int:
+        return self._num_rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory in use, roughly."""
+        rows = self._lengths.nbytes + self._documents.nbytes
+        return rows + growing_bytes(self._postings.num_postings, len(self._vocabulary))
+
+    def append(self, texts: StringColumn) -> None:
+        """Analyze and add rows; they show in snapshots taken with the larger number of rows."""
+        values = [None if text is None else str(text) for text in texts.to_pylist()]
+        batch = self._counter.count(values)
+        start, stop = self._num_rows, self._num_rows + len(texts)
+        self._reserve(stop)
+        self._lengths[start:stop] = batch.lengths
+        self._documents[start:stop] = True if texts.validity is None else texts.validity
+        if texts.validity is not None and not texts.validity.all():
+            self._has_nulls = True
+        self._postings.append(batch.offsets, batch.term_ids, batch.counts)
+        self._num_rows = stop
+
+    def snapshot(self, num_rows: int) -> BM25View:
+        """Return the first ``num_rows`` rows as they are; appending changes nothing in them."""
+        self._check_num_rows(num_rows)
+        postings = GrowingPostingsSnapshot(self._postings, num_rows)
+        lengths, documents = self._row_arrays(num_rows)
+        return BM25View(self._find_term, postings, lengths, documents)
+
+    def seal(self, num_rows: int) -> SealedBM25:
+        """Return the first ``num_rows`` rows in the form of a sealed segment."""
+        self._check_num_rows(num_rows)
+        ids, offsets, rows, weights = self._postings.export_postings(num_rows)
+        terms = [self._vocabulary.term(i) for i in ids.tolist()]
+        # Ascending code points are ascending UTF-8 bytes.
+        order = sorted(range(len(terms)), key=terms.__getitem__)
+        postings = PostingLists(offsets, rows, weights).reorder(np.array(order, dtype=np.int64))
+        lengths, documents = self._row_arrays(num_rows)
+        return SealedBM25(
+            TermDictionary.from_terms([terms[i] for i in order]),
+            postings,
+            lengths.copy(),
+            None if documents is None or documents.all() else documents.copy(),
+        )
+
+    def _find_term(self, term: str) -> int:
+        number = self._vocabulary.id_of(term)
+        return -1 if number is None else number
+
+    def _row_arrays(self, num_rows: int) -> tuple[UInt32Array, BoolArray | None]:
+        documents = self._documents[:num_rows] if self._has_nulls else None
+        return self._lengths[:num_rows], documents
+
+    def _check_num_rows(self, num_rows: int) -> None:
+        if not 0 <= num_rows <= self._num_rows:
+            raise InternalError(
+                f"snapshot: expected at most the {self._num_rows} rows appended, got {num_rows}"
+            )
+
+    def _reserve(self, num_rows: int) -> None:
+        if num_rows > len(self._lengths):
+            room = max(num_rows, 2 * len(self._lengths)) - len(self._lengths)
+            self._lengths = np.concatenate([self._lengths, np.zeros(room, dtype=np.uint32)])
+            self._documents = np.concatenate([self._documents, np.zeros(room, dtype=np.bool_)])
