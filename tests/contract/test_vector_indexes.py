@@ -3,6 +3,7 @@
 import pytest
 
 from elanus.index.dense.flat import FlatType
+from elanus.index.dense.graph import GraphType
 from elanus.index.dense.hnsw import HnswType
 from elanus.testing.vector_index import VectorIndexContract
 
@@ -12,6 +13,13 @@ class TestFlat(VectorIndexContract):
 
     def index_type(self):
         return FlatType()
+
+
+class TestGraph(VectorIndexContract):
+    min_recall = 0.97
+
+    def index_type(self):
+        return GraphType()
 
 
 class TestHnsw(VectorIndexContract):

@@ -35,6 +35,7 @@ class AlignedBuffer {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::span<T> span() noexcept { return {items_.get(), size_}; }
+  [[nodiscard]] const T* data() const noexcept { return items_.get(); }
 
  private:
   struct Deleter {

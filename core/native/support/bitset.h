@@ -30,6 +30,7 @@ class BitsetView {
   }
 
   [[nodiscard]] std::size_t num_words() const noexcept { return words_.size(); }
+  [[nodiscard]] std::span<const std::uint64_t> words() const noexcept { return words_; }
 
   // Padding bits of the last word never show, whatever the array holds.
   [[nodiscard]] std::uint64_t word(std::size_t index) const noexcept {

@@ -133,12 +133,14 @@ class SegmentIndexes:
             return found
         with self._lock:
             if name not in self._vectors:
-                if self.has_vectors(name) and self._fits(name):
+                if not self.has_vectors(name) or not self._fits(name):
+                    self._vectors[name] = FlatIndex(self.rows(name))
+                elif index_type(self._reader.info.indexes[name].type).opens_at_once:
+                    self._load(name)
+                else:
                     loader = IndexLoader(self.rows(name), lambda: self._load(name))
                     self._loaders[name] = loader
                     self._vectors[name] = loader.scan
-                else:
-                    self._vectors[name] = FlatIndex(self.rows(name))
             return self._vectors[name]
 
     def loaded(self, name: str) -> VectorIndex:
@@ -165,14 +167,13 @@ class SegmentIndexes:
             loader.cancel()
 
     def _load(self, name: str) -> None:
-        """Put the index in place of the scan; leave the scan where it cannot be read."""
+        """Put the index in place of the scan; leave a scan where it cannot be read."""
         lease = self.memory.lease(self.graph_bytes(name))
         if lease is None:
             # Others took the room since: a scan answers as well.
             with self._lock:
-                self._loaders.pop(name)
                 self._unfit.add(name)
-                self._vectors[name] = FlatIndex(self.rows(name))
+                self._replace_scan(name, FlatIndex(self.rows(name)))
             return
         index = self._open_vectors(name)
         if index is None:
@@ -180,13 +181,17 @@ class SegmentIndexes:
         else:
             weakref.finalize(index, lease.release)
         with self._lock:
-            loader = self._loaders.pop(name)
-            if self._vectors[name] is loader.scan:
-                self._vectors[name] = FlatIndex(self.rows(name)) if index is None else index
-            # The graph is a copy; the map would count as memory of this process a second time.
+            self._replace_scan(name, FlatIndex(self.rows(name)) if index is None else index)
+            # Whoever uses the map holds it; for a copy it would count as memory a second time.
             self._files.pop(name, None)
         if index is None:
             self.on_lost()
+
+    def _replace_scan(self, name: str, index: VectorIndex) -> None:
+        """Search with ``index`` from now on, unless something better was attached meanwhile."""
+        loader = self._loaders.pop(name, None)
+        if loader is None or self._vectors[name] is loader.scan:
+            self._vectors[name] = index
 
     def attach(self, name: str, index: VectorIndex) -> None:
         """Use an index that was just built."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from elanus._native import BlockVerifier
 from elanus.kernels.bitset import Bitset
 from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
 
@@ -65,6 +66,9 @@ class RowGuard(Protocol):
 
     def check_rows(self, rows: Int64Array) -> None:
         """Verify the given rows, in any order."""
+
+    def native(self) -> tuple[BlockVerifier, int] | None:
+        """Return what native code asks instead, and the offset of row 0; None: no need to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,21 @@ class SearchCost:
     ns_per_candidate: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """How an index would answer with a candidate list, for the planner.
+
+    Attributes:
+        method: ``graph`` (a walk), ``codes`` (the coded rows of all allowed ones) or ``lists``.
+        ns: What one query costs, in nanoseconds.
+        recall: Recall measured for it.
+    """
+
+    method: str
+    ns: float
+    recall: float
+
+
 class VectorIndex(Protocol):
     """Nearest rows of one segment to dense queries."""
 
@@ -152,6 +171,10 @@ class VectorIndex(Protocol):
 
     def estimated_recall(self, ef: int, limit: int) -> float:
         """Return the recall measured at build time for this candidate list and limit."""
+        ...
+
+    def approximate(self, allowed: int, limit: int, ef: int) -> Approximation:
+        """Return how ``search`` answers with this candidate list when ``allowed`` rows may be."""
         ...
 
     def search(
@@ -188,6 +211,11 @@ class VectorIndexType(Protocol):
     @property
     def name(self) -> str:
         """Name in the registry, upper case."""
+        ...
+
+    @property
+    def opens_at_once(self) -> bool:
+        """Whether ``open`` only maps: it takes less than one scan of the rows."""
         ...
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:

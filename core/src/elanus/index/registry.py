@@ -5,11 +5,12 @@ from __future__ import annotations
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatType
-from elanus.index.dense.hnsw import HnswType, is_available
+from elanus.index.dense.graph import GraphType
+from elanus.index.dense.hnsw import HnswType
 
 AUTO = "AUTO"
-"""The engine chooses: a graph for large segments where one is installed, else a scan."""
-_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType())}
+"""The engine chooses: a graph for large segments, a scan for small ones."""
+_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), GraphType(), HnswType())}
 _ALIASES = {"AUTOINDEX": AUTO}
 
 
@@ -21,7 +22,7 @@ def index_type(name: str) -> VectorIndexType:
     """
     wanted = canonical_name(name)
     if wanted == AUTO:
-        wanted = "HNSW" if is_available() else "FLAT"
+        wanted = GraphType.name
     return _TYPES[wanted]
 
 

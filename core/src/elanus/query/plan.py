@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from elanus.index.base import VectorIndex
 
-FIXED_WALK_NS = 15_000
-"""Cost of entering a graph search at all (candidate pool, call), in nanoseconds."""
-
 
 @dataclass(frozen=True, slots=True)
 class SourceStep:
@@ -22,7 +19,8 @@ class SourceStep:
         source: Its name.
         num_rows: Its rows, dead ones included.
         allowed: Rows that are visible and pass the filters.
-        method: ``scan`` (exact), ``graph``, ``postings`` (exact) or ``skip`` (nothing allowed).
+        method: ``scan`` (exact), ``graph``, ``codes`` (coded rows of all allowed ones), ``lists``,
+            ``postings`` (exact) or ``skip`` (nothing allowed).
         ef: Candidate list of a graph walk.
         recall: Estimated recall of this step; 1.0 when exact.
     """
@@ -83,11 +81,8 @@ def plan_dense(
     chosen = ef if ef is not None or recall >= 1.0 else index.ef_for(recall, limit)
     if chosen is None or limit >= allowed:
         return SourceStep(source, rows, allowed, "scan")
-    cost = index.cost
-    scan_ns = allowed * cost.ns_per_scanned_row
-    # Under a filter a walk has to see rows / allowed times as many candidates.
-    walk_ns = FIXED_WALK_NS + chosen * cost.ns_per_candidate * rows / allowed
-    if cost.ns_per_candidate == 0 or (ef is None and scan_ns <= walk_ns):
+    scan_ns = allowed * index.cost.ns_per_scanned_row
+    found = index.approximate(allowed, limit, chosen)
+    if found.method == "scan" or (ef is None and scan_ns <= found.ns):
         return SourceStep(source, rows, allowed, "scan")
-    estimate = index.estimated_recall(chosen, limit)
-    return SourceStep(source, rows, allowed, "graph", chosen, min(estimate, 1.0))
+    return SourceStep(source, rows, allowed, found.method, chosen, min(found.recall, 1.0))

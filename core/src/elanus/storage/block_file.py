@@ -138,6 +138,11 @@ class RowGuard:
         """Width of a row."""
         return self._row_bytes
 
+    def native(self) -> tuple[BlockVerifier, int] | None:
+        """Return the verifier of the file and the offset of row 0; None when nothing is checked."""
+        verifier = self._file.verifier
+        return None if verifier is None else (verifier, self._offset)
+
     def check_all(self) -> None:
         """Verify every row.
 
@@ -308,6 +313,11 @@ class BlockFile:
             return
         damaged_blocks = [block for block in in_threads(verify, end - start) if block >= 0]
         self._refuse(min(damaged_blocks, default=-1))
+
+    @property
+    def verifier(self) -> BlockVerifier | None:
+        """Checks the blocks of the file, each once; None when nothing is checked."""
+        return self._verifier
 
     def verify_rows(self, offset: int, row_bytes: int, num_rows: int, rows: Int64Array) -> None:
         """Check the blocks of some rows of one width that were not checked yet.

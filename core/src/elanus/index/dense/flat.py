@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus.errors import InvalidArgumentError
-from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRows
+from elanus.index.base import Approximation, CandidateTable, SearchCost, VectorIndex, VectorRows
 from elanus.index.dense.first_scan import scan_unverified
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
@@ -48,6 +48,9 @@ class FlatIndex:
 
     def estimated_recall(self, ef: int, limit: int) -> float:
         return 1.0
+
+    def approximate(self, allowed: int, limit: int, ef: int) -> Approximation:
+        return Approximation("scan", allowed * self.cost.ns_per_scanned_row, 1.0)
 
     def search(
         self,
@@ -91,6 +94,7 @@ class FlatType:
     """Registry entry of FLAT."""
 
     name = "FLAT"
+    opens_at_once = True
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         if params:

@@ -1,0 +1,248 @@
+"""How is a proximity graph over coded rows built and walked?
+
+Thin wrappers of the native graph kernels: they hold the arrays together and know their shapes. What
+the numbers mean is in ``index/dense/graph.py``; every CPU variant visits the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from elanus import _native
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.distance import native_metric
+from elanus.types import Float32Array, Int64Array, MetricType, UInt8Array, UInt32Array
+
+NO_ROW = 0xFFFFFFFF
+"""Fills up lists of links."""
+LINE_BYTES = 64
+
+
+class CodeKind(StrEnum):
+    """How a dimension of a row is coded."""
+
+    NIBBLES = "nibbles"
+    """4 bits, 16 levels."""
+    BYTES = "bytes"
+    """7 bits, 128 levels, in a byte."""
+
+    @property
+    def levels(self) -> int:
+        """Numbers that a code of one dimension can be."""
+        return 16 if self is CodeKind.NIBBLES else 128
+
+    def row_bytes(self, dim: int) -> int:
+        """Return the bytes of a coded row, whole cache lines."""
+        per_line = 2 * LINE_BYTES if self is CodeKind.NIBBLES else LINE_BYTES
+        return -(-dim // per_line) * LINE_BYTES
+
+
+_KINDS = {
+    CodeKind.NIBBLES: _native.CodeKind.NIBBLES,
+    CodeKind.BYTES: _native.CodeKind.BYTES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantizer:
+    """What turns rows into codes.
+
+    Attributes:
+        kind: Bits of a dimension.
+        metric: L2, IP or COSINE.
+        mean: float32 ``(dim,)``: mean of the rows, for COSINE of the unit rows.
+        steps: float32 ``(dim,)``: what one level stands for, positive.
+        spread: Root mean square of a row in steps when each row has a scale of its own; 0 when all
+            rows have one length.
+    """
+
+    kind: CodeKind
+    metric: MetricType
+    mean: Float32Array
+    steps: Float32Array
+    spread: float = 0.0
+
+    def _native(self) -> tuple[Any, ...]:
+        metric = native_metric(self.metric)
+        return _KINDS[self.kind], metric, self.mean, self.steps, self.spread
+
+
+@dataclass(frozen=True, slots=True)
+class CodedRows:
+    """Codes of the rows of one segment.
+
+    Attributes:
+        codes: uint8 ``(n, kind.row_bytes(dim))``.
+        terms: float32 ``(n, 2)``: scale and added term of each row; ``(0, 2)`` when all rows have
+            one length.
+    """
+
+    codes: UInt8Array
+    terms: Float32Array
+
+
+def encode_rows(
+    quantizer: Quantizer, rows: Float32Array, row_scale: Float32Array | None, threads: int
+) -> CodedRows:
+    """Return the codes of float32 ``rows`` of shape ``(n, dim)``.
+
+    Args:
+        quantizer: Of ``dim`` dimensions.
+        rows: C-contiguous.
+        row_scale: ``inverse_norms(rows)`` for COSINE, else None.
+        threads: How many work on it; they give the same codes.
+
+    Raises:
+        InvalidArgumentError: Shapes do not fit together.
+
+    Releases the GIL.
+    """
+    return CodedRows(*_native.encode_rows(*quantizer._native(), rows, row_scale, threads))
+
+
+class GraphBuilder:
+    """Builds a pruned proximity graph; its links depend on the order of the rows alone.
+
+    Args:
+        quantizer: What made ``coded``.
+        rows: float32 ``(n, dim)``.
+        row_scale: As for ``encode_rows``.
+        coded: The rows' codes.
+        lifts: float32 ``(n,)``, the coordinate that gives rows of unlike length under IP one
+            length; else None.
+        entries: uint32: rows that searches begin with.
+        degree: Links of a row, a multiple of 16 up to 128.
+        ef: Rows that a new row is compared with.
+        threads: How many insert at once.
+
+    Raises:
+        InvalidArgumentError: Shapes do not fit together, or ``degree`` is out of range.
+    """
+
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        rows: Float32Array,
+        row_scale: Float32Array | None,
+        coded: CodedRows,
+        lifts: Float32Array | None,
+        entries: UInt32Array,
+        *,
+        degree: int,
+        ef: int,
+        threads: int,
+    ) -> None:
+        self._builder = _native.GraphBuilder(
+            *quantizer._native(),
+            rows,
+            row_scale,
+            coded.codes,
+            coded.terms,
+            lifts,
+            entries,
+            degree,
+            ef,
+            threads,
+        )
+
+    def adopt(self, links: UInt32Array, rows: UInt32Array) -> None:
+        """Take over the links of an older graph, before anything is inserted.
+
+        Args:
+            links: uint32 ``(m, degree)``.
+            rows: uint32 ``(m,)``: what each of its rows has become; ``NO_ROW`` where it is gone.
+        """
+        self._builder.adopt(links, rows)
+
+    def insert(self, rows: UInt32Array) -> None:
+        """Insert rows; those that are in the graph already stay as they are. Releases the GIL."""
+        self._builder.insert(rows)
+
+    def seal(self) -> UInt32Array:
+        """Return the links, uint32 ``(n, degree)``, nearest first, filled up with ``NO_ROW``."""
+        return self._builder.seal()
+
+
+class SearchGraph:
+    """Searches a graph over arrays that may lie in a file. Safe from many threads.
+
+    Raises:
+        CorruptionError: The arrays do not fit together.
+    """
+
+    def __init__(
+        self,
+        quantizer: Quantizer,
+        rows: Float32Array,
+        row_scale: Float32Array | None,
+        coded: CodedRows,
+        links: UInt32Array,
+        entries: UInt32Array,
+    ) -> None:
+        self.native = _native.Graph(
+            *quantizer._native(), rows, row_scale, coded.codes, coded.terms, links, entries
+        )
+        self._search = self.native.search
+        self._scan = self.native.scan
+
+    def guard(self, verifier: _native.BlockVerifier, offset: int) -> None:
+        """Have ``verifier`` check rows, which begin at ``offset`` in its file, before a read."""
+        self.native.guard(verifier, offset)
+
+    def search(
+        self,
+        queries: Float32Array,
+        limit: int,
+        *,
+        ef: int,
+        rescored: int,
+        allowed: Bitset | None,
+    ) -> tuple[Int64Array, Float32Array] | None:
+        """Return the nearest rows that a walk finds.
+
+        Args:
+            queries: float32, C-contiguous, ``(nq, dim)``; of unit length for COSINE.
+            limit: Rows wanted per query.
+            ef: Rows that a walk keeps.
+            rescored: Rows whose distance is computed, at least ``limit``.
+            allowed: Rows that may be returned; None allows all.
+
+        Returns:
+            Row ids int64 and distances float32, both ``(nq, limit)``, with -1 and +inf where no
+            more were found; None when a row that had to be read is damaged.
+
+        Releases the GIL for large work.
+        """
+        shape = (len(queries), limit)
+        row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
+        words = None if allowed is None else allowed.words
+        whole = self._search(queries, ef, rescored, 0, words, row_ids, distances)
+        return (row_ids, distances) if whole else None
+
+    def scan(
+        self, queries: Float32Array, limit: int, *, rescored: int, allowed: Bitset | None
+    ) -> tuple[Int64Array, Float32Array] | None:
+        """The same by the codes of all allowed rows."""
+        shape = (len(queries), limit)
+        row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
+        words = None if allowed is None else allowed.words
+        whole = self._scan(queries, rescored, words, row_ids, distances)
+        return (row_ids, distances) if whole else None
+
+    def stream(
+        self, query: Float32Array, *, allowed: Bitset | None, ef: int, slack: float
+    ) -> _native.CandidateStream:
+        """Return a search that goes on: ``next(count)`` gives rows that did not come before.
+
+        Args:
+            query: float32 ``(dim,)``.
+            allowed: Rows that may come.
+            ef: Rows that the first walk keeps.
+            slack: Rows kept for each that is handed out, at least 1.
+        """
+        words = None if allowed is None else allowed.words
+        return _native.CandidateStream(self.native, query, words, ef, slack)
