@@ -7,7 +7,7 @@ without a table.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ UInt32Array: TypeAlias = NDArray[np.uint32]
 UInt64Array: TypeAlias = NDArray[np.uint64]
 Float32Array: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
-VectorArray: TypeAlias = NDArray[np.generic]
+VectorArray: TypeAlias = NDArray[Any]
 """Dense vectors as they are stored; the dtype says of which type they are (``VECTOR_DTYPES``)."""
 AnyArray: TypeAlias = NDArray[np.generic]
 

@@ -26,8 +26,6 @@ others in its batch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from elanus import _native
@@ -85,9 +83,7 @@ def scan_topk(
     """
     words = None if allowed is None else allowed.words
     try:
-        return _native.scan_topk(
-            _native_metric(metric), _as_any(queries), _as_any(rows), row_scale, words, k
-        )
+        return _native.scan_topk(_native_metric(metric), queries, rows, row_scale, words, k)
     except TypeError as error:
         raise mismatch(
             error,
@@ -123,9 +119,7 @@ def distances_to_rows(
     Releases the GIL. Safe from many threads at once.
     """
     try:
-        return _native.distances_to_rows(
-            _native_metric(metric), _as_any(query), _as_any(rows), row_scale, row_ids
-        )
+        return _native.distances_to_rows(_native_metric(metric), query, rows, row_scale, row_ids)
     except TypeError as error:
         raise mismatch(
             error,
@@ -151,7 +145,7 @@ def inverse_norms(rows: VectorArray) -> Float32Array:
     Releases the GIL.
     """
     try:
-        return _native.inverse_norms(_as_any(rows))
+        return _native.inverse_norms(rows)
     except TypeError as error:
         raise mismatch(error, Expected("rows", rows, _dtype_of(rows, _NUMBERS), 2)) from None
 
@@ -181,8 +175,3 @@ def _dtype_of(array: object, allowed: tuple[str, ...]) -> str:
     """Return the dtype of an array if it may have it, else the first that it may have."""
     name = array.dtype.name if isinstance(array, np.ndarray) else ""
     return name if name in allowed else allowed[0]
-
-
-def _as_any(array: VectorArray) -> Any:
-    # The extension has one overload per pair of dtypes, which a type checker cannot choose from.
-    return array

@@ -73,11 +73,11 @@ def distances_to_rows(
 
 def _bit_distances(metric: MetricType, query: VectorArray, rows: VectorArray) -> Float32Array:
     wanted, stored = (np.unpackbits(v.astype(np.uint8), axis=-1) for v in (query, rows))
-    differing = (wanted != stored).sum(axis=1)
+    differing: Float32Array = (wanted != stored).sum(axis=1).astype(np.float32)
     if metric is MetricType.HAMMING:
-        return differing.astype(np.float32)
-    either = (wanted | stored).sum(axis=1)
-    return np.where(either == 0, 0.0, differing / np.maximum(either, 1)).astype(np.float32)
+        return differing
+    either: Float32Array = (wanted | stored).sum(axis=1).astype(np.float32)
+    return np.where(either == 0, np.float32(0), differing / np.maximum(either, 1))
 
 
 def scan_topk(

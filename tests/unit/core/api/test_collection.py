@@ -301,7 +301,7 @@ def test_term_contributions_add_up_to_the_score(collection):
     [
         ({"data": QUERY, "field": "dens"}, FieldNotFoundError, "did you mean 'dense'"),
         ({"data": QUERY, "field": "year"}, InvalidArgumentError, "only vector fields"),
-        ({"data": [1.0, 2.0]}, EntityError, "expected shape (n, 4)"),
+        ({"data": [1.0, 2.0]}, EntityError, "expected dim 4, got 2"),
         ({"data": "text", "field": "dense"}, InvalidArgumentError, "searched by vectors of dim 4"),
         ({"data": QUERY, "field": "bm25"}, InvalidArgumentError, "is searched by text"),
         ({"data": QUERY, "limit": 0}, InvalidArgumentError, "limit must be an integer >= 1"),

@@ -5,7 +5,8 @@ import pytest
 
 import elanus
 from elanus.errors import EntityError
-from elanus.schema.validation import entities_to_batch, primary_keys, query_vector
+from elanus.schema.validation import entities_to_batch, primary_keys
+from elanus.schema.vectors import query_vector
 
 SCHEMA = elanus.Schema(
     [

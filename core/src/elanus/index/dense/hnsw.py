@@ -24,7 +24,7 @@ from elanus.index.dense.hnsw_graph import adopt_nodes
 from elanus.index.recall import SAMPLE_ROWS, RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows
-from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType
 
 BUILD_CHUNK_ROWS = 2_000
 """Rows added between two looks at the cancel flag: well under a second of work."""
@@ -176,6 +176,10 @@ class HnswType:
     """Registry entry of HNSW."""
 
     name = "HNSW"
+
+    def supports(self, dtype: DataType, metric: MetricType) -> bool:
+        return dtype is DataType.FLOAT_VECTOR
+
     _ranges: Mapping[str, tuple[int, int, int]] = {
         # name: (least, most, default); limits as in Milvus
         "M": (2, 2048, 16),
