@@ -95,8 +95,9 @@ class Hit:
 
     Attributes:
         id: Primary key.
-        score: COSINE: cosine; IP: inner product; L2: squared distance, HAMMING: bits that
-            differ, JACCARD: their share, smaller is nearer; BM25: score; hybrid search: fused score.
+        score: COSINE: cosine; IP: inner product; L2: squared distance, HAMMING: bits that differ
+            and JACCARD: their share, all three smaller is nearer; BM25: score; hybrid search:
+            fused score.
         entity: The output fields.
         explanation: Parts of the score.
     """

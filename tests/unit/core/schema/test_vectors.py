@@ -192,7 +192,7 @@ def test_one_query_or_many() -> None:
     assert query_vector(BITS, b"ab").shape == (1, 2)
     assert query_vector(BITS, [b"ab", b"cd"]).shape == (2, 2)
     assert query_vector(BITS, [1, 2]).shape == (1, 2)
-    assert query_vector(FLOAT, np.array([1, 2.5, None][:2] + [3], dtype=object)).shape == (1, 3)
+    assert query_vector(FLOAT, np.array([1, 2.5, np.float64(3)], dtype=object)).shape == (1, 3)
 
 
 def test_arrays_of_ml_dtypes() -> None:

@@ -1,12 +1,13 @@
 """Columns of every type of dense vectors: as arrays, in logs, in memory, in files, damaged."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from elanus.errors import CorruptionError
+from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.distance import inverse_norms
 from elanus.schema.batches import ColumnBatch, DenseVectorColumn, FixedColumn, concat_columns
 from elanus.schema.collection import Schema
@@ -92,11 +93,8 @@ def test_no_damage_of_a_batch_leads_to_anything_but_its_error() -> None:
         damaged = bytearray(raw)
         damaged[int(rng.integers(0, 280))] ^= 1 << int(rng.integers(0, 8))
         cut = len(raw) if rng.random() < 0.7 else int(rng.integers(0, len(raw)))
-        try:
+        with contextlib.suppress(CorruptionError, FormatVersionError):
             found = decode_batch(memoryview(bytes(damaged[:cut])), SCHEMA.stored_fields)
-        except Exception as error:
-            assert type(error).__name__ in ("CorruptionError", "FormatVersionError"), error
-        else:
             for field in FIELDS:
                 values = found.columns[field.name].values  # type: ignore[union-attr]
                 assert values.dtype == VECTOR_DTYPES[field.dtype]
@@ -150,7 +148,7 @@ def test_damaged_rows_are_found_when_they_are_read(field: Field) -> None:
     same(column.take(first), column_of(field, rows).take(first))
     touches: list[Callable[[], Any]] = [
         lambda: column.take(np.array([rows - 1])),
-        lambda: column.to_pylist(),
+        column.to_pylist,
     ]
     for touch in touches:
         with pytest.raises(CorruptionError) as caught:
