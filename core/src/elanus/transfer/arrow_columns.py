@@ -53,6 +53,7 @@ _ELEMENTS: dict[DataType, Any] = {
     DataType.INT8_VECTOR: pa.int8(),
     DataType.BINARY_VECTOR: pa.uint8(),
 }
+_AS_BYTES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
 SPARSE_ENTRY = pa.struct(
     [pa.field("index", pa.uint32(), False), pa.field("value", pa.float32(), False)]
 )
@@ -205,7 +206,9 @@ def _dense(field: Field, array: Any) -> DenseVectorColumn | None:
     if not _is_list(kind) or not _is_number(kind.value_type) or array.null_count:
         return None
     dim = vector_width(field.dtype, field.dim or 0)
-    name = "dim" if field.dtype is not DataType.BINARY_VECTOR else "dim / 8 ="
+    if field.dtype in _AS_BYTES and pa.types.is_uint8(kind.value_type):
+        dim *= 2  # raw elements, as Milvus' files have them
+    name = "dim" if dim == field.dim else "bytes"
     if pa.types.is_fixed_size_list(kind):
         if kind.list_size != dim:
             fail(field, f"expected {name} {dim}, got vectors of {kind.list_size}")
