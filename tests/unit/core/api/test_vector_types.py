@@ -10,7 +10,7 @@ import pytest
 
 import elanus
 from elanus.api.collection import Collection
-from elanus.errors import EntityError, InvalidArgumentError, SchemaError
+from elanus.errors import CorruptionError, EntityError, InvalidArgumentError, SchemaError
 from elanus.kernels.bfloat16 import from_bfloat16, to_bfloat16
 
 DIM = 24
@@ -267,3 +267,35 @@ def test_queries_at_fault(tmp_path: Path, kind: str, query: Any, message: str) -
     with pytest.raises(EntityError, match=message):
         written.collection.search(query)
     written.db.close()
+
+
+@pytest.mark.parametrize(("kind", "metric"), [KINDS[2], KINDS[9]])
+def test_salvage_keeps_the_rows_whose_vectors_verify(
+    tmp_path: Path, kind: str, metric: str
+) -> None:
+    count = 30_000
+    made = vectors(kind, count, 1)
+    with elanus.connect(tmp_path / "kb") as db:
+        collection = db.create_collection("c", schema(kind, metric))
+        even = np.arange(count) % 2 == 0
+        collection.insert({"id": np.arange(count), "even": even, "v": made})
+        collection.flush()
+    (file,) = (tmp_path / "kb").rglob("*-v.vec")
+    raw = bytearray(file.read_bytes())
+    raw[64 + 50] ^= 255
+    file.write_bytes(bytes(raw))
+    with elanus.connect(tmp_path / "kb") as db, pytest.raises(CorruptionError):
+        db.collection("c").search(made[5], limit=3)
+    report = elanus.repair(tmp_path / "kb", salvage=True)
+    assert report.is_complete
+    with elanus.connect(tmp_path / "kb") as db:
+        collection = db.collection("c")
+        kept = [row["id"] for row in collection.query(output=["id"])]
+        assert 0 < kept[0] < count
+        assert kept == list(range(kept[0], count))
+        rows = collection.get(kept[:3] + kept[-3:], output=["v"])
+        for key, row in zip(kept[:3] + kept[-3:], rows, strict=True):
+            np.testing.assert_array_equal(row["v"], made[key])
+        model = {key: {"v": made[key]} for key in kept}
+        found = collection.search(made[-1], limit=3)
+        Written.same(found, expected(model, metric, made[-1], 3))
