@@ -21,6 +21,7 @@
 #include "sparse/growing_postings.h"
 #include "support/cpu.h"
 #include "support/error.h"
+#include "typed_vectors_test.h"
 
 namespace {
 
@@ -136,6 +137,7 @@ void test_variant(const std::string& variant) {
     }
   }
   test_checksum(variant);
+  failures += typed_vector_failures(variant);
 }
 
 void test_hashing() {

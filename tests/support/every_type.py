@@ -30,6 +30,10 @@ def every_type_schema() -> elanus.Schema:
             field("numbers", elanus.ARRAY, element_type=elanus.INT64, nullable=True),
             field("words", elanus.ARRAY, element_type=elanus.VARCHAR),
             field("dense", elanus.FLOAT_VECTOR, dim=3),
+            field("half", elanus.FLOAT16_VECTOR, dim=3, metric="L2"),
+            field("brain", elanus.BFLOAT16_VECTOR, dim=2),
+            field("bytes", elanus.INT8_VECTOR, dim=3, metric="IP"),
+            field("bits", elanus.BINARY_VECTOR, dim=16),
             field("sparse", elanus.SPARSE_FLOAT_VECTOR),
             field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("text")),
         ],
@@ -55,6 +59,10 @@ def every_type_rows(count: int, *, nulls: bool = True, first: int = 0) -> list[d
             "numbers": [2**63 - 1, -(2**63), 0][: i % 4],
             "words": ["x" * (i % 3), "ü,\n", '"'][: i % 4],
             "dense": [float(i), 0.1, -1e-30],
+            "half": np.array([i / 7, -65504.0, 2.0**-24], dtype=np.float16),
+            "brain": [i / 3, -(2.0**100)],
+            "bytes": [i % 256 - 128, -128, 127],
+            "bits": bytes([i % 256, 255]),
             "sparse": {} if i % 5 == 0 else {i: 0.5, 2**32 - 2: 1.25},
         }
         if nulls:

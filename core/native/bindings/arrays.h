@@ -16,6 +16,23 @@
 #include "support/bitset.h"
 #include "support/error.h"
 
+// NumPy has no bfloat16: its bits come as uint16, those of binary vectors as uint8.
+namespace nanobind::detail {
+
+template <>
+struct dtype_traits<elanus::Half> {
+  static constexpr dlpack::dtype value{static_cast<std::uint8_t>(dlpack::dtype_code::Float), 16, 1};
+  static constexpr auto name = const_name("float16");
+};
+
+template <>
+struct dtype_traits<elanus::BFloat16> : dtype_traits<std::uint16_t> {};
+
+template <>
+struct dtype_traits<elanus::BitByte> : dtype_traits<std::uint8_t> {};
+
+}  // namespace nanobind::detail
+
 namespace elanus::bindings {
 
 namespace nb = nanobind;
@@ -39,7 +56,8 @@ std::span<const T> to_span(const std::optional<Array1<T>>& array) {
   return array.has_value() ? to_span(*array) : std::span<const T>{};
 }
 
-inline Matrix to_matrix(const Array2<float>& array) {
+template <typename T>
+MatrixOf<T> to_matrix(const Array2<T>& array) {
   return {{array.data(), array.size()}, array.shape(0), array.shape(1)};
 }
 

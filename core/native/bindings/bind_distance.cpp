@@ -15,8 +15,9 @@ using OptionalFloats = std::optional<Array1<float>>;
 using OptionalWords = std::optional<Array1<std::uint64_t>>;
 
 // An array of length 0 cannot say "no scale": it belongs to 0 rows.
-ScaledRows to_scaled_rows(const Array2<float>& rows, const OptionalFloats& scale) {
-  const ScaledRows scaled{to_matrix(rows), to_span(scale)};
+template <typename Row>
+ScaledRowsOf<Row> to_scaled_rows(const Array2<Row>& rows, const OptionalFloats& scale) {
+  const ScaledRowsOf<Row> scaled{to_matrix(rows), to_span(scale)};
   if (scale.has_value() && scale->size() != rows.shape(0)) {
     throw_invalid_argument("row_scale: expected one value for each of " +
                            std::to_string(rows.shape(0)) + " rows, got " +
@@ -25,12 +26,14 @@ ScaledRows to_scaled_rows(const Array2<float>& rows, const OptionalFloats& scale
   return scaled;
 }
 
+template <typename Query, typename Row>
 std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
-    Metric metric, const Array2<float>& queries, const Array2<float>& rows,
+    Metric metric, const Array2<Query>& queries, const Array2<Row>& rows,
     const OptionalFloats& row_scale, const OptionalWords& allowed, std::int64_t limit) {
   const std::size_t k = to_k(limit);
-  const ScanRequest request{metric, to_matrix(queries), to_scaled_rows(rows, row_scale),
-                            to_bitset(allowed, rows.shape(0)), k};
+  const ScanRequestOf<Query, Row> request{metric, to_matrix(queries),
+                                          to_scaled_rows(rows, row_scale),
+                                          to_bitset(allowed, rows.shape(0)), k};
   const std::size_t num_queries = queries.shape(0);
   OwnedArray<std::int64_t> row_ids(num_queries * k);
   OwnedArray<float> distances(num_queries * k);
@@ -41,11 +44,12 @@ std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
   return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
 }
 
-NewArray1<float> distances_to_rows_of(Metric metric, const Array1<float>& query,
-                                      const Array2<float>& rows, const OptionalFloats& row_scale,
+template <typename Query, typename Row>
+NewArray1<float> distances_to_rows_of(Metric metric, const Array1<Query>& query,
+                                      const Array2<Row>& rows, const OptionalFloats& row_scale,
                                       const Array1<std::int64_t>& row_ids) {
-  const DistanceRequest request{metric, to_span(query), to_scaled_rows(rows, row_scale),
-                                to_span(row_ids)};
+  const DistanceRequestOf<Query, Row> request{metric, to_span(query),
+                                              to_scaled_rows(rows, row_scale), to_span(row_ids)};
   OwnedArray<float> distances(row_ids.size());
   {
     const Unlocked unlocked(row_ids.size() * query.size());
@@ -54,7 +58,8 @@ NewArray1<float> distances_to_rows_of(Metric metric, const Array1<float>& query,
   return distances.release();
 }
 
-NewArray1<float> inverse_norms_of(const Array2<float>& rows) {
+template <typename Element>
+NewArray1<float> inverse_norms_of(const Array2<Element>& rows) {
   OwnedArray<float> norms(rows.shape(0));
   {
     const Unlocked unlocked(rows.size());
@@ -63,23 +68,44 @@ NewArray1<float> inverse_norms_of(const Array2<float>& rows) {
   return norms.release();
 }
 
+// One overload per pair of element types; float32 first, as it is asked for most.
+template <typename Query, typename Row>
+void bind_pair(nb::module_& module) {
+  module.def("scan_topk", scan_topk_of<Query, Row>, nb::arg("metric"),
+             nb::arg("queries").noconvert(), nb::arg("rows").noconvert(),
+             nb::arg("row_scale").noconvert().none(), nb::arg("allowed").noconvert().none(),
+             nb::arg("k"), "Row ids and distances of the k nearest allowed rows of each query.");
+  module.def("distances_to_rows", distances_to_rows_of<Query, Row>, nb::arg("metric"),
+             nb::arg("query").noconvert(), nb::arg("rows").noconvert(),
+             nb::arg("row_scale").noconvert().none(), nb::arg("row_ids").noconvert(),
+             "Distance of one query to each named row.");
+}
+
+template <typename Element>
+void bind_norms(nb::module_& module) {
+  module.def("inverse_norms", inverse_norms_of<Element>, nb::arg("rows").noconvert(),
+             "1/|row| of each row; 0 for a zero row.");
+}
+
 }  // namespace
 
 void bind_distance(nb::module_& module) {
   nb::enum_<Metric>(module, "Metric", "How a distance is computed.")
       .value("L2", Metric::l2, "Squared Euclidean distance.")
       .value("IP", Metric::ip, "Negated inner product.")
-      .value("COSINE", Metric::cosine, "Negated inner product times the row's scale.");
-  module.def("scan_topk", scan_topk_of, nb::arg("metric"), nb::arg("queries").noconvert(),
-             nb::arg("rows").noconvert(), nb::arg("row_scale").noconvert().none(),
-             nb::arg("allowed").noconvert().none(), nb::arg("k"),
-             "Row ids and distances of the k nearest allowed rows of each query.");
-  module.def("distances_to_rows", distances_to_rows_of, nb::arg("metric"),
-             nb::arg("query").noconvert(), nb::arg("rows").noconvert(),
-             nb::arg("row_scale").noconvert().none(), nb::arg("row_ids").noconvert(),
-             "Distance of one query to each named row.");
-  module.def("inverse_norms", inverse_norms_of, nb::arg("rows").noconvert(),
-             "1/|row| of each row; 0 for a zero row.");
+      .value("COSINE", Metric::cosine, "Negated inner product times the row's scale.")
+      .value("HAMMING", Metric::hamming, "Number of bits that differ.")
+      .value("JACCARD", Metric::jaccard, "Bits that differ per bit set in either vector.");
+  bind_pair<float, float>(module);
+  bind_pair<float, Half>(module);
+  bind_pair<float, BFloat16>(module);
+  bind_pair<float, std::int8_t>(module);
+  bind_pair<std::int8_t, std::int8_t>(module);
+  bind_pair<BitByte, BitByte>(module);
+  bind_norms<float>(module);
+  bind_norms<Half>(module);
+  bind_norms<BFloat16>(module);
+  bind_norms<std::int8_t>(module);
 }
 
 }  // namespace elanus::bindings

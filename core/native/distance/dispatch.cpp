@@ -19,4 +19,17 @@ const DistanceKernels& distance_kernels() {
   }
 }
 
+const BitKernels& bit_kernels() {
+  switch (active_variant()) {
+#if defined(__x86_64__)
+    case CpuVariant::avx512:
+      return has_avx512_popcount() ? avx512_popcount::kBitKernels : avx512::kBitKernels;
+    case CpuVariant::avx2:
+      return avx2::kBitKernels;
+#endif
+    default:
+      return generic::kBitKernels;
+  }
+}
+
 }  // namespace elanus

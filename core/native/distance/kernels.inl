@@ -1,7 +1,7 @@
 // Distance kernels, included once per CPU variant inside that variant's namespace.
 //
-// Expects `Simd` before it: type Vec, constants kWidth and kTileQueries, functions zero, load,
-// load_partial, sub, fma and sum.
+// Expects `Simd` before it: type Vec, constants kWidth and kTileQueries, functions zero, load and
+// load_partial (of every element type, as floats), sub, fma and sum.
 //
 // A pair of query and row owns one vector accumulator that walks the dimensions in order. Tiles of
 // several queries and rows only share loads, so a distance has the same bits in every tile.
@@ -10,7 +10,7 @@ namespace {
 
 enum class Measure { squared_l2, inner_product };
 
-constexpr std::size_t kCacheLineFloats = 16;
+constexpr std::size_t kCacheLineBytes = 64;
 
 template <Measure kMeasure>
 inline Simd::Vec accumulate(Simd::Vec sum, Simd::Vec query, Simd::Vec row) {
@@ -28,15 +28,17 @@ struct Corner {
   std::size_t row;
 };
 
-inline const float* row_start(const DistanceBlock& block, std::size_t row) {
+template <typename Query, typename Row>
+inline const Row* row_start(const DistanceBlockOf<Query, Row>& block, std::size_t row) {
   return block.rows + static_cast<std::size_t>(block.row_ids[row]) * block.dim;
 }
 
 // kPrefetch asks for the kRows rows after the tile while the tile is computed.
-template <Measure kMeasure, std::size_t kQueries, std::size_t kRows, bool kPrefetch>
-inline void compute_tile(const DistanceBlock& block, Corner corner) {
-  const float* rows[kRows];
-  const float* ahead[kRows];
+template <Measure kMeasure, std::size_t kQueries, std::size_t kRows, bool kPrefetch, typename Row>
+inline void compute_tile(const DistanceBlockOf<float, Row>& block, Corner corner) {
+  constexpr std::size_t kLineElements = kCacheLineBytes / sizeof(Row);
+  const Row* rows[kRows];
+  const Row* ahead[kRows];
   for (std::size_t r = 0; r < kRows; ++r) {
     rows[r] = row_start(block, corner.row + r);
     if constexpr (kPrefetch) ahead[r] = row_start(block, corner.row + kRows + r);
@@ -49,7 +51,7 @@ inline void compute_tile(const DistanceBlock& block, Corner corner) {
   std::size_t d = 0;
   for (; d + Simd::kWidth <= block.dim; d += Simd::kWidth) {
     if constexpr (kPrefetch) {
-      if (d % kCacheLineFloats == 0) {
+      if (d % kLineElements == 0) {
         for (std::size_t r = 0; r < kRows; ++r) __builtin_prefetch(ahead[r] + d);
       }
     }
@@ -79,8 +81,8 @@ inline void compute_tile(const DistanceBlock& block, Corner corner) {
 }
 
 // Only the first queries of a block find its rows outside the cache.
-template <Measure kMeasure, std::size_t kQueries, bool kPrefetch>
-inline void compute_queries(const DistanceBlock& block, std::size_t first_query) {
+template <Measure kMeasure, std::size_t kQueries, bool kPrefetch, typename Row>
+inline void compute_queries(const DistanceBlockOf<float, Row>& block, std::size_t first_query) {
   // Eight chains of adds hide the latency of one; a tile of several queries has as many anyway.
   constexpr std::size_t kRows = kQueries == 1 ? 8 : 4;
   std::size_t row = 0;
@@ -97,8 +99,8 @@ inline void compute_queries(const DistanceBlock& block, std::size_t first_query)
   }
 }
 
-template <Measure kMeasure>
-void compute_block(const DistanceBlock& block) {
+template <Measure kMeasure, typename Row>
+void compute_block(const DistanceBlockOf<float, Row>& block) {
   std::size_t query = 0;
   for (; query + Simd::kTileQueries <= block.num_queries; query += Simd::kTileQueries) {
     if (query == 0) {
@@ -116,7 +118,14 @@ void compute_block(const DistanceBlock& block) {
   }
 }
 
+template <typename Row>
+constexpr DistanceKernelsOf<float, Row> kFloatQueryKernels = {
+    compute_block<Measure::squared_l2, Row>, compute_block<Measure::inner_product, Row>};
+
 }  // namespace
 
-const DistanceKernels kDistanceKernels = {compute_block<Measure::squared_l2>,
-                                          compute_block<Measure::inner_product>};
+#include "distance/int8_kernels.inl"
+
+const DistanceKernels kDistanceKernels = {kFloatQueryKernels<float>, kFloatQueryKernels<Half>,
+                                          kFloatQueryKernels<BFloat16>,
+                                          kFloatQueryKernels<std::int8_t>, kInt8Kernels};

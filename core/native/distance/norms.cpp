@@ -4,6 +4,7 @@
 #include <string>
 
 #include "distance/distance.h"
+#include "distance/widen.h"
 #include "support/error.h"
 
 namespace elanus {
@@ -11,22 +12,27 @@ namespace {
 
 // Doubles, in one fixed order: the result is stored on disk and must not depend on the CPU, and
 // squares of large or tiny floats neither overflow nor vanish.
-double squared_norm(std::span<const float> row) noexcept {
+template <typename Element>
+double squared_norm(std::span<const Element> row) noexcept {
   std::array<double, 4> sums{};
   std::size_t d = 0;
   for (; d + 4 <= row.size(); d += 4) {
     for (std::size_t lane = 0; lane < 4; ++lane) {
-      const double value = row[d + lane];
+      const double value = widened(row[d + lane]);
       sums[lane] += value * value;
     }
   }
-  for (; d < row.size(); ++d) sums[0] += static_cast<double>(row[d]) * row[d];
+  for (; d < row.size(); ++d) {
+    const double value = widened(row[d]);
+    sums[0] += value * value;
+  }
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 }  // namespace
 
-void inverse_norms(const Matrix& rows, std::span<float> out) {
+template <typename Element>
+void inverse_norms(const MatrixOf<Element>& rows, std::span<float> out) {
   if (out.size() != rows.num_rows) {
     throw_invalid_argument("inverse_norms: expected room for " + std::to_string(rows.num_rows) +
                            " values, got " + std::to_string(out.size()));
@@ -37,5 +43,10 @@ void inverse_norms(const Matrix& rows, std::span<float> out) {
     out[i] = std::isfinite(inverse) ? inverse : 0.0F;
   }
 }
+
+template void inverse_norms(const MatrixOf<float>& rows, std::span<float> out);
+template void inverse_norms(const MatrixOf<Half>& rows, std::span<float> out);
+template void inverse_norms(const MatrixOf<BFloat16>& rows, std::span<float> out);
+template void inverse_norms(const MatrixOf<std::int8_t>& rows, std::span<float> out);
 
 }  // namespace elanus

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "distance/distance.h"
@@ -17,20 +18,21 @@ namespace elanus {
 namespace {
 
 // Rows a kernel call handles. A single query streams rows once and only wants few calls; several
-// queries read each row again, so a block's rows (at most kBlockFloats) should stay in the cache.
+// queries read each row again, so a block's rows (at most kBlockBytes) should stay in the cache.
 constexpr std::size_t kMaxBlockRows = 256;
-constexpr std::size_t kBlockFloats = 16 * 1024;
+constexpr std::size_t kBlockBytes = 64 * 1024;
 constexpr std::size_t kMinBlockRows = 8;
 
 // Queries that share one pass over the rows; bounds the memory of their candidates.
 constexpr std::size_t kMaxPassQueries = 256;
 
-std::size_t block_rows(std::size_t num_queries, std::size_t dim) noexcept {
+std::size_t block_rows(std::size_t num_queries, std::size_t row_bytes) noexcept {
   if (num_queries == 1) return kMaxBlockRows;
-  return std::clamp(kBlockFloats / dim, kMinBlockRows, kMaxBlockRows);
+  return std::clamp(kBlockBytes / row_bytes, kMinBlockRows, kMaxBlockRows);
 }
 
-void check_scale(Metric metric, const ScaledRows& rows) {
+template <typename Row>
+void check_scale(Metric metric, const ScaledRowsOf<Row>& rows) {
   if (rows.scale.empty()) return;
   if (metric != Metric::cosine) {
     throw_invalid_argument("row_scale: only the COSINE metric scales rows; pass None");
@@ -42,7 +44,8 @@ void check_scale(Metric metric, const ScaledRows& rows) {
   }
 }
 
-void check_rows(std::size_t query_dim, const Matrix& rows) {
+template <typename Row>
+void check_rows(std::size_t query_dim, const MatrixOf<Row>& rows) {
   if (rows.dim == 0) throw_invalid_argument("rows: expected at least 1 dimension, got 0");
   if (query_dim != rows.dim) {
     throw_invalid_argument("query: expected dim " + std::to_string(rows.dim) +
@@ -54,7 +57,8 @@ void check_rows(std::size_t query_dim, const Matrix& rows) {
   }
 }
 
-void check_request(const ScanRequest& request) {
+template <typename Query, typename Row>
+void check_request(const ScanRequestOf<Query, Row>& request) {
   if (request.k == 0) throw_invalid_argument("k: expected at least 1, got 0");
   check_rows(request.queries.dim, request.rows.matrix);
   check_scale(request.metric, request.rows);
@@ -64,7 +68,7 @@ void check_request(const ScanRequest& request) {
 // `0 - x` rather than `-x`, so that no distance is -0, which would not tie with +0.
 void to_distances(Metric metric, std::span<const float> scale, std::span<const RowId> row_ids,
                   std::span<float> values) noexcept {
-  if (metric == Metric::l2) return;
+  if (metric != Metric::ip && metric != Metric::cosine) return;
   if (scale.empty()) {
     for (float& value : values) value = 0.0F - value;
     return;
@@ -72,21 +76,70 @@ void to_distances(Metric metric, std::span<const float> scale, std::span<const R
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.0F - values[i] * scale[row_ids[i]];
 }
 
-DistanceKernel kernel_of(Metric metric) {
+// For cosine, what brings each query to unit length; empty where queries have it already.
+template <typename Query>
+std::vector<float> query_scales(Metric metric, const MatrixOf<Query>& queries) {
+  if constexpr (std::is_same_v<Query, std::int8_t>) {
+    if (metric == Metric::cosine) {
+      std::vector<float> scales(queries.num_rows);
+      inverse_norms(queries, scales);
+      return scales;
+    }
+  }
+  return {};
+}
+
+void scale_all(std::span<float> values, float scale) noexcept {
+  for (float& value : values) value *= scale;
+}
+
+template <typename Query, typename Row>
+const DistanceKernelsOf<Query, Row>& kernels_of() {
   const DistanceKernels& kernels = distance_kernels();
-  return metric == Metric::l2 ? kernels.squared_l2 : kernels.inner_product;
+  if constexpr (std::is_same_v<Query, std::int8_t>) {
+    return kernels.int8_pair;
+  } else if constexpr (std::is_same_v<Row, Half>) {
+    return kernels.float16;
+  } else if constexpr (std::is_same_v<Row, BFloat16>) {
+    return kernels.bfloat16;
+  } else if constexpr (std::is_same_v<Row, std::int8_t>) {
+    return kernels.int8;
+  } else {
+    return kernels;
+  }
+}
+
+template <typename Query, typename Row>
+DistanceKernelOf<Query, Row> kernel_of(Metric metric) {
+  if constexpr (std::is_same_v<Row, BitByte>) {
+    if (metric == Metric::hamming) return bit_kernels().hamming;
+    if (metric == Metric::jaccard) return bit_kernels().jaccard;
+    throw_invalid_argument("metric: binary vectors take HAMMING or JACCARD");
+  } else {
+    if (metric == Metric::l2) return kernels_of<Query, Row>().squared_l2;
+    if (metric == Metric::ip || metric == Metric::cosine) {
+      return kernels_of<Query, Row>().inner_product;
+    }
+    throw_invalid_argument("metric: vectors of numbers take L2, IP or COSINE");
+  }
 }
 
 // One pass of a group of queries over the rows.
+template <typename Query, typename Row>
 class ScanPass {
  public:
-  ScanPass(const ScanRequest& request, std::size_t first_query, std::size_t num_queries)
+  ScanPass(const ScanRequestOf<Query, Row>& request, std::size_t first_query,
+           std::size_t num_queries)
       : request_(request),
-        kernel_(kernel_of(request.metric)),
+        kernel_(kernel_of<Query, Row>(request.metric)),
+        queries_{request.queries.values.subspan(first_query * request.queries.dim,
+                                                num_queries * request.queries.dim),
+                 num_queries, request.queries.dim},
         first_query_(first_query),
+        query_scales_(query_scales(request.metric, queries_)),
         best_(num_queries,
               TopK(std::min(request.k, std::max<std::size_t>(request.rows.matrix.num_rows, 1)))),
-        block_rows_(block_rows(num_queries, request.rows.matrix.dim)),
+        block_rows_(block_rows(num_queries, request.rows.matrix.dim * sizeof(Row))),
         values_(num_queries * block_rows_) {
     row_ids_.reserve(block_rows_);
   }
@@ -128,20 +181,23 @@ class ScanPass {
   void flush() {
     const std::size_t num_rows = row_ids_.size();
     if (num_rows == 0) return;
-    const Matrix& rows = request_.rows.matrix;
-    kernel_({request_.queries.values.data() + first_query_ * rows.dim, best_.size(),
-             rows.values.data(), row_ids_.data(), num_rows, rows.dim, values_.data()});
+    const MatrixOf<Row>& rows = request_.rows.matrix;
+    kernel_({queries_.values.data(), queries_.num_rows, rows.values.data(), row_ids_.data(),
+             num_rows, rows.dim, values_.data()});
     for (std::size_t q = 0; q < best_.size(); ++q) {
       const std::span<float> values(values_.data() + q * num_rows, num_rows);
       to_distances(request_.metric, request_.rows.scale, row_ids_, values);
+      if (!query_scales_.empty()) scale_all(values, query_scales_[q]);
       for (std::size_t i = 0; i < num_rows; ++i) best_[q].push(values[i], row_ids_[i]);
     }
     row_ids_.clear();
   }
 
-  const ScanRequest& request_;
-  DistanceKernel kernel_;
+  const ScanRequestOf<Query, Row>& request_;
+  DistanceKernelOf<Query, Row> kernel_;
+  MatrixOf<Query> queries_;
   std::size_t first_query_;
+  std::vector<float> query_scales_;
   std::vector<TopK> best_;
   std::size_t block_rows_;
   std::vector<RowId> row_ids_;
@@ -158,7 +214,8 @@ RowId checked_row(std::int64_t row_id, std::size_t num_rows) {
 
 }  // namespace
 
-void scan_topk(const ScanRequest& request, ScanResult result) {
+template <typename Query, typename Row>
+void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result) {
   check_request(request);
   const std::size_t num_queries = request.queries.num_rows;
   for (std::size_t first = 0; first < num_queries; first += kMaxPassQueries) {
@@ -168,11 +225,14 @@ void scan_topk(const ScanRequest& request, ScanResult result) {
   }
 }
 
-void distances_to_rows(const DistanceRequest& request, std::span<Distance> out) {
-  const Matrix& rows = request.rows.matrix;
+template <typename Query, typename Row>
+void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<Distance> out) {
+  const MatrixOf<Row>& rows = request.rows.matrix;
   check_rows(request.query.size(), rows);
   check_scale(request.metric, request.rows);
-  const DistanceKernel kernel = kernel_of(request.metric);
+  const DistanceKernelOf<Query, Row> kernel = kernel_of<Query, Row>(request.metric);
+  const std::vector<float> scales =
+      query_scales(request.metric, MatrixOf<Query>{request.query, 1, request.query.size()});
   std::vector<RowId> block;
   block.reserve(std::min(kMaxBlockRows, request.row_ids.size()));
   for (std::size_t first = 0; first < request.row_ids.size(); first += kMaxBlockRows) {
@@ -185,10 +245,26 @@ void distances_to_rows(const DistanceRequest& request, std::span<Distance> out) 
     kernel({request.query.data(), 1, rows.values.data(), block.data(), count, rows.dim,
             values.data()});
     to_distances(request.metric, request.rows.scale, block, values);
+    if (!scales.empty()) scale_all(values, scales[0]);
     for (Distance& value : values) {
       if (std::isnan(value)) value = std::numeric_limits<Distance>::infinity();
     }
   }
 }
+
+template void scan_topk(const ScanRequestOf<float, float>&, ScanResult);
+template void scan_topk(const ScanRequestOf<float, Half>&, ScanResult);
+template void scan_topk(const ScanRequestOf<float, BFloat16>&, ScanResult);
+template void scan_topk(const ScanRequestOf<float, std::int8_t>&, ScanResult);
+template void scan_topk(const ScanRequestOf<std::int8_t, std::int8_t>&, ScanResult);
+template void scan_topk(const ScanRequestOf<BitByte, BitByte>&, ScanResult);
+
+template void distances_to_rows(const DistanceRequestOf<float, float>&, std::span<Distance>);
+template void distances_to_rows(const DistanceRequestOf<float, Half>&, std::span<Distance>);
+template void distances_to_rows(const DistanceRequestOf<float, BFloat16>&, std::span<Distance>);
+template void distances_to_rows(const DistanceRequestOf<float, std::int8_t>&, std::span<Distance>);
+template void distances_to_rows(const DistanceRequestOf<std::int8_t, std::int8_t>&,
+                                std::span<Distance>);
+template void distances_to_rows(const DistanceRequestOf<BitByte, BitByte>&, std::span<Distance>);
 
 }  // namespace elanus

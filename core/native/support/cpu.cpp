@@ -134,6 +134,15 @@ bool has_avx512_vnni() noexcept {
 #endif
 }
 
+bool has_avx512_popcount() noexcept {
+#if defined(__x86_64__)
+  static const bool has = x86_features().avx512 && all_set(cpuid(7, 0).c, bit(14));
+  return has;
+#else
+  return false;
+#endif
+}
+
 bool has_armv8_crc32() noexcept {
 #if defined(__aarch64__) && defined(__linux__)
   return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;

@@ -27,6 +27,9 @@ void set_active_variant(std::string_view name);
 
 // True when the AVX-512 variant may use VNNI: products of bytes added up in one instruction.
 [[nodiscard]] bool has_avx512_vnni() noexcept;
+// True when a processor that runs the avx512 variant counts the bits of a register
+// (AVX512_VPOPCNTDQ); false on other processors.
+[[nodiscard]] bool has_avx512_popcount() noexcept;
 
 // True when the processor has the CRC32 instructions of ARMv8; false on other processors.
 [[nodiscard]] bool has_armv8_crc32() noexcept;

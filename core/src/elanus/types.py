@@ -7,7 +7,7 @@ without a table.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 BoolArray: TypeAlias = NDArray[np.bool_]
 ByteArray: TypeAlias = NDArray[np.uint8]
 Int64Array: TypeAlias = NDArray[np.int64]
-UInt8Array: TypeAlias = NDArray[np.uint8]
+UInt16Array: TypeAlias = NDArray[np.uint16]
 UInt32Array: TypeAlias = NDArray[np.uint32]
 UInt64Array: TypeAlias = NDArray[np.uint64]
 Float32Array: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
+VectorArray: TypeAlias = NDArray[Any]
+"""Dense vectors as they are stored; the dtype says of which type they are (``VECTOR_DTYPES``)."""
 AnyArray: TypeAlias = NDArray[np.generic]
 
 PrimaryKey: TypeAlias = int | str
@@ -38,8 +40,12 @@ class DataType(IntEnum):
     VARCHAR = 21
     ARRAY = 22
     JSON = 23
+    BINARY_VECTOR = 100
     FLOAT_VECTOR = 101
+    FLOAT16_VECTOR = 102
+    BFLOAT16_VECTOR = 103
     SPARSE_FLOAT_VECTOR = 104
+    INT8_VECTOR = 105
 
     @property
     def is_integer(self) -> bool:
@@ -55,7 +61,11 @@ class DataType(IntEnum):
 
     @property
     def is_vector(self) -> bool:
-        return self >= DataType.FLOAT_VECTOR
+        return self >= DataType.BINARY_VECTOR
+
+    @property
+    def is_dense_vector(self) -> bool:
+        return self in VECTOR_DTYPES
 
 
 NUMPY_DTYPES: dict[DataType, np.dtype[np.generic]] = {
@@ -69,20 +79,46 @@ NUMPY_DTYPES: dict[DataType, np.dtype[np.generic]] = {
 }
 """NumPy dtype of each type whose values have a fixed width."""
 
+VECTOR_DTYPES: dict[DataType, np.dtype[np.generic]] = {
+    DataType.BINARY_VECTOR: np.dtype(np.uint8),
+    DataType.FLOAT_VECTOR: np.dtype(np.float32),
+    DataType.FLOAT16_VECTOR: np.dtype(np.float16),
+    DataType.BFLOAT16_VECTOR: np.dtype(np.uint16),
+    DataType.INT8_VECTOR: np.dtype(np.int8),
+}
+"""NumPy dtype of the elements of each type of dense vector, one apart from the other: a bfloat16 is
+its bits, and a uint8 of a binary vector holds eight dimensions, the first in the highest bit."""
+
 
 class MetricType(StrEnum):
     """How near two vectors are.
 
     Inside the engine every metric is a distance, smaller is nearer: L2 the squared Euclidean
-    distance, IP the negated inner product, COSINE the negated cosine, BM25 the negated score.
-    ``query/results.py`` turns it into what the user sees: squared distance, inner product,
-    cosine, BM25 score.
+    distance, IP the negated inner product, COSINE the negated cosine, BM25 the negated score,
+    HAMMING the number of bits that differ, JACCARD the share of the bits set in either vector that
+    differ (0 between two vectors without any). ``query/results.py`` turns it into what the user
+    sees: squared distance, inner product, cosine, BM25 score, and these two as they are.
     """
 
     L2 = "L2"
     IP = "IP"
     COSINE = "COSINE"
     BM25 = "BM25"
+    HAMMING = "HAMMING"
+    JACCARD = "JACCARD"
+
+    @property
+    def is_distance(self) -> bool:
+        """Whether the user sees a distance, smaller is nearer, rather than a similarity."""
+        return self in (MetricType.L2, MetricType.HAMMING, MetricType.JACCARD)
 
 
 DENSE_METRICS = (MetricType.L2, MetricType.IP, MetricType.COSINE)
+"""Metrics of dense vectors of numbers."""
+BINARY_METRICS = (MetricType.HAMMING, MetricType.JACCARD)
+"""Metrics of binary vectors."""
+
+
+def vector_width(dtype: DataType, dim: int) -> int:
+    """Return the elements of a stored vector: its dimensions, eight to one when it is binary."""
+    return dim // 8 if dtype is DataType.BINARY_VECTOR else dim

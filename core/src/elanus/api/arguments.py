@@ -31,7 +31,8 @@ from elanus.query.requests import (
 )
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import Field
-from elanus.schema.validation import query_sparse, query_vector
+from elanus.schema.validation import query_sparse
+from elanus.schema.vectors import is_single_vector, query_vector
 from elanus.types import DataType, MetricType
 
 Filter = str | Mapping[str, Any] | Node
@@ -232,7 +233,7 @@ def _default_field(schema: Schema, data: Any) -> Field:
     else:
         kind, fields = (
             "dense",
-            [f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR],
+            [f for f in schema.vector_fields if f.dtype.is_dense_vector],
         )
     if len(fields) == 1:
         return fields[0]
@@ -246,7 +247,7 @@ def _queries(
     fields: FieldViews, field: Field, data: Any, options: SearchOptions
 ) -> tuple[list[Query], bool]:
     """Return the parsed queries, and whether ``data`` was a single one."""
-    if field.dtype is DataType.FLOAT_VECTOR:
+    if field.dtype.is_dense_vector:
         return _dense_queries(field, data, options)
     if field.source is not None:
         texts = [data] if isinstance(data, str) else data
@@ -277,16 +278,10 @@ def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[lis
     ef = options.get("ef")
     if ef is not None and (not isinstance(ef, int) or ef < 1):
         raise InvalidArgumentError(f"ef must be a positive number of rows, got {ef!r}")
-    array = np.asarray(data, dtype=np.float32) if isinstance(data, np.ndarray) else data
-    vectors = query_vector(field, array)
-    is_single = np.ndim(data) == 1 if isinstance(data, np.ndarray) else not _is_nested(data)
-    if field.metric_type is MetricType.COSINE:
+    vectors = query_vector(field, data)
+    if field.metric_type is MetricType.COSINE and vectors.dtype == np.float32:
         vectors = _unit_length(vectors)
-    return [DenseQuery(vectors, float(recall), ef)], is_single
-
-
-def _is_nested(data: Any) -> bool:
-    return len(data) > 0 and hasattr(data[0], "__len__")
+    return [DenseQuery(vectors, float(recall), ef)], is_single_vector(data)
 
 
 def _unit_length(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

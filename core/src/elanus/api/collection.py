@@ -299,7 +299,7 @@ class Collection(ImportsAndExports):
         """Choose how a dense field is indexed; segments get the index in the background.
 
         Args:
-            field: A FLOAT_VECTOR field.
+            field: A field of dense vectors.
             index_type: ``AUTO`` (a graph for large segments), ``HNSW`` or ``FLAT`` (exact scan).
             params: Build parameters, such as ``{"M": 16, "ef_construction": 128}``.
 

@@ -31,6 +31,9 @@ class IndexChoices:
         choice = self._state.settings.index(field)
         is_small = choice.type == AUTO and num_rows < MIN_INDEXED_ROWS
         kind = index_type(FlatIndex.index_type if is_small else choice.type)
+        declared = self._state.schema.field(field)
+        if not kind.supports(declared.dtype, declared.metric_type):
+            kind = index_type(FlatIndex.index_type)  # AUTO resolved to another kind of vectors
         return kind, kind.parse_params(choice.params)
 
     def wants_graph(self, field: str, num_rows: int) -> bool:

@@ -19,7 +19,7 @@ from elanus.storage.pk_index import KEY_BYTES, KEYS_AT_ONCE
 from elanus.storage.pk_index import joined_sections as joined_keys
 from elanus.storage.section_stream import ArraySection, SectionStream
 from elanus.storage.segment_writer import SegmentStreams
-from elanus.types import AnyArray, Int64Array
+from elanus.types import AnyArray, Int64Array, VectorArray
 
 PART_BYTES = 8 << 20
 """Bytes of vectors copied in one go."""
@@ -81,8 +81,9 @@ class _ColumnStreams:
         if isinstance(first, FixedColumn):
             sections["values"] = self._stream(first.values.dtype, self._num_rows, "values")
         elif isinstance(first, DenseVectorColumn):
-            shape = (self._num_rows, self._width(first))
-            sections["values"] = SectionStream(np.dtype(np.float32), shape, self._arrays("values"))
+            none = _no_rows(first)
+            shape = (self._num_rows, none.shape[1])
+            sections["values"] = SectionStream(none.dtype, shape, self._arrays("values"))
         else:
             sections |= self._lists(first)
         return sections
@@ -125,7 +126,8 @@ class _ColumnStreams:
         for column, rows in self._parts:
             step = PART_ROWS
             if isinstance(column, DenseVectorColumn):
-                step = max(self._part_bytes // (4 * self._width(column)), 1)
+                none = _no_rows(column)
+                step = max(self._part_bytes // (none.itemsize * none.shape[1]), 1)
             for start in range(0, len(rows), step):
                 self._checkpoint()
                 part = column.take(rows[start : start + step])
@@ -134,9 +136,11 @@ class _ColumnStreams:
                 else:
                     yield column_to_sections(part)[name]
 
-    def _width(self, column: DenseVectorColumn) -> int:
-        # Taking no row verifies none: the values as a whole are not asked for.
-        return int(column.take(np.empty(0, dtype=np.int64)).values.shape[1])
+
+def _no_rows(column: DenseVectorColumn) -> VectorArray:
+    """Return dtype and width of the vectors without verifying any, as asking for all of them
+    would."""
+    return column.take(np.empty(0, dtype=np.int64)).values
 
 
 def _lengths(column: Column, rows: Int64Array) -> Int64Array:

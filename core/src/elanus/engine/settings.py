@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elanus.errors import InvalidArgumentError
+from elanus.index.base import VectorIndexType
 from elanus.index.registry import AUTO, canonical_name, index_type
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.types import DataType
 
 MAX_RETENTION_S = 10 * 366 * 24 * 3600
 """Ten years."""
@@ -49,7 +49,7 @@ class CollectionSettings:
 
     def types(self, schema: Schema) -> dict[str, str]:
         """Return the index type of every dense field."""
-        dense = (f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR)
+        dense = (f for f in schema.vector_fields if f.dtype.is_dense_vector)
         return {f.name: self.index(f.name).type for f in dense}
 
     def with_index(
@@ -58,14 +58,17 @@ class CollectionSettings:
         """Return settings with another index for a field.
 
         Raises:
-            InvalidArgumentError: Not a dense field, no such type, or a wrong parameter.
+            InvalidArgumentError: Not a dense field, no such type, one that does not take such
+                vectors, or a wrong parameter.
         """
-        if target.dtype is not DataType.FLOAT_VECTOR:
+        if not target.dtype.is_dense_vector:
             raise InvalidArgumentError(
-                f"field {target.name!r} is {target.dtype.name}; create_index is for FLOAT_VECTOR "
-                f"fields (sparse and BM25 fields are always indexed)"
+                f"field {target.name!r} is {target.dtype.name}; create_index is for fields of "
+                f"dense vectors (sparse and BM25 fields are always indexed)"
             )
         canonical = canonical_name(type_name)
+        if canonical != AUTO:
+            _check_supported(target, index_type(canonical))
         if canonical == AUTO and params:
             raise InvalidArgumentError("index type AUTO takes no parameters; name the type")
         checked = {} if canonical == AUTO else dict(index_type(canonical).parse_params(params))
@@ -110,3 +113,11 @@ class CollectionSettings:
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionSettings:
         indexes = {n: IndexChoice(c["type"], c["params"]) for n, c in stored["indexes"].items()}
         return cls(dict(stored["user"]), indexes, float(stored.get("retention_s", 0.0)))
+
+
+def _check_supported(field: Field, kind: VectorIndexType) -> None:
+    if not kind.supports(field.dtype, field.metric_type):
+        raise InvalidArgumentError(
+            f"field {field.name!r}: {kind.name} does not take {field.dtype.name} with "
+            f"{field.metric_type}; take FLAT or AUTO"
+        )

@@ -15,7 +15,7 @@ def vector_rows(field: Field, column: Column, scale: Float32Array | None = None)
     """Return a dense column as an index sees it.
 
     Args:
-        field: A FLOAT_VECTOR field.
+        field: A field of dense vectors.
         column: Its column.
         scale: 1 / length of each row when it is known already; taken from the file, or computed,
             for COSINE otherwise.

@@ -42,7 +42,7 @@ class FieldViews:
             name: build_analyzer(schema.field(text).analyzer or "standard")
             for name, text in text_of.items()
         }
-        dense = [f for f in schema.vector_fields if f.dtype is DataType.FLOAT_VECTOR]
+        dense = [f for f in schema.vector_fields if f.dtype.is_dense_vector]
         return cls(
             schema,
             analyzers,

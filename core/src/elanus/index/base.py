@@ -17,7 +17,7 @@ import numpy as np
 
 from elanus._native import BlockVerifier
 from elanus.kernels.bitset import Bitset
-from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType, VectorArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,15 @@ class VectorRows:
     """The vectors of one segment, as an index reads them.
 
     Attributes:
-        values: float32, C-contiguous, shape ``(n, dim)``, as the user gave them.
+        values: C-contiguous, shape ``(n, dim)``, as they are stored; the dtype says of which type
+            (``VECTOR_DTYPES``), and which queries and metrics it takes (``kernels.distance``).
         scale: float32 of shape ``(n,)``: 1 / length of each row for COSINE (0 for a zero row),
             None for the other metrics.
-        metric: L2, IP or COSINE.
+        metric: One that fits the type.
         guard: Checks rows of ``values`` before an index reads them; None when there is no need.
     """
 
-    values: Float32Array
+    values: VectorArray
     scale: Float32Array | None
     metric: MetricType
     guard: RowGuard | None = None
@@ -94,6 +95,7 @@ class VectorRows:
 
     @property
     def dim(self) -> int:
+        """Elements of a row: dimensions, or bytes of a binary vector."""
         return int(self.values.shape[1])
 
     def check_all(self) -> None:
@@ -179,7 +181,7 @@ class VectorIndex(Protocol):
 
     def search(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         *,
         allowed: Bitset | None = None,
@@ -188,7 +190,8 @@ class VectorIndex(Protocol):
         """Return the nearest allowed rows to each query, nearest first.
 
         Args:
-            queries: float32, C-contiguous, shape ``(nq, dim)``; of unit length for COSINE.
+            queries: C-contiguous, shape ``(nq, dim)``, of a dtype that the rows take; float32 is
+                of unit length for COSINE.
             limit: Rows wanted per query, at least 1.
             allowed: Rows that may be returned, ``num_rows`` bits; None allows every row. The
                 result always has ``min(limit, allowed rows)`` rows: an approximate index goes on
@@ -216,6 +219,10 @@ class VectorIndexType(Protocol):
     @property
     def opens_at_once(self) -> bool:
         """Whether ``open`` only maps: it takes less than one scan of the rows."""
+        ...
+
+    def supports(self, dtype: DataType, metric: MetricType) -> bool:
+        """Return whether such vectors can be indexed; others are scanned."""
         ...
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:

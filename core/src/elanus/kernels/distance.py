@@ -2,29 +2,58 @@
 
 Every metric is a distance here, smaller is nearer: L2 is the squared Euclidean distance, IP the
 negated inner product, COSINE the negated inner product of a unit-length query and a row times
-``row_scale``. A distance that is not a number counts as +inf. CPU variants agree to about 1e-5
-relative; on one variant the result for a query does not depend on the others in its batch.
+``row_scale``; HAMMING the number of bits that differ, JACCARD their share of the bits set in either
+vector (0 between two vectors without any). A distance that is not a number counts as +inf.
+
+The dtypes of queries and rows say what they are:
+
+=========  ========================  ======================
+rows       queries                   metrics
+=========  ========================  ======================
+float32    float32                   L2, IP, COSINE
+float16    float32                   L2, IP, COSINE
+uint16     float32                   L2, IP, COSINE
+int8       float32 or int8           L2, IP, COSINE
+uint8      uint8                     HAMMING, JACCARD
+=========  ========================  ======================
+
+uint16 rows hold the bits of bfloat16, uint8 eight dimensions of a binary vector. With float32
+queries CPU variants agree to about 1e-5 relative, and a distance has the bits that the row as
+float32 gives; int8 queries and binary vectors give the same bits everywhere (sums are exact, the
+step to float32 rounds above 2**24). On one variant the result for a query does not depend on the
+others in its batch.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
-from elanus.types import DENSE_METRICS, Float32Array, Int64Array, MetricType
+from elanus.types import (
+    BINARY_METRICS,
+    DENSE_METRICS,
+    Float32Array,
+    Int64Array,
+    MetricType,
+    VectorArray,
+)
 
 _METRICS = {
     MetricType.L2: _native.Metric.L2,
     MetricType.IP: _native.Metric.IP,
     MetricType.COSINE: _native.Metric.COSINE,
+    MetricType.HAMMING: _native.Metric.HAMMING,
+    MetricType.JACCARD: _native.Metric.JACCARD,
 }
 
 
 def scan_topk(
     metric: MetricType,
-    queries: Float32Array,
-    rows: Float32Array,
+    queries: VectorArray,
+    rows: VectorArray,
     row_scale: Float32Array | None,
     allowed: Bitset | None,
     k: int,
@@ -32,10 +61,11 @@ def scan_topk(
     """Return the nearest rows to each query, nearest first, by reading every allowed row.
 
     Args:
-        metric: L2, IP or COSINE.
-        queries: float32, C-contiguous, shape ``(nq, dim)``. For COSINE the caller has scaled
-            each query to unit length.
-        rows: float32, C-contiguous, shape ``(n, dim)``.
+        metric: One that fits the rows.
+        queries: C-contiguous, shape ``(nq, dim)``; ``dim / 8`` columns for binary vectors. For
+            COSINE the caller has scaled each float32 query to unit length; int8 queries are
+            scaled here.
+        rows: C-contiguous, shape ``(n, dim)``, or ``dim / 8`` columns.
         row_scale: float32 of shape ``(n,)``, ``inverse_norms(rows)``; only for COSINE. None
             means that rows have unit length.
         allowed: Rows that may be returned, over ``n`` rows; only these are read. None allows all.
@@ -46,8 +76,8 @@ def scan_topk(
         Ties go to the smaller row id.
 
     Raises:
-        InvalidArgumentError: An array has the wrong dtype, rank, shape or layout, the metric is
-            not a dense one, or ``k`` is below 1.
+        InvalidArgumentError: An array has the wrong dtype, rank, shape or layout, the metric does
+            not fit the rows, or ``k`` is below 1.
 
     Releases the GIL. Safe from many threads at once.
     """
@@ -57,25 +87,24 @@ def scan_topk(
     except TypeError as error:
         raise mismatch(
             error,
-            Expected("queries", queries, "float32", 2),
-            Expected("rows", rows, "float32", 2),
+            *_expected("queries", queries, rows, 2),
             Expected("row_scale", row_scale, "float32", 1, optional=True),
         ) from None
 
 
 def distances_to_rows(
     metric: MetricType,
-    query: Float32Array,
-    rows: Float32Array,
+    query: VectorArray,
+    rows: VectorArray,
     row_scale: Float32Array | None,
     row_ids: Int64Array,
 ) -> Float32Array:
     """Return the distance from one query to each named row.
 
     Args:
-        metric: L2, IP or COSINE.
-        query: float32 of shape ``(dim,)``; of unit length for COSINE.
-        rows: float32, C-contiguous, shape ``(n, dim)``.
+        metric: One that fits the rows.
+        query: As a row of the queries of ``scan_topk``.
+        rows: As in ``scan_topk``.
         row_scale: As in ``scan_topk``.
         row_ids: int64 of shape ``(m,)``, values in ``[0, n)``, in any order.
 
@@ -85,7 +114,7 @@ def distances_to_rows(
 
     Raises:
         InvalidArgumentError: An array has the wrong dtype, rank, shape or layout, a row id is
-            outside, or the metric is not a dense one.
+            outside, or the metric does not fit the rows.
 
     Releases the GIL. Safe from many threads at once.
     """
@@ -94,18 +123,18 @@ def distances_to_rows(
     except TypeError as error:
         raise mismatch(
             error,
-            Expected("query", query, "float32", 1),
-            Expected("rows", rows, "float32", 2),
+            *_expected("query", query, rows, 1),
             Expected("row_scale", row_scale, "float32", 1, optional=True),
             Expected("row_ids", row_ids, "int64", 1),
         ) from None
 
 
-def inverse_norms(rows: Float32Array) -> Float32Array:
+def inverse_norms(rows: VectorArray) -> Float32Array:
     """Return ``1 / |row|`` of each row, the same on every CPU.
 
     Args:
-        rows: float32, C-contiguous, shape ``(n, dim)``.
+        rows: float32, float16, bits of bfloat16 (uint16) or int8, C-contiguous, shape
+            ``(n, dim)``.
 
     Returns:
         float32 of shape ``(n,)``; 0 where the inverse is not a finite number, as for zero rows.
@@ -118,13 +147,32 @@ def inverse_norms(rows: Float32Array) -> Float32Array:
     try:
         return _native.inverse_norms(rows)
     except TypeError as error:
-        raise mismatch(error, Expected("rows", rows, "float32", 2)) from None
+        raise mismatch(error, Expected("rows", rows, _dtype_of(rows, _NUMBERS), 2)) from None
 
 
 def native_metric(metric: MetricType) -> _native.Metric:
     """Return what the kernels call a metric; InvalidArgumentError for one that is not dense."""
     found = _METRICS.get(metric)
     if found is None:
-        names = ", ".join(DENSE_METRICS)
+        names = ", ".join((*DENSE_METRICS, *BINARY_METRICS))
         raise InvalidArgumentError(f"metric: expected one of {names}, got {metric!r}")
     return found
+
+
+_NUMBERS = ("float32", "float16", "uint16", "int8")
+_QUERY_DTYPES = {"int8": ("float32", "int8"), "uint8": ("uint8",)}
+
+
+def _expected(
+    name: str, queries: object, rows: object, query_rank: int
+) -> tuple[Expected, Expected]:
+    """Return what the dtype of the rows asks for."""
+    row_dtype = _dtype_of(rows, (*_NUMBERS, "uint8"))
+    query_dtype = _dtype_of(queries, _QUERY_DTYPES.get(row_dtype, ("float32",)))
+    return Expected(name, queries, query_dtype, query_rank), Expected("rows", rows, row_dtype, 2)
+
+
+def _dtype_of(array: object, allowed: tuple[str, ...]) -> str:
+    """Return the dtype of an array if it may have it, else the first that it may have."""
+    name = array.dtype.name if isinstance(array, np.ndarray) else ""
+    return name if name in allowed else allowed[0]

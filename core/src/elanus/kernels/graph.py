@@ -15,7 +15,7 @@ import numpy as np
 from elanus import _native
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import native_metric
-from elanus.types import Float32Array, Int64Array, MetricType, UInt8Array, UInt32Array
+from elanus.types import ByteArray, Float32Array, Int64Array, MetricType, UInt32Array
 
 NO_ROW = 0xFFFFFFFF
 """Fills up lists of links."""
@@ -81,7 +81,7 @@ class CodedRows:
             one length.
     """
 
-    codes: UInt8Array
+    codes: ByteArray
     terms: Float32Array
 
 

@@ -13,15 +13,18 @@ from itertools import pairwise
 import numpy as np
 
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.bfloat16 import from_bfloat16
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import Bm25Scoring
 from elanus.types import (
     ByteArray,
     Float32Array,
+    Float64Array,
     Int64Array,
     MetricType,
     UInt32Array,
     UInt64Array,
+    VectorArray,
 )
 
 _MASK64 = 0xFFFFFFFFFFFFFFFF
@@ -38,29 +41,49 @@ _PRIME5 = 0x27D4EB2F165667C5
 # --- dense ----------------------------------------------------------------------------------
 
 
+def as_float64(vectors: VectorArray) -> Float64Array:
+    """Return what the elements of vectors stand for; uint16 are the bits of bfloat16."""
+    if vectors.dtype == np.uint16:
+        return from_bfloat16(vectors.astype(np.uint16)).astype(np.float64)
+    return vectors.astype(np.float64)
+
+
 def distances_to_rows(
     metric: MetricType,
-    query: Float32Array,
-    rows: Float32Array,
+    query: VectorArray,
+    rows: VectorArray,
     row_scale: Float32Array | None,
     row_ids: Int64Array,
 ) -> Float32Array:
     """Twin of ``distance.distances_to_rows``, in float64 until the end."""
-    picked = rows[row_ids].astype(np.float64)
+    if rows.dtype == np.uint8:
+        return _bit_distances(metric, query, rows[row_ids])
+    picked, wanted = as_float64(rows[row_ids]), as_float64(query)
     with np.errstate(all="ignore"):
         if metric is MetricType.L2:
-            distances = ((picked - query.astype(np.float64)) ** 2).sum(axis=1)
+            distances = ((picked - wanted) ** 2).sum(axis=1)
         else:
-            distances = 0.0 - picked @ query.astype(np.float64)
+            distances = 0.0 - picked @ wanted
         if metric is MetricType.COSINE and row_scale is not None:
             distances = distances * row_scale[row_ids]
+        if metric is MetricType.COSINE and query.dtype == np.int8:
+            distances = distances * inverse_norms(query[np.newaxis])[0]
         return np.where(np.isnan(distances), np.inf, distances).astype(np.float32)
+
+
+def _bit_distances(metric: MetricType, query: VectorArray, rows: VectorArray) -> Float32Array:
+    wanted, stored = (np.unpackbits(v.astype(np.uint8), axis=-1) for v in (query, rows))
+    differing: Float32Array = (wanted != stored).sum(axis=1).astype(np.float32)
+    if metric is MetricType.HAMMING:
+        return differing
+    either: Float32Array = (wanted | stored).sum(axis=1).astype(np.float32)
+    return np.where(either == 0, np.float32(0), differing / np.maximum(either, 1))
 
 
 def scan_topk(
     metric: MetricType,
-    queries: Float32Array,
-    rows: Float32Array,
+    queries: VectorArray,
+    rows: VectorArray,
     row_scale: Float32Array | None,
     allowed: Bitset | None,
     k: int,
@@ -77,10 +100,10 @@ def scan_topk(
     return row_ids, distances
 
 
-def inverse_norms(rows: Float32Array) -> Float32Array:
+def inverse_norms(rows: VectorArray) -> Float32Array:
     """Twin of ``distance.inverse_norms``."""
     with np.errstate(all="ignore"):
-        inverse = (1.0 / np.linalg.norm(rows.astype(np.float64), axis=1)).astype(np.float32)
+        inverse = (1.0 / np.linalg.norm(as_float64(rows), axis=1)).astype(np.float32)
     return np.where(np.isfinite(inverse), inverse, np.float32(0))
 
 

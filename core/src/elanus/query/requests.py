@@ -14,7 +14,7 @@ from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
-from elanus.types import Float32Array, UInt32Array
+from elanus.types import Float32Array, UInt32Array, VectorArray
 
 MAX_LIMIT = 16_384
 """Most hits of one search, as in Milvus."""
@@ -23,9 +23,9 @@ DEFAULT_RECALL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class DenseQuery:
-    """``vectors``: float32, C-contiguous, shape ``(nq, dim)``; of unit length for COSINE."""
+    """``vectors``: C-contiguous, shape ``(nq, dim)``, as ``VectorIndex.search`` takes them."""
 
-    vectors: Float32Array
+    vectors: VectorArray
     recall: float = DEFAULT_RECALL
     ef: int | None = None
 
@@ -88,7 +88,8 @@ class RRF:
 class Weighted:
     """Weighted sum of the legs' scores, each mapped into [0, 1] by its metric.
 
-    COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2: ``1 - 2 atan(d) / π``; BM25 and sparse
+    COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING and
+    JACCARD: ``1 - 2 atan(d) / π``; BM25 and sparse
     IP: ``2 atan(s) / π``, as in Milvus' weighted ranker. A hit that a leg did not find gets 0
     from it.
 

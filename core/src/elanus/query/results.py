@@ -15,8 +15,9 @@ from elanus.types import MetricType, PrimaryKey
 
 
 def user_score(metric: MetricType, distance: float) -> float:
-    """Return the metric's value: squared distance for L2, else the similarity or BM25 score."""
-    return distance if metric is MetricType.L2 else -distance
+    """Return the metric's value: the distance for L2 (squared), HAMMING and JACCARD, else the
+    similarity or BM25 score."""
+    return distance if metric.is_distance else -distance
 
 
 def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float:
@@ -94,8 +95,9 @@ class Hit:
 
     Attributes:
         id: Primary key.
-        score: COSINE: cosine; IP: inner product; L2: squared distance, smaller is nearer; BM25:
-            score; hybrid search: fused score.
+        score: COSINE: cosine; IP: inner product; L2: squared distance, HAMMING: bits that differ
+            and JACCARD: their share, all three smaller is nearer; BM25: score; hybrid search:
+            fused score.
         entity: The output fields.
         explanation: Parts of the score.
     """

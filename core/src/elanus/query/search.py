@@ -34,7 +34,7 @@ from elanus.query.results import (
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
 from elanus.query.statistics import weigh, weigh_text
 from elanus.schema.collection import Schema
-from elanus.types import Float32Array, Int64Array, PrimaryKey
+from elanus.types import Int64Array, PrimaryKey, VectorArray
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class _Nearest:
     """Nearest rows of one source to one vector; the first answer came with the whole batch."""
 
     index: VectorIndex
-    vector: Float32Array
+    vector: VectorArray
     rows: AllowedRows
     ef: int | None
     first: Candidates

@@ -17,8 +17,17 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from elanus.errors import InternalError
+from elanus.kernels.bfloat16 import from_bfloat16
 from elanus.kernels.lists import strings_of
-from elanus.types import AnyArray, BoolArray, ByteArray, Float32Array, Int64Array, UInt32Array
+from elanus.types import (
+    AnyArray,
+    BoolArray,
+    ByteArray,
+    Float32Array,
+    Int64Array,
+    UInt32Array,
+    VectorArray,
+)
 
 RowIds: TypeAlias = Int64Array
 _FEW_ROWS = 64
@@ -120,9 +129,13 @@ class ArrayColumn:
 
 @dataclass(frozen=True, slots=True)
 class DenseVectorColumn:
-    """FLOAT_VECTOR: ``values`` is float32, C-contiguous, shape ``(n, dim)``; nulls are zeros."""
+    """Dense vectors: ``values`` is C-contiguous, shape ``(n, dim)``; nulls are zeros.
 
-    values: Float32Array
+    The dtype is that of ``VECTOR_DTYPES`` and says of which type they are: bfloat16 is its bits
+    as uint16, and binary vectors are uint8 of shape ``(n, dim / 8)``.
+    """
+
+    values: VectorArray
     validity: BoolArray | None = None
 
     def __len__(self) -> int:
@@ -131,11 +144,18 @@ class DenseVectorColumn:
     def take(self, rows: RowIds) -> DenseVectorColumn:
         return DenseVectorColumn(self.values[rows], _take_validity(self.validity, rows))
 
+    def to_numbers(self) -> VectorArray:
+        """Return the vectors as arrays that NumPy has a dtype for: bfloat16 as float32, exactly."""
+        return from_bfloat16(self.values) if self.values.dtype == np.uint16 else self.values
+
     def to_pylist(self) -> list[object]:
-        return _with_nulls(self.values.tolist(), self.validity)
+        """Return float32 vectors as lists of floats, others as rows of ``to_numbers``."""
+        if self.values.dtype == np.float32:
+            return _with_nulls(self.values.tolist(), self.validity)
+        return _with_nulls(list(self.to_numbers()), self.validity)
 
     def values_at(self, rows: RowIds) -> list[object]:
-        """Return the vectors of the given rows as lists of floats."""
+        """Return the vectors of the given rows, as ``to_pylist`` does."""
         return self.take(rows).to_pylist()
 
 

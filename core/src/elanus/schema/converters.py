@@ -9,23 +9,23 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 
 from elanus.errors import EntityError
-from elanus.kernels.lists import matrix_of
 from elanus.schema.batches import (
     ArrayColumn,
     Column,
-    DenseVectorColumn,
     FixedColumn,
     SparseVectorColumn,
     StringColumn,
     strings_to_column,
 )
+from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
-from elanus.types import NUMPY_DTYPES, BoolArray, DataType
+from elanus.schema.vectors import to_dense
+from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType
 
 MAX_SPARSE_INDEX = 2**32 - 2
 """Largest dimension of a sparse vector; Milvus reserves 2**32 - 1."""
@@ -213,46 +213,6 @@ def _array_column(field: Field, values: Any, validity: BoolArray | None) -> Arra
         ) from None
 
 
-def to_dense(field: Field, values: Any, validity: BoolArray | None) -> DenseVectorColumn:
-    """Return dense vectors as a column, finite and of the field's dim."""
-    dim = field.dim or 0
-    if isinstance(values, np.ndarray):
-        if values.dtype.kind not in "fiu":
-            fail(field, f"expected float vectors, got an array of {values.dtype}")
-        if values.ndim != 2 or values.shape[1] != dim:
-            fail(field, f"expected shape (n, {dim}), got {values.shape}")
-        array = np.ascontiguousarray(values, dtype=np.float32)
-    else:
-        array = _stack(field, values, dim)
-    if array.size and not np.isfinite(array).all():
-        row = int(np.argmin(np.isfinite(array).all(axis=1)))
-        fail(field, "vector holds NaN or infinity", row)
-    return DenseVectorColumn(array, validity)
-
-
-def _stack(field: Field, vectors: list[Any], dim: int) -> np.ndarray[Any, Any]:
-    if not vectors:
-        return np.empty((0, dim), dtype=np.float32)
-    fast = matrix_of(vectors, dim)
-    if fast is not None:
-        return fast
-    try:
-        array = np.array(vectors, dtype=np.float32)
-        if array.shape == (len(vectors), dim):
-            return array
-    except (TypeError, ValueError):
-        pass  # the loop below finds the row at fault
-    for row, vector in enumerate(vectors):
-        try:
-            one = np.asarray(vector, dtype=np.float32)
-        except (TypeError, ValueError):
-            fail(field, f"expected a list of {dim} floats, got {shown(vector)}", row)
-        if one.shape != (dim,):
-            got = len(one) if one.ndim == 1 else f"shape {one.shape}"
-            fail(field, f"expected dim {dim}, got {got}", row)
-    fail(field, f"expected vectors of dim {dim}")
-
-
 def _sparse_column(field: Field, values: Any, validity: BoolArray | None) -> SparseVectorColumn:
     if hasattr(values, "indptr"):
         values = [
@@ -317,23 +277,11 @@ def _wanted(field: Field) -> str:
     return f"{field.dtype.name} (not nullable, no default)"
 
 
-def shown(value: object) -> str:
-    """Return a value for a message: its type and the first characters."""
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
-
-
-def fail(field: Field, message: str, row: int | None = None) -> NoReturn:
-    """Raise the error of a value of this field."""
-    where = "" if row is None else f" (row {row})"
-    raise EntityError(f"field {field.name!r}: {message}{where}", field=field.name, row=row)
-
-
 _Converter = Callable[[Field, Any, BoolArray | None], Column]
 _CONVERTERS: dict[DataType, _Converter] = {
     DataType.VARCHAR: to_strings,
     DataType.JSON: _json_column,
     DataType.ARRAY: _array_column,
-    DataType.FLOAT_VECTOR: to_dense,
     DataType.SPARSE_FLOAT_VECTOR: _sparse_column,
+    **dict.fromkeys(VECTOR_DTYPES, to_dense),
 }

@@ -11,12 +11,14 @@ from dataclasses import KW_ONLY, dataclass, fields
 
 from elanus.errors import SchemaError
 from elanus.schema.functions import BM25
-from elanus.types import DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
+from elanus.types import BINARY_METRICS, DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
 
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 MAX_NAME_LENGTH = 255
 MAX_DIM = 32_768
 """Milvus' limit on the dimensions of a dense vector."""
+MAX_BITS = 8 * MAX_DIM
+"""Milvus' limit on the dimensions of a binary vector."""
 MAX_ARRAY_CAPACITY = 4_096
 """Milvus' limit on the elements of an ARRAY."""
 
@@ -53,9 +55,10 @@ class Field:
         max_length: Longest VARCHAR (or VARCHAR array element) in UTF-8 bytes; None: no limit.
         element_type: Type of the elements of an ARRAY; a scalar type.
         max_capacity: Most elements of an ARRAY, 1 to 4096; None: 4096.
-        dim: Dimensions of a FLOAT_VECTOR, 1 to 32768.
-        metric: COSINE (default), IP or L2 for dense vectors, IP for sparse ones, BM25 for a
-            field with a ``source``.
+        dim: Dimensions of a dense vector, 1 to 32768; of a BINARY_VECTOR its bits, a multiple of
+            8 up to 262144.
+        metric: COSINE (default), IP or L2 for dense vectors of numbers, HAMMING (default) or
+            JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
         source: Function that fills this field, such as ``BM25("title")``.
         description: Free text.
@@ -125,6 +128,8 @@ def _resolve_metric(field: Field) -> MetricType | None:
         return None
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         allowed: tuple[MetricType, ...] = (MetricType.BM25 if field.source else MetricType.IP,)
+    elif field.dtype is DataType.BINARY_VECTOR:
+        allowed = BINARY_METRICS
     else:
         allowed = (MetricType.COSINE, MetricType.IP, MetricType.L2)
     if field.metric is None:
@@ -132,7 +137,10 @@ def _resolve_metric(field: Field) -> MetricType | None:
     name = str(field.metric).upper()
     if name not in allowed:
         names = ", ".join(allowed)
-        raise _error(field, f"metric {field.metric!r} does not fit; expected one of {names}")
+        raise _error(
+            field,
+            f"metric {field.metric!r} does not fit a {field.dtype.name}; expected one of {names}",
+        )
     return MetricType(name)
 
 
@@ -144,9 +152,15 @@ def _check_key(field: Field) -> None:
 
 
 def _check_sizes(field: Field) -> None:
-    if field.dtype is DataType.FLOAT_VECTOR:
+    if field.dtype is DataType.BINARY_VECTOR:
+        if not isinstance(field.dim, int) or not 8 <= field.dim <= MAX_BITS or field.dim % 8:
+            raise _error(
+                field,
+                f"BINARY_VECTOR needs dim=8..{MAX_BITS} bits, a multiple of 8, got {field.dim!r}",
+            )
+    elif field.dtype.is_dense_vector:
         if not isinstance(field.dim, int) or not 1 <= field.dim <= MAX_DIM:
-            raise _error(field, f"FLOAT_VECTOR needs dim=1..{MAX_DIM}, got {field.dim!r}")
+            raise _error(field, f"{field.dtype.name} needs dim=1..{MAX_DIM}, got {field.dim!r}")
     elif field.dim is not None:
         raise _error(field, f"{field.dtype.name} takes no dim")
     if field.dtype is DataType.ARRAY:

@@ -19,9 +19,6 @@ from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
 from elanus.schema.converters import (
     MISSING,
     convert_column,
-    fail,
-    shown,
-    to_dense,
     to_numbers,
     to_sparse_row,
     to_strings,
@@ -187,28 +184,6 @@ def check_defaults(schema: Schema) -> None:
                 convert_column(field, [field.default], 1)
             except EntityError as error:
                 raise SchemaError(f"default of {error}") from None
-
-
-def query_vector(field: Field, value: Any) -> np.ndarray[Any, Any]:
-    """Check query vectors of a dense field.
-
-    Returns:
-        float32 of shape ``(nq, dim)``; one vector counts as ``nq = 1``.
-
-    Raises:
-        EntityError: Wrong dim, not numbers, NaN or infinity.
-    """
-    array = value if isinstance(value, np.ndarray) else _as_vectors(field, value)
-    if array.ndim == 1:
-        array = array[np.newaxis]
-    return to_dense(field, array, None).values
-
-
-def _as_vectors(field: Field, value: Any) -> np.ndarray[Any, Any]:
-    try:
-        return np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError):
-        fail(field, f"expected a query vector of {field.dim} floats, got {shown(value)}")
 
 
 def query_sparse(field: Field, value: Any) -> tuple[Any, Any]:

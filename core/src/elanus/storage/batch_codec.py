@@ -28,7 +28,7 @@ _ALIGNMENT = 8
 
 DTYPES: tuple[np.dtype[np.generic], ...] = tuple(
     np.dtype(code)
-    for code in ("|b1", "|i1", "<i2", "<i4", "<i8", "<f4", "<f8", "|u1", "<u2", "<u4", "<u8")
+    for code in ("|b1", "|i1", "<i2", "<i4", "<i8", "<f4", "<f8", "|u1", "<u2", "<u4", "<u8", "<f2")
 )
 """Every dtype that is stored. The position is its code in stored batches, so dtypes are only ever
 added at the end."""

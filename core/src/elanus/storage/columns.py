@@ -25,7 +25,15 @@ from elanus.schema.batches import (
     StringColumn,
 )
 from elanus.schema.fields import Field
-from elanus.types import NUMPY_DTYPES, AnyArray, BoolArray, DataType, Int64Array
+from elanus.types import (
+    NUMPY_DTYPES,
+    VECTOR_DTYPES,
+    AnyArray,
+    BoolArray,
+    DataType,
+    Int64Array,
+    vector_width,
+)
 
 ITEM_PREFIX = "items."
 """Prefix of the arrays that hold the elements of an ARRAY column."""
@@ -113,10 +121,10 @@ class _SectionReader:
             return replace(self._fixed(field.dtype, num_rows), validity=validity)
         if field.dtype in (DataType.VARCHAR, DataType.JSON):
             return replace(self._strings(num_rows), validity=validity)
-        if field.dtype is DataType.FLOAT_VECTOR:
-            dim = field.dim or 0
-            values = self._take("values", np.float32, num_rows * dim)
-            return DenseVectorColumn(values.reshape(num_rows, dim), validity)
+        if field.dtype.is_dense_vector:
+            width = vector_width(field.dtype, field.dim or 0)
+            values = self._take("values", VECTOR_DTYPES[field.dtype], num_rows * width)
+            return DenseVectorColumn(values.reshape(num_rows, width), validity)
         offsets = self._offsets("offsets", num_rows)
         length = int(offsets[-1])
         if field.dtype is DataType.SPARSE_FLOAT_VECTOR:

@@ -24,7 +24,14 @@ from elanus.schema.batches import (
     slice_column,
 )
 from elanus.schema.fields import Field
-from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
+from elanus.types import (
+    NUMPY_DTYPES,
+    VECTOR_DTYPES,
+    BoolArray,
+    DataType,
+    Int64Array,
+    vector_width,
+)
 
 INITIAL_ROWS = 64
 SMALL_BYTES = 4 << 20
@@ -56,8 +63,9 @@ def growing_column(field: Field) -> GrowingColumn:
         return GrowingFixed(NUMPY_DTYPES[field.dtype])
     if field.dtype in (DataType.VARCHAR, DataType.JSON):
         return GrowingStrings()
-    if field.dtype is DataType.FLOAT_VECTOR:
-        return GrowingVectors(field.dim or 0)
+    if field.dtype.is_dense_vector:
+        width = vector_width(field.dtype, field.dim or 0)
+        return GrowingVectors(VECTOR_DTYPES[field.dtype], width)
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         return GrowingSparse()
     element = field.element_type
@@ -173,8 +181,8 @@ class GrowingFixed:
 class GrowingVectors:
     """Dense vectors."""
 
-    def __init__(self, dim: int) -> None:
-        self._values = GrowingArray(np.float32, (dim,))
+    def __init__(self, dtype: DTypeLike, width: int) -> None:
+        self._values = GrowingArray(dtype, (width,))
         self._validity = _GrowingValidity()
 
     @property

@@ -202,7 +202,7 @@ class SegmentReader:
             raise FieldNotFoundError(f"{self._folder}: no column {name!r} there", name=name)
         file = self._open(file_name, COLUMN_KIND, name)
         field = self._schema.field(name)
-        if field.dtype is DataType.FLOAT_VECTOR:
+        if field.dtype.is_dense_vector:
             return self._stored_vectors(field, file)
         if field.dtype in (DataType.VARCHAR, DataType.JSON):
             return self._stored_strings(field, file)

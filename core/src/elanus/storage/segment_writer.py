@@ -24,7 +24,7 @@ from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.manifest import FileEntry, SegmentInfo
 from elanus.storage.pk_index import PkIndex
 from elanus.storage.section_stream import ArraySection, SectionStream
-from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType
+from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
 
 SEGMENTS_FOLDER = "seg"
 COLUMN_KIND = "column"
@@ -55,7 +55,7 @@ class SegmentStreams:
         num_rows: Rows, at least one.
         columns: For each stored field its sections, named as ``column_to_sections`` names them.
             They are taken in the order of the schema, and those of a column in their own order.
-            Parts of a FLOAT_VECTOR have shape ``(k, dim)``.
+            Parts of dense vectors have the shape that their column has.
         seqs: Sequence number of each row, int64, shape ``(num_rows,)``; taken after the columns.
         pk_index: ``keys`` and ``rows`` of the index of primary keys; taken last.
     """
@@ -157,7 +157,7 @@ class _SegmentFiles:
     def write_column(
         self, position: int, field: Field, sections: Mapping[str, ArraySection]
     ) -> None:
-        is_dense = field.dtype is DataType.FLOAT_VECTOR
+        is_dense = field.dtype.is_dense_vector
         suffix = ".vec" if is_dense else ".col"
         name = f"{position:03d}-{field.name.lstrip('$')[:_NAME_CHARACTERS]}{suffix}"
         if is_dense and field.metric_type is MetricType.COSINE:
@@ -198,17 +198,17 @@ def _with_inverse_norms(sections: Mapping[str, ArraySection]) -> dict[str, Array
     """Add what COSINE divides by, so that opening the segment does not read every vector."""
     values = sections["values"]
     if not isinstance(values, SectionStream):
-        return {**sections, INVERSE_NORMS: inverse_norms(values.astype(np.float32, copy=False))}
+        return {**sections, INVERSE_NORMS: inverse_norms(values)}
     norms: list[Float32Array] = []
 
     def measured() -> Iterator[AnyArray]:
         for chunk in values.chunks:
-            norms.append(inverse_norms(np.ascontiguousarray(chunk, dtype=np.float32)))
+            norms.append(inverse_norms(np.ascontiguousarray(chunk)))
             yield chunk
 
     # The norms are taken after the last vector: sections are written in this order.
     return {
         **sections,
         "values": SectionStream(values.dtype, values.shape, measured()),
-        INVERSE_NORMS: SectionStream(values.dtype, values.shape[:1], iter(norms)),
+        INVERSE_NORMS: SectionStream(np.dtype(np.float32), values.shape[:1], iter(norms)),
     }

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from elanus.schema.batches import DenseVectorColumn, RowIds
 from elanus.storage.block_file import RowGuard
-from elanus.types import BoolArray, Float32Array
+from elanus.types import BoolArray, Float32Array, VectorArray
 
 
 class StoredVectors(DenseVectorColumn):
-    """FLOAT_VECTOR column over a mapped file.
+    """Column of dense vectors over a mapped file.
 
     ``values`` verifies every row before it hands them out, ``take`` and ``values_at`` only theirs.
     """
 
     __slots__ = ("_guard", "_inverse_norms", "_unverified")
 
-    _unverified: Float32Array
+    _unverified: VectorArray
     _guard: RowGuard
     _inverse_norms: Float32Array | None
 
     def __init__(
         self,
-        unverified: Float32Array,
+        unverified: VectorArray,
         validity: BoolArray | None,
         guard: RowGuard,
         inverse_norms: Float32Array | None,
@@ -33,7 +33,7 @@ class StoredVectors(DenseVectorColumn):
         """Make a column of a section that is not verified.
 
         Args:
-            unverified: float32, C-contiguous, shape ``(n, dim)``.
+            unverified: As ``values`` of ``DenseVectorColumn``.
             validity: As in ``DenseVectorColumn``.
             guard: Verifies rows of ``unverified``.
             inverse_norms: float32 of shape ``(n,)``, 1 / length of each row, when they are stored.
@@ -47,7 +47,7 @@ class StoredVectors(DenseVectorColumn):
             object.__setattr__(self, name, value)
 
     @property
-    def unverified(self) -> Float32Array:
+    def unverified(self) -> VectorArray:
         """All values, for readers that have ``guard`` check the rows they touch."""
         return self._unverified
 
@@ -62,7 +62,7 @@ class StoredVectors(DenseVectorColumn):
         return self._inverse_norms
 
     @property
-    def values(self) -> Float32Array:
+    def values(self) -> VectorArray:
         """All values, verified.
 
         Raises:

@@ -4,7 +4,9 @@ Layouts are nearly the same (``docs/file-format.md``), so most columns are views
 text, vectors, and numbers without nulls are not copied. Types of Arrow that do not fit a field
 exactly go through Python values, which the schema checks one by one.
 
-FLOAT_VECTOR is a fixed-size list of float32, ARRAY a large list, SPARSE_FLOAT_VECTOR a large list
+Dense vectors are fixed-size lists: FLOAT_VECTOR of float32, FLOAT16_VECTOR of halffloat,
+BFLOAT16_VECTOR of float32 (Arrow has no bfloat16), INT8_VECTOR of int8, BINARY_VECTOR of uint8,
+eight dimensions each. ARRAY is a large list, SPARSE_FLOAT_VECTOR a large list
 of ``struct<index: uint32, value: float>``, VARCHAR large text, and JSON large text of JSON.
 """
 
@@ -26,10 +28,12 @@ from elanus.schema.batches import (
     SparseVectorColumn,
     StringColumn,
 )
-from elanus.schema.converters import MAX_SPARSE_INDEX, fail, to_dense, to_numbers
+from elanus.schema.converters import MAX_SPARSE_INDEX, to_numbers
+from elanus.schema.faults import fail
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.schema.vectors import to_dense
 from elanus.transfer.values import PlainValues
-from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array
+from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array, vector_width
 
 _SCALARS: dict[DataType, Any] = {
     DataType.BOOL: pa.bool_(),
@@ -42,6 +46,14 @@ _SCALARS: dict[DataType, Any] = {
     DataType.VARCHAR: pa.large_string(),
     DataType.JSON: pa.large_string(),
 }
+_ELEMENTS: dict[DataType, Any] = {
+    DataType.FLOAT_VECTOR: pa.float32(),
+    DataType.FLOAT16_VECTOR: pa.float16(),
+    DataType.BFLOAT16_VECTOR: pa.float32(),
+    DataType.INT8_VECTOR: pa.int8(),
+    DataType.BINARY_VECTOR: pa.uint8(),
+}
+_AS_BYTES = (DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR)
 SPARSE_ENTRY = pa.struct(
     [pa.field("index", pa.uint32(), False), pa.field("value", pa.float32(), False)]
 )
@@ -76,7 +88,7 @@ class ArrowValues:
             made = _fixed(field, array)
         elif field.dtype is DataType.VARCHAR:
             made = _text(field, array)
-        elif field.dtype is DataType.FLOAT_VECTOR:
+        elif field.dtype.is_dense_vector:
             made = _dense(field, array)
         elif field.dtype is DataType.SPARSE_FLOAT_VECTOR:
             made = _sparse(field, array)
@@ -193,15 +205,18 @@ def _dense(field: Field, array: Any) -> DenseVectorColumn | None:
     kind = array.type
     if not _is_list(kind) or not _is_number(kind.value_type) or array.null_count:
         return None
-    dim = field.dim or 0
+    dim = vector_width(field.dtype, field.dim or 0)
+    if field.dtype in _AS_BYTES and pa.types.is_uint8(kind.value_type):
+        dim *= 2  # raw elements, as Milvus' files have them
+    name = "dim" if dim == field.dim else "bytes"
     if pa.types.is_fixed_size_list(kind):
         if kind.list_size != dim:
-            fail(field, f"expected dim {dim}, got vectors of {kind.list_size}")
+            fail(field, f"expected {name} {dim}, got vectors of {kind.list_size}")
     else:
         lengths = array.value_lengths().to_numpy(zero_copy_only=False)
         if len(lengths) and (lengths != dim).any():
             row = int(np.argmax(lengths != dim))
-            fail(field, f"expected dim {dim}, got {lengths[row]}", row)
+            fail(field, f"expected {name} {dim}, got {lengths[row]}", row)
     # Nulls within a vector become NaN, which is refused with its row.
     flat = array.flatten().to_numpy(zero_copy_only=False)
     return to_dense(field, flat.reshape(len(array), dim), None)
@@ -309,8 +324,9 @@ def arrow_schema(fields: tuple[Field, ...]) -> Any:
 
 def arrow_type(field: Field) -> Any:
     """Return the Arrow type of a field."""
-    if field.dtype is DataType.FLOAT_VECTOR:
-        return pa.list_(pa.field("item", pa.float32(), False), field.dim or 0)
+    if field.dtype in _ELEMENTS:
+        width = vector_width(field.dtype, field.dim or 0)
+        return pa.list_(pa.field("item", _ELEMENTS[field.dtype], False), width)
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         return pa.large_list(pa.field("item", SPARSE_ENTRY, False))
     if field.dtype is DataType.ARRAY:
@@ -334,7 +350,7 @@ def to_arrow_array(field: Field, column: Column) -> Any:
     if isinstance(column, StringColumn):
         return _text_array(column, kind)
     if isinstance(column, DenseVectorColumn):
-        flat = pa.array(np.ascontiguousarray(column.values).reshape(-1))
+        flat = pa.array(np.ascontiguousarray(column.to_numbers()).reshape(-1))
         return pa.FixedSizeListArray.from_arrays(flat, type=kind)
     first, last = int(column.offsets[0]), int(column.offsets[-1])
     offsets = pa.array(column.offsets - first)

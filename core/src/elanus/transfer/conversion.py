@@ -20,10 +20,8 @@ from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
 from elanus.schema.validation import entities_to_batch
 from elanus.transfer.chunks import Chunk, RowFault, Values
-from elanus.transfer.values import parse_nested
+from elanus.transfer.values import NESTED, parse_nested
 from elanus.types import DataType, Int64Array
-
-_NESTED = (DataType.FLOAT_VECTOR, DataType.SPARSE_FLOAT_VECTOR, DataType.ARRAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Converter:
         self._schema = schema
         self._columns = dict(columns)
         self._keeps_keys = keeps_keys
-        self._nested = [f for f in schema.stored_fields if f.dtype in _NESTED]
+        self._nested = [f for f in schema.stored_fields if f.dtype in NESTED]
         for name, target in self._columns.items():
             if target is not None and target not in schema and not schema.dynamic:
                 hint = did_you_mean(target, [f.name for f in schema.fields])

@@ -217,4 +217,9 @@ class CsvWriter(TextWriter):
             return ["" if value is None else repr(value) for value in values]
         if field.dtype is DataType.JSON:
             return ["" if value is None else value for value in values]
-        return ["" if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+        return [
+            ""
+            if value is None
+            else json.dumps(value, ensure_ascii=False, default=np.ndarray.tolist)
+            for value in values
+        ]

@@ -108,7 +108,10 @@ class JsonlWriter(TextWriter):
     def __init__(self, file: IO[bytes], output: Output) -> None:
         super().__init__(file)
         self._fields = output.fields
-        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": ")).encode
+        # Vectors of other types than FLOAT_VECTOR come as arrays.
+        self._encode = json.JSONEncoder(
+            ensure_ascii=False, separators=(", ", ": "), default=np.ndarray.tolist
+        ).encode
 
     def write(self, batch: ColumnBatch) -> None:
         lists = [json_values(field, batch) for field in self._fields]

@@ -2,7 +2,8 @@
 array.
 
 Arrays are read row by row from the file, never whole. Text is an array of ``<U``; sparse vectors,
-arrays and JSON values are JSON text in one. NumPy has no nulls; JSON has.
+arrays and JSON values are JSON text in one. NumPy has no nulls, which JSON has, and no bfloat16:
+those vectors are written as float32.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import Chunk, Output, Position
 from elanus.transfer.values import PlainValues
-from elanus.types import NUMPY_DTYPES, DataType
+from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, DataType, vector_width
 
 _SUFFIX = ".npy"
 _COPY_BYTES = 1 << 20
@@ -108,7 +109,7 @@ class NpyFormat:
             return {name: values[name] for name in names}
         if path.stem in self._schema:
             return {path.stem: values}
-        dense = [f.name for f in self._schema.fields if f.dtype is DataType.FLOAT_VECTOR]
+        dense = [f.name for f in self._schema.fields if f.dtype.is_dense_vector]
         return {dense[0] if values.ndim == 2 and len(dense) == 1 else path.stem: values}
 
 
@@ -245,8 +246,9 @@ class _ColumnFile:
         self._lengths = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._rows = 0
         self._width = 1
-        fixed = np.dtype(np.float32) if field.dtype is DataType.FLOAT_VECTOR else None
-        self._dtype: np.dtype[Any] | None = NUMPY_DTYPES.get(field.dtype, fixed)
+        self._dtype: np.dtype[Any] | None = (NUMPY_DTYPES | VECTOR_DTYPES).get(field.dtype)
+        if field.dtype is DataType.BFLOAT16_VECTOR:
+            self._dtype = np.dtype(np.float32)  # NumPy has no bfloat16
 
     def append(self, column: Column) -> None:
         is_json = self._dtype is None and self.field.dtype is not DataType.VARCHAR
@@ -256,7 +258,10 @@ class _ColumnFile:
                 f"cannot hold; leave it out with output=[...], or export as jsonl, parquet or arrow"
             )
         self._rows += len(column)
-        if isinstance(column, FixedColumn | DenseVectorColumn):
+        if isinstance(column, DenseVectorColumn):
+            self._values.write(np.ascontiguousarray(column.to_numbers()).data)
+            return
+        if isinstance(column, FixedColumn):
             self._values.write(np.ascontiguousarray(column.values).data)
             return
         texts = column.to_pylist()
@@ -277,12 +282,13 @@ class _ColumnFile:
     def finish(self, target: IO[bytes]) -> None:
         """Write the array with its header."""
         self._values.seek(0)
-        dim = (self.field.dim,) if self.field.dtype is DataType.FLOAT_VECTOR else ()
+        is_dense = self.field.dtype.is_dense_vector
+        width = (vector_width(self.field.dtype, self.field.dim or 0),) if is_dense else ()
         dtype = self._dtype or np.dtype(f"<U{self._width}")
         header = {
             "descr": np.lib.format.dtype_to_descr(dtype),
             "fortran_order": False,
-            "shape": (self._rows, *dim),
+            "shape": (self._rows, *width),
         }
         np.lib.format.write_array_header_2_0(target, header)
         if self._dtype is not None:

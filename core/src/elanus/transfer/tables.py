@@ -15,7 +15,7 @@ import numpy as np
 
 from elanus.errors import EntityError, InvalidArgumentError
 from elanus.schema.batches import Column
-from elanus.schema.converters import fail
+from elanus.schema.faults import fail
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import Chunk, Extent, Position, Values
 from elanus.transfer.values import PlainValues

@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from elanus.schema.batches import Column
-from elanus.schema.converters import MISSING, convert_column, fail, shown
+from elanus.schema.converters import MISSING, convert_column
+from elanus.schema.faults import fail, shown
 from elanus.schema.fields import Field
-from elanus.types import DataType
+from elanus.types import VECTOR_DTYPES, DataType, vector_width
 
 NULL_CELL = r"\N"
 """A cell of a CSV file that stands for no value, as in PostgreSQL and MySQL."""
 
-_NESTED = (DataType.FLOAT_VECTOR, DataType.SPARSE_FLOAT_VECTOR, DataType.ARRAY)
+NESTED = (*VECTOR_DTYPES, DataType.SPARSE_FLOAT_VECTOR, DataType.ARRAY)
+"""Types whose values text holds as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class PlainValues:
                 return convert_column(field, values, len(values))
             elif values.ndim == 1:
                 values = values.tolist()
-        if field.dtype in _NESTED or (field.dtype is DataType.JSON and self.json_is_text):
+        if field.dtype in NESTED or (field.dtype is DataType.JSON and self.json_is_text):
             values = parse_nested(field, values)
         return convert_column(field, values, len(values))
 
@@ -108,7 +110,12 @@ def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:
     """
     parsed = list(values)
     for row, value in enumerate(parsed):
-        if isinstance(value, str | bytes):
+        # Vectors as bytes are their elements, and no text; a FLOAT_VECTOR is never given as bytes.
+        is_vector = isinstance(value, bytes) and field.dtype in VECTOR_DTYPES
+        is_text = isinstance(value, str | bytes) and (
+            not is_vector or field.dtype is DataType.FLOAT_VECTOR
+        )
+        if is_text:
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
@@ -172,13 +179,14 @@ _PARSERS: dict[DataType, Callable[[str], Any]] = {
     DataType.DOUBLE: float,
     DataType.JSON: json.loads,
     DataType.ARRAY: json.loads,
-    DataType.FLOAT_VECTOR: json.loads,
+    **dict.fromkeys(VECTOR_DTYPES, json.loads),
 }
 
 
 def _expected(field: Field) -> str:
-    if field.dtype is DataType.FLOAT_VECTOR:
-        return f"a JSON list of {field.dim} numbers"
+    if field.dtype in VECTOR_DTYPES:
+        width = vector_width(field.dtype, field.dim or 0)
+        return f"a JSON list of {width} numbers"
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         return 'JSON such as {"17": 0.5}'
     if field.dtype is DataType.ARRAY:

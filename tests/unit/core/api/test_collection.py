@@ -301,7 +301,7 @@ def test_term_contributions_add_up_to_the_score(collection):
     [
         ({"data": QUERY, "field": "dens"}, FieldNotFoundError, "did you mean 'dense'"),
         ({"data": QUERY, "field": "year"}, InvalidArgumentError, "only vector fields"),
-        ({"data": [1.0, 2.0]}, EntityError, "expected shape (n, 4)"),
+        ({"data": [1.0, 2.0]}, EntityError, "expected dim 4, got 2"),
         ({"data": "text", "field": "dense"}, InvalidArgumentError, "searched by vectors of dim 4"),
         ({"data": QUERY, "field": "bm25"}, InvalidArgumentError, "is searched by text"),
         ({"data": QUERY, "limit": 0}, InvalidArgumentError, "limit must be an integer >= 1"),
@@ -371,7 +371,7 @@ def test_index_choice_is_checked(collection):
         ("dense", "HNSW", {"m": 4}, "HNSW has no parameter 'm'"),
         ("dense", "HNSW", {"M": 1}, "HNSW M must be an integer in 2..2048"),
         ("dense", "FLAT", {"M": 4}, "FLAT takes no parameters"),
-        ("bm25", "FLAT", {}, "create_index is for FLOAT_VECTOR"),
+        ("bm25", "FLAT", {}, "create_index is for fields of dense vectors"),
     ]:
         with pytest.raises(InvalidArgumentError) as caught:
             collection.create_index(field, kind, params)

@@ -13,7 +13,7 @@ from elanus.index.base import CandidateTable, VectorRows
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
 from elanus.kernels.threads import in_threads
-from elanus.types import Float32Array, Int64Array
+from elanus.types import Float32Array, Int64Array, VectorArray
 
 PART_BYTES = 1 << 20
 """Vectors of one part: it stays in the caches between the two passes, and takes long enough that
@@ -26,7 +26,7 @@ Parts = list[tuple[Int64Array, Float32Array]]
 
 
 def scan_unverified(
-    rows: VectorRows, queries: Float32Array, limit: int, allowed: Bitset | None
+    rows: VectorRows, queries: VectorArray, limit: int, allowed: Bitset | None
 ) -> CandidateTable | None:
     """Verify and scan every row, as ``scan_topk`` would.
 
@@ -57,7 +57,7 @@ def scan_unverified(
 
 def _scan_part(
     rows: VectorRows,
-    queries: Float32Array,
+    queries: VectorArray,
     limit: int,
     allowed: Bitset | None,
     part: range,

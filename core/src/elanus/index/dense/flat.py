@@ -14,7 +14,7 @@ from elanus.index.base import Approximation, CandidateTable, SearchCost, VectorI
 from elanus.index.dense.first_scan import scan_unverified
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
-from elanus.types import AnyArray, Float32Array, Int64Array
+from elanus.types import AnyArray, DataType, Int64Array, MetricType, VectorArray
 
 NS_PER_SCANNED_VALUE = 0.14
 """Cost of one float32 of an exact scan, measured with AVX2 on vectors that lie in memory."""
@@ -41,7 +41,8 @@ class FlatIndex:
 
     @property
     def cost(self) -> SearchCost:
-        return SearchCost(ns_per_scanned_row=NS_PER_SCANNED_VALUE * self._rows.dim)
+        floats = self._rows.dim * self._rows.values.itemsize / 4
+        return SearchCost(ns_per_scanned_row=NS_PER_SCANNED_VALUE * floats)
 
     def ef_for(self, recall: float, limit: int) -> int | None:
         return None
@@ -54,7 +55,7 @@ class FlatIndex:
 
     def search(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         *,
         allowed: Bitset | None = None,
@@ -71,7 +72,7 @@ class FlatIndex:
         return CandidateTable(row_ids, distances)
 
     def _first_search(
-        self, queries: Float32Array, limit: int, allowed: Bitset | None
+        self, queries: VectorArray, limit: int, allowed: Bitset | None
     ) -> CandidateTable | None:
         """Verify the rows to be scanned; return what they give when they were scanned as well."""
         rows = self._rows
@@ -95,6 +96,9 @@ class FlatType:
 
     name = "FLAT"
     opens_at_once = True
+
+    def supports(self, dtype: DataType, metric: MetricType) -> bool:
+        return dtype.is_dense_vector
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         if params:

@@ -42,7 +42,7 @@ from elanus.kernels.graph import (
     SearchGraph,
     encode_rows,
 )
-from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, UInt32Array
 
 FORMAT = 1
 """Version of what ``GraphIndex.to_arrays`` gives."""
@@ -310,6 +310,9 @@ class GraphType:
         "ef_construction": (16, 4096, 100),
     }
     _names: Mapping[str, str] = {"efConstruction": "ef_construction"}
+
+    def supports(self, dtype: DataType, metric: MetricType) -> bool:
+        return dtype is DataType.FLOAT_VECTOR
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         given = {self._names.get(k, k): v for k, v in params.items()}

@@ -24,7 +24,7 @@ from elanus.index.dense.hnsw_graph import adopt_nodes
 from elanus.index.recall import SAMPLE_ROWS, RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows
-from elanus.types import AnyArray, Float32Array, Int64Array, MetricType
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType
 
 BUILD_CHUNK_ROWS = 2_000
 """Rows added between two looks at the cancel flag: well under a second of work."""
@@ -190,6 +190,9 @@ class HnswType:
         "M": (2, 2048, 16),
         "ef_construction": (8, 4096, 128),
     }
+
+    def supports(self, dtype: DataType, metric: MetricType) -> bool:
+        return dtype is DataType.FLOAT_VECTOR
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         given = {("ef_construction" if k == "efConstruction" else k): v for k, v in params.items()}
