@@ -52,6 +52,12 @@ class FileVerifier {
     return to_signed(verifier_.verify_rows(layout, to_span(rows)));
   }
 
+  // Few bytes at a time: a span that was not checked yet costs a block or two.
+  std::int64_t verify_spans(std::size_t base, const Array1<std::int64_t>& starts,
+                            const Array1<std::int64_t>& stops) {
+    return to_signed(verifier_.verify_spans(base, to_span(starts), to_span(stops)));
+  }
+
  private:
   static std::int64_t to_signed(std::optional<std::size_t> block) {
     return block.has_value() ? static_cast<std::int64_t>(*block) : -1;
@@ -80,7 +86,10 @@ void bind_checksum(nb::module_& module) {
            "Check the blocks of some bytes; return the first damaged one, or -1.")
       .def("verify_rows", &FileVerifier::verify_rows, nb::arg("offset"), nb::arg("row_bytes"),
            nb::arg("num_rows"), nb::arg("rows").noconvert(),
-           "Check the blocks of some rows of one width; return a damaged one, or -1.");
+           "Check the blocks of some rows of one width; return a damaged one, or -1.")
+      .def("verify_spans", &FileVerifier::verify_spans, nb::arg("base"),
+           nb::arg("starts").noconvert(), nb::arg("stops").noconvert(),
+           "Check the blocks of some spans of bytes behind `base`; return a damaged one, or -1.");
 }
 
 }  // namespace elanus::bindings

@@ -68,6 +68,23 @@ std::optional<std::size_t> BlockVerifier::verify_rows(const RowLayout& layout,
   return damaged;
 }
 
+std::optional<std::size_t> BlockVerifier::verify_spans(std::size_t base,
+                                                       std::span<const std::int64_t> starts,
+                                                       std::span<const std::int64_t> stops) {
+  if (starts.size() != stops.size())
+    throw_invalid_argument("spans: expected as many ends as starts");
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    if (starts[i] < 0 || stops[i] < starts[i]) {
+      throw_invalid_argument("bytes " + std::to_string(starts[i]) + " to " +
+                             std::to_string(stops[i]) + " are no span");
+    }
+    const auto damaged = verify_range(base + static_cast<std::size_t>(starts[i]),
+                                      base + static_cast<std::size_t>(stops[i]));
+    if (damaged.has_value()) return damaged;
+  }
+  return std::nullopt;
+}
+
 bool BlockVerifier::is_verified(std::size_t start, std::size_t end) const {
   check_range(start, end);
   if (start == end || num_left_.load(std::memory_order_relaxed) == 0) return true;

@@ -66,4 +66,10 @@ void distances_to_rows(const DistanceRequest& request, std::span<Distance> out);
 // Writes 1/|row|, the same on every CPU; 0 where that is not a finite number (zero rows).
 void inverse_norms(const Matrix& rows, std::span<float> out);
 
+// Scales each row to unit length; a zero row stays one. False when a row holds NaN or infinity.
+[[nodiscard]] bool unit_rows(const Matrix& rows, std::span<float> out);
+
+// Whether no value is NaN or infinity.
+[[nodiscard]] bool are_finite(std::span<const float> values) noexcept;
+
 }  // namespace elanus

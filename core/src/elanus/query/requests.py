@@ -7,7 +7,7 @@ have their final types.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
@@ -122,6 +122,6 @@ class SearchRequest:
     legs: tuple[LegRequest, ...]
     limit: int
     offset: int = 0
-    fusion: Fusion = field(default_factory=RRF)
+    fusion: Fusion = RRF()
     output: tuple[str, ...] = ()
     explain: bool = False

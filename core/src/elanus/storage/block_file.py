@@ -155,6 +155,14 @@ class RowGuard:
         first = self._offset + start * self._row_bytes
         self._file.verify_range(first, self._offset + stop * self._row_bytes)
 
+    def check_spans(self, starts: Int64Array, stops: Int64Array) -> None:
+        """Verify the rows ``starts[i] .. stops[i] - 1`` for each ``i``; both int64, rows of a byte.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block among them.
+        """
+        self._file.verify_spans(self._offset, starts, stops)
+
     def check_rows(self, rows: Int64Array) -> None:
         """Verify the blocks of some rows: int64, in any order.
 
@@ -323,6 +331,20 @@ class BlockFile:
         """
         if self._verifier is not None:
             self._refuse(self._verifier.verify_rows(offset, row_bytes, num_rows, rows))
+
+    def verify_spans(self, base: int, starts: Int64Array, stops: Int64Array) -> None:
+        """Check the blocks of some bytes that were not checked yet.
+
+        Args:
+            base: Where byte 0 of the spans is.
+            starts: First byte of each span, int64.
+            stops: Byte behind the last of each span, int64.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block.
+        """
+        if self._verifier is not None:
+            self._refuse(self._verifier.verify_spans(base, starts, stops))
 
     def _refuse(self, block: int) -> None:
         if block >= 0:
