@@ -54,7 +54,7 @@ def project(
     schema: Schema, source: SearchSource, rows: Int64Array, output: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return one dict per row (int64, any order) with the output fields."""
-    stored = {f.name: f.dtype for f in schema.stored_fields if f.name != DYNAMIC_FIELD}
+    stored = schema.column_types
     declared = [name for name in output if name in stored]
     columns = [_values(stored[name], source.column(name), rows) for name in declared]
     if not columns:

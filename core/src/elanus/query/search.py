@@ -199,19 +199,20 @@ def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
     page = slice(request.offset, request.offset + request.limit)
     sources, row_ids = merged.sources[:, page], merged.row_ids[:, page]
     distances = merged.distances[:, page]
-    if len(row_ids) == 1:
-        is_hit = row_ids >= 0
-        ends = [int(np.count_nonzero(is_hit))]
+    num_queries, width = row_ids.shape
+    if num_queries == 1 or not row_ids.size or row_ids[:, -1].min() >= 0:
+        ends = [*range(width, num_queries * width + 1, width)] if width else [0] * num_queries
+        sources, row_ids, values = sources.ravel(), row_ids.ravel(), distances.ravel()
     else:
         is_hit = row_ids >= 0
         ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
-    values = distances[is_hit]
+        sources, row_ids, values = sources[is_hit], row_ids[is_hit], distances[is_hit]
     scores = (values if metric is MetricType.L2 else -values).tolist()
     rankings = [
         (LegRanking(field.name, metric, merged.sources[q], merged.row_ids[q], merged.distances[q]),)
-        for q in range(len(row_ids))
+        for q in range(num_queries)
     ]
-    return _Page(sources[is_hit], row_ids[is_hit], scores, ends, rankings)
+    return _Page(sources, row_ids, scores, ends, rankings)
 
 
 def _fused_page(
