@@ -53,9 +53,9 @@ class FileVerifier {
   }
 
   // Few bytes at a time: a span that was not checked yet costs a block or two.
-  std::int64_t verify_spans(std::size_t base, const Array1<std::int64_t>& starts,
-                            const Array1<std::int64_t>& stops) {
-    return to_signed(verifier_.verify_spans(base, to_span(starts), to_span(stops)));
+  std::int64_t verify_spans(std::size_t base, const Array1<std::int64_t>& offsets,
+                            const Array1<std::int64_t>& rows) {
+    return to_signed(verifier_.verify_spans(base, to_span(offsets), to_span(rows)));
   }
 
  private:
@@ -88,8 +88,8 @@ void bind_checksum(nb::module_& module) {
            nb::arg("num_rows"), nb::arg("rows").noconvert(),
            "Check the blocks of some rows of one width; return a damaged one, or -1.")
       .def("verify_spans", &FileVerifier::verify_spans, nb::arg("base"),
-           nb::arg("starts").noconvert(), nb::arg("stops").noconvert(),
-           "Check the blocks of some spans of bytes behind `base`; return a damaged one, or -1.");
+           nb::arg("offsets").noconvert(), nb::arg("rows").noconvert(),
+           "Check the blocks of some rows of any width; return a damaged one, or -1.");
 }
 
 }  // namespace elanus::bindings

@@ -18,7 +18,7 @@ namespace {
 using Rows = Array2<std::int64_t>;
 using Distances = Array2<float>;
 using Merged = std::tuple<NewArray2<std::int64_t>, NewArray2<std::int64_t>, NewArray2<float>,
-                          NewArray1<std::uint8_t>>;
+                          std::vector<std::size_t>>;
 
 Merged merge_candidates_of(const std::vector<std::pair<Rows, Distances>>& tables,
                            std::int64_t num_queries, std::int64_t limit) {
@@ -33,7 +33,7 @@ Merged merge_candidates_of(const std::vector<std::pair<Rows, Distances>>& tables
   return {OwnedArray(std::move(merged.sources)).release(count, merged.width),
           OwnedArray(std::move(merged.row_ids)).release(count, merged.width),
           OwnedArray(std::move(merged.distances)).release(count, merged.width),
-          OwnedArray(std::move(merged.ties)).release()};
+          std::move(merged.tied)};
 }
 
 using Ranked = std::tuple<Array1<std::int64_t>, Array1<std::int64_t>, Array1<double>>;

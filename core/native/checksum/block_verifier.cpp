@@ -69,17 +69,18 @@ std::optional<std::size_t> BlockVerifier::verify_rows(const RowLayout& layout,
 }
 
 std::optional<std::size_t> BlockVerifier::verify_spans(std::size_t base,
-                                                       std::span<const std::int64_t> starts,
-                                                       std::span<const std::int64_t> stops) {
-  if (starts.size() != stops.size())
-    throw_invalid_argument("spans: expected as many ends as starts");
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    if (starts[i] < 0 || stops[i] < starts[i]) {
-      throw_invalid_argument("bytes " + std::to_string(starts[i]) + " to " +
-                             std::to_string(stops[i]) + " are no span");
+                                                       std::span<const std::int64_t> offsets,
+                                                       std::span<const std::int64_t> rows) {
+  for (const std::int64_t row : rows) {
+    const auto place = static_cast<std::size_t>(row);
+    if (row < 0 || place + 1 >= offsets.size()) {
+      throw_invalid_argument("row " + std::to_string(row) + " has no offsets");
     }
-    const auto damaged = verify_range(base + static_cast<std::size_t>(starts[i]),
-                                      base + static_cast<std::size_t>(stops[i]));
+    if (offsets[place] < 0 || offsets[place + 1] < offsets[place]) {
+      throw_invalid_argument("offsets of row " + std::to_string(row) + " do not ascend");
+    }
+    const auto damaged = verify_range(base + static_cast<std::size_t>(offsets[place]),
+                                      base + static_cast<std::size_t>(offsets[place + 1]));
     if (damaged.has_value()) return damaged;
   }
   return std::nullopt;

@@ -69,7 +69,9 @@ MergedCandidates merge_candidates(std::span<const SourceCandidates> sources,
     const std::size_t count = kept(std::span(all).subspan(first), limit);
     all.resize(first + count);
     const auto sorted = all.begin() + static_cast<std::ptrdiff_t>(first);
-    merged.ties.push_back(std::adjacent_find(sorted, all.end(), equally_near) != all.end());
+    if (std::adjacent_find(sorted, all.end(), equally_near) != all.end()) {
+      merged.tied.push_back(query);
+    }
     merged.width = std::max(merged.width, count);
     ends.push_back(all.size());
   }

@@ -25,7 +25,7 @@ struct MergedCandidates {
   std::vector<std::int64_t> sources;
   std::vector<std::int64_t> row_ids;
   std::vector<Distance> distances;
-  std::vector<std::uint8_t> ties;  // one a query: 1 where two candidates lie equally near
+  std::vector<std::size_t> tied;  // queries of which two candidates lie equally near
 };
 
 // Returns the `limit` nearest candidates of each query, and all that are as near as the last of

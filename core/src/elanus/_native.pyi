@@ -54,9 +54,9 @@ class BlockVerifier:
         Check the blocks of some rows of one width; return a damaged one, or -1.
         """
 
-    def verify_spans(self, base: int, starts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], stops: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
+    def verify_spans(self, base: int, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
         """
-        Check the blocks of some spans of bytes behind `base`; return a damaged one, or -1.
+        Check the blocks of some rows of any width; return a damaged one, or -1.
         """
 
 class Metric(enum.Enum):
@@ -173,7 +173,7 @@ class UnitScale(enum.Enum):
     SPARSE = 3
     """2 atan(s) / pi."""
 
-def merge_candidates(tables: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]]], num_queries: int, limit: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]]:
+def merge_candidates(tables: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]]], num_queries: int, limit: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], list[int]]:
     """
     Sources, row ids, distances and ties of the nearest candidates of all sources.
     """

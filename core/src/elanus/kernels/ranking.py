@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from elanus import _native
 from elanus.errors import InvalidArgumentError
-from elanus.types import ByteArray, Float32Array, Float64Array, Int64Array, MetricType
+from elanus.types import Float32Array, Float64Array, Int64Array, MetricType
 
 CandidateArrays: TypeAlias = tuple[Int64Array, Float32Array]
 RankedArrays: TypeAlias = tuple[Int64Array, Int64Array, Float64Array]
@@ -22,13 +22,13 @@ class MergedCandidates(NamedTuple):
         sources: int64, number of the source of each candidate.
         row_ids: int64, its row in the source.
         distances: float32.
-        ties: uint8 of shape ``(nq,)``: 1 where two candidates of a query lie equally near.
+        tied: Queries of which two candidates lie equally near, ascending.
     """
 
     sources: Int64Array
     row_ids: Int64Array
     distances: Float32Array
-    ties: ByteArray
+    tied: list[int]
 
 
 class FusedRows(NamedTuple):

@@ -42,9 +42,10 @@ def cut_between_equals(table: CandidateTable, limit: int) -> list[int]:
     row_ids, distances = table.row_ids, table.distances
     if row_ids.shape[1] <= limit:
         return []
+    if len(row_ids) == 1:
+        is_cut = row_ids[0, limit] >= 0 and distances[0, limit] == distances[0, limit - 1]
+        return [0] if is_cut else []
     is_open = distances[:, limit] == distances[:, limit - 1]
-    if not is_open.any():
-        return []
     return np.flatnonzero(is_open & (row_ids[:, limit] >= 0)).tolist()
 
 
@@ -70,14 +71,13 @@ def merge(
     """
     tables = [(table.row_ids, table.distances) for table in per_source]
     merged = merge_candidates(tables, num_queries, limit)
-    if merged.ties.any():
-        for query in np.flatnonzero(merged.ties).tolist():
-            _order_ties(merged, query, read_pks)
+    for query in merged.tied:
+        _order_ties(merged, query, read_pks)
     if merged.row_ids.shape[1] <= limit:
         return merged
-    sources, row_ids, distances, ties = merged
+    sources, row_ids, distances, tied = merged
     return MergedCandidates(
-        sources[:, :limit].copy(), row_ids[:, :limit].copy(), distances[:, :limit].copy(), ties
+        sources[:, :limit].copy(), row_ids[:, :limit].copy(), distances[:, :limit].copy(), tied
     )
 
 

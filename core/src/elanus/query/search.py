@@ -157,7 +157,12 @@ def _run_leg(
     return num_queries, steps, tables
 
 
+_NOTHING = CandidateTable(np.empty((1, 0), dtype=np.int64), np.empty((1, 0), dtype=np.float32))
+
+
 def _no_candidates(num_queries: int) -> CandidateTable:
+    if num_queries == 1:
+        return _NOTHING
     nothing = np.empty((num_queries, 0), dtype=np.int64)
     return CandidateTable(nothing, np.empty((num_queries, 0), dtype=np.float32))
 
@@ -197,22 +202,20 @@ def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
     field = request.legs[0].field
     metric = field.metric_type
     page = slice(request.offset, request.offset + request.limit)
-    sources, row_ids = merged.sources[:, page], merged.row_ids[:, page]
-    distances = merged.distances[:, page]
-    num_queries, width = row_ids.shape
-    if num_queries == 1 or not row_ids.size or row_ids[:, -1].min() >= 0:
-        ends = [*range(width, num_queries * width + 1, width)] if width else [0] * num_queries
-        sources, row_ids, values = sources.ravel(), row_ids.ravel(), distances.ravel()
-    else:
-        is_hit = row_ids >= 0
-        ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
-        sources, row_ids, values = sources[is_hit], row_ids[is_hit], distances[is_hit]
-    scores = (values if metric is MetricType.L2 else -values).tolist()
     rankings = [
-        (LegRanking(field.name, metric, merged.sources[q], merged.row_ids[q], merged.distances[q]),)
-        for q in range(num_queries)
+        LegRanking(field.name, metric, sources, row_ids, distances)
+        for sources, row_ids, distances in zip(*merged[:3], strict=True)
     ]
-    return _Page(sources, row_ids, scores, ends, rankings)
+    if len(rankings) == 1:
+        # Nothing stands beside a single query: no place is missing.
+        sources, row_ids, values = (array[page] for array in rankings[0][2:5])
+        ends = [len(row_ids)]
+    else:
+        is_hit = merged.row_ids[:, page] >= 0
+        ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
+        sources, row_ids, values = (array[:, page][is_hit] for array in merged[:3])
+    scores = (values if metric is MetricType.L2 else -values).tolist()
+    return _Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
 
 def _fused_page(
@@ -253,6 +256,9 @@ def _answers(
         pks = _read_keys(schema, sources, page.sources, page.row_ids)
     names = tuple([source.name for source in sources])
     terms = _terms(sources, request, page) if request.explain else ()
+    if len(page.ends) == 1:
+        reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms)
+        return [Answer(pks, page.scores, entities, reasons)]
     answers = []
     start = 0
     for legs, end in zip(page.rankings, page.ends, strict=True):

@@ -155,13 +155,13 @@ class RowGuard:
         first = self._offset + start * self._row_bytes
         self._file.verify_range(first, self._offset + stop * self._row_bytes)
 
-    def check_spans(self, starts: Int64Array, stops: Int64Array) -> None:
-        """Verify the rows ``starts[i] .. stops[i] - 1`` for each ``i``; both int64, rows of a byte.
+    def check_spans(self, offsets: Int64Array, rows: Int64Array) -> None:
+        """Verify the bytes ``offsets[row] .. offsets[row + 1]`` of each row; both arrays int64.
 
         Raises:
             CorruptionError: With the offset of a damaged block among them.
         """
-        self._file.verify_spans(self._offset, starts, stops)
+        self._file.verify_spans(self._offset, offsets, rows)
 
     def check_rows(self, rows: Int64Array) -> None:
         """Verify the blocks of some rows: int64, in any order.
@@ -332,19 +332,19 @@ class BlockFile:
         if self._verifier is not None:
             self._refuse(self._verifier.verify_rows(offset, row_bytes, num_rows, rows))
 
-    def verify_spans(self, base: int, starts: Int64Array, stops: Int64Array) -> None:
-        """Check the blocks of some bytes that were not checked yet.
+    def verify_spans(self, base: int, offsets: Int64Array, rows: Int64Array) -> None:
+        """Check the blocks of some rows of any width that were not checked yet.
 
         Args:
-            base: Where byte 0 of the spans is.
-            starts: First byte of each span, int64.
-            stops: Byte behind the last of each span, int64.
+            base: Where the bytes that the offsets count begin.
+            offsets: int64; row ``i`` lies from ``offsets[i]`` to ``offsets[i + 1]``.
+            rows: The rows to check, int64, in any order.
 
         Raises:
             CorruptionError: With the offset of a damaged block.
         """
         if self._verifier is not None:
-            self._refuse(self._verifier.verify_spans(base, starts, stops))
+            self._refuse(self._verifier.verify_spans(base, offsets, rows))
 
     def _refuse(self, block: int) -> None:
         if block >= 0:

@@ -67,4 +67,4 @@ class StoredStrings(StringColumn):
         if len(rows) > MAX_CUT_ROWS:
             self._guard.check_all()
             return
-        self._guard.check_spans(self.offsets[rows], self.offsets[rows + 1])
+        self._guard.check_spans(self.offsets, rows)
