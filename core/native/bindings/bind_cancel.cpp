@@ -47,12 +47,14 @@ void bind_cancel(nb::module_& module) {
           nb::arg("timeout_s").none(), nb::arg("interruptible"))
       .def("cancel", &CancelToken::cancel, "End them, from any thread.")
       .def("check", &CancelToken::check, "Raise when they shall end.")
-      .def("__enter__",
-           [](nb::handle_t<CancelToken> self) {
-             const auto* token = nb::inst_ptr<CancelToken>(self);
-             entered.push_back(std::make_unique<CancelScope>(token));
-             return nb::borrow(self);
-           })
+      .def(
+          "__enter__",
+          [](nb::handle_t<CancelToken> self) {
+            const auto* token = nb::inst_ptr<CancelToken>(self);
+            entered.push_back(std::make_unique<CancelScope>(token));
+            return nb::borrow(self);
+          },
+          nb::sig("def __enter__(self) -> CancelToken"))
       .def(
           "__exit__",
           [](const CancelToken&, nb::handle, nb::handle, nb::handle) { entered.pop_back(); },

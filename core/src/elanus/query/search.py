@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elanus.errors import InternalError
 from elanus.filter import BoundFilter
 from elanus.index.base import Candidates, CandidateTable, VectorIndex
 from elanus.kernels.cancel import CancelToken
@@ -27,7 +26,6 @@ from elanus.query.requests import (
     DenseQuery,
     LegRequest,
     SearchRequest,
-    SparseQuery,
     TextQuery,
 )
 from elanus.query.results import (
