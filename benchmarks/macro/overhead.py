@@ -43,7 +43,7 @@ Call = Callable[[int], object]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of call; ``kind`` groups cases that share a calling loop."""
+    """One kind of call; ``queries`` says how many a call answers."""
 
     name: str
     call: Call
@@ -119,8 +119,10 @@ def cases(collection: elanus.Collection, passages: Passages) -> list[Case]:
     made = [Case("dense", dense), Case("dense, keys only", partial(dense, output=["id"]))]
     for name, text in asked.items():
         made.append(Case(f"dense, {name}", partial(dense, filter=text)))
-    for name in ("bucket 10 %", "string equality", "JSON string equality"):
-        made.append(Case(f"dense, {name}, new filter", _new_filter(dense, asked[name])))
+    made += [
+        Case(f"dense, {name}, new filter", _new_filter(dense, asked[name]))
+        for name in ("bucket 10 %", "string equality", "JSON string equality")
+    ]
     made += [
         Case("BM25", bm25),
         Case("BM25, bucket 10 %", partial(bm25, filter=asked["bucket 10 %"])),

@@ -131,7 +131,10 @@ void bind_lists(nb::module_& module) {
                      "tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None"),
              "Offsets and UTF-8 of a list of str; None when it is anything else.");
   module.def("strings_at", strings_at, nb::arg("offsets").noconvert(), nb::arg("data").noconvert(),
-             nb::arg("rows").noconvert(), "Texts of some rows of a column as a list of str.");
+             nb::arg("rows").noconvert(),
+             nb::sig("def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], "
+                     "rows: NDArray[numpy.int64]) -> list[str]"),
+             "Texts of some rows of a column.");
   module.def("matrix_of", matrix_of, nb::arg("rows"), nb::arg("dim"),
              nb::sig("def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None"),
              "float32 of a list of lists of numbers; None when it is anything else.");

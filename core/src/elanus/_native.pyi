@@ -152,8 +152,8 @@ class StringKeyTable:
 def strings_of(texts: object) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None:
     """Offsets and UTF-8 of a list of str; None when it is anything else."""
 
-def strings_at(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> list:
-    """Texts of some rows of a column as a list of str."""
+def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: NDArray[numpy.int64]) -> list[str]:
+    """Texts of some rows of a column."""
 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""

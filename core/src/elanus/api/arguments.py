@@ -348,9 +348,9 @@ def _one_query(field: Field, queries: list[Query]) -> list[Query]:
 
 def check_page(limit: int, offset: int) -> None:
     """Raise ``InvalidArgumentError`` unless limit and offset describe a page of hits."""
-    if type(limit) is int and type(offset) is int and limit >= 1 and offset >= 0:
-        if limit + offset <= MAX_LIMIT:
-            return
+    is_plain = type(limit) is int and type(offset) is int
+    if is_plain and limit >= 1 and offset >= 0 and limit + offset <= MAX_LIMIT:
+        return
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise InvalidArgumentError(f"{name} must be an integer >= {least}, got {value!r}")

@@ -2,8 +2,8 @@
 
 The evaluator is handed a ``FilterColumns``: the first rows of a segment or memtable. Whoever owns
 the rows keeps one ``ColumnCache`` per segment or memtable for its whole life, so that texts are
-numbered and JSON is decoded once, not once per query, and a filter that comes again is not evaluated
-again.
+numbered and JSON is decoded once, not once per query, and a filter that comes again is not
+evaluated again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ SAFETY = 0.15
 """Share of the allowed misses that is held back for the error of the sample."""
 MIX = 1 / 3
 """How far a sampled row is moved towards another one, as a share of the way."""
+
+AnswerT = TypeVar("AnswerT")
 
 MAX_KNOWN = 256
 """Answers that a curve remembers."""
@@ -69,15 +71,15 @@ class RecallCurve:
         # Candidate lists are whole numbers from 1 and stand below 0, recalls are at most 1.
         return self._remembered((-float(ef), limit), lambda *_: self._interpolate(ef, limit))
 
-    def _remembered(self, key: tuple[float, int], make: Callable[[float, int], Any]) -> Any:
+    def _remembered(self, key: tuple[float, int], make: Callable[[float, int], AnswerT]) -> AnswerT:
         """Return what was made for this key; every search asks for the same few."""
         try:
-            return self._known[key]
+            found: AnswerT = self._known[key]
         except KeyError:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            made = self._known[key] = make(*key)
-            return made
+            found = self._known[key] = make(*key)
+        return found
 
     def _find_ef(self, recall: float, limit: int) -> int | None:
         wanted = recall + SAFETY * (1.0 - recall)

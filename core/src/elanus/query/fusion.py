@@ -22,7 +22,9 @@ def contributions(
 ) -> Float64Array:
     """Return what a leg adds to the score of each of its candidates, best first; ``(n,)``."""
     if isinstance(fusion, RRF):
-        return weight / (float(fusion.k) + np.arange(1, len(distances) + 1))
+        ranks = np.arange(1, len(distances) + 1, dtype=np.float64)
+        parts: Float64Array = weight / (float(fusion.k) + ranks)
+        return parts
     is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
     return weight * unit_scores(field.metric_type, distances, is_sparse=is_sparse)
 
@@ -45,7 +47,8 @@ def fuse(
     # Rows with the score of an end of the page may belong on either side of it.
     first = int(np.searchsorted(-scores, -scores[start], side="left"))
     last = int(np.searchsorted(-scores, -scores[stop - 1], side="right"))
-    sources, row_ids, values = (array[first:last] for array in fused)
+    sources, row_ids = fused.sources[first:last], fused.row_ids[first:last]
+    values = scores[first:last]
     if (values[1:] == values[:-1]).any():
         pks = read_pks(sources, row_ids)
         keys = list(zip((-values).tolist(), pks, strict=True))

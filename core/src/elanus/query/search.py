@@ -206,12 +206,14 @@ def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
     ]
     if len(rankings) == 1:
         # Nothing stands beside a single query: no place is missing.
-        sources, row_ids, values = (array[page] for array in rankings[0][2:5])
+        only = rankings[0]
+        sources, row_ids, values = only.sources[page], only.row_ids[page], only.distances[page]
         ends = [len(row_ids)]
     else:
         is_hit = merged.row_ids[:, page] >= 0
         ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
-        sources, row_ids, values = (array[:, page][is_hit] for array in merged[:3])
+        sources, row_ids = merged.sources[:, page][is_hit], merged.row_ids[:, page][is_hit]
+        values = merged.distances[:, page][is_hit]
     scores = (values if metric is MetricType.L2 else -values).tolist()
     return _Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
@@ -223,13 +225,14 @@ def _fused_page(
     fields = [leg.field for leg in request.legs]
     weights = leg_weights(request.fusion, fields)
     rankings = []
+    lists = []
     for field, weight, (sources, row_ids, distances, _) in zip(
         fields, weights, merged, strict=True
     ):
         parts = contributions(request.fusion, field, weight, distances[0])
         metric = field.metric_type
         rankings.append(LegRanking(field.name, metric, sources[0], row_ids[0], distances[0], parts))
-    lists = [(r.sources, r.row_ids, r.contributions) for r in rankings]
+        lists.append((sources[0], row_ids[0], parts))
     page = slice(request.offset, request.offset + request.limit)
     fused = fuse(lists, page, keys)
     scores = fused.scores.tolist()

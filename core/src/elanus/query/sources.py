@@ -7,7 +7,8 @@ sees rows only through this protocol, so there is one search path and one merge.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -70,7 +71,8 @@ class SearchSource(Protocol):
         ...
 
 
-class AllowedRows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class AllowedRows:
     """Rows of one source that a search may return.
 
     Attributes:

@@ -39,16 +39,16 @@ def test_a_scan_is_cancelled_from_another_thread() -> None:
 
 
 def test_a_signal_handler_ends_a_scan_of_the_main_thread() -> None:
-    class Interrupted(Exception):
+    class InterruptedByTestError(Exception):
         pass
 
     def raise_it(number: int, frame: object) -> None:
-        raise Interrupted
+        raise InterruptedByTestError
 
     before = signal.signal(signal.SIGALRM, raise_it)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.02)
-        with pytest.raises(Interrupted), search_token():
+        with pytest.raises(InterruptedByTestError), search_token():
             endless_scan()
     finally:
         signal.signal(signal.SIGALRM, before)
