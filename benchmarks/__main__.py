@@ -9,6 +9,7 @@ BENCHMARKS = {
     "passages": "benchmarks.macro.passages",
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
+    "overhead": "benchmarks.macro.overhead",
     "storage_inserts": "benchmarks.macro.storage_inserts",
     "storage_open": "benchmarks.macro.storage_open",
     "storage_space": "benchmarks.macro.storage_space",

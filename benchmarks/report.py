@@ -182,11 +182,38 @@ def _dense_scan(result: Mapping[str, Any]) -> list[str]:
     return [table(heads, rows)]
 
 
+def _overhead(result: Mapping[str, Any]) -> list[str]:
+    heads = [
+        "call, CPU time in µs",
+        "whole",
+        "index",
+        "besides",
+        "besides, index answers at once",
+        "2 threads / 1",
+    ]
+    cells = [
+        [
+            row["case"],
+            f"{row['call_us']:,.0f}",
+            f"{row['index_us']:,.0f}",
+            f"{row['overhead_us']:,.0f}",
+            f"{row['without_index_us']:,.0f}",
+            f"{row['threads']['ratio']:.2f}",
+        ]
+        for row in result["cases"]
+    ]
+    head = (
+        f"{result['rows']:,} passages, top-{result['limit']}, medians of the least of some rounds."
+    )
+    return [head, table(heads, cells)]
+
+
 RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "passages": _passages,
     "retrieval_quality": _retrieval_quality,
     "demo": _demo,
     "dense_scan": _dense_scan,
+    "overhead": _overhead,
     **STORAGE_RENDERERS,
 }
 

@@ -45,7 +45,10 @@ void bind_checksum(nb::module_& module) {
            "Check the blocks of some bytes; return the first damaged one, or -1.")
       .def("verify_rows", &FileVerifier::verify_rows, nb::arg("offset"), nb::arg("row_bytes"),
            nb::arg("num_rows"), nb::arg("rows").noconvert(),
-           "Check the blocks of some rows of one width; return a damaged one, or -1.");
+           "Check the blocks of some rows of one width; return a damaged one, or -1.")
+      .def("verify_spans", &FileVerifier::verify_spans, nb::arg("base"),
+           nb::arg("offsets").noconvert(), nb::arg("rows").noconvert(),
+           "Check the blocks of some rows of any width; return a damaged one, or -1.");
 }
 
 }  // namespace elanus::bindings

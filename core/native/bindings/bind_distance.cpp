@@ -87,6 +87,22 @@ void bind_norms(nb::module_& module) {
              "1/|row| of each row; 0 for a zero row.");
 }
 
+std::optional<NewArray2<float>> unit_rows_of(const Array2<float>& rows) {
+  OwnedArray<float> scaled(rows.size());
+  bool is_finite = false;
+  {
+    const Unlocked unlocked(rows.size());
+    is_finite = unit_rows(to_matrix(rows), scaled.span());
+  }
+  if (!is_finite) return std::nullopt;
+  return scaled.release(rows.shape(0), rows.shape(1));
+}
+
+bool are_finite_in(const Array2<float>& rows) {
+  const Unlocked unlocked(rows.size());
+  return are_finite({rows.data(), rows.size()});
+}
+
 }  // namespace
 
 void bind_distance(nb::module_& module) {
@@ -106,6 +122,10 @@ void bind_distance(nb::module_& module) {
   bind_norms<Half>(module);
   bind_norms<BFloat16>(module);
   bind_norms<std::int8_t>(module);
+  module.def("unit_rows", unit_rows_of, nb::arg("rows").noconvert(),
+             "Rows of unit length; None when a value is NaN or infinite.");
+  module.def("are_finite", are_finite_in, nb::arg("rows").noconvert(),
+             "Whether no value is NaN or infinite.");
 }
 
 }  // namespace elanus::bindings

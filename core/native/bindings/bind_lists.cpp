@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -92,6 +93,36 @@ std::optional<std::pair<NewArray1<std::int64_t>, NewArray1<std::uint8_t>>> strin
   return std::pair(offsets.release(), OwnedArray<std::uint8_t>(std::move(data)).release());
 }
 
+nb::object decoded(std::span<const std::uint8_t> text) {
+  // Python's own function takes char; both are bytes.
+  const auto* first = reinterpret_cast<const char*>(text.data());
+  PyObject* made = PyUnicode_DecodeUTF8(first, static_cast<Py_ssize_t>(text.size()), nullptr);
+  if (made == nullptr) throw nb::python_error();
+  return nb::steal(made);
+}
+
+// Texts of some rows of a column. Here because the texts become Python objects one by one.
+nb::list strings_at(const Array1<std::int64_t>& offsets, const Array1<std::uint8_t>& data,
+                    const Array1<std::int64_t>& rows) {
+  const std::span<const std::int64_t> ends = to_span(offsets);
+  const std::span<const std::uint8_t> bytes = to_span(data);
+  nb::list texts;
+  for (const std::int64_t row : to_span(rows)) {
+    if (row < 0 || static_cast<std::uint64_t>(row) + 1 >= ends.size()) {
+      throw_invalid_argument("row " + std::to_string(row) + " is outside of the column");
+    }
+    const std::int64_t start = ends[static_cast<std::size_t>(row)];
+    const std::int64_t stop = ends[static_cast<std::size_t>(row) + 1];
+    if (start < 0 || stop < start || static_cast<std::uint64_t>(stop) > bytes.size()) {
+      throw_corruption("text of row " + std::to_string(row) + " leaves its column");
+    }
+    const std::span text =
+        bytes.subspan(static_cast<std::size_t>(start), static_cast<std::size_t>(stop - start));
+    texts.append(decoded(text));
+  }
+  return texts;
+}
+
 }  // namespace
 
 void bind_lists(nb::module_& module) {
@@ -99,6 +130,11 @@ void bind_lists(nb::module_& module) {
              nb::sig("def strings_of(texts: object) -> "
                      "tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None"),
              "Offsets and UTF-8 of a list of str; None when it is anything else.");
+  module.def("strings_at", strings_at, nb::arg("offsets").noconvert(), nb::arg("data").noconvert(),
+             nb::arg("rows").noconvert(),
+             nb::sig("def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], "
+                     "rows: NDArray[numpy.int64]) -> list[str]"),
+             "Texts of some rows of a column.");
   module.def("matrix_of", matrix_of, nb::arg("rows"), nb::arg("dim"),
              nb::sig("def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None"),
              "float32 of a list of lists of numbers; None when it is anything else.");

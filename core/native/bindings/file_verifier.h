@@ -35,6 +35,12 @@ class FileVerifier {
     return to_signed(verifier_.verify_rows(layout, to_span(rows)));
   }
 
+  // Few bytes at a time: a span that was not checked yet costs a block or two.
+  std::int64_t verify_spans(std::size_t base, const Array1<std::int64_t>& offsets,
+                            const Array1<std::int64_t>& rows) {
+    return to_signed(verifier_.verify_spans(base, to_span(offsets), to_span(rows)));
+  }
+
   [[nodiscard]] BlockVerifier& get() noexcept { return verifier_; }
 
  private:

@@ -23,6 +23,10 @@ const char* python_class(elanus::ErrorKind kind) {
       return "InvalidArgumentError";
     case elanus::ErrorKind::corruption:
       return "CorruptionError";
+    case elanus::ErrorKind::cancelled:
+      return "SearchCancelledError";
+    case elanus::ErrorKind::timed_out:
+      return "SearchTimeoutError";
   }
   return "InternalError";
 }
@@ -59,11 +63,13 @@ NB_MODULE(_native, module) {
   module.def("active_variant", active_variant, "Name of the CPU variant in use.");
   module.def("set_active_variant", elanus::set_active_variant, nb::arg("name"),
              "Take the named CPU variant from now on, in all threads.");
+  elanus::bindings::bind_cancel(module);
   elanus::bindings::bind_checksum(module);
   elanus::bindings::bind_distance(module);
   elanus::bindings::bind_files(module);
   elanus::bindings::bind_graph(module);
   elanus::bindings::bind_keys(module);
   elanus::bindings::bind_lists(module);
+  elanus::bindings::bind_ranking(module);
   elanus::bindings::bind_sparse(module);
 }

@@ -5,12 +5,14 @@
 
 namespace elanus::bindings {
 
+void bind_cancel(nanobind::module_& module);
 void bind_checksum(nanobind::module_& module);
 void bind_distance(nanobind::module_& module);
 void bind_files(nanobind::module_& module);
 void bind_graph(nanobind::module_& module);
 void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
+void bind_ranking(nanobind::module_& module);
 void bind_sparse(nanobind::module_& module);
 
 }  // namespace elanus::bindings

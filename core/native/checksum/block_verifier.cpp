@@ -68,6 +68,24 @@ std::optional<std::size_t> BlockVerifier::verify_rows(const RowLayout& layout,
   return damaged;
 }
 
+std::optional<std::size_t> BlockVerifier::verify_spans(std::size_t base,
+                                                       std::span<const std::int64_t> offsets,
+                                                       std::span<const std::int64_t> rows) {
+  for (const std::int64_t row : rows) {
+    const auto place = static_cast<std::size_t>(row);
+    if (row < 0 || place + 1 >= offsets.size()) {
+      throw_invalid_argument("row " + std::to_string(row) + " has no offsets");
+    }
+    if (offsets[place] < 0 || offsets[place + 1] < offsets[place]) {
+      throw_invalid_argument("offsets of row " + std::to_string(row) + " do not ascend");
+    }
+    const auto damaged = verify_range(base + static_cast<std::size_t>(offsets[place]),
+                                      base + static_cast<std::size_t>(offsets[place + 1]));
+    if (damaged.has_value()) return damaged;
+  }
+  return std::nullopt;
+}
+
 bool BlockVerifier::is_verified(std::size_t start, std::size_t end) const {
   check_range(start, end);
   if (start == end || num_left_.load(std::memory_order_relaxed) == 0) return true;

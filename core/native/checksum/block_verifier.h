@@ -32,6 +32,12 @@ class BlockVerifier {
   [[nodiscard]] std::optional<std::size_t> verify_rows(const RowLayout& layout,
                                                        std::span<const std::int64_t> rows);
 
+  // Checks the bytes `base + offsets[row]` to `base + offsets[row + 1]` of each row.
+  // Throws Error when a row has no two offsets, or they do not ascend.
+  [[nodiscard]] std::optional<std::size_t> verify_spans(std::size_t base,
+                                                        std::span<const std::int64_t> offsets,
+                                                        std::span<const std::int64_t> rows);
+
   // Whether the same call would find every block verified already, and so do nothing.
   [[nodiscard]] bool is_verified(std::size_t start, std::size_t end) const;
   [[nodiscard]] bool are_verified(const RowLayout& layout,

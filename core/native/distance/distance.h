@@ -91,4 +91,10 @@ void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<D
 template <typename Element>
 void inverse_norms(const MatrixOf<Element>& rows, std::span<float> out);
 
+// Scales each row to unit length; a zero row stays one. False when a row holds NaN or infinity.
+[[nodiscard]] bool unit_rows(const Matrix& rows, std::span<float> out);
+
+// Whether no value is NaN or infinity.
+[[nodiscard]] bool are_finite(std::span<const float> values) noexcept;
+
 }  // namespace elanus

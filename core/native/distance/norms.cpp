@@ -49,4 +49,29 @@ template void inverse_norms(const MatrixOf<Half>& rows, std::span<float> out);
 template void inverse_norms(const MatrixOf<BFloat16>& rows, std::span<float> out);
 template void inverse_norms(const MatrixOf<std::int8_t>& rows, std::span<float> out);
 
+bool unit_rows(const Matrix& rows, std::span<float> out) {
+  if (out.size() != rows.values.size()) {
+    throw_invalid_argument("unit_rows: expected room for " + std::to_string(rows.values.size()) +
+                           " values, got " + std::to_string(out.size()));
+  }
+  for (std::size_t i = 0; i < rows.num_rows; ++i) {
+    const std::span<const float> row = rows.values.subspan(i * rows.dim, rows.dim);
+    // Squares of floats do not overflow a double, so only NaN and infinity make it not finite.
+    const double squared = squared_norm(row);
+    if (!std::isfinite(squared)) return false;
+    const double scale = squared > 0.0 ? 1.0 / std::sqrt(squared) : 0.0;
+    for (std::size_t d = 0; d < rows.dim; ++d) {
+      out[i * rows.dim + d] = static_cast<float>(row[d] * scale);
+    }
+  }
+  return true;
+}
+
+bool are_finite(std::span<const float> values) noexcept {
+  // A product with 0 is 0 for finite numbers and NaN for others, and a sum keeps a NaN.
+  float sum = 0.0F;
+  for (const float value : values) sum += value * 0.0F;
+  return sum == 0.0F;
+}
+
 }  // namespace elanus

@@ -11,6 +11,7 @@
 
 #include "distance/distance.h"
 #include "distance/distance_kernels.h"
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/top_k.h"
 
@@ -190,6 +191,7 @@ class ScanPass {
       if (!query_scales_.empty()) scale_all(values, query_scales_[q]);
       for (std::size_t i = 0; i < num_rows; ++i) best_[q].push(values[i], row_ids_[i]);
     }
+    cancel_point_.passed(best_.size() * num_rows * rows.dim);
     row_ids_.clear();
   }
 
@@ -202,6 +204,7 @@ class ScanPass {
   std::size_t block_rows_;
   std::vector<RowId> row_ids_;
   std::vector<float> values_;
+  CancelPoint cancel_point_;
 };
 
 RowId checked_row(std::int64_t row_id, std::size_t num_rows) {

@@ -9,6 +9,8 @@ namespace elanus {
 enum class ErrorKind {
   invalid_argument,  // the caller's arrays or numbers do not fit together
   corruption,        // arrays read from disk contradict themselves
+  cancelled,         // somebody ended the search
+  timed_out,         // its time was over
 };
 
 class Error : public std::runtime_error {

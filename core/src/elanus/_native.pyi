@@ -1,5 +1,6 @@
 """Native kernels of elanus. Import `elanus.kernels`, not this module."""
 
+from collections.abc import Sequence
 import enum
 from typing import Annotated, overload
 
@@ -15,6 +16,21 @@ def active_variant() -> str:
 
 def set_active_variant(name: str) -> None:
     """Take the named CPU variant from now on, in all threads."""
+
+class CancelToken:
+    """Ends the kernels that a thread runs inside `with token:`."""
+
+    def __init__(self, timeout_s: float | None, interruptible: bool) -> None: ...
+
+    def cancel(self) -> None:
+        """End them, from any thread."""
+
+    def check(self) -> None:
+        """Raise when they shall end."""
+
+    def __enter__(self) -> CancelToken: ...
+
+    def __exit__(self, kind: object | None, value: object | None, traceback: object | None) -> None: ...
 
 def crc32c(data: object, seed: int = 0) -> int:
     """CRC32C (Castagnoli) of a bytes-like object."""
@@ -36,6 +52,11 @@ class BlockVerifier:
     def verify_rows(self, offset: int, row_bytes: int, num_rows: int, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
         """
         Check the blocks of some rows of one width; return a damaged one, or -1.
+        """
+
+    def verify_spans(self, base: int, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
+        """
+        Check the blocks of some rows of any width; return a damaged one, or -1.
         """
 
 class Metric(enum.Enum):
@@ -221,8 +242,39 @@ class StringKeyTable:
 def strings_of(texts: object) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint8]] | None:
     """Offsets and UTF-8 of a list of str; None when it is anything else."""
 
+def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: NDArray[numpy.int64]) -> list[str]:
+    """Texts of some rows of a column."""
+
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
+
+class UnitScale(enum.Enum):
+    """How a distance becomes a score in [0, 1]."""
+
+    COSINE = 0
+    """(1 + s) / 2."""
+
+    IP = 1
+    """1/2 + atan(s) / pi."""
+
+    L2 = 2
+    """1 - 2 atan(d) / pi."""
+
+    SPARSE = 3
+    """2 atan(s) / pi."""
+
+def merge_candidates(tables: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]]], num_queries: int, limit: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], list[int]]:
+    """
+    Sources, row ids, distances and ties of the nearest candidates of all sources.
+    """
+
+def fuse_lists(lists: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)]]]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]]:
+    """
+    Sources, row ids and summed parts of all rows of several lists, best first.
+    """
+
+def unit_scores(scale: UnitScale, distances: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]:
+    """Each distance as a score in [0, 1]."""
 
 class Bm25:
     """BM25 parameters and the lengths of the rows."""

@@ -152,6 +152,17 @@ class ReadOnlyError(StateError):
     """The database was opened for reading only."""
 
 
+# --- searches that end early ----------------------------------------------------------------
+
+
+class SearchTimeoutError(ElanusError, TimeoutError):
+    """A search took longer than its ``timeout``. A later one may be in time."""
+
+
+class SearchCancelledError(ElanusError):
+    """A search was ended from another thread."""
+
+
 # --- bytes on disk --------------------------------------------------------------------------
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any, TypedDict
 
 import numpy as np
 
 from elanus.engine.views import FieldViews
-from elanus.errors import InvalidArgumentError
+from elanus.errors import InternalError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.kernels.distance import are_finite, unit_rows
+from elanus.kernels.lists import matrix_of
 from elanus.query.projection import resolve_output
 from elanus.query.requests import (
     DEFAULT_RECALL,
@@ -33,7 +36,7 @@ from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import Field
 from elanus.schema.validation import query_sparse
 from elanus.schema.vectors import is_single_vector, query_vector
-from elanus.types import DataType, MetricType
+from elanus.types import DataType, Float32Array, MetricType, VectorArray
 
 Filter = str | Mapping[str, Any] | Node
 """A filter as text, as a Mongo-like dict, or as a tree of ``elanus.filter``."""
@@ -54,6 +57,8 @@ class SearchOptions(TypedDict, total=False):
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
         ef: Candidate list of a graph search in rows; goes before ``recall``.
         explain: Attach the matched terms of BM25 hits.
+        timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
+            waits for it.
         as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
             time), a sequence number, or the name of a snapshot; None: what is visible now.
     """
@@ -64,6 +69,7 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     explain: bool
+    timeout: float | None
     as_of: datetime | int | str | None
 
 
@@ -86,6 +92,9 @@ class Leg:
     recall: float | None = None
 
 
+_OPTION_NAMES = frozenset(SearchOptions.__annotations__)
+MAX_KNOWN_OUTPUTS = 64
+"""Lists of output fields that a collection remembers."""
 MAX_KNOWN_FILTERS = 256
 """Filter texts whose bound form a collection remembers."""
 
@@ -111,8 +120,8 @@ class FilterReader:
         Raises:
             FilterError: A filter cannot be read, or does not fit the schema.
         """
-        bound = (self._bind(f, params, root) for f in filters if f is not None)
-        return tuple(b for b in bound if b is not None)
+        bound = [self._bind(f, params, root) for f in filters if f is not None]
+        return tuple([b for b in bound if b is not None])
 
     def _bind(
         self, source: Filter, params: Mapping[str, Any] | None, root: str | None
@@ -135,17 +144,37 @@ class RequestContext:
 
     fields: FieldViews
     filters: FilterReader
+    outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
         return self.fields.schema
 
+    def output(self, output: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the names to project; the answers to recent requests are remembered.
+
+        Raises:
+            InvalidArgumentError: An unknown field, or one that cannot be read back.
+        """
+        if output is not None and not isinstance(output, list | tuple):
+            return resolve_output(self.schema, output)
+        key = None if output is None else tuple(output)
+        found = self.outputs.get(key)
+        if found is None:
+            found = resolve_output(self.schema, output)
+            if len(self.outputs) >= MAX_KNOWN_OUTPUTS:
+                self.outputs.clear()
+            self.outputs[key] = found
+        return found
+
 
 def search_requests(
     context: RequestContext,
-    leg: Leg,
+    data: Any,
+    name: str | None,
     *,
     limit: int,
+    filter: Filter | None,
     output: Sequence[str] | None,
     options: SearchOptions,
 ) -> tuple[list[SearchRequest], bool]:
@@ -155,16 +184,24 @@ def search_requests(
     """
     check_options(options)
     schema = context.schema
-    field = schema.field(leg.field) if leg.field else _default_field(schema, leg.data)
-    filters = context.filters.bind(
-        leg.filter, params=options.get("params"), root=options.get("root")
-    )
+    field = schema.field(name) if name else _default_field(schema, data)
+    filters: tuple[BoundFilter, ...] = ()
+    if filter is not None:
+        filters = context.filters.bind(
+            filter, params=options.get("params"), root=options.get("root")
+        )
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    queries, is_single = _queries(context.fields, field, leg.data, options)
-    shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
+    queries, is_single = _queries(context.fields, field, data, options)
+    names, explain = context.output(output), options.get("explain", False)
     requests = [
-        _request((LegRequest(field, query, limit + offset, filters),), shape, RRF())
+        SearchRequest(
+            (LegRequest(field, query, limit + offset, filters),),
+            limit,
+            offset,
+            output=names,
+            explain=explain,
+        )
         for query in queries
     ]
     return requests, is_single
@@ -205,15 +242,8 @@ def hybrid_request(
             leg.filter, filter, params=options.get("params"), root=options.get("root")
         )
         parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters))
-    shape = (limit, offset, resolve_output(schema, output), options.get("explain", False))
-    return _request(tuple(parsed), shape, fusion or RRF())
-
-
-def _request(
-    legs: tuple[LegRequest, ...], shape: tuple[int, int, tuple[str, ...], bool], fusion: Fusion
-) -> SearchRequest:
-    limit, offset, output, explain = shape
-    return SearchRequest(legs, limit, offset, fusion, output, explain)
+    names, explain = context.output(output), options.get("explain", False)
+    return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain)
 
 
 def _default_field(schema: Schema, data: Any) -> Field:
@@ -278,16 +308,35 @@ def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[lis
     ef = options.get("ef")
     if ef is not None and (not isinstance(ef, int) or ef < 1):
         raise InvalidArgumentError(f"ef must be a positive number of rows, got {ef!r}")
-    vectors = query_vector(field, data)
-    if field.metric_type is MetricType.COSINE and vectors.dtype == np.float32:
-        vectors = _unit_length(vectors)
-    return [DenseQuery(vectors, float(recall), ef)], is_single_vector(data)
+    is_single = is_single_vector(data)
+    array: Any = None
+    if field.dtype is not DataType.FLOAT_VECTOR:
+        pass
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
+        array = np.ascontiguousarray(data, dtype=np.float32)
+    else:
+        rows = [data] if is_single else data
+        array = matrix_of(rows, field.dim or 0) if isinstance(rows, list) else None
+    vectors: VectorArray | None = None if array is None else _checked_vectors(field, array)
+    if vectors is None:
+        # What is left are rarer kinds of numbers, and what is no vector, which this says.
+        vectors = query_vector(field, data)
+        if field.metric_type is MetricType.COSINE and vectors.dtype == np.float32:
+            vectors = unit_rows(vectors)
+    if vectors is None:
+        raise InternalError(f"field {field.name!r}: query vectors were accepted and are not finite")
+    return [DenseQuery(vectors, float(recall), ef)], is_single
 
 
-def _unit_length(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return np.ascontiguousarray(vectors * scale[:, None], dtype=np.float32)
+def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
+    """Return vectors as they are searched; None when one has another dim, NaN or infinity."""
+    vectors = array[np.newaxis] if array.ndim == 1 else array
+    if vectors.ndim != 2 or vectors.shape[1] != field.dim:
+        return None
+    if field.metric_type is MetricType.COSINE:
+        return unit_rows(vectors)
+    return vectors if are_finite(vectors) else None
+
 
 
 def _one_query(field: Field, queries: list[Query]) -> list[Query]:
@@ -301,6 +350,9 @@ def _one_query(field: Field, queries: list[Query]) -> list[Query]:
 
 def check_page(limit: int, offset: int) -> None:
     """Raise ``InvalidArgumentError`` unless limit and offset describe a page of hits."""
+    is_plain = type(limit) is int and type(offset) is int
+    if is_plain and limit >= 1 and offset >= 0 and limit + offset <= MAX_LIMIT:
+        return
     for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise InvalidArgumentError(f"{name} must be an integer >= {least}, got {value!r}")
@@ -313,7 +365,7 @@ def check_page(limit: int, offset: int) -> None:
 
 def check_options(options: Mapping[str, Any]) -> None:
     """Raise ``TypeError``, as Python does, for an option that does not exist."""
-    known = sorted(SearchOptions.__annotations__)
     for name in options:
-        if name not in known:
+        if name not in _OPTION_NAMES:
+            known = sorted(_OPTION_NAMES)
             raise TypeError(f"search() has no option {name!r}{did_you_mean(name, known)}")

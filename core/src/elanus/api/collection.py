@@ -21,9 +21,10 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.projection import resolve_output
-from elanus.query.requests import Fusion
+from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
 from elanus.schema.collection import Schema
@@ -236,7 +237,7 @@ class Collection(ImportsAndExports):
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
             **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``, ``explain``,
-                ``as_of``; see ``SearchOptions``.
+                ``timeout``, ``as_of``; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
@@ -247,13 +248,18 @@ class Collection(ImportsAndExports):
             FieldNotFoundError: No such field.
             InvalidArgumentError: The query does not fit the field, or an option is out of range.
             FilterError: The filter cannot be read.
+            SearchTimeoutError: It took longer than ``timeout`` seconds.
         """
-        leg = Leg(field or "", data, filter=filter)
         requests, is_single = search_requests(
-            self._context, leg, limit=limit, output=output, options=options
+            self._context,
+            data,
+            field,
+            limit=limit,
+            filter=filter,
+            output=output,
+            options=options,
         )
-        sources = self._engine.snapshot(options.get("as_of")).sources
-        results = [r for request in requests for r in search(self.schema, sources, request)]
+        results = self._answer(requests, options)
         return results[0] if is_single else results
 
     def hybrid_search(
@@ -289,9 +295,16 @@ class Collection(ImportsAndExports):
             output=output,
             options=options,
         )
-        sources = self._engine.snapshot(options.get("as_of")).sources
-        (result,) = search(self.schema, sources, request)
+        (result,) = self._answer([request], options)
         return result
+
+    def _answer(
+        self, requests: Sequence[SearchRequest], options: SearchOptions
+    ) -> list[SearchResult]:
+        """Answer requests over one snapshot."""
+        with search_token(options.get("timeout")) as token:
+            sources = self._engine.snapshot(options.get("as_of")).sources
+            return [r for request in requests for r in search(self.schema, sources, request, token)]
 
     def create_index(
         self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None

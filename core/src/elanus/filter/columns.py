@@ -2,7 +2,8 @@
 
 The evaluator is handed a ``FilterColumns``: the first rows of a segment or memtable. Whoever owns
 the rows keeps one ``ColumnCache`` per segment or memtable for its whole life, so that texts are
-numbered and JSON is decoded once, not once per query.
+numbered and JSON is decoded once, not once per query, and a filter that comes again is not
+evaluated again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol, TypeAlias
 
 from elanus.filter.json_paths import JsonPathStore
 from elanus.filter.strings import StringStore
+from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import (
     ArrayColumn,
     Column,
@@ -21,13 +23,25 @@ from elanus.schema.batches import (
     StringColumn,
     slice_column,
 )
+from elanus.types import BoolArray
 
 TEXT_COST, JSON_COST = (1, 64), (2, 20)
 """Bytes of decoded values by byte and by row: measured with tracemalloc on titles of 30
 characters, of which a third repeat, and on objects of three members."""
 
+MAX_KNOWN_RESULTS = 64
+"""Filters whose rows are remembered: 8 bytes a row, as much as one column of integers."""
+
 ReadColumn: TypeAlias = Callable[[str, int, int], Column]
 """Returns rows ``start`` to ``stop`` of the column with a name."""
+
+
+class RowFilter(Protocol):
+    """Something that allows rows. Equal ones allow the same rows; they can be keys of a dict."""
+
+    def evaluate(self, columns: FilterColumns) -> BoolArray:
+        """Return which rows are allowed, bool of shape ``(num_rows,)``."""
+        ...
 
 
 class FilterColumns(Protocol):
@@ -48,6 +62,10 @@ class FilterColumns(Protocol):
 
     def json_paths(self, name: str) -> JsonPathStore:
         """Return the shredded paths of a JSON field."""
+        ...
+
+    def matching(self, condition: RowFilter) -> Bitset:
+        """Return the rows that a filter allows, evaluated or remembered."""
         ...
 
 
@@ -72,6 +90,8 @@ class ColumnCache:
         self._lock = threading.Lock()
         self._strings: dict[str, StringStore] = {}
         self._json_paths: dict[str, JsonPathStore] = {}
+        # The least recently used first. Rows never change, so a result stays right for ever.
+        self._results: dict[tuple[RowFilter, int], Bitset] = {}
 
     def at(self, num_rows: int) -> FilterColumns:
         """Return the first ``num_rows`` rows, for one evaluation or many."""
@@ -87,6 +107,7 @@ class ColumnCache:
         with self._lock:
             self._strings.clear()
             self._json_paths.clear()
+            self._results.clear()
             self._size = 0
 
     def strings(self, name: str) -> StringStore:
@@ -108,6 +129,25 @@ class ColumnCache:
                 read = partial(self._counted, name, JSON_COST)
                 store = self._json_paths[name] = JsonPathStore(read)
             return store
+
+    def matching(self, condition: RowFilter, columns: FilterColumns) -> Bitset:
+        """Return the rows of ``columns``, the first ones here, that a filter allows."""
+        key = condition, columns.num_rows
+        with self._lock:
+            found = self._results.pop(key, None)
+            if found is not None:
+                self._results[key] = found
+                return found
+        self._on_use(self)
+        found = Bitset.from_mask(condition.evaluate(columns))
+        with self._lock:
+            if key not in self._results:
+                self._results[key] = found
+                self._size += found.words.nbytes
+            if len(self._results) > MAX_KNOWN_RESULTS:
+                oldest = self._results.pop(next(iter(self._results)))
+                self._size -= oldest.words.nbytes
+        return found
 
     def _counted(self, name: str, cost: tuple[int, int], start: int, stop: int) -> Column:
         """Read rows that will be decoded."""
@@ -143,6 +183,9 @@ class _CachedColumns:
 
     def json_paths(self, name: str) -> JsonPathStore:
         return self._cache.json_paths(name)
+
+    def matching(self, condition: RowFilter) -> Bitset:
+        return self._cache.matching(condition, self)
 
 
 def batch_columns(batch: ColumnBatch) -> FilterColumns:

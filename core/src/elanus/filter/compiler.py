@@ -49,6 +49,8 @@ class BoundFilter:
         self.fields = frozenset(_field_names(tree))
         self._schema = scope.schema
         self._condition = Binder(scope).condition(tree)
+        # Looked up with every search, and a tree is hashed node by node.
+        self._hash = hash(tree)
 
     def evaluate(self, columns: FilterColumns) -> BoolArray:
         """Return which rows the filter allows, bool of shape ``(num_rows,)``."""
@@ -76,10 +78,12 @@ class BoundFilter:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundFilter):
             return NotImplemented
+        if self is other:
+            return True
         return self.tree == other.tree and self._schema == other._schema
 
     def __hash__(self) -> int:
-        return hash(self.tree)
+        return self._hash
 
     def __str__(self) -> str:
         return to_text(self.tree)

@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,11 @@ SAFETY = 0.15
 """Share of the allowed misses that is held back for the error of the sample."""
 MIX = 1 / 3
 """How far a sampled row is moved towards another one, as a share of the way."""
+
+AnswerT = TypeVar("AnswerT")
+
+MAX_KNOWN = 256
+"""Answers that a curve remembers."""
 
 IndexSearch = Callable[[Float32Array, int, int], Int64Array]
 """(queries, limit, ef) → row ids of shape ``(nq, limit)``."""
@@ -55,9 +60,28 @@ class RecallCurve:
     recall: tuple[tuple[float, ...], ...]
     ns_per_candidate: float
     ns_per_scanned_row: float
+    _known: dict[tuple[float, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def ef_for(self, recall: float, limit: int) -> int | None:
         """Return the candidate list that reaches ``recall``, interpolated; None if none does."""
+        return self._remembered((recall, limit), self._find_ef)
+
+    def estimate(self, ef: int, limit: int) -> float:
+        """Return the recall at a candidate list of ``ef`` rows, interpolated."""
+        # Candidate lists are whole numbers from 1 and stand below 0, recalls are at most 1.
+        return self._remembered((-float(ef), limit), lambda *_: self._interpolate(ef, limit))
+
+    def _remembered(self, key: tuple[float, int], make: Callable[[float, int], AnswerT]) -> AnswerT:
+        """Return what was made for this key; every search asks for the same few."""
+        try:
+            found: AnswerT = self._known[key]
+        except KeyError:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            found = self._known[key] = make(*key)
+        return found
+
+    def _find_ef(self, recall: float, limit: int) -> int | None:
         wanted = recall + SAFETY * (1.0 - recall)
         row, scale = self._row(limit)
         below, below_recall = 0.0, 0.0
@@ -69,8 +93,7 @@ class RecallCurve:
                 below, below_recall = float(ef), reached
         return None
 
-    def estimate(self, ef: int, limit: int) -> float:
-        """Return the recall at a candidate list of ``ef`` rows, interpolated."""
+    def _interpolate(self, ef: int, limit: int) -> float:
         row, scale = self._row(limit)
         known = [(e, r) for e, r in zip(LADDER, self.recall[row], strict=True) if r == r]
         if not known:

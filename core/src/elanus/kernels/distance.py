@@ -129,6 +129,23 @@ def distances_to_rows(
         ) from None
 
 
+def unit_rows(rows: Float32Array) -> Float32Array | None:
+    """Return the rows scaled to unit length; zero rows stay zero.
+
+    Args:
+        rows: float32, C-contiguous, shape ``(n, dim)``.
+
+    Returns:
+        float32 of the same shape; None when a value is NaN or infinite.
+    """
+    return _native.unit_rows(rows)
+
+
+def are_finite(rows: Float32Array) -> bool:
+    """Return whether no value of float32 ``(n, dim)``, C-contiguous, is NaN or infinite."""
+    return _native.are_finite(rows)
+
+
 def inverse_norms(rows: VectorArray) -> Float32Array:
     """Return ``1 / |row|`` of each row, the same on every CPU.
 

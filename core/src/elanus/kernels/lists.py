@@ -24,6 +24,22 @@ def matrix_of(rows: list[Sequence[float]], dim: int) -> Float32Array | None:
     return _native.matrix_of(rows, dim)
 
 
+def strings_at(offsets: Int64Array, data: ByteArray, rows: Int64Array) -> list[str]:
+    """Return the texts of some rows of a column.
+
+    Args:
+        offsets: int64 of shape ``(n + 1,)``; row ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
+        data: uint8, UTF-8.
+        rows: int64, in any order, repeats allowed.
+
+    Raises:
+        InvalidArgumentError: A row is outside of the column.
+        CorruptionError: Offsets leave ``data``.
+        UnicodeDecodeError: A text is not UTF-8.
+    """
+    return _native.strings_at(offsets, data, rows)
+
+
 def strings_of(texts: list[str]) -> tuple[Int64Array, ByteArray] | None:
     """Return texts as one column: offsets, int64 of shape ``(n + 1,)``, and UTF-8, uint8.
 

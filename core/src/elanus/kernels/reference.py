@@ -16,6 +16,7 @@ from elanus.errors import InvalidArgumentError
 from elanus.kernels.bfloat16 import from_bfloat16
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import Bm25Scoring
+from elanus.kernels.ranking import CandidateArrays, RankedArrays
 from elanus.types import (
     ByteArray,
     Float32Array,
@@ -294,3 +295,38 @@ def _xxh64(text: bytes) -> int:
     value = (value ^ value >> 33) * _PRIME2 & _MASK64
     value = (value ^ value >> 29) * _PRIME3 & _MASK64
     return value ^ value >> 32
+
+
+# --- ranking --------------------------------------------------------------------------------
+
+
+def merge_candidates(
+    tables: Sequence[CandidateArrays], num_queries: int, limit: int
+) -> list[list[tuple[float, int, int]]]:
+    """Return (distance, source, row id) of the nearest candidates of each query.
+
+    As ``ranking.merge_candidates``, without the padding.
+    """
+    merged = []
+    for query in range(num_queries):
+        found = [
+            (float(distance), source, int(row_id))
+            for source, (row_ids, distances) in enumerate(tables)
+            for row_id, distance in zip(row_ids[query], distances[query], strict=True)
+            if row_id >= 0
+        ]
+        found.sort(key=lambda candidate: candidate[0])
+        merged.append([c for c in found if len(found) <= limit or c[0] <= found[limit - 1][0]])
+    return merged
+
+
+def fuse_lists(lists: Sequence[RankedArrays]) -> list[tuple[int, int, float]]:
+    """Return (source, row id, sum of parts) of every row, largest sum first."""
+    scores: dict[tuple[int, int], float] = {}
+    for sources, row_ids, parts in lists:
+        for source, row_id, part in zip(
+            sources.tolist(), row_ids.tolist(), parts.tolist(), strict=True
+        ):
+            scores[source, row_id] = scores.get((source, row_id), 0.0) + part
+    ranked = sorted(scores.items(), key=lambda entry: -entry[1])
+    return [(*place, score) for place, score in ranked]

@@ -14,13 +14,10 @@ import numpy as np
 
 from elanus.filter import BoundFilter
 from elanus.query.projection import project_places, read_pks
-from elanus.query.sources import SearchSource, allowed_rows, matching_mask
+from elanus.query.sources import SearchSource, allowed_rows, matching_rows
 from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
 from elanus.types import Int64Array, PrimaryKey
-
-Place = tuple[int, int]
-"""(source number, row id)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,9 @@ def query_entities(
 ) -> list[dict[str, Any]]:
     """Return the matching entities in the order of their primary key."""
     stop = None if request.limit is None else request.offset + request.limit
-    places = _ordered_places(schema, sources, request.filters, stop)
-    return project_places(schema, sources, places[request.offset : stop], request.output)
+    numbers, rows = _ordered_places(schema, sources, request.filters, stop)
+    page = slice(request.offset, stop)
+    return project_places(schema, sources, numbers[page], rows[page], request.output)
 
 
 def count_entities(sources: Sequence[SearchSource], filters: Sequence[BoundFilter]) -> int:
@@ -60,7 +58,7 @@ def matching_pks(
     """Return the keys of all matching entities, in no order."""
     pks: list[PrimaryKey] = []
     for source in sources:
-        pks += read_pks(schema, source, _matching_rows(source, filters))
+        pks += read_pks(schema, source, matching_rows(source, filters))
     return pks
 
 
@@ -74,17 +72,14 @@ def get_entities(
 
     A key that is asked for twice is answered twice.
     """
-    places: list[Place | None] = [None] * len(pks)
+    numbers = np.full(len(pks), -1, dtype=np.int64)
+    rows = np.full(len(pks), -1, dtype=np.int64)
     for number, source in enumerate(sources):
-        for position, row in enumerate(source.find_pks(pks).tolist()):
-            if row >= 0:
-                places[position] = (number, row)
-    return project_places(schema, sources, [p for p in places if p is not None], output)
-
-
-def _matching_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Int64Array:
-    rows: Int64Array = np.flatnonzero(matching_mask(source, filters)).astype(np.int64)
-    return rows
+        found = source.find_pks(pks)
+        is_here = found >= 0
+        numbers[is_here], rows[is_here] = number, found[is_here]
+    is_there = rows >= 0
+    return project_places(schema, sources, numbers[is_there], rows[is_there], output)
 
 
 def _ordered_places(
@@ -92,26 +87,26 @@ def _ordered_places(
     sources: Sequence[SearchSource],
     filters: Sequence[BoundFilter],
     stop: int | None,
-) -> list[Place]:
-    """Return the places of the first ``stop`` matches by primary key."""
+) -> tuple[Int64Array, Int64Array]:
+    """Return source numbers and row ids of the first ``stop`` matches by primary key."""
     numbers: list[Int64Array] = []
     rows: list[Int64Array] = []
     keys: list[Any] = []
     for number, source in enumerate(sources):
-        matching = _matching_rows(source, filters)
+        matching = matching_rows(source, filters)
         column = source.column(schema.primary.name).take(matching)
         numbers.append(np.full(len(matching), number, dtype=np.int64))
         rows.append(matching)
         keys.append(column.values if isinstance(column, FixedColumn) else column.to_pylist())
     if not numbers:
-        return []
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     all_numbers, all_rows = np.concatenate(numbers), np.concatenate(rows)
     if all(isinstance(k, np.ndarray) for k in keys):
         order = _smallest(np.concatenate(keys), stop)
     else:
         flat = [key for part in keys for key in part]
         order = np.array(sorted(range(len(flat)), key=flat.__getitem__)[:stop], dtype=np.int64)
-    return list(zip(all_numbers[order].tolist(), all_rows[order].tolist(), strict=True))
+    return all_numbers[order], all_rows[order]
 
 
 def _smallest(keys: Int64Array, stop: int | None) -> Int64Array:

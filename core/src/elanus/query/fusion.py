@@ -6,90 +6,64 @@ Ties are broken by primary key: the same query gives the same answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import numpy as np
 
 from elanus.errors import InvalidArgumentError
-from elanus.query.merge import Found
-from elanus.query.requests import RRF, Fusion, LegRequest, Weighted
-from elanus.query.results import LegScore, unit_score, user_score
+from elanus.kernels.ranking import FusedRows, fuse_lists, unit_scores
+from elanus.query.merge import PkReader
+from elanus.query.requests import RRF, Fusion, Weighted
 from elanus.schema.fields import Field
-from elanus.types import DataType
+from elanus.types import DataType, Float32Array, Float64Array, Int64Array
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A row with its final score and what each leg gave to it."""
-
-    found: Found
-    score: float
-    legs: tuple[LegScore, ...]
-
-
-def rank_single(field: Field, found: Sequence[Found], page: slice) -> list[Ranked]:
-    """Return a page of the candidates of a single leg; their metric's value is the score."""
-    metric = field.metric_type
-    ranked = []
-    for rank, row in enumerate(found[page], (page.start or 0) + 1):
-        score = user_score(metric, row.distance)
-        ranked.append(Ranked(row, score, (LegScore(field.name, metric, rank, score, score),)))
-    return ranked
+def contributions(
+    fusion: Fusion, field: Field, weight: float, distances: Float32Array
+) -> Float64Array:
+    """Return what a leg adds to the score of each of its candidates, best first; ``(n,)``."""
+    if isinstance(fusion, RRF):
+        ranks = np.arange(1, len(distances) + 1, dtype=np.float64)
+        parts: Float64Array = weight / (float(fusion.k) + ranks)
+        return parts
+    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
+    return weight * unit_scores(field.metric_type, distances, is_sparse=is_sparse)
 
 
 def fuse(
-    fusion: Fusion, legs: Sequence[LegRequest], lists: Sequence[list[Found]], page: slice
-) -> list[Ranked]:
-    """Join the legs' candidates; return a page of the result, best first.
+    lists: Sequence[tuple[Int64Array, Int64Array, Float64Array]], page: slice, read_pks: PkReader
+) -> FusedRows:
+    """Join ranked lists and return a page of the result, best first, ties by primary key.
+
+    Args:
+        lists: Sources, row ids and contributions of each list.
+        page: Which places to return; both ends are numbers.
+        read_pks: Reads the keys of rows with equal scores.
+    """
+    fused = fuse_lists(lists)
+    scores = fused.scores
+    start, stop = page.start, min(page.stop, len(scores))
+    if start >= stop:
+        return FusedRows(fused.sources[:0], fused.row_ids[:0], scores[:0])
+    # Rows with the score of an end of the page may belong on either side of it.
+    first = int(np.searchsorted(-scores, -scores[start], side="left"))
+    last = int(np.searchsorted(-scores, -scores[stop - 1], side="right"))
+    sources, row_ids = fused.sources[first:last], fused.row_ids[first:last]
+    values = scores[first:last]
+    if (values[1:] == values[:-1]).any():
+        pks = read_pks(sources, row_ids)
+        keys = list(zip((-values).tolist(), pks, strict=True))
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        sources, row_ids, values = sources[order], row_ids[order], values[order]
+    inner = slice(start - first, stop - first)
+    return FusedRows(sources[inner], row_ids[inner], values[inner])
+
+
+def leg_weights(fusion: Fusion, fields: Sequence[Field]) -> list[float]:
+    """Return one weight per leg.
 
     Raises:
         InvalidArgumentError: The number or names of the weights do not fit the legs.
     """
-    fields = [leg.field for leg in legs]
-    weights = leg_weights(fusion, fields)
-    scores: dict[tuple[int, int], float] = {}
-    rows: dict[tuple[int, int], Found] = {}
-    for field, weight, found in zip(fields, weights, lists, strict=True):
-        for rank, row in enumerate(found, 1):
-            part = _contribution(fusion, field, weight, rank, row.distance)
-            scores[row.place] = scores.get(row.place, 0.0) + part
-            rows.setdefault(row.place, row)
-    order = sorted(rows, key=lambda place: (-scores[place], rows[place].pk))[page]
-    # Only what is returned is explained: most candidates are not.
-    ranks = [{row.place: rank for rank, row in enumerate(found, 1)} for found in lists]
-    return [
-        Ranked(
-            rows[place],
-            scores[place],
-            tuple(
-                _leg_score(fusion, field, weight, found, places.get(place))
-                for field, weight, found, places in zip(fields, weights, lists, ranks, strict=True)
-            ),
-        )
-        for place in order
-    ]
-
-
-def _leg_score(
-    fusion: Fusion, field: Field, weight: float, found: Sequence[Found], rank: int | None
-) -> LegScore:
-    """Return what a leg says about a row that it found at ``rank``, from 1, or did not find."""
-    metric = field.metric_type
-    if rank is None:
-        return LegScore(field.name, metric, None, None, 0.0)
-    distance = found[rank - 1].distance
-    part = _contribution(fusion, field, weight, rank, distance)
-    return LegScore(field.name, metric, rank, user_score(metric, distance), part)
-
-
-def _contribution(fusion: Fusion, field: Field, weight: float, rank: int, distance: float) -> float:
-    """Return what a leg adds to the score of a row that it found at this rank."""
-    if isinstance(fusion, RRF):
-        return weight / (fusion.k + rank)
-    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
-    return weight * unit_score(field.metric_type, distance, is_sparse=is_sparse)
-
-
-def leg_weights(fusion: Fusion, fields: Sequence[Field]) -> list[float]:
-    """Return one weight per leg."""
     weights = fusion.weights
     if weights is None:
         if isinstance(fusion, Weighted):

@@ -7,38 +7,17 @@ rows are split into segments.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from elanus.index.base import Candidates
+from elanus.index.base import Candidates, CandidateTable
+from elanus.kernels.ranking import MergedCandidates, merge_candidates
 from elanus.types import Int64Array, PrimaryKey
 
-PkReader = Callable[[int, Int64Array], list[PrimaryKey]]
-"""(source number, row ids) → primary keys."""
+PkReader = Callable[[Int64Array, Int64Array], Sequence[PrimaryKey]]
+"""(source numbers, row ids) → primary keys."""
 MOST_TIES = 1_024
 """Equally near rows that are looked at beyond the limit to order them by primary key."""
-
-
-class Found(NamedTuple):
-    """One row in a ranked list. A tuple, because a search makes hundreds of them.
-
-    Attributes:
-        source: Number of the source in the snapshot.
-        row_id: Row in that source.
-        distance: Smaller is nearer.
-        pk: Its primary key.
-    """
-
-    source: int
-    row_id: int
-    distance: float
-    pk: PrimaryKey
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """What identifies the row within a snapshot."""
-        return self.source, self.row_id
 
 
 def search_with_ties(search: Callable[[int], Candidates], limit: int, num_rows: int) -> Candidates:
@@ -58,32 +37,58 @@ def search_with_ties(search: Callable[[int], Candidates], limit: int, num_rows: 
         asked = min(asked * 4, limit + MOST_TIES)
 
 
-def merge(per_source: Sequence[Candidates], limit: int, read_pks: PkReader) -> list[Found]:
-    """Return the ``limit`` nearest candidates, nearest first, ties by primary key."""
-    worst = _limit_distance(per_source, limit)
-    found: list[Found] = []
-    for source, candidates in enumerate(per_source):
-        # Candidates ascend, so what may be among the nearest stands in front.
-        near = int(np.searchsorted(candidates.distances, worst, side="right"))
-        if near == 0:
-            continue
-        rows = candidates.row_ids[:near]
-        distances = candidates.distances[:near].tolist()
-        places = zip(rows.tolist(), distances, read_pks(source, rows), strict=True)
-        found += [Found(source, row, distance, pk) for row, distance, pk in places]
-    found.sort(key=_by_distance)
-    return found[:limit]
+def cut_between_equals(table: CandidateTable, limit: int) -> list[int]:
+    """Return the queries whose candidates ``limit`` and ``limit + 1`` lie equally near."""
+    row_ids, distances = table.row_ids, table.distances
+    if row_ids.shape[1] <= limit:
+        return []
+    if len(row_ids) == 1:
+        is_cut = row_ids[0, limit] >= 0 and distances[0, limit] == distances[0, limit - 1]
+        return [0] if is_cut else []
+    is_open = distances[:, limit] == distances[:, limit - 1]
+    return np.flatnonzero(is_open & (row_ids[:, limit] >= 0)).tolist()
 
 
-def _by_distance(found: Found) -> tuple[float, PrimaryKey]:
-    return found.distance, found.pk
+def table_of(candidates: Sequence[Candidates]) -> CandidateTable:
+    """Return the candidates of some queries as one table."""
+    if len(candidates) == 1:
+        return CandidateTable(candidates[0].row_ids[None], candidates[0].distances[None])
+    shape = len(candidates), max(map(len, candidates))
+    row_ids = np.full(shape, -1, dtype=np.int64)
+    distances = np.full(shape, np.inf, dtype=np.float32)
+    for query, found in enumerate(candidates):
+        row_ids[query, : len(found)] = found.row_ids
+        distances[query, : len(found)] = found.distances
+    return CandidateTable(row_ids, distances)
 
 
-def _limit_distance(per_source: Sequence[Candidates], limit: int) -> float:
-    """Return the distance of the candidate at place ``limit``; infinity when there are fewer."""
-    filled = [c.distances for c in per_source if len(c)]
-    if sum(map(len, filled)) <= limit:
-        return float("inf")
-    if len(filled) == 1:
-        return float(filled[0][limit - 1])
-    return float(np.partition(np.concatenate(filled), limit - 1)[limit - 1])
+def merge(
+    per_source: Sequence[CandidateTable], num_queries: int, limit: int, read_pks: PkReader
+) -> MergedCandidates:
+    """Return the ``limit`` nearest candidates of each query, nearest first, ties by primary key.
+
+    Keys are read only of candidates that lie equally near.
+    """
+    tables = [(table.row_ids, table.distances) for table in per_source]
+    merged = merge_candidates(tables, num_queries, limit)
+    for query in merged.tied:
+        _order_ties(merged, query, read_pks)
+    if merged.row_ids.shape[1] <= limit:
+        return merged
+    sources, row_ids, distances, tied = merged
+    return MergedCandidates(
+        sources[:, :limit].copy(), row_ids[:, :limit].copy(), distances[:, :limit].copy(), tied
+    )
+
+
+def _order_ties(merged: MergedCandidates, query: int, read_pks: PkReader) -> None:
+    """Order the equally near candidates of one query by primary key, in place."""
+    sources, row_ids = merged.sources[query], merged.row_ids[query]
+    distances = merged.distances[query]
+    is_equal = (distances[1:] == distances[:-1]) & (row_ids[1:] >= 0)
+    tied = np.flatnonzero(np.append(is_equal, False) | np.insert(is_equal, 0, False))
+    pks = read_pks(sources[tied], row_ids[tied])
+    # Distances ascend, so that sorting by distance and key leaves each run of equals in its place.
+    keys = list(zip(distances[tied].tolist(), pks, strict=True))
+    order = tied[sorted(range(len(keys)), key=keys.__getitem__)]
+    sources[tied], row_ids[tied] = sources[order], row_ids[order]

@@ -6,13 +6,12 @@ Pure functions from counts to a plan. The plan is data: execution only follows i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from elanus.index.base import VectorIndex
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStep:
+class SourceStep(NamedTuple):
     """What is done on one source.
 
     Attributes:
@@ -39,8 +38,7 @@ class SourceStep:
         return f"{self.source}: {self.method}{ef} over {share}{recall}"
 
 
-@dataclass(frozen=True, slots=True)
-class LegPlan:
+class LegPlan(NamedTuple):
     """Steps of one leg, one per source."""
 
     field: str

@@ -6,7 +6,7 @@ dynamic column under their own names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,26 +51,32 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
 
 
 def project(
-    schema: Schema, source: SearchSource, rows: Int64Array, output: Iterable[str]
+    schema: Schema, source: SearchSource, rows: Int64Array, output: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return one dict per row (int64, any order) with the output fields."""
-    entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
-    stored = {f.name: f for f in schema.stored_fields}
-    dynamic: list[Any] | None = None
-    for name in output:
-        if name in stored and name != DYNAMIC_FIELD:
-            values = _values(stored[name].dtype, source.column(name), rows)
-            for entity, value in zip(entities, values, strict=True):
-                entity[name] = value
-            continue
-        if dynamic is None:
-            dynamic = _values(DataType.JSON, source.column(DYNAMIC_FIELD), rows)
-        for entity, extra in zip(entities, dynamic, strict=True):
+    stored = schema.column_types
+    declared = [name for name in output if name in stored]
+    columns = [_values(stored[name], source.column(name), rows) for name in declared]
+    if not columns:
+        entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
+    else:
+        entities = [dict(zip(declared, row, strict=True)) for row in zip(*columns, strict=True)]
+    if len(declared) < len(output):
+        undeclared = [name for name in output if name not in stored]
+        _add_dynamic(source, rows, undeclared, entities)
+    return entities
+
+
+def _add_dynamic(
+    source: SearchSource, rows: Int64Array, names: Sequence[str], entities: list[dict[str, Any]]
+) -> None:
+    values = _values(DataType.JSON, source.column(DYNAMIC_FIELD), rows)
+    for entity, extra in zip(entities, values, strict=True):
+        for name in names:
             if name == DYNAMIC_FIELD:
                 entity.update(extra or {})
             elif extra and name in extra:
                 entity[name] = extra[name]
-    return entities
 
 
 def read_pks(schema: Schema, source: SearchSource, rows: Int64Array) -> list[PrimaryKey]:
@@ -79,23 +85,41 @@ def read_pks(schema: Schema, source: SearchSource, rows: Int64Array) -> list[Pri
     return pks
 
 
+def read_places(
+    sources: Sequence[SearchSource],
+    numbers: Int64Array,
+    rows: Int64Array,
+    read: Callable[[SearchSource, Int64Array], list[Any]],
+) -> list[Any]:
+    """Return what ``read`` gives for rows of several sources, in the order of the rows.
+
+    Args:
+        sources: Of one snapshot.
+        numbers: int64, for each row the number of its source.
+        rows: int64, its row id there.
+        read: Returns one value for each row id (int64) of a source.
+    """
+    touched = set(numbers.tolist())
+    if len(touched) == 1:
+        return read(sources[touched.pop()], rows)
+    values: list[Any] = [None] * len(rows)
+    for number in touched:
+        positions = np.flatnonzero(numbers == number)
+        found = read(sources[number], rows[positions])
+        for position, value in zip(positions.tolist(), found, strict=True):
+            values[position] = value
+    return values
+
+
 def project_places(
     schema: Schema,
     sources: Sequence[SearchSource],
-    places: Sequence[tuple[int, int]],
+    numbers: Int64Array,
+    rows: Int64Array,
     output: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Return one dict per ``(source number, row id)``, in that order."""
-    entities: list[dict[str, Any]] = [{}] * len(places)
-    by_source: dict[int, list[int]] = {}
-    for position, (source, _) in enumerate(places):
-        by_source.setdefault(source, []).append(position)
-    for source, positions in by_source.items():
-        rows = np.array([places[p][1] for p in positions], dtype=np.int64)
-        found = project(schema, sources[source], rows, output)
-        for position, entity in zip(positions, found, strict=True):
-            entities[position] = entity
-    return entities
+    """Return one dict per row, in that order; arguments as ``read_places``."""
+    return read_places(sources, numbers, rows, lambda s, r: project(schema, s, r, output))
 
 
 def _values(dtype: DataType, column: Column, rows: Int64Array) -> list[Any]:

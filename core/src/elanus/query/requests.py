@@ -1,13 +1,15 @@
 """What does a search ask for?
 
 Requests are frozen and checked: by the time one exists, names are bound to the schema and values
-have their final types.
+have their final types. What every search makes is a tuple, which costs a fraction of a frozen
+dataclass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
@@ -21,8 +23,7 @@ MAX_LIMIT = 16_384
 DEFAULT_RECALL = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class DenseQuery:
+class DenseQuery(NamedTuple):
     """``vectors``: C-contiguous, shape ``(nq, dim)``, as ``VectorIndex.search`` takes them."""
 
     vectors: VectorArray
@@ -30,16 +31,14 @@ class DenseQuery:
     ef: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SparseQuery:
+class SparseQuery(NamedTuple):
     """Dimensions (uint32, ascending) and weights (float32) of one sparse query."""
 
     indices: UInt32Array
     weights: Float32Array
 
 
-@dataclass(frozen=True, slots=True)
-class TextQuery:
+class TextQuery(NamedTuple):
     """Text for a BM25 field, analyzed as the field is."""
 
     text: str
@@ -47,8 +46,7 @@ class TextQuery:
     function: BM25
 
 
-@dataclass(frozen=True, slots=True)
-class LegRequest:
+class LegRequest(NamedTuple):
     """Candidates of one field, nearest first.
 
     Attributes:
@@ -107,8 +105,7 @@ class Weighted:
 Fusion = RRF | Weighted
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """Ranked hits over one leg, or over several that are fused.
 
     Attributes:
@@ -123,6 +120,6 @@ class SearchRequest:
     legs: tuple[LegRequest, ...]
     limit: int
     offset: int = 0
-    fusion: Fusion = field(default_factory=RRF)
+    fusion: Fusion = RRF()
     output: tuple[str, ...] = ()
     explain: bool = False

@@ -6,12 +6,15 @@ The only place where a distance becomes the value that the user sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, overload
+
+import numpy as np
 
 from elanus.query.plan import LegPlan
-from elanus.types import MetricType, PrimaryKey
+from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
 
 
 def user_score(metric: MetricType, distance: float) -> float:
@@ -89,7 +92,61 @@ class HitExplanation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
+class LegRanking(NamedTuple):
+    """What one leg found for one query, best first; arrays of shape ``(n,)``.
+
+    Attributes:
+        name: Field that the leg searched.
+        metric: Its metric.
+        sources: int64, numbers of sources.
+        row_ids: int64.
+        distances: float32.
+        contributions: float64, what the leg adds to scores; None: the metric's value itself.
+    """
+
+    name: str
+    metric: MetricType
+    sources: Int64Array
+    row_ids: Int64Array
+    distances: Float32Array
+    contributions: Float64Array | None = None
+
+    def score_of(self, source: int, row_id: int) -> LegScore:
+        """Return what the leg says about a row."""
+        places = np.flatnonzero((self.row_ids == row_id) & (self.sources == source))
+        if not len(places):
+            return LegScore(self.name, self.metric, None, None, 0.0)
+        place = int(places[0])
+        score = user_score(self.metric, float(self.distances[place]))
+        parts = self.contributions
+        part = score if parts is None else float(parts[place])
+        return LegScore(self.name, self.metric, place + 1, score, part)
+
+
+class HitReasons(NamedTuple):
+    """From what the explanations of hits are made when somebody asks for one.
+
+    Attributes:
+        legs: What each leg found for the query.
+        sources: int64, for each hit the number of its source.
+        row_ids: int64, its row there.
+        names: Names of the sources.
+        terms: Matched terms of each hit; empty without ``explain=True``.
+    """
+
+    legs: tuple[LegRanking, ...]
+    sources: Int64Array
+    row_ids: Int64Array
+    names: tuple[str, ...]
+    terms: tuple[tuple[TermScore, ...], ...] = ()
+
+    def explain(self, hit: int) -> HitExplanation:
+        """Return the explanation of the hit at this place, from 0."""
+        source, row_id = int(self.sources[hit]), int(self.row_ids[hit])
+        legs = tuple(leg.score_of(source, row_id) for leg in self.legs)
+        return HitExplanation(legs, self.names[source], self.terms[hit] if self.terms else ())
+
+
 class Hit:
     """One found entity.
 
@@ -99,24 +156,50 @@ class Hit:
             and JACCARD: their share, all three smaller is nearer; BM25: score; hybrid search:
             fused score.
         entity: The output fields.
-        explanation: Parts of the score.
     """
 
-    id: PrimaryKey
-    score: float
-    entity: dict[str, Any]
-    explanation: HitExplanation
+    __slots__ = ("_explanation", "entity", "id", "score")
+
+    def __init__(
+        self,
+        id: PrimaryKey,
+        score: float,
+        entity: dict[str, Any],
+        explanation: HitExplanation | Callable[[], HitExplanation],
+    ) -> None:
+        self.id = id
+        self.score = score
+        self.entity = entity
+        self._explanation = explanation
+
+    @property
+    def explanation(self) -> HitExplanation:
+        """Parts of the score; made when it is first asked for."""
+        found = self._explanation
+        if not isinstance(found, HitExplanation):
+            found = self._explanation = found()
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Hit):
+            return NotImplemented
+        mine = self.id, self.score, self.entity, self.explanation
+        return mine == (other.id, other.score, other.entity, other.explanation)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Hit(id={self.id!r}, score={self.score!r}, entity={self.entity!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class SearchExplanation:
+class SearchExplanation(NamedTuple):
     """How a search was answered; ``print`` it.
 
     Attributes:
         legs: Plan of each searched field.
         fusion: How several legs were joined, or "".
         timings_ms: Milliseconds by stage: ``filter``, ``candidates``, ``merge``, ``project``,
-            ``total``.
+            ``total``; of all queries of a call together.
     """
 
     legs: tuple[LegPlan, ...]
@@ -131,19 +214,44 @@ class SearchExplanation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
+class Answer(NamedTuple):
+    """Hits of one query as lists, best first; one value per hit."""
+
+    ids: list[PrimaryKey]
+    scores: list[float]
+    entities: list[dict[str, Any]]
+    reasons: HitReasons
+
+
 class SearchResult(Sequence[Hit]):
     """Hits of one query, best first.
 
     Attributes:
-        hits: The hits.
-        recall_estimate: Expected share of the true nearest rows among the candidates.
         explanation: Plan and timings.
     """
 
-    hits: tuple[Hit, ...]
-    recall_estimate: float
-    explanation: SearchExplanation = field(repr=False)
+    __slots__ = ("_answer", "_hits", "explanation")
+
+    def __init__(self, answer: Answer, explanation: SearchExplanation) -> None:
+        self._answer = answer
+        self._hits: tuple[Hit, ...] | None = None
+        self.explanation = explanation
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """The hits."""
+        if self._hits is None:
+            ids, scores, entities, reasons = self._answer
+            self._hits = tuple(
+                Hit(pk, score, entity, partial(reasons.explain, place))
+                for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
+            )
+        return self._hits
+
+    @property
+    def recall_estimate(self) -> float:
+        """Expected share of the true nearest rows among the candidates."""
+        return min(leg.recall for leg in self.explanation.legs)
 
     @property
     def is_exact(self) -> bool:
@@ -153,10 +261,10 @@ class SearchResult(Sequence[Hit]):
     @property
     def ids(self) -> list[PrimaryKey]:
         """Primary keys, best first."""
-        return [hit.id for hit in self.hits]
+        return [*self._answer.ids]
 
     def __len__(self) -> int:
-        return len(self.hits)
+        return len(self._answer.ids)
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -167,3 +275,6 @@ class SearchResult(Sequence[Hit]):
     def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
     def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[index]
+
+    def __repr__(self) -> str:
+        return f"SearchResult(hits={self.hits!r}, recall_estimate={self.recall_estimate!r})"

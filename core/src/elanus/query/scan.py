@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from elanus.filter import BoundFilter
-from elanus.query.sources import SearchSource, matching_mask
+from elanus.query.sources import SearchSource, matching_rows
 from elanus.schema.batches import Column, ColumnBatch, slice_column
 from elanus.types import Int64Array
 
@@ -33,7 +31,7 @@ def scan_batches(
     for source in sources:
         rows: Int64Array | None = None
         if filters or source.alive is not None:
-            rows = np.flatnonzero(matching_mask(source, filters)).astype(np.int64)
+            rows = matching_rows(source, filters)
         count = source.num_rows if rows is None else len(rows)
         columns = {name: source.column(name) for name in names} if count else {}
         for first in range(0, count, batch_rows):

@@ -1,32 +1,37 @@
 """How is a search executed?
 
 A search is a function of (sources, request): filters per source, candidates per source and leg,
-merge, fusion, projection. Nothing is remembered between searches, and no lock is taken.
+merge, fusion, projection. Nothing is remembered between searches, and no lock is taken. What is
+done for each query of a batch is done for all of them at once, by kernels and arrays.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
+
+import numpy as np
 
 from elanus.filter import BoundFilter
-from elanus.index.base import Candidates, VectorIndex
-from elanus.query.fusion import Ranked, fuse, rank_single
-from elanus.query.merge import Found, merge, search_with_ties
+from elanus.index.base import Candidates, CandidateTable, VectorIndex
+from elanus.kernels.cancel import CancelToken
+from elanus.kernels.ranking import MergedCandidates
+from elanus.query.fusion import contributions, fuse, leg_weights
+from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
-from elanus.query.projection import project_places, read_pks
+from elanus.query.projection import project_places, read_pks, read_places
 from elanus.query.requests import (
     DenseQuery,
     LegRequest,
     SearchRequest,
-    SparseQuery,
     TextQuery,
 )
 from elanus.query.results import (
-    Hit,
-    HitExplanation,
+    Answer,
+    HitReasons,
+    LegRanking,
     SearchExplanation,
     SearchResult,
     TermScore,
@@ -34,19 +39,17 @@ from elanus.query.results import (
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
 from elanus.query.statistics import weigh, weigh_text
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array, PrimaryKey, VectorArray
+from elanus.types import Int64Array, MetricType, PrimaryKey, VectorArray
 
 
-@dataclass(slots=True)
 class _Stopwatch:
     """Milliseconds by stage; a stage may be entered more than once."""
 
-    spent: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-    last: float = 0.0
+    __slots__ = ("last", "spent", "started")
 
-    def __post_init__(self) -> None:
-        self.last = self.started
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self.started = self.last = time.perf_counter()
 
     def stage(self, name: str) -> None:
         now = time.perf_counter()
@@ -54,145 +57,231 @@ class _Stopwatch:
         self.last = now
 
     def result(self) -> dict[str, float]:
-        return {**self.spent, "total": (time.perf_counter() - self.started) * 1e3}
+        self.spent["total"] = (self.last - self.started) * 1e3
+        return self.spent
+
+
+class _Page(NamedTuple):
+    """The hits to return, those of all queries one after the other; arrays of shape ``(n,)``.
+
+    Attributes:
+        sources: int64, numbers of sources.
+        row_ids: int64.
+        scores: What the user sees.
+        ends: For each query where its hits end.
+        rankings: For each query what each leg found.
+    """
+
+    sources: Int64Array
+    row_ids: Int64Array
+    scores: list[float]
+    ends: list[int]
+    rankings: list[tuple[LegRanking, ...]]
 
 
 def search(
-    schema: Schema, sources: Sequence[SearchSource], request: SearchRequest
+    schema: Schema, sources: Sequence[SearchSource], request: SearchRequest, token: CancelToken
 ) -> list[SearchResult]:
-    """Answer a request over the sources of one snapshot; one result per query vector."""
+    """Answer a request over the sources of one snapshot; one result per query vector.
+
+    Raises:
+        SearchTimeoutError: The time of ``token`` was over.
+        SearchCancelledError: ``token`` was cancelled.
+    """
     watch = _Stopwatch()
     allowed: dict[tuple[BoundFilter, ...], list[AllowedRows]] = {}
     plans: list[LegPlan] = []
-    leg_lists: list[list[list[Found]]] = []
-
-    def keys(source: int, rows: Int64Array) -> list[PrimaryKey]:
-        return read_pks(schema, sources[source], rows)
-
+    merged: list[MergedCandidates] = []
+    keys = partial(_read_keys, schema, sources)
     for leg in request.legs:
         if leg.filters not in allowed:
-            allowed[leg.filters] = [allowed_rows(s, leg.filters) for s in sources]
+            allowed[leg.filters] = _allowed_rows(sources, leg.filters, token)
         watch.stage("filter")
-        plan, candidates = _run_leg(sources, leg, allowed[leg.filters])
+        num_queries, steps, tables = _run_leg(sources, leg, allowed[leg.filters], token)
+        plans.append(LegPlan(leg.field.name, leg.field.metric_type, leg.limit, tuple(steps)))
         watch.stage("candidates")
-        plans.append(plan)
-        leg_lists.append([merge(found, leg.limit, keys) for found in candidates])
+        merged.append(merge(tables, num_queries, leg.limit, keys))
         watch.stage("merge")
-    results = []
-    page = slice(request.offset, request.offset + request.limit)
-    for query in range(max(len(lists) for lists in leg_lists)):
-        lists = [per_query[query] for per_query in leg_lists]
-        if len(request.legs) == 1:
-            ranked = rank_single(request.legs[0].field, lists[0], page)
-        else:
-            ranked = fuse(request.fusion, request.legs, lists, page)
-        watch.stage("merge")
-        hits = _hits(schema, sources, request, ranked)
-        watch.stage("project")
-        fusion = str(request.fusion) if len(request.legs) > 1 else ""
-        explanation = SearchExplanation(tuple(plans), fusion, watch.result())
-        recall = min(plan.recall for plan in plans)
-        results.append(SearchResult(tuple(hits), recall, explanation))
-    return results
+    token.check()
+    one_leg = len(request.legs) == 1
+    page = _single_page(request, merged[0]) if one_leg else _fused_page(request, merged, keys)
+    watch.stage("merge")
+    answers = _answers(schema, sources, request, page)
+    watch.stage("project")
+    fusion = "" if one_leg else str(request.fusion)
+    explanation = SearchExplanation(tuple(plans), fusion, watch.result())
+    return [SearchResult(answer, explanation) for answer in answers]
+
+
+def _allowed_rows(
+    sources: Sequence[SearchSource], filters: tuple[BoundFilter, ...], token: CancelToken
+) -> list[AllowedRows]:
+    found = []
+    for source in sources:
+        found.append(allowed_rows(source, filters))
+        token.check()
+    return found
+
+
+# --- candidates -------------------------------------------------------------------------------
 
 
 def _run_leg(
-    sources: Sequence[SearchSource], leg: LegRequest, allowed: Sequence[AllowedRows]
-) -> tuple[LegPlan, list[list[Candidates]]]:
-    """Return the plan, and the candidates of each source for each query."""
+    sources: Sequence[SearchSource],
+    leg: LegRequest,
+    allowed: Sequence[AllowedRows],
+    token: CancelToken,
+) -> tuple[int, list[SourceStep], list[CandidateTable]]:
+    """Return the number of queries, and step and candidates of each source."""
+    steps: list[SourceStep] = []
+    tables: list[CandidateTable] = []
     query = leg.query
-    if isinstance(query, DenseQuery):
-        steps, found = _run_dense(sources, leg, query, allowed)
-    else:
-        steps, found = _run_postings(sources, leg, query, allowed)
-    return LegPlan(leg.field.name, leg.field.metric_type, leg.limit, tuple(steps)), found
-
-
-def _run_dense(
-    sources: Sequence[SearchSource],
-    leg: LegRequest,
-    query: DenseQuery,
-    allowed: Sequence[AllowedRows],
-) -> tuple[list[SourceStep], list[list[Candidates]]]:
-    steps: list[SourceStep] = []
-    found: list[list[Candidates]] = [[] for _ in range(len(query.vectors))]
+    num_queries = len(query.vectors) if isinstance(query, DenseQuery) else 1
+    weighted = None if isinstance(query, DenseQuery) else weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
-        index = source.vector_index(leg.field.name)
-        step = plan_dense(source.name, index, rows.count, leg.limit, query.recall, query.ef)
-        steps.append(step)
-        if step.method == "skip":
-            for per_source in found:
-                per_source.append(Candidates.none())
-            continue
-        # One row more than the limit shows whether the cut falls between equals.
-        table = index.search(query.vectors, leg.limit + 1, allowed=rows.bits, ef=step.ef)
-        for i, per_source in enumerate(found):
-            nearest = _Nearest(index, query.vectors[i : i + 1], rows, step.ef, table.query(i))
-            per_source.append(search_with_ties(nearest, leg.limit, rows.count))
-    return steps, found
-
-
-def _run_postings(
-    sources: Sequence[SearchSource],
-    leg: LegRequest,
-    query: SparseQuery | TextQuery,
-    allowed: Sequence[AllowedRows],
-) -> tuple[list[SourceStep], list[list[Candidates]]]:
-    steps: list[SourceStep] = []
-    found: list[Candidates] = []
-    weighted = weigh(sources, leg.field.name, query)
-    for source, rows in zip(sources, allowed, strict=True):
-        method = "postings" if rows.count else "skip"
-        steps.append(SourceStep(source.name, source.num_rows, rows.count, method))
+        token.check()
         if not rows.count:
-            found.append(Candidates.none())
-            continue
-
-        nearest = partial(weighted.search, source, rows.bits)
-        found.append(search_with_ties(nearest, leg.limit, rows.count))
-    return steps, [found]
-
-
-@dataclass(frozen=True, slots=True)
-class _Nearest:
-    """Nearest rows of one source to one vector; the first answer came with the whole batch."""
-
-    index: VectorIndex
-    vector: VectorArray
-    rows: AllowedRows
-    ef: int | None
-    first: Candidates
-
-    def __call__(self, n: int) -> Candidates:
-        if n <= len(self.first) or len(self.first) >= self.rows.count:
-            return self.first
-        return self.index.search(self.vector, n, allowed=self.rows.bits, ef=self.ef).query(0)
+            steps.append(SourceStep(source.name, source.num_rows, 0, "skip"))
+            tables.append(_no_candidates(num_queries))
+        elif isinstance(query, DenseQuery):
+            index = source.vector_index(leg.field.name)
+            step = plan_dense(source.name, index, rows.count, leg.limit, query.recall, query.ef)
+            steps.append(step)
+            tables.append(_nearest(index, query.vectors, leg.limit, rows, step.ef))
+        elif weighted is not None:
+            steps.append(SourceStep(source.name, source.num_rows, rows.count, "postings"))
+            best = partial(weighted.search, source, rows.bits)
+            tables.append(table_of([search_with_ties(best, leg.limit, rows.count)]))
+    return num_queries, steps, tables
 
 
-def _hits(
-    schema: Schema,
-    sources: Sequence[SearchSource],
-    request: SearchRequest,
-    ranked: Sequence[Ranked],
-) -> list[Hit]:
-    places = [row.found.place for row in ranked]
-    entities = project_places(schema, sources, places, request.output)
-    hits = []
-    for row, entity in zip(ranked, entities, strict=True):
-        source = sources[row.found.source]
-        terms = _terms(sources, request, row.found) if request.explain else ()
-        explanation = HitExplanation(row.legs, source.name, terms)
-        hits.append(Hit(row.found.pk, row.score, entity, explanation))
-    return hits
+_NOTHING = CandidateTable(np.empty((1, 0), dtype=np.int64), np.empty((1, 0), dtype=np.float32))
+
+
+def _no_candidates(num_queries: int) -> CandidateTable:
+    if num_queries == 1:
+        return _NOTHING
+    nothing = np.empty((num_queries, 0), dtype=np.int64)
+    return CandidateTable(nothing, np.empty((num_queries, 0), dtype=np.float32))
+
+
+def _nearest(
+    index: VectorIndex, vectors: VectorArray, limit: int, rows: AllowedRows, ef: int | None
+) -> CandidateTable:
+    """Return at least the ``limit`` nearest rows to each vector, and those as near as the last."""
+    # One row more than the limit shows whether the cut falls between equals.
+    table = index.search(vectors, limit + 1, allowed=rows.bits, ef=ef)
+    cut = cut_between_equals(table, limit)
+    if not cut or table.row_ids.shape[1] >= rows.count:
+        return table
+    found = [table.query(i) for i in range(len(vectors))]
+    for i in cut:
+
+        def nearest(n: int, first: Candidates = found[i], i: int = i) -> Candidates:
+            if n <= len(first):
+                return first
+            return index.search(vectors[i : i + 1], n, allowed=rows.bits, ef=ef).query(0)
+
+        found[i] = search_with_ties(nearest, limit, rows.count)
+    return table_of(found)
+
+
+def _read_keys(
+    schema: Schema, sources: Sequence[SearchSource], numbers: Int64Array, rows: Int64Array
+) -> list[PrimaryKey]:
+    return read_places(sources, numbers, rows, partial(read_pks, schema))
+
+
+# --- pages ------------------------------------------------------------------------------------
+
+
+def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
+    """Return a page of the candidates of a single leg; their metric's value is the score."""
+    field = request.legs[0].field
+    metric = field.metric_type
+    page = slice(request.offset, request.offset + request.limit)
+    rankings = [
+        LegRanking(field.name, metric, sources, row_ids, distances)
+        for sources, row_ids, distances in zip(*merged[:3], strict=True)
+    ]
+    if len(rankings) == 1:
+        # Nothing stands beside a single query: no place is missing.
+        only = rankings[0]
+        sources, row_ids, values = only.sources[page], only.row_ids[page], only.distances[page]
+        ends = [len(row_ids)]
+    else:
+        is_hit = merged.row_ids[:, page] >= 0
+        ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
+        sources, row_ids = merged.sources[:, page][is_hit], merged.row_ids[:, page][is_hit]
+        values = merged.distances[:, page][is_hit]
+    scores = (values if metric is MetricType.L2 else -values).tolist()
+    return _Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
+
+
+def _fused_page(
+    request: SearchRequest, merged: Sequence[MergedCandidates], keys: partial[list[PrimaryKey]]
+) -> _Page:
+    """Return a page of the joined candidates of several legs, which hold one query each."""
+    fields = [leg.field for leg in request.legs]
+    weights = leg_weights(request.fusion, fields)
+    rankings = []
+    lists = []
+    for field, weight, (sources, row_ids, distances, _) in zip(
+        fields, weights, merged, strict=True
+    ):
+        parts = contributions(request.fusion, field, weight, distances[0])
+        metric = field.metric_type
+        rankings.append(LegRanking(field.name, metric, sources[0], row_ids[0], distances[0], parts))
+        lists.append((sources[0], row_ids[0], parts))
+    page = slice(request.offset, request.offset + request.limit)
+    fused = fuse(lists, page, keys)
+    scores = fused.scores.tolist()
+    return _Page(fused.sources, fused.row_ids, scores, [len(scores)], [tuple(rankings)])
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def _answers(
+    schema: Schema, sources: Sequence[SearchSource], request: SearchRequest, page: _Page
+) -> list[Answer]:
+    """Read the entities of all queries at once, and cut them by query."""
+    if not len(page.row_ids):
+        empty = page.row_ids, page.row_ids, ()
+        return [Answer([], [], [], HitReasons(legs, *empty)) for legs in page.rankings]
+    primary = schema.primary.name
+    entities = project_places(schema, sources, page.sources, page.row_ids, request.output)
+    if primary in request.output:
+        pks = [entity[primary] for entity in entities]
+    else:
+        pks = _read_keys(schema, sources, page.sources, page.row_ids)
+    names = tuple([source.name for source in sources])
+    terms = _terms(sources, request, page) if request.explain else ()
+    if len(page.ends) == 1:
+        reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms)
+        return [Answer(pks, page.scores, entities, reasons)]
+    answers = []
+    start = 0
+    for legs, end in zip(page.rankings, page.ends, strict=True):
+        reasons = HitReasons(
+            legs, page.sources[start:end], page.row_ids[start:end], names, terms[start:end]
+        )
+        answers.append(Answer(pks[start:end], page.scores[start:end], entities[start:end], reasons))
+        start = end
+    return answers
 
 
 def _terms(
-    sources: Sequence[SearchSource], request: SearchRequest, row: Found
-) -> tuple[TermScore, ...]:
-    """Return what each term adds to the hit, over the text legs of the request."""
-    terms: list[TermScore] = []
-    for leg in request.legs:
-        if isinstance(leg.query, TextQuery):
-            weighted = weigh_text(sources, leg.field.name, leg.query)
-            terms += weighted.explain(sources[row.source], row.row_id)
-    return tuple(sorted(terms, key=lambda t: -t.contribution))
+    sources: Sequence[SearchSource], request: SearchRequest, page: _Page
+) -> tuple[tuple[TermScore, ...], ...]:
+    """Return what each term adds to each hit, the heaviest first, over the text legs."""
+    weighted = [
+        weigh_text(sources, leg.field.name, leg.query)
+        for leg in request.legs
+        if isinstance(leg.query, TextQuery)
+    ]
+    made = []
+    for number, row in zip(page.sources.tolist(), page.row_ids.tolist(), strict=True):
+        terms = [term for text in weighted for term in text.explain(sources[number], row)]
+        made.append(tuple(sorted(terms, key=lambda t: -t.contribution)))
+    return tuple(made)

@@ -19,7 +19,7 @@ from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SparseView
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
-from elanus.types import BoolArray, Int64Array, PrimaryKey
+from elanus.types import Int64Array, PrimaryKey
 
 
 class SearchSource(Protocol):
@@ -86,21 +86,15 @@ class AllowedRows:
 
 def allowed_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> AllowedRows:
     """Return the visible rows that pass every filter."""
-    if not filters:
-        return AllowedRows(source.alive, source.num_alive)
-    mask = matching_mask(source, filters)
-    count = int(np.count_nonzero(mask))
-    if count == source.num_rows:
-        return AllowedRows(None, count)
-    return AllowedRows(Bitset.from_mask(mask), count)
-
-
-def matching_mask(source: SearchSource, filters: Sequence[BoundFilter]) -> BoolArray:
-    """Return bool ``(num_rows,)``: visible and passing every filter."""
-    if source.alive is None:
-        mask = np.ones(source.num_rows, dtype=np.bool_)
-    else:
-        mask = source.alive.to_mask()
+    bits, count = source.alive, source.num_alive
     for condition in filters:
-        mask = mask & condition.evaluate(source.columns)
-    return mask
+        matching = source.columns.matching(condition)
+        bits = matching if bits is None else bits & matching
+        count = bits.count()
+    return AllowedRows(None if count == source.num_rows else bits, count)
+
+
+def matching_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Int64Array:
+    """Return the visible rows that pass every filter, int64, ascending."""
+    bits = allowed_rows(source, filters).bits
+    return np.arange(source.num_rows, dtype=np.int64) if bits is None else bits.to_rows()

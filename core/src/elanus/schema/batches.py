@@ -18,7 +18,7 @@ import numpy as np
 
 from elanus.errors import InternalError
 from elanus.kernels.bfloat16 import from_bfloat16
-from elanus.kernels.lists import strings_of
+from elanus.kernels.lists import strings_at, strings_of
 from elanus.types import (
     AnyArray,
     BoolArray,
@@ -30,7 +30,6 @@ from elanus.types import (
 )
 
 RowIds: TypeAlias = Int64Array
-_FEW_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,8 @@ class FixedColumn:
 
     def values_at(self, rows: RowIds) -> list[object]:
         """Return the Python values of the given rows."""
-        return self.take(rows).to_pylist()
+        values: list[object] = self.values[rows].tolist()
+        return _with_nulls(values, _take_validity(self.validity, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +86,15 @@ class StringColumn:
 
     def values_at(self, rows: RowIds) -> list[object]:
         """Return the texts of the given rows."""
-        if len(rows) > _FEW_ROWS:
-            return self.take(rows).to_pylist()
-        # Gathering a handful of rows as arrays costs more than cutting them out one by one.
-        starts, stops = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
-        texts: list[object] = [
-            self.data[start:stop].tobytes().decode("utf-8")
-            for start, stop in zip(starts, stops, strict=True)
-        ]
+        texts: list[object] = [*strings_at(self.offsets, self.data, rows)]
         return _with_nulls(texts, _take_validity(self.validity, rows))
 
     def json_at(self, rows: RowIds) -> list[object]:
         """Return the decoded values of the given rows of a JSON column."""
-        return [None if text is None else json.loads(str(text)) for text in self.values_at(rows)]
+        texts = ["null" if text is None else str(text) for text in self.values_at(rows)]
+        # One call of the decoder: the texts become elements of one array.
+        decoded: list[object] = json.loads(f"[{','.join(texts)}]")
+        return decoded
 
 
 @dataclass(frozen=True, slots=True)

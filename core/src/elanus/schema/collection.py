@@ -7,7 +7,7 @@ the engine replaces it as a whole.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -30,6 +30,7 @@ class Schema:
         description: Free text.
         primary: The primary key.
         stored_fields: Fields that have a column, ``$meta`` last when the schema is dynamic.
+        column_types: Type by name of the stored fields but ``$meta``.
 
     Raises:
         SchemaError: No or several primary keys, a name used twice, or a function without a
@@ -41,6 +42,7 @@ class Schema:
     description: str
     primary: Field = dataclass_field(compare=False, repr=False)
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
+    column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self, fields: Iterable[Field], *, dynamic: bool = False, description: str = ""
@@ -49,10 +51,11 @@ class Schema:
         object.__setattr__(self, "dynamic", dynamic)
         object.__setattr__(self, "description", description)
         self._check()
-        # Every write asks for these.
+        # Every write and search asks for these.
         stored = tuple(f for f in self.fields if f.is_stored)
         object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
         object.__setattr__(self, "stored_fields", (*stored, _DYNAMIC) if dynamic else stored)
+        object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
 
     def _check(self) -> None:
         for field in self.fields:

@@ -160,6 +160,14 @@ class RowGuard:
         first = self._offset + start * self._row_bytes
         self._file.verify_range(first, self._offset + stop * self._row_bytes)
 
+    def check_spans(self, offsets: Int64Array, rows: Int64Array) -> None:
+        """Verify the bytes ``offsets[row] .. offsets[row + 1]`` of each row; both arrays int64.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block among them.
+        """
+        self._file.verify_spans(self._offset, offsets, rows)
+
     def check_rows(self, rows: Int64Array) -> None:
         """Verify the blocks of some rows: int64, in any order.
 
@@ -333,6 +341,20 @@ class BlockFile:
         """
         if self._verifier is not None:
             self._refuse(self._verifier.verify_rows(offset, row_bytes, num_rows, rows))
+
+    def verify_spans(self, base: int, offsets: Int64Array, rows: Int64Array) -> None:
+        """Check the blocks of some rows of any width that were not checked yet.
+
+        Args:
+            base: Where the bytes that the offsets count begin.
+            offsets: int64; row ``i`` lies from ``offsets[i]`` to ``offsets[i + 1]``.
+            rows: The rows to check, int64, in any order.
+
+        Raises:
+            CorruptionError: With the offset of a damaged block.
+        """
+        if self._verifier is not None:
+            self._refuse(self._verifier.verify_spans(base, offsets, rows))
 
     def _refuse(self, block: int) -> None:
         if block >= 0:

@@ -10,7 +10,7 @@ from elanus.schema.batches import RowIds, StringColumn
 from elanus.storage.block_file import RowGuard
 from elanus.types import BoolArray, ByteArray, Int64Array
 
-MAX_CUT_ROWS = 64
+MAX_CUT_ROWS = 4_096
 """Rows up to which their bytes are verified one by one."""
 
 
@@ -67,6 +67,4 @@ class StoredStrings(StringColumn):
         if len(rows) > MAX_CUT_ROWS:
             self._guard.check_all()
             return
-        starts, stops = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
-        for start, stop in zip(starts, stops, strict=True):
-            self._guard.check_range(start, stop)
+        self._guard.check_spans(self.offsets, rows)

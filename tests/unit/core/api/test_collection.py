@@ -16,6 +16,7 @@ from elanus.errors import (
     NotFoundError,
     PluginNotInstalledError,
     ReadOnlyError,
+    SearchTimeoutError,
 )
 from support.builders import paper_schema, papers
 from support.oracle import bm25_scores, nearest, rrf
@@ -424,3 +425,45 @@ def test_connect_refuses_what_it_cannot_open(tmp_path):
         elanus.connect("http://localhost:19530")
     with pytest.raises(InvalidArgumentError, match="token is only for servers"):
         elanus.connect(tmp_path, token="secret")
+
+
+def test_a_search_takes_no_longer_than_its_timeout(db):
+    vectors = np.zeros((30_000, 64), dtype=np.float32)
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=64, metric="L2"),
+        ]
+    )
+    made = db.create_collection("many", schema)
+    made.insert({"id": np.arange(len(vectors)), "v": vectors})
+    with pytest.raises(SearchTimeoutError, match="longer than its timeout"):
+        made.search(vectors, "v", 1, timeout=0.05)
+    assert made.search(vectors[0], "v", 2, timeout=60).ids == [0, 1]
+    with pytest.raises(InvalidArgumentError, match="timeout must be"):
+        made.search(vectors[0], "v", 1, timeout=-1)
+
+
+def test_a_batch_answers_as_its_queries_do_one_by_one(collection):
+    queries = [QUERY, [1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.2, 0.4]]
+    batch = collection.search(queries, "dense", limit=7, offset=2, filter="id < 40", output=["id"])
+    for query, found in zip(queries, batch, strict=True):
+        alone = collection.search(
+            query, "dense", limit=7, offset=2, filter="id < 40", output=["id"]
+        )
+        assert list(found) == list(alone)
+
+
+def test_a_filter_that_comes_again_sees_new_rows_and_deletes(collection):
+    def found():
+        return collection.query("id >= 50", output=["id"])
+
+    before = len(found())
+    collection.insert([{**papers(1)[0], "id": 1_000}])
+    assert len(found()) == before + 1
+    collection.delete([1_000, 50])
+    assert len(found()) == before - 1
+    collection.flush()
+    assert len(found()) == before - 1
+    collection.delete([51])
+    assert len(found()) == before - 2

@@ -149,3 +149,22 @@ def test_verifier_from_many_threads() -> None:
         found = list(pool.map(lambda n: verifier.verify_range(n * 997, 1 << 20), range(64)))
     assert found == [700_000 // 4096] * 64
     assert verifier.verify_range(0, 700_000 // 4096 * 4096) == -1
+
+
+def test_verifier_checks_rows_of_any_width_by_their_offsets() -> None:
+    raw = np.random.default_rng(0).bytes(300)
+    checksums = checksums_of(raw, 100)
+    wrong = bytearray(raw)
+    wrong[150] ^= 1
+    verifier = BlockVerifier(bytes(wrong), checksums, 100)
+    # Bytes 10 to 60, 60 to 60, 60 to 140 and 210 to 290 of the buffer: the third meets block 1.
+    offsets = np.array([0, 50, 50, 130, 200, 280], dtype=np.int64)
+    assert verifier.verify_spans(10, offsets, np.array([0, 1, 4])) == -1
+    assert verifier.verify_spans(10, offsets, np.array([0, 2])) == 1
+    for row in (-1, 5, 2**62):
+        with pytest.raises(InvalidArgumentError, match="has no offsets"):
+            verifier.verify_spans(10, offsets, np.array([row]))
+    with pytest.raises(InvalidArgumentError, match="do not ascend"):
+        verifier.verify_spans(0, np.array([9, 3], dtype=np.int64), np.array([0]))
+    with pytest.raises(InvalidArgumentError, match="outside of 300"):
+        verifier.verify_spans(290, offsets, np.array([0]))

@@ -6,7 +6,13 @@ import pytest
 from elanus.errors import InvalidArgumentError
 from elanus.kernels import cpu, reference
 from elanus.kernels.bitset import Bitset
-from elanus.kernels.distance import distances_to_rows, inverse_norms, scan_topk
+from elanus.kernels.distance import (
+    are_finite,
+    distances_to_rows,
+    inverse_norms,
+    scan_topk,
+    unit_rows,
+)
 from elanus.types import DENSE_METRICS, Float32Array, MetricType
 
 DIMS = [1, 3, 7, 8, 15, 16, 17, 31, 33, 384, 385]
@@ -229,3 +235,21 @@ def test_sparse_metric_is_refused() -> None:
 def test_row_ids_outside_are_refused(row_id: int) -> None:
     with pytest.raises(InvalidArgumentError, match=r"row_ids: expected values in \[0, 10\)"):
         distances_to_rows(MetricType.L2, QUERIES[0], ROWS, None, np.array([0, row_id]))
+
+
+def test_unit_rows_have_length_one_and_zero_rows_stay() -> None:
+    rows = np.array([[3, 4], [0, 0], [1e-30, 0], [3e38, 3e38]], dtype=np.float32)
+    half = np.float32(np.sqrt(0.5))
+    expected = np.array([[0.6, 0.8], [0, 0], [1, 0], [half, half]], dtype=np.float32)
+    found = unit_rows(rows)
+    assert found is not None
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_found(value: float) -> None:
+    rows = np.full((3, 37), 3e38, dtype=np.float32)
+    assert are_finite(rows)
+    rows[2, 36] = value
+    assert not are_finite(rows)
+    assert unit_rows(rows) is None

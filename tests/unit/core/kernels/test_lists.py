@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.kernels.lists import matrix_of, strings_of
+from elanus.errors import CorruptionError, InvalidArgumentError
+from elanus.kernels.lists import matrix_of, strings_at, strings_of
 
 NUMBERS = st.floats(width=64) | st.integers(-(2**70), 2**70)
 
@@ -67,3 +68,26 @@ def test_strings_are_their_utf8_end_to_end(texts: list[str]) -> None:
 @pytest.mark.parametrize("text", [None, b"a", 1, "\ud800", np.str_("a")])
 def test_what_is_no_plain_text_is_left_to_the_caller(text: object) -> None:
     assert strings_of(["a", text]) is None  # type: ignore[list-item]
+
+
+@given(st.lists(st.text(), min_size=1), st.data())
+def test_texts_of_rows_come_back(texts: list[str], data: st.DataObject) -> None:
+    stored = strings_of(texts)
+    if stored is None:  # a lone surrogate
+        return
+    rows = data.draw(st.lists(st.integers(0, len(texts) - 1)))
+    found = strings_at(*stored, np.array(rows, dtype=np.int64))
+    assert found == [texts[row] for row in rows]
+
+
+def test_texts_outside_of_their_column_are_refused() -> None:
+    data = np.frombuffer(b"abc", dtype=np.uint8)
+    offsets = np.array([0, 1, 3], dtype=np.int64)
+    for row in (-1, 2, 2**62):
+        with pytest.raises(InvalidArgumentError, match=f"row {row} is outside of the column"):
+            strings_at(offsets, data, np.array([row], dtype=np.int64))
+    for wrong in ([0, 4], [2, 1], [-1, 1]):
+        with pytest.raises(CorruptionError, match="text of row 0 leaves its column"):
+            strings_at(np.array(wrong, dtype=np.int64), data, np.array([0], dtype=np.int64))
+    with pytest.raises(UnicodeDecodeError):
+        strings_at(offsets[:2], np.array([0xFF], dtype=np.uint8), np.array([0], dtype=np.int64))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elanus.index.base import Candidates
-from elanus.query.merge import MOST_TIES, merge, search_with_ties
+from elanus.query.merge import MOST_TIES, merge, search_with_ties, table_of
 
 
 def candidates(pairs):
@@ -19,13 +19,26 @@ def candidates(pairs):
 def test_merge_equals_sorting_everything(distances, limit, random):
     per_source = [candidates(list(enumerate(sorted(d)))) for d in distances]
     pks = {(s, row): random.random() for s, d in enumerate(distances) for row in range(len(d))}
-    found = merge(per_source, limit, lambda s, rows: [pks[s, r] for r in rows.tolist()])
+    tables = [table_of([c]) for c in per_source]
+
+    def read_pks(sources, rows):
+        return [pks[place] for place in zip(sources.tolist(), rows.tolist(), strict=True)]
+
+    found = merge(tables, 1, limit, read_pks)
     everything = sorted(
         (float(distance), pks[s, row], s, row)
         for s, d in enumerate(distances)
         for row, distance in enumerate(sorted(d))
     )
-    assert [(f.distance, f.pk, f.source, f.row_id) for f in found] == everything[:limit]
+    assert [
+        (distance, pks[source, row], source, row)
+        for distance, source, row in zip(
+            found.distances[0].tolist(),
+            found.sources[0].tolist(),
+            found.row_ids[0].tolist(),
+            strict=True,
+        )
+    ] == everything[:limit]
 
 
 def test_more_is_fetched_only_when_the_cut_falls_between_equals():

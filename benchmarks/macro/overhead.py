@@ -1,0 +1,330 @@
+"""What does a search cost besides the index?
+
+One collection of passages, measured through ``Collection.search`` and ``hybrid_search``. Each call
+is timed in CPU time of its thread, and the searches of indexes in it by themselves; what is left is
+the overhead: reading the arguments, filters, plan, merge, fusion, reading the entities. A search of
+an index leaves the caches of the processor full of its rows, so the same call is also timed with
+the answers that the index gave before.
+
+Run: ``python -m benchmarks overhead`` (``--help`` lists the options).
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, ClassVar
+from unittest import mock
+
+import numpy as np
+
+import elanus
+from benchmarks.datasets import Passages, load_passages
+from benchmarks.machine import describe_run
+from benchmarks.report import render, write_result
+from elanus.engine.growing import GrowingSource
+from elanus.engine.sealed import SealedSource
+
+MODULE = "benchmarks.macro.overhead"
+LIMIT = 10
+BATCH = 64
+Call = Callable[[int], object]
+"""Answers the query with a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of call; ``queries`` says how many a call answers."""
+
+    name: str
+    call: Call
+    queries: int = 1
+
+
+# --- the collection ---------------------------------------------------------------------------
+
+
+def fill(database: elanus.Database, passages: Passages) -> elanus.Collection:
+    """Create the collection with one sealed segment."""
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("text", elanus.VARCHAR, max_length=65_535, analyzer="english"),
+            elanus.Field("source", elanus.VARCHAR, max_length=200),
+            elanus.Field("bucket", elanus.INT64),
+            elanus.Field("metadata", elanus.JSON),
+            elanus.Field("dense", elanus.FLOAT_VECTOR, dim=384, metric="COSINE"),
+            elanus.Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("text")),
+        ]
+    )
+    collection = database.create_collection("passages", schema)
+    step = 10_000
+    for start in range(0, passages.num_rows, step):
+        rows = slice(start, start + step)
+        sources, buckets = passages.sources[rows], passages.buckets[rows]
+        collection.insert(
+            {
+                "id": np.arange(start, start + len(sources)),
+                "text": passages.texts[rows],
+                "source": sources,
+                "bucket": buckets,
+                "metadata": [
+                    {"source": s, "bucket": b}
+                    for s, b in zip(sources, buckets.tolist(), strict=True)
+                ],
+                "dense": passages.vectors[rows],
+            }
+        )
+    collection.compact()
+    return collection
+
+
+def cases(collection: elanus.Collection, passages: Passages) -> list[Case]:
+    """Return what is measured; query ``i`` of a case is always the same."""
+    vectors, texts = passages.query_vectors, passages.queries
+    num = len(texts)
+
+    def dense(i: int, **options: Any) -> object:
+        return collection.search(vectors[i % num], "dense", LIMIT, **options)
+
+    def bm25(i: int, **options: Any) -> object:
+        return collection.search(texts[i % num], "bm25", LIMIT, **options)
+
+    def hybrid(i: int, **options: Any) -> object:
+        legs = [elanus.Leg("dense", vectors[i % num]), elanus.Leg("bm25", texts[i % num])]
+        return collection.hybrid_search(legs, limit=LIMIT, **options)
+
+    def batch(i: int, **options: Any) -> object:
+        rows = np.arange(i * BATCH, (i + 1) * BATCH) % num
+        return collection.search(vectors[rows], "dense", LIMIT, **options)
+
+    asked = {
+        "bucket 50 %": "bucket < 500",
+        "bucket 10 %": "bucket < 100",
+        "bucket 1 %": "bucket < 10",
+        "bucket 0.1 %": "bucket < 1",
+        "string equality": "source == 'man-pages'",
+        "JSON string equality": "metadata['source'] == 'man-pages'",
+        "JSON number range": "metadata['bucket'] < 100",
+    }
+    made = [Case("dense", dense), Case("dense, keys only", partial(dense, output=["id"]))]
+    for name, text in asked.items():
+        made.append(Case(f"dense, {name}", partial(dense, filter=text)))
+    made += [
+        Case(f"dense, {name}, new filter", _new_filter(dense, asked[name]))
+        for name in ("bucket 10 %", "string equality", "JSON string equality")
+    ]
+    made += [
+        Case("BM25", bm25),
+        Case("BM25, bucket 10 %", partial(bm25, filter=asked["bucket 10 %"])),
+        Case("hybrid", hybrid),
+        Case("hybrid, bucket 10 %", partial(hybrid, filter=asked["bucket 10 %"])),
+        Case(f"dense, batch of {BATCH}", batch, BATCH),
+    ]
+    return made
+
+
+def _new_filter(call: Callable[..., object], text: str) -> Call:
+    """Return calls with a filter that selects the same rows and was never asked before."""
+    return lambda i: call(i, filter=f"{text} and bucket < {1000 + time.perf_counter_ns()}")
+
+
+# --- measuring --------------------------------------------------------------------------------
+
+
+class TimedIndex:
+    """An index that adds up the CPU time of its searches, and can give the answers it gave before.
+
+    Attributes:
+        spent_us: Microseconds.
+        answers: Answers of the call in progress; None searches.
+        given: What the last call was answered.
+    """
+
+    spent_us = 0.0
+    answers: list[Any] | None = None
+    given: ClassVar[list[Any]] = []
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def search(self, *args: Any, **kwargs: Any) -> Any:
+        if TimedIndex.answers is not None:
+            return TimedIndex.answers.pop(0)
+        started = time.thread_time_ns()
+        found = self._index.search(*args, **kwargs)
+        TimedIndex.spent_us += (time.thread_time_ns() - started) / 1e3
+        TimedIndex.given.append(found)
+        return found
+
+
+def _timed(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    return lambda source, name: TimedIndex(original(source, name))
+
+
+@contextmanager
+def timed_indexes() -> Iterator[None]:
+    """Have the indexes of all sources time their searches."""
+    with ExitStack() as stack:
+        for kind in (SealedSource, GrowingSource):
+            for name in ("vector_index", "text_index"):
+                timed = _timed(getattr(kind, name))
+                stack.enter_context(mock.patch.object(kind, name, timed))
+        yield
+
+
+def cpu_us(call: Callable[[], object]) -> float:
+    """Return the CPU time of one call in this thread, in microseconds."""
+    started = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - started) / 1e3
+
+
+def measure(case: Case, calls: int, rounds: int) -> dict[str, Any]:
+    """Return the median over calls of time, index time and overhead; each the least of rounds."""
+    whole = np.full((rounds, calls), np.inf)
+    overhead = np.full((rounds, calls), np.inf)
+    alone = np.full((rounds, calls), np.inf)
+    with timed_indexes():
+        for r in range(rounds):
+            for i in range(calls):
+                TimedIndex.spent_us, TimedIndex.answers, TimedIndex.given = 0.0, None, []
+                whole[r, i] = cpu_us(partial(case.call, i))
+                overhead[r, i] = whole[r, i] - TimedIndex.spent_us
+                for _ in range(2):
+                    TimedIndex.answers = [*TimedIndex.given]
+                    alone[r, i] = min(alone[r, i], cpu_us(partial(case.call, i)))
+    TimedIndex.answers = None
+    whole, overhead, alone = (times.min(axis=0) for times in (whole, overhead, alone))
+    return {
+        "case": case.name,
+        "queries_per_call": case.queries,
+        "call_us": round(float(np.median(whole)), 1),
+        "index_us": round(float(np.median(whole - overhead)), 1),
+        "overhead_us": round(float(np.median(overhead)), 1),
+        "without_index_us": round(float(np.median(alone)), 1),
+        "top": top_functions(case, calls),
+    }
+
+
+def top_functions(case: Case, calls: int, count: int = 10) -> list[dict[str, Any]]:
+    """Return the functions in which most time went, without what they call."""
+    profile = cProfile.Profile()
+    profile.enable()
+    for i in range(calls):
+        case.call(i)
+    profile.disable()
+    stats = pstats.Stats(profile)
+    total = sum(entry[2] for entry in stats.stats.values())  # type: ignore[attr-defined]
+    rows = sorted(stats.stats.items(), key=lambda row: -row[1][2])  # type: ignore[attr-defined]
+    return [
+        {
+            "function": f"{Path(file).name}:{name}" if line else name,
+            "calls": round(entry[1] / calls, 1),
+            "share": round(entry[2] / total, 3),
+        }
+        for (file, line, name), entry in rows[:count]
+    ]
+
+
+def scaling(case: Case, calls: int, rounds: int) -> dict[str, Any]:
+    """Return calls per second of one thread and of two, in turns."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    ratios = []
+    for _ in range(rounds):
+        for threads in (1, 2):
+            rates[threads].append(rate(case, calls, threads))
+        ratios.append(rates[2][-1] / rates[1][-1])
+    return {
+        "case": case.name,
+        "calls_per_s_1": round(median(rates[1])),
+        "calls_per_s_2": round(median(rates[2])),
+        "ratio": round(median(ratios), 2),
+    }
+
+
+def rate(case: Case, calls: int, threads: int) -> float:
+    """Return calls per second of that many threads, each doing ``calls``."""
+    ready = threading.Barrier(threads + 1)
+
+    def work(first: int) -> None:
+        ready.wait()
+        for i in range(calls):
+            case.call(first + i)
+
+    workers = [threading.Thread(target=work, args=(n * calls,)) for n in range(threads)]
+    for worker in workers:
+        worker.start()
+    ready.wait()
+    started = time.perf_counter()
+    for worker in workers:
+        worker.join()
+    return threads * calls / (time.perf_counter() - started)
+
+
+def run(collection: elanus.Collection, passages: Passages, chosen: Any) -> dict[str, Any]:
+    """Measure every case."""
+    result: dict[str, Any] = {"rows": passages.num_rows, "limit": LIMIT, "cases": []}
+    wanted = [c for c in cases(collection, passages) if chosen.only in c.name]
+    for case in wanted:
+        calls = max(chosen.calls // (case.queries if case.queries > 1 else 1), 4)
+        row = measure(case, calls, chosen.rounds)
+        row["threads"] = scaling(case, 2 * calls, chosen.rounds)
+        result["cases"].append(row)
+        print(row["case"], row["overhead_us"], row["without_index_us"], file=sys.stderr)
+    return result
+
+
+def opened(folder: Path, rows: int) -> tuple[elanus.Database, elanus.Collection, Passages]:
+    """Open the collection in ``folder``, or fill it."""
+    passages = load_passages(rows, 1_000)
+    database = elanus.connect(str(folder))
+    if "passages" in database.list_collections():
+        collection = database.collection("passages")
+    else:
+        collection = fill(database, passages)
+    collection.search(passages.query_vectors[0], "dense", LIMIT)
+    collection.wait_indexed()
+    return database, collection, passages
+
+
+def parse(arguments: Sequence[str] | None = None) -> Any:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--calls", type=int, default=200, help="calls of each case")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each call is made")
+    parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--folder", type=Path, help="database to keep and use again")
+    parser.add_argument("--name", default="overhead", help="name of the result file")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    chosen = parse()
+    head = {"benchmark": "overhead", **describe_run(MODULE)}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = chosen.folder or Path(temporary) / "db"
+        database, collection, passages = opened(folder, chosen.rows)
+        with database:
+            result = {**head, **run(collection, passages, chosen)}
+    file = write_result(chosen.name, result)
+    print(render(result))
+    print(f"written to {file}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

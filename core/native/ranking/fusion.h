@@ -1,0 +1,42 @@
+// How do several ranked lists become one?
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "support/types.h"
+
+namespace elanus {
+
+// One ranked list: what identifies each row, and what the list adds to its score.
+struct RankedList {
+  std::span<const std::int64_t> sources;
+  std::span<const std::int64_t> row_ids;
+  std::span<const double> parts;
+};
+
+struct FusedList {
+  std::vector<std::int64_t> sources;
+  std::vector<std::int64_t> row_ids;
+  std::vector<double> scores;
+};
+
+// Returns every row of the lists once with the sum of its parts, added list by list; largest sum
+// first, equals in the order of their first appearance.
+// Throws Error when the arrays of a list differ in length.
+[[nodiscard]] FusedList fuse_lists(std::span<const RankedList> lists);
+
+// How a distance becomes a score in [0, 1], larger is better.
+enum class UnitScale {
+  cosine,  // (1 + s) / 2
+  ip,      // 1/2 + atan(s) / pi
+  l2,      // 1 - 2 atan(d) / pi
+  sparse,  // 2 atan(s) / pi
+};
+
+// Source: Milvus' weighted ranker.
+void unit_scores(UnitScale scale, std::span<const Distance> distances, std::span<double> out);
+
+}  // namespace elanus
