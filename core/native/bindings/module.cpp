@@ -65,4 +65,5 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_keys(module);
   elanus::bindings::bind_lists(module);
   elanus::bindings::bind_sparse(module);
+  elanus::bindings::bind_text(module);
 }

@@ -1,0 +1,184 @@
+#include "text/token_counter.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "support/error.h"
+#include "support/offsets.h"
+
+namespace elanus {
+namespace {
+
+Utf8 bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string string_of(Utf8 bytes) { return {bytes.begin(), bytes.end()}; }
+
+}  // namespace
+
+TokenCounter::TokenCounter(std::shared_ptr<Vocabulary> vocabulary, AnalyzerChain chain,
+                           std::size_t max_known)
+    : vocabulary_(std::move(vocabulary)), chain_(std::move(chain)), max_known_(max_known) {}
+
+void TokenCounter::forget() noexcept {
+  known_.clear();
+  sequences_.clear();
+  sequence_terms_.clear();
+  drop_scan();
+}
+
+void TokenCounter::drop_scan() noexcept {
+  codes_.clear();
+  row_ends_.clear();
+  words_ = {};
+  pieces_ = {};
+}
+
+std::size_t TokenCounter::size_bytes() const noexcept {
+  return known_.size_bytes() + sequences_.capacity() * sizeof(Sequence) +
+         sequence_terms_.capacity() * sizeof(TermId) + codes_.capacity() * sizeof(Code) +
+         seen_.capacity() * sizeof(Seen);
+}
+
+bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
+  check_offsets(offsets, data.size());
+  drop_scan();
+  // Only here: a piece that is forgotten voids the codes that the scan before gave.
+  if (known_.size() + sequence_terms_.size() >= max_known_) forget();
+  const std::uint8_t* const data_end = data.data() + data.size();
+  for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
+    const auto begin = static_cast<std::size_t>(offsets[row]);
+    const Utf8 text = data.subspan(begin, static_cast<std::size_t>(offsets[row + 1]) - begin);
+    const auto emit = [&](const Piece& piece) { see(text, piece, data_end); };
+    const bool whole = chain_.tokenizer == TokenizerKind::standard
+                           ? standard_pieces(text, classes_.get(), emit)
+                           : whitespace_pieces(text, classes_.get(), emit);
+    if (!whole) {
+      // Pieces that wait for the caller would wait for good.
+      forget();
+      return false;
+    }
+    row_ends_.push_back(codes_.size());
+  }
+  return true;
+}
+
+void TokenCounter::see(Utf8 text, const Piece& piece, const std::uint8_t* data_end) {
+  const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
+  const bool remembered = raw.size() <= kLongestKnown;
+  Code code = kNoTerm;
+  if (remembered) {
+    const ByteStringMap::Key key = known_.key(raw, data_end);
+    if (const Code* known = known_.find(key)) {
+      code = *known;
+    } else {
+      code = code_of_new(raw, piece.is_ascii, true);
+      known_.insert(key, code);
+    }
+  } else {
+    code = code_of_new(raw, piece.is_ascii, false);
+  }
+  if (code != kNoTerm) codes_.push_back(code);
+}
+
+TokenCounter::Code TokenCounter::code_of_new(Utf8 raw, bool is_ascii, bool remembered) {
+  if (!is_ascii) return wait(pieces_, string_of(raw), raw, remembered);
+  std::string word = string_of(raw.first(std::min(raw.size(), kMaxTokenLength)));
+  if (!chain_.filters.apply(word)) return kNoTerm;
+  if (chain_.has_more_filters) return wait(words_, std::move(word), raw, remembered);
+  return static_cast<Code>(vocabulary_->add(bytes_of(word)));
+}
+
+TokenCounter::Code TokenCounter::wait(Pending& pending, std::string text, Utf8 raw,
+                                      bool remembered) {
+  if (sequences_.size() >= static_cast<std::size_t>(std::numeric_limits<Code>::max() - 2)) {
+    throw_invalid_argument("texts: expected fewer than 2**31 distinct words in one batch");
+  }
+  const Code code = -2 - static_cast<Code>(sequences_.size());
+  sequences_.emplace_back();
+  pending.texts.push_back(std::move(text));
+  pending.raw.push_back(remembered ? string_of(raw) : std::string());
+  pending.codes.push_back(code);
+  return code;
+}
+
+void TokenCounter::resolve_word(std::size_t i, std::span<const std::string> terms) {
+  resolve(words_, i, terms);
+}
+
+void TokenCounter::resolve_piece(std::size_t i, std::span<const std::string> terms) {
+  resolve(pieces_, i, terms);
+}
+
+void TokenCounter::resolve(const Pending& pending, std::size_t i,
+                           std::span<const std::string> terms) {
+  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - pending.codes.at(i))];
+  sequence.begin = sequence_terms_.size();
+  for (const std::string& term : terms) {
+    sequence_terms_.push_back(vocabulary_->add(bytes_of(term)));
+  }
+  sequence.end = sequence_terms_.size();
+  if (terms.size() > 1 || pending.raw[i].empty()) return;
+  // From the next batch on it needs no look-up among the sequences.
+  Code* const code = known_.find(known_.key(bytes_of(pending.raw[i])));
+  if (code == nullptr) return;
+  *code = terms.empty() ? kNoTerm : static_cast<Code>(sequence_terms_.back());
+}
+
+TokenCounts TokenCounter::count() {
+  TokenCounts out;
+  out.offsets.reserve(row_ends_.size() + 1);
+  out.lengths.reserve(row_ends_.size());
+  out.terms.reserve(codes_.size());
+  out.counts.reserve(codes_.size());
+  seen_.resize(std::max(seen_.size(), vocabulary_->size()));
+  if (num_rows_seen_ > std::numeric_limits<std::uint32_t>::max() - row_ends_.size() - 1) {
+    std::fill(seen_.begin(), seen_.end(), Seen{});
+    num_rows_seen_ = 0;
+  }
+  std::size_t begin = 0;
+  for (const std::size_t end : row_ends_) {
+    count_row(std::span(codes_).subspan(begin, end - begin), out);
+    begin = end;
+  }
+  drop_scan();
+  return out;
+}
+
+void TokenCounter::count_term(TermId term) {
+  Seen& seen = seen_[term];
+  if (seen.row == num_rows_seen_) {
+    ++row_counts_[seen.place];
+    return;
+  }
+  seen = {num_rows_seen_, static_cast<std::uint32_t>(row_counts_.size())};
+  row_counts_.push_back(std::uint64_t{term} << 32 | 1U);
+}
+
+void TokenCounter::count_row(std::span<const Code> codes, TokenCounts& out) {
+  ++num_rows_seen_;
+  row_counts_.clear();
+  std::size_t length = 0;
+  for (const Code code : codes) {
+    if (code >= 0) {
+      ++length;
+      count_term(static_cast<TermId>(code));
+      continue;
+    }
+    const Sequence sequence = sequences_[static_cast<std::size_t>(-2 - code)];
+    length += sequence.end - sequence.begin;
+    for (std::size_t i = sequence.begin; i < sequence.end; ++i) count_term(sequence_terms_[i]);
+  }
+  std::sort(row_counts_.begin(), row_counts_.end());
+  for (const std::uint64_t counted : row_counts_) {
+    out.terms.push_back(static_cast<TermId>(counted >> 32));
+    out.counts.push_back(static_cast<float>(static_cast<std::uint32_t>(counted)));
+  }
+  out.offsets.push_back(static_cast<std::int64_t>(out.terms.size()));
+  out.lengths.push_back(static_cast<std::uint32_t>(length));
+}
+
+}  // namespace elanus
