@@ -52,8 +52,8 @@ class Encoded {
 };
 
 nb::str decoded(std::string_view text) {
-  PyObject* const made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()),
-                                              "surrogatepass");
+  PyObject* const made =
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogatepass");
   if (made == nullptr) throw nb::python_error();
   return nb::steal<nb::str>(made);
 }
@@ -164,8 +164,7 @@ void bind_vocabulary(nb::module_& module) {
           },
           nb::arg("term"), "The number of a term, or -1.")
       .def(
-          "term",
-          [](const Vocabulary& self, TermId number) { return decoded(self.term(number)); },
+          "term", [](const Vocabulary& self, TermId number) { return decoded(self.term(number)); },
           nb::arg("number"), "The term with this number.")
       .def("sorted", sorted_terms, nb::arg("numbers").noconvert(),
            "Places in `numbers` by ascending term, and offsets and bytes of the terms so sorted.");
@@ -184,8 +183,7 @@ void bind_counter(nb::module_& module) {
           "pending_words", [](const TokenCounter& self) { return decoded(self.pending_words()); },
           nb::sig("def pending_words(self) -> list[str]"), "Words that wait for more filters.")
       .def(
-          "pending_pieces",
-          [](const TokenCounter& self) { return decoded(self.pending_pieces()); },
+          "pending_pieces", [](const TokenCounter& self) { return decoded(self.pending_pieces()); },
           nb::sig("def pending_pieces(self) -> list[str]"), "Pieces that wait to be analyzed.")
       .def("resolve_words", resolve_words, nb::arg("terms"),
            nb::sig("def resolve_words(self, terms: list[str | None]) -> None"),
@@ -193,8 +191,7 @@ void bind_counter(nb::module_& module) {
       .def("resolve_pieces", resolve_pieces, nb::arg("terms"),
            nb::sig("def resolve_pieces(self, terms: list[list[str]]) -> None"),
            "Give each pending piece its terms.")
-      .def("count", count,
-           "Offsets, terms, counts and lengths of the texts scanned last.")
+      .def("count", count, "Offsets, terms, counts and lengths of the texts scanned last.")
       .def("forget", &TokenCounter::forget, "Forget all pieces.");
 }
 

@@ -12,7 +12,8 @@ bool filter(const Lowercase& /*lowercase*/, std::string& word) {
 
 bool filter(const Possessive& /*possessive*/, std::string& word) {
   const std::size_t size = word.size();
-  const bool owns = size >= 2 && word[size - 2] == '\'' && (word.back() == 's' || word.back() == 'S');
+  const bool owns =
+      size >= 2 && word[size - 2] == '\'' && (word.back() == 's' || word.back() == 'S');
   if (owns) word.resize(size - 2);
   return true;
 }

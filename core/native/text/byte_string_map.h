@@ -69,6 +69,13 @@ class ByteStringMap {
     return slot.size == 0 ? nullptr : &slot.value;
   }
 
+  // Hints that a key is about to be looked for.
+  void prefetch(const Key& key) const noexcept {
+    if (!slots_.empty()) {
+      __builtin_prefetch(&slots_[static_cast<std::size_t>(key.hash) & (slots_.size() - 1)]);
+    }
+  }
+
   // Adds a key that is not there.
   void insert(const Key& key, std::int32_t value) {
     if (key.bytes.size() >= 0xFFFFFFFFU) throw_invalid_argument("text: a word of 4 GB or more");

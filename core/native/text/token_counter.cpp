@@ -31,6 +31,7 @@ void TokenCounter::forget() noexcept {
 }
 
 void TokenCounter::drop_scan() noexcept {
+  coming_.clear();
   codes_.clear();
   row_ends_.clear();
   words_ = {};
@@ -52,7 +53,13 @@ bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
   for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
     const auto begin = static_cast<std::size_t>(offsets[row]);
     const Utf8 text = data.subspan(begin, static_cast<std::size_t>(offsets[row + 1]) - begin);
-    const auto emit = [&](const Piece& piece) { see(text, piece, data_end); };
+    // All pieces first: while one is looked up, the places of others come from memory.
+    const auto emit = [&](const Piece& piece) {
+      const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
+      coming_.push_back({known_.key(raw, data_end), piece.is_ascii});
+      known_.prefetch(coming_.back().key);
+      if (coming_.size() >= kMostComing) look_up_coming();
+    };
     const bool whole = chain_.tokenizer == TokenizerKind::standard
                            ? standard_pieces(text, classes_.get(), emit)
                            : whitespace_pieces(text, classes_.get(), emit);
@@ -61,25 +68,27 @@ bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
       forget();
       return false;
     }
+    look_up_coming();
     row_ends_.push_back(codes_.size());
   }
   return true;
 }
 
-void TokenCounter::see(Utf8 text, const Piece& piece, const std::uint8_t* data_end) {
-  const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
-  const bool remembered = raw.size() <= kLongestKnown;
+void TokenCounter::look_up_coming() {
+  for (const Coming& piece : coming_) look_up(piece);
+  coming_.clear();
+}
+
+void TokenCounter::look_up(const Coming& piece) {
+  const Utf8 raw = piece.key.bytes;
   Code code = kNoTerm;
-  if (remembered) {
-    const ByteStringMap::Key key = known_.key(raw, data_end);
-    if (const Code* known = known_.find(key)) {
-      code = *known;
-    } else {
-      code = code_of_new(raw, piece.is_ascii, true);
-      known_.insert(key, code);
-    }
-  } else {
+  if (raw.size() > kLongestKnown) {
     code = code_of_new(raw, piece.is_ascii, false);
+  } else if (const Code* known = known_.find(piece.key)) {
+    code = *known;
+  } else {
+    code = code_of_new(raw, piece.is_ascii, true);
+    known_.insert(piece.key, code);
   }
   if (code != kNoTerm) codes_.push_back(code);
 }
@@ -162,7 +171,12 @@ void TokenCounter::count_row(std::span<const Code> codes, TokenCounts& out) {
   ++num_rows_seen_;
   row_counts_.clear();
   std::size_t length = 0;
-  for (const Code code : codes) {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    if (i + kAhead < codes.size() && codes[i + kAhead] >= 0) {
+      __builtin_prefetch(&seen_[static_cast<std::size_t>(codes[i + kAhead])], 1);
+    }
+    const Code code = codes[i];
     if (code >= 0) {
       ++length;
       count_term(static_cast<TermId>(code));
@@ -170,7 +184,7 @@ void TokenCounter::count_row(std::span<const Code> codes, TokenCounts& out) {
     }
     const Sequence sequence = sequences_[static_cast<std::size_t>(-2 - code)];
     length += sequence.end - sequence.begin;
-    for (std::size_t i = sequence.begin; i < sequence.end; ++i) count_term(sequence_terms_[i]);
+    for (std::size_t t = sequence.begin; t < sequence.end; ++t) count_term(sequence_terms_[t]);
   }
   std::sort(row_counts_.begin(), row_counts_.end());
   for (const std::uint64_t counted : row_counts_) {

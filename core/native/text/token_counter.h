@@ -25,7 +25,7 @@ namespace elanus {
 
 struct AnalyzerChain {
   TokenizerKind tokenizer = TokenizerKind::standard;
-  AsciiFilters filters;          // the first filters of the chain
+  AsciiFilters filters;           // the first filters of the chain
   bool has_more_filters = false;  // the caller applies these to words that passed the first ones
 };
 
@@ -77,6 +77,7 @@ class TokenCounter {
   // What a piece is: a term, nothing, or -2 - i for the terms of sequences_[i].
   using Code = std::int32_t;
   static constexpr Code kNoTerm = -1;
+  static constexpr std::size_t kMostComing = 256;
   static constexpr std::size_t kLongestKnown = 1024;  // longer pieces hardly come twice
 
   struct Sequence {
@@ -89,11 +90,18 @@ class TokenCounter {
     std::vector<Code> codes;
   };
   struct Seen {
-    std::uint32_t row = 0;  // the row that held the term last, in the count of num_rows_seen_
+    std::uint32_t row = 0;    // the row that held the term last, in the count of num_rows_seen_
     std::uint32_t place = 0;  // in row_counts_
   };
 
-  void see(Utf8 text, const Piece& piece, const std::uint8_t* data_end);
+  // A piece that is on its way to the cache.
+  struct Coming {
+    ByteStringMap::Key key;
+    bool is_ascii;
+  };
+
+  void look_up_coming();
+  void look_up(const Coming& piece);
   [[nodiscard]] Code code_of_new(Utf8 raw, bool is_ascii, bool remembered);
   [[nodiscard]] Code wait(Pending& pending, std::string text, Utf8 raw, bool remembered);
   void resolve(const Pending& pending, std::size_t i, std::span<const std::string> terms);
@@ -110,6 +118,7 @@ class TokenCounter {
   std::vector<Sequence> sequences_;
   std::vector<TermId> sequence_terms_;
 
+  std::vector<Coming> coming_;
   std::vector<Code> codes_;            // of the pieces scanned, row by row, without kNoTerm
   std::vector<std::size_t> row_ends_;  // in codes_
   Pending words_;

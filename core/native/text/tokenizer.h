@@ -4,7 +4,8 @@
 // emoji, one pair of CJK characters, or a CJK run that has to be normalised before it is paired.
 // Pieces end to end have the tokens of the text; what lies between them is in no token.
 //
-// Source: Unicode Standard Annex 29, section 4.1, rules WB3c to WB16, as `tokenizers.py` reads them.
+// Source: Unicode Standard Annex 29, section 4.1, rules WB3c to WB16, as `tokenizers.py` reads
+// them.
 #pragma once
 
 #include <cstddef>
@@ -83,8 +84,8 @@ class UnicodeMatcher {
     if (text[end + 1] >= 0x80) return 0;
     const CharClass before = kAsciiClasses[text[end - 1]];
     const CharClass both = before & kAsciiClasses[text[end + 1]];
-    const bool joined = ((joiner & kLetterJoiner) != 0 && (both & kLetter) != 0) ||
-                        (both & kDecimal) != 0;
+    const bool joined =
+        ((joiner & kLetterJoiner) != 0 && (both & kLetter) != 0) || (both & kDecimal) != 0;
     if (!joined) return end;
     ++end;
   }

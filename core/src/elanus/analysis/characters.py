@@ -76,6 +76,7 @@ def _ranges(codes: list[int]) -> str:
         previous = code
     return "".join(parts)
 
+
 @lru_cache(maxsize=1)
 def char_classes() -> CharClasses:
     """Return the table of the native tokenizer; making it takes some 0.1 s, the first time."""

@@ -82,7 +82,7 @@ def assert_like_the_twin(analyzer, batches):
 
 @pytest.mark.parametrize("name", ANALYZERS)
 @given(batches=st.lists(st.lists(st.one_of(st.none(), TEXTS), max_size=6), max_size=3))
-@example(batches=[["___ _—a __'b_ é.é 1.٢ a\u0301.b 1\u0301.2"], ["צה\"ל צ\"\u0301 a\"b"]])
+@example(batches=[["___ _—a __'b_ é.é 1.٢ a\u0301.b 1\u0301.2"], ['צה"ל צ"\u0301 a"b']])
 @example(batches=[["中\u0301国人 かﾞ ᄒ\u1161\u11ab각\u11a8 한국어 丽丽 中\u200d国"]])
 @settings(max_examples=60)
 def test_native_counts_are_those_of_the_python_twin(name, batches):
@@ -167,7 +167,10 @@ def test_utf8_is_read_between_its_offsets():
     vocabulary = Vocabulary()
     counter = ANALYZERS["standard"].counter(vocabulary)
     batch = counter.count_utf8(np.array([3, 17, 17, 22], dtype=np.int64), data)
-    assert rows_of(batch, vocabulary) == ([{"eins": 2.0, "zwei": 1.0}, {}, {"drei": 1.0}], [3, 0, 1])
+    assert rows_of(batch, vocabulary) == (
+        [{"eins": 2.0, "zwei": 1.0}, {}, {"drei": 1.0}],
+        [3, 0, 1],
+    )
 
 
 def test_offsets_that_leave_the_text_are_refused():
@@ -182,8 +185,10 @@ def test_offsets_that_leave_the_text_are_refused():
 def test_bytes_that_are_no_utf8_separate_words():
     vocabulary = Vocabulary()
     data = np.frombuffer(b"ab\xffcd \xc3 ef\xe4\xb8 \xed\xa0\x80 \xf4\x90\x80\x80g", dtype=np.uint8)
-    batch = ANALYZERS["standard"].counter(vocabulary).count_utf8(
-        np.array([0, len(data)], dtype=np.int64), data
+    batch = (
+        ANALYZERS["standard"]
+        .counter(vocabulary)
+        .count_utf8(np.array([0, len(data)], dtype=np.int64), data)
     )
     assert rows_of(batch, vocabulary) == ([{w: 1.0 for w in ("ab", "cd", "ef", "g")}], [4])
 
@@ -198,7 +203,9 @@ def test_counting_ascii_reads_no_character_database(monkeypatch):
     assert char_classes.cache_info() == before
 
 
-@given(terms=st.lists(st.text(st.sampled_from("abäß中\x00"), max_size=12), unique=True, max_size=40))
+@given(
+    terms=st.lists(st.text(st.sampled_from("abäß中\x00"), max_size=12), unique=True, max_size=40)
+)
 def test_terms_sort_by_their_bytes(terms):
     vocabulary = Vocabulary()
     ids = np.array([vocabulary.add(term) for term in terms], dtype=np.uint32)

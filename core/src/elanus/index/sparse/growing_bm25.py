@@ -7,7 +7,7 @@ import numpy as np
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.index.sparse.bm25 import BM25View
-from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists, growing_bytes
+from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists
 from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.index.sparse.term_dictionary import TermDictionary
 from elanus.kernels.postings import GrowingPostings
@@ -43,7 +43,8 @@ class GrowingBM25:
     def size_bytes(self) -> int:
         """Memory in use, roughly."""
         rows = self._lengths.nbytes + self._documents.nbytes
-        return rows + growing_bytes(self._postings.num_postings, len(self._vocabulary))
+        words = self._vocabulary.size_bytes + self._counter.size_bytes
+        return rows + words + self._postings.size_bytes
 
     def append(self, texts: StringColumn) -> None:
         """Analyze and add rows; they show in snapshots taken with the larger number of rows."""
@@ -67,9 +68,9 @@ class GrowingBM25:
     def seal(self, num_rows: int) -> SealedBM25:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""
         self._check_num_rows(num_rows)
-        ids, offsets, rows, weights = self._postings.export_postings(num_rows)
+        ids = self._postings.terms(num_rows)
         order, term_offsets, term_data = self._vocabulary.sorted(ids)
-        postings = PostingLists(offsets, rows, weights).reorder(order)
+        postings = PostingLists(*self._postings.export_postings(ids[order], num_rows))
         lengths, documents = self._row_arrays(num_rows)
         return SealedBM25(
             TermDictionary(term_offsets, term_data),
