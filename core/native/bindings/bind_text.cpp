@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -99,14 +100,20 @@ bool scan(TokenCounter& self, const Numbers& offsets, const Bytes& data) {
 
 // The loops over terms are here because Python objects are not known below the bindings.
 void resolve_words(TokenCounter& self, const nb::list& terms) {
-  if (terms.size() != self.pending_words().size()) {
+  constexpr std::size_t kAhead = 16;
+  const std::size_t count = terms.size();
+  if (count != self.pending_words().size()) {
     throw_invalid_argument("terms: expected one for each word that waits");
   }
-  std::vector<std::string> one;
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    one.clear();
-    if (!terms[i].is_none()) one.push_back(Encoded(terms[i]).string());
-    self.resolve_word(i, one);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count && !terms[i + kAhead].is_none()) {
+      self.prefetch_term(Encoded(terms[i + kAhead]).bytes());
+    }
+    if (terms[i].is_none()) {
+      self.resolve_word(i, std::nullopt);
+    } else {
+      self.resolve_word(i, Encoded(terms[i]).bytes());
+    }
   }
 }
 
@@ -145,6 +152,88 @@ std::tuple<NewArray1<std::int64_t>, NewArray1<std::int64_t>, NewArray1<std::uint
   return {OwnedArray<std::int64_t>(std::move(sorted.order)).release(),
           OwnedArray<std::int64_t>(std::move(sorted.terms.offsets)).release(),
           OwnedArray<std::uint8_t>(std::move(sorted.terms.data)).release()};
+}
+
+// The terms of the pieces of short texts, as Python objects: what a query is analyzed with.
+//
+// Another thread may run while Python analyzes a piece that is new, so nothing found before is used
+// after that.
+class QueryTerms {
+ public:
+  QueryTerms(const std::string& tokenizer, nb::callable analyze, nb::callable classes,
+             std::size_t max_known)
+      : tokenizer_(to_tokenizer(tokenizer)),
+        analyze_(std::move(analyze)),
+        make_classes_(std::move(classes)),
+        max_known_(max_known) {}
+
+  nb::list tokens(const nb::str& text) {
+    const Encoded encoded(text);
+    nb::list terms;
+    const auto emit = [&](const Piece& piece) { append_terms(encoded.bytes(), piece, terms); };
+    if (known_.size() >= max_known_) {
+      known_.clear();
+      terms_.clear();
+    }
+    if (!cut(encoded.bytes(), emit)) {
+      classes_ = nb::cast<std::shared_ptr<CharClasses>>(make_classes_());
+      terms = nb::list();
+      cut(encoded.bytes(), emit);
+    }
+    return terms;
+  }
+
+ private:
+  template <typename Emit>
+  bool cut(Utf8 text, const Emit& emit) const {
+    return tokenizer_ == TokenizerKind::standard ? standard_pieces(text, classes_.get(), emit)
+                                                 : whitespace_pieces(text, classes_.get(), emit);
+  }
+
+  void append_terms(Utf8 text, const Piece& piece, nb::list& out) {
+    const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
+    const ByteStringMap::Key key = known_.key(raw, text.data() + text.size());
+    if (const std::int32_t* known = known_.find(key)) {
+      append(terms_[static_cast<std::size_t>(*known)], out);
+      return;
+    }
+    const nb::object analyzed =
+        analyze_(decoded({reinterpret_cast<const char*>(raw.data()), raw.size()}));
+    // One term stands for itself, others in their list.
+    const nb::object terms =
+        nb::len(analyzed) == 1 ? nb::object(analyzed[0]) : nb::object(analyzed);
+    if (raw.size() <= kLongestKnown && known_.find(key) == nullptr) {
+      terms_.push_back(terms);
+      known_.insert(key, static_cast<std::int32_t>(terms_.size() - 1));
+    }
+    append(terms, out);
+  }
+
+  static void append(const nb::object& terms, nb::list& out) {
+    if (PyUnicode_Check(terms.ptr())) {
+      out.append(terms);
+      return;
+    }
+    for (const nb::handle term : terms) out.append(term);
+  }
+
+  static constexpr std::size_t kLongestKnown = 64;
+
+  TokenizerKind tokenizer_;
+  nb::callable analyze_;
+  nb::callable make_classes_;
+  std::size_t max_known_;
+  std::shared_ptr<const CharClasses> classes_;
+  ByteStringMap known_;
+  std::vector<nb::object> terms_;
+};
+
+void bind_query_terms(nb::module_& module) {
+  nb::class_<QueryTerms>(module, "QueryTerms", "Terms of short texts, remembered by piece.")
+      .def(nb::init<const std::string&, nb::callable, nb::callable, std::size_t>(),
+           nb::arg("tokenizer"), nb::arg("analyze"), nb::arg("classes"), nb::arg("max_known"))
+      .def("tokens", &QueryTerms::tokens, nb::arg("text"),
+           nb::sig("def tokens(self, text: str) -> list[str]"), "The terms of a text, in order.");
 }
 
 void bind_vocabulary(nb::module_& module) {
@@ -205,6 +294,7 @@ void bind_text(nb::module_& module) {
            nb::arg("classes").noconvert());
   bind_vocabulary(module);
   bind_counter(module);
+  bind_query_terms(module);
 }
 
 }  // namespace elanus::bindings

@@ -114,27 +114,34 @@ TokenCounter::Code TokenCounter::wait(Pending& pending, std::string text, Utf8 r
   return code;
 }
 
-void TokenCounter::resolve_word(std::size_t i, std::span<const std::string> terms) {
-  resolve(words_, i, terms);
+void TokenCounter::resolve_word(std::size_t i, std::optional<Utf8> term) {
+  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - words_.codes.at(i))];
+  sequence.begin = sequence.end = sequence_terms_.size();
+  if (!term.has_value()) {
+    remember(words_, i, kNoTerm);
+    return;
+  }
+  sequence_terms_.push_back(vocabulary_->add(*term));
+  sequence.end = sequence_terms_.size();
+  remember(words_, i, static_cast<Code>(sequence_terms_.back()));
 }
 
 void TokenCounter::resolve_piece(std::size_t i, std::span<const std::string> terms) {
-  resolve(pieces_, i, terms);
-}
-
-void TokenCounter::resolve(const Pending& pending, std::size_t i,
-                           std::span<const std::string> terms) {
-  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - pending.codes.at(i))];
-  sequence.begin = sequence_terms_.size();
+  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - pieces_.codes.at(i))];
+  sequence.begin = sequence.end = sequence_terms_.size();
   for (const std::string& term : terms) {
     sequence_terms_.push_back(vocabulary_->add(bytes_of(term)));
   }
   sequence.end = sequence_terms_.size();
-  if (terms.size() > 1 || pending.raw[i].empty()) return;
-  // From the next batch on it needs no look-up among the sequences.
-  Code* const code = known_.find(known_.key(bytes_of(pending.raw[i])));
-  if (code == nullptr) return;
-  *code = terms.empty() ? kNoTerm : static_cast<Code>(sequence_terms_.back());
+  if (terms.empty()) remember(pieces_, i, kNoTerm);
+  if (terms.size() == 1) remember(pieces_, i, static_cast<Code>(sequence_terms_.back()));
+}
+
+// From the next batch on the piece needs no look-up among the sequences.
+void TokenCounter::remember(const Pending& pending, std::size_t i, Code code) {
+  if (pending.raw[i].empty()) return;
+  Code* const known = known_.find(known_.key(bytes_of(pending.raw[i])));
+  if (known != nullptr) *known = code;
 }
 
 TokenCounts TokenCounter::count() {

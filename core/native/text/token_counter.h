@@ -61,8 +61,10 @@ class TokenCounter {
   [[nodiscard]] const std::vector<std::string>& pending_words() const { return words_.texts; }
   [[nodiscard]] const std::vector<std::string>& pending_pieces() const { return pieces_.texts; }
 
-  // The terms of the i-th pending word or piece.
-  void resolve_word(std::size_t i, std::span<const std::string> terms);
+  // Hints that a term is about to be given to resolve_word.
+  void prefetch_term(Utf8 term) const noexcept { vocabulary_->prefetch(term); }
+  // The term of the i-th pending word, and the terms of the i-th pending piece.
+  void resolve_word(std::size_t i, std::optional<Utf8> term);
   void resolve_piece(std::size_t i, std::span<const std::string> terms);
 
   // The counts of the texts scanned last; what is still pending counts as no term.
@@ -104,7 +106,7 @@ class TokenCounter {
   void look_up(const Coming& piece);
   [[nodiscard]] Code code_of_new(Utf8 raw, bool is_ascii, bool remembered);
   [[nodiscard]] Code wait(Pending& pending, std::string text, Utf8 raw, bool remembered);
-  void resolve(const Pending& pending, std::size_t i, std::span<const std::string> terms);
+  void remember(const Pending& pending, std::size_t i, Code code);
   void count_term(TermId term);
   void count_row(std::span<const Code> codes, TokenCounts& out);
   void drop_scan() noexcept;

@@ -26,6 +26,9 @@ class Vocabulary {
   // The number of a term; gives it the next one if it is new. Throws Error past 2^31 - 1 terms.
   TermId add(Utf8 term);
 
+  // Hints to the thread that adds that it is about to add this term.
+  void prefetch(Utf8 term) const noexcept { numbers_.prefetch(numbers_.key(term)); }
+
   [[nodiscard]] std::optional<TermId> find(Utf8 term) const;
   // Throws Error when no term has this number.
   [[nodiscard]] std::string term(TermId number) const;

@@ -6,13 +6,13 @@ its counters for batches (inserts), and both give the same terms: the counters o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from elanus.analysis.characters import char_classes
 from elanus.analysis.counting import BatchCounter, NativeCounter, PieceCounter, TokenBatch
 from elanus.analysis.token_filters import TokenFilter, apply_to_all, native_filter
 from elanus.analysis.tokenizers import Tokenizer, is_native
-from elanus.kernels.text import NativeFilter, TokenChain, Vocabulary
+from elanus.kernels.text import NativeFilter, QueryTokens, TokenChain, Vocabulary
 
 MAX_KNOWN_TOKENS = 1 << 16
 """Distinct tokens whose term an analyzer remembers at most, twice over (see ``_KnownTerms``)."""
@@ -37,12 +37,22 @@ class Analyzer:
         self._tokenizer = tokenizer
         self._filters = tuple(filters)
         self._params = params
-        self._known_terms = _KnownTerms(self._filters)
+        plain = _PlainTokens(tokenizer, self._filters)
+        self._plain_tokens = plain.of
+        self._chain: TokenChain | None = None
+        self._tokens = plain.of
+        if is_native(tokenizer):
+            # Of `plain`, not of this object: the collector does not see through native ones.
+            self._chain = self._native_chain(plain.of)
+            self._tokens = QueryTokens(self._chain, MAX_KNOWN_TOKENS).tokens
 
     def tokens(self, text: str) -> list[str]:
         """Return the terms of ``text`` in order, repeats included."""
-        tokens = self._tokenizer.split(text)
-        return [term for term in map(self._known_terms.__getitem__, tokens) if term is not None]
+        return self._tokens(text)
+
+    def plain_tokens(self, text: str) -> list[str]:
+        """Return what ``tokens`` returns, in Python: its twin, and the source of what is new."""
+        return self._plain_tokens(text)
 
     def pieces(self, text: str) -> list[str]:
         """Cut ``text`` so that the terms of the pieces, end to end, are those of the text."""
@@ -50,12 +60,9 @@ class Analyzer:
 
     def counter(self, vocabulary: Vocabulary) -> BatchCounter:
         """Return a counter that turns batches of texts into counts over ``vocabulary``."""
-        if not is_native(self._tokenizer):
+        if self._chain is None:
             return PieceCounter(self, vocabulary)
-        first, rest = self._native_filters()
-        finish = _Finish(rest) if rest else None
-        chain = TokenChain(self._tokenizer.name, first, finish, self.tokens, char_classes)
-        return NativeCounter(chain, vocabulary)
+        return NativeCounter(self._chain, vocabulary)
 
     def analyze_batch(self, texts: Sequence[str | None], vocabulary: Vocabulary) -> TokenBatch:
         """Count the terms of each text; new terms join ``vocabulary``.
@@ -65,15 +72,15 @@ class Analyzer:
         """
         return self.counter(vocabulary).count(texts)
 
-    def _native_filters(self) -> tuple[list[NativeFilter], tuple[TokenFilter, ...]]:
-        """Return what native code does to words of ASCII, and the filters from there on."""
+    def _native_chain(self, analyze: Callable[[str], list[str]]) -> TokenChain:
+        """Return the chain as the kernel takes it: it does the first filters to words of ASCII."""
         first: list[NativeFilter] = []
-        for place, token_filter in enumerate(self._filters):
-            native = native_filter(token_filter)
-            if native is None:
-                return first, self._filters[place:]
+        rest = self._filters
+        while rest and (native := native_filter(rest[0])) is not None:
             first += native
-        return first, ()
+            rest = rest[1:]
+        finish = _Finish(rest) if rest else None
+        return TokenChain(self._tokenizer.name, first, finish, analyze, char_classes)
 
     def to_params(self) -> dict[str, object]:
         """Return the parameters, JSON-able, from which ``build_analyzer`` makes this analyzer."""
@@ -83,6 +90,16 @@ class Analyzer:
             "tokenizer": self._tokenizer.name,
             "filter": [token_filter.to_params() for token_filter in self._filters],
         }
+
+
+class _PlainTokens:
+    def __init__(self, tokenizer: Tokenizer, filters: tuple[TokenFilter, ...]) -> None:
+        self._tokenizer = tokenizer
+        self._known_terms = _KnownTerms(filters)
+
+    def of(self, text: str) -> list[str]:
+        tokens = self._tokenizer.split(text)
+        return [term for term in map(self._known_terms.__getitem__, tokens) if term is not None]
 
 
 class _KnownTerms(dict[str, "str | None"]):

@@ -102,7 +102,7 @@ class NativeCounter:
 
 
 class _TextAnalyzer(Protocol):
-    def tokens(self, text: str) -> list[str]: ...
+    def plain_tokens(self, text: str) -> list[str]: ...
 
     def pieces(self, text: str) -> list[str]: ...
 
@@ -204,7 +204,7 @@ class _KnownPieces(dict[str, int]):
     def __missing__(self, piece: str) -> int:
         code = self._older.get(piece)
         if code is None:
-            code = self._code(tuple(map(self._vocabulary.add, self._analyzer.tokens(piece))))
+            code = self._code(tuple(map(self._vocabulary.add, self._analyzer.plain_tokens(piece))))
         if len(piece) <= MAX_KNOWN_PIECE_LENGTH:
             self[piece] = code
         return code

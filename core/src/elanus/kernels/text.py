@@ -209,3 +209,23 @@ class TokenCounter:
             # Pieces without terms must not pass for pieces that have none.
             native.forget()
             raise
+
+
+class QueryTokens:
+    """The terms of short texts, in order. Safe from many threads at once.
+
+    Args:
+        chain: How text becomes terms; only ``tokenizer``, ``analyze`` and ``classes`` matter.
+        max_known: Distinct pieces of text whose terms are remembered, about.
+
+    Raises:
+        InvalidArgumentError: The tokenizer is not native.
+    """
+
+    def __init__(self, chain: TokenChain, max_known: int) -> None:
+        # Looked up in the native object directly: a call of Python's own costs as much as a word.
+        self.tokens: Callable[[str], list[str]] = _native.QueryTerms(
+            chain.tokenizer, chain.analyze, lambda: chain.classes().native, max_known
+        ).tokens
+        """Returns the terms of a text, repeats included. A piece that is new is analyzed by
+        ``chain.analyze``; what that raises is passed on."""

@@ -4,12 +4,14 @@
 
 import sys
 import unicodedata
+import weakref
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from elanus.analysis import analyzer as analyzer_module
 from elanus.analysis import counting
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.counting import NativeCounter, PieceCounter
@@ -88,6 +90,35 @@ def assert_like_the_twin(analyzer, batches):
 def test_native_counts_are_those_of_the_python_twin(name, batches):
     assert isinstance(ANALYZERS[name].counter(Vocabulary()), NativeCounter)
     assert_like_the_twin(ANALYZERS[name], batches)
+
+
+@pytest.mark.parametrize("name", ANALYZERS)
+@given(texts=st.lists(TEXTS, max_size=6))
+def test_native_tokens_of_a_text_are_those_of_the_python_twin(name, texts):
+    analyzer = ANALYZERS[name]
+    for text in texts:
+        assert analyzer.tokens(text) == analyzer.plain_tokens(text)
+
+
+def test_tokens_that_are_forgotten_are_worked_out_again(monkeypatch):
+    monkeypatch.setattr(analyzer_module, "MAX_KNOWN_TOKENS", 5)
+    analyzer = build_analyzer("english")
+    for text in [
+        "The quick foxes",
+        "中国人 jumped über",
+        "the",
+        "quick DOGS'",
+        "foxes " + "y" * 99,
+    ]:
+        assert analyzer.tokens(text) == analyzer.plain_tokens(text)
+
+
+def test_an_analyzer_goes_with_its_last_reference():
+    analyzer = build_analyzer("english")
+    analyzer.tokens("words äöü")
+    gone = weakref.ref(analyzer)
+    del analyzer
+    assert gone() is None
 
 
 @pytest.mark.parametrize("name", ["plain", "whitespace"])
