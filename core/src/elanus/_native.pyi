@@ -1,6 +1,6 @@
 """Native kernels of elanus. Import `elanus.kernels`, not this module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import enum
 from typing import Annotated
 
@@ -251,3 +251,11 @@ class TokenCounter:
 
     def forget(self) -> None:
         """Forget all pieces."""
+
+class QueryTerms:
+    """Terms of short texts, remembered by piece."""
+
+    def __init__(self, tokenizer: str, analyze: Callable, classes: Callable, max_known: int) -> None: ...
+
+    def tokens(self, text: str) -> list[str]:
+        """The terms of a text, in order."""

@@ -40,7 +40,7 @@ class Analyzer:
         plain = _PlainTokens(tokenizer, self._filters)
         self._plain_tokens = plain.of
         self._chain: TokenChain | None = None
-        self._tokens = plain.of
+        self._tokens: Callable[[str], list[str]] = plain.of
         if is_native(tokenizer):
             # Of `plain`, not of this object: the collector does not see through native ones.
             self._chain = self._native_chain(plain.of)

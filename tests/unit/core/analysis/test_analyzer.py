@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from elanus.analysis import analyzer as analyzer_module
 from elanus.analysis import counting as counting_module
-from elanus.analysis.counting import PieceCounter
 from elanus.analysis.registry import build_analyzer
 from elanus.kernels.text import Vocabulary
 

@@ -5,6 +5,7 @@
 import sys
 import unicodedata
 import weakref
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_a_failing_filter_leaves_no_word_without_its_term():
 
 
 def test_utf8_is_read_between_its_offsets():
-    data = np.frombuffer("xx eins zwei eins drei yy".encode(), dtype=np.uint8)
+    data = np.frombuffer(b"xx eins zwei eins drei yy", dtype=np.uint8)
     vocabulary = Vocabulary()
     counter = ANALYZERS["standard"].counter(vocabulary)
     batch = counter.count_utf8(np.array([3, 17, 17, 22], dtype=np.int64), data)
@@ -221,7 +222,7 @@ def test_bytes_that_are_no_utf8_separate_words():
         .counter(vocabulary)
         .count_utf8(np.array([0, len(data)], dtype=np.int64), data)
     )
-    assert rows_of(batch, vocabulary) == ([{w: 1.0 for w in ("ab", "cd", "ef", "g")}], [4])
+    assert rows_of(batch, vocabulary) == ([dict.fromkeys(("ab", "cd", "ef", "g"), 1.0)], [4])
 
 
 def test_counting_ascii_reads_no_character_database(monkeypatch):
@@ -244,7 +245,7 @@ def test_terms_sort_by_their_bytes(terms):
     encoded = [term.encode() for term in terms[::-1]]
     assert [encoded[i] for i in order.tolist()] == sorted(encoded)
     raw = data.tobytes()
-    assert [raw[a:b] for a, b in zip(offsets, offsets[1:], strict=False)] == sorted(encoded)
+    assert [raw[a:b] for a, b in pairwise(offsets)] == sorted(encoded)
 
 
 def test_a_vocabulary_finds_terms_of_any_length():

@@ -217,7 +217,7 @@ def test_export_keeps_any_32_bit_term() -> None:
 
 
 def test_lists_of_near_and_far_terms_grow_side_by_side() -> None:
-    """Terms with small numbers lie in an array, others in a map, and some come before their time."""
+    """Small numbers of terms are places in an array, others are in a map, and some move up."""
     rng = np.random.default_rng(8)
     near, far = np.arange(3000), rng.integers(5000, 2**32, size=40)
     rows = [
