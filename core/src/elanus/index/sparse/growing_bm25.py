@@ -29,6 +29,7 @@ class GrowingBM25:
         self._vocabulary = Vocabulary()
         self._counter = analyzer.counter(self._vocabulary)
         self._postings = GrowingPostings()
+        self._counter_bytes = 0
         self._num_rows = 0
         # Longer than num_rows; replaced when full, so a snapshot keeps the array it began with.
         self._lengths = np.zeros(_INITIAL_ROWS, dtype=np.uint32)
@@ -43,7 +44,7 @@ class GrowingBM25:
     def size_bytes(self) -> int:
         """Memory in use, roughly."""
         rows = self._lengths.nbytes + self._documents.nbytes
-        words = self._vocabulary.size_bytes + self._counter.size_bytes
+        words = self._vocabulary.size_bytes + self._counter_bytes
         return rows + words + self._postings.size_bytes
 
     def append(self, texts: StringColumn) -> None:
@@ -56,6 +57,8 @@ class GrowingBM25:
         if texts.validity is not None and not texts.validity.all():
             self._has_nulls = True
         self._postings.append(batch.offsets, batch.term_ids, batch.counts)
+        # Noted here: the counter may not be asked while another thread appends.
+        self._counter_bytes = self._counter.size_bytes
         self._num_rows = stop
 
     def snapshot(self, num_rows: int) -> BM25View:
