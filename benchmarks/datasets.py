@@ -81,6 +81,14 @@ def load_passages(rows: int, queries: int) -> Passages:
     )
 
 
+def load_texts(rows: int) -> tuple[list[str], list[str]]:
+    """Return the first ``rows`` passages and all queries, without their vectors."""
+    folder = dataset_folder("passages")
+    texts = pq.read_table(folder / "passages.parquet", columns=["text"]).slice(0, rows)["text"]
+    queries = pq.read_table(folder / "queries.parquet", columns=["query"])["query"]
+    return texts.to_pylist(), queries.to_pylist()
+
+
 def _unit(vectors: np.ndarray[Any, Any]) -> Float32Array:
     wide = np.ascontiguousarray(vectors, dtype=np.float32)
     scaled: Float32Array = wide / np.linalg.norm(wide, axis=1, keepdims=True)

@@ -208,12 +208,27 @@ def _overhead(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, cells)]
 
 
+def _text_ingest(result: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [row["system"], f"{row['passages_per_s']:,.0f}", f"{row['us_per_passage']:.1f}"]
+        for row in result["ingest"]
+    ]
+    small = [[name.replace("_", " "), f"{value:.1f}"] for name, value in result["small"].items()]
+    small += [["seal s", f"{result['seal_s']:.2f}"], ["memory MB", f"{result['memory_mb']:.0f}"]]
+    return [
+        f"{result['passages']:,} passages.",
+        table(["system", "passages/s", "us a passage"], rows),
+        table(["elanus", ""], small),
+    ]
+
+
 RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "passages": _passages,
     "retrieval_quality": _retrieval_quality,
     "demo": _demo,
     "dense_scan": _dense_scan,
     "overhead": _overhead,
+    "text_ingest": _text_ingest,
     **STORAGE_RENDERERS,
 }
 

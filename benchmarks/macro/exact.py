@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from elanus.analysis.analyzer import Analyzer, Vocabulary
+from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
+from elanus.kernels.text import Vocabulary
 from elanus.types import Float32Array, Int64Array
 
 TIE = 1e-6

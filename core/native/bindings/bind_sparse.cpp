@@ -145,15 +145,23 @@ NewArray1<std::int64_t> frequencies_growing(const GrowingPostings& self, const T
   return out.release();
 }
 
-std::tuple<NewArray1<TermId>, NewArray1<std::int64_t>, NewArray1<RowId>, NewArray1<float>>
-export_growing(const GrowingPostings& self, std::size_t num_rows) {
+NewArray1<TermId> terms_of_growing(const GrowingPostings& self, std::size_t num_rows) {
+  std::vector<TermId> terms;
+  {
+    const nb::gil_scoped_release unlocked;
+    terms = self.terms(num_rows);
+  }
+  return OwnedArray<TermId>(std::move(terms)).release();
+}
+
+std::tuple<NewArray1<std::int64_t>, NewArray1<RowId>, NewArray1<float>> export_growing(
+    const GrowingPostings& self, const Terms& terms, std::size_t num_rows) {
   ExportedPostings exported;
   {
     const nb::gil_scoped_release unlocked;
-    exported = self.export_postings(num_rows);
+    exported = self.export_postings(to_span(terms), num_rows);
   }
-  return {OwnedArray<TermId>(std::move(exported.terms)).release(),
-          OwnedArray<std::int64_t>(std::move(exported.offsets)).release(),
+  return {OwnedArray<std::int64_t>(std::move(exported.offsets)).release(),
           OwnedArray<RowId>(std::move(exported.rows)).release(),
           OwnedArray<float>(std::move(exported.weights)).release()};
 }
@@ -188,6 +196,7 @@ void bind_growing(nb::module_& module) {
       .def(nb::init<>())
       .def_prop_ro("num_rows", &GrowingPostings::num_rows)
       .def_prop_ro("num_postings", &GrowingPostings::num_postings)
+      .def_prop_ro("size_bytes", &GrowingPostings::size_bytes)
       .def("append", append, nb::arg("offsets").noconvert(), nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), "Add rows; return the row id of the first.")
       .def("search", search_growing, nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
@@ -198,8 +207,9 @@ void bind_growing(nb::module_& module) {
            nb::arg("bm25").none(), "Distance of each named row.")
       .def("document_frequencies", frequencies_growing, nb::arg("terms").noconvert(),
            nb::arg("num_rows"), nb::arg("alive").noconvert().none(), "Rows that contain each term.")
-      .def("export_postings", export_growing, nb::arg("num_rows"),
-           "Terms that occur, offsets, rows and weights, ascending by term.");
+      .def("terms", terms_of_growing, nb::arg("num_rows"), "Terms that occur, ascending.")
+      .def("export_postings", export_growing, nb::arg("terms").noconvert(), nb::arg("num_rows"),
+           "Offsets, rows and weights of these terms.");
 }
 
 }  // namespace

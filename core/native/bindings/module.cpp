@@ -72,4 +72,5 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_lists(module);
   elanus::bindings::bind_ranking(module);
   elanus::bindings::bind_sparse(module);
+  elanus::bindings::bind_text(module);
 }

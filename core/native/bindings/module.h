@@ -14,5 +14,6 @@ void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
 void bind_ranking(nanobind::module_& module);
 void bind_sparse(nanobind::module_& module);
+void bind_text(nanobind::module_& module);
 
 }  // namespace elanus::bindings

@@ -31,39 +31,47 @@ RowId GrowingPostings::append(const SparseBatch& batch) {
                            std::to_string(batch.weights.size()));
   }
   const std::size_t count = batch.offsets.size() - 1;
-  const auto lock = lock_for_writing();
-  const std::size_t first = num_rows_;
+  const std::size_t first = num_rows();  // only this thread changes it
   if (count > std::numeric_limits<RowId>::max() - first) {
     throw_invalid_argument("offsets: expected fewer than 2**32 rows in all, got " +
                            std::to_string(first) + " and " + std::to_string(count) + " more");
   }
-  try {
-    for (std::size_t i = 0; i < count; ++i) append_row(batch, i, static_cast<RowId>(first + i));
-  } catch (...) {
-    drop_unpublished();
-    throw;
+  for (std::size_t i = 0; i < count; i += kRowsAtOnce) {
+    const auto lock = lock_for_writing();
+    try {
+      append_rows(batch, i, std::min(kRowsAtOnce, count - i), static_cast<RowId>(first + i));
+    } catch (...) {
+      drop_unpublished();
+      throw;
+    }
   }
+  const auto lock = lock_for_writing();
   num_rows_ += count;
   num_postings_ += static_cast<std::size_t>(batch.offsets.back() - batch.offsets.front());
   return static_cast<RowId>(first);
 }
 
-void GrowingPostings::append_row(const SparseBatch& batch, std::size_t row_in_batch, RowId row) {
-  const auto begin = static_cast<std::size_t>(batch.offsets[row_in_batch]);
-  const auto end = static_cast<std::size_t>(batch.offsets[row_in_batch + 1]);
-  for (std::size_t i = begin; i < end; ++i) {
-    TermPostings& postings = by_term_[batch.terms[i]];
-    postings.rows.push_back(row);
-    postings.weights.push_back(batch.weights[i]);
+// What is written next is on its way to the cache meanwhile: first the list, then its end.
+void GrowingPostings::append_rows(const SparseBatch& batch, std::size_t first_in_batch,
+                                  std::size_t count, RowId row) {
+  constexpr std::size_t kListAhead = 24;
+  constexpr std::size_t kEndAhead = 12;
+  const auto end = static_cast<std::size_t>(batch.offsets[first_in_batch + count]);
+  for (std::size_t r = 0; r < count; ++r, ++row) {
+    const auto row_end = static_cast<std::size_t>(batch.offsets[first_in_batch + r + 1]);
+    for (auto i = static_cast<std::size_t>(batch.offsets[first_in_batch + r]); i < row_end; ++i) {
+      if (i + kListAhead < end) by_term_.prefetch_list(batch.terms[i + kListAhead]);
+      if (i + kEndAhead < end) by_term_.prefetch_end(batch.terms[i + kEndAhead]);
+      arena_.push_back(by_term_.at(batch.terms[i]), row, batch.weights[i]);
+    }
   }
 }
 
 // Takes back the postings of rows that an append did not finish, for want of memory.
 void GrowingPostings::drop_unpublished() noexcept {
-  for (auto& [term, postings] : by_term_) {
-    while (!postings.rows.empty() && postings.rows.back() >= num_rows_) postings.rows.pop_back();
-    while (postings.weights.size() > postings.rows.size()) postings.weights.pop_back();
-  }
+  by_term_.for_each_list([&](GrowingList& list) {
+    while (list.size > 0 && list.rows[list.size - 1] >= num_rows_) --list.size;
+  });
 }
 
 std::size_t GrowingPostings::num_rows() const {
@@ -76,6 +84,11 @@ std::size_t GrowingPostings::num_postings() const {
   return num_postings_;
 }
 
+std::size_t GrowingPostings::size_bytes() const {
+  const auto lock = lock_for_reading();
+  return arena_.size_bytes() + by_term_.size_bytes();
+}
+
 void GrowingPostings::check_num_rows(std::size_t num_rows) const {
   if (num_rows > num_rows_) {
     throw_invalid_argument("num_rows: expected at most the " + std::to_string(num_rows_) +
@@ -83,15 +96,13 @@ void GrowingPostings::check_num_rows(std::size_t num_rows) const {
   }
 }
 
-PostingsView GrowingPostings::below(const TermPostings& postings, std::size_t num_rows) {
-  const auto end = std::lower_bound(postings.rows.begin(), postings.rows.end(), num_rows);
-  const auto count = static_cast<std::size_t>(end - postings.rows.begin());
-  return {std::span(postings.rows).first(count), std::span(postings.weights).first(count)};
-}
-
 PostingsView GrowingPostings::postings(TermId term, std::size_t num_rows) const {
-  const auto found = by_term_.find(term);
-  return found == by_term_.end() ? PostingsView{} : below(found->second, num_rows);
+  const GrowingList* const list = by_term_.find(term);
+  if (list == nullptr) return {};
+  const std::span<const RowId> rows(list->rows, list->size);
+  const auto count =
+      static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), num_rows) - rows.begin());
+  return {rows.first(count), std::span<const float>(list->weights, count)};
 }
 
 std::vector<WeightedPostings> GrowingPostings::resolve(const GrowingSearch& search) const {
@@ -130,20 +141,34 @@ void GrowingPostings::document_frequencies(std::span<const TermId> terms, std::s
   }
 }
 
-ExportedPostings GrowingPostings::export_postings(std::size_t num_rows) const {
+std::vector<TermId> GrowingPostings::terms(std::size_t num_rows) const {
+  const auto lock = lock_for_reading();
+  check_num_rows(num_rows);
+  std::vector<TermId> found;
+  by_term_.for_each([&](TermId term, const GrowingList& list) {
+    if (list.size > 0 && list.rows[0] < num_rows) found.push_back(term);
+  });
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+ExportedPostings GrowingPostings::export_postings(std::span<const TermId> terms,
+                                                  std::size_t num_rows) const {
   const auto lock = lock_for_reading();
   check_num_rows(num_rows);
   ExportedPostings exported;
-  exported.offsets.push_back(0);
-  for (const auto& [term, postings] : by_term_) {
-    if (!postings.rows.empty() && postings.rows.front() < num_rows) exported.terms.push_back(term);
+  exported.offsets.reserve(terms.size() + 1);
+  std::size_t total = 0;
+  for (const TermId term : terms) {
+    total += postings(term, num_rows).rows.size();
+    exported.offsets.push_back(static_cast<std::int64_t>(total));
   }
-  std::sort(exported.terms.begin(), exported.terms.end());
-  for (const TermId term : exported.terms) {
+  exported.rows.reserve(total);
+  exported.weights.reserve(total);
+  for (const TermId term : terms) {
     const PostingsView view = postings(term, num_rows);
     exported.rows.insert(exported.rows.end(), view.rows.begin(), view.rows.end());
     exported.weights.insert(exported.weights.end(), view.weights.begin(), view.weights.end());
-    exported.offsets.push_back(static_cast<std::int64_t>(exported.rows.size()));
   }
   return exported;
 }

@@ -10,10 +10,10 @@
 #include <optional>
 #include <shared_mutex>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "sparse/exhaustive.h"
+#include "sparse/growing_lists.h"
 #include "sparse/postings.h"
 #include "support/bitset.h"
 #include "support/types.h"
@@ -27,10 +27,9 @@ struct SparseBatch {
   std::span<const float> weights;
 };
 
-// Postings of the terms that occur, ascending by term: terms[i] owns [offsets[i], offsets[i + 1]).
+// Postings of some terms: the i-th owns [offsets[i], offsets[i + 1]).
 struct ExportedPostings {
-  std::vector<TermId> terms;
-  std::vector<std::int64_t> offsets;
+  std::vector<std::int64_t> offsets = {0};
   std::vector<RowId> rows;
   std::vector<float> weights;
 };
@@ -50,6 +49,7 @@ class GrowingPostings {
 
   [[nodiscard]] std::size_t num_rows() const;
   [[nodiscard]] std::size_t num_postings() const;
+  [[nodiscard]] std::size_t size_bytes() const;
 
   [[nodiscard]] SparseHits search(const GrowingSearch& search,
                                   const std::optional<BitsetView>& allowed, std::size_t k) const;
@@ -58,18 +58,20 @@ class GrowingPostings {
   void document_frequencies(std::span<const TermId> terms, std::size_t num_rows,
                             const std::optional<BitsetView>& alive,
                             std::span<std::int64_t> out) const;
-  [[nodiscard]] ExportedPostings export_postings(std::size_t num_rows) const;
+  // The terms that occur in the first `num_rows` rows, ascending.
+  [[nodiscard]] std::vector<TermId> terms(std::size_t num_rows) const;
+  // The postings of these terms in the first `num_rows` rows.
+  [[nodiscard]] ExportedPostings export_postings(std::span<const TermId> terms,
+                                                 std::size_t num_rows) const;
 
  private:
-  struct TermPostings {
-    std::vector<RowId> rows;
-    std::vector<float> weights;
-  };
+  // Rows that are added under one lock: readers wait for no more, about a millisecond.
+  static constexpr std::size_t kRowsAtOnce = 128;
 
-  void append_row(const SparseBatch& batch, std::size_t row_in_batch, RowId row);
+  void append_rows(const SparseBatch& batch, std::size_t first_in_batch, std::size_t count,
+                   RowId row);
   void drop_unpublished() noexcept;
   void check_num_rows(std::size_t num_rows) const;
-  [[nodiscard]] static PostingsView below(const TermPostings& postings, std::size_t num_rows);
   [[nodiscard]] PostingsView postings(TermId term, std::size_t num_rows) const;
   [[nodiscard]] std::vector<WeightedPostings> resolve(const GrowingSearch& search) const;
 
@@ -78,8 +80,8 @@ class GrowingPostings {
 
   mutable std::mutex turnstile_;     // a writer that waits keeps new readers out
   mutable std::shared_mutex mutex_;  // guards all below
-  // A map, for term ids of sparse vectors may be any 32-bit numbers.
-  std::unordered_map<TermId, TermPostings> by_term_;
+  TermTable by_term_;
+  PostingArena arena_;
   std::size_t num_rows_ = 0;
   std::size_t num_postings_ = 0;
 };

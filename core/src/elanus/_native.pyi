@@ -315,6 +315,9 @@ class GrowingPostings:
     @property
     def num_postings(self) -> int: ...
 
+    @property
+    def size_bytes(self) -> int: ...
+
     def append(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], terms: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> int:
         """Add rows; return the row id of the first."""
 
@@ -327,5 +330,79 @@ class GrowingPostings:
     def document_frequencies(self, terms: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int, alive: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
         """Rows that contain each term."""
 
-    def export_postings(self, num_rows: int) -> tuple[Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]]:
-        """Terms that occur, offsets, rows and weights, ascending by term."""
+    def terms(self, num_rows: int) -> Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')]:
+        """Terms that occur, ascending."""
+
+    def export_postings(self, terms: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], num_rows: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]]:
+        """Offsets, rows and weights of these terms."""
+
+class CharClasses:
+    """What each character is to a tokenizer."""
+
+    def __init__(self, classes: Annotated[NDArray[numpy.uint16], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+class Vocabulary:
+    """Terms numbered in order of first appearance."""
+
+    def __init__(self) -> None: ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def add(self, term: str) -> int:
+        """The number of a term; gives it the next one if it is new."""
+
+    def find(self, term: str) -> int:
+        """The number of a term, or -1."""
+
+    def term(self, number: int) -> str:
+        """The term with this number."""
+
+    def sorted(self, numbers: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]]:
+        """
+        Places in `numbers` by ascending term, and offsets and bytes of the terms so sorted.
+        """
+
+class TokenCounter:
+    """Counts of the terms of texts."""
+
+    def __init__(self, vocabulary: Vocabulary, tokenizer: str, filters: Sequence[tuple[str, Sequence[str], int, int]], has_more_filters: bool, max_known: int) -> None: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def set_classes(self, classes: CharClasses) -> None:
+        """Say what characters beyond ASCII are."""
+
+    def scan(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> bool:
+        """
+        Cut texts into pieces; False when characters beyond ASCII have no classes yet.
+        """
+
+    def pending_words(self) -> list[str]:
+        """Words that wait for more filters."""
+
+    def pending_pieces(self) -> list[str]:
+        """Pieces that wait to be analyzed."""
+
+    def resolve_words(self, terms: list[str | None]) -> None:
+        """Give each pending word its term."""
+
+    def resolve_pieces(self, terms: list[list[str]]) -> None:
+        """Give each pending piece its terms."""
+
+    def count(self) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')]]:
+        """Offsets, terms, counts and lengths of the texts scanned last."""
+
+    def forget(self) -> None:
+        """Forget all pieces."""
+
+class QueryTerms:
+    """Terms of short texts, remembered by piece."""
+
+    def __init__(self, tokenizer: str, analyze: Callable, classes: Callable, max_known: int) -> None: ...
+
+    def tokens(self, text: str) -> list[str]:
+        """The terms of a text, in order."""

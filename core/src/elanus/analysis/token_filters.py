@@ -14,6 +14,7 @@ from typing import Protocol
 import Stemmer
 
 from elanus.errors import SchemaError
+from elanus.kernels.text import NativeFilter
 
 ENGLISH_STOP_WORDS = frozenset(
     """
@@ -88,6 +89,11 @@ class StopFilter:
                 words.add(word)
         self._words = frozenset(words)
 
+    @property
+    def ascii_words(self) -> tuple[str, ...]:
+        """The words that are dropped, as far as they are ASCII."""
+        return tuple(sorted(filter(str.isascii, self._words)))
+
     def apply(self, token: str) -> str | None:
         return None if token in self._words else token
 
@@ -108,12 +114,19 @@ class StemmerFilter:
         self._local = threading.local()
 
     def apply(self, token: str) -> str | None:
+        return str(self._stemmer().stemWord(token)) or None
+
+    def apply_all(self, tokens: list[str]) -> list[str | None]:
+        """Return what ``apply`` returns for each token."""
+        stems: list[str] = self._stemmer().stemWords(tokens)
+        return [stem or None for stem in stems]
+
+    def _stemmer(self) -> Stemmer.Stemmer:
         stemmer = getattr(self._local, "stemmer", None)
         if stemmer is None:
             # The analyzer keeps answers itself; a second cache would only cost memory.
-            stemmer = Stemmer.Stemmer(self.language, 0)
-            self._local.stemmer = stemmer
-        return str(stemmer.stemWord(token)) or None
+            stemmer = self._local.stemmer = Stemmer.Stemmer(self.language, 0)
+        return stemmer
 
     def to_params(self) -> str | dict[str, object]:
         return {"type": "stemmer", "language": self.language}
@@ -170,6 +183,27 @@ class LengthFilter:
         if self.max is not None:
             params["max"] = self.max
         return params
+
+
+def apply_to_all(token_filter: TokenFilter, tokens: list[str | None]) -> list[str | None]:
+    """Return what the filter makes of each token; what was dropped before stays dropped."""
+    if type(token_filter) is StemmerFilter and None not in tokens:
+        return token_filter.apply_all(tokens)  # type: ignore[arg-type]
+    return [token_filter.apply(token) if token else None for token in tokens]
+
+
+def native_filter(token_filter: TokenFilter) -> list[NativeFilter] | None:
+    """Return the native filters that do the same to words of ASCII; None if there are none."""
+    if type(token_filter) is LowercaseFilter:
+        return [NativeFilter("lowercase")]
+    if type(token_filter) is PossessiveFilter:
+        return [NativeFilter("possessive")]
+    if type(token_filter) is StopFilter:
+        return [NativeFilter("stop", words=token_filter.ascii_words)]
+    if type(token_filter) is LengthFilter:
+        return [NativeFilter("length", min=token_filter.min, max=token_filter.max)]
+    # Folding leaves ASCII as it is.
+    return [] if type(token_filter) is AsciiFoldingFilter else None
 
 
 # Latin letters that Unicode does not decompose into a base and a mark, or into two letters.

@@ -3,18 +3,27 @@
 A tokenizer splits text into raw tokens, in order. It can also cut text into pieces at places where
 a token ends for certain: the tokens of the pieces, end to end, are the tokens of the text. A piece
 is about a word with the punctuation at it, and running text repeats few of them often, so
-``BatchCounter`` tokenizes each distinct piece once.
+a counter tokenizes each distinct piece once.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
+
+from elanus.analysis.characters import (
+    CJK,
+    DIGIT_JOINERS,
+    EMOJI,
+    EMOJI_MODIFIER,
+    FLAG,
+    LETTER_JOINERS,
+    mark_and_format_classes,
+)
 
 MAX_TOKEN_LENGTH = 255
 """Longer words are cut to this many characters, as in Lucene: nobody types them, and a file that
@@ -67,8 +76,10 @@ class StandardTokenizer:
     name = "standard"
 
     def split(self, text: str) -> list[str]:
-        words = _ASCII_WORD.findall(text) if text.isascii() else _split_unicode(text)
-        if len(text) <= MAX_TOKEN_LENGTH:
+        is_ascii = text.isascii()
+        words = _ASCII_WORD.findall(text) if is_ascii else _split_unicode(text)
+        # A word of few characters may have many once it is normalised.
+        if is_ascii and len(text) <= MAX_TOKEN_LENGTH:
             return words
         return [word[:MAX_TOKEN_LENGTH] for word in words]
 
@@ -89,58 +100,33 @@ _ASCII_WORD = re.compile(
     re.ASCII,
 )
 
-# Hangul jamo, CJK radicals to the end of the kana, Bopomofo and compatibility jamo without the
-# punctuation block, ideographs, Hangul syllables, compatibility and half-width forms, and the
-# supplementary ideographic planes.
-_CJK = (
-    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c"
-    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3105-\u312f\u3131-\u318e\u31a0-\u31bf"
-    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb"
-    "\uf900-\ufaff\uff66-\uffdc\U0001b000-\U0001b16f\U00020000-\U0003fffd"
-)
-# Pictographs that people read as emoji, from the blocks that hold them.
-_EMOJI = (
-    "\u231a\u231b\u2328\u23e9-\u23f3\u23f8-\u23fa\u25fd\u25fe\u2600-\u27bf\u2b05-\u2b07"
-    "\u2b1b\u2b1c\u2b50\u2b55\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
-)
-_FLAG = "\U0001f1e6-\U0001f1ff"
-_MODIFIER = "\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
-_LETTER_JOINERS = ".'\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe52\uff07\uff0e"
-_DIGIT_JOINERS = (
-    ".',;\u037e\u0589\u060c\u060d\u066c\u07f8\u2018\u2019\u2024\u2044\ufe10\ufe14\ufe50\ufe52"
-    "\ufe54\uff07\uff0c\uff0e\uff1b"
-)
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\uff07", "'"))
-_ZERO_WIDTH_SPACE = "\u200b"
-# Marks and format characters above this code point are variation selectors and tags only, which
-# are added as a range: scanning them would cost a tenth of a second.
-_LAST_SCANNED = 0x1FFFF
 
 
 class _UnicodePatterns:
     """Regular expressions that need character categories which ``re`` has no escape for."""
 
     def __init__(self) -> None:
-        marks, formats = _mark_and_format_classes()
+        marks, formats = mark_and_format_classes()
         extend = f"[{marks}{formats}]"
         # One character of a word with what attaches to it, and one of a CJK run.
-        word = rf"(?:(?![{_CJK}])\w{extend}*)"
+        word = rf"(?:(?![{CJK}])\w{extend}*)"
         letter, digit = r"[^\W\d_]", r"\d"
         # A mark before a joiner is taken to stand on a letter; on a digit it is no number.
         letter_before = rf"(?:(?<={letter})|(?<=[{marks}]))"
         joined = (
-            rf"{letter_before}[{re.escape(_LETTER_JOINERS)}]{extend}*(?=(?![{_CJK}]){letter})"
-            rf"|(?<={digit})[{re.escape(_DIGIT_JOINERS)}]{extend}*(?={digit})"
+            rf"{letter_before}[{re.escape(LETTER_JOINERS)}]{extend}*(?=(?![{CJK}]){letter})"
+            rf"|(?<={digit})[{re.escape(DIGIT_JOINERS)}]{extend}*(?={digit})"
             '|(?<=[\u05d0-\u05ea])"(?=[\u05d0-\u05ea])'
         )
-        emoji = rf"[{_EMOJI}][{_MODIFIER}]*"
+        emoji = rf"[{EMOJI}][{EMOJI_MODIFIER}]*"
         self.token = re.compile(
-            rf"(?P<cjk>(?:[{_CJK}]{extend}*)+)"
+            rf"(?P<cjk>(?:[{CJK}]{extend}*)+)"
             rf"|(?P<word>{word}+(?:(?:{joined}){word}+)*)"
-            rf"|(?P<emoji>[{_FLAG}]{{2}}|{emoji}(?:\u200d{emoji})*)"
+            rf"|(?P<emoji>[{FLAG}]{{2}}|{emoji}(?:\u200d{emoji})*)"
         )
         self.format = re.compile(f"[{formats}]")
-        self.cjk_cluster = re.compile(f"[{_CJK}][{marks}]*")
+        self.cjk_cluster = re.compile(f"[{CJK}][{marks}]*")
 
 
 @lru_cache(maxsize=1)
@@ -148,31 +134,6 @@ def _unicode_patterns() -> _UnicodePatterns:
     # Built at the first text that is not ASCII: reading the character database takes tens of
     # milliseconds, which `import elanus` must not cost.
     return _UnicodePatterns()
-
-
-def _mark_and_format_classes() -> tuple[str, str]:
-    """Return the insides of two character classes: combining marks, and format characters."""
-    marks: list[int] = []
-    formats: list[int] = []
-    for code in range(0x80, min(_LAST_SCANNED, sys.maxunicode) + 1):
-        category = unicodedata.category(chr(code))
-        if category[0] == "M":
-            marks.append(code)
-        elif category == "Cf" and chr(code) != _ZERO_WIDTH_SPACE:
-            formats.append(code)
-    tail = "\U000e0001-\U000e01ef"
-    return _ranges(marks), _ranges(formats) + tail
-
-
-def _ranges(codes: list[int]) -> str:
-    parts: list[str] = []
-    start = previous = codes[0]
-    for code in [*codes[1:], -1]:
-        if code != previous + 1:
-            parts.append(f"{chr(start)}-{chr(previous)}")
-            start = code
-        previous = code
-    return "".join(parts)
 
 
 def _split_unicode(text: str) -> list[str]:
@@ -208,3 +169,8 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
     "whitespace": WhitespaceTokenizer,
 }
 """Tokenizer by name."""
+
+
+def is_native(tokenizer: Tokenizer) -> bool:
+    """Return whether the kernel has this tokenizer, by its name."""
+    return type(tokenizer) in (StandardTokenizer, WhitespaceTokenizer)

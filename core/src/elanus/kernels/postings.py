@@ -204,6 +204,11 @@ class GrowingPostings:
     def num_postings(self) -> int:
         return self._native.num_postings
 
+    @property
+    def size_bytes(self) -> int:
+        """Memory in use, spare room included."""
+        return self._native.size_bytes
+
     def append(self, offsets: Int64Array, term_ids: UInt32Array, weights: Float32Array) -> int:
         """Add rows, all or none, and return the row id of the first.
 
@@ -293,22 +298,39 @@ class GrowingPostings:
         except TypeError as error:
             raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
 
-    def export_postings(
-        self, num_rows: int
-    ) -> tuple[UInt32Array, Int64Array, UInt32Array, Float32Array]:
-        """Return the postings of the first ``num_rows`` rows, for the terms that occur in them.
-
-        Returns:
-            terms uint32 of shape ``(m,)``, ascending; offsets int64 of shape ``(m + 1,)``; rows
-            uint32 and weights float32, where ``terms[i]`` owns ``offsets[i]`` to
-            ``offsets[i + 1]``.
+    def terms(self, num_rows: int) -> UInt32Array:
+        """Return the terms that occur in the first ``num_rows`` rows, uint32, ascending.
 
         Raises:
             InvalidArgumentError: ``num_rows`` is larger than the number of rows appended.
 
         Releases the GIL.
         """
-        return self._native.export_postings(num_rows)
+        return self._native.terms(num_rows)
+
+    def export_postings(
+        self, terms: UInt32Array, num_rows: int
+    ) -> tuple[Int64Array, UInt32Array, Float32Array]:
+        """Return the postings of the first ``num_rows`` rows, for some terms in the order given.
+
+        Args:
+            terms: uint32 of shape ``(m,)``; one without postings has an empty list.
+            num_rows: Rows to take.
+
+        Returns:
+            offsets int64 of shape ``(m + 1,)``; rows uint32 and weights float32, where
+            ``terms[i]`` owns ``offsets[i]`` to ``offsets[i + 1]``.
+
+        Raises:
+            InvalidArgumentError: ``terms`` has the wrong dtype or rank, or ``num_rows`` is larger
+                than the number of rows appended.
+
+        Releases the GIL.
+        """
+        try:
+            return self._native.export_postings(terms, num_rows)
+        except TypeError as error:
+            raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
 
     def export_csr(
         self, num_rows: int, num_terms: int
@@ -324,7 +346,8 @@ class GrowingPostings:
 
         Releases the GIL.
         """
-        terms, offsets, rows, weights = self._native.export_postings(num_rows)
+        terms = self._native.terms(num_rows)
+        offsets, rows, weights = self._native.export_postings(terms, num_rows)
         if len(terms) and terms[-1] >= num_terms:
             raise InvalidArgumentError(
                 f"num_terms: expected more than the largest term id {terms[-1]}, got {num_terms}"

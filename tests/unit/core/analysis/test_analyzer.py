@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elanus.analysis import analyzer as analyzer_module
-from elanus.analysis.analyzer import Vocabulary
+from elanus.analysis import counting as counting_module
 from elanus.analysis.registry import build_analyzer
+from elanus.kernels.text import Vocabulary
 
 TEXTS = st.lists(
     st.one_of(
@@ -71,8 +72,9 @@ def test_forgetting_and_grouping_change_nothing(monkeypatch):
     expected = counts_by_term(plain.analyze_batch(texts, vocabulary), vocabulary)
 
     monkeypatch.setattr(analyzer_module, "MAX_KNOWN_TOKENS", 8)
-    monkeypatch.setattr(analyzer_module, "MAX_KNOWN_PIECES", 50)
-    monkeypatch.setattr(analyzer_module, "_GROUP_CHARACTERS", 300)
+    monkeypatch.setattr(counting_module, "MAX_KNOWN_PIECES", 50)
+    monkeypatch.setattr(counting_module, "_GROUP_CHARACTERS", 300)
+    monkeypatch.setattr(counting_module, "_GROUP_BYTES", 300)
     small, other = build_analyzer("english"), Vocabulary()
     assert counts_by_term(small.analyze_batch(texts, other), other) == expected
     assert list(other) == list(vocabulary)

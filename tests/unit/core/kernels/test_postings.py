@@ -210,8 +210,29 @@ def test_export_lists_postings_by_term() -> None:
 
 def test_export_keeps_any_32_bit_term() -> None:
     growing = grown(sparse_rows([{4294967295: 1.0, 7: 2.0}, {7: 3.0}, {9: 1.0}]))
-    exported = [array.tolist() for array in growing.export_postings(2)]
-    assert exported == [[7, 4294967295], [0, 2, 3], [0, 1, 0], [2.0, 3.0, 1.0]]
+    assert growing.terms(2).tolist() == [7, 4294967295]
+    terms = np.array([4294967295, 8, 7], dtype=np.uint32)
+    exported = [array.tolist() for array in growing.export_postings(terms, 2)]
+    assert exported == [[0, 1, 1, 3], [0, 0, 1], [1.0, 2.0, 3.0]]
+
+
+def test_lists_of_near_and_far_terms_grow_side_by_side() -> None:
+    """Small numbers of terms are places in an array, others are in a map, and some move up."""
+    rng = np.random.default_rng(8)
+    near, far = np.arange(3000), rng.integers(5000, 2**32, size=40)
+    rows = [
+        {int(t): float(i) for t in {*rng.choice(near[: 8 * i + 8], 5), *rng.choice(far, 2), 4000}}
+        for i in range(400)
+    ]
+    growing = grown(sparse_rows(rows))
+    expected = sorted({term for row in rows[:333] for term in row})
+    terms = growing.terms(333)
+    assert terms.tolist() == expected
+    offsets, got_rows, weights = growing.export_postings(terms, 333)
+    for place, term in enumerate(expected):
+        start, stop = offsets[place], offsets[place + 1]
+        assert got_rows[start:stop].tolist() == [i for i, r in enumerate(rows[:333]) if term in r]
+        assert weights[start:stop].tolist() == got_rows[start:stop].tolist()
 
 
 def test_unknown_terms_match_nothing() -> None:
@@ -260,7 +281,8 @@ def test_snapshots_larger_than_the_postings_are_refused() -> None:
     growing = grown(THREE)
     for call in (
         lambda: growing.search(*query((0, 1.0)), 1, num_rows=4),
-        lambda: growing.export_postings(4),
+        lambda: growing.terms(4),
+        lambda: growing.export_postings(np.zeros(1, np.uint32), 4),
         lambda: growing.document_frequencies(np.zeros(1, np.uint32), num_rows=4),
     ):
         with pytest.raises(InvalidArgumentError, match="num_rows: expected at most the 3 rows"):

@@ -8,7 +8,6 @@ deleted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +31,9 @@ class QueryTerms:
     @classmethod
     def from_text(cls, text: str, analyzer: Analyzer) -> QueryTerms:
         """Analyze a query the way the texts were."""
-        counts = Counter(analyzer.tokens(text))
+        counts: dict[str, int] = {}
+        for term in analyzer.tokens(text):
+            counts[term] = counts.get(term, 0) + 1
         return cls(tuple(counts), tuple(counts.values()))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from elanus.analysis.analyzer import Analyzer, Vocabulary
+from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.index.sparse.bm25 import BM25View
-from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists, growing_bytes
+from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists
 from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.index.sparse.term_dictionary import TermDictionary
 from elanus.kernels.postings import GrowingPostings
+from elanus.kernels.text import Vocabulary
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray, UInt32Array
 
@@ -28,6 +29,7 @@ class GrowingBM25:
         self._vocabulary = Vocabulary()
         self._counter = analyzer.counter(self._vocabulary)
         self._postings = GrowingPostings()
+        self._counter_bytes = 0
         self._num_rows = 0
         # Longer than num_rows; replaced when full, so a snapshot keeps the array it began with.
         self._lengths = np.zeros(_INITIAL_ROWS, dtype=np.uint32)
@@ -42,12 +44,12 @@ class GrowingBM25:
     def size_bytes(self) -> int:
         """Memory in use, roughly."""
         rows = self._lengths.nbytes + self._documents.nbytes
-        return rows + growing_bytes(self._postings.num_postings, len(self._vocabulary))
+        words = self._vocabulary.size_bytes + self._counter_bytes
+        return rows + words + self._postings.size_bytes
 
     def append(self, texts: StringColumn) -> None:
         """Analyze and add rows; they show in snapshots taken with the larger number of rows."""
-        values = [None if text is None else str(text) for text in texts.to_pylist()]
-        batch = self._counter.count(values)
+        batch = self._counter.count_utf8(texts.offsets, texts.data)
         start, stop = self._num_rows, self._num_rows + len(texts)
         self._reserve(stop)
         self._lengths[start:stop] = batch.lengths
@@ -55,6 +57,8 @@ class GrowingBM25:
         if texts.validity is not None and not texts.validity.all():
             self._has_nulls = True
         self._postings.append(batch.offsets, batch.term_ids, batch.counts)
+        # Noted here: the counter may not be asked while another thread appends.
+        self._counter_bytes = self._counter.size_bytes
         self._num_rows = stop
 
     def snapshot(self, num_rows: int) -> BM25View:
@@ -62,27 +66,21 @@ class GrowingBM25:
         self._check_num_rows(num_rows)
         postings = GrowingPostingsSnapshot(self._postings, num_rows)
         lengths, documents = self._row_arrays(num_rows)
-        return BM25View(self._find_term, postings, lengths, documents)
+        return BM25View(self._vocabulary.find, postings, lengths, documents)
 
     def seal(self, num_rows: int) -> SealedBM25:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""
         self._check_num_rows(num_rows)
-        ids, offsets, rows, weights = self._postings.export_postings(num_rows)
-        terms = [self._vocabulary.term(i) for i in ids.tolist()]
-        # Ascending code points are ascending UTF-8 bytes.
-        order = sorted(range(len(terms)), key=terms.__getitem__)
-        postings = PostingLists(offsets, rows, weights).reorder(np.array(order, dtype=np.int64))
+        ids = self._postings.terms(num_rows)
+        order, term_offsets, term_data = self._vocabulary.sorted(ids)
+        postings = PostingLists(*self._postings.export_postings(ids[order], num_rows))
         lengths, documents = self._row_arrays(num_rows)
         return SealedBM25(
-            TermDictionary.from_terms([terms[i] for i in order]),
+            TermDictionary(term_offsets, term_data),
             postings,
             lengths.copy(),
             None if documents is None or documents.all() else documents.copy(),
         )
-
-    def _find_term(self, term: str) -> int:
-        number = self._vocabulary.id_of(term)
-        return -1 if number is None else number
 
     def _row_arrays(self, num_rows: int) -> tuple[UInt32Array, BoolArray | None]:
         documents = self._documents[:num_rows] if self._has_nulls else None

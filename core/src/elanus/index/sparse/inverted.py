@@ -139,8 +139,9 @@ class GrowingSparse:
     def seal(self, num_rows: int) -> SealedSparse:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""
         self._check_num_rows(num_rows)
-        dimensions, offsets, rows, weights = self._postings.export_postings(num_rows)
-        return SealedSparse(dimensions, PostingLists(offsets, rows, weights), num_rows)
+        dimensions = self._postings.terms(num_rows)
+        postings = PostingLists(*self._postings.export_postings(dimensions, num_rows))
+        return SealedSparse(dimensions, postings, num_rows)
 
     def _check_num_rows(self, num_rows: int) -> None:
         if not 0 <= num_rows <= self.num_rows:

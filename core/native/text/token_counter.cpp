@@ -1,0 +1,205 @@
+#include "text/token_counter.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "support/error.h"
+#include "support/offsets.h"
+
+namespace elanus {
+namespace {
+
+Utf8 bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string string_of(Utf8 bytes) { return {bytes.begin(), bytes.end()}; }
+
+}  // namespace
+
+TokenCounter::TokenCounter(std::shared_ptr<Vocabulary> vocabulary, AnalyzerChain chain,
+                           std::size_t max_known)
+    : vocabulary_(std::move(vocabulary)), chain_(std::move(chain)), max_known_(max_known) {}
+
+void TokenCounter::forget() noexcept {
+  known_.clear();
+  sequences_.clear();
+  sequence_terms_.clear();
+  drop_scan();
+}
+
+void TokenCounter::drop_scan() noexcept {
+  coming_.clear();
+  codes_.clear();
+  row_ends_.clear();
+  words_ = {};
+  pieces_ = {};
+}
+
+std::size_t TokenCounter::size_bytes() const noexcept {
+  return known_.size_bytes() + sequences_.capacity() * sizeof(Sequence) +
+         sequence_terms_.capacity() * sizeof(TermId) + codes_.capacity() * sizeof(Code) +
+         seen_.capacity() * sizeof(Seen);
+}
+
+bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
+  check_offsets(offsets, data.size());
+  drop_scan();
+  // Only here: a piece that is forgotten voids the codes that the scan before gave.
+  if (known_.size() + sequence_terms_.size() >= max_known_) forget();
+  const std::uint8_t* const data_end = data.data() + data.size();
+  for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
+    const auto begin = static_cast<std::size_t>(offsets[row]);
+    const Utf8 text = data.subspan(begin, static_cast<std::size_t>(offsets[row + 1]) - begin);
+    // All pieces first: while one is looked up, the places of others come from memory.
+    const auto emit = [&](const Piece& piece) {
+      const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
+      coming_.push_back({known_.key(raw, data_end), piece.is_ascii});
+      known_.prefetch(coming_.back().key);
+      if (coming_.size() >= kMostComing) look_up_coming();
+    };
+    const bool whole = chain_.tokenizer == TokenizerKind::standard
+                           ? standard_pieces(text, classes_.get(), emit)
+                           : whitespace_pieces(text, classes_.get(), emit);
+    if (!whole) {
+      // Pieces that wait for the caller would wait for good.
+      forget();
+      return false;
+    }
+    look_up_coming();
+    row_ends_.push_back(codes_.size());
+  }
+  return true;
+}
+
+void TokenCounter::look_up_coming() {
+  for (const Coming& piece : coming_) look_up(piece);
+  coming_.clear();
+}
+
+void TokenCounter::look_up(const Coming& piece) {
+  const Utf8 raw = piece.key.bytes;
+  Code code = kNoTerm;
+  if (raw.size() > kLongestKnown) {
+    code = code_of_new(raw, piece.is_ascii, false);
+  } else if (const Code* known = known_.find(piece.key)) {
+    code = *known;
+  } else {
+    code = code_of_new(raw, piece.is_ascii, true);
+    known_.insert(piece.key, code);
+  }
+  if (code != kNoTerm) codes_.push_back(code);
+}
+
+TokenCounter::Code TokenCounter::code_of_new(Utf8 raw, bool is_ascii, bool remembered) {
+  if (!is_ascii) return wait(pieces_, string_of(raw), raw, remembered);
+  std::string word = string_of(raw.first(std::min(raw.size(), kMaxTokenLength)));
+  if (!chain_.filters.apply(word)) return kNoTerm;
+  if (chain_.has_more_filters) return wait(words_, std::move(word), raw, remembered);
+  return static_cast<Code>(vocabulary_->add(bytes_of(word)));
+}
+
+TokenCounter::Code TokenCounter::wait(Pending& pending, std::string text, Utf8 raw,
+                                      bool remembered) {
+  if (sequences_.size() >= static_cast<std::size_t>(std::numeric_limits<Code>::max() - 2)) {
+    throw_invalid_argument("texts: expected fewer than 2**31 distinct words in one batch");
+  }
+  const Code code = -2 - static_cast<Code>(sequences_.size());
+  sequences_.emplace_back();
+  pending.texts.push_back(std::move(text));
+  pending.raw.push_back(remembered ? string_of(raw) : std::string());
+  pending.codes.push_back(code);
+  return code;
+}
+
+void TokenCounter::resolve_word(std::size_t i, std::optional<Utf8> term) {
+  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - words_.codes.at(i))];
+  sequence.begin = sequence.end = sequence_terms_.size();
+  if (!term.has_value()) {
+    remember(words_, i, kNoTerm);
+    return;
+  }
+  sequence_terms_.push_back(vocabulary_->add(*term));
+  sequence.end = sequence_terms_.size();
+  remember(words_, i, static_cast<Code>(sequence_terms_.back()));
+}
+
+void TokenCounter::resolve_piece(std::size_t i, std::span<const std::string> terms) {
+  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - pieces_.codes.at(i))];
+  sequence.begin = sequence.end = sequence_terms_.size();
+  for (const std::string& term : terms) {
+    sequence_terms_.push_back(vocabulary_->add(bytes_of(term)));
+  }
+  sequence.end = sequence_terms_.size();
+  if (terms.empty()) remember(pieces_, i, kNoTerm);
+  if (terms.size() == 1) remember(pieces_, i, static_cast<Code>(sequence_terms_.back()));
+}
+
+// From the next batch on the piece needs no look-up among the sequences.
+void TokenCounter::remember(const Pending& pending, std::size_t i, Code code) {
+  if (pending.raw[i].empty()) return;
+  Code* const known = known_.find(known_.key(bytes_of(pending.raw[i])));
+  if (known != nullptr) *known = code;
+}
+
+TokenCounts TokenCounter::count() {
+  TokenCounts out;
+  out.offsets.reserve(row_ends_.size() + 1);
+  out.lengths.reserve(row_ends_.size());
+  out.terms.reserve(codes_.size());
+  out.counts.reserve(codes_.size());
+  seen_.resize(std::max(seen_.size(), vocabulary_->size()));
+  if (num_rows_seen_ > std::numeric_limits<std::uint32_t>::max() - row_ends_.size() - 1) {
+    std::fill(seen_.begin(), seen_.end(), Seen{});
+    num_rows_seen_ = 0;
+  }
+  std::size_t begin = 0;
+  for (const std::size_t end : row_ends_) {
+    count_row(std::span(codes_).subspan(begin, end - begin), out);
+    begin = end;
+  }
+  drop_scan();
+  return out;
+}
+
+void TokenCounter::count_term(TermId term) {
+  Seen& seen = seen_[term];
+  if (seen.row == num_rows_seen_) {
+    ++row_counts_[seen.place];
+    return;
+  }
+  seen = {num_rows_seen_, static_cast<std::uint32_t>(row_counts_.size())};
+  row_counts_.push_back(std::uint64_t{term} << 32 | 1U);
+}
+
+void TokenCounter::count_row(std::span<const Code> codes, TokenCounts& out) {
+  ++num_rows_seen_;
+  row_counts_.clear();
+  std::size_t length = 0;
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    if (i + kAhead < codes.size() && codes[i + kAhead] >= 0) {
+      __builtin_prefetch(&seen_[static_cast<std::size_t>(codes[i + kAhead])], 1);
+    }
+    const Code code = codes[i];
+    if (code >= 0) {
+      ++length;
+      count_term(static_cast<TermId>(code));
+      continue;
+    }
+    const Sequence sequence = sequences_[static_cast<std::size_t>(-2 - code)];
+    length += sequence.end - sequence.begin;
+    for (std::size_t t = sequence.begin; t < sequence.end; ++t) count_term(sequence_terms_[t]);
+  }
+  std::sort(row_counts_.begin(), row_counts_.end());
+  for (const std::uint64_t counted : row_counts_) {
+    out.terms.push_back(static_cast<TermId>(counted >> 32));
+    out.counts.push_back(static_cast<float>(static_cast<std::uint32_t>(counted)));
+  }
+  out.offsets.push_back(static_cast<std::int64_t>(out.terms.size()));
+  out.lengths.push_back(static_cast<std::uint32_t>(length));
+}
+
+}  // namespace elanus
