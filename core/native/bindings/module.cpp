@@ -64,5 +64,6 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_files(module);
   elanus::bindings::bind_keys(module);
   elanus::bindings::bind_lists(module);
+  elanus::bindings::bind_quantized(module);
   elanus::bindings::bind_sparse(module);
 }

@@ -1,5 +1,6 @@
 """Native kernels of elanus. Import `elanus.kernels`, not this module."""
 
+from collections.abc import Sequence
 import enum
 from typing import Annotated
 
@@ -127,6 +128,39 @@ def strings_of(texts: object) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint8
 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
+
+def code_stride(dim: int) -> int:
+    """Bytes that the codes of a row fill."""
+
+def encode_rows(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, centre: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], codes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu')], scales: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], errors: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """Write the codes of rows, and what bounds their distances."""
+
+class FirstPass:
+    """Rows that may be among the nearest of each query."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """False when some query has to read every row."""
+
+    def row_ids(self) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """The rows of all queries, ascending."""
+
+def merge_passes(passes: Sequence[FirstPass]) -> FirstPass:
+    """Passes over several ranges of rows as one."""
+
+class ScanCodes:
+    """Byte codes of rows, for exact search."""
+
+    def __init__(self, metric: Metric, codes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], scales: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], errors: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], centre: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def first_pass(self, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int, first: int, last: int) -> FirstPass:
+        """Bound the distances of a range of rows."""
+
+    def second_pass(self, first_pass: FirstPass, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+        """Row ids and distances of the k nearest rows that the first pass left."""
+
+    def search(self, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+        """Row ids and distances of the k nearest allowed rows of each query."""
 
 class Bm25:
     """BM25 parameters and the lengths of the rows."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatType
+from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.hnsw import HnswType, is_available
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments where one is installed, else a scan."""
-_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType())}
+_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), FlatSQ8Type(), HnswType())}
 _ALIASES = {"AUTOINDEX": AUTO}
 
 

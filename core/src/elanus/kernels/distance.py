@@ -53,7 +53,7 @@ def scan_topk(
     """
     words = None if allowed is None else allowed.words
     try:
-        return _native.scan_topk(_native_metric(metric), queries, rows, row_scale, words, k)
+        return _native.scan_topk(native_metric(metric), queries, rows, row_scale, words, k)
     except TypeError as error:
         raise mismatch(
             error,
@@ -90,7 +90,7 @@ def distances_to_rows(
     Releases the GIL. Safe from many threads at once.
     """
     try:
-        return _native.distances_to_rows(_native_metric(metric), query, rows, row_scale, row_ids)
+        return _native.distances_to_rows(native_metric(metric), query, rows, row_scale, row_ids)
     except TypeError as error:
         raise mismatch(
             error,
@@ -121,7 +121,12 @@ def inverse_norms(rows: Float32Array) -> Float32Array:
         raise mismatch(error, Expected("rows", rows, "float32", 2)) from None
 
 
-def _native_metric(metric: MetricType) -> _native.Metric:
+def native_metric(metric: MetricType) -> _native.Metric:
+    """Return the metric as the kernels take it.
+
+    Raises:
+        InvalidArgumentError: The metric is not one of dense vectors.
+    """
     found = _METRICS.get(metric)
     if found is None:
         names = ", ".join(DENSE_METRICS)
