@@ -14,6 +14,7 @@ BENCHMARKS = {
     "storage_space": "benchmarks.macro.storage_space",
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
+    "quantized_scan": "benchmarks.micro.quantized_scan",
     "report": "benchmarks.report",
 }
 

@@ -68,15 +68,16 @@ QueryBounds encode_query(Metric metric, std::span<const float> query, std::span<
   if (!bounds.is_bounded) return bounds;
 
   const auto step = static_cast<float>(sums.largest / kMaxCode);
+  const double inverse = step > 0 ? 1.0 / static_cast<double>(step) : 0.0;
   double residual = 0;
   for (std::size_t d = 0; d < query.size(); ++d) {
     const double exact =
         metric == Metric::l2 ? static_cast<double>(query[d]) - centre[d] : query[d];
-    const double code =
-        step > 0 ? std::clamp(std::nearbyint(exact / step), -kMaxCode, kMaxCode) : 0.0;
-    const double lost = exact - code * step;
+    const double code = std::clamp(exact * inverse, -kMaxCode, kMaxCode);
+    const auto rounded = static_cast<std::int32_t>(code + (code < 0 ? -0.5 : 0.5));
+    const double lost = exact - rounded * static_cast<double>(step);
     residual += lost * lost;
-    codes[d] = static_cast<std::int8_t>(code);
+    codes[d] = static_cast<std::int8_t>(rounded);
     widened[d] = codes[d];
     bounds.offset += kByteOffset * codes[d];
   }

@@ -16,21 +16,29 @@ inline const std::uint8_t* row_start(const CodeBlock& block, std::size_t row) {
   return block.codes + static_cast<std::size_t>(block.row_ids[row]) * block.stride;
 }
 
-// Computes the first `kRows` products of a tile, in groups of four that are summed up together.
+// Calls body(0) .. body(kCount - 1) in a line: sums that a loop indexes would live in memory.
+template <std::size_t kCount, std::size_t kIndex = 0, typename Body>
+[[gnu::always_inline]] inline void unroll(const Body& body) {
+  if constexpr (kIndex < kCount) {
+    body(kIndex);
+    unroll<kCount, kIndex + 1>(body);
+  }
+}
+
+// kPrefetch asks for the kRows rows after the tile while the tile is computed.
 template <std::size_t kQueries, std::size_t kRows, bool kPrefetch>
 inline void compute_tile(const CodeBlock& block, Corner corner) {
   static_assert(kRows % 4 == 0);
   const std::uint8_t* rows[kRows];
   const std::uint8_t* ahead[kRows];
-  for (std::size_t r = 0; r < kRows; ++r) {
+  Simd::Sum sums[kQueries * kRows];
+  unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
     rows[r] = row_start(block, corner.row + r);
     if constexpr (kPrefetch) ahead[r] = row_start(block, corner.row + kRows + r);
-  }
+  });
+  unroll<kQueries * kRows>([&](std::size_t i)
+                               __attribute__((always_inline)) { sums[i] = Simd::zero(); });
   const Simd::Query* queries = Simd::queries(block) + corner.query * block.stride;
-  Simd::Sum sums[kQueries][kRows];
-  for (std::size_t q = 0; q < kQueries; ++q) {
-    for (std::size_t r = 0; r < kRows; ++r) sums[q][r] = Simd::zero();
-  }
   for (std::size_t d = 0; d < block.stride; d += Simd::kStep) {
     if constexpr (kPrefetch) {
       if (d % kCodeLineBytes == 0) {
@@ -38,22 +46,21 @@ inline void compute_tile(const CodeBlock& block, Corner corner) {
       }
     }
     Simd::QueryVec query[kQueries];
-    for (std::size_t q = 0; q < kQueries; ++q) {
+    unroll<kQueries>([&](std::size_t q) __attribute__((always_inline)) {
       query[q] = Simd::load_query(queries + q * block.stride + d);
-    }
-    for (std::size_t r = 0; r < kRows; ++r) {
+    });
+    unroll<kRows>([&](std::size_t r) __attribute__((always_inline)) {
       const Simd::Row row = Simd::load_row(rows[r] + d);
-      for (std::size_t q = 0; q < kQueries; ++q) {
-        sums[q][r] = Simd::add(sums[q][r], row, query[q]);
-      }
-    }
+      unroll<kQueries>([&](std::size_t q) __attribute__((always_inline)) {
+        sums[q * kRows + r] = Simd::add(sums[q * kRows + r], row, query[q]);
+      });
+    });
   }
-  for (std::size_t q = 0; q < kQueries; ++q) {
+  unroll<kQueries * kRows / 4>([&](std::size_t i) __attribute__((always_inline)) {
+    const std::size_t q = 4 * i / kRows;
     std::int32_t* out = block.out + (corner.query + q) * block.num_rows + corner.row;
-    for (std::size_t r = 0; r < kRows; r += 4) {
-      Simd::sum4(sums[q][r], sums[q][r + 1], sums[q][r + 2], sums[q][r + 3], out + r);
-    }
-  }
+    Simd::sum4(sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3], out + 4 * i % kRows);
+  });
 }
 
 inline void compute_row(const CodeBlock& block, Corner corner) {

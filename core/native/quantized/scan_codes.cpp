@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include "quantized/bounds.h"
@@ -114,9 +115,7 @@ class CodePass {
     if (scan_.allowed.has_value()) {
       visit_allowed(*scan_.allowed);
     } else {
-      for (std::size_t row = scan_.range.first; row < scan_.range.last && num_bounded_ > 0; ++row) {
-        visit(static_cast<RowId>(row));
-      }
+      visit_range();
     }
     flush();
   }
@@ -127,6 +126,16 @@ class CodePass {
   }
 
  private:
+  void visit_range() {
+    std::size_t row = scan_.range.first;
+    while (row < scan_.range.last && num_bounded_ > 0) {
+      row_ids_.resize(std::min(block_rows_, scan_.range.last - row));
+      std::iota(row_ids_.begin(), row_ids_.end(), static_cast<RowId>(row));
+      row += row_ids_.size();
+      flush();
+    }
+  }
+
   void visit_allowed(const BitsetView& allowed) {
     const RowRange range = scan_.range;
     for (std::size_t w = range.first / kBitsPerWord;
@@ -191,6 +200,7 @@ class CodePass {
          bounds.weight, bounds.per_error, bounds.per_norm, bounds.square_low, bounds.base_low,
          buffer.threshold(), lower, positions_.span().data()});
     for (const std::uint32_t i : positions_.span().first(found)) {
+      if (lower[i] > buffer.threshold()) continue;  // it has become smaller since
       const float norm = rows.norms[i];
       const float product = static_cast<float>(products[i] - bounds.offset) * rows.scales[i];
       const float upper =
