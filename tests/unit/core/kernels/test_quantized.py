@@ -10,7 +10,7 @@ from elanus.kernels.distance import inverse_norms, scan_topk
 from elanus.kernels.quantized import ScanCodes, code_bytes
 from elanus.types import DENSE_METRICS, Float32Array, Int64Array, MetricType
 
-DIMS = [1, 3, 16, 63, 64, 65, 128, 385]
+DIMS = [1, 16, 63, 65, 385]
 
 
 def normal(seed: int, n: int, dim: int) -> Float32Array:
@@ -58,11 +58,13 @@ class Searched:
 @pytest.mark.parametrize("metric", DENSE_METRICS)
 @pytest.mark.parametrize("dim", DIMS)
 def test_equals_the_scan_of_vectors(variant: str, metric: MetricType, dim: int) -> None:
-    both = Searched(metric, clustered(1, 1_500, dim))
-    for nq in (1, 2, 5, 70):
-        both.check(clustered(2, nq, dim), 10)
-    for k in (1, 100, 1_500, 1_600):
-        both.check(clustered(3, 2, dim), k)
+    both = Searched(metric, clustered(1, 900, dim))
+    for nq, k in ((1, 10), (2, 1), (5, 100), (2, 900), (1, 901)):
+        both.check(clustered(2, nq, dim), k)
+
+
+def test_queries_of_several_passes() -> None:
+    Searched(MetricType.L2, clustered(1, 500, 65)).check(clustered(3, 150, 65), 10)
 
 
 @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP])
@@ -77,8 +79,8 @@ def test_ties_go_to_the_smaller_row(variant: str, metric: MetricType) -> None:
 @pytest.mark.parametrize("metric", DENSE_METRICS)
 @pytest.mark.parametrize("share", [0.9, 0.3, 0.05, 0.004, 0.0])
 def test_only_allowed_rows_are_found(variant: str, metric: MetricType, share: float) -> None:
-    both = Searched(metric, clustered(5, 5_000, 96))
-    allowed = Bitset.from_mask(np.random.default_rng(6).random(5_000) < share)
+    both = Searched(metric, clustered(5, 3_000, 96))
+    allowed = Bitset.from_mask(np.random.default_rng(6).random(3_000) < share)
     for nq in (1, 3):
         found = both.check(clustered(7, nq, 96), 10, allowed)
         assert all(row in allowed for row in found[found >= 0].tolist())
@@ -92,9 +94,9 @@ def test_few_rows_are_read_from_their_vectors(variant: str, metric: MetricType) 
 
 
 @pytest.mark.parametrize("metric", DENSE_METRICS)
-@pytest.mark.parametrize("factor", [1e-38, 1e-30, 1e-20, 1e-10, 1e10, 1e17, 1e19, 1e30, 3e38])
+@pytest.mark.parametrize("factor", [1e-38, 1e-30, 1e-19, 1e-10, 1e17, 1e19, 3e38])
 def test_huge_and_tiny_values(variant: str, metric: MetricType, factor: float) -> None:
-    rows = clustered(10, 1_200, 70)
+    rows = clustered(10, 500, 70)
     rows /= np.abs(rows).max()
     rows[::3] *= np.float32(factor)
     both = Searched(metric, rows)
@@ -149,8 +151,8 @@ def test_a_common_offset_does_not_widen_the_bounds() -> None:
 @pytest.mark.parametrize("metric", DENSE_METRICS)
 def test_random_shapes_scales_and_offsets(variant: str, metric: MetricType) -> None:
     rng = np.random.default_rng(19)
-    for seed in range(12):
-        n, dim = int(rng.integers(1, 3_000)), int(rng.integers(1, 200))
+    for seed in range(6):
+        n, dim = int(rng.integers(1, 1_500)), int(rng.integers(1, 200))
         shift = normal(seed, 1, dim) * np.float32(10.0 ** rng.uniform(-2, 2))
         rows = (clustered(seed, n, dim) + shift) * np.float32(10.0 ** rng.uniform(-9, 9))
         both = Searched(metric, np.ascontiguousarray(rows, dtype=np.float32))
