@@ -98,7 +98,9 @@ class CodePass {
     numbers_.grow(4 * block_rows_, 0.0F);
     positions_.grow(block_rows_, 0);
     row_ids_.reserve(block_rows_);
-    const bool is_small = num_rows_visited(scan) / kLeastExcluded <= scan.k;
+    // A part of the rows says nothing about the others.
+    const bool is_whole = scan.range.last - scan.range.first == codes.num_rows();
+    const bool is_small = is_whole && num_rows_visited(scan) / kLeastExcluded <= scan.k;
     for (std::size_t q = 0; q < num_queries_; ++q) {
       const std::size_t stride = codes.stride();
       bounds_.push_back(

@@ -96,12 +96,7 @@ class ScanCodes:
             raise InvalidArgumentError(
                 f"row_scale: expected shape ({count},), got {np.shape(row_scale)}"
             )
-        arrays: dict[str, Any] = {
-            "codes": np.empty((count, _native.code_stride(dim)), dtype=np.uint8),
-            "scales": np.empty(count, dtype=np.float32),
-            "errors": np.empty(count, dtype=np.float32),
-            "norms": np.empty(count, dtype=np.float32),
-        }
+        arrays = _empty_arrays(count, dim)
         centre = _centre(rows, row_scale)
 
         def encode(first: int, step: int) -> None:
@@ -207,6 +202,15 @@ class ScanCodes:
         if num_bytes < THREADED_BYTES:
             return False
         return allowed is None or allowed.count() * num_bytes // self.num_rows >= THREADED_BYTES
+
+
+def _empty_arrays(count: int, dim: int) -> dict[str, Any]:
+    return {
+        "codes": np.empty((count, _native.code_stride(dim)), dtype=np.uint8),
+        "scales": np.empty(count, dtype=np.float32),
+        "errors": np.empty(count, dtype=np.float32),
+        "norms": np.empty(count, dtype=np.float32),
+    }
 
 
 def _check_arrays(arrays: Mapping[str, AnyArray]) -> None:
