@@ -222,6 +222,35 @@ def _text_ingest(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _quantized_scan(result: Mapping[str, Any]) -> list[str]:
+    heads = ["data", "rows", "dim", "queries", "allowed", "codes, ms", "float32, ms", "faiss, ms"]
+    heads += ["NumPy, ms", "x float32", "x faiss", "codes, GB/s", "memory, GB/s", "share", "read"]
+    rows = []
+    for row in result["rows"]:
+        codes, faiss = row["codes_ms"], row.get("faiss_ms")
+        is_whole = row["queries"] == 1 and row["share"] == 1
+        rows.append(
+            [
+                row["data"],
+                f"{row['rows']:,}",
+                str(row["dim"]),
+                str(row["queries"]),
+                f"{row['share']:.1%}",
+                f"{codes:.3f}",
+                f"{row['scan_ms']:.3f}",
+                "" if faiss is None else f"{faiss:.3f}",
+                f"{row['numpy_ms']:.3f}",
+                f"{row['scan_ms'] / codes:.2f}",
+                "" if faiss is None else f"{faiss / codes:.2f}",
+                f"{row['codes_gb_per_s']:.1f}" if is_whole else "",
+                f"{row['memory_gb_per_s']:.1f}" if is_whole else "",
+                f"{row['codes_gb_per_s'] / row['memory_gb_per_s']:.0%}" if is_whole else "",
+                f"{row['rescored_rows']:,}",
+            ]
+        )
+    return [table(heads, rows)]
+
+
 RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "passages": _passages,
     "retrieval_quality": _retrieval_quality,
@@ -229,6 +258,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "dense_scan": _dense_scan,
     "overhead": _overhead,
     "text_ingest": _text_ingest,
+    "quantized_scan": _quantized_scan,
     **STORAGE_RENDERERS,
 }
 

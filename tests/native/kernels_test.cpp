@@ -19,6 +19,8 @@
 #include "checksum/hash64.h"
 #include "distance/distance.h"
 #include "keys/key_table.h"
+#include "quantized/code_kernels.h"
+#include "quantized/scan_codes.h"
 #include "sparse/growing_postings.h"
 #include "support/cpu.h"
 #include "support/error.h"
@@ -377,6 +379,48 @@ void test_hostile_text() {
         total += piece.size();
       }
       check(total <= 2 * text.size(), "pieces lie inside their text");
+
+std::vector<const elanus::CodeKernels*> runnable_code_kernels() {
+  std::vector<const elanus::CodeKernels*> tables = {&elanus::generic::kCodeKernels};
+#if defined(__x86_64__)
+  for (const elanus::CpuVariant variant : elanus::available_variants()) {
+    if (variant == elanus::CpuVariant::avx2) tables.push_back(&elanus::avx2::kCodeKernels);
+    if (variant == elanus::CpuVariant::avx512) tables.push_back(&elanus::avx512::kCodeKernels);
+  }
+  if (elanus::has_avx512_vnni()) tables.push_back(&elanus::avx512_vnni::kCodeKernels);
+#endif
+  return tables;
+}
+
+// Integers: every variant, AVX-512 with and without VNNI among them, gives the same.
+void test_code_products() {
+  std::mt19937 random(4);
+  constexpr std::size_t kRows = 21;
+  for (const std::size_t stride : {64UL, 128UL, 384UL}) {
+    for (const std::size_t num_queries : {1UL, 4UL, 7UL}) {
+      std::vector<std::uint8_t> codes(kRows * stride);
+      std::vector<std::int8_t> queries(num_queries * stride);
+      // The largest products, too: sums of them must not saturate.
+      for (auto& code : codes) code = random() % 3 == 0 ? 255 : static_cast<std::uint8_t>(random());
+      for (auto& code : queries) {
+        code = static_cast<std::int8_t>(random() % 3 == 0 ? 127
+                                                          : static_cast<int>(random() % 255) - 127);
+      }
+      const std::vector<std::int16_t> widened(queries.begin(), queries.end());
+      std::vector<elanus::RowId> rows(kRows);
+      for (std::size_t i = 0; i < kRows; ++i) rows[i] = static_cast<elanus::RowId>(kRows - 1 - i);
+      std::vector<std::int32_t> expected(num_queries * kRows);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        for (std::size_t d = 0; d < stride; ++d) {
+          expected[i] += queries[i / kRows * stride + d] * codes[rows[i % kRows] * stride + d];
+        }
+      }
+      for (const elanus::CodeKernels* kernels : runnable_code_kernels()) {
+        std::vector<std::int32_t> out(expected.size());
+        kernels->products({queries.data(), widened.data(), num_queries, codes.data(), stride,
+                           rows.data(), kRows, out.data()});
+        check(out == expected, std::string("code products of ") + kernels->name);
+      }
     }
   }
 }
@@ -434,6 +478,37 @@ void test_vocabulary() {
   check(sorted.terms.offsets == std::vector<std::int64_t>{0, 4, 17, 31}, "bytes of sorted terms");
   const std::vector<elanus::TermId> wrong = {kNumTerms};
   check_throws([&] { static_cast<void>(vocabulary.sorted(wrong)); }, "a number without a term");
+
+// Both passes over exact allocations, against a scan of the floats.
+void test_scan_codes() {
+  std::mt19937 random(5);
+  constexpr std::size_t kRows = 2'100;
+  constexpr std::size_t kDim = 67;
+  constexpr std::size_t kWanted = 9;
+  const std::size_t stride = elanus::code_stride(kDim);
+  const std::vector<float> values = random_floats(random, kRows * kDim);
+  const std::vector<float> queries = random_floats(random, 5 * kDim);
+  const std::vector<float> centre = random_floats(random, kDim);
+  std::vector<std::uint8_t> codes(kRows * stride);
+  std::vector<float> scales(kRows), errors(kRows), norms(kRows);
+  const elanus::ScaledRows rows{{values, kRows, kDim}, {}};
+  elanus::encode_rows(rows, centre, {codes, scales, errors, norms});
+  for (const Metric metric : {Metric::l2, Metric::ip}) {
+    const elanus::ScanCodes opened({codes, scales, errors, norms, centre}, metric);
+    const elanus::CodeScan scan{{queries, 5, kDim}, std::nullopt, kWanted, {0, kRows}};
+    std::vector<std::int64_t> got(5 * kWanted), expected(5 * kWanted);
+    std::vector<float> got_distances(5 * kWanted), distances(5 * kWanted);
+    const std::vector<elanus::Survivors> survivors = elanus::scan_codes(opened, scan);
+    elanus::rescore(opened, scan, survivors, rows, {got, got_distances});
+    elanus::scan_topk({metric, scan.queries, rows, std::nullopt, kWanted}, {expected, distances});
+    check(got == expected && got_distances == distances, "a scan of codes is exact");
+  }
+  check_throws(
+      [&] {
+        elanus::ScanCodes({std::span(codes).first(codes.size() - 1), scales, errors, norms, centre},
+                          Metric::l2);
+      },
+      "codes that are too short");
 }
 
 }  // namespace
@@ -443,6 +518,8 @@ int main() {
     test_variant(std::string(elanus::variant_name(variant)));
     std::printf("ran %s\n", std::string(elanus::variant_name(variant)).c_str());
   }
+  test_code_products();
+  test_scan_codes();
   test_hashing();
   test_block_verifier();
   test_key_tables();

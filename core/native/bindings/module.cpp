@@ -70,6 +70,7 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_graph(module);
   elanus::bindings::bind_keys(module);
   elanus::bindings::bind_lists(module);
+  elanus::bindings::bind_quantized(module);
   elanus::bindings::bind_ranking(module);
   elanus::bindings::bind_sparse(module);
   elanus::bindings::bind_text(module);

@@ -12,6 +12,7 @@ void bind_files(nanobind::module_& module);
 void bind_graph(nanobind::module_& module);
 void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
+void bind_quantized(nanobind::module_& module);
 void bind_ranking(nanobind::module_& module);
 void bind_sparse(nanobind::module_& module);
 void bind_text(nanobind::module_& module);

@@ -27,6 +27,7 @@ void set_active_variant(std::string_view name);
 
 // True when the AVX-512 variant may use VNNI: products of bytes added up in one instruction.
 [[nodiscard]] bool has_avx512_vnni() noexcept;
+
 // True when a processor that runs the avx512 variant counts the bits of a register
 // (AVX512_VPOPCNTDQ); false on other processors.
 [[nodiscard]] bool has_avx512_popcount() noexcept;

@@ -37,6 +37,11 @@ class TopK {
     if (keys_.size() == capacity_) compact();
   }
 
+  // Makes `bound` as small as the candidates seen so far allow.
+  void tighten() {
+    if (keys_.size() >= k_) compact();
+  }
+
   // Candidates farther than this cannot enter; +inf until k are known.
   [[nodiscard]] Distance bound() const noexcept {
     return bound_ == kOpen ? std::numeric_limits<Distance>::infinity() : distance_of(bound_);

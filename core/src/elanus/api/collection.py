@@ -313,7 +313,9 @@ class Collection(ImportsAndExports):
 
         Args:
             field: A field of dense vectors.
-            index_type: ``AUTO`` (a graph for large segments), ``HNSW`` or ``FLAT`` (exact scan).
+            index_type: ``AUTO`` (a graph for large segments), ``GRAPH``, ``HNSW``, ``FLAT`` (exact
+                scan) or ``FLAT_SQ8`` (the same results over one byte per dimension: three to four
+                times as fast, and a quarter more disk and memory).
             params: Build parameters, such as ``{"M": 16, "ef_construction": 128}``.
 
         Raises:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatType
+from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph import GraphType
 from elanus.index.dense.hnsw import HnswType
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments, a scan for small ones."""
-_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), GraphType(), HnswType())}
+_ALL: tuple[VectorIndexType, ...] = (FlatType(), FlatSQ8Type(), GraphType(), HnswType())
+_TYPES: dict[str, VectorIndexType] = {t.name: t for t in _ALL}
 _ALIASES = {"AUTOINDEX": AUTO}
 
 

@@ -168,7 +168,11 @@ def inverse_norms(rows: VectorArray) -> Float32Array:
 
 
 def native_metric(metric: MetricType) -> _native.Metric:
-    """Return what the kernels call a metric; InvalidArgumentError for one that is not dense."""
+    """Return the metric as the kernels take it.
+
+    Raises:
+        InvalidArgumentError: The metric is not one of dense vectors.
+    """
     found = _METRICS.get(metric)
     if found is None:
         names = ", ".join((*DENSE_METRICS, *BINARY_METRICS))
