@@ -4,6 +4,7 @@ import pytest
 
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.hnsw import HnswType
+from elanus.index.registry import index_type
 from elanus.testing.vector_index import VectorIndexContract
 
 
@@ -18,3 +19,18 @@ class TestHnsw(VectorIndexContract):
     def index_type(self):
         pytest.importorskip("hnswlib", reason="hnswlib is not installed")
         return HnswType()
+
+
+class TestIvfFlat(VectorIndexContract):
+    def index_type(self):
+        return index_type("IVF_FLAT")
+
+
+class TestIvfSq8(VectorIndexContract):
+    def index_type(self):
+        return index_type("IVF_SQ8")
+
+
+class TestIvfPq(VectorIndexContract):
+    def index_type(self):
+        return index_type("IVF_PQ")

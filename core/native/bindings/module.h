@@ -8,6 +8,7 @@ namespace elanus::bindings {
 void bind_checksum(nanobind::module_& module);
 void bind_distance(nanobind::module_& module);
 void bind_files(nanobind::module_& module);
+void bind_ivf(nanobind::module_& module);
 void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
 void bind_sparse(nanobind::module_& module);

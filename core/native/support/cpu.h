@@ -25,6 +25,9 @@ enum class CpuVariant { generic, avx2, avx512, neon };
 // Throws Error when it does not exist or cannot run here.
 void set_active_variant(std::string_view name);
 
+// True when the processor has AVX-512 VNNI (and the avx512 variant can run); false on others.
+[[nodiscard]] bool has_avx512_vnni() noexcept;
+
 // True when the processor has the CRC32 instructions of ARMv8; false on other processors.
 [[nodiscard]] bool has_armv8_crc32() noexcept;
 

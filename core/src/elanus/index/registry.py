@@ -6,10 +6,11 @@ from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.hnsw import HnswType, is_available
+from elanus.index.dense.ivf import ivf_types
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments where one is installed, else a scan."""
-_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType())}
+_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType(), *ivf_types())}
 _ALIASES = {"AUTOINDEX": AUTO}
 
 
