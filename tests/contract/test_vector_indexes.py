@@ -34,3 +34,26 @@ class TestIvfSq8(VectorIndexContract):
 class TestIvfPq(VectorIndexContract):
     def index_type(self):
         return index_type("IVF_PQ")
+
+
+class FaissContract(VectorIndexContract):
+    factory = ""
+
+    def index_type(self):
+        pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+        return index_type("FAISS")
+
+    def build(self, rows, **params):
+        return super().build(rows, **{"factory": self.factory, **params})
+
+
+class TestFaissHnsw(FaissContract):
+    factory = "HNSW16"
+
+
+class TestFaissIvf(FaissContract):
+    factory = "IVF32,SQ8"
+
+
+class TestFaissFastScan(FaissContract):
+    factory = "IVF32,PQ12x4fs,RFlat"

@@ -17,6 +17,9 @@ namespace {
 // Slots whose distances are computed at a time: they stay in the first-level cache.
 constexpr std::size_t kChunkSlots = 256;
 constexpr std::int32_t kZeroCode = 128;
+constexpr std::size_t kLineBytes = 64;
+// Codes of the next list that are asked for while one is scanned.
+constexpr std::size_t kPrefetchBytes = 2048;
 
 std::size_t code_stride(std::size_t dim) noexcept {
   return (dim + kCodeAlignment - 1) / kCodeAlignment * kCodeAlignment;
@@ -88,8 +91,23 @@ class ListWalk {
     for (std::size_t probe = 0; probe < order_.size(); ++probe) {
       if (probe >= search_.num_probes && met >= search_.least_rows) break;
       if (probe >= sorted_) sort_more(order_.size());
+      if (probe + 1 < sorted_) prefetch_list(static_cast<std::uint32_t>(order_[probe + 1]));
       met += visit_list(static_cast<std::uint32_t>(order_[probe]), best);
     }
+  }
+
+  // Asks for the beginning of a list; the processor itself goes on from there.
+  void prefetch_list(std::uint32_t list) const {
+    const auto start = static_cast<std::size_t>(arrays_.offsets[list]);
+    if (start >= arrays_.row_ids.size()) return;
+    const std::size_t at = arrays_.codes.size() / arrays_.row_ids.size() * start;
+    const std::size_t bytes = std::min(kPrefetchBytes, arrays_.codes.size() - at);
+    for (std::size_t b = 0; b < bytes; b += kLineBytes) {
+      __builtin_prefetch(arrays_.codes.data() + at + b);
+    }
+    __builtin_prefetch(arrays_.row_ids.data() + start);
+    if (is_l2_ && !arrays_.terms.empty()) __builtin_prefetch(arrays_.terms.data() + start);
+    __builtin_prefetch(arrays_.centroids.data() + std::size_t{list} * lists_.dim());
   }
 
   // Returns how many allowed rows the list holds.

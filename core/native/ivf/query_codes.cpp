@@ -56,28 +56,35 @@ void ProductTables::quantize(const Codebooks& books) {
   base = 0;
   float widest = 0;
   float total = 0;
+  least_.resize(books.num_subs);
   for (std::size_t sub = 0; sub < books.num_subs; ++sub) {
-    const auto table = std::span(values).subspan(sub * kWords, kWords);
-    const auto [least, most] = std::minmax_element(table.begin(), table.end());
-    base += *least;
-    widest = std::max(widest, *most - *least);
-    total += *most - *least;
+    const float* table = values.data() + sub * kWords;
+    float least = table[0];
+    float most = table[0];
+    for (std::size_t word = 1; word < kWords; ++word) {
+      least = table[word] < least ? table[word] : least;
+      most = table[word] > most ? table[word] : most;
+    }
+    least_[sub] = least;
+    base += least;
+    widest = std::max(widest, most - least);
+    total += most - least;
   }
   // Rounding adds up to one half for each part.
   const float room = kLargestSum - static_cast<float>(books.num_subs);
   scale = std::max(widest / kLargestEntry, total / room);
   const float inverse = 1.0F / scale;
-  if (!std::isfinite(scale) || !std::isfinite(inverse)) {
+  if (!std::isfinite(total) || !std::isfinite(inverse)) {
     scale = 0;
     return;
   }
   for (std::size_t sub = 0; sub < books.num_subs; ++sub) {
-    const auto table = std::span(values).subspan(sub * kWords, kWords);
-    const float least = *std::min_element(table.begin(), table.end());
+    const float* table = values.data() + sub * kWords;
     for (std::size_t word = 0; word < kWords; ++word) {
-      const float entry = std::clamp((table[word] - least) * inverse, 0.0F, kLargestEntry);
+      // Finite and at least 0: rounded by truncation, which every processor does many at a time.
+      const float entry = (table[word] - least_[sub]) * inverse + 0.5F;
       bytes[sub * kWords + word] =
-          static_cast<std::uint8_t>(std::isnan(entry) ? 0 : std::lrint(entry));
+          static_cast<std::uint8_t>(static_cast<std::int32_t>(std::min(entry, kLargestEntry)));
     }
   }
 }

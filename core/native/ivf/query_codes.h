@@ -32,7 +32,9 @@ struct ProductTables {
 
  private:
   void quantize(const Codebooks& books);
+
   std::vector<float> padded_;
+  std::vector<float> least_;  // smallest entry of each table
 };
 
 }  // namespace elanus

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
+from elanus.index.dense.faiss_index import FaissType
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.hnsw import HnswType, is_available
 from elanus.index.dense.ivf import ivf_types
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments where one is installed, else a scan."""
-_TYPES: dict[str, VectorIndexType] = {t.name: t for t in (FlatType(), HnswType(), *ivf_types())}
+_ALL: tuple[VectorIndexType, ...] = (FlatType(), HnswType(), *ivf_types(), FaissType())
+_TYPES = {kind.name: kind for kind in _ALL}
 _ALIASES = {"AUTOINDEX": AUTO}
 
 

@@ -23,7 +23,7 @@ from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRow
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.ivf_lists import StoredLists, build_lists, code_bytes, rebuild_lists
 from elanus.index.dense.ivf_training import assign, train_centroids
-from elanus.index.dense.probe_curve import ProbeCurve, measure_probes
+from elanus.index.dense.probe_curve import ProbeCurve, measure_probes, probe_ladder
 from elanus.index.recall import SAMPLE_ROWS
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.ivf import Coding, rescore
@@ -117,17 +117,28 @@ class IvfIndex:
             allowed: Rows that may be returned.
         """
         rows, lists = self._rows, self._lists
-        probing = {"num_probes": nprobe, "least_rows": least_rows, "allowed": allowed}
         if lists.coding == Coding.NONE:
             if not self._is_verified:
                 rows.check_all()
                 self._is_verified = True
             found = lists.native.search(
-                queries, limit, rows=rows.values, row_scale=rows.scale, **probing
+                queries,
+                limit,
+                num_probes=nprobe,
+                least_rows=least_rows,
+                allowed=allowed,
+                rows=rows.values,
+                row_scale=rows.scale,
             )
             return CandidateTable(*found)
         depth = max(math.ceil(limit * lists.refine_k), LEAST_CANDIDATES)
-        candidates, _ = lists.native.search(queries, min(depth, self.num_rows), **probing)
+        candidates, _ = lists.native.search(
+            queries,
+            min(depth, self.num_rows),
+            num_probes=nprobe,
+            least_rows=least_rows,
+            allowed=allowed,
+        )
         if not self._is_verified:
             rows.check_rows(np.unique(candidates[candidates >= 0]))
         found = rescore(rows.metric, queries, rows.values, rows.scale, candidates, limit)
@@ -139,9 +150,8 @@ class IvfIndex:
         def search(queries: Float32Array, limit: int, nprobe: int) -> Int64Array:
             return self.probe(queries, limit, nprobe, least_rows=limit).row_ids
 
-        curve = measure_probes(
-            self._rows, search, self._lists.nlist, checkpoint, sample_rows=sample_rows
-        )
+        ladder = probe_ladder(self._lists.nlist)
+        curve = measure_probes(self._rows, search, ladder, checkpoint, sample_rows=sample_rows)
         return IvfIndex(self._lists, self._rows, curve)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:

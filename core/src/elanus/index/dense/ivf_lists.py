@@ -116,8 +116,9 @@ class StoredLists:
 
     def codebooks(self) -> Codebooks:
         """Return the codewords of product codes."""
-        words: Any = self.arrays["codebooks"], self.arrays["codebook_norms"]
-        return to_codebooks(*words, self.dim, self.num_subs, self.bits)
+        panels: Any = self.arrays["codebooks"]
+        half_norms: Any = self.arrays["codebook_norms"]
+        return to_codebooks(panels, half_norms, self.dim, self.num_subs, self.bits)
 
     def centroids(self) -> Centroids:
         """Return where the lists are."""

@@ -115,13 +115,16 @@ def probe_ladder(nlist: int) -> tuple[int, ...]:
 def measure_probes(
     rows: VectorRows,
     search: ProbeSearch,
-    nlist: int,
+    ladder: tuple[int, ...],
     checkpoint: Callable[[], None],
     *,
     seed: int = 0,
     sample_rows: int = SAMPLE_ROWS,
 ) -> ProbeCurve:
-    """Measure the curve of one index with rows moved towards others, as ``index.recall`` does."""
+    """Measure the curve of one index with rows moved towards others, as ``index.recall`` does.
+
+    ``ladder`` holds the numbers of lists to try, ascending.
+    """
     n = rows.num_rows
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(n, min(sample_rows, n), replace=False))
@@ -139,16 +142,16 @@ def measure_probes(
     scans = (partial(flat.search, queries[i : i + 1], 10) for i in range(TIMED_SCANS))
     scan_ns = min(_cpu_ns(scan) for scan in scans) / n
     table: list[list[float]] = [[] for _ in LIMITS]
-    ladder: list[int] = []
+    measured: list[int] = []
     times: list[float] = []
     shallow = min(LIMITS[1], deepest)
-    for probes in probe_ladder(nlist):
+    for probes in ladder:
         checkpoint()
         started = time.thread_time_ns()
         near = _without_self(search(queries, shallow + 1, probes), sample)
         times.append((time.thread_time_ns() - started) / len(sample) / probes)
         far = _without_self(search(queries, deepest + 1, probes), sample)
-        ladder.append(probes)
+        measured.append(probes)
         for row, limit in enumerate(LIMITS):
             # A short answer is the index's own: its candidates follow from the limit.
             asked = min(limit, deepest)
@@ -158,7 +161,7 @@ def measure_probes(
             break
     typical = next((i for i, r in enumerate(table[1]) if r >= TYPICAL_RECALL), len(times) - 1)
     recall = tuple(tuple(values) for values in table)
-    return ProbeCurve(tuple(ladder), recall, times[typical], scan_ns)
+    return ProbeCurve(tuple(measured), recall, times[typical], scan_ns)
 
 
 def _cpu_ns(call: Callable[[], object]) -> int:
