@@ -22,16 +22,22 @@ class TestHnsw(VectorIndexContract):
 
 
 class TestIvfFlat(VectorIndexContract):
+    survives_damage = True
+
     def index_type(self):
         return index_type("IVF_FLAT")
 
 
 class TestIvfSq8(VectorIndexContract):
+    survives_damage = True
+
     def index_type(self):
         return index_type("IVF_SQ8")
 
 
 class TestIvfPq(VectorIndexContract):
+    survives_damage = True
+
     def index_type(self):
         return index_type("IVF_PQ")
 

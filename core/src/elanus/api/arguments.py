@@ -51,7 +51,8 @@ class SearchOptions(TypedDict, total=False):
         params: Values of the ``{name}`` templates in a filter text.
         root: JSON field whose keys the names in the filter are; None: fields of the schema.
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
-        ef: Candidate list of a graph search in rows; goes before ``recall``.
+        ef: Candidate list of a graph search in rows, or ``nprobe`` of inverted lists; goes before
+            ``recall``.
         explain: Attach the matched terms of BM25 hits.
         as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
             time), a sequence number, or the name of a snapshot; None: what is visible now.

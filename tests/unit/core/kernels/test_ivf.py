@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from support.ivf_oracle import decode_product, decode_scalar, nearest
 
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.kernels import reference
@@ -16,6 +15,7 @@ from elanus.kernels.ivf import (
     to_panels,
 )
 from elanus.types import MetricType
+from support.ivf_oracle import decode_product, decode_scalar, nearest
 
 DIMS = [1, 3, 16, 24, 33, 65]
 
@@ -189,7 +189,9 @@ def test_variants_agree_on_the_distances_of_codes(coding, bits):
             lists = InvertedLists(
                 arrays, books, MetricType.L2, coding, num_rows=150, probe_step=step
             )
-            results.append(lists.search(vectors(7, 9, 70), 20, num_probes=2, least_rows=1, rows=rows))
+            results.append(
+                lists.search(vectors(7, 9, 70), 20, num_probes=2, least_rows=1, rows=rows)
+            )
     finally:
         set_active_variant(before)
     for ids, distances in results[1:]:

@@ -199,9 +199,11 @@ def _numbers(
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptionError(f"{index_type}: the header is damaged: {error!r}") from error
     is_product = coding == Coding.PRODUCT
-    if not 1 <= refine_k <= 1_000 or step < 0 or (is_product and not 1 <= subs <= 1 << 16):
+    fits = bits in (4, 8) and 1 <= subs <= 1 << 16 if is_product else bits == subs == 0
+    if not fits or not 1 <= refine_k <= 1_000 or not step >= 0:
         raise CorruptionError(
-            f"{index_type}: the header is damaged: refine_k {refine_k}, step {step}, {subs} parts"
+            f"{index_type}: the header is damaged: refine_k {refine_k}, step {step}, {subs} parts "
+            f"of {bits} bits"
         )
     return step, subs, bits, refine_k
 
