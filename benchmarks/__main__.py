@@ -14,6 +14,7 @@ BENCHMARKS = {
     "storage_space": "benchmarks.macro.storage_space",
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
+    "inverted_lists": "benchmarks.micro.inverted_lists",
     "report": "benchmarks.report",
 }
 
