@@ -322,6 +322,6 @@ class VectorIndexContract(ABC):
             for value in (None, "x", [], -1):
                 with pytest.raises(CorruptionError):
                     self.index_type().open(rows, {**header, name: value}, arrays)
+            left = {key: value for key, value in header.items() if key != name}
             with pytest.raises(CorruptionError):
-                left = {key: value for key, value in header.items() if key != name}
                 self.index_type().open(rows, left, arrays)
