@@ -318,8 +318,9 @@ class VectorIndexContract(ABC):
             pytest.skip("a foreign library reads the header")
         rows = self.rows(MetricType.L2, 500)
         header, arrays = self.build(rows).to_arrays()
+        wrong: tuple[Any, ...] = (None, "x", [], -1)
         for name in header:
-            for value in (None, "x", [], -1):
+            for value in wrong:
                 with pytest.raises(CorruptionError):
                     self.index_type().open(rows, {**header, name: value}, arrays)
             left = {key: value for key, value in header.items() if key != name}
