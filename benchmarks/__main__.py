@@ -15,6 +15,7 @@ BENCHMARKS = {
     "storage_space": "benchmarks.macro.storage_space",
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
+    "inverted_lists": "benchmarks.micro.inverted_lists",
     "quantized_scan": "benchmarks.micro.quantized_scan",
     "text_ingest": "benchmarks.micro.text_ingest",
     "report": "benchmarks.report",

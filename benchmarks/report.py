@@ -251,6 +251,30 @@ def _quantized_scan(result: Mapping[str, Any]) -> list[str]:
     return [table(heads, rows)]
 
 
+def _inverted_lists(result: Mapping[str, Any]) -> list[str]:
+    head = (
+        f"{result['num_rows']:,} rows of {result['dim']} dimensions, {result['nlist']} lists, "
+        "top-10, one query a call."
+    )
+    heads = ["index", "nprobe", "recall", "faiss recall", "queries/s", "faiss queries/s"]
+    heads += ["index, MB", "build, CPU s", "faiss build, CPU s"]
+    rows = [
+        [
+            row["index"],
+            str(row["nprobe"]),
+            f"{row['elanus_recall']:.3f}",
+            f"{row['faiss_recall']:.3f}",
+            f"{row['elanus_qps']:,.0f}",
+            f"{row['faiss_qps']:,.0f}",
+            f"{row['elanus_mb']:.1f}",
+            f"{row['elanus_build_cpu_s']:.1f}",
+            f"{row['faiss_build_cpu_s']:.1f}",
+        ]
+        for row in result["rows"]
+    ]
+    return [head, table(heads, rows)]
+
+
 RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "passages": _passages,
     "retrieval_quality": _retrieval_quality,
@@ -259,6 +283,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "overhead": _overhead,
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,
+    "inverted_lists": _inverted_lists,
     **STORAGE_RENDERERS,
 }
 

@@ -6,6 +6,7 @@ from elanus.index.dense.flat import FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph import GraphType
 from elanus.index.dense.hnsw import HnswType
+from elanus.index.registry import index_type
 from elanus.testing.vector_index import VectorIndexContract
 
 
@@ -34,3 +35,47 @@ class TestHnsw(VectorIndexContract):
     def index_type(self):
         pytest.importorskip("hnswlib", reason="hnswlib is not installed")
         return HnswType()
+
+
+class TestIvfFlat(VectorIndexContract):
+    survives_damage = True
+
+    def index_type(self):
+        return index_type("IVF_FLAT")
+
+
+class TestIvfSq8(VectorIndexContract):
+    survives_damage = True
+
+    def index_type(self):
+        return index_type("IVF_SQ8")
+
+
+class TestIvfPq(VectorIndexContract):
+    survives_damage = True
+
+    def index_type(self):
+        return index_type("IVF_PQ")
+
+
+class FaissContract(VectorIndexContract):
+    factory = ""
+
+    def index_type(self):
+        pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+        return index_type("FAISS")
+
+    def build(self, rows, **params):
+        return super().build(rows, **{"factory": self.factory, **params})
+
+
+class TestFaissHnsw(FaissContract):
+    factory = "HNSW16"
+
+
+class TestFaissIvf(FaissContract):
+    factory = "IVF32,SQ8"
+
+
+class TestFaissFastScan(FaissContract):
+    factory = "IVF32,PQ12x4fs,RFlat"

@@ -251,7 +251,7 @@ void bind_graph(nb::module_& module) {
   nb::enum_<CodeKind>(module, "CodeKind", "How the dimensions of a row are coded.")
       .value("NIBBLES", CodeKind::nibbles, "4 bits each.")
       .value("BYTES", CodeKind::bytes, "7 bits each.");
-  module.def("encode_rows", encode_rows_of, nb::arg("kind"), nb::arg("metric"),
+  module.def("encode_graph_rows", encode_rows_of, nb::arg("kind"), nb::arg("metric"),
              nb::arg("mean").noconvert(), nb::arg("steps").noconvert(), nb::arg("spread"),
              nb::arg("rows").noconvert(), nb::arg("row_scale").noconvert().none(),
              nb::arg("threads"), "Codes and terms of rows.");

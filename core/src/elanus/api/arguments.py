@@ -55,7 +55,8 @@ class SearchOptions(TypedDict, total=False):
         params: Values of the ``{name}`` templates in a filter text.
         root: JSON field whose keys the names in the filter are; None: fields of the schema.
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
-        ef: Candidate list of a graph search in rows; goes before ``recall``.
+        ef: Candidate list of a graph search in rows, or ``nprobe`` of inverted lists; goes before
+            ``recall``.
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
+from elanus.index.dense.faiss_index import FaissType
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph import GraphType
 from elanus.index.dense.hnsw import HnswType
+from elanus.index.dense.ivf import ivf_types
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments, a scan for small ones."""
-_ALL: tuple[VectorIndexType, ...] = (FlatType(), FlatSQ8Type(), GraphType(), HnswType())
+_ALL: tuple[VectorIndexType, ...] = (
+    FlatType(),
+    FlatSQ8Type(),
+    GraphType(),
+    HnswType(),
+    *ivf_types(),
+    FaissType(),
+)
 _TYPES: dict[str, VectorIndexType] = {t.name: t for t in _ALL}
 _ALIASES = {"AUTOINDEX": AUTO}
 

@@ -101,7 +101,7 @@ def encode_rows(
 
     Releases the GIL.
     """
-    return CodedRows(*_native.encode_rows(*quantizer._native(), rows, row_scale, threads))
+    return CodedRows(*_native.encode_graph_rows(*quantizer._native(), rows, row_scale, threads))
 
 
 class GraphBuilder:

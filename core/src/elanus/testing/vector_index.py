@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elanus.index.base import VectorIndex, VectorIndexType, VectorRows
+from elanus.errors import CorruptionError
+from elanus.index.base import CandidateTable, VectorIndex, VectorIndexType, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
@@ -28,6 +29,9 @@ class VectorIndexContract(ABC):
     """What ``index.base.VectorIndex`` promises, as tests."""
 
     min_recall = 0.9
+    survives_damage = False
+    """Whether damaged arrays raise ``CorruptionError`` at worst; a foreign library may crash on
+    them, which the checksums of index files keep from happening."""
 
     @abstractmethod
     def index_type(self) -> VectorIndexType:
@@ -225,3 +229,100 @@ class VectorIndexContract(ABC):
             return
         with pytest.raises(StopError):
             kind.build(self.rows(MetricType.L2), kind.parse_params({}), checkpoint=stop)
+
+    @pytest.mark.parametrize("dim", [1, 7, 33])
+    def test_any_dimension_with_zero_rows_and_twins(self, dim: int) -> None:
+        rng = np.random.default_rng(5)
+        values = rng.normal(size=(400, dim)).astype(np.float32)
+        values[100:130] = 0
+        values[200:240] = values[200]
+        queries = np.concatenate([np.zeros((1, dim), np.float32), values[200:201], values[:3]])
+        for metric in (MetricType.L2, MetricType.COSINE):
+            scale = inverse_norms(values) if metric is MetricType.COSINE else None
+            rows = VectorRows(values, scale, metric)
+            found = self.build(rows).search(queries, 10, ef=EF)
+            every = FlatIndex(rows).search(queries, 400)
+            self._check_sound(found, every)
+            # A list of the twins alone, in the order of their rows.
+            if metric is MetricType.L2:
+                assert found.row_ids[1].tolist() == list(range(200, 210))
+
+    @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+    def test_every_answer_is_sound_at_any_effort(self, metric: MetricType) -> None:
+        rows, queries = self.rows(metric, 1_000), self.queries(metric, 5)
+        index, every = self.build(rows), FlatIndex(rows).search(queries, 1_000)
+        near = np.zeros(1_000, dtype=np.bool_)
+        near[every.row_ids[0, :100]] = True  # correlated with one query, far from another
+        for mask in (None, near, ~near):
+            allowed = None if mask is None else Bitset.from_mask(mask)
+            for limit in (1, 10, 60):
+                for ef in (1, 5, 50, 5_000):
+                    found = index.search(queries, limit, allowed=allowed, ef=ef)
+                    assert (found.row_ids >= 0).all()
+                    assert mask is None or mask[found.row_ids].all()
+                    self._check_sound(found, every)
+
+    def _check_sound(self, found: CandidateTable, every: CandidateTable) -> None:
+        """Check that rows are different, and in the order of their exact distances."""
+        for i in range(len(found.row_ids)):
+            known = dict(zip(every.row_ids[i].tolist(), every.distances[i].tolist(), strict=True))
+            rows = found.row_ids[i].tolist()
+            assert len(set(rows)) == len(rows)
+            assert found.distances[i].tolist() == [known[row] for row in rows]
+            pairs = list(zip(found.distances[i].tolist(), rows, strict=True))
+            assert pairs == sorted(pairs)
+
+    def test_the_same_rows_give_the_same_index(self) -> None:
+        if not self.survives_damage:
+            pytest.skip("several threads may build a graph in another order")
+        rows = self.rows(MetricType.L2, 1_000)
+        first, second = (self.build(rows).to_arrays()[1] for _ in range(2))
+        for name, array in first.items():
+            np.testing.assert_array_equal(array, second[name])
+
+    def test_damaged_arrays_raise_and_never_crash(self) -> None:
+        if not self.survives_damage:
+            pytest.skip("a foreign library reads the arrays")
+        rows, queries = self.rows(MetricType.L2, 1_000), self.queries(MetricType.L2, 3)
+        header, arrays = self.build(rows).to_arrays()
+        rng = np.random.default_rng(6)
+        for _ in range(60):
+            damaged = {name: array.copy() for name, array in arrays.items()}
+            self._damage(damaged, sorted(damaged)[rng.integers(len(damaged))], rng)
+            try:
+                index = self.index_type().open(rows, header, damaged)
+                found = index.search(queries, 20, ef=int(rng.choice([1, 4, 1_000])))
+            except CorruptionError:
+                continue
+            assert found.row_ids.max() < 1_000
+            assert not np.isnan(found.distances).any()
+
+    def _damage(self, arrays: dict[str, Any], name: str, rng: np.random.Generator) -> None:
+        """Drop, cut, retype, or overwrite one array."""
+        array = arrays[name]
+        kind = rng.integers(5)
+        if kind == 0:
+            del arrays[name]
+        elif kind == 1:
+            arrays[name] = array[: rng.integers(len(array) + 1)]
+        elif kind == 2:
+            arrays[name] = array.astype(np.float64)
+        else:
+            raw = array.view(np.uint8).reshape(-1)
+            places = rng.integers(0, max(raw.size, 1), size=20 if kind == 3 else raw.size)
+            if raw.size:
+                raw[places] = rng.integers(0, 256, len(places))
+
+    def test_damaged_headers_raise(self) -> None:
+        if not self.survives_damage:
+            pytest.skip("a foreign library reads the header")
+        rows = self.rows(MetricType.L2, 500)
+        header, arrays = self.build(rows).to_arrays()
+        wrong: tuple[Any, ...] = (None, "x", [], -1)
+        for name in header:
+            for value in wrong:
+                with pytest.raises(CorruptionError):
+                    self.index_type().open(rows, {**header, name: value}, arrays)
+            left = {key: value for key, value in header.items() if key != name}
+            with pytest.raises(CorruptionError):
+                self.index_type().open(rows, left, arrays)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus.errors import CorruptionError, InvalidArgumentError
-from elanus.index.base import CandidateTable, SearchCost, VectorIndex, VectorRows
+from elanus.index.base import Approximation, CandidateTable, SearchCost, VectorIndex, VectorRows
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.quantized import ScanCodes, code_bytes
-from elanus.types import AnyArray, Float32Array, Int64Array
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType
 
 NS_PER_SCANNED_CODE = 0.04
 """Cost of one byte of an exact scan over codes, beside 0.14 for one float32 of FLAT."""
