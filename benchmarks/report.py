@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.graph_report import GRAPH_RENDERERS
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
 
@@ -188,6 +189,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "demo": _demo,
     "dense_scan": _dense_scan,
     **STORAGE_RENDERERS,
+    **GRAPH_RENDERERS,
 }
 
 
