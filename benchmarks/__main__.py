@@ -8,6 +8,7 @@ import sys
 BENCHMARKS = {
     "passages": "benchmarks.macro.passages",
     "graph": "benchmarks.graph.compare",
+    "recall": "benchmarks.macro.recall",
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
     "storage_inserts": "benchmarks.macro.storage_inserts",

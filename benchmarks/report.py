@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.graph_report import GRAPH_RENDERERS
+from benchmarks.recall_report import RECALL_RENDERERS
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
 
@@ -190,6 +191,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "dense_scan": _dense_scan,
     **STORAGE_RENDERERS,
     **GRAPH_RENDERERS,
+    **RECALL_RENDERERS,
 }
 
 

@@ -34,6 +34,10 @@ PEERS = (
     "hnswlib/m16",
     "voyager/f32",
     "voyager/e4m3",
+    "ngt/anng",
+    "ngt/onng",
+    "diskannpy/r64",
+    "flatnav/m32",
 )
 """``library/variant``, in the order in which they take turns."""
 
