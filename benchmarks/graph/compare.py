@@ -123,6 +123,8 @@ def run(plan: Plan) -> dict[str, Any]:
     }
     with ExitStack() as stack:
         contestants, result["missing"] = _build_all(plan, folder, stack, started)
+        for contestant in contestants:
+            contestant.warm_up(plan.queries, plan.budget_s)
         for number in range(plan.rounds):
             # Back and forth, so that nobody always comes after the same neighbour.
             _play_round(plan, contestants if number % 2 == 0 else contestants[::-1])

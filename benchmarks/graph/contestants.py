@@ -38,6 +38,9 @@ PEERS = (
     "ngt/onng",
     "diskannpy/r64",
     "flatnav/m32",
+    "zvec/hnsw_int8",
+    "zvec/hnsw_rabitq",
+    "zvec/vamana_f16",
 )
 """``library/variant``, in the order in which they take turns."""
 
@@ -117,6 +120,11 @@ class Contestant:
             self.error = str(error)
             return
         self.turns[place].append(found)
+
+    def warm_up(self, queries: int, budget_s: float) -> None:
+        """Take a turn that does not count: the others were built since the last one."""
+        self.take_turn(0, queries, budget_s)
+        self.turns.clear()
 
     def points(self) -> list[dict[str, Any]]:
         """Return the medians over the rounds; recall is that of all queries."""

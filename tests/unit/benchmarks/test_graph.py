@@ -23,6 +23,7 @@ def points(*pairs):
 def test_rate_is_read_from_the_line_of_its_logarithm():
     measured = points((0.90, 1000.0), (0.98, 10.0))
     assert value_at(measured, 0.94) == Reading(pytest.approx(100.0))
+    assert value_at(measured, 0.92) == Reading(pytest.approx(10**2.5))
     assert value_at(measured, 0.90) == Reading(1000.0)
 
 
