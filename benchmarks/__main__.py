@@ -7,6 +7,8 @@ import sys
 
 BENCHMARKS = {
     "passages": "benchmarks.macro.passages",
+    "graph": "benchmarks.graph.compare",
+    "recall": "benchmarks.macro.recall",
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
     "overhead": "benchmarks.macro.overhead",

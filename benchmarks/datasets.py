@@ -19,6 +19,8 @@ from elanus.types import Float32Array, Int64Array
 
 _BESIDE_THE_CLONE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+FINE_BUCKETS = 10_000
+
 
 class DatasetMissingError(Exception):
     """A data set is not where it is expected."""
@@ -43,13 +45,15 @@ def dataset_folder(*parts: str) -> Path:
 class Passages:
     """Texts with embeddings, and held-out queries with theirs.
 
-    Row ``i`` has id ``i``. ``vectors`` is float32 ``(n, dim)`` and ``query_vectors`` float32
+    Row ``i`` has id ``i``. ``buckets`` are uniform in 0..999 and ``fine_buckets``, independent of
+    them, in 0..9999. ``vectors`` is float32 ``(n, dim)`` and ``query_vectors`` float32
     ``(nq, dim)``, both of unit length.
     """
 
     texts: list[str]
     sources: list[str]
     buckets: Int64Array
+    fine_buckets: Int64Array
     vectors: Float32Array
     queries: list[str]
     query_vectors: Float32Array
@@ -65,7 +69,7 @@ def load_passages(rows: int, queries: int) -> Passages:
     The rows lie in random order, so a prefix is a fair smaller corpus.
     """
     folder = dataset_folder("passages")
-    table = pq.read_table(folder / "passages.parquet", columns=["text", "source", "bucket"])
+    table = pq.read_table(folder / "passages.parquet", columns=["text", "source", "bucket", "rnd"])
     table = table.slice(0, rows)
     asked = pq.read_table(folder / "queries.parquet", columns=["query"])["query"].to_pylist()
     query_vectors = _unit(np.load(folder / "query_embeddings_f16.npy"))
@@ -75,6 +79,7 @@ def load_passages(rows: int, queries: int) -> Passages:
         texts=table["text"].to_pylist(),
         sources=table["source"].to_pylist(),
         buckets=table["bucket"].to_numpy().astype(np.int64),
+        fine_buckets=np.floor(table["rnd"].to_numpy() * FINE_BUCKETS).astype(np.int64),
         vectors=_unit(vectors),
         queries=[asked[i] for i in chosen],
         query_vectors=query_vectors[chosen],

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.graph_report import GRAPH_RENDERERS
+from benchmarks.recall_report import RECALL_RENDERERS
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
 
@@ -285,6 +287,8 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
     **STORAGE_RENDERERS,
+    **GRAPH_RENDERERS,
+    **RECALL_RENDERERS,
 }
 
 

@@ -10,6 +10,8 @@ TITLES = {
     "milvus_lite": "Milvus Lite",
     "lancedb": "LanceDB",
     "chroma": "Chroma",
+    "qdrant": "Qdrant, local mode",
+    "sqlite_vec": "sqlite-vec",
     "segments": "not compacted",
     "exact": "no vector index",
     "hnsw": "HNSW_SQ",

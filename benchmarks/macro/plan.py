@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from benchmarks.datasets import load_passages
+from benchmarks.datasets import Passages, load_passages
 from benchmarks.macro.adapters.base import LEG_LIMIT, LIMIT
 from benchmarks.macro.bundle import write_bundle
 from benchmarks.macro.environments import EnvironmentMissingError, interpreter_for
@@ -24,7 +25,7 @@ from benchmarks.macro.exact import (
 )
 from benchmarks.macro.worker_process import WorkerFailedError, WorkerProcess
 
-SYSTEMS = ("elanus", "milvus_lite", "lancedb", "chroma")
+SYSTEMS = ("elanus", "milvus_lite", "lancedb", "chroma", "qdrant", "sqlite_vec")
 """Adapters, in the order in which they take turns."""
 
 
@@ -76,11 +77,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of search: ``kind`` of ``dense``, ``bm25``, ``hybrid``."""
+    """One kind of search: ``kind`` of ``dense``, ``bm25``, ``hybrid``.
+
+    Attributes:
+        name: For the report.
+        kind: Method of the adapter.
+        below: Only rows with ``bucket`` below this, of 10,000; None: all rows.
+        source: Only rows of this source; None: all rows.
+        with_text: Whether texts are returned.
+    """
 
     name: str
     kind: str
     below: int | None = None
+    source: str | None = None
     with_text: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -91,10 +101,14 @@ class Case:
 CASES = (
     Case("dense", "dense"),
     Case("dense, texts returned", "dense", with_text=True),
-    Case("dense, filter 50 %", "dense", below=500),
-    Case("dense, filter 10 %", "dense", below=100),
-    Case("dense, filter 1 %", "dense", below=10),
-    Case("dense, filter 0.1 %", "dense", below=1),
+    Case("dense, filter 50 %", "dense", below=5_000),
+    Case("dense, filter 10 %", "dense", below=1_000),
+    Case("dense, filter 1 %", "dense", below=100),
+    Case("dense, filter 0.1 %", "dense", below=10),
+    Case("dense, filter 0.01 %", "dense", below=1),
+    Case("dense, source of 5 %", "dense", source="python/peps"),
+    Case("dense, source of 0.6 %", "dense", source="rust-lang/book"),
+    Case("dense, source of 0.03 %", "dense", source="haproxy-doc"),
     Case("BM25", "bm25"),
     Case("hybrid", "hybrid"),
 )
@@ -122,10 +136,11 @@ def prepare_task(plan: Plan) -> Task:
     columns: tuple[Sequence[Any], ...] = (
         passages.texts,
         passages.sources,
-        passages.buckets.tolist(),
+        passages.fine_buckets.tolist(),
     )
     write_bundle(plan.bundle, columns, passages.vectors, passages.queries, passages.query_vectors)
     bm25 = ExhaustiveBM25(passages.texts)
+    allowed = {case.name: _allowed(passages, case) for case in CASES}
     answers: dict[str, list[Answer]] = {case.name: [] for case in CASES}
     for text, vector in zip(passages.queries, passages.query_vectors, strict=True):
         cosines = dense_scores(passages.vectors, vector[None, :])[0]
@@ -136,12 +151,19 @@ def prepare_task(plan: Plan) -> Task:
                 scores = lexical
             elif case.kind == "hybrid":
                 scores = fused_scores([everything, lexical], LEG_LIMIT)
-            elif case.below is None:
-                scores = everything
             else:
-                scores = only_allowed(cosines, passages.buckets < case.below)
+                scores = only_allowed(cosines, allowed[case.name])
             answers[case.name].append(best(scores, LIMIT))
     return Task(answers)
+
+
+def _allowed(passages: Passages, case: Case) -> npt.NDArray[np.bool_]:
+    allowed = np.ones(passages.num_rows, dtype=bool)
+    if case.below is not None:
+        allowed &= passages.fine_buckets < case.below
+    if case.source is not None:
+        allowed &= np.array([source == case.source for source in passages.sources])
+    return allowed
 
 
 def open_contestants(plan: Plan) -> tuple[list[System], dict[str, str]]:

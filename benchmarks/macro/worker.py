@@ -129,6 +129,7 @@ class Worker:
                 self._texts[number],
                 self._vectors[number],
                 below=case["below"],
+                source=case["source"],
                 with_text=case["with_text"],
                 effort=effort,
             )

@@ -60,6 +60,7 @@ class Query:
 
     Attributes:
         below: Only rows with ``bucket`` below this; None: all rows.
+        source: Only rows of this source; None: all rows. Never set together with ``below``.
         with_text: Return the texts of the hits too, not only their ids.
         effort: As prepared by ``prepare``.
     """
@@ -67,6 +68,7 @@ class Query:
     text: str
     vector: npt.NDArray[np.float32]
     below: int | None = None
+    source: str | None = None
     with_text: bool = False
     effort: Effort = field(default_factory=dict)
 

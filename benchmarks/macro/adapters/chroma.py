@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 import chromadb  # type: ignore[import-not-found]
 from chromadb.config import Settings  # type: ignore[import-not-found]
@@ -76,7 +77,7 @@ class ChromaAdapter:
         found = self._passages.query(
             query_embeddings=[query.vector],
             n_results=LIMIT,
-            where=None if query.below is None else {"bucket": {"$lt": query.below}},
+            where=_filter(query),
             include=["documents"] if query.with_text else [],
         )
         return [int(number) for number in found["ids"][0]]
@@ -89,6 +90,12 @@ class ChromaAdapter:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _filter(query: Query) -> Any:
+    if query.source is not None:
+        return {"source": query.source}
+    return None if query.below is None else {"bucket": {"$lt": query.below}}
 
 
 ADAPTER = ChromaAdapter

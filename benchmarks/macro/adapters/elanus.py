@@ -76,7 +76,7 @@ class ElanusAdapter:
             query.vector,
             field="dense",
             limit=LIMIT,
-            filter=None if query.below is None else f"bucket < {query.below}",
+            filter=_filter(query),
             output=["text"] if query.with_text else [],
             recall=query.effort.get("recall", 0.95),
         )
@@ -96,6 +96,12 @@ class ElanusAdapter:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _filter(query: Query) -> str | None:
+    if query.source is not None:
+        return f'source == "{query.source}"'
+    return None if query.below is None else f"bucket < {query.below}"
 
 
 def _ids(hits: elanus.SearchResult) -> list[int]:

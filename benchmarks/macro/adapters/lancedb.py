@@ -10,7 +10,7 @@ from typing import Any
 import lancedb  # type: ignore[import-not-found]
 import numpy as np
 import pyarrow as pa
-from lancedb.index import FTS, BTree, HnswSq, IvfPq  # type: ignore[import-not-found]
+from lancedb.index import FTS, Bitmap, BTree, HnswSq, IvfPq  # type: ignore[import-not-found]
 from lancedb.rerankers import RRFReranker  # type: ignore[import-not-found]
 
 from benchmarks.macro.adapters.base import (
@@ -55,13 +55,13 @@ _HNSW_LADDER = Ladder(
 
 
 class LanceDBAdapter:
-    """A table with an IVF_PQ index, a full-text index and a B-tree on ``bucket``."""
+    """A table with an IVF_PQ index, a full-text index, a B-tree and a bitmap."""
 
     IMPORT = "import lancedb"
     PACKAGES = ("lancedb", "pyarrow", "numpy")
     KINDS = ("dense", "bm25", "hybrid")
     LADDERS = MappingProxyType({COMPLETE: _PQ_LADDER, "hnsw": _HNSW_LADDER})
-    SETTINGS = "index IVF_PQ, FTS English, B-tree on bucket, table optimized"
+    SETTINGS = "index IVF_PQ, FTS English, B-tree on bucket, bitmap on source, table optimized"
 
     def create(self, folder: str, dim: int) -> None:
         self._schema = pa.schema(
@@ -85,11 +85,15 @@ class LanceDBAdapter:
     def steps(self) -> Sequence[Step]:
         return (
             Step("full-text index", lambda: self._table.create_index("text", config=FTS())),
-            Step("scalar index", lambda: self._table.create_index("bucket", config=BTree())),
+            Step("scalar indexes", self._index_scalars),
             Step("optimize", self._optimize, snapshot="exact"),
             Step("HNSW_SQ index", self._index_by_hnsw, snapshot="hnsw", counted=False),
             Step("vector index", self._index_by_default),
         )
+
+    def _index_scalars(self) -> None:
+        self._table.create_index("bucket", config=BTree())
+        self._table.create_index("source", config=Bitmap())
 
     def _index_by_hnsw(self) -> None:
         self._table.create_index("vector", config=HnswSq(distance_type="cosine"))
@@ -114,6 +118,8 @@ class LanceDBAdapter:
             search = getattr(search, setting)(value)
         if query.below is not None:
             search = search.where(f"bucket < {query.below}")
+        if query.source is not None:
+            search = search.where(f"source = '{query.source}'")
         columns = ["id", "text"] if query.with_text else ["id"]
         return _ids(search.select([*columns, "_distance"]).to_arrow())
 

@@ -42,7 +42,9 @@ class MilvusLiteAdapter:
     PACKAGES = ("milvus-lite", "pymilvus", "faiss-cpu", "numpy")
     KINDS = ("dense", "bm25", "hybrid")
     LADDERS = MappingProxyType({COMPLETE: Ladder(_EFFORTS, 5)})
-    SETTINGS = "index AUTOINDEX (HNSW M=16, efConstruction=200, ef=64), INVERTED on bucket"
+    SETTINGS = (
+        "index AUTOINDEX (HNSW M=16, efConstruction=200, ef=64), INVERTED on bucket and source"
+    )
 
     def create(self, folder: str, dim: int) -> None:
         self._client = MilvusClient(f"{folder}/milvus.db")
@@ -65,6 +67,7 @@ class MilvusLiteAdapter:
         indexes.add_index("dense", index_type="AUTOINDEX", metric_type="COSINE")
         indexes.add_index("bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
         indexes.add_index("bucket", index_type="INVERTED")
+        indexes.add_index("source", index_type="INVERTED")
         self._client.create_collection(COLLECTION, schema=schema, index_params=indexes)
 
     def insert(self, rows: Rows) -> None:
@@ -97,7 +100,7 @@ class MilvusLiteAdapter:
             data=[query.vector],
             anns_field="dense",
             limit=LIMIT,
-            filter="" if query.below is None else f"bucket < {query.below}",
+            filter=_filter(query),
             output_fields=["text"] if query.with_text else [],
             search_params={"metric_type": "COSINE", "params": query.effort},
         )
@@ -122,6 +125,12 @@ class MilvusLiteAdapter:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _filter(query: Query) -> str:
+    if query.source is not None:
+        return f'source == "{query.source}"'
+    return "" if query.below is None else f"bucket < {query.below}"
 
 
 def _ids(found: Any) -> list[int]:

@@ -44,21 +44,28 @@ def test_worker_loads_reopens_and_searches(bundle, tmp_path):
         found = {
             kind: worker.call("search", case=case, queries=[0, 1], effort={}, budget_s=60)
             for kind, case in {
-                "dense": {"kind": "dense", "below": None, "with_text": True},
-                "filtered": {"kind": "dense", "below": 1, "with_text": False},
-                "bm25": {"kind": "bm25", "below": None, "with_text": False},
+                "dense": {"kind": "dense", "below": None, "source": None, "with_text": True},
+                "filtered": {"kind": "dense", "below": 1, "source": None, "with_text": False},
+                "of a source": {
+                    "kind": "dense",
+                    "below": None,
+                    "source": "manual",
+                    "with_text": False,
+                },
+                "bm25": {"kind": "bm25", "below": None, "source": None, "with_text": False},
             }.items()
         }
     assert opened["first_answer_s"] >= opened["open_s"] > 0
     assert [ids[0] for ids in found["dense"]["ids"]] == [1, 0]
     assert found["filtered"]["ids"] == [[0], [0]]
+    assert [ids[0] for ids in found["of a source"]["ids"]] == [1, 0]
     assert found["bm25"]["ids"] == [[1], [0]]
     assert all(len(answer["ns"]) == 2 for answer in found.values())
 
 
 def test_failure_of_a_system_is_reported_and_the_worker_goes_on(bundle, tmp_path):
     log = tmp_path / "log"
-    case = {"kind": "bm25", "below": None, "with_text": False}
+    case = {"kind": "bm25", "below": None, "source": None, "with_text": False}
     with WorkerProcess(sys.executable, "elanus", bundle, core=None, log=log) as worker:
         with pytest.raises(WorkerFailedError, match="elanus search: AttributeError"):
             worker.call("search", case=case, queries=[0], effort={}, budget_s=1)

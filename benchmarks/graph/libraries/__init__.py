@@ -1,0 +1,1 @@
+"""One module per library, each run by the interpreter of that library."""
