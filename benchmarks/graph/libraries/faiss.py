@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import faiss  # type: ignore[import-not-found]
+import faiss
 import numpy as np
 
 from benchmarks.graph.libraries.base import (

@@ -245,9 +245,7 @@ class CandidateStream {
   std::unique_ptr<GraphStream> stream_;
 };
 
-}  // namespace
-
-void bind_graph(nb::module_& module) {
+void bind_builder(nb::module_& module) {
   nb::enum_<CodeKind>(module, "CodeKind", "How the dimensions of a row are coded.")
       .value("NIBBLES", CodeKind::nibbles, "4 bits each.")
       .value("BYTES", CodeKind::bytes, "7 bits each.");
@@ -271,6 +269,9 @@ void bind_graph(nb::module_& module) {
            "Take over the links of an older graph.")
       .def("insert", &Builder::insert, nb::arg("rows").noconvert(), "Insert rows.")
       .def("seal", &Builder::seal, "The links of every row, nearest first.");
+}
+
+void bind_search(nb::module_& module) {
   nb::class_<SearchGraph>(module, "Graph", "Searches a proximity graph over coded rows.")
       .def(nb::init<CodeKind, Metric, const Array1<float>&, const Array1<float>&, float,
                     const Array2<float>&, const OptionalFloats1&, const Array2<std::uint8_t>&,
@@ -298,6 +299,13 @@ void bind_graph(nb::module_& module) {
            nb::arg("ef"), nb::arg("slack"), nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(),
            nb::keep_alive<1, 4>())
       .def("next", &CandidateStream::next, nb::arg("count"), "Rows that did not come before.");
+}
+
+}  // namespace
+
+void bind_graph(nb::module_& module) {
+  bind_builder(module);
+  bind_search(module);
 }
 
 }  // namespace elanus::bindings

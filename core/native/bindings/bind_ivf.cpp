@@ -234,7 +234,10 @@ void bind_ivf(nb::module_& module) {
   nb::class_<ListOwner>(module, "InvertedLists", "Inverted lists of a sealed segment.")
       .def(nb::init<nb::dict, std::optional<CodebookArrays>, Metric, Coding, std::size_t, float>(),
            nb::arg("arrays"), nb::arg("books").none(), nb::arg("metric"), nb::arg("coding"),
-           nb::arg("num_rows"), nb::arg("probe_step"))
+           nb::arg("num_rows"), nb::arg("probe_step"),
+           nb::sig("def __init__(self, arrays: dict[str, NDArray[numpy.generic]], books: Codebooks "
+                   "| None, "
+                   "metric: Metric, coding: Coding, num_rows: int, probe_step: float) -> None"))
       .def("search", &ListOwner::search, nb::arg("queries").noconvert(), nb::arg("num_probes"),
            nb::arg("least_rows"), nb::arg("k"), nb::arg("allowed").noconvert().none(),
            nb::arg("rows").noconvert().none(), nb::arg("row_scale").noconvert().none(),

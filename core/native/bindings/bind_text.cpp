@@ -231,7 +231,9 @@ class QueryTerms {
 void bind_query_terms(nb::module_& module) {
   nb::class_<QueryTerms>(module, "QueryTerms", "Terms of short texts, remembered by piece.")
       .def(nb::init<const std::string&, nb::callable, nb::callable, std::size_t>(),
-           nb::arg("tokenizer"), nb::arg("analyze"), nb::arg("classes"), nb::arg("max_known"))
+           nb::arg("tokenizer"), nb::arg("analyze"), nb::arg("classes"), nb::arg("max_known"),
+           nb::sig("def __init__(self, tokenizer: str, analyze: object, classes: object, "
+                   "max_known: int) -> None"))
       .def("tokens", &QueryTerms::tokens, nb::arg("text"),
            nb::sig("def tokens(self, text: str) -> list[str]"), "The terms of a text, in order.");
 }

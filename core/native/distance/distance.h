@@ -71,6 +71,10 @@ struct ScanResult {
 template <typename Query, typename Row>
 void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result);
 
+inline void scan_topk(const ScanRequest& request, ScanResult result) {
+  scan_topk<float, float>(request, result);
+}
+
 template <typename Query, typename Row>
 struct DistanceRequestOf {
   Metric metric = Metric::l2;
@@ -86,6 +90,10 @@ using DistanceRequest = DistanceRequestOf<float, float>;
 // one of the element types.
 template <typename Query, typename Row>
 void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<Distance> out);
+
+inline void distances_to_rows(const DistanceRequest& request, std::span<Distance> out) {
+  distances_to_rows<float, float>(request, out);
+}
 
 // Writes 1/|row|, the same on every CPU; 0 where that is not a finite number (zero rows).
 template <typename Element>

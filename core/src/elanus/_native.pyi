@@ -128,6 +128,12 @@ def inverse_norms(rows: Annotated[NDArray[numpy.uint16], dict(shape=(None, None)
 def inverse_norms(rows: Annotated[NDArray[numpy.int8], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]:
     """1/|row| of each row; 0 for a zero row."""
 
+def unit_rows(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')] | None:
+    """Rows of unit length; None when a value is NaN or infinite."""
+
+def are_finite(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> bool:
+    """Whether no value is NaN or infinite."""
+
 def append_file(fd: int, buffers: list[object], sync: bool) -> tuple[int, int, int]:
     """
     Write buffers end to end and perhaps sync; return bytes written and the error numbers of writing and syncing.
@@ -172,7 +178,7 @@ class CodeKind(enum.Enum):
     BYTES = 1
     """7 bits each."""
 
-def encode_rows(kind: CodeKind, metric: Metric, mean: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], steps: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], spread: float, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, threads: int) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+def encode_graph_rows(kind: CodeKind, metric: Metric, mean: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], steps: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], spread: float, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, threads: int) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
     """Codes and terms of rows."""
 
 class GraphBuilder:
@@ -211,6 +217,51 @@ class CandidateStream:
     def next(self, count: int) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
         """Rows that did not come before."""
 
+class Coding(enum.Enum):
+    """What inverted lists hold of a row."""
+
+    NONE = 0
+    """Nothing: the rows themselves are read."""
+
+    SCALAR = 1
+    """One byte for each dimension of the residual."""
+
+    PRODUCT = 2
+    """One codeword for each part of the residual."""
+
+class Codebooks:
+    """Codewords of product codes."""
+
+    def __init__(self, panels: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], half_norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], num_subs: int, sub_dim: int, bits: int) -> None: ...
+
+class CentredRows:
+    """Rows, scaled, less a mean."""
+
+    def __init__(self, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, mean: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def nearest(self, panels: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], half_norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], first: int, count: int) -> Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu')]:
+        """Nearest centroid of each row from `first` on."""
+
+    def residual_peaks(self, centroids: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], row_ids: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], lists: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]:
+        """Largest absolute value of each slot's residual."""
+
+    def encode_scalar(self, centroids: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], row_ids: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], lists: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], steps: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]]:
+        """Codes and terms of each slot."""
+
+    def encode_product(self, centroids: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], row_ids: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], lists: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], books: Codebooks) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]]:
+        """Codes and terms of blocks of 32 slots."""
+
+class InvertedLists:
+    """Inverted lists of a sealed segment."""
+
+    def __init__(self, arrays: dict[str, NDArray[numpy.generic]], books: Codebooks | None, metric: Metric, coding: Coding, num_rows: int, probe_step: float) -> None: ...
+
+    def search(self, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], num_probes: int, least_rows: int, k: int, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+        """Row ids and distances of the k nearest candidates of each query."""
+
+def rescore(metric: Metric, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, candidates: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], k: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+    """The k nearest of each query's candidates, exactly."""
+
 class IntKeyTable:
     """Newest row of each key that is a number."""
 
@@ -247,6 +298,39 @@ def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: 
 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
+
+def code_stride(dim: int) -> int:
+    """Bytes that the codes of a row fill."""
+
+def encode_rows(rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, centre: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], codes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu')], scales: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], errors: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> None:
+    """Write the codes of rows, and what bounds their distances."""
+
+class FirstPass:
+    """Rows that may be among the nearest of each query."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """False when some query has to read every row."""
+
+    def row_ids(self) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+        """The rows of all queries, ascending."""
+
+def merge_passes(passes: Sequence[FirstPass]) -> FirstPass:
+    """Passes over several ranges of rows as one."""
+
+class ScanCodes:
+    """Byte codes of rows, for exact search."""
+
+    def __init__(self, metric: Metric, codes: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], scales: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], errors: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], norms: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], centre: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def first_pass(self, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int, first: int, last: int) -> FirstPass:
+        """Bound the distances of a range of rows."""
+
+    def second_pass(self, first_pass: FirstPass, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+        """Row ids and distances of the k nearest rows that the first pass left."""
+
+    def search(self, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
+        """Row ids and distances of the k nearest allowed rows of each query."""
 
 class UnitScale(enum.Enum):
     """How a distance becomes a score in [0, 1]."""
@@ -402,7 +486,7 @@ class TokenCounter:
 class QueryTerms:
     """Terms of short texts, remembered by piece."""
 
-    def __init__(self, tokenizer: str, analyze: Callable, classes: Callable, max_known: int) -> None: ...
+    def __init__(self, tokenizer: str, analyze: object, classes: object, max_known: int) -> None: ...
 
     def tokens(self, text: str) -> list[str]:
         """The terms of a text, in order."""

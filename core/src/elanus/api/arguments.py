@@ -339,7 +339,6 @@ def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
     return vectors if are_finite(vectors) else None
 
 
-
 def _one_query(field: Field, queries: list[Query]) -> list[Query]:
     count = sum(len(q.vectors) if isinstance(q, DenseQuery) else 1 for q in queries)
     if count != 1:

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from elanus._native import BlockVerifier
 from elanus.kernels.bitset import Bitset
 from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType, VectorArray
 
@@ -67,8 +66,11 @@ class RowGuard(Protocol):
     def check_rows(self, rows: Int64Array) -> None:
         """Verify the given rows, in any order."""
 
-    def native(self) -> tuple[BlockVerifier, int] | None:
-        """Return what native code asks instead, and the offset of row 0; None: no need to ask."""
+    def native(self) -> tuple[Any, int] | None:
+        """Return the ``BlockVerifier`` that native code asks instead, and the offset of row 0.
+
+        None: there is no need to ask.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -47,6 +47,11 @@ _KINDS = {
 }
 
 
+NativeQuantizer: TypeAlias = tuple[
+    _native.CodeKind, _native.Metric, Float32Array, Float32Array, float
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Quantizer:
     """What turns rows into codes.
@@ -66,7 +71,8 @@ class Quantizer:
     steps: Float32Array
     spread: float = 0.0
 
-    def _native(self) -> tuple[Any, ...]:
+    def as_native(self) -> NativeQuantizer:
+        """Return it as the native functions take it."""
         metric = native_metric(self.metric)
         return _KINDS[self.kind], metric, self.mean, self.steps, self.spread
 
@@ -101,7 +107,7 @@ def encode_rows(
 
     Releases the GIL.
     """
-    return CodedRows(*_native.encode_graph_rows(*quantizer._native(), rows, row_scale, threads))
+    return CodedRows(*_native.encode_graph_rows(*quantizer.as_native(), rows, row_scale, threads))
 
 
 class GraphBuilder:
@@ -137,7 +143,7 @@ class GraphBuilder:
         threads: int,
     ) -> None:
         self._builder = _native.GraphBuilder(
-            *quantizer._native(),
+            *quantizer.as_native(),
             rows,
             row_scale,
             coded.codes,
@@ -184,7 +190,7 @@ class SearchGraph:
         entries: UInt32Array,
     ) -> None:
         self.native = _native.Graph(
-            *quantizer._native(), rows, row_scale, coded.codes, coded.terms, links, entries
+            *quantizer.as_native(), rows, row_scale, coded.codes, coded.terms, links, entries
         )
         self._search = self.native.search
         self._scan = self.native.scan

@@ -39,7 +39,7 @@ from elanus.query.results import (
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
 from elanus.query.statistics import weigh, weigh_text
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array, MetricType, PrimaryKey, VectorArray
+from elanus.types import Int64Array, PrimaryKey, VectorArray
 
 
 class _Stopwatch:
@@ -214,7 +214,7 @@ def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
         ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
         sources, row_ids = merged.sources[:, page][is_hit], merged.row_ids[:, page][is_hit]
         values = merged.distances[:, page][is_hit]
-    scores = (values if metric is MetricType.L2 else -values).tolist()
+    scores = (values if metric.is_distance else -values).tolist()
     return _Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
 

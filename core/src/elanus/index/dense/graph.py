@@ -42,7 +42,7 @@ from elanus.kernels.graph import (
     SearchGraph,
     encode_rows,
 )
-from elanus.types import AnyArray, DataType, Float32Array, Int64Array, UInt32Array
+from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType, UInt32Array
 
 FORMAT = 1
 """Version of what ``GraphIndex.to_arrays`` gives."""
@@ -241,7 +241,7 @@ class GraphIndex:
             "curve": self.curve.to_json(),
             "ns_per_code": self._ns_per_code,
         }
-        arrays = {
+        arrays: dict[str, AnyArray] = {
             "codes": self._coded.codes,
             "terms": self._coded.terms,
             "links": self._links,

@@ -1,0 +1,179 @@
+#include "text_test.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "checks.h"
+#include "text/char_classes.h"
+#include "text/token_counter.h"
+#include "text/tokenizer.h"
+#include "text/vocabulary.h"
+
+namespace {
+
+using elanus::test::check;
+using elanus::test::check_throws;
+
+using Pieces = std::vector<std::string>;
+
+std::vector<std::uint8_t> exact_bytes(const std::string& text) {
+  return {text.begin(), text.end()};
+}
+
+// Classes of a few characters: enough to reach every branch of the tokenizer.
+elanus::CharClasses some_classes() {
+  std::vector<elanus::CharClass> classes(elanus::kNumCodePoints);
+  classes[0xE9] = elanus::kWord | elanus::kLetter;
+  classes[0x301] = elanus::kMark;
+  classes[0x200D] = elanus::kFormat;
+  classes[0x2019] = elanus::kLetterJoiner | elanus::kDecimalJoiner;
+  classes[0x5D0] = elanus::kWord | elanus::kLetter | elanus::kHebrew;
+  classes[0x4E2D] = classes[0x56FD] = elanus::kCjk | elanus::kPlainCjk;
+  classes[0x3099] = elanus::kMark;
+  classes[0x1F44D] = elanus::kEmoji;
+  classes[0x1F3FD] = elanus::kEmoji | elanus::kEmojiModifier;
+  classes[0x1F1E6] = elanus::kFlag;
+  classes[0xA0] = elanus::kSpace;
+  return elanus::CharClasses(classes);
+}
+
+Pieces pieces_of(const std::string& text, const elanus::CharClasses* classes, bool words) {
+  const std::vector<std::uint8_t> bytes = exact_bytes(text);
+  Pieces found;
+  const auto emit = [&](const elanus::Piece& piece) {
+    found.push_back(text.substr(piece.begin, piece.end - piece.begin));
+  };
+  const bool whole = words ? elanus::whitespace_pieces(bytes, classes, emit)
+                           : elanus::standard_pieces(bytes, classes, emit);
+  if (!whole) found.emplace_back("?");
+  return found;
+}
+
+void test_tokenizers() {
+  const elanus::CharClasses classes = some_classes();
+  check(pieces_of("_a can't 1.2,x __ e.g.", nullptr, false) ==
+            Pieces{"_a", "can't", "1.2", "x", "e.g"},
+        "words of ASCII");
+  check(pieces_of("ab \xC3\xA9", nullptr, false) == Pieces{"ab", "?"}, "no classes");
+  check(pieces_of("don\xE2\x80\x99t e\xCC\x81.b \xE4\xB8\xAD\xE5\x9B\xBD\xE4\xB8\xADz", &classes,
+                  false) == Pieces{"don\xE2\x80\x99t", "e\xCC\x81.b", "\xE4\xB8\xAD\xE5\x9B\xBD",
+                                   "\xE5\x9B\xBD\xE4\xB8\xAD", "z"},
+        "words of Unicode");
+  check(pieces_of("a\xC2\xA0-b c", &classes, true) == Pieces{"a", "-b", "c"}, "white space");
+  check_throws([] { static_cast<void>(elanus::CharClasses(std::vector<elanus::CharClass>(3))); },
+               "a table that is too short");
+}
+
+// Any bytes, cut anywhere: nothing is read past the end and every piece lies inside.
+void test_hostile_text() {
+  const elanus::CharClasses classes = some_classes();
+  const Pieces parts = {"a",
+                        "1",
+                        "_",
+                        ".",
+                        "'",
+                        "\"",
+                        " ",
+                        "\xC3\xA9",
+                        "\xCC\x81",
+                        "\xD7\x90",
+                        "\xC2",
+                        "\xFF",
+                        "\x80",
+                        "\xE2\x80\x99",
+                        "\xE2\x80\x8D",
+                        "\xE4\xB8\xAD",
+                        "\xE4\xB8",
+                        "\xE3\x82\x99",
+                        "\xED\xA0\x80",
+                        "\xF0\x9F\x91\x8D",
+                        "\xF0\x9F\x8F\xBD",
+                        "\xF0\x9F\x87\xA6",
+                        "\xF0\x9F",
+                        "\xF4\x90\x80\x80",
+                        "\xC0\x80",
+                        "\xE0\x80\x80"};
+  std::mt19937 random(5);
+  for (int round = 0; round < 4000; ++round) {
+    std::string text;
+    const std::size_t count = random() % 12;
+    for (std::size_t i = 0; i < count; ++i) text += parts[random() % parts.size()];
+    for (const bool words : {false, true}) {
+      std::size_t total = 0;
+      for (const std::string& piece : pieces_of(text, &classes, words)) {
+        check(!piece.empty(), "a piece is never empty");
+        total += piece.size();
+      }
+      check(total <= 2 * text.size(), "pieces lie inside their text");
+    }
+  }
+}
+
+void test_token_counter() {
+  const auto vocabulary = std::make_shared<elanus::Vocabulary>();
+  const elanus::AsciiFilters filters({elanus::Possessive{}, elanus::Lowercase{},
+                                      elanus::StopWords{{"the"}}, elanus::TokenLength{2, 300}});
+  elanus::TokenCounter counter(vocabulary, {elanus::TokenizerKind::standard, filters, false}, 50);
+  std::size_t distinct = 0;
+  for (int round = 0; round < 40; ++round) {
+    const std::string word = "word" + std::to_string(round);
+    const std::string text = "The Cat's cat x " + word + " " + std::string(2000, 'y') + "cat";
+    const std::vector<std::uint8_t> bytes = exact_bytes(text);
+    const std::vector<std::int64_t> offsets = {0, static_cast<std::int64_t>(bytes.size() - 3),
+                                               static_cast<std::int64_t>(bytes.size())};
+    check(counter.scan(offsets, bytes), "ASCII needs no classes");
+    const elanus::TokenCounts counts = counter.count();
+    distinct = vocabulary->size();
+    check(counts.offsets == std::vector<std::int64_t>{0, 3, 4}, "distinct terms of each text");
+    check(counts.lengths == std::vector<std::uint32_t>{4, 1}, "lengths of the texts");
+    check(counts.counts == std::vector<float>{2, 1, 1, 1}, "counts of the terms");
+    check(vocabulary->term(counts.terms[3]) == "cat", "term of a text");
+  }
+  check(distinct == 42, "terms of all texts");
+  const std::vector<std::uint8_t> bytes = exact_bytes("ab");
+  for (const std::vector<std::int64_t>& offsets :
+       {std::vector<std::int64_t>{0, 3}, {1, 0}, {-1, 1}, {}}) {
+    check_throws([&] { static_cast<void>(counter.scan(offsets, bytes)); }, "wrong offsets");
+  }
+}
+
+// Readers look terms up while a writer adds: what ThreadSanitizer watches.
+void test_vocabulary() {
+  elanus::Vocabulary vocabulary;
+  constexpr std::uint32_t kNumTerms = 20000;
+  const auto term = [](std::uint32_t i) {
+    return exact_bytes(std::string(i % 30, 'x') + std::to_string(i));
+  };
+  std::thread writer([&] {
+    for (std::uint32_t i = 0; i < kNumTerms; ++i) {
+      check(vocabulary.add(term(i)) == i, "number of a new term");
+    }
+  });
+  while (vocabulary.size() < kNumTerms) {
+    const auto last = static_cast<std::uint32_t>(vocabulary.size());
+    if (last > 0) check(vocabulary.find(term(last - 1)) == last - 1, "a term that was added");
+  }
+  writer.join();
+  check(vocabulary.add(term(7)) == 7, "number of a known term");
+  check(!vocabulary.find(exact_bytes("nobody")).has_value(), "a term nobody added");
+  const std::vector<elanus::TermId> numbers = {12, 3, 11};  // "xxx...12", "xxx3", "xxx...11"
+  const elanus::Vocabulary::Sorted sorted = vocabulary.sorted(numbers);
+  check(sorted.order == std::vector<std::int64_t>{1, 2, 0}, "terms in order");
+  check(sorted.terms.offsets == std::vector<std::int64_t>{0, 4, 17, 31}, "bytes of sorted terms");
+  const std::vector<elanus::TermId> wrong = {kNumTerms};
+  check_throws([&] { static_cast<void>(vocabulary.sorted(wrong)); }, "a number without a term");
+}
+
+}  // namespace
+
+void test_text() {
+  test_tokenizers();
+  test_hostile_text();
+  test_token_counter();
+  test_vocabulary();
+}
