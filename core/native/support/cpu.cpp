@@ -50,6 +50,7 @@ constexpr std::uint64_t bit(unsigned position) noexcept { return std::uint64_t{1
 struct X86Features {
   bool avx2 = false;    // AVX2, FMA and F16C, with YMM registers saved
   bool avx512 = false;  // AVX-512 F, BW, DQ and VL as well, with ZMM and mask registers saved
+  bool avx512_vbmi2 = false;
 };
 
 X86Features x86_features() noexcept {
@@ -62,6 +63,7 @@ X86Features x86_features() noexcept {
   features.avx2 = all_set(state, bit(1) | bit(2)) && all_set(extended.b, bit(5));
   features.avx512 = features.avx2 && all_set(state, bit(5) | bit(6) | bit(7)) &&
                     all_set(extended.b, bit(16) | bit(17) | bit(30) | bit(31));
+  features.avx512_vbmi2 = features.avx512 && all_set(extended.c, bit(6));
   return features;
 }
 
@@ -121,6 +123,14 @@ CpuVariant active_variant() { return active().load(std::memory_order_relaxed); }
 
 void set_active_variant(std::string_view name) {
   active().store(parse_variant(name, "set_active_variant"), std::memory_order_relaxed);
+}
+
+bool has_avx512_vbmi2() noexcept {
+#if defined(__x86_64__)
+  return x86_features().avx512_vbmi2;
+#else
+  return false;
+#endif
 }
 
 bool has_armv8_crc32() noexcept {

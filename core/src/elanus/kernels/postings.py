@@ -1,7 +1,7 @@
 """Which rows share terms with a query, best first, exactly?
 
-``SealedPostings`` reads the arrays of a sealed segment, ``GrowingPostings`` keeps those of rows
-that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
+``SealedPostings`` reads the packed postings of a sealed segment, ``GrowingPostings`` keeps those of
+rows that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
 ``Bm25Scoring``. A distance is the negated score. Scores add up in the order of the query's terms
 in float32, on every path, so sealed and growing postings of the same rows give the same bits.
 """
@@ -16,7 +16,14 @@ from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
-from elanus.types import Float32Array, Int64Array, UInt32Array, UInt64Array
+from elanus.types import ByteArray, Float32Array, Int64Array, UInt32Array, UInt64Array
+
+POSTINGS_PADDING: int = _native.POSTINGS_PADDING
+"""Bytes behind packed terms, which vector loads may read."""
+POSTINGS_UNIT: int = _native.POSTINGS_UNIT
+"""Bytes of a unit of ``PackedPostings.starts``."""
+_MAX_UNITS = (1 << 32) - 1
+_FREQUENCY_MASK = np.uint32((1 << 30) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,35 +60,154 @@ class Bm25Scoring:
         object.__setattr__(self, "native", native)
 
 
-class SealedPostings:
-    """Postings as they lie in a sealed segment; arrays may be read-only and memory-mapped.
+@dataclass(frozen=True, slots=True, eq=False)
+class FrequencyCoding:
+    """How sealed term frequencies are coded: as ``tf / (tf + K)``, in 1/255.
 
-    Nothing is read until a search needs it. Each list's offsets and row ids are checked as they
-    are read, so damaged arrays raise ``CorruptionError`` and are never read out of bounds.
+    ``K`` is ``k1 * (1 - b + b * length / average_length)``. Searches with other numbers are exact
+    too, and the faster the closer theirs are.
+
+    Attributes:
+        k1: Saturation of the term frequency, at least 0.
+        b: Share of length normalisation, 0 to 1.
+        average_length: Tokens per row when the rows were sealed.
+        lengths: uint32 of shape ``(num_rows,)``, tokens of each row.
+
+    Raises:
+        InvalidArgumentError: ``lengths`` has the wrong dtype, rank or layout.
+    """
+
+    k1: float
+    b: float
+    average_length: float
+    lengths: UInt32Array
+    native: _native.Coding = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            native = _native.Coding(self.k1, self.b, self.average_length, self.lengths)
+        except TypeError as error:
+            raise mismatch(error, Expected("lengths", self.lengths, "uint32", 1)) from None
+        object.__setattr__(self, "native", native)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedPostings:
+    """Postings in the layout that sealed segments are searched in.
+
+    Attributes:
+        entries: uint32, shape ``(num_terms,)``: document frequency in the low 30 bits, flags above.
+        starts: uint32, shape ``(num_terms,)``: where each term starts in ``data``, in units of 4
+            bytes.
+        data: uint8: the terms end to end, then ``POSTINGS_PADDING`` bytes.
+    """
+
+    entries: UInt32Array
+    starts: UInt32Array
+    data: ByteArray
+
+    @classmethod
+    def pack(
+        cls,
+        offsets: Int64Array,
+        rows: UInt32Array,
+        weights: Float32Array,
+        num_rows: int,
+        coding: FrequencyCoding | None = None,
+    ) -> PackedPostings:
+        """Pack postings by term; arguments and errors as ``pack_terms``."""
+        entries, sizes, data = pack_terms(offsets, rows, weights, num_rows, coding)
+        padding = np.zeros(POSTINGS_PADDING, dtype=np.uint8)
+        return cls(entries, starts_of(sizes), np.concatenate([data, padding]))
+
+    @property
+    def frequencies(self) -> Int64Array:
+        """Document frequency of each term, int64."""
+        return (self.entries & _FREQUENCY_MASK).astype(np.int64)
+
+
+def pack_terms(
+    offsets: Int64Array,
+    rows: UInt32Array,
+    weights: Float32Array,
+    num_rows: int,
+    coding: FrequencyCoding | None = None,
+) -> tuple[UInt32Array, UInt32Array, ByteArray]:
+    """Return terms in the packed layout, without padding.
 
     Args:
         offsets: int64 of shape ``(num_terms + 1,)``; term ``t`` owns postings ``offsets[t]`` to
             ``offsets[t + 1]``.
-        rows: uint32 of shape ``(num_postings,)``, ascending within a term.
-        weights: float32 of shape ``(num_postings,)``: values of sparse vectors, or term
-            frequencies for BM25.
+        rows: uint32 of shape ``(num_postings,)``, ascending within a term, below ``num_rows``.
+        weights: float32 of shape ``(num_postings,)``: values of sparse vectors, or with a coding
+            term frequencies, whole numbers from 1.
         num_rows: Rows of the segment.
+        coding: How term frequencies are coded; None stores the exact weights.
+
+    Returns:
+        Entry of each term, size of each term in units of 4 bytes, and the bytes.
+
+    Raises:
+        InvalidArgumentError: An array has the wrong dtype, rank, length or content.
+
+    Releases the GIL.
+    """
+    native = None if coding is None else coding.native
+    try:
+        return _native.pack_postings(offsets, rows, weights, num_rows, native)
+    except TypeError as error:
+        raise mismatch(
+            error,
+            Expected("offsets", offsets, "int64", 1),
+            Expected("rows", rows, "uint32", 1),
+            Expected("weights", weights, "float32", 1),
+        ) from None
+
+
+def starts_of(sizes: UInt32Array) -> UInt32Array:
+    """Return where terms of these sizes start, in the same units.
+
+    Raises:
+        InvalidArgumentError: They are more than 16 GiB.
+    """
+    ends = np.cumsum(sizes, dtype=np.int64)
+    if len(ends) and int(ends[-1]) > _MAX_UNITS:
+        raise InvalidArgumentError(
+            f"postings: expected at most {_MAX_UNITS * POSTINGS_UNIT} bytes in a segment, got "
+            f"{int(ends[-1]) * POSTINGS_UNIT}; use smaller segments"
+        )
+    return (ends - sizes).astype(np.uint32)
+
+
+class SealedPostings:
+    """Packed postings of a sealed segment; arrays may be read-only and memory-mapped.
+
+    Nothing is read until a search needs it. What a search reads is checked, so damaged arrays raise
+    ``CorruptionError`` or give wrong rows, and are never read out of bounds.
+
+    Args:
+        packed: The postings.
+        num_rows: Rows of the segment, at most 2**30.
+        coding: How their term frequencies are coded; None when they are exact weights.
 
     Raises:
         InvalidArgumentError: An array has the wrong dtype, rank, layout or length.
     """
 
     def __init__(
-        self, offsets: Int64Array, rows: UInt32Array, weights: Float32Array, num_rows: int
+        self, packed: PackedPostings, num_rows: int, coding: FrequencyCoding | None = None
     ) -> None:
+        native = None if coding is None else coding.native
         try:
-            self._native = _native.SealedPostings(offsets, rows, weights, num_rows)
+            self._native = _native.SealedPostings(
+                packed.entries, packed.starts, packed.data, num_rows, native
+            )
         except TypeError as error:
             raise mismatch(
                 error,
-                Expected("offsets", offsets, "int64", 1),
-                Expected("rows", rows, "uint32", 1),
-                Expected("weights", weights, "float32", 1),
+                Expected("entries", packed.entries, "uint32", 1),
+                Expected("starts", packed.starts, "uint32", 1),
+                Expected("data", packed.data, "uint8", 1),
             ) from None
 
     @property
@@ -91,10 +217,6 @@ class SealedPostings:
     @property
     def num_rows(self) -> int:
         return self._native.num_rows
-
-    @property
-    def num_postings(self) -> int:
-        return self._native.num_postings
 
     def search(
         self,
@@ -184,6 +306,17 @@ class SealedPostings:
             return self._native.document_frequencies(terms, _words(alive))
         except TypeError as error:
             raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
+
+    def unpack(self, first: int, last: int) -> tuple[Int64Array, UInt32Array, Float32Array]:
+        """Return the postings of the terms ``first .. last - 1`` as ``pack_terms`` takes them.
+
+        Raises:
+            InvalidArgumentError: A term does not exist.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL.
+        """
+        return self._native.unpack(first, last)
 
 
 class GrowingPostings:

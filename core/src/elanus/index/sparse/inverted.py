@@ -24,18 +24,19 @@ from elanus.index.sparse.merging import (
 )
 from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
-    PostingLists,
     PostingsReader,
     growing_bytes,
+    packed_arrays,
     read_array,
     read_num_rows,
+    read_packed,
 )
 from elanus.kernels.bitset import Bitset
-from elanus.kernels.postings import GrowingPostings, SealedPostings
+from elanus.kernels.postings import GrowingPostings, PackedPostings, SealedPostings
 from elanus.schema.batches import SparseVectorColumn
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
-FORMAT = 1
+FORMAT = 2
 """Version of what ``SealedSparse.to_arrays`` gives."""
 
 
@@ -140,7 +141,8 @@ class GrowingSparse:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""
         self._check_num_rows(num_rows)
         dimensions, offsets, rows, weights = self._postings.export_postings(num_rows)
-        return SealedSparse(dimensions, PostingLists(offsets, rows, weights), num_rows)
+        packed = PackedPostings.pack(offsets, rows, weights, num_rows)
+        return SealedSparse(dimensions, packed, num_rows)
 
     def _check_num_rows(self, num_rows: int) -> None:
         if not 0 <= num_rows <= self.num_rows:
@@ -161,14 +163,14 @@ class SealedSparse(SparseView):
         CorruptionError: The arrays do not fit together.
     """
 
-    def __init__(self, dimensions: UInt32Array, postings: PostingLists, num_rows: int) -> None:
-        if len(dimensions) != len(postings.offsets) - 1:
+    def __init__(self, dimensions: UInt32Array, postings: PackedPostings, num_rows: int) -> None:
+        if len(dimensions) != len(postings.entries):
             raise CorruptionError(
                 f"sparse index: {len(dimensions)} dimensions but postings of "
-                f"{len(postings.offsets) - 1}"
+                f"{len(postings.entries)}"
             )
-        native = SealedPostings(postings.offsets, postings.rows, postings.weights, num_rows)
-        super().__init__(native, num_rows, dimensions)
+        self.reader = SealedPostings(postings, num_rows)
+        super().__init__(self.reader, num_rows, dimensions)
         self.dimensions = dimensions
         self.postings = postings
 
@@ -182,11 +184,7 @@ class SealedSparse(SparseView):
         """
         return cls(
             read_array(arrays, "dimensions", np.uint32),
-            PostingLists(
-                read_array(arrays, "posting_offsets", np.int64),
-                read_array(arrays, "posting_rows", np.uint32),
-                read_array(arrays, "posting_weights", np.float32),
-            ),
+            read_packed(arrays),
             read_num_rows(header, FORMAT),
         )
 
@@ -194,9 +192,7 @@ class SealedSparse(SparseView):
         """Return a JSON header and named arrays from which ``from_arrays`` makes the same index."""
         arrays: dict[str, AnyArray] = {
             "dimensions": self.dimensions,
-            "posting_offsets": self.postings.offsets,
-            "posting_rows": self.postings.rows,
-            "posting_weights": self.postings.weights,
+            **packed_arrays(self.postings),
         }
         return {"format": FORMAT, "num_rows": self.num_rows}, arrays
 
@@ -219,12 +215,18 @@ def joined_sections(
     dimensions = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *every]))
     postings = JoinedPostings(
         [
-            PostingsPart(index.postings, np.searchsorted(dimensions, index.dimensions), mapping)
+            PostingsPart(
+                index.reader,
+                index.postings.frequencies,
+                np.searchsorted(dimensions, index.dimensions),
+                mapping,
+            )
             for index, mapping in parts
         ],
         len(dimensions),
         num_rows,
         at_once,
+        None,
     )
     sections = {"dimensions": dimensions[postings.kept], **postings.sections()}
     return {"format": FORMAT, "num_rows": num_rows}, sections
