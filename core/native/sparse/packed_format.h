@@ -14,7 +14,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,7 +21,7 @@ namespace elanus::packed {
 
 inline constexpr std::size_t kWindowRows = 16384;  // their counters of 16 bits fill 32 KiB
 inline constexpr std::size_t kShortListRows = 128;
-inline constexpr std::size_t kMaxRows = std::size_t{1} << 30;
+inline constexpr std::size_t kMaxRows = std::size_t{1} << 29;
 inline constexpr std::size_t kUnitBytes = 4;  // terms start at multiples
 inline constexpr std::size_t kPaddingBytes = 128;  // vector loads may read on behind the last term
 inline constexpr std::size_t kWindowWords = kWindowRows / 64;
@@ -31,7 +30,8 @@ inline constexpr std::size_t kRowsPerDenseRank = 64;
 inline constexpr unsigned kMaxCode = 255;
 
 // A term's entry: its document frequency and, in the highest bits, what else it stores.
-inline constexpr std::uint32_t kFrequencyMask = (1U << 30) - 1;
+inline constexpr std::uint32_t kFrequencyMask = (1U << 29) - 1;
+inline constexpr std::uint32_t kHasTinyWeights = 1U << 29;   // below half a code, raised to 1
 inline constexpr std::uint32_t kHasExactWeights = 1U << 30;  // largest weight; a weight a posting
 inline constexpr std::uint32_t kHasExceptions = 1U << 31;    // weights that codes do not give back
 
@@ -85,6 +85,9 @@ inline constexpr std::size_t kLeastDenseRows = kWindowRows / 4;
   return (num_rows + kWindowRows - 1) / kWindowRows;
 }
 
+// Whether a share of the largest weight is so small that its code is raised to 1.
+[[nodiscard]] inline bool is_tiny(double share) noexcept { return share * kMaxCode < 0.5; }
+
 [[nodiscard]] inline std::uint8_t code_of(double share) noexcept {
   const double scaled = share * kMaxCode + 0.5;
   return static_cast<std::uint8_t>(std::clamp(scaled, 1.0, static_cast<double>(kMaxCode)));
@@ -101,21 +104,25 @@ class FrequencyCoding {
   [[nodiscard]] double base() const noexcept { return base_; }
   [[nodiscard]] double slope() const noexcept { return slope_; }
 
-  [[nodiscard]] std::uint8_t encode(float frequency, std::uint32_t length) const noexcept {
+  [[nodiscard]] double share(float frequency, std::uint32_t length) const noexcept {
     const double tf = frequency;
-    return code_of(tf / (tf + norm(length)));
+    return tf / (tf + norm(length));
   }
 
   // The smallest term frequency with this code.
   [[nodiscard]] float decode(std::uint8_t code, std::uint32_t length) const noexcept {
     const double middle = static_cast<double>(code) - 0.5;
-    const double tf = norm(length) * middle / (kMaxCode - middle);
-    return static_cast<float>(std::max(1.0, std::ceil(tf - kRounding)));
+    const double tf = norm(length) * middle / (kMaxCode - middle) - kRounding;
+    if (!(tf > 1)) return 1;
+    if (tf > kMaxDecoded) return kMaxDecoded;
+    const auto whole = static_cast<std::int64_t>(tf);
+    return static_cast<float>(whole) + (static_cast<double>(whole) < tf ? 1.0F : 0.0F);
   }
 
  private:
   // Smaller than what separates whole frequencies, larger than what the divisions round away.
   static constexpr double kRounding = 1e-7;
+  static constexpr float kMaxDecoded = 1e9F;
 
   double base_;
   double slope_;

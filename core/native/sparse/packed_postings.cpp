@@ -68,15 +68,28 @@ void for_each_posting(const PackedContainer& container, Visit visit) {
   }
 }
 
+// A row is most likely near where it would be if rows were spread evenly; this many places away is
+// two standard deviations for the longest arrays.
+constexpr std::size_t kNear = 48;
+
 std::optional<std::size_t> find_in_array(const PackedContainer& container, std::size_t at) {
-  std::size_t base = 0;
+  const std::size_t guess = at * container.count / packed::kWindowRows;
+  std::size_t base = guess > kNear ? guess - kNear : 0;
+  std::size_t end = std::min(container.count, guess + kNear);
+  if (base >= container.count || container.id(base) > at) {
+    end = std::min(base, container.count);
+    base = 0;
+  } else if (end < container.count && container.id(end) <= at) {
+    base = end;
+    end = container.count;
+  }
   // Without branches on what is compared; the last step leaves the place of the largest id <= at.
-  for (std::size_t size = container.count; size > 1;) {
+  for (std::size_t size = end - base; size > 1;) {
     const std::size_t half = size / 2;
     base += container.id(base + half) <= at ? half : 0;
     size -= half;
   }
-  return container.id(base) == at ? std::optional(base) : std::nullopt;
+  return base < container.count && container.id(base) == at ? std::optional(base) : std::nullopt;
 }
 
 std::optional<std::size_t> find_in_bitmap(const PackedContainer& container, std::size_t at) {
@@ -136,7 +149,7 @@ PackedPostings::PackedPostings(const Arrays& arrays, std::size_t num_rows,
     throw_invalid_argument("bytes: expected an array that starts at a multiple of 4 bytes");
   }
   if (num_rows > packed::kMaxRows) {
-    throw_invalid_argument("num_rows: expected at most 2**30, got " + std::to_string(num_rows));
+    throw_invalid_argument("num_rows: expected at most 2**29, got " + std::to_string(num_rows));
   }
   if (coding.has_value() && coding->lengths.size() < num_rows) {
     throw_invalid_argument("lengths: expected one for each of " + std::to_string(num_rows) +
@@ -157,6 +170,7 @@ PackedTerm PackedPostings::term(TermId id) const {
   term.frequency = frequency(id);
   const std::uint32_t entry = arrays_.entries[id];
   term.has_exact_weights = (entry & packed::kHasExactWeights) != 0;
+  term.has_tiny_weights = (entry & packed::kHasTinyWeights) != 0;
   if (term.has_exact_weights == coding_.has_value()) {
     throw_damaged(id, "expected either term frequencies or exact weights, as the others have");
   }

@@ -57,6 +57,7 @@ struct PackedContainer {
 struct PackedTerm {
   std::size_t frequency = 0;
   bool has_exact_weights = false;
+  bool has_tiny_weights = false;
   float largest_weight = 0;  // of exact weights; 0 when they have no codes
   std::span<const packed::WeightException> exceptions;
   const RowId* rows = nullptr;      // of a short list

@@ -35,6 +35,7 @@ class TermPacker {
                      std::vector<std::uint8_t>& bytes) {
     check_rows(rows);
     start_ = bytes.size();
+    has_tiny_ = false;
     auto entry = static_cast<std::uint32_t>(rows.size());
     if (coding_.has_value()) {
       encode_frequencies(rows, weights);
@@ -47,6 +48,7 @@ class TermPacker {
       entry |= packed::kHasExactWeights;
       append(bytes, encode_weights(weights));
     }
+    if (has_tiny_) entry |= packed::kHasTinyWeights;
     const Postings postings{rows, weights, codes_};
     if (rows.size() < packed::kShortListRows) {
       pack_short(postings, bytes);
@@ -90,7 +92,9 @@ class TermPacker {
                                ", got " + std::to_string(tf));
       }
       const std::uint32_t length = coding_->lengths[rows[i]];
-      codes_[i] = coding_->coding.encode(tf, length);
+      const double share = coding_->coding.share(tf, length);
+      codes_[i] = packed::code_of(share);
+      has_tiny_ = has_tiny_ || packed::is_tiny(share);
       if (coding_->coding.decode(codes_[i], length) != tf) exceptions_.push_back({rows[i], tf});
     }
   }
@@ -106,7 +110,9 @@ class TermPacker {
     codes_.assign(weights.size(), 1);
     if (!has_codes) return 0;
     for (std::size_t i = 0; i < weights.size(); ++i) {
-      codes_[i] = packed::code_of(static_cast<double>(weights[i]) / static_cast<double>(largest));
+      const double share = static_cast<double>(weights[i]) / static_cast<double>(largest);
+      codes_[i] = packed::code_of(share);
+      has_tiny_ = has_tiny_ || packed::is_tiny(share);
     }
     return largest;
   }
@@ -206,6 +212,7 @@ class TermPacker {
   std::size_t num_rows_;
   const std::optional<SealedCoding>& coding_;
   std::size_t start_ = 0;  // of the term in the bytes
+  bool has_tiny_ = false;
   std::vector<std::uint8_t> codes_;
   std::vector<WeightException> exceptions_;
   std::vector<DirectoryEntry> directory_;
@@ -222,7 +229,7 @@ PackedTerms pack_terms(const PostingLists& lists, std::size_t num_rows,
                            std::to_string(lists.weights.size()));
   }
   if (num_rows > packed::kMaxRows) {
-    throw_invalid_argument("num_rows: expected at most 2**30, got " + std::to_string(num_rows));
+    throw_invalid_argument("num_rows: expected at most 2**29, got " + std::to_string(num_rows));
   }
   if (coding.has_value() && coding->lengths.size() < num_rows) {
     throw_invalid_argument("lengths: expected one for each of " + std::to_string(num_rows) +

@@ -267,7 +267,7 @@ class WindowedSearch {
           std::min(addend.share * 256 / kMaxCode, kLargestWeight));
       // Codes are rounded to 1/255 and never 0; products are cut off and never 0.
       bounds_.under += addend.share / (2 * kMaxCode) + 2;
-      bounds_.over += addend.share / kMaxCode + 1;
+      bounds_.over += addend.share / (addend.term.has_tiny_weights ? kMaxCode : 2 * kMaxCode) + 1;
     }
     // What float32 rounds while it adds the terms up.
     const double rounding = kLargestSum * (num_terms + 16) * 1.2e-7 + 1;

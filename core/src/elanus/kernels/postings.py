@@ -23,7 +23,7 @@ POSTINGS_PADDING: int = _native.POSTINGS_PADDING
 POSTINGS_UNIT: int = _native.POSTINGS_UNIT
 """Bytes of a unit of ``PackedPostings.starts``."""
 _MAX_UNITS = (1 << 32) - 1
-_FREQUENCY_MASK = np.uint32((1 << 30) - 1)
+_FREQUENCY_MASK = np.uint32((1 << 29) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ class PackedPostings:
     """Postings in the layout that sealed segments are searched in.
 
     Attributes:
-        entries: uint32, shape ``(num_terms,)``: document frequency in the low 30 bits, flags above.
+        entries: uint32, shape ``(num_terms,)``: document frequency in the low 29 bits, flags above.
         starts: uint32, shape ``(num_terms,)``: where each term starts in ``data``, in units of 4
             bytes.
         data: uint8: the terms end to end, then ``POSTINGS_PADDING`` bytes.
@@ -187,7 +187,7 @@ class SealedPostings:
 
     Args:
         packed: The postings.
-        num_rows: Rows of the segment, at most 2**30.
+        num_rows: Rows of the segment, at most 2**29.
         coding: How their term frequencies are coded; None when they are exact weights.
 
     Raises:
