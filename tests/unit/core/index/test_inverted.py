@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.errors import CorruptionError, FormatVersionError, InternalError
+from elanus.errors import (
+    CorruptionError,
+    FormatVersionError,
+    InternalError,
+    InvalidArgumentError,
+)
 from elanus.index.sparse.inverted import (
     GrowingSparse,
     SealedSparse,
@@ -102,6 +107,28 @@ def test_hits_are_those_of_the_plain_twin(make, rows, query, data):
     allowed = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
     bits = Bitset.from_mask(np.array(allowed, dtype=np.bool_))
     assert search(view, query, allowed=bits) == [hit for hit in expected if allowed[hit[0]]]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda r: growing(r).snapshot(len(r)), lambda r: reopened(sealed(r))]
+)
+def test_dropped_weights_choose_no_rows_but_score_those_that_are_found(make):
+    rows = [{0: 1.0, 1: 8.0}, {1: 9.0}, {0: 2.0}, {0: 2.0, 7: 1.0}, {300: 5.0}]
+    indices = np.array([0, 1, 7, 5], dtype=np.uint32)
+    values = np.array([3.0, -0.5, 1.0, 2.0], dtype=np.float32)
+
+    def found(ratio, limit=10):
+        hits = make(rows).search(indices, values, limit, drop_ratio_search=ratio)
+        return list(zip(hits.row_ids.tolist(), (-hits.distances).tolist(), strict=True))
+
+    assert found(0.0) == [(3, 7.0), (2, 6.0), (0, -1.0), (1, -4.5)]
+    # Dimensions 1 and 7 have the smallest weights; row 1 has nothing else.
+    assert found(0.24) == found(0.0)
+    assert found(0.5) == [(3, 7.0), (2, 6.0), (0, -1.0)]
+    assert found(0.5, 1) == [(3, 7.0)]
+    for ratio in (-0.1, 1.0, float("nan")):
+        with pytest.raises(InvalidArgumentError, match="drop_ratio_search: expected 0 to below 1"):
+            found(ratio)
 
 
 def test_rows_appended_as_slices_are_the_rows_appended_whole():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError, InternalError
+from elanus.errors import CorruptionError, InternalError, InvalidArgumentError
 from elanus.index.base import Candidates
 from elanus.index.sparse.merging import (
     POSTINGS_AT_ONCE,
@@ -34,10 +34,12 @@ from elanus.index.sparse.posting_lists import (
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import GrowingPostings, PackedPostings, SealedPostings
 from elanus.schema.batches import SparseVectorColumn
-from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
+from elanus.types import AnyArray, BoolArray, Float32Array, Int64Array, UInt32Array
 
 FORMAT = 2
 """Version of what ``SealedSparse.to_arrays`` gives."""
+_RESCORED_PER_HIT = 5
+"""Rows scored by the whole query for each wanted one, when some of its weights are dropped."""
 
 
 class SparseView:
@@ -69,25 +71,60 @@ class SparseView:
         values: Float32Array,
         limit: int,
         allowed: Bitset | None = None,
+        *,
+        drop_ratio_search: float = 0.0,
     ) -> Candidates:
-        """Return the rows with the largest inner products, exactly; distances are negated ones.
+        """Return the rows with the largest inner products; distances are negated ones.
+
+        Exact, unless ``drop_ratio_search`` is given.
 
         Args:
             indices: uint32, shape ``(m,)``: dimensions of the query, in any order.
             values: float32, shape ``(m,)``: their weights.
             limit: Rows wanted, at least 1.
             allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+            drop_ratio_search: Share of the query's weights, the smallest in magnitude, that do
+                not choose rows, from 0 to below 1. What is found is still scored with all of them;
+                rows that share only dropped dimensions are not found.
 
         Raises:
-            InvalidArgumentError: ``limit`` is below 1, or an array does not fit.
+            InvalidArgumentError: ``limit`` is below 1, ``drop_ratio_search`` is out of range, or
+                an array does not fit.
             CorruptionError: The stored postings contradict themselves.
         """
+        if not 0 <= drop_ratio_search < 1:
+            raise InvalidArgumentError(
+                f"drop_ratio_search: expected 0 to below 1, got {drop_ratio_search!r}"
+            )
         heavy = values != 0
-        terms, weights = self._known(indices[heavy], values[heavy])
+        if not heavy.all():
+            indices, values = indices[heavy], values[heavy]
+        terms, weights = self._known(indices, values)
         if not len(terms):
             return Candidates.none()
+        num_dropped = int(drop_ratio_search * len(values))
+        if num_dropped:
+            least = np.partition(np.abs(values), num_dropped)[num_dropped]
+            return self._search_heaviest(terms, weights, np.abs(weights) >= least, limit, allowed)
         rows, distances = self._postings.search(terms, weights, limit, allowed=allowed)
         return Candidates(rows, distances)
+
+    def _search_heaviest(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        kept: BoolArray,
+        limit: int,
+        allowed: Bitset | None,
+    ) -> Candidates:
+        """Find more rows than wanted by some terms of the query, and rank them by all."""
+        if not kept.any():
+            return Candidates.none()
+        wanted = limit * _RESCORED_PER_HIT
+        rows, _ = self._postings.search(terms[kept], weights[kept], wanted, allowed=allowed)
+        distances = self._postings.distances_to_rows(terms, weights, rows)
+        best = np.lexsort((rows, distances))[:limit]
+        return Candidates(rows[best], distances[best])
 
     def _known(
         self, indices: UInt32Array, values: Float32Array
