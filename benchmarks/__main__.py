@@ -14,6 +14,7 @@ BENCHMARKS = {
     "storage_space": "benchmarks.macro.storage_space",
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
+    "sparse_search": "benchmarks.micro.sparse_search",
     "report": "benchmarks.report",
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.sparse_report import sparse_search
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
 
@@ -187,6 +188,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "retrieval_quality": _retrieval_quality,
     "demo": _demo,
     "dense_scan": _dense_scan,
+    "sparse_search": sparse_search,
     **STORAGE_RENDERERS,
 }
 
