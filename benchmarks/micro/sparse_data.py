@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from elanus.types import Float32Array, Int64Array
 
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with".split()
-)
+_STOP_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there
+these they this to was will with
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 VOCABULARY = 30_000
 ROW_TERMS, QUERY_TERMS = 121, 36
 NEIGHBOURS, SAMPLED_ROWS = 32, 50
@@ -45,15 +46,13 @@ class SparseRows:
         return self.terms[span], self.weights[span]
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[Sequence[int], Sequence[float]]]) -> SparseRows:
+    def of(cls, rows: Sequence[tuple[ArrayLike, ArrayLike]]) -> SparseRows:
         """Gather rows given as terms and weights."""
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum([len(terms) for terms, _ in rows], out=offsets[1:])
-        return cls(
-            offsets,
-            np.concatenate([np.asarray(terms, dtype=np.int64) for terms, _ in rows]),
-            np.concatenate([np.asarray(weights, dtype=np.float32) for _, weights in rows]),
-        )
+        terms = [np.asarray(terms, dtype=np.int64) for terms, _ in rows]
+        np.cumsum([len(of_row) for of_row in terms], out=offsets[1:])
+        weights = [np.asarray(weights, dtype=np.float32) for _, weights in rows]
+        return cls(offsets, np.concatenate(terms), np.concatenate(weights))
 
 
 def words(text: str) -> list[str]:

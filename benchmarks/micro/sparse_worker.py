@@ -43,6 +43,8 @@ class Data:
 
 
 class ElanusBM25:
+    """The keyword index of a sealed segment, statistics and weights included."""
+
     def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
         from elanus.analysis.registry import build_analyzer
         from elanus.index.sparse.growing_bm25 import GrowingBM25
@@ -76,6 +78,8 @@ class ElanusBM25:
 
 
 class ElanusSparse:
+    """The sparse index of a sealed segment."""
+
     def build(self, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
         from elanus.index.sparse.inverted import GrowingSparse
         from elanus.schema.batches import SparseVectorColumn
@@ -101,13 +105,16 @@ class ElanusSparse:
         return terms.astype(np.uint32), weights.copy()
 
     def search(self, query: Any, k: int) -> Any:
-        return self._index.search(*query, k, drop_ratio_search=self._ratio).row_ids
+        terms, weights = query
+        return self._index.search(terms, weights, k, drop_ratio_search=self._ratio).row_ids
 
     def ids(self, found: Any) -> list[int]:
         return [int(row) for row in found]
 
 
 class Bm25s:
+    """bm25s with its numba backend, on lists of words."""
+
     def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
         import bm25s
 
@@ -130,6 +137,8 @@ class Bm25s:
 
 
 class Tantivy:
+    """tantivy with one segment; the query is parsed in the timed call."""
+
     def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
         import tantivy
 
@@ -161,6 +170,8 @@ class Tantivy:
 
 
 class RankBm25:
+    """rank-bm25's Okapi variant, which scores every row."""
+
     def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
         import rank_bm25
 
@@ -210,6 +221,8 @@ class Scipy:
 
 
 class Seismic:
+    """pyseismic, approximate by design."""
+
     def build(self, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
         import seismic
 

@@ -67,8 +67,8 @@ std::optional<SealedCoding> to_coding(const Coding* coding) {
   return coding == nullptr ? std::nullopt : std::optional(coding->coding());
 }
 
-using Packed = std::tuple<NewArray1<std::uint32_t>, NewArray1<std::uint32_t>,
-                          NewArray1<std::uint8_t>>;
+using Packed =
+    std::tuple<NewArray1<std::uint32_t>, NewArray1<std::uint32_t>, NewArray1<std::uint8_t>>;
 
 Packed pack(const RowIds& offsets, const Array1<RowId>& rows, const Floats& weights,
             std::size_t num_rows, const Coding* coding) {
@@ -224,8 +224,8 @@ void bind_sealed(nb::module_& module) {
              nb::arg("weights").noconvert(), nb::arg("num_rows"), nb::arg("coding").none(),
              "Entries, sizes in units and bytes of terms in the packed layout.");
   nb::class_<SealedArrays>(module, "SealedPostings", "Postings of a sealed segment.")
-      .def(nb::init<Array1<std::uint32_t>, Array1<std::uint32_t>, Array1<std::uint8_t>,
-                    std::size_t, const Coding*>(),
+      .def(nb::init<Array1<std::uint32_t>, Array1<std::uint32_t>, Array1<std::uint8_t>, std::size_t,
+                    const Coding*>(),
            nb::arg("entries").noconvert(), nb::arg("starts").noconvert(),
            nb::arg("data").noconvert(), nb::arg("num_rows"), nb::arg("coding").none())
       .def_prop_ro("num_terms",

@@ -8,8 +8,8 @@
 //   bitmap  one bit for each row of the window; rows before every 256th row; codes
 //   dense   the code of each row of the window, 0 where the term is not; rows before every 64th row
 //
-// A code is the posting's weight in 1/255 of the largest there can be, rounded, at least 1. Searches
-// add codes up and look exact weights up for the few rows that may be among the best.
+// A code is the posting's weight in 1/255 of the largest there can be, rounded, at least 1.
+// Searches add codes up and look exact weights up for the few rows that may be among the best.
 // Numbers are little-endian. docs/file-format.md has the layout byte by byte.
 #pragma once
 
@@ -22,7 +22,7 @@ namespace elanus::packed {
 inline constexpr std::size_t kWindowRows = 16384;  // their counters of 16 bits fill 32 KiB
 inline constexpr std::size_t kShortListRows = 128;
 inline constexpr std::size_t kMaxRows = std::size_t{1} << 29;
-inline constexpr std::size_t kUnitBytes = 4;  // terms start at multiples
+inline constexpr std::size_t kUnitBytes = 4;       // terms start at multiples
 inline constexpr std::size_t kPaddingBytes = 128;  // vector loads may read on behind the last term
 inline constexpr std::size_t kWindowWords = kWindowRows / 64;
 inline constexpr std::size_t kRowsPerBitmapRank = 256;

@@ -210,8 +210,8 @@ void PackedPostings::open_directory(TermId id, PackedTerm& term, const std::uint
     is_sound = next > entry.first && next - entry.first <= packed::kWindowRows &&
                entry.window >= next_window && entry.window < num_windows && entry.kind <= 2;
     if (!is_sound) break;
-    const std::size_t bytes = packed::container_bytes(static_cast<ContainerKind>(entry.kind),
-                                                      next - entry.first);
+    const std::size_t bytes =
+        packed::container_bytes(static_cast<ContainerKind>(entry.kind), next - entry.first);
     is_sound = std::size_t{entry.place} * 2 + bytes <= available;
     next_window = entry.window + std::size_t{1};
   }

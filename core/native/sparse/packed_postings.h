@@ -60,8 +60,8 @@ struct PackedTerm {
   bool has_tiny_weights = false;
   float largest_weight = 0;  // of exact weights; 0 when they have no codes
   std::span<const packed::WeightException> exceptions;
-  const RowId* rows = nullptr;      // of a short list
-  const float* weights = nullptr;   // exact ones
+  const RowId* rows = nullptr;          // of a short list
+  const float* weights = nullptr;       // exact ones
   const std::uint8_t* codes = nullptr;  // of a short list
   std::span<const packed::DirectoryEntry> directory;
   const std::uint8_t* start = nullptr;

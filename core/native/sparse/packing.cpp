@@ -88,8 +88,10 @@ class TermPacker {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const float tf = weights[i];
       if (!(tf >= 1 && tf <= kMaxFrequency && tf == std::floor(tf))) {
-        throw_invalid_argument("weights: expected term frequencies, whole numbers from 1 to 2**24"
-                               ", got " + std::to_string(tf));
+        throw_invalid_argument(
+            "weights: expected term frequencies, whole numbers from 1 to 2**24"
+            ", got " +
+            std::to_string(tf));
       }
       const std::uint32_t length = coding_->lengths[rows[i]];
       const double share = coding_->coding.share(tf, length);
@@ -135,7 +137,8 @@ class TermPacker {
           i + 1 < directory_.size() ? directory_[i + 1].first : postings.rows.size();
       if (bytes.size() % 2 != 0) bytes.push_back(0);
       directory_[i].place = static_cast<std::uint32_t>((bytes.size() - start_) / 2);
-      const Postings part{postings.rows.subspan(begin, end - begin), {},
+      const Postings part{postings.rows.subspan(begin, end - begin),
+                          {},
                           postings.codes.subspan(begin, end - begin)};
       pack_container(static_cast<ContainerKind>(directory_[i].kind), part, bytes);
     }

@@ -258,13 +258,13 @@ class WindowedSearch {
     const auto num_terms = static_cast<double>(addends_.size());
     if (!(sum > 0) || !std::isfinite(sum) || !std::isfinite(largest)) return false;
     // A rare term with small codes must not exceed 16 bits by its weight alone.
-    const double scale = std::min((kLargestSum - 2 * num_terms) / sum,
-                                  kLargestWeight * kMaxCode / 256 / largest);
+    const double scale =
+        std::min((kLargestSum - 2 * num_terms) / sum, kLargestWeight * kMaxCode / 256 / largest);
     if (!std::isfinite(scale)) return false;
     for (Addend& addend : addends_) {
       addend.share *= scale;
-      addend.weight = static_cast<std::uint16_t>(
-          std::min(addend.share * 256 / kMaxCode, kLargestWeight));
+      addend.weight =
+          static_cast<std::uint16_t>(std::min(addend.share * 256 / kMaxCode, kLargestWeight));
       // Codes are rounded to 1/255 and never 0; products are cut off and never 0.
       bounds_.under += addend.share / (2 * kMaxCode) + 2;
       bounds_.over += addend.share / (addend.term.has_tiny_weights ? kMaxCode : 2 * kMaxCode) + 1;
@@ -348,8 +348,9 @@ class WindowedSearch {
     const std::size_t first_row = window * kWindowRows;
     const std::size_t num_rows = request_.postings.num_rows();
     bool is_few = true;
-    Drain state{scratch_.counters.span().data(), allowed, 0, kWindowRows, least_,
-                scratch_.rows.data(), scratch_.values.data(), 0, room_};
+    Drain state{
+        scratch_.counters.span().data(), allowed, 0,    kWindowRows, least_, scratch_.rows.data(),
+        scratch_.values.data(),          0,       room_};
     while (state.position < state.end) {
       state.found = 0;
       state.least = is_few ? least_ : std::numeric_limits<std::uint16_t>::max();

@@ -95,9 +95,7 @@ class PostingsPart:
         self.mapping = mapping
         self._reader = reader
 
-    def gather(
-        self, first: int, last: int
-    ) -> tuple[Int64Array, Int64Array, Float32Array]:
+    def gather(self, first: int, last: int) -> tuple[Int64Array, Int64Array, Float32Array]:
         """Return term, row and weight of the kept postings of terms ``first .. last - 1`` of the
         result, by these numbers."""
         start, stop = np.searchsorted(self.numbers, (first, last))
