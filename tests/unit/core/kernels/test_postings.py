@@ -313,9 +313,7 @@ def test_wrong_arrays_are_named() -> None:
         PackedPostings.pack(offsets, rows, weights[:4], 3)
     with pytest.raises(InvalidArgumentError, match=r"rows: .* uint32 .* got dtype int64"):
         PackedPostings.pack(offsets, rows.astype(np.int64), weights, 3)  # type: ignore[arg-type]
-    with pytest.raises(
-        InvalidArgumentError, match=r"rows: .* ascend .*, below 2, got 2"
-    ):
+    with pytest.raises(InvalidArgumentError, match=r"rows: .* ascend .*, below 2, got 2"):
         PackedPostings.pack(offsets, rows, weights, 2)
     packed = PackedPostings.pack(offsets, rows, weights, 3)
     with pytest.raises(InvalidArgumentError, match="starts: expected one for each of 3 terms"):
