@@ -38,7 +38,7 @@ from elanus.types import AnyArray, BoolArray, Float32Array, Int64Array, UInt32Ar
 
 FORMAT = 2
 """Version of what ``SealedSparse.to_arrays`` gives."""
-_RESCORED_PER_HIT = 5
+_RESCORED_PER_HIT = 2
 """Rows scored by the whole query for each wanted one, when some of its weights are dropped."""
 
 
