@@ -19,6 +19,7 @@ BENCHMARKS = {
     "dense_scan": "benchmarks.micro.dense_scan",
     "inverted_lists": "benchmarks.micro.inverted_lists",
     "quantized_scan": "benchmarks.micro.quantized_scan",
+    "sparse_search": "benchmarks.micro.sparse_search",
     "text_ingest": "benchmarks.micro.text_ingest",
     "report": "benchmarks.report",
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.graph_report import GRAPH_RENDERERS
 from benchmarks.recall_report import RECALL_RENDERERS
+from benchmarks.sparse_report import sparse_search
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
 
@@ -286,6 +287,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
+    "sparse_search": sparse_search,
     **STORAGE_RENDERERS,
     **GRAPH_RENDERERS,
     **RECALL_RENDERERS,

@@ -23,6 +23,8 @@
 #include "quantized/code_kernels.h"
 #include "quantized/scan_codes.h"
 #include "sparse/growing_postings.h"
+#include "sparse/packing.h"
+#include "sparse/windowed_search.h"
 #include "support/cpu.h"
 #include "support/error.h"
 #include "text_test.h"
@@ -179,21 +181,94 @@ void test_postings() {
   check_throws([&] { static_cast<void>(search(postings, kNumRows + 1)); }, "a snapshot too large");
 }
 
+// Lists of every kind, packed; three windows of rows, the last one short.
+struct PackedLists {
+  static constexpr std::size_t kNumRows = 2 * 16384 + 1000;
+  std::vector<std::int64_t> offsets = {0};
+  std::vector<elanus::RowId> rows;
+  std::vector<float> weights;
+  std::vector<std::uint32_t> lengths = std::vector<std::uint32_t>(kNumRows, 100);
+  elanus::PackedTerms terms;
+  std::vector<std::uint32_t> starts;
+
+  explicit PackedLists(bool is_coded) {
+    std::mt19937 random(11);
+    for (const std::size_t gap : {1, 3, 8, 40, 260, 9000}) {
+      for (std::size_t row = random() % gap; row < kNumRows; row += 1 + random() % (2 * gap - 1)) {
+        rows.push_back(static_cast<elanus::RowId>(row));
+        weights.push_back(static_cast<float>(1 + random() % 40));
+      }
+      offsets.push_back(static_cast<std::int64_t>(rows.size()));
+    }
+    terms = elanus::pack_terms({offsets, rows, weights}, kNumRows, coding(is_coded));
+    std::uint32_t start = 0;
+    for (const std::uint32_t size : terms.sizes) {
+      starts.push_back(start);
+      start += size;
+    }
+    terms.bytes.resize(terms.bytes.size() + elanus::packed::kPaddingBytes);
+    terms.bytes.shrink_to_fit();
+  }
+
+  [[nodiscard]] std::optional<elanus::SealedCoding> coding(bool is_coded) const {
+    if (!is_coded) return std::nullopt;
+    return elanus::SealedCoding{elanus::packed::FrequencyCoding(1.2, 0.75, 100), lengths};
+  }
+};
+
+const std::vector<elanus::TermId> kQueryTerms = {0, 1, 2, 3, 4, 5};
+const std::vector<float> kQueryWeights = {0.1F, 0.3F, 1, 2, 3, 4};
+
+elanus::SparseHits search_packed(const PackedLists& lists, bool is_coded) {
+  const elanus::PackedPostings postings({lists.terms.entries, lists.starts, lists.terms.bytes},
+                                        PackedLists::kNumRows, lists.coding(is_coded));
+  std::optional<elanus::Bm25Parameters> bm25;
+  if (is_coded) bm25 = elanus::Bm25Parameters{1.2F, 0.75F, 100, lists.lengths};
+  return elanus::search_windows({postings, {kQueryTerms, kQueryWeights}, bm25}, std::nullopt, 10);
+}
+
+void test_packed_postings() {
+  for (const bool is_coded : {false, true}) {
+    const PackedLists lists(is_coded);
+    std::vector<elanus::WeightedPostings> terms;
+    for (std::size_t t = 0; t + 1 < lists.offsets.size(); ++t) {
+      const auto begin = static_cast<std::size_t>(lists.offsets[t]);
+      const auto count = static_cast<std::size_t>(lists.offsets[t + 1]) - begin;
+      terms.push_back({{std::span(lists.rows).subspan(begin, count),
+                        std::span(lists.weights).subspan(begin, count)},
+                       kQueryWeights[t]});
+    }
+    std::optional<elanus::Bm25Parameters> bm25;
+    if (is_coded) bm25 = elanus::Bm25Parameters{1.2F, 0.75F, 100, lists.lengths};
+    const auto expected =
+        elanus::search_exhaustive({terms, bm25, PackedLists::kNumRows}, std::nullopt, 10);
+    const auto got = search_packed(lists, is_coded);
+    check(got.row_ids == expected.row_ids && got.distances == expected.distances,
+          "packed postings give what plain ones give");
+  }
+}
+
 void test_damaged_postings() {
-  const std::vector<std::int64_t> offsets = {0, 2, 9, 3};
-  const std::vector<elanus::RowId> rows = {0, 77, 1};
-  const std::vector<float> weights = {1.0F, 1.0F, 1.0F};
-  const elanus::SealedPostings postings({offsets, rows, weights}, 2);
-  const std::vector<float> one = {1.0F};
-  for (const elanus::TermId term : {0U, 1U, 2U, 3U, 4294967295U}) {
-    const std::vector<elanus::TermId> terms = {term};
-    check_throws(
-        [&] {
-          const auto resolved = postings.resolve({terms, one});
-          static_cast<void>(
-              elanus::search_exhaustive({resolved, std::nullopt, 2}, std::nullopt, 1));
-        },
-        "damaged postings of term " + std::to_string(term));
+  std::mt19937 random(12);
+  for (const bool is_coded : {false, true}) {
+    PackedLists lists(is_coded);
+    const PackedLists whole = lists;
+    for (int i = 0; i < 400; ++i) {
+      lists.terms = whole.terms;
+      const std::size_t term = random() % whole.starts.size();
+      // Mostly where lengths and directories lie.
+      const std::size_t at = std::size_t{whole.starts[term]} * 4 + random() % 64;
+      if (i % 4 == 0) {
+        lists.terms.entries[term] ^= 1U << (random() % 32);
+      } else {
+        lists.terms.bytes[i % 2 == 0 ? at : random() % whole.terms.bytes.size()] ^=
+            static_cast<std::uint8_t>(1U << (random() % 8));
+      }
+      try {
+        static_cast<void>(search_packed(lists, is_coded));
+      } catch (const elanus::Error&) {
+      }
+    }
   }
 }
 
@@ -353,7 +428,10 @@ void test_scan_codes() {
 
 int main() {
   for (const elanus::CpuVariant variant : elanus::available_variants()) {
+    elanus::set_active_variant(elanus::variant_name(variant));
     test_variant(std::string(elanus::variant_name(variant)));
+    test_packed_postings();
+    test_damaged_postings();
     std::printf("ran %s\n", std::string(elanus::variant_name(variant)).c_str());
   }
   test_code_products();
@@ -362,7 +440,6 @@ int main() {
   test_block_verifier();
   test_key_tables();
   test_postings();
-  test_damaged_postings();
   test_text();
   std::printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -11,7 +11,10 @@
 #include "bindings/unlocked.h"
 #include "sparse/exhaustive.h"
 #include "sparse/growing_postings.h"
+#include "sparse/packed_postings.h"
+#include "sparse/packing.h"
 #include "sparse/postings.h"
+#include "sparse/windowed_search.h"
 
 namespace elanus::bindings {
 namespace {
@@ -46,40 +49,74 @@ Hits to_hits(SparseHits&& hits) {
           OwnedArray<float>(std::move(hits.distances)).release()};
 }
 
+// How term frequencies were coded, together with the array of lengths that it refers to.
+class Coding {
+ public:
+  Coding(double k1, double b, double average_length, Array1<std::uint32_t> lengths)
+      : lengths_(std::move(lengths)),
+        coding_{packed::FrequencyCoding(k1, b, average_length), to_span(lengths_)} {}
+
+  [[nodiscard]] const SealedCoding& coding() const noexcept { return coding_; }
+
+ private:
+  Array1<std::uint32_t> lengths_;
+  SealedCoding coding_;
+};
+
+std::optional<SealedCoding> to_coding(const Coding* coding) {
+  return coding == nullptr ? std::nullopt : std::optional(coding->coding());
+}
+
+using Packed =
+    std::tuple<NewArray1<std::uint32_t>, NewArray1<std::uint32_t>, NewArray1<std::uint8_t>>;
+
+Packed pack(const RowIds& offsets, const Array1<RowId>& rows, const Floats& weights,
+            std::size_t num_rows, const Coding* coding) {
+  PackedTerms terms;
+  {
+    const Unlocked unlocked(rows.size() * kOperationsPerPosting);
+    terms = pack_terms({to_span(offsets), to_span(rows), to_span(weights)}, num_rows,
+                       to_coding(coding));
+  }
+  return {OwnedArray<std::uint32_t>(std::move(terms.entries)).release(),
+          OwnedArray<std::uint32_t>(std::move(terms.sizes)).release(),
+          OwnedArray<std::uint8_t>(std::move(terms.bytes)).release()};
+}
+
 // Sealed postings together with the arrays that they refer to.
 class SealedArrays {
  public:
-  SealedArrays(RowIds offsets, Array1<RowId> rows, Floats weights, std::size_t num_rows)
-      : offsets_(std::move(offsets)),
-        rows_(std::move(rows)),
-        weights_(std::move(weights)),
-        postings_({to_span(offsets_), to_span(rows_), to_span(weights_)}, num_rows) {}
+  SealedArrays(Array1<std::uint32_t> entries, Array1<std::uint32_t> starts,
+               Array1<std::uint8_t> bytes, std::size_t num_rows, const Coding* coding)
+      : entries_(std::move(entries)),
+        starts_(std::move(starts)),
+        bytes_(std::move(bytes)),
+        coding_(coding == nullptr ? std::nullopt : std::optional(*coding)),
+        postings_({to_span(entries_), to_span(starts_), to_span(bytes_)}, num_rows,
+                  coding_.has_value() ? std::optional(coding_->coding()) : std::nullopt) {}
 
-  [[nodiscard]] const SealedPostings& postings() const noexcept { return postings_; }
+  [[nodiscard]] const PackedPostings& postings() const noexcept { return postings_; }
 
   Hits search(const Terms& terms, const Floats& weights, std::int64_t limit,
               const OptionalWords& allowed, const Bm25* bm25) const {
     const std::size_t k = to_k(limit);
-    const SparseQuery query{to_span(terms), to_span(weights)};
+    const PackedRequest request{postings_, {to_span(terms), to_span(weights)}, to_parameters(bm25)};
     const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
     SparseHits hits;
     {
       const Unlocked unlocked(postings_.num_rows() * kOperationsPerRow);
-      const std::vector<WeightedPostings> resolved = postings_.resolve(query);
-      hits = search_exhaustive({resolved, to_parameters(bm25), postings_.num_rows()}, bits, k);
+      hits = search_windows(request, bits, k);
     }
     return to_hits(std::move(hits));
   }
 
   NewArray1<float> distances(const Terms& terms, const Floats& weights, const RowIds& row_ids,
                              const Bm25* bm25) const {
-    const SparseQuery query{to_span(terms), to_span(weights)};
+    const PackedRequest request{postings_, {to_span(terms), to_span(weights)}, to_parameters(bm25)};
     OwnedArray<float> out(row_ids.size());
     {
       const Unlocked unlocked(row_ids.size() * terms.size() * kOperationsPerPosting);
-      const std::vector<WeightedPostings> resolved = postings_.resolve(query);
-      distances_to_rows({resolved, to_parameters(bm25), postings_.num_rows()}, to_span(row_ids),
-                        out.span());
+      distances_to_packed_rows(request, to_span(row_ids), out.span());
     }
     return out.release();
   }
@@ -88,17 +125,30 @@ class SealedArrays {
     const std::optional<BitsetView> bits = to_bitset(alive, postings_.num_rows());
     OwnedArray<std::int64_t> out(terms.size());
     {
-      const Unlocked unlocked(postings_.num_rows() * terms.size());
+      const Unlocked unlocked(bits.has_value() ? postings_.num_rows() * terms.size() : 0);
       document_frequencies(postings_, to_span(terms), bits, out.span());
     }
     return out.release();
   }
 
+  std::tuple<NewArray1<std::int64_t>, NewArray1<RowId>, NewArray1<float>> unpack(
+      TermId first, TermId last) const {
+    UnpackedPostings unpacked;
+    {
+      const nb::gil_scoped_release unlocked;
+      unpacked = postings_.unpack(first, last);
+    }
+    return {OwnedArray<std::int64_t>(std::move(unpacked.offsets)).release(),
+            OwnedArray<RowId>(std::move(unpacked.rows)).release(),
+            OwnedArray<float>(std::move(unpacked.weights)).release()};
+  }
+
  private:
-  RowIds offsets_;
-  Array1<RowId> rows_;
-  Floats weights_;
-  SealedPostings postings_;
+  Array1<std::uint32_t> entries_;
+  Array1<std::uint32_t> starts_;
+  Array1<std::uint8_t> bytes_;
+  std::optional<Coding> coding_;
+  PackedPostings postings_;
 };
 
 RowId append(GrowingPostings& self, const RowIds& offsets, const Terms& terms,
@@ -173,14 +223,22 @@ void bind_bm25(nb::module_& module) {
 }
 
 void bind_sealed(nb::module_& module) {
+  nb::class_<Coding>(module, "FrequencyCoding", "How term frequencies are coded.")
+      .def(nb::init<double, double, double, Array1<std::uint32_t>>(), nb::arg("k1"), nb::arg("b"),
+           nb::arg("average_length"), nb::arg("lengths").noconvert());
+  module.attr("POSTINGS_PADDING") = packed::kPaddingBytes;
+  module.attr("POSTINGS_UNIT") = packed::kUnitBytes;
+  module.def("pack_postings", pack, nb::arg("offsets").noconvert(), nb::arg("rows").noconvert(),
+             nb::arg("weights").noconvert(), nb::arg("num_rows"), nb::arg("coding").none(),
+             "Entries, sizes in units and bytes of terms in the packed layout.");
   nb::class_<SealedArrays>(module, "SealedPostings", "Postings of a sealed segment.")
-      .def(nb::init<RowIds, Array1<RowId>, Floats, std::size_t>(), nb::arg("offsets").noconvert(),
-           nb::arg("rows").noconvert(), nb::arg("weights").noconvert(), nb::arg("num_rows"))
+      .def(nb::init<Array1<std::uint32_t>, Array1<std::uint32_t>, Array1<std::uint8_t>, std::size_t,
+                    const Coding*>(),
+           nb::arg("entries").noconvert(), nb::arg("starts").noconvert(),
+           nb::arg("data").noconvert(), nb::arg("num_rows"), nb::arg("coding").none())
       .def_prop_ro("num_terms",
                    [](const SealedArrays& self) { return self.postings().num_terms(); })
       .def_prop_ro("num_rows", [](const SealedArrays& self) { return self.postings().num_rows(); })
-      .def_prop_ro("num_postings",
-                   [](const SealedArrays& self) { return self.postings().num_postings(); })
       .def("search", &SealedArrays::search, nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), nb::arg("k"), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
@@ -188,7 +246,9 @@ void bind_sealed(nb::module_& module) {
            nb::arg("weights").noconvert(), nb::arg("row_ids").noconvert(), nb::arg("bm25").none(),
            "Distance of each named row.")
       .def("document_frequencies", &SealedArrays::frequencies, nb::arg("terms").noconvert(),
-           nb::arg("alive").noconvert().none(), "Rows that contain each term.");
+           nb::arg("alive").noconvert().none(), "Rows that contain each term.")
+      .def("unpack", &SealedArrays::unpack, nb::arg("first"), nb::arg("last"),
+           "Offsets, rows and weights of the terms in a range.");
 }
 
 void bind_growing(nb::module_& module) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "support/bitset.h"
 #include "support/types.h"
@@ -37,36 +36,5 @@ struct SparseQuery {
 
 // Throws Error unless there is one weight for each term.
 void check_query(const SparseQuery& query);
-
-// The postings of a sealed segment: arrays as they lie on disk, checked where they are read.
-class SealedPostings {
- public:
-  struct Arrays {
-    std::span<const std::int64_t> offsets;  // term t owns [offsets[t], offsets[t + 1])
-    std::span<const RowId> rows;
-    std::span<const float> weights;
-  };
-
-  // Throws Error when the arrays' lengths do not fit together.
-  SealedPostings(const Arrays& arrays, std::size_t num_rows);
-
-  [[nodiscard]] std::size_t num_terms() const noexcept { return arrays_.offsets.size() - 1; }
-  [[nodiscard]] std::size_t num_rows() const noexcept { return num_rows_; }
-  [[nodiscard]] std::size_t num_postings() const noexcept { return arrays_.rows.size(); }
-
-  // Throws Error when the term does not exist or its offsets are damaged.
-  [[nodiscard]] PostingsView postings(TermId term) const;
-
-  // Throws Error as `postings` does, or when terms and weights differ in number.
-  [[nodiscard]] std::vector<WeightedPostings> resolve(const SparseQuery& query) const;
-
- private:
-  Arrays arrays_;
-  std::size_t num_rows_;
-};
-
-// Writes the document frequency of each term. Throws Error as `SealedPostings::postings` does.
-void document_frequencies(const SealedPostings& postings, std::span<const TermId> terms,
-                          const std::optional<BitsetView>& alive, std::span<std::int64_t> out);
 
 }  // namespace elanus

@@ -63,6 +63,11 @@ class Bm25Scoring {
     return query_weight * ((tf * gain_) / (tf + norm)) + 0.0F;
   }
 
+  // A posting adds `query_weight * gain * tf / (tf + base + slope * length)`.
+  [[nodiscard]] float gain() const noexcept { return gain_; }
+  [[nodiscard]] float base() const noexcept { return base_; }
+  [[nodiscard]] float slope() const noexcept { return slope_; }
+
  private:
   static void check(const Bm25Parameters& parameters, std::size_t num_rows) {
     if (!(parameters.k1 >= 0) || !std::isfinite(parameters.k1)) {

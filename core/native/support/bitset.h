@@ -32,6 +32,9 @@ class BitsetView {
   [[nodiscard]] std::size_t num_words() const noexcept { return words_.size(); }
   [[nodiscard]] std::span<const std::uint64_t> words() const noexcept { return words_; }
 
+  // The words as they are; the last one may have padding bits set.
+  [[nodiscard]] const std::uint64_t* data() const noexcept { return words_.data(); }
+
   // Padding bits of the last word never show, whatever the array holds.
   [[nodiscard]] std::uint64_t word(std::size_t index) const noexcept {
     const std::size_t used = num_bits_ - index * kBitsPerWord;

@@ -51,6 +51,7 @@ struct X86Features {
   bool avx2 = false;    // AVX2, FMA and F16C, with YMM registers saved
   bool avx512 = false;  // AVX-512 F, BW, DQ and VL as well, with ZMM and mask registers saved
   bool vnni = false;    // AVX-512 VNNI as well
+  bool avx512_vbmi2 = false;
 };
 
 X86Features x86_features() noexcept {
@@ -64,6 +65,7 @@ X86Features x86_features() noexcept {
   features.avx512 = features.avx2 && all_set(state, bit(5) | bit(6) | bit(7)) &&
                     all_set(extended.b, bit(16) | bit(17) | bit(30) | bit(31));
   features.vnni = features.avx512 && all_set(extended.c, bit(11));
+  features.avx512_vbmi2 = features.avx512 && all_set(extended.c, bit(6));
   return features;
 }
 
@@ -137,6 +139,15 @@ bool has_avx512_vnni() noexcept {
 bool has_avx512_popcount() noexcept {
 #if defined(__x86_64__)
   static const bool has = x86_features().avx512 && all_set(cpuid(7, 0).c, bit(14));
+  return has;
+#else
+  return false;
+#endif
+}
+
+bool has_avx512_vbmi2() noexcept {
+#if defined(__x86_64__)
+  static const bool has = x86_features().avx512_vbmi2;
   return has;
 #else
   return false;

@@ -32,6 +32,10 @@ void set_active_variant(std::string_view name);
 // (AVX512_VPOPCNTDQ); false on other processors.
 [[nodiscard]] bool has_avx512_popcount() noexcept;
 
+// True when the processor can spread bytes over the set bits of a mask, besides what the avx512
+// variant needs; false on other processors.
+[[nodiscard]] bool has_avx512_vbmi2() noexcept;
+
 // True when the processor has the CRC32 instructions of ARMv8; false on other processors.
 [[nodiscard]] bool has_armv8_crc32() noexcept;
 

@@ -23,7 +23,6 @@ from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.sparse.bm25 import BM25View
-from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.inverted import GrowingSparse, SparseView
 from elanus.index.sparse.inverted import merge_sealed as merge_sparse
 from elanus.index.sparse.sealed_bm25 import merge_sealed as merge_text
@@ -65,7 +64,7 @@ class GrowingSegment:
         self._alive: BoolArray | None = None
         # The row whose key a row took: readers of an older snapshot follow it back.
         self._replaced: dict[int, int] = {}
-        self._text = {name: GrowingBM25(a) for name, a in fields.analyzers.items()}
+        self._text = {name: fields.growing_bm25(name) for name in fields.analyzers}
         self._sparse = {name: GrowingSparse() for name in fields.sparse}
         self._scales = {name: GrowingArray(np.float32) for name in fields.cosine}
         self._source: GrowingSource | None = None

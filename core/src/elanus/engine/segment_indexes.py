@@ -25,7 +25,6 @@ from elanus.errors import CorruptionError, InternalError, PluginNotInstalledErro
 from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.registry import index_type
-from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.inverted import GrowingSparse, SealedSparse
 from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.schema.batches import SparseVectorColumn, StringColumn
@@ -300,7 +299,7 @@ class SegmentIndexes:
         column = self._reader.column(self._fields.text_of[name])
         if not isinstance(column, StringColumn):
             raise InternalError(f"field {name!r}: its source holds no text")
-        index = GrowingBM25(self._fields.analyzers[name])
+        index = self._fields.growing_bm25(name)
         index.append(column)
         return index.seal(len(column))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
+from elanus.errors import InternalError
+from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.schema.collection import Schema
 from elanus.types import DataType, MetricType
 
@@ -29,6 +31,13 @@ class FieldViews:
     sparse: tuple[str, ...]
     dense: tuple[str, ...]
     cosine: tuple[str, ...]
+
+    def growing_bm25(self, name: str) -> GrowingBM25:
+        """Return an empty keyword index for a BM25 field."""
+        function = self.schema.field(name).source
+        if function is None:
+            raise InternalError(f"field {name!r} is no BM25 field")
+        return GrowingBM25(self.analyzers[name], function.k1, function.b)
 
     @classmethod
     def of(cls, schema: Schema) -> FieldViews:

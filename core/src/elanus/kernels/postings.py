@@ -1,7 +1,7 @@
 """Which rows share terms with a query, best first, exactly?
 
-``SealedPostings`` reads the arrays of a sealed segment, ``GrowingPostings`` keeps those of rows
-that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
+``SealedPostings`` reads the packed postings of a sealed segment, ``GrowingPostings`` keeps those of
+rows that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
 ``Bm25Scoring``. A distance is the negated score. Scores add up in the order of the query's terms
 in float32, on every path, so sealed and growing postings of the same rows give the same bits.
 """
@@ -16,6 +16,7 @@ from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.types import Float32Array, Int64Array, UInt32Array, UInt64Array
 
 
@@ -54,34 +55,34 @@ class Bm25Scoring:
 
 
 class SealedPostings:
-    """Postings as they lie in a sealed segment; arrays may be read-only and memory-mapped.
+    """Packed postings of a sealed segment; arrays may be read-only and memory-mapped.
 
-    Nothing is read until a search needs it. Each list's offsets and row ids are checked as they
-    are read, so damaged arrays raise ``CorruptionError`` and are never read out of bounds.
+    Nothing is read until a search needs it. What a search reads is checked, so damaged arrays raise
+    ``CorruptionError`` or give wrong rows, and are never read out of bounds.
 
     Args:
-        offsets: int64 of shape ``(num_terms + 1,)``; term ``t`` owns postings ``offsets[t]`` to
-            ``offsets[t + 1]``.
-        rows: uint32 of shape ``(num_postings,)``, ascending within a term.
-        weights: float32 of shape ``(num_postings,)``: values of sparse vectors, or term
-            frequencies for BM25.
-        num_rows: Rows of the segment.
+        packed: The postings.
+        num_rows: Rows of the segment, at most 2**29.
+        coding: How their term frequencies are coded; None when they are exact weights.
 
     Raises:
         InvalidArgumentError: An array has the wrong dtype, rank, layout or length.
     """
 
     def __init__(
-        self, offsets: Int64Array, rows: UInt32Array, weights: Float32Array, num_rows: int
+        self, packed: PackedPostings, num_rows: int, coding: FrequencyCoding | None = None
     ) -> None:
+        native = None if coding is None else coding.native
         try:
-            self._native = _native.SealedPostings(offsets, rows, weights, num_rows)
+            self._native = _native.SealedPostings(
+                packed.entries, packed.starts, packed.data, num_rows, native
+            )
         except TypeError as error:
             raise mismatch(
                 error,
-                Expected("offsets", offsets, "int64", 1),
-                Expected("rows", rows, "uint32", 1),
-                Expected("weights", weights, "float32", 1),
+                Expected("entries", packed.entries, "uint32", 1),
+                Expected("starts", packed.starts, "uint32", 1),
+                Expected("data", packed.data, "uint8", 1),
             ) from None
 
     @property
@@ -91,10 +92,6 @@ class SealedPostings:
     @property
     def num_rows(self) -> int:
         return self._native.num_rows
-
-    @property
-    def num_postings(self) -> int:
-        return self._native.num_postings
 
     def search(
         self,
@@ -184,6 +181,17 @@ class SealedPostings:
             return self._native.document_frequencies(terms, _words(alive))
         except TypeError as error:
             raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
+
+    def unpack(self, first: int, last: int) -> tuple[Int64Array, UInt32Array, Float32Array]:
+        """Return the postings of the terms ``first .. last - 1`` as ``pack_terms`` takes them.
+
+        Raises:
+            InvalidArgumentError: A term does not exist.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL.
+        """
+        return self._native.unpack(first, last)
 
 
 class GrowingPostings:

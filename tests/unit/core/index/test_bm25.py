@@ -22,6 +22,7 @@ from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.index.sparse.merging import materialized
 from elanus.index.sparse.sealed_bm25 import SealedBM25, joined_sections, merge_sealed
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.schema.batches import concat_columns, slice_column, strings_to_column
 
 ANALYZER = build_analyzer("standard")
@@ -185,14 +186,14 @@ def test_merging_in_many_ranges_of_terms_changes_nothing(at_once):
 
 
 def test_a_merge_holds_only_some_postings_in_memory():
-    """A part of the streams is never larger than what may be in memory at once."""
+    """A part of the stream holds what may be in memory at once, or the postings of one term."""
     texts = ["all " + " ".join(f"w{(i * j) % 97}" for j in range(1, 20)) for i in range(300)]
     mapping = np.arange(300, dtype=np.int64)
     parts = [(sealed(texts[:100]), mapping[:100]), (sealed(texts[100:]), mapping[100:])]
     _, sections = joined_sections(parts, at_once=50)
-    for name in ("posting_rows", "posting_weights"):
-        sizes = [len(chunk) for chunk in sections[name].chunks]
-        assert (sum(sizes), max(sizes)) == (sections[name].shape[0], 50)
+    sizes = [len(chunk) for chunk in sections["posting_data"].chunks]
+    # "all" has a code and a row id of 2 bytes for each row, beside a directory of one window.
+    assert (sum(sizes), max(sizes)) == (sections["posting_data"].shape[0], 4 + 12 + 300 * 3)
 
 
 def assert_same_arrays(index, expected):
@@ -354,18 +355,26 @@ def test_terms_are_found_among_many_however_they_sort():
 def test_opening_does_not_copy_or_read_the_arrays():
     terms = np.arange(200_000)
     data = "".join(f"{t:08d}" for t in terms.tolist()).encode()
+    rows = np.repeat(np.arange(100_000, dtype=np.uint32), 2)
+    lengths = np.full(100_000, 2, dtype=np.uint32)
+    coding = FrequencyCoding(1.2, 0.75, 2.0, lengths)
+    offsets = np.arange(len(terms) + 1, dtype=np.int64)
+    packed = PackedPostings.pack(
+        offsets, rows, np.ones(len(terms), dtype=np.float32), 100_000, coding
+    )
+    header = {"format": 2, "num_rows": 100_000, "k1": 1.2, "b": 0.75, "average_length": 2.0}
     arrays = {
-        "term_offsets": np.arange(len(terms) + 1, dtype=np.int64) * 8,
+        "term_offsets": offsets * 8,
         "term_data": np.frombuffer(data, dtype=np.uint8),
-        "posting_offsets": np.arange(len(terms) + 1, dtype=np.int64),
-        "posting_rows": np.repeat(np.arange(100_000, dtype=np.uint32), 2),
-        "posting_weights": np.ones(len(terms), dtype=np.float32),
-        "lengths": np.full(100_000, 2, dtype=np.uint32),
+        "posting_entries": packed.entries,
+        "posting_starts": packed.starts,
+        "posting_data": packed.data,
+        "lengths": lengths,
     }
     spent = []
     for _ in range(5):
         started = perf_counter()
-        index = SealedBM25.from_arrays({"format": 1, "num_rows": 100_000}, arrays)
+        index = SealedBM25.from_arrays(header, arrays)
         spent.append(perf_counter() - started)
     # Takes some 0.1 ms; a dict of the terms takes tens of milliseconds. The best of five leaves
     # out pauses of the machine.
@@ -381,11 +390,18 @@ def test_opening_does_not_copy_or_read_the_arrays():
         (lambda h, a: a.pop("lengths"), "array 'lengths' is missing"),
         (lambda h, a: a.update(lengths=a["lengths"][:1]), "2 rows but 1 lengths"),
         (
-            lambda h, a: a.update(posting_rows=a["posting_rows"].astype(np.int64)),
-            "array 'posting_rows': expected uint32 of rank 1, got int64",
+            lambda h, a: a.update(posting_starts=a["posting_starts"].astype(np.int64)),
+            "array 'posting_starts': expected uint32 of rank 1, got int64",
         ),
         (lambda h, a: a.update(term_data=a["term_data"][:-1]), "term dictionary: the offsets"),
-        (lambda h, a: a.update(posting_weights=a["posting_weights"][:1]), "postings: the offsets"),
+        (
+            lambda h, a: a.update(posting_starts=a["posting_starts"][:1]),
+            "postings: 2 entries, 1 starts",
+        ),
+        (lambda h, a: a.update(posting_data=a["posting_data"][:9]), "and 9 bytes do not fit"),
+        (lambda h, a: h.update(average_length=float("nan")), "the header is damaged"),
+        (lambda h, a: h.update(b=2), "the header is damaged"),
+        (lambda h, a: h.pop("k1"), "the header is damaged"),
         (
             lambda h, a: a.update(term_offsets=a["term_offsets"][[0, -1]]),
             "1 terms but postings of 2",
@@ -402,16 +418,22 @@ def test_damaged_arrays_are_refused(change, message):
         SealedBM25.from_arrays(header, arrays)
 
 
-def test_damaged_row_ids_are_refused_when_they_are_read():
+def test_damaged_postings_are_refused_when_they_are_read():
     header, arrays = sealed(["ant bee", "ant"]).to_arrays()
-    rows = arrays["posting_rows"].copy()
-    rows[0] = 77
-    index = SealedBM25.from_arrays(header, {**arrays, "posting_rows": rows})
-    with pytest.raises(CorruptionError):
+    starts = arrays["posting_starts"].copy()
+    starts[:] = 77
+    index = SealedBM25.from_arrays(header, {**arrays, "posting_starts": starts})
+    with pytest.raises(CorruptionError, match="postings of term 0: it starts outside"):
         search([(index, None)], "ant")
 
 
 def test_a_newer_format_is_refused():
     header, arrays = sealed(["ant"]).to_arrays()
-    with pytest.raises(FormatVersionError, match="format 2 is newer than 1"):
-        SealedBM25.from_arrays({**header, "format": 2}, arrays)
+    with pytest.raises(FormatVersionError, match="format 3 is newer than 2"):
+        SealedBM25.from_arrays({**header, "format": 3}, arrays)
+
+
+def test_an_older_format_is_refused_as_a_damaged_index_is():
+    header, arrays = sealed(["ant"]).to_arrays()
+    with pytest.raises(CorruptionError, match="format 1 is older than 2"):
+        SealedBM25.from_arrays({**header, "format": 1}, arrays)

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.errors import CorruptionError, FormatVersionError, InternalError
+from elanus.errors import (
+    CorruptionError,
+    FormatVersionError,
+    InternalError,
+    InvalidArgumentError,
+)
 from elanus.index.sparse.inverted import (
     GrowingSparse,
     SealedSparse,
@@ -104,6 +109,28 @@ def test_hits_are_those_of_the_plain_twin(make, rows, query, data):
     assert search(view, query, allowed=bits) == [hit for hit in expected if allowed[hit[0]]]
 
 
+@pytest.mark.parametrize(
+    "make", [lambda r: growing(r).snapshot(len(r)), lambda r: reopened(sealed(r))]
+)
+def test_dropped_weights_choose_no_rows_but_score_those_that_are_found(make):
+    rows = [{0: 1.0, 1: 8.0}, {1: 9.0}, {0: 2.0}, {0: 2.0, 7: 1.0}, {300: 5.0}]
+    indices = np.array([0, 1, 7, 5], dtype=np.uint32)
+    values = np.array([3.0, -0.5, 1.0, 2.0], dtype=np.float32)
+
+    def found(ratio, limit=10):
+        hits = make(rows).search(indices, values, limit, drop_ratio_search=ratio)
+        return list(zip(hits.row_ids.tolist(), (-hits.distances).tolist(), strict=True))
+
+    assert found(0.0) == [(3, 7.0), (2, 6.0), (0, -1.0), (1, -4.5)]
+    # Dimensions 1 and 7 have the smallest weights; row 1 has nothing else.
+    assert found(0.24) == found(0.0)
+    assert found(0.5) == [(3, 7.0), (2, 6.0), (0, -1.0)]
+    assert found(0.5, 1) == [(3, 7.0)]
+    for ratio in (-0.1, 1.0, float("nan")):
+        with pytest.raises(InvalidArgumentError, match="drop_ratio_search: expected 0 to below 1"):
+            found(ratio)
+
+
 def test_rows_appended_as_slices_are_the_rows_appended_whole():
     rows = [{1: 2.0, 7: 0.0}, None, {7: 1.0}, {}, {0: 0.0, 1: 1.0}]
     index, whole = GrowingSparse(), column(rows)
@@ -155,7 +182,7 @@ def assert_same_arrays(index, expected):
 
 def test_opening_copies_nothing():
     arrays = sealed([{1: 2.0}, {7: 1.0, 1: 1.0}]).to_arrays()[1]
-    opened = SealedSparse.from_arrays({"format": 1, "num_rows": 2}, arrays).to_arrays()[1]
+    opened = SealedSparse.from_arrays({"format": 2, "num_rows": 2}, arrays).to_arrays()[1]
     assert all(np.shares_memory(opened[name], array) for name, array in arrays.items())
 
 
@@ -164,7 +191,7 @@ def test_opening_copies_nothing():
     [
         (lambda h, a: a.pop("dimensions"), "array 'dimensions' is missing"),
         (lambda h, a: a.update(dimensions=a["dimensions"][:1]), "1 dimensions but postings of 2"),
-        (lambda h, a: a.update(posting_offsets=a["posting_offsets"][:0]), "postings: the offsets"),
+        (lambda h, a: a.update(posting_starts=a["posting_starts"][:0]), "postings: 2 entries, 0 "),
         (lambda h, a: h.pop("num_rows"), "the header is damaged"),
     ],
 )
@@ -177,5 +204,5 @@ def test_damaged_arrays_are_refused(change, message):
 
 def test_a_newer_format_is_refused():
     header, arrays = sealed([{1: 2.0}]).to_arrays()
-    with pytest.raises(FormatVersionError, match="format 2 is newer than 1"):
-        SealedSparse.from_arrays({**header, "format": 2}, arrays)
+    with pytest.raises(FormatVersionError, match="format 3 is newer than 2"):
+        SealedSparse.from_arrays({**header, "format": 3}, arrays)

@@ -24,7 +24,7 @@ from elanus.index.sparse.bm25_weights import (
 from elanus.index.sparse.posting_lists import PostingsReader
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import Bm25Scoring
-from elanus.types import BoolArray, Int64Array, UInt32Array
+from elanus.types import BoolArray, UInt32Array
 
 
 class BM25View:
@@ -50,6 +50,9 @@ class BM25View:
         self._documents = documents
         # Alive bits change with a delete only; the search after the next one asks the same again.
         self._last_totals: tuple[Bitset | None, int, int] | None = None
+        # Statistics and search of one query ask for the same terms, one after the other.
+        self._last_terms: tuple[Sequence[str], list[int], UInt32Array] | None = None
+        self._last_scoring: Bm25Scoring | None = None
 
     @property
     def num_rows(self) -> int:
@@ -63,10 +66,12 @@ class BM25View:
             alive: Rows that count, ``num_rows`` bits; None counts all.
         """
         num_docs, total_length = self._totals(alive)
-        frequencies = np.zeros(len(terms), dtype=np.int64)
         places, numbers = self._known_terms(terms)
-        if len(numbers):
-            frequencies[places] = self._postings.document_frequencies(numbers, alive=alive)
+        known = self._postings.document_frequencies(numbers, alive=alive)
+        if len(known) == len(terms):
+            return TermStatistics(num_docs, total_length, known)
+        frequencies = np.zeros(len(terms), dtype=np.int64)
+        frequencies[places] = known
         return TermStatistics(num_docs, total_length, frequencies)
 
     def search(
@@ -97,9 +102,10 @@ class BM25View:
         places, numbers = self._known_terms(query.terms)
         if not len(numbers):
             return Candidates.none()
+        weights = query.weights if len(places) == len(query.terms) else query.weights[places]
         rows, distances = self._postings.search(
             numbers,
-            query.weights[places],
+            weights,
             limit,
             allowed=allowed,
             bm25=self._scoring(query, statistics),
@@ -115,7 +121,7 @@ class BM25View:
         one = np.ones(1, dtype=np.float32)
         scoring = self._scoring(query, statistics)
         contributions = []
-        for place, number in zip(places.tolist(), numbers, strict=True):
+        for place, number in zip(places, numbers, strict=True):
             term = np.array([number], dtype=np.uint32)
             frequency = -float(self._postings.distances_to_rows(term, one, rows)[0])
             if not np.isfinite(frequency):
@@ -130,17 +136,27 @@ class BM25View:
         return contributions
 
     def _scoring(self, query: WeightedTerms, statistics: CollectionStatistics) -> Bm25Scoring:
-        return Bm25Scoring(query.k1, query.b, statistics.average_length, self._lengths)
+        wanted = query.k1, query.b, statistics.average_length
+        last = self._last_scoring
+        if last is not None and (last.k1, last.b, last.average_length) == wanted:
+            return last
+        scoring = Bm25Scoring(*wanted, self._lengths)
+        self._last_scoring = scoring
+        return scoring
 
-    def _known_terms(self, terms: Sequence[str]) -> tuple[Int64Array, UInt32Array]:
+    def _known_terms(self, terms: Sequence[str]) -> tuple[list[int], UInt32Array]:
         """Return places in ``terms`` and numbers here of the terms that this source knows."""
+        last = self._last_terms
+        if last is not None and last[0] is terms:
+            return last[1], last[2]
         # A handful of terms: lists cost less than array operations.
-        numbers = [self._find_term(term) for term in terms]
-        places = [place for place, number in enumerate(numbers) if number >= 0]
-        return (
-            np.array(places, dtype=np.int64),
-            np.array([numbers[place] for place in places], dtype=np.uint32),
-        )
+        found = [self._find_term(term) for term in terms]
+        places = [place for place, number in enumerate(found) if number >= 0]
+        numbers = np.array([found[place] for place in places], dtype=np.uint32)
+        if isinstance(terms, tuple):
+            # A tuple that is the same object holds the same terms.
+            self._last_terms = (terms, places, numbers)
+        return places, numbers
 
     def _totals(self, alive: Bitset | None) -> tuple[int, int]:
         """Return documents and their tokens."""

@@ -122,8 +122,8 @@ def inverse_document_frequencies(num_docs: int, document_frequencies: Int64Array
 
     Source: Lucene's ``BM25Similarity.idf``.
     """
-    df = document_frequencies.astype(np.float64)
-    return np.log1p((num_docs - df + 0.5) / (df + 0.5))
+    # Whole numbers and halves are exact in float64, so the order of the terms does not matter.
+    return np.log1p((num_docs + 0.5 - document_frequencies) / (document_frequencies + 0.5))
 
 
 def weigh_terms(
@@ -131,5 +131,6 @@ def weigh_terms(
 ) -> WeightedTerms:
     """Weigh the terms of a query by the statistics of all sources together."""
     idf = inverse_document_frequencies(statistics.num_docs, statistics.document_frequencies)
-    counts = np.array(query.counts, dtype=np.float64)
-    return WeightedTerms(query.terms, idf, (idf * counts).astype(np.float32), k1, b)
+    # Most queries name each term once.
+    counted = idf if max(query.counts, default=1) == 1 else idf * np.array(query.counts)
+    return WeightedTerms(query.terms, idf, counted.astype(np.float32), k1, b)

@@ -7,8 +7,9 @@ import numpy as np
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.bm25_weights import DEFAULT_B, DEFAULT_K1
 from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists
-from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.index.sparse.sealed_bm25 import SealedBM25, coding_of
 from elanus.index.sparse.term_dictionary import TermDictionary
 from elanus.kernels.postings import GrowingPostings
 from elanus.kernels.text import Vocabulary
@@ -23,9 +24,12 @@ class GrowingBM25:
 
     Args:
         analyzer: How texts become terms.
+        k1: Saturation of the term frequency that searches will have.
+        b: Share of length normalisation that they will have; with others they take longer.
     """
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Analyzer, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
+        self._parameters = k1, b
         self._vocabulary = Vocabulary()
         self._counter = analyzer.counter(self._vocabulary)
         self._postings = GrowingPostings()
@@ -75,11 +79,12 @@ class GrowingBM25:
         order, term_offsets, term_data = self._vocabulary.sorted(ids)
         postings = PostingLists(*self._postings.export_postings(ids[order], num_rows))
         lengths, documents = self._row_arrays(num_rows)
-        return SealedBM25(
+        documents = None if documents is None or documents.all() else documents.copy()
+        return SealedBM25.pack(
             TermDictionary(term_offsets, term_data),
             postings,
-            lengths.copy(),
-            None if documents is None or documents.all() else documents.copy(),
+            coding_of(lengths.copy(), documents, *self._parameters),
+            documents,
         )
 
     def _row_arrays(self, num_rows: int) -> tuple[UInt32Array, BoolArray | None]:

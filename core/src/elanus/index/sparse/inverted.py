@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError, InternalError
+from elanus.errors import CorruptionError, InternalError, InvalidArgumentError
 from elanus.index.base import Candidates
 from elanus.index.sparse.merging import (
     POSTINGS_AT_ONCE,
@@ -24,19 +24,23 @@ from elanus.index.sparse.merging import (
 )
 from elanus.index.sparse.posting_lists import (
     GrowingPostingsSnapshot,
-    PostingLists,
     PostingsReader,
     growing_bytes,
+    packed_arrays,
     read_array,
     read_num_rows,
+    read_packed,
 )
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.packing import PackedPostings
 from elanus.kernels.postings import GrowingPostings, SealedPostings
 from elanus.schema.batches import SparseVectorColumn
-from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
+from elanus.types import AnyArray, BoolArray, Float32Array, Int64Array, UInt32Array
 
-FORMAT = 1
+FORMAT = 2
 """Version of what ``SealedSparse.to_arrays`` gives."""
+_RESCORED_PER_HIT = 2
+"""Rows scored by the whole query for each wanted one, when some of its weights are dropped."""
 
 
 class SparseView:
@@ -68,25 +72,60 @@ class SparseView:
         values: Float32Array,
         limit: int,
         allowed: Bitset | None = None,
+        *,
+        drop_ratio_search: float = 0.0,
     ) -> Candidates:
-        """Return the rows with the largest inner products, exactly; distances are negated ones.
+        """Return the rows with the largest inner products; distances are negated ones.
+
+        Exact, unless ``drop_ratio_search`` is given.
 
         Args:
             indices: uint32, shape ``(m,)``: dimensions of the query, in any order.
             values: float32, shape ``(m,)``: their weights.
             limit: Rows wanted, at least 1.
             allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+            drop_ratio_search: Share of the query's weights, the smallest in magnitude, that do
+                not choose rows, from 0 to below 1. What is found is still scored with all of them;
+                rows that share only dropped dimensions are not found.
 
         Raises:
-            InvalidArgumentError: ``limit`` is below 1, or an array does not fit.
+            InvalidArgumentError: ``limit`` is below 1, ``drop_ratio_search`` is out of range, or
+                an array does not fit.
             CorruptionError: The stored postings contradict themselves.
         """
+        if not 0 <= drop_ratio_search < 1:
+            raise InvalidArgumentError(
+                f"drop_ratio_search: expected 0 to below 1, got {drop_ratio_search!r}"
+            )
         heavy = values != 0
-        terms, weights = self._known(indices[heavy], values[heavy])
+        if not heavy.all():
+            indices, values = indices[heavy], values[heavy]
+        terms, weights = self._known(indices, values)
         if not len(terms):
             return Candidates.none()
+        num_dropped = int(drop_ratio_search * len(values))
+        if num_dropped:
+            least = np.partition(np.abs(values), num_dropped)[num_dropped]
+            return self._search_heaviest(terms, weights, np.abs(weights) >= least, limit, allowed)
         rows, distances = self._postings.search(terms, weights, limit, allowed=allowed)
         return Candidates(rows, distances)
+
+    def _search_heaviest(
+        self,
+        terms: UInt32Array,
+        weights: Float32Array,
+        kept: BoolArray,
+        limit: int,
+        allowed: Bitset | None,
+    ) -> Candidates:
+        """Find more rows than wanted by some terms of the query, and rank them by all."""
+        if not kept.any():
+            return Candidates.none()
+        wanted = limit * _RESCORED_PER_HIT
+        rows, _ = self._postings.search(terms[kept], weights[kept], wanted, allowed=allowed)
+        distances = self._postings.distances_to_rows(terms, weights, rows)
+        best = np.lexsort((rows, distances))[:limit]
+        return Candidates(rows[best], distances[best])
 
     def _known(
         self, indices: UInt32Array, values: Float32Array
@@ -140,8 +179,9 @@ class GrowingSparse:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""
         self._check_num_rows(num_rows)
         dimensions = self._postings.terms(num_rows)
-        postings = PostingLists(*self._postings.export_postings(dimensions, num_rows))
-        return SealedSparse(dimensions, postings, num_rows)
+        postings = self._postings.export_postings(dimensions, num_rows)
+        packed = PackedPostings.pack(*postings, num_rows)
+        return SealedSparse(dimensions, packed, num_rows)
 
     def _check_num_rows(self, num_rows: int) -> None:
         if not 0 <= num_rows <= self.num_rows:
@@ -162,14 +202,14 @@ class SealedSparse(SparseView):
         CorruptionError: The arrays do not fit together.
     """
 
-    def __init__(self, dimensions: UInt32Array, postings: PostingLists, num_rows: int) -> None:
-        if len(dimensions) != len(postings.offsets) - 1:
+    def __init__(self, dimensions: UInt32Array, postings: PackedPostings, num_rows: int) -> None:
+        if len(dimensions) != len(postings.entries):
             raise CorruptionError(
                 f"sparse index: {len(dimensions)} dimensions but postings of "
-                f"{len(postings.offsets) - 1}"
+                f"{len(postings.entries)}"
             )
-        native = SealedPostings(postings.offsets, postings.rows, postings.weights, num_rows)
-        super().__init__(native, num_rows, dimensions)
+        self.reader = SealedPostings(postings, num_rows)
+        super().__init__(self.reader, num_rows, dimensions)
         self.dimensions = dimensions
         self.postings = postings
 
@@ -183,11 +223,7 @@ class SealedSparse(SparseView):
         """
         return cls(
             read_array(arrays, "dimensions", np.uint32),
-            PostingLists(
-                read_array(arrays, "posting_offsets", np.int64),
-                read_array(arrays, "posting_rows", np.uint32),
-                read_array(arrays, "posting_weights", np.float32),
-            ),
+            read_packed(arrays),
             read_num_rows(header, FORMAT),
         )
 
@@ -195,9 +231,7 @@ class SealedSparse(SparseView):
         """Return a JSON header and named arrays from which ``from_arrays`` makes the same index."""
         arrays: dict[str, AnyArray] = {
             "dimensions": self.dimensions,
-            "posting_offsets": self.postings.offsets,
-            "posting_rows": self.postings.rows,
-            "posting_weights": self.postings.weights,
+            **packed_arrays(self.postings),
         }
         return {"format": FORMAT, "num_rows": self.num_rows}, arrays
 
@@ -220,12 +254,18 @@ def joined_sections(
     dimensions = np.unique(np.concatenate([np.empty(0, dtype=np.uint32), *every]))
     postings = JoinedPostings(
         [
-            PostingsPart(index.postings, np.searchsorted(dimensions, index.dimensions), mapping)
+            PostingsPart(
+                index.reader,
+                index.postings.frequencies,
+                np.searchsorted(dimensions, index.dimensions),
+                mapping,
+            )
             for index, mapping in parts
         ],
         len(dimensions),
         num_rows,
         at_once,
+        None,
     )
     sections = {"dimensions": dimensions[postings.kept], **postings.sections()}
     return {"format": FORMAT, "num_rows": num_rows}, sections

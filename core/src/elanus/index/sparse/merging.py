@@ -1,29 +1,36 @@
 """How are the postings of several segments joined without holding them in memory?
 
 Terms are numbered in the order of the result by walking the sorted dictionaries side by side, and
-the postings of some terms at a time are gathered, renumbered and sorted by term and row. What comes
-out are streams that are written part by part; rows and weights take a pass each. What stays in
-memory is a few numbers for each term and each row, never a posting or the text of a term.
+the postings of some terms at a time are unpacked, renumbered, sorted by term and row, and packed
+again. What comes out is a stream that is written part by part, after a pass that finds out how long
+it will be. What stays in memory is a few numbers for each term and each row, and the postings of
+one term at most.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elanus.errors import InternalError
-from elanus.index.sparse.posting_lists import PostingLists
 from elanus.index.sparse.term_dictionary import TermDictionary
+from elanus.kernels.packing import (
+    POSTINGS_PADDING,
+    POSTINGS_UNIT,
+    FrequencyCoding,
+    pack_terms,
+    starts_of,
+)
+from elanus.kernels.postings import SealedPostings
 from elanus.storage.section_stream import ArraySection, SectionStream
-from elanus.types import AnyArray, ByteArray, Float32Array, Int64Array
+from elanus.types import AnyArray, ByteArray, Float32Array, Int64Array, UInt32Array
 
 POSTINGS_AT_ONCE = 1 << 21
 """Postings that are sorted in one go."""
-POSTING_BYTES = 40
+POSTING_BYTES = 64
 """Memory that each of them takes meanwhile."""
 _TERMS_AT_ONCE = 1 << 16
 
@@ -66,115 +73,117 @@ def materialized(sections: Sections) -> dict[str, AnyArray]:
     return arrays
 
 
-@dataclass(frozen=True, slots=True)
 class PostingsPart:
     """Postings of one segment that are going to be joined with others.
 
-    Attributes:
-        postings: The postings.
+    Args:
+        reader: The postings.
+        frequencies: int64, shape ``(its terms,)``: document frequency of each term.
         numbers: int64, shape ``(its terms,)``, ascending: number of each term in the result.
         mapping: int64, shape ``(its rows,)``: row id in the result, or -1 for a dropped row.
     """
 
-    postings: PostingLists
-    numbers: Int64Array
-    mapping: Int64Array
+    def __init__(
+        self,
+        reader: SealedPostings,
+        frequencies: Int64Array,
+        numbers: Int64Array,
+        mapping: Int64Array,
+    ) -> None:
+        self.frequencies = frequencies
+        self.numbers = numbers
+        self.mapping = mapping
+        self._reader = reader
 
-    def bounds(self, first: int, last: int) -> tuple[int, int, int, int]:
-        """Return where terms ``first .. last`` of the result begin and end here: places of terms,
-        then of postings."""
+    def gather(self, first: int, last: int) -> tuple[Int64Array, Int64Array, Float32Array]:
+        """Return term, row and weight of the kept postings of terms ``first .. last - 1`` of the
+        result, by these numbers."""
         start, stop = np.searchsorted(self.numbers, (first, last))
-        ends = self.postings.offsets
-        return int(start), int(stop), int(ends[start]), int(ends[stop])
+        offsets, rows, weights = self._reader.unpack(int(start), int(stop))
+        terms = np.repeat(self.numbers[start:stop], np.diff(offsets))
+        new_rows = self.mapping[rows]
+        kept = new_rows >= 0
+        if kept.all():
+            return terms, new_rows, weights
+        return terms[kept], new_rows[kept], weights[kept]
 
 
 class JoinedPostings:
-    """Postings of several segments as those of one. Its streams are taken once each.
+    """Postings of several segments as those of one. Its stream is taken once.
 
     Args:
         parts: The segments.
         num_terms: Terms that their numbers speak about.
         num_rows: Rows of the result.
-        at_once: Postings that are in memory at the same time.
+        at_once: Postings that are in memory at the same time, or those of one term.
+        coding: How the term frequencies of the result are coded; None stores exact weights.
     """
 
     def __init__(
-        self, parts: Sequence[PostingsPart], num_terms: int, num_rows: int, at_once: int
+        self,
+        parts: Sequence[PostingsPart],
+        num_terms: int,
+        num_rows: int,
+        at_once: int,
+        coding: FrequencyCoding | None,
     ) -> None:
         self._parts = parts
-        self._num_rows = max(num_rows, 1)
+        self._num_rows = num_rows
         self._at_once = at_once
+        self._coding = coding
         self._in_order = _in_order([part.mapping for part in parts])
         self._sizes = np.zeros(num_terms, dtype=np.int64)
         for part in parts:
-            self._sizes[part.numbers] += np.diff(part.postings.offsets)
-        self._frequencies = np.zeros(num_terms, dtype=np.int64)
-        for first, last in self._ranges():
-            for part in parts:
-                self._count(part, first, last)
-        self.kept: Int64Array = np.flatnonzero(self._frequencies).astype(np.int64)
+            self._sizes[part.numbers] += part.frequencies
+        kept: list[Int64Array] = [np.empty(0, dtype=np.int64)]
+        entries: list[UInt32Array] = [np.empty(0, dtype=np.uint32)]
+        units: list[UInt32Array] = [np.empty(0, dtype=np.uint32)]
+        # Packing alone tells how many bytes there will be, which the sections behind depend on.
+        for terms, (of_terms, sizes, _) in self._packed():
+            kept.append(terms)
+            entries.append(of_terms)
+            units.append(sizes)
+        self.kept: Int64Array = np.concatenate(kept)
         """Numbers of the terms that kept any posting, ascending."""
+        self._entries = np.concatenate(entries)
+        self._units = np.concatenate(units)
 
     def sections(self) -> Sections:
-        """Return offsets, rows and weights under the names that indexes store them with."""
-        offsets = np.zeros(len(self.kept) + 1, dtype=np.int64)
-        np.cumsum(self._frequencies[self.kept], out=offsets[1:])
-        shape = (int(offsets[-1]),)
-        rows = (rows for rows, _ in self._joined())
-        weights = (weights for _, weights in self._joined())
+        """Return the packed postings under the names that indexes store them with."""
+        size = int(self._units.sum(dtype=np.int64)) * POSTINGS_UNIT + POSTINGS_PADDING
         return {
-            "posting_offsets": offsets,
-            "posting_rows": SectionStream(np.dtype(np.uint32), shape, rows),
-            "posting_weights": SectionStream(np.dtype(np.float32), shape, weights),
+            "posting_entries": self._entries,
+            "posting_starts": starts_of(self._units),
+            "posting_data": SectionStream(np.dtype(np.uint8), (size,), self._chunks()),
         }
 
-    def _count(self, part: PostingsPart, first: int, last: int) -> None:
-        start, stop, begin, end = part.bounds(first, last)
-        ends = part.postings.offsets[start : stop + 1]
-        kept_before = np.zeros(end - begin + 1, dtype=np.int64)
-        for at in range(begin, end, self._at_once):
-            rows = part.postings.rows[at : min(at + self._at_once, end)]
-            place = at - begin
-            np.cumsum(part.mapping[rows] >= 0, out=kept_before[place + 1 : place + 1 + len(rows)])
-            kept_before[place + 1 : place + 1 + len(rows)] += kept_before[place]
-        self._frequencies[part.numbers[start:stop]] += np.diff(kept_before[ends - begin])
+    def _chunks(self) -> Iterator[ByteArray]:
+        for _, (_, _, data) in self._packed():
+            yield data
+        yield np.zeros(POSTINGS_PADDING, dtype=np.uint8)
 
-    def _joined(self) -> Iterator[tuple[AnyArray, Float32Array]]:
-        """Yield rows (uint32) and weights of the result, some terms at a time."""
+    def _packed(
+        self,
+    ) -> Iterator[tuple[Int64Array, tuple[UInt32Array, UInt32Array, ByteArray]]]:
+        """Yield numbers of terms and the packed terms, some at a time."""
         for first, last in self._ranges():
-            if last - first == 1 and self._in_order:
-                # A word that is everywhere: its rows are ascending as they lie.
-                for part in self._parts:
-                    yield from self._of_one_term(part, first)
-                continue
-            keys, weights = self._gathered(first, last)
+            terms, rows, weights = self._gathered(first, last)
+            begins = np.flatnonzero(np.diff(terms, prepend=-1))
+            offsets = np.append(begins, len(terms)).astype(np.int64)
+            packed = pack_terms(offsets, rows, weights, self._num_rows, self._coding)
+            yield terms[begins], packed
+
+    def _gathered(self, first: int, last: int) -> tuple[Int64Array, UInt32Array, Float32Array]:
+        """Return terms, rows and weights of the result for a range of terms, in order."""
+        gathered = [part.gather(first, last) for part in self._parts]
+        terms = np.concatenate([terms for terms, _, _ in gathered])
+        rows = np.concatenate([rows for _, rows, _ in gathered])
+        weights = np.concatenate([weights for _, _, weights in gathered])
+        if not (self._in_order and (last - first == 1 or len(self._parts) == 1)):
             # Each segment's postings are sorted already, so this only merges runs.
-            order = np.argsort(keys, kind="stable")
-            yield (keys[order] % self._num_rows).astype(np.uint32), weights[order]
-
-    def _of_one_term(
-        self, part: PostingsPart, term: int
-    ) -> Iterator[tuple[AnyArray, Float32Array]]:
-        _, _, begin, end = part.bounds(term, term + 1)
-        for at in range(begin, end, self._at_once):
-            stop = min(at + self._at_once, end)
-            rows = part.mapping[part.postings.rows[at:stop]]
-            kept = rows >= 0
-            yield rows[kept].astype(np.uint32), part.postings.weights[at:stop][kept]
-
-    def _gathered(self, first: int, last: int) -> tuple[Int64Array, Float32Array]:
-        """Return ``term * num_rows + row`` and weight of the postings kept of terms in a range."""
-        keys: list[Int64Array] = [np.empty(0, dtype=np.int64)]
-        weights: list[Float32Array] = [np.empty(0, dtype=np.float32)]
-        for part in self._parts:
-            start, stop, begin, end = part.bounds(first, last)
-            sizes = np.diff(part.postings.offsets[start : stop + 1])
-            terms = np.repeat(part.numbers[start:stop], sizes)
-            rows = part.mapping[part.postings.rows[begin:end]]
-            kept = rows >= 0
-            keys.append(terms[kept] * self._num_rows + rows[kept])
-            weights.append(part.postings.weights[begin:end][kept])
-        return np.concatenate(keys), np.concatenate(weights)
+            order = np.argsort(terms * max(self._num_rows, 1) + rows, kind="stable")
+            terms, rows, weights = terms[order], rows[order], weights[order]
+        return terms, rows.astype(np.uint32), weights
 
     def _ranges(self) -> Iterator[tuple[int, int]]:
         """Cut the terms into ranges of ``at_once`` postings at most, or of one term."""

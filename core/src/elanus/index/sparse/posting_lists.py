@@ -1,7 +1,7 @@
 """What do keyword and sparse indexes share?
 
-Postings by term as plain arrays, so that a file of them is searched as it lies, and reading them
-alike in a memtable and in a sealed segment.
+Postings by term as plain arrays and as they are stored, where a file of them is searched as it
+lies, and reading them alike in a memtable and in a sealed segment.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.packing import POSTINGS_PADDING, PackedPostings
 from elanus.kernels.postings import Bm25Scoring, GrowingPostings
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
@@ -56,6 +57,34 @@ class PostingLists:
         source = np.repeat(self.offsets[order] - offsets[:-1], sizes)
         source += np.arange(offsets[-1], dtype=np.int64)
         return PostingLists(offsets, self.rows[source], self.weights[source])
+
+
+def read_packed(arrays: Mapping[str, AnyArray]) -> PackedPostings:
+    """Return stored postings, without reading them.
+
+    Raises:
+        CorruptionError: An array is missing, or they do not fit together.
+    """
+    packed = PackedPostings(
+        read_array(arrays, "posting_entries", np.uint32),
+        read_array(arrays, "posting_starts", np.uint32),
+        read_array(arrays, "posting_data", np.uint8),
+    )
+    if len(packed.entries) != len(packed.starts) or len(packed.data) < POSTINGS_PADDING:
+        raise CorruptionError(
+            f"postings: {len(packed.entries)} entries, {len(packed.starts)} starts and "
+            f"{len(packed.data)} bytes do not fit together"
+        )
+    return packed
+
+
+def packed_arrays(packed: PackedPostings) -> dict[str, AnyArray]:
+    """Return postings under the names that indexes store them with."""
+    return {
+        "posting_entries": packed.entries,
+        "posting_starts": packed.starts,
+        "posting_data": packed.data,
+    }
 
 
 def growing_bytes(num_postings: int, num_terms: int) -> int:
@@ -156,13 +185,18 @@ def read_num_rows(header: Mapping[str, Any], format_version: int) -> int:
 
     Raises:
         FormatVersionError: A newer version wrote the index.
-        CorruptionError: The header is not one.
+        CorruptionError: The header is not one, or an older version wrote it: such an index is
+            derived again, as a damaged one is.
     """
     written, num_rows = header.get("format"), header.get("num_rows")
     if isinstance(written, int) and written > format_version:
         raise FormatVersionError(
             f"keyword index: format {written} is newer than {format_version}, the newest that "
             "this version of elanus reads; update elanus"
+        )
+    if isinstance(written, int) and 0 < written < format_version:
+        raise CorruptionError(
+            f"keyword index: format {written} is older than {format_version} and no longer read"
         )
     if written != format_version or not isinstance(num_rows, int) or num_rows < 0:
         raise CorruptionError(f"keyword index: the header is damaged: {dict(header)!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from elanus.errors import CorruptionError
 from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.bm25_weights import DEFAULT_B, DEFAULT_K1
 from elanus.index.sparse.merging import (
     POSTINGS_AT_ONCE,
     JoinedPostings,
@@ -18,12 +20,19 @@ from elanus.index.sparse.merging import (
     checked_num_rows,
     materialized,
 )
-from elanus.index.sparse.posting_lists import PostingLists, read_array, read_num_rows
+from elanus.index.sparse.posting_lists import (
+    PostingLists,
+    packed_arrays,
+    read_array,
+    read_num_rows,
+    read_packed,
+)
 from elanus.index.sparse.term_dictionary import TermDictionary
+from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.kernels.postings import SealedPostings
 from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
 
-FORMAT = 1
+FORMAT = 2
 """Version of what ``SealedBM25.to_arrays`` gives."""
 
 
@@ -36,22 +45,40 @@ class SealedBM25(BM25View):
     def __init__(
         self,
         dictionary: TermDictionary,
-        postings: PostingLists,
-        lengths: UInt32Array,
+        postings: PackedPostings,
+        coding: FrequencyCoding,
         documents: BoolArray | None,
     ) -> None:
-        if len(dictionary) != len(postings.offsets) - 1:
-            counts = f"{len(dictionary)} terms but postings of {len(postings.offsets) - 1}"
+        if len(dictionary) != len(postings.entries):
+            counts = f"{len(dictionary)} terms but postings of {len(postings.entries)}"
             raise CorruptionError(f"keyword index: {counts}")
-        if documents is not None and len(documents) != len(lengths):
-            counts = f"{len(lengths)} lengths but {len(documents)} null marks"
+        if documents is not None and len(documents) != len(coding.lengths):
+            counts = f"{len(coding.lengths)} lengths but {len(documents)} null marks"
             raise CorruptionError(f"keyword index: {counts}")
-        native = SealedPostings(postings.offsets, postings.rows, postings.weights, len(lengths))
-        super().__init__(dictionary.find, native, lengths, documents)
+        self.reader = SealedPostings(postings, len(coding.lengths), coding)
+        super().__init__(dictionary.find, self.reader, coding.lengths, documents)
         self.dictionary = dictionary
         self.postings = postings
-        self.lengths = lengths
+        self.coding = coding
         self.documents = documents
+
+    @property
+    def lengths(self) -> UInt32Array:
+        """Tokens of each row."""
+        return self.coding.lengths
+
+    @classmethod
+    def pack(
+        cls,
+        dictionary: TermDictionary,
+        lists: PostingLists,
+        coding: FrequencyCoding,
+        documents: BoolArray | None,
+    ) -> SealedBM25:
+        """Return term frequencies as a sealed segment searches them."""
+        num_rows = len(coding.lengths)
+        packed = PackedPostings.pack(lists.offsets, lists.rows, lists.weights, num_rows, coding)
+        return cls(dictionary, packed, coding, documents)
 
     @classmethod
     def from_arrays(cls, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> SealedBM25:
@@ -70,12 +97,8 @@ class SealedBM25(BM25View):
                 read_array(arrays, "term_offsets", np.int64),
                 read_array(arrays, "term_data", np.uint8),
             ),
-            PostingLists(
-                read_array(arrays, "posting_offsets", np.int64),
-                read_array(arrays, "posting_rows", np.uint32),
-                read_array(arrays, "posting_weights", np.float32),
-            ),
-            lengths,
+            read_packed(arrays),
+            FrequencyCoding(*_read_parameters(header), lengths),
             read_array(arrays, "documents", np.bool_) if "documents" in arrays else None,
         )
 
@@ -87,14 +110,40 @@ class SealedBM25(BM25View):
         arrays: dict[str, AnyArray] = {
             "term_offsets": self.dictionary.offsets,
             "term_data": self.dictionary.data,
-            "posting_offsets": self.postings.offsets,
-            "posting_rows": self.postings.rows,
-            "posting_weights": self.postings.weights,
+            **packed_arrays(self.postings),
             "lengths": self.lengths,
         }
         if self.documents is not None:
             arrays["documents"] = self.documents
-        return {"format": FORMAT, "num_rows": self.num_rows}, arrays
+        return _header(self.coding), arrays
+
+
+def coding_of(
+    lengths: UInt32Array, documents: BoolArray | None, k1: float, b: float
+) -> FrequencyCoding:
+    """Return how term frequencies of rows with these lengths are coded when they are sealed."""
+    num_docs = len(lengths) if documents is None else int(np.count_nonzero(documents))
+    average = int(lengths.sum(dtype=np.int64)) / num_docs if num_docs else 0.0
+    return FrequencyCoding(k1, b, average, lengths)
+
+
+def _header(coding: FrequencyCoding) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "num_rows": len(coding.lengths),
+        "k1": coding.k1,
+        "b": coding.b,
+        "average_length": coding.average_length,
+    }
+
+
+def _read_parameters(header: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return ``k1``, ``b`` and the average length that a stored header gives."""
+    found = tuple(header.get(name) for name in ("k1", "b", "average_length"))
+    values = [float(value) for value in found if isinstance(value, int | float)]
+    if len(values) != 3 or not all(math.isfinite(v) and v >= 0 for v in values) or values[1] > 1:
+        raise CorruptionError(f"keyword index: the header is damaged: {dict(header)!r}")
+    return values[0], values[1], values[2]
 
 
 def joined_sections(
@@ -111,12 +160,6 @@ def joined_sections(
         InternalError: The new row ids are not that.
     """
     num_rows = checked_num_rows([(index.num_rows, mapping) for index, mapping in parts])
-    terms = JoinedTerms([index.dictionary for index, _ in parts])
-    renumbered = [
-        PostingsPart(index.postings, numbers, mapping)
-        for (index, mapping), numbers in zip(parts, terms.numbers, strict=True)
-    ]
-    postings = JoinedPostings(renumbered, len(terms), num_rows, at_once)
     lengths = np.zeros(num_rows, dtype=np.uint32)
     documents = np.ones(num_rows, dtype=np.bool_)
     for index, mapping in parts:
@@ -124,10 +167,18 @@ def joined_sections(
         lengths[mapping[kept]] = index.lengths[kept]
         if index.documents is not None:
             documents[mapping[kept]] = index.documents[kept]
+    k1, b = (parts[0][0].coding.k1, parts[0][0].coding.b) if parts else (DEFAULT_K1, DEFAULT_B)
+    coding = coding_of(lengths, documents, k1, b)
+    terms = JoinedTerms([index.dictionary for index, _ in parts])
+    renumbered = [
+        PostingsPart(index.reader, index.postings.frequencies, numbers, mapping)
+        for (index, mapping), numbers in zip(parts, terms.numbers, strict=True)
+    ]
+    postings = JoinedPostings(renumbered, len(terms), num_rows, at_once, coding)
     sections = {**terms.sections(postings.kept), **postings.sections(), "lengths": lengths}
     if not documents.all():
         sections["documents"] = documents
-    return {"format": FORMAT, "num_rows": num_rows}, sections
+    return _header(coding), sections
 
 
 def merge_sealed(parts: Sequence[tuple[SealedBM25, Int64Array]]) -> SealedBM25:
