@@ -27,6 +27,11 @@ LADDER = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Candidate list sizes at which recall is measured, in rows."""
 LIMITS = (1, 10, 100)
 """Limits for which recall is measured; others take the next larger one."""
+MEASURED_TOGETHER = ((0, 1), (2,))
+"""Limits by place, measured by one search each time: an index may rescore more rows for more
+wanted, so that a search for 100 says little about the recall of one for 10."""
+WHOLE = 0.9995
+"""Recall from which longer lists are not measured any more."""
 SAMPLE_ROWS = 400
 """Queries that measure the curve: a standard error of about 0.006 at recall 0.95, limit 10."""
 TIMED_SCANS = 3
@@ -52,7 +57,7 @@ class RecallCurve:
 
     Attributes:
         recall: For each limit of ``LIMITS`` the recall at each step of ``LADDER``; NaN where the
-            candidate list is shorter than the limit.
+            candidate list is shorter than the limit of those measured together.
         ns_per_candidate: Median CPU time of a query by its candidate list, in nanoseconds.
         ns_per_scanned_row: CPU time of an exact scan by its rows, in nanoseconds.
     """
@@ -158,18 +163,40 @@ def measure_recall(
     truth = _without_self(exact(queries, deepest + 1), sample, deepest)
     scan_ns = min(_cpu_ns(partial(exact, queries[i : i + 1], 10)) for i in range(TIMED_SCANS)) / n
     table = [[float("nan")] * len(LADDER) for _ in LIMITS]
-    walk_ns = []
-    for step, ef in enumerate(LADDER):
-        depth = min(ef, deepest) + 1  # one more, for the row itself
+    walk_ns: list[float] = []
+
+    def search(limit: int, ef: int) -> Int64Array:
         started = time.thread_time_ns()
-        found = _without_self(approximate(queries, depth, ef), sample, depth - 1)
+        # One more, for the row itself.
+        found = _without_self(approximate(queries, limit + 1, ef), sample, limit)
         walk_ns.append((time.thread_time_ns() - started) / len(sample) / ef)
-        for row, limit in enumerate(LIMITS):
-            asked = min(limit, deepest)
-            if found.shape[1] >= asked:
-                table[row][step] = _recall(truth[:, :asked], found[:, :asked])
+        return found
+
+    for rows_of_table in MEASURED_TOGETHER:
+        _climb(table, rows_of_table, truth, search)
     curve = tuple(tuple(row) for row in table)
     return RecallCurve(curve, float(np.median(walk_ns)), scan_ns)
+
+
+def _climb(
+    table: list[list[float]],
+    places: tuple[int, ...],
+    truth: Int64Array,
+    search: Callable[[int, int], Int64Array],
+) -> None:
+    """Fill some rows of a table of recalls, up to the list that finds all."""
+    asked = min(LIMITS[places[-1]], truth.shape[1])
+    for step, ef in enumerate(LADDER):
+        if ef < asked:
+            continue
+        found = search(asked, ef)
+        for place in places:
+            limit = min(LIMITS[place], asked)
+            table[place][step] = _recall(truth[:, :limit], found[:, :limit])
+        if all(table[place][step] >= WHOLE for place in places):
+            for place in places:
+                table[place][step:] = [table[place][step]] * (len(LADDER) - step)
+            return
 
 
 def _cpu_ns(call: Callable[[], object]) -> int:

@@ -49,6 +49,8 @@ _SCALES = {
     MetricType.COSINE: _native.UnitScale.COSINE,
     MetricType.IP: _native.UnitScale.IP,
     MetricType.L2: _native.UnitScale.L2,
+    MetricType.HAMMING: _native.UnitScale.L2,
+    MetricType.JACCARD: _native.UnitScale.L2,
 }
 
 
@@ -91,18 +93,18 @@ def unit_scores(metric: MetricType, distances: Float32Array, *, is_sparse: bool)
     """Map distances into [0, 1], larger is better, as Milvus' weighted ranker does.
 
     Args:
-        metric: L2, IP or COSINE; any for sparse fields.
+        metric: Of a dense field; any for sparse fields.
         distances: float32 of shape ``(n,)``, smaller is nearer.
         is_sparse: The field is a sparse or BM25 field.
 
     Returns:
-        float64 of shape ``(n,)``. COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2:
-        ``1 - 2 atan(d) / π``; sparse: ``2 atan(s) / π``.
+        float64 of shape ``(n,)``. COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING
+        and JACCARD: ``1 - 2 atan(d) / π``; sparse: ``2 atan(s) / π``.
 
     Raises:
         InvalidArgumentError: The metric has no such form.
     """
     scale = _native.UnitScale.SPARSE if is_sparse else _SCALES.get(metric)
     if scale is None:
-        raise InvalidArgumentError(f"metric: expected L2, IP or COSINE, got {metric!r}")
+        raise InvalidArgumentError(f"metric: expected one of dense vectors, got {metric!r}")
     return _native.unit_scores(scale, distances)

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from elanus.index.base import VectorIndex
 
+EXACT_METHODS = frozenset({"scan", "postings", "skip"})
+"""Methods of a ``SourceStep`` that find every row that they should."""
+
 
 class SourceStep(NamedTuple):
     """What is done on one source.

@@ -39,7 +39,7 @@ def test_small_segments_are_scanned_and_large_ones_get_a_graph(collection, monke
     monkeypatch.setattr(index_choice, "MIN_INDEXED_ROWS", 500)
     collection.insert({"id": np.arange(600, 1200), "v": ROWS + 1})
     collection.compact()
-    assert index_of(collection) == [{"v": "HNSW"}]
+    assert index_of(collection) == [{"v": "GRAPH"}]
 
 
 def test_choice_of_index_is_carried_out_in_the_background(collection):

@@ -9,7 +9,7 @@ import pytest
 import elanus
 from elanus.engine import growing, index_choice, merged_columns, upkeep
 from elanus.engine.database import DatabaseEngine
-from elanus.index.dense.hnsw import HnswType
+from elanus.index.dense.graph import GraphType
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 
@@ -39,10 +39,9 @@ def nearest(query, alive, limit=10):
 @pytest.fixture
 def built(monkeypatch):
     """Rows that graphs were built from and rows that were put into adopted ones."""
-    pytest.importorskip("hnswlib", reason="hnswlib is not installed")
     monkeypatch.setattr(index_choice, "MIN_INDEXED_ROWS", 500)
     counts = {"built": [], "adopted": []}
-    build, adopt = HnswType.build, HnswType.adopt
+    build, adopt = GraphType.build, GraphType.adopt
 
     def counted_build(self, rows, params, *, checkpoint):
         counts["built"].append(rows.num_rows)
@@ -54,8 +53,8 @@ def built(monkeypatch):
             counts["adopted"].append(rows.num_rows)
         return made
 
-    monkeypatch.setattr(HnswType, "build", counted_build)
-    monkeypatch.setattr(HnswType, "adopt", counted_adopt)
+    monkeypatch.setattr(GraphType, "build", counted_build)
+    monkeypatch.setattr(GraphType, "adopt", counted_adopt)
     return counts
 
 
@@ -73,7 +72,7 @@ def test_a_merged_segment_has_its_graph_when_it_appears(built):
         # The new rows were put into the old graph: nothing was built from nothing.
         assert built == {"built": [4_000], "adopted": [5_100]}
         (segment,) = (s for s in collection.stats().segments if s.rows)
-        assert (segment.rows, segment.deleted, segment.indexes) == (5_100, 0, {"v": "HNSW"})
+        assert (segment.rows, segment.deleted, segment.indexes) == (5_100, 0, {"v": "GRAPH"})
         alive = np.arange(400, 5_500)
         hits = 0
         for query in ROWS[:300:3]:
@@ -113,14 +112,14 @@ def test_rows_that_die_during_a_merge_stay_dead(built):
         collection.flush()
         collection.wait_indexed()
         in_merge, go_on = threading.Event(), threading.Event()
-        adopt = HnswType.adopt
+        adopt = GraphType.adopt
 
         def slow_adopt(self, *arguments, **named):
             in_merge.set()
             assert go_on.wait(30)
             return adopt(self, *arguments, **named)
 
-        HnswType.adopt = slow_adopt
+        GraphType.adopt = slow_adopt
         try:
             put(collection, 3_000, 4_000)
             collection.flush()
@@ -132,7 +131,7 @@ def test_rows_that_die_during_a_merge_stay_dead(built):
             assert collection.search(ROWS[7], limit=1).ids == [7]
         finally:
             go_on.set()
-            HnswType.adopt = adopt
+            GraphType.adopt = adopt
         collection.wait_indexed()
         assert collection.count() == 3_998
         assert collection.get([5, 3_005]) == []
@@ -252,7 +251,7 @@ def test_a_merge_that_did_not_end_is_done_at_the_next_opening(monkeypatch):
 
 def test_a_build_ends_when_its_segment_is_merged(built):
     """A merge gets its turn inside a build, which is then of no use any more."""
-    build = HnswType.build
+    build = GraphType.build
     in_build, go_on = threading.Event(), threading.Event()
 
     def slow_build(self, rows, params, *, checkpoint):
@@ -263,7 +262,7 @@ def test_a_build_ends_when_its_segment_is_merged(built):
             raise AssertionError("the segment is gone, and its build goes on")
         return build(self, rows, params, checkpoint=checkpoint)
 
-    HnswType.build = slow_build
+    GraphType.build = slow_build
     try:
         with elanus.connect(":memory:") as db:
             collection = db.create_collection("c", vector_schema())
@@ -279,11 +278,11 @@ def test_a_build_ends_when_its_segment_is_merged(built):
             waiting.join()
             collection.wait_indexed()
             (segment,) = (s for s in collection.stats().segments if s.rows)
-            assert (segment.rows, segment.indexes) == (2_400, {"v": "HNSW"})
+            assert (segment.rows, segment.indexes) == (2_400, {"v": "GRAPH"})
             assert built["built"] == [2_400]
     finally:
         go_on.set()
-        HnswType.build = build
+        GraphType.build = build
 
 
 def test_segments_of_a_load_are_merged_before_they_are_indexed(built, monkeypatch):

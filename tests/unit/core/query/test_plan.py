@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from elanus.index.base import SearchCost
+from elanus.index.base import Approximation, SearchCost
 from elanus.query.plan import plan_dense
 
 
@@ -22,6 +22,12 @@ class Index:
 
     def estimated_recall(self, ef, limit):
         return 0.97
+
+    def approximate(self, allowed, limit, ef):
+        if self.cost.ns_per_candidate == 0:
+            return Approximation("scan", allowed * self.cost.ns_per_scanned_row, 1.0)
+        ns = 15_000 + ef * self.cost.ns_per_candidate * self.num_rows / allowed
+        return Approximation("graph", ns, self.estimated_recall(ef, limit))
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ class GraphIndex:
         self._check_queries(query[None, :])
         first = CHECKED_EF if ef is None else ef
         native = self._graph.stream(query, allowed=allowed, ef=first, slack=STREAM_SLACK)
-        return GraphStream(native.next, self._rows, query)
+        return GraphStream(native.next, self._rows, query, self._rescored)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         quantizer = self._quantizer
@@ -283,20 +283,39 @@ class GraphStream:
     """Rows of a graph in about the order of their distance, as many as are asked for."""
 
     def __init__(
-        self, next_rows: Callable[[int], Int64Array], rows: VectorRows, query: Float32Array
+        self,
+        next_rows: Callable[[int], Int64Array],
+        rows: VectorRows,
+        query: Float32Array,
+        rescored: int,
     ) -> None:
         self._next_rows = next_rows
         self._rows = rows
         self._query = query
+        self._rescored = rescored
+        self._held = Candidates.none()
 
     def next(self, count: int) -> Candidates:
-        """Return the next rows, nearest first; fewer than ``count`` only when no more are left."""
-        found = self._next_rows(count)
+        """Return the next rows, nearest first; fewer than ``count`` only when no more are left.
+
+        No row comes twice, and every allowed row comes in the end.
+        """
+        # Rows come in the order of their codes: the nearest of some more are the nearest.
+        missing = self._rescored * count - len(self._held)
+        if missing > 0:
+            self._hold(self._next_rows(missing))
+        row_ids, distances = self._held.row_ids, self._held.distances
+        self._held = Candidates(row_ids[count:], distances[count:])
+        return Candidates(row_ids[:count], distances[:count])
+
+    def _hold(self, found: Int64Array) -> None:
         rows = self._rows
         rows.check_rows(found)
         distances = distances_to_rows(rows.metric, self._query, rows.values, rows.scale, found)
-        order = np.lexsort((found, distances))
-        return Candidates(found[order], distances[order])
+        row_ids = np.concatenate([self._held.row_ids, found])
+        distances = np.concatenate([self._held.distances, distances])
+        order = np.lexsort((row_ids, distances))
+        self._held = Candidates(row_ids[order], distances[order])
 
 
 class GraphType:
@@ -393,6 +412,11 @@ class GraphType:
             rescored = int(header["rescored"])
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptionError(f"graph: its header is not one: {error!r}") from error
+        if len(quantizer.mean) != rows.dim or len(quantizer.steps) != rows.dim:
+            raise CorruptionError(
+                f"graph: means and steps of {len(quantizer.mean)} and {len(quantizer.steps)} "
+                f"dimensions, its segment has {rows.dim}"
+            )
         coded = CodedRows(
             _array(arrays, "codes", np.uint8, 2), _array(arrays, "terms", np.float32, 2)
         )
