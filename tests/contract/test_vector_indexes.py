@@ -4,7 +4,7 @@ import pytest
 
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
-from elanus.index.dense.graph import GraphType
+from elanus.index.dense.graph_type import GraphType
 from elanus.index.dense.hnsw import HnswType
 from elanus.index.registry import index_type
 from elanus.testing.vector_index import VectorIndexContract

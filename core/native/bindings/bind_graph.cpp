@@ -159,10 +159,10 @@ class SearchGraph {
     layout_ = {offset, graph_.dim() * sizeof(float), graph_.num_rows()};
   }
 
-  // Returns false when a row that it had to read is damaged.
-  bool search(const Array2<float>& queries, std::size_t ef, std::size_t rescored,
-              std::size_t patience, const OptionalWords& allowed,
-              const Output2<std::int64_t>& row_ids, const Output2<float>& distances) {
+  // Returns the least number of rows found for a query; -1 when a row to be read is damaged.
+  std::int64_t search(const Array2<float>& queries, std::size_t ef, std::size_t rescored,
+                      std::size_t patience, const OptionalWords& allowed,
+                      const Output2<std::int64_t>& row_ids, const Output2<float>& distances) {
     check_shapes(queries, row_ids, distances);
     const Unlocked unlocked(queries.shape(0) * ef * kOperationsPerCandidate);
     return each_query(queries, row_ids, distances, [&](std::span<const float> query, auto& found) {
@@ -171,8 +171,9 @@ class SearchGraph {
     });
   }
 
-  bool scan(const Array2<float>& queries, std::size_t rescored, const OptionalWords& allowed,
-            const Output2<std::int64_t>& row_ids, const Output2<float>& distances) {
+  std::int64_t scan(const Array2<float>& queries, std::size_t rescored,
+                    const OptionalWords& allowed, const Output2<std::int64_t>& row_ids,
+                    const Output2<float>& distances) {
     check_shapes(queries, row_ids, distances);
     const Unlocked unlocked(queries.shape(0) * graph_.num_rows() * 8);
     return each_query(queries, row_ids, distances, [&](std::span<const float> query, auto& found) {
@@ -196,21 +197,23 @@ class SearchGraph {
   }
 
   template <typename Find>
-  bool each_query(const Array2<float>& queries, const Output2<std::int64_t>& row_ids,
-                  const Output2<float>& distances, const Find& find) {
+  std::int64_t each_query(const Array2<float>& queries, const Output2<std::int64_t>& row_ids,
+                          const Output2<float>& distances, const Find& find) {
     const std::size_t limit = row_ids.shape(1);
     std::vector<std::int64_t>& found = search_scratch().row_ids;
+    std::size_t least = limit;
     for (std::size_t i = 0; i < queries.shape(0); ++i) {
       const std::span<const float> query(queries.data() + i * graph_.dim(), graph_.dim());
       find(query, found);
       if (verifier_ != nullptr && !verifier_->are_verified(layout_, found) &&
           verifier_->verify_rows(layout_, found).has_value()) {
-        return false;
+        return -1;
       }
+      least = std::min(least, found.size());
       graph_.rank(query, found, {row_ids.data() + i * limit, limit},
                   {distances.data() + i * limit, limit});
     }
-    return true;
+    return static_cast<std::int64_t>(least);
   }
 
   Graph graph_;
@@ -288,7 +291,7 @@ void bind_search(nb::module_& module) {
       .def("search", &SearchGraph::search, nb::arg("queries").noconvert(), nb::arg("ef"),
            nb::arg("rescored"), nb::arg("patience"), nb::arg("allowed").noconvert().none(),
            nb::arg("row_ids").noconvert(), nb::arg("distances").noconvert(),
-           "Write the nearest rows of each query; False when a row is damaged.")
+           "Write the nearest rows of each query; return the least number found, or -1 for damage.")
       .def("scan", &SearchGraph::scan, nb::arg("queries").noconvert(), nb::arg("rescored"),
            nb::arg("allowed").noconvert().none(), nb::arg("row_ids").noconvert(),
            nb::arg("distances").noconvert(), "The same by all codes, without a walk.");

@@ -7,7 +7,7 @@ from elanus.index.base import VectorIndexType
 from elanus.index.dense.faiss_index import FaissType
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
-from elanus.index.dense.graph import GraphType
+from elanus.index.dense.graph_type import GraphType
 from elanus.index.dense.hnsw import HnswType
 from elanus.index.dense.ivf import ivf_types
 

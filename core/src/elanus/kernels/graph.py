@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -173,6 +173,20 @@ class GraphBuilder:
         return self._builder.seal()
 
 
+class GraphHits(NamedTuple):
+    """What a search of a graph found.
+
+    Attributes:
+        row_ids: int64 ``(nq, limit)``, nearest first; -1 where no more were found.
+        distances: float32 ``(nq, limit)``; +inf where no more were found.
+        least: Rows found for the query with the fewest; -1 when a row to be read is damaged.
+    """
+
+    row_ids: Int64Array
+    distances: Float32Array
+    least: int
+
+
 class SearchGraph:
     """Searches a graph over arrays that may lie in a file. Safe from many threads.
 
@@ -207,7 +221,7 @@ class SearchGraph:
         ef: int,
         rescored: int,
         allowed: Bitset | None,
-    ) -> tuple[Int64Array, Float32Array] | None:
+    ) -> GraphHits:
         """Return the nearest rows that a walk finds.
 
         Args:
@@ -217,27 +231,23 @@ class SearchGraph:
             rescored: Rows whose distance is computed, at least ``limit``.
             allowed: Rows that may be returned; None allows all.
 
-        Returns:
-            Row ids int64 and distances float32, both ``(nq, limit)``, with -1 and +inf where no
-            more were found; None when a row that had to be read is damaged.
-
         Releases the GIL for large work.
         """
         shape = (len(queries), limit)
         row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
         words = None if allowed is None else allowed.words
-        whole = self._search(queries, ef, rescored, 0, words, row_ids, distances)
-        return (row_ids, distances) if whole else None
+        least = self._search(queries, ef, rescored, 0, words, row_ids, distances)
+        return GraphHits(row_ids, distances, least)
 
     def scan(
         self, queries: Float32Array, limit: int, *, rescored: int, allowed: Bitset | None
-    ) -> tuple[Int64Array, Float32Array] | None:
+    ) -> GraphHits:
         """The same by the codes of all allowed rows."""
         shape = (len(queries), limit)
         row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
         words = None if allowed is None else allowed.words
-        whole = self._scan(queries, rescored, words, row_ids, distances)
-        return (row_ids, distances) if whole else None
+        least = self._scan(queries, rescored, words, row_ids, distances)
+        return GraphHits(row_ids, distances, least)
 
     def stream(
         self, query: Float32Array, *, allowed: Bitset | None, ef: int, slack: float

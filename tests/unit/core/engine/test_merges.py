@@ -9,7 +9,7 @@ import pytest
 import elanus
 from elanus.engine import growing, index_choice, merged_columns, upkeep
 from elanus.engine.database import DatabaseEngine
-from elanus.index.dense.graph import GraphType
+from elanus.index.dense.graph_type import GraphType
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 

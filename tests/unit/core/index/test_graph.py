@@ -9,8 +9,8 @@ import pytest
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.index.base import VectorRows
 from elanus.index.dense.flat import FlatIndex
-from elanus.index.dense.graph import GraphType
 from elanus.index.dense.graph_training import train
+from elanus.index.dense.graph_type import GraphType
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
 from elanus.kernels.graph import CodeKind
@@ -163,6 +163,26 @@ def test_stream_goes_on_in_order_until_all_rows_came():
     for part in parts:
         assert (np.diff(part.distances) >= 0).all()
         assert part.distances.tolist() == [exact[row] for row in part.row_ids.tolist()]
+
+
+@pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+@pytest.mark.parametrize("count", [0, 1, 70, 400])
+def test_range_holds_the_rows_within_the_radius(metric, count):
+    rows = rows_of(clustered(1_200, 48), metric)
+    index = build(rows)
+    query = rows.values[5] + np.float32(0.01)
+    if metric is MetricType.COSINE:
+        query /= np.linalg.norm(query)
+    mask = np.random.default_rng(6).random(1_200) < 0.6
+    allowed = Bitset.from_mask(mask)
+    truth = FlatIndex(rows).search(query[None], int(mask.sum()), allowed=allowed)
+    distances = truth.distances[0]
+    radius = distances[0] - 1 if count == 0 else (distances[count - 1] + distances[count]) / 2
+    found = index.within(query, float(radius), allowed=allowed)
+    assert (found.distances <= radius).all()
+    assert (np.diff(found.distances) >= 0).all()
+    assert len(set(found.row_ids.tolist())) == len(found) <= count
+    assert len(found) >= 0.97 * count
 
 
 def test_damaged_headers_and_arrays_are_refused():

@@ -120,7 +120,7 @@ def test_scanned_codes_rank_as_the_twin_does(variant, kind, metric, dim):
     if metric is MetricType.COSINE:
         query *= inverse_norms(query)[:, None]
     keys = keys_of(quantizer, unpacked(kind, coded.codes, dim), coded.terms, query[0])
-    row_ids, _ = graph.scan(query, 40, rescored=40, allowed=None)
+    row_ids, _, _ = graph.scan(query, 40, rescored=40, allowed=None)
     worst = np.sort(keys)[39]
     tolerance = 1e-4 * np.abs(keys).max()
     assert len(set(row_ids[0].tolist())) == 40
@@ -176,7 +176,7 @@ def test_walk_finds_the_nearest_allowed_rows(variant, share):
     queries = np.ascontiguousarray(queries * inverse_norms(queries)[:, None])
     mask = np.random.default_rng(4).random(2_000) < share
     allowed = None if share == 1.0 else Bitset.from_mask(mask)
-    row_ids, distances = graph.search(queries, 10, ef=100, rescored=40, allowed=allowed)
+    row_ids, distances, _ = graph.search(queries, 10, ef=100, rescored=40, allowed=allowed)
     truth, exact = scan_topk(MetricType.COSINE, queries, rows, scale, allowed, 10)
     hits = [len(np.intersect1d(a, b)) for a, b in zip(truth, row_ids, strict=True)]
     assert sum(hits) >= 0.97 * truth.size
@@ -226,7 +226,7 @@ def test_adopted_links_lead_around_rows_that_are_gone():
     builder = GraphBuilder(quantizer, left, None, coded, None, entries, degree=16, ef=48, threads=1)
     builder.adopt(links, places)
     graph = SearchGraph(quantizer, left, None, coded, builder.seal(), entries)
-    row_ids, _ = graph.search(left, 1, ef=40, rescored=20, allowed=None)
+    row_ids, _, _ = graph.search(left, 1, ef=40, rescored=20, allowed=None)
     assert np.mean(row_ids[:, 0] == np.arange(len(left))) > 0.99
 
 
@@ -243,7 +243,7 @@ def test_damaged_links_never_lead_out_of_the_graph(variant, seed):
     graph = SearchGraph(quantizer, rows, None, coded, links, np.zeros(1, dtype=np.uint32))
     allowed = Bitset.from_mask(rng.random(300) < 0.5)
     for bits in (None, allowed):
-        row_ids, _ = graph.search(rows[:9], 10, ef=32, rescored=20, allowed=bits)
+        row_ids, _, _ = graph.search(rows[:9], 10, ef=32, rescored=20, allowed=bits)
         assert row_ids.max() < 300
         given = graph.stream(rows[0], allowed=bits, ef=16, slack=2.0).next(400)
         assert len(set(given.tolist())) == len(given) == (300 if bits is None else bits.count())

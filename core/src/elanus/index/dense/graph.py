@@ -12,42 +12,35 @@ al., "DiskANN: Fast Accurate Billion-point Nearest Neighbor Search on a Single N
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError, InternalError, InvalidArgumentError
+from elanus.errors import InternalError, InvalidArgumentError
 from elanus.index.base import (
     Approximation,
     Candidates,
     CandidateTable,
     SearchCost,
-    VectorIndex,
     VectorRows,
 )
 from elanus.index.dense.flat import FlatIndex
-from elanus.index.dense.graph_training import Trained, train
-from elanus.index.recall import SAMPLE_ROWS, RecallCurve, measure_recall
+from elanus.index.dense.graph_training import TRIAL_RECALL
+from elanus.index.recall import RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows
 from elanus.kernels.graph import (
-    NO_ROW,
     CodedRows,
-    CodeKind,
-    GraphBuilder,
+    GraphHits,
     Quantizer,
     SearchGraph,
-    encode_rows,
 )
-from elanus.types import AnyArray, DataType, Float32Array, Int64Array, MetricType, UInt32Array
+from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
 FORMAT = 1
 """Version of what ``GraphIndex.to_arrays`` gives."""
-BUILD_CHUNK_ROWS = 1_000
-"""Rows inserted between two looks at the cancel flag."""
 RESCORED_LIMIT = 10
 """At least as many rows are rescored as for this limit: with 4-bit codes of passages, recall at 10
 is that of rescoring all from 20 on (ef 24: 10 gave 0.901, 14 0.958, 20 0.963, all 0.963)."""
@@ -60,14 +53,10 @@ FIXED_WALK_NS = 8_000
 """Entry rows, query code and result of a walk, in nanoseconds."""
 NS_PER_RESCORED = 120
 """One row that is read from memory for its distance, in nanoseconds."""
-LATER_SAMPLE_ROWS = 200
-"""Queries that measure an adopted graph: half of those that a built one gets, as it happens at
-each merge."""
-ADOPTED_SHARE, LIVING_SHARE = 0.5, 0.7
-"""Rows of a new graph that an old one must bring, and rows of the old one that must live on."""
-CHECKED_EF, CHECKED_LIMIT, LOST_RECALL = 64, 10, 0.04
-"""An adopted graph whose recall at this point is further below the old one's is thrown away: it
-is more than the sample's error and what a larger graph loses."""
+RANGE_ROWS = 64
+"""Rows pulled at a time for a range, and so many outside of it end the search."""
+FIRST_STREAM_EF = 64
+"""Rows that the first walk of a stream keeps when nothing is asked."""
 STREAM_SLACK = 2.0
 """Rows that a stream keeps for each that it hands out."""
 
@@ -140,12 +129,16 @@ class GraphIndex:
         return self.curve.estimate(ef, limit)
 
     def approximate(self, allowed: int, limit: int, ef: int) -> Approximation:
+        rescored = SCAN_RESCORED_FACTOR * self._num_rescored(limit)
+        if allowed <= rescored:
+            # Nothing would be left out by codes.
+            return Approximation("scan", allowed * self.curve.ns_per_scanned_row, 1.0)
         share = allowed / max(self.num_rows, 1)
-        method, ns = "graph", self._walk_ns(ef, share)
-        codes_ns = self._codes_ns(allowed, limit)
+        recall, ns = self.estimated_recall(ef, limit), self._walk_ns(ef, share)
+        codes_ns = allowed * self._ns_per_code + rescored * NS_PER_RESCORED
         if share < 1.0 and codes_ns < ns:
-            method, ns = "codes", codes_ns
-        return Approximation(method, ns, self.estimated_recall(ef, limit))
+            return Approximation("codes", codes_ns, max(recall, TRIAL_RECALL))
+        return Approximation("graph", ns, recall)
 
     def _num_rescored(self, limit: int) -> int:
         return self._rescored * max(limit, RESCORED_LIMIT)
@@ -155,10 +148,6 @@ class GraphIndex:
             # Lists are read for their allowed rows: about one more for each that is blocked.
             ef = math.ceil(ef * FILTERED_EF * (0.5 + 0.5 / max(share, 0.05)))
         return FIXED_WALK_NS + ef * self.curve.ns_per_candidate
-
-    def _codes_ns(self, allowed: int, limit: int) -> float:
-        rescored = min(allowed, SCAN_RESCORED_FACTOR * self._num_rescored(limit))
-        return allowed * self._ns_per_code + rescored * NS_PER_RESCORED
 
     def search(
         self,
@@ -175,21 +164,20 @@ class GraphIndex:
         self._check_queries(queries)
         if allowed is None:
             found = self._walk(queries, limit, ef, None)
-            return self._completed(queries, limit, min(limit, self.num_rows), None, found)
-        count = allowed.count()
-        wanted = min(limit, count)
-        if wanted == count:
+            return self._completed(queries, limit, None, found)
+        method = self.approximate(allowed.count(), limit, ef).method
+        if method == "scan":
             return self._flat.search(queries, limit, allowed=allowed)
-        if self.approximate(count, limit, ef).method == "codes":
+        if method == "codes":
             rescored = SCAN_RESCORED_FACTOR * self._num_rescored(limit)
             found = self._graph.scan(queries, limit, rescored=rescored, allowed=allowed)
         else:
             found = self._walk(queries, limit, math.ceil(FILTERED_EF * ef), allowed)
-        return self._completed(queries, limit, wanted, allowed, found)
+        return self._completed(queries, limit, allowed, found)
 
     def _walk(
         self, queries: Float32Array, limit: int, ef: int, allowed: Bitset | None
-    ) -> tuple[Int64Array, Float32Array] | None:
+    ) -> GraphHits:
         rescored = self._num_rescored(limit)
         return self._graph.search(
             queries, limit, ef=max(ef, limit), rescored=rescored, allowed=allowed
@@ -199,18 +187,18 @@ class GraphIndex:
         self,
         queries: Float32Array,
         limit: int,
-        wanted: int,
         allowed: Bitset | None,
-        found: tuple[Int64Array, Float32Array] | None,
+        found: GraphHits,
     ) -> CandidateTable:
         """Return what was found; scan for the queries that a walk found too little for."""
-        if found is None:
+        row_ids, distances, least = found
+        if least < 0:
             # Says which row is damaged.
             self._rows.check_all()
             raise InternalError("graph: a row was damaged when it was searched, and is no more")
-        row_ids, distances = found
-        short = row_ids[:, wanted - 1] < 0
-        if short.any():
+        # At least `limit` rows are allowed: fewer are scanned.
+        if least < limit:
+            short = row_ids[:, -1] < 0
             exact = self._flat.search(queries[short], limit, allowed=allowed)
             row_ids[short], distances[short] = exact.row_ids, exact.distances
         return CandidateTable(row_ids, distances)
@@ -227,9 +215,40 @@ class GraphIndex:
     ) -> GraphStream:
         """Return a search that goes on; see ``VectorIndex.stream``."""
         self._check_queries(query[None, :])
-        first = CHECKED_EF if ef is None else ef
+        first = FIRST_STREAM_EF if ef is None else ef
         native = self._graph.stream(query, allowed=allowed, ef=first, slack=STREAM_SLACK)
         return GraphStream(native.next, self._rows, query, self._rescored)
+
+    def within(
+        self,
+        query: Float32Array,
+        radius: float,
+        *,
+        allowed: Bitset | None = None,
+        ef: int | None = None,
+    ) -> Candidates:
+        """Return the allowed rows whose distance is at most ``radius``, nearest first.
+
+        Candidates are pulled until ``RANGE_ROWS`` of them in a row lie outside.
+
+        Args:
+            query: float32 ``(dim,)``; of unit length for COSINE.
+            radius: In distances as ``search`` gives them, smaller is nearer.
+            allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+            ef: Rows that the first walk keeps; None takes a middling number.
+        """
+        stream = self.stream(query, allowed=allowed, ef=ef)
+        parts = []
+        while True:
+            part = stream.next(RANGE_ROWS)
+            inside = part.distances <= radius
+            parts.append(Candidates(part.row_ids[inside], part.distances[inside]))
+            if len(part) < RANGE_ROWS or not inside.any():
+                break
+        row_ids = np.concatenate([part.row_ids for part in parts])
+        distances = np.concatenate([part.distances for part in parts])
+        order = np.lexsort((row_ids, distances))
+        return Candidates(row_ids[order], distances[order])
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         quantizer = self._quantizer
@@ -260,11 +279,7 @@ class GraphIndex:
         """Measure recall and time."""
 
         def approximate(sample: Float32Array, limit: int, ef: int) -> Int64Array:
-            found = self._walk(sample, limit, ef, None)
-            if found is None:
-                self._rows.check_all()
-                raise InternalError("graph: a row was damaged when it was searched")
-            return found[0]
+            return self._completed(sample, limit, None, self._walk(sample, limit, ef, None)).row_ids
 
         def exact(sample: Float32Array, limit: int) -> Int64Array:
             return self._flat.search(sample, limit).row_ids
@@ -316,170 +331,3 @@ class GraphStream:
         distances = np.concatenate([self._held.distances, distances])
         order = np.lexsort((row_ids, distances))
         self._held = Candidates(row_ids[order], distances[order])
-
-
-class GraphType:
-    """Registry entry of GRAPH."""
-
-    name = "GRAPH"
-    opens_at_once = True
-    _ranges: Mapping[str, tuple[int, int, int]] = {
-        # name: (least, most, default)
-        "degree": (16, 128, 64),
-        "ef_construction": (16, 4096, 100),
-    }
-    _names: Mapping[str, str] = {"efConstruction": "ef_construction"}
-
-    def supports(self, dtype: DataType, metric: MetricType) -> bool:
-        return dtype is DataType.FLOAT_VECTOR
-
-    def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        given = {self._names.get(k, k): v for k, v in params.items()}
-        unknown = sorted(set(given) - set(self._ranges))
-        if unknown:
-            raise InvalidArgumentError(
-                f"GRAPH has no parameter {unknown[0]!r}; it takes {', '.join(self._ranges)}"
-            )
-        parsed: dict[str, int] = {}
-        for name, (least, most, default) in self._ranges.items():
-            value = given.get(name, default)
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise InvalidArgumentError(
-                    f"GRAPH {name} must be an integer in {least}..{most}, got {value!r}"
-                )
-            parsed[name] = value
-        if parsed["degree"] % 16:
-            raise InvalidArgumentError(
-                f"GRAPH degree must be a multiple of 16, got {parsed['degree']}"
-            )
-        return parsed
-
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
-        codes = CodeKind.NIBBLES.row_bytes(dim)
-        return num_rows * (codes + 4 * int(params["degree"]) + 8)
-
-    def build(
-        self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
-    ) -> GraphIndex:
-        checkpoint()
-        rows.check_all()
-        _check_not_empty(rows)
-        plan = _Build(rows, train(rows), params, checkpoint)
-        index = plan.run(plan.builder())
-        index.measure(SAMPLE_ROWS)
-        return index
-
-    def adopt(
-        self,
-        index: VectorIndex,
-        rows: VectorRows,
-        mapping: Int64Array,
-        params: Mapping[str, Any],
-        *,
-        checkpoint: Callable[[], None],
-    ) -> GraphIndex | None:
-        kept = int(np.count_nonzero(mapping >= 0))
-        is_large = kept >= ADOPTED_SHARE * rows.num_rows
-        if not is_large or kept < LIVING_SHARE * len(mapping) or not isinstance(index, GraphIndex):
-            return None
-        checkpoint()
-        rows.check_all()
-        plan = _Build(rows, train(rows), params, checkpoint)
-        builder = plan.builder()
-        places = np.where(mapping >= 0, mapping, NO_ROW).astype(np.uint32)
-        builder.adopt(np.ascontiguousarray(index.links), places)
-        adopted = plan.run(builder)
-        adopted.measure(LATER_SAMPLE_ROWS)
-        before, after = (i.estimated_recall(CHECKED_EF, CHECKED_LIMIT) for i in (index, adopted))
-        return adopted if after >= before - LOST_RECALL else None
-
-    def open(
-        self, rows: VectorRows, header: Mapping[str, Any], arrays: Mapping[str, AnyArray]
-    ) -> GraphIndex:
-        if header.get("format") != FORMAT:
-            raise CorruptionError(f"graph: format {header.get('format')!r}, expected {FORMAT}")
-        try:
-            kind = CodeKind(header["codes"])
-            quantizer = Quantizer(
-                kind,
-                rows.metric,
-                _array(arrays, "mean", np.float32, 1),
-                _array(arrays, "steps", np.float32, 1),
-                float(header["spread"]),
-            )
-            curve = RecallCurve.from_json(header["curve"])
-            ns_per_code = float(header["ns_per_code"])
-            rescored = int(header["rescored"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptionError(f"graph: its header is not one: {error!r}") from error
-        if len(quantizer.mean) != rows.dim or len(quantizer.steps) != rows.dim:
-            raise CorruptionError(
-                f"graph: means and steps of {len(quantizer.mean)} and {len(quantizer.steps)} "
-                f"dimensions, its segment has {rows.dim}"
-            )
-        coded = CodedRows(
-            _array(arrays, "codes", np.uint8, 2), _array(arrays, "terms", np.float32, 2)
-        )
-        links = _array(arrays, "links", np.uint32, 2)
-        entries = _array(arrays, "entries", np.uint32, 1)
-        return GraphIndex(rows, quantizer, coded, links, entries, rescored, curve, ns_per_code)
-
-
-class _Build:
-    """One graph that is being built."""
-
-    def __init__(
-        self,
-        rows: VectorRows,
-        trained: Trained,
-        params: Mapping[str, Any],
-        checkpoint: Callable[[], None],
-    ) -> None:
-        self._rows = rows
-        self._trained = trained
-        self._params = params
-        self._checkpoint = checkpoint
-        self._threads = os.cpu_count() or 1
-        self._coded = encode_rows(trained.quantizer, rows.values, rows.scale, self._threads)
-
-    def builder(self) -> GraphBuilder:
-        """Return a builder without rows."""
-        return GraphBuilder(
-            self._trained.quantizer,
-            self._rows.values,
-            self._rows.scale,
-            self._coded,
-            self._trained.lifts,
-            self._trained.entries,
-            degree=self._params["degree"],
-            ef=self._params["ef_construction"],
-            threads=self._threads,
-        )
-
-    def run(self, builder: GraphBuilder) -> GraphIndex:
-        """Insert all rows that are missing, and return the graph; its recall is not measured."""
-        entries = self._trained.entries
-        # In random order: neighbours that come one after the other would miss each other.
-        others = np.random.default_rng(0).permutation(self._rows.num_rows).astype(np.uint32)
-        order = np.concatenate([entries, others])
-        for start in range(0, len(order), BUILD_CHUNK_ROWS):
-            self._checkpoint()
-            builder.insert(order[start : start + BUILD_CHUNK_ROWS])
-        links = builder.seal()
-        trained = self._trained
-        return GraphIndex(
-            self._rows, trained.quantizer, self._coded, links, entries, trained.rescored
-        )
-
-
-def _check_not_empty(rows: VectorRows) -> None:
-    if rows.num_rows == 0:
-        raise InvalidArgumentError("GRAPH needs at least one row; use FLAT for an empty segment")
-
-
-def _array(arrays: Mapping[str, AnyArray], name: str, dtype: Any, ndim: int) -> Any:
-    found = arrays.get(name)
-    if found is None or found.dtype != dtype or found.ndim != ndim:
-        what = "missing" if found is None else f"{found.dtype} of {found.ndim} dimensions"
-        raise CorruptionError(f"graph: array {name!r} is {what}")
-    return np.ascontiguousarray(found)

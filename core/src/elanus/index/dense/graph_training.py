@@ -146,9 +146,8 @@ class _Trial:
         for factor in RESCORED:
             kept = factor * self._limit
             found = graph.scan(self._queries, self._limit, rescored=kept, allowed=None)
-            if found is None:
-                return None
-            hits = [len(np.intersect1d(a, b)) for a, b in zip(self._truth, found[0], strict=True)]
+            pairs = zip(self._truth, found.row_ids, strict=True)
+            hits = [len(np.intersect1d(a, b)) for a, b in pairs]
             if sum(hits) >= TRIAL_RECALL * self._truth.size:
                 return factor
         return None
