@@ -12,6 +12,7 @@ from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.graph import FORMAT, GraphIndex
 from elanus.index.dense.graph_training import Trained, train
+from elanus.index.params import ranged_params
 from elanus.index.recall import SAMPLE_ROWS, RecallCurve
 from elanus.kernels.graph import (
     NO_ROW,
@@ -40,7 +41,7 @@ class GraphType:
 
     name = "GRAPH"
     opens_at_once = True
-    _ranges: Mapping[str, tuple[int, int, int]] = {
+    _ranges: Mapping[str, tuple[float, float, float]] = {
         # name: (least, most, default)
         "degree": (16, 128, 64),
         "ef_construction": (16, 4096, 100),
@@ -51,20 +52,7 @@ class GraphType:
         return dtype is DataType.FLOAT_VECTOR
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        given = {self._names.get(k, k): v for k, v in params.items()}
-        unknown = sorted(set(given) - set(self._ranges))
-        if unknown:
-            raise InvalidArgumentError(
-                f"GRAPH has no parameter {unknown[0]!r}; it takes {', '.join(self._ranges)}"
-            )
-        parsed: dict[str, int] = {}
-        for name, (least, most, default) in self._ranges.items():
-            value = given.get(name, default)
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise InvalidArgumentError(
-                    f"GRAPH {name} must be an integer in {least}..{most}, got {value!r}"
-                )
-            parsed[name] = value
+        parsed = ranged_params(self.name, params, self._ranges, aliases=self._names)
         if parsed["degree"] % 16:
             raise InvalidArgumentError(
                 f"GRAPH degree must be a multiple of 16, got {parsed['degree']}"

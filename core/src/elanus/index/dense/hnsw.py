@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError, InvalidArgumentError, PluginNotInstalledError
+from elanus.errors import CorruptionError, PluginNotInstalledError
 from elanus.index.base import Approximation, CandidateTable, SearchCost, VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.hnsw_graph import adopt_nodes
+from elanus.index.params import ranged_params
 from elanus.index.recall import SAMPLE_ROWS, RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows
@@ -185,7 +186,7 @@ class HnswType:
 
     name = "HNSW"
     opens_at_once = False
-    _ranges: Mapping[str, tuple[int, int, int]] = {
+    _ranges: Mapping[str, tuple[float, float, float]] = {
         # name: (least, most, default); limits as in Milvus
         "M": (2, 2048, 16),
         "ef_construction": (8, 4096, 128),
@@ -195,21 +196,8 @@ class HnswType:
         return dtype is DataType.FLOAT_VECTOR
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        given = {("ef_construction" if k == "efConstruction" else k): v for k, v in params.items()}
-        unknown = sorted(set(given) - set(self._ranges))
-        if unknown:
-            raise InvalidArgumentError(
-                f"HNSW has no parameter {unknown[0]!r}; it takes {', '.join(self._ranges)}"
-            )
-        parsed: dict[str, int] = {}
-        for name, (least, most, default) in self._ranges.items():
-            value = given.get(name, default)
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise InvalidArgumentError(
-                    f"HNSW {name} must be an integer in {least}..{most}, got {value!r}"
-                )
-            parsed[name] = value
-        return parsed
+        aliases = {"efConstruction": "ef_construction"}
+        return ranged_params(self.name, params, self._ranges, aliases=aliases)
 
     def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
         links = int(params["M"])

@@ -24,6 +24,7 @@ from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.ivf_lists import StoredLists, build_lists, code_bytes, rebuild_lists
 from elanus.index.dense.ivf_training import assign, train_centroids
 from elanus.index.dense.probe_curve import ProbeCurve, measure_probes, probe_ladder
+from elanus.index.params import ranged_params
 from elanus.index.recall import SAMPLE_ROWS
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.ivf import Coding, rescore
@@ -192,22 +193,7 @@ class IvfType:
         return dtype is DataType.FLOAT_VECTOR
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        unknown = sorted(set(params) - set(self._ranges))
-        if unknown:
-            raise InvalidArgumentError(
-                f"{self.name} has no parameter {unknown[0]!r}; it takes {', '.join(self._ranges)}"
-            )
-        parsed: dict[str, Any] = {}
-        for name, (least, most, default) in self._ranges.items():
-            value = params.get(name, default)
-            kinds = (int, float) if name == "refine_k" else int
-            is_number = isinstance(value, kinds) and not isinstance(value, bool)
-            if not is_number or not least <= value <= most:
-                kind = "a number" if name == "refine_k" else "an integer"
-                raise InvalidArgumentError(
-                    f"{self.name} {name} must be {kind} in {least}..{most}, got {value!r}"
-                )
-            parsed[name] = value
+        parsed = ranged_params(self.name, params, self._ranges, fractions={"refine_k"})
         if parsed.get("nbits", 4) not in (4, 8):
             raise InvalidArgumentError(f"{self.name} nbits must be 4 or 8, got {parsed['nbits']}")
         return parsed
