@@ -49,10 +49,10 @@ void WalkScratch::end(const GraphArrays& graph) {
   visited[graph.num_rows / kBitsPerWord] = 0;
 }
 
-void WalkScratch::insert_scored(const GraphKernels& kernels, std::span<const RowId> rows) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+void WalkScratch::insert_scored(const GraphKernels& kernels, std::span<const RowId> scored) {
+  for (std::size_t i = 0; i < scored.size(); ++i) {
     const std::uint64_t key =
-        (std::uint64_t{state_.scores[i]} << 32U) | (std::uint64_t{rows[i]} << 1U);
+        (std::uint64_t{state_.scores[i]} << 32U) | (std::uint64_t{scored[i]} << 1U);
     const std::uint64_t worst = state_.pool[state_.capacity - 1];
     if (key < worst) kernels.insert(state_.pool, state_.capacity, key);
     const std::uint64_t left_out = std::max(key, worst);
@@ -63,16 +63,16 @@ void WalkScratch::insert_scored(const GraphKernels& kernels, std::span<const Row
 }
 
 void WalkScratch::seed(const GraphArrays& graph, const GraphKernels& kernels,
-                       const CodedQuery& query, std::span<const RowId> rows) {
-  kernels.score_rows(graph.rows, query, rows.data(), rows.size(), state_.scores);
-  for (const RowId row : rows) {
+                       const CodedQuery& coded, std::span<const RowId> seeds) {
+  kernels.score_rows(graph.rows, coded, seeds.data(), seeds.size(), state_.scores);
+  for (const RowId row : seeds) {
     state_.visited[row / kBitsPerWord] |= 1ULL << (row % kBitsPerWord);
     if (state_.allowed == nullptr) state_.log[state_.log_size++] = row;
   }
-  insert_scored(kernels, rows);
+  insert_scored(kernels, seeds);
 }
 
-void WalkScratch::seed_entries(const GraphKernels& kernels, const CodedQuery& query,
+void WalkScratch::seed_entries(const GraphKernels& kernels, const CodedQuery& coded,
                                std::size_t lines, const EntryRows& entries) {
   static constexpr auto kPlaces = [] {
     struct {
@@ -81,9 +81,9 @@ void WalkScratch::seed_entries(const GraphKernels& kernels, const CodedQuery& qu
     for (std::size_t i = 0; i < kMaxBatch; ++i) places.values[i] = static_cast<RowId>(i);
     return places;
   }();
-  const CodedRows coded{entries.codes.data(), lines,
-                        entries.terms.empty() ? nullptr : entries.terms.data()};
-  kernels.score_rows(coded, query, kPlaces.values, entries.rows.size(), state_.scores);
+  const CodedRows entry_rows{entries.codes.data(), lines,
+                             entries.terms.empty() ? nullptr : entries.terms.data()};
+  kernels.score_rows(entry_rows, coded, kPlaces.values, entries.rows.size(), state_.scores);
   for (const RowId row : entries.rows) {
     state_.visited[row / kBitsPerWord] |= 1ULL << (row % kBitsPerWord);
     state_.log[state_.log_size++] = row;

@@ -31,9 +31,9 @@ class WalkScratch {
   void end(const GraphArrays& graph);
 
   // Scores rows and puts them into the pool, each as visited.
-  void seed(const GraphArrays& graph, const GraphKernels& kernels, const CodedQuery& query,
-            std::span<const RowId> rows);
-  void seed_entries(const GraphKernels& kernels, const CodedQuery& query, std::size_t lines,
+  void seed(const GraphArrays& graph, const GraphKernels& kernels, const CodedQuery& coded,
+            std::span<const RowId> seeds);
+  void seed_entries(const GraphKernels& kernels, const CodedQuery& coded, std::size_t lines,
                     const EntryRows& entries);
 
   // Makes the pool larger and takes back what fell off it.
@@ -57,7 +57,7 @@ class WalkScratch {
   std::vector<std::pair<float, std::int64_t>> order;
 
  private:
-  void insert_scored(const GraphKernels& kernels, std::span<const RowId> rows);
+  void insert_scored(const GraphKernels& kernels, std::span<const RowId> scored);
 
   WalkState state_{};
   AlignedBuffer<std::uint64_t> pool_;

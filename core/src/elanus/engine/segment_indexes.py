@@ -104,6 +104,7 @@ class SegmentIndexes:
         self.on_lost: Callable[[], None] = lambda: None
         self.memory = memory or MemoryBudget()
         self._unfit: set[str] = set()
+        self._mapped: set[str] = set()
         self._fields = fields
         self._reader = reader
         self._lock = threading.RLock()
@@ -189,6 +190,8 @@ class SegmentIndexes:
     def _replace_scan(self, name: str, index: VectorIndex) -> None:
         """Search with ``index`` from now on, unless something better was attached meanwhile."""
         loader = self._loaders.pop(name, None)
+        if loader is None:
+            self._mapped.add(name)
         if loader is None or self._vectors[name] is loader.scan:
             self._vectors[name] = index
 
@@ -197,6 +200,7 @@ class SegmentIndexes:
         with self._lock:
             self._vectors[name] = index
             self._unfit.discard(name)
+            self._mapped.discard(name)
 
     def reopened(self, directory: Directory, path: str, reader: SegmentReader) -> SegmentIndexes:
         """Return the indexes that a later manifest names."""
@@ -209,10 +213,11 @@ class SegmentIndexes:
         return index_type(entry.type).memory_bytes(self._reader.num_rows, dim, entry.params)
 
     def held_bytes(self) -> int:
-        """Return what the loaded indexes of dense fields hold in memory."""
+        """Return what the indexes of dense fields hold in memory, besides mapped files."""
         with self._lock:
-            loaded = [n for n, i in self._vectors.items() if i.index_type != FlatIndex.index_type]
-            return sum(self.graph_bytes(n) for n in loaded if n in self._reader.info.indexes)
+            held = [n for n, i in self._vectors.items() if i.index_type != FlatIndex.index_type]
+            held = [n for n in held if n not in self._mapped]
+            return sum(self.graph_bytes(n) for n in held if n in self._reader.info.indexes)
 
     def _fits(self, name: str) -> bool:
         """Whether the index of a dense field may be loaded; without room it stays a scan."""

@@ -46,7 +46,7 @@ class MemoryStats:
 
     Attributes:
         memtables: Rows not flushed yet, with their postings.
-        graphs: Vector indexes that are loaded.
+        graphs: Vector indexes that were just built, or that are copied when they are opened.
         caches: Columns that filters decoded.
         mapped: Files of segments and indexes that are mapped; costs address space only.
         resident: How much of the mapped files is in memory now; None where the system does not
