@@ -36,6 +36,7 @@ from elanus.errors import (
     InvalidArgumentError,
     NotFoundError,
     StateError,
+    StorageFailedError,
 )
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import check_name
@@ -97,6 +98,7 @@ class DatabaseEngine:
             directory.make_dir("")
             self._write_lock = WriterLock.acquire(directory, wait_s=wait_s)
         self._catalog = self._load(read_only=read_only)
+        self._uncertain: list[NamedSnapshot] = []
         self._context = EngineContext(
             directory,
             self._catalog.db_uuid,
@@ -277,6 +279,10 @@ class DatabaseEngine:
             try:
                 self._pin({**self._catalog.snapshots, name: made}, states)
                 self._commit(snapshots={**self._catalog.snapshots, name: made})
+            except StorageFailedError:
+                # It may be there: what it needs is kept until the database is closed.
+                self._uncertain.append(made)
+                raise
             except BaseException:
                 self._pin(self._catalog.snapshots, states)
                 raise
@@ -323,8 +329,9 @@ class DatabaseEngine:
         snapshots: Mapping[str, NamedSnapshot],
         states: Mapping[uuid.UUID, CollectionState],
     ) -> None:
+        kept = [*snapshots.values(), *self._uncertain]
         for found, state in states.items():
-            state.pin(s.versions[found] for s in snapshots.values() if found in s.versions)
+            state.pin(s.versions[found] for s in kept if found in s.versions)
 
     def _newest_version(self, collection: uuid.UUID) -> int:
         return list_versions(self._directory, collection_path(collection))[-1]
