@@ -13,7 +13,7 @@ from elanus.index.dense.graph_training import train
 from elanus.index.dense.graph_type import GraphType
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
-from elanus.kernels.graph import CodeKind
+from elanus.kernels.graph import NO_ROW, CodeKind
 from elanus.query.plan import plan_dense
 from elanus.types import MetricType
 
@@ -147,6 +147,25 @@ def test_plan_says_how_a_filter_is_answered():
     assert method(12) == "scan"
     assert method(6_000, recall=1.0) == "scan"
     assert method(10) == "scan"
+
+
+def test_walk_that_finds_too_little_is_completed_exactly():
+    """Without links a walk sees its entry rows and no more."""
+    rows = rows_of(clustered(600, 70))
+    header, arrays = build(rows).to_arrays()
+    links = np.full_like(arrays["links"], NO_ROW)
+    index = KIND.open(rows, header, {**arrays, "links": links})
+    queries = rows.values[:4]
+    every = Bitset.from_mask(np.arange(600) != 7)
+    for allowed in (None, every):
+        found = index.search(queries, 100, allowed=allowed, ef=120)
+        exact = FlatIndex(rows).search(queries, 100, allowed=allowed)
+        assert found.row_ids.tolist() == exact.row_ids.tolist()
+        assert found.distances.tolist() == exact.distances.tolist()
+
+
+def test_as_few_rows_are_rescored_as_the_sample_needs():
+    assert train(rows_of(clustered(500, 64))).rescored == 2
 
 
 def test_stream_goes_on_in_order_until_all_rows_came():
