@@ -19,6 +19,7 @@
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
 #include "distance/distance.h"
+#include "graph_test.h"
 #include "keys/key_table.h"
 #include "quantized/code_kernels.h"
 #include "quantized/scan_codes.h"
@@ -441,6 +442,7 @@ int main() {
   test_key_tables();
   test_postings();
   test_text();
+  test_graph();
   std::printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
