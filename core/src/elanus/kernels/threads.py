@@ -37,10 +37,17 @@ def query_threads(num_queries: int, threads: int | None = None) -> int:
         InvalidArgumentError: ``threads`` is below 1.
     """
     if threads is None:
-        return 1 if num_queries < BATCH_QUERIES else min(num_queries, os.cpu_count() or 1)
+        return 1 if num_queries < BATCH_QUERIES else min(num_queries, _num_processors())
     if threads < 1:
         raise InvalidArgumentError(f"threads: expected at least 1, got {threads}")
     return threads
+
+
+def _num_processors() -> int:
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_threads(work: Callable[[int, int], ResultT], num_bytes: int) -> Iterator[ResultT]:
