@@ -143,11 +143,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64_000)
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="8,000 rows, 400 queries, 5 rounds")
+    parser.add_argument("--quick", action="store_true", help="8,000 rows, 400 queries, 9 rounds")
     parser.add_argument("--name", default="threads", help="of the result file")
     chosen = parser.parse_args()
     if chosen.quick:
-        chosen.rows, chosen.queries, chosen.rounds = 8_000, 400, 5
+        chosen.rows, chosen.queries, chosen.rounds = 8_000, 400, 9
     passages = load_passages(chosen.rows, chosen.queries)
     result: dict[str, Any] = {"benchmark": "threads", **describe_run(MODULE)}
     result |= {"rows": passages.num_rows, "queries": len(passages.queries)}

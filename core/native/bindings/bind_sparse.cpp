@@ -120,7 +120,7 @@ class SealedArrays {
     const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
     SparseHits hits;
     {
-      const Unlocked unlocked(postings_.num_rows() * kOperationsPerRow);
+      const Unlocked unlocked(sparse_operations(postings_.num_rows(), terms.size(), k));
       hits = search_windows(request, bits, k);
     }
     return to_hits(std::move(hits));
@@ -200,7 +200,7 @@ Hits search_growing(const GrowingPostings& self, const Terms& terms, const Float
   const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
   SparseHits hits;
   {
-    const Unlocked unlocked(num_rows * kOperationsPerRow);
+    const Unlocked unlocked(sparse_operations(num_rows, terms.size(), k));
     hits = self.search(search, bits, k);
   }
   return to_hits(std::move(hits));
