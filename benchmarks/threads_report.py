@@ -18,8 +18,8 @@ FIGURES = {
 def threads(result: Mapping[str, Any]) -> list[str]:
     """Return the table of ``benchmarks.macro.threads``."""
     head = (
-        f"{result['rows']:,} passages, {result['queries']:,} queries, top-{result['limit']}, queries "
-        f"per second; the best of {result['rounds']} rounds in turns, ratios of the same round in "
+        f"{result['rows']:,} passages, {result['queries']:,} queries, top-{result['limit']}, "
+        f"queries per second; the best of {result['rounds']} rounds in turns, ratios of the same round in "
         "the middle."
     )
     heads = ["search", *FIGURES.values(), "two threads to one", "batch, two to one", "batch to one"]

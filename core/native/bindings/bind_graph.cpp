@@ -29,8 +29,8 @@ using Output1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Output2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// About what a walk costs for each place of its pool, in the operations of `Unlocked`: measured, 57 us
-// with 24 places at 384 dimensions.
+// About what a walk costs for each place of its pool, in the operations of `Unlocked`: measured, 57
+// us with 24 places at 384 dimensions.
 constexpr std::size_t kOperationsPerCandidate = 4096;
 constexpr std::size_t kEncodedAtOnce = 1024;
 
@@ -308,8 +308,7 @@ void bind_search(nb::module_& module) {
            nb::keep_alive<1, 2>(), "Have rows verified before they are read.")
       .def("search", &SearchGraph::search, nb::arg("queries").noconvert(), nb::arg("ef"),
            nb::arg("rescored"), nb::arg("patience"), nb::arg("allowed").noconvert().none(),
-           nb::arg("row_ids").noconvert(), nb::arg("distances").noconvert(),
-           nb::arg("threads") = 1,
+           nb::arg("row_ids").noconvert(), nb::arg("distances").noconvert(), nb::arg("threads") = 1,
            "Write the nearest rows of each query; return the least number found, or -1 for damage.")
       .def("scan", &SearchGraph::scan, nb::arg("queries").noconvert(), nb::arg("rescored"),
            nb::arg("allowed").noconvert().none(), nb::arg("row_ids").noconvert(),

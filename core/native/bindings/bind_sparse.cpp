@@ -60,7 +60,8 @@ HitTable search_queries(const SparseSource& source, const QueryBatch& batch, std
   OwnedArray<float> distances(num_queries * k);
   {
     const Unlocked unlocked(operations);
-    search_batch(source, batch, k, threads_for(operations, threads), {row_ids.span(), distances.span()});
+    search_batch(source, batch, k, threads_for(operations, threads),
+                 {row_ids.span(), distances.span()});
   }
   return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
 }
@@ -138,10 +139,9 @@ class SealedArrays {
         [&](const SparseQuery& query, std::span<const std::int64_t> rows, std::span<float> out) {
           distances_to_packed_rows({postings_, query, parameters}, rows, out);
         }};
-    return search_queries(source,
-                          {to_span(offsets), to_span(terms), to_span(weights), to_span(chooses)},
-                          to_k(limit), threads,
-                          offsets.size() * postings_.num_rows() * kOperationsPerRow);
+    return search_queries(
+        source, {to_span(offsets), to_span(terms), to_span(weights), to_span(chooses)}, to_k(limit),
+        threads, offsets.size() * postings_.num_rows() * kOperationsPerRow);
   }
 
   NewArray1<float> distances(const Terms& terms, const Floats& weights, const RowIds& row_ids,

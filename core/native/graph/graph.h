@@ -60,8 +60,8 @@ class Graph {
   // Begins a walk at the entry rows, or under a filter at allowed ones.
   void seed(WalkScratch& scratch, const std::optional<BitsetView>& allowed) const;
 
-  // Walks until no key of the pool is left to expand. Throws between two steps when the search shall
-  // end (CancelPoint); the walk can go on then.
+  // Walks until no key of the pool is left to expand. Throws between two steps when the search
+  // shall end (CancelPoint); the walk can go on then.
   void walk(WalkScratch& scratch) const;
 
   // What comparing the query with the codes of a row costs, in the operations of CancelPoint.

@@ -71,8 +71,9 @@ struct WalkState {
   std::size_t patience;          // ... for so many steps
   KeyLog overflow;
   std::size_t num_scored;
-  std::size_t steps_left;  // a walk that has taken so many ends early, and goes on when called again
-  std::size_t still;       // steps without a change among the watched keys so far
+  std::size_t
+      steps_left;     // a walk that has taken so many ends early, and goes on when called again
+  std::size_t still;  // steps without a change among the watched keys so far
 };
 
 inline constexpr std::size_t kMaxBatch = 512;

@@ -190,7 +190,8 @@ class WindowedSearch {
     scratch_.rows.resize(room_);
     scratch_.values.resize(room_);
     const std::size_t num_windows = packed::windows_for(request_.postings.num_rows());
-    const std::size_t operations = kWindowCost + num_postings_ / std::max<std::size_t>(num_windows, 1);
+    const std::size_t operations =
+        kWindowCost + num_postings_ / std::max<std::size_t>(num_windows, 1);
     CancelPoint point;
     for (std::size_t window = 0; window < num_windows; ++window) {
       if (!search_window(window)) return false;

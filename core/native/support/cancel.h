@@ -27,8 +27,8 @@ class CancelToken {
   // The search ends at `deadline`. `interrupt_check` is called now and then if it is not null.
   explicit CancelToken(Clock::time_point deadline = Clock::time_point::max(),
                        InterruptCheck interrupt_check = nullptr) noexcept;
-  // Ends when `outer` does, which outlives it, or by itself; null: by itself only. For other threads
-  // that work for the one of `outer`.
+  // Ends when `outer` does, which outlives it, or by itself; null: by itself only. For other
+  // threads that work for the one of `outer`.
   explicit CancelToken(const CancelToken* outer) noexcept;
   CancelToken(const CancelToken&) = delete;
   CancelToken& operator=(const CancelToken&) = delete;

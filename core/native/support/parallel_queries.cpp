@@ -68,7 +68,8 @@ void for_each_query(std::size_t num_queries, std::size_t threads,
   const std::size_t wanted = std::min(threads, num_queries);
   if (wanted > 1) others.reserve(wanted - 1);
   try {
-    while (others.size() + 1 < wanted) others.emplace_back([&queue] { queue.run_in_other_thread(); });
+    while (others.size() + 1 < wanted)
+      others.emplace_back([&queue] { queue.run_in_other_thread(); });
   } catch (const std::system_error&) {
   }
   queue.run();

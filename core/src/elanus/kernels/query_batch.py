@@ -71,6 +71,5 @@ class QueryBatch(NamedTuple):
 
 def check_drop_ratio(ratio: object) -> None:
     """Raise ``InvalidArgumentError`` unless ``ratio`` is a number from 0 to below 1."""
-    is_number = isinstance(ratio, int | float) and not isinstance(ratio, bool)
-    if not is_number or not 0 <= ratio < 1:
+    if not isinstance(ratio, int | float) or isinstance(ratio, bool) or not 0 <= ratio < 1:
         raise InvalidArgumentError(f"drop_ratio_search: expected 0 to below 1, got {ratio!r}")

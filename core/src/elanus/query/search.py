@@ -316,7 +316,9 @@ def _terms(
     start = 0
     for i, end in enumerate(page.ends):
         weighted = [weigh_text(sources, field, query.texts[i], query) for field, query in texts]
-        places = zip(page.sources[start:end].tolist(), page.row_ids[start:end].tolist(), strict=True)
+        places = zip(
+            page.sources[start:end].tolist(), page.row_ids[start:end].tolist(), strict=True
+        )
         for number, row in places:
             terms = [term for text in weighted for term in text.explain(sources[number], row)]
             made.append(tuple(sorted(terms, key=lambda t: -t.contribution)))

@@ -153,9 +153,7 @@ def weigh(
     return WeightedVectors(field, query, QueryBatch(offsets, indices, weights))
 
 
-def _weigh_texts(
-    sources: Sequence[SearchSource], field: str, query: TextQuery
-) -> WeightedTexts:
+def _weigh_texts(sources: Sequence[SearchSource], field: str, query: TextQuery) -> WeightedTexts:
     """Weigh several texts; what sources count is asked for once."""
     texts = [QueryTerms.from_text(text, query.analyzer) for text in query.texts]
     terms = distinct_terms(texts)

@@ -35,7 +35,7 @@ Arrays = tuple[np.ndarray, ...]
 
 
 class Kernel(NamedTuple):
-    """``endless`` takes far longer than the tests wait; ``small`` is a search of the same thread."""
+    """``endless`` takes far longer than the tests wait, ``small`` is the next search."""
 
     endless: Callable[[], object]
     small: Callable[[], Arrays]
@@ -78,7 +78,9 @@ GROWING.append(
     np.tile(np.arange(4, dtype=np.uint32), len(ROWS)),
     RNG.gamma(2, 1, 4 * len(ROWS)).astype(np.float32),
 )
-SEALED = SealedPostings(PackedPostings.pack(*GROWING.export_csr(len(ROWS), 4), len(ROWS)), len(ROWS))
+SEALED = SealedPostings(
+    PackedPostings.pack(*GROWING.export_csr(len(ROWS), 4), len(ROWS)), len(ROWS)
+)
 # Each list again and again: a single query takes a tenth of a second.
 LONG = np.tile(np.arange(4, dtype=np.uint32), 1000), np.ones(4000, dtype=np.float32)
 # A negative weight has no code, so that every posting is read.
@@ -207,9 +209,9 @@ def test_a_kernel_ends_at_its_deadline_and_the_next_search_is_right(name: str) -
     expected = kernel.small()
     # More than once: what one search leaves behind, another may carry on.
     for timeout_s in (0.002, 0.01, 0.03):
-        with pytest.raises(SearchTimeoutError, match="longer than its timeout"):
-            with search_token(timeout_s):
-                kernel.endless()
+        too_long = pytest.raises(SearchTimeoutError, match="longer than its timeout")
+        with too_long, search_token(timeout_s):
+            kernel.endless()
         assert_same(kernel.small(), expected)
 
 
