@@ -19,8 +19,8 @@ def threads(result: Mapping[str, Any]) -> list[str]:
     """Return the table of ``benchmarks.macro.threads``."""
     head = (
         f"{result['rows']:,} passages, {result['queries']:,} queries, top-{result['limit']}, "
-        f"queries per second; the best of {result['rounds']} rounds in turns, ratios of the same round in "
-        "the middle."
+        f"queries per second; the best of {result['rounds']} rounds in turns, and the median of "
+        "the ratios within a round."
     )
     heads = ["search", *FIGURES.values(), "two threads to one", "batch, two to one", "batch to one"]
     rows = []

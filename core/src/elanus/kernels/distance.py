@@ -86,8 +86,8 @@ def scan_topk(
     Releases the GIL. Safe from many threads at once.
     """
     words = None if allowed is None else allowed.words
-    count = query_threads(len(queries), threads)
     try:
+        count = query_threads(len(queries), threads)
         return _native.scan_topk(native_metric(metric), queries, rows, row_scale, words, k, count)
     except TypeError as error:
         raise mismatch(
