@@ -113,12 +113,11 @@ def test_a_batch_takes_the_processors_of_the_process() -> None:
 def test_a_batch_whose_arrays_do_not_fit_is_refused() -> None:
     growing = GrowingPostings()
     terms, weights = np.zeros(3, dtype=np.uint32), np.ones(3, dtype=np.float32)
-    with pytest.raises(InvalidArgumentError, match="offsets: expected values that ascend"):
-        bad = QueryBatch(np.array([0, 4], dtype=np.int64), terms, weights)
-        growing.search_many(bad, 5, num_rows=0)
-    with pytest.raises(InvalidArgumentError, match="weights: expected one for each of 3 terms"):
-        bad = QueryBatch(np.array([0, 3], dtype=np.int64), terms, weights[:2])
-        growing.search_many(bad, 5, num_rows=0)
-    with pytest.raises(InvalidArgumentError, match="chooses: expected a C-contiguous uint8"):
-        bad = QueryBatch(np.array([0, 3], dtype=np.int64), terms, weights, weights)
-        growing.search_many(bad, 5, num_rows=0)
+    short, whole = np.array([0, 3], dtype=np.int64), np.array([0, 4], dtype=np.int64)
+    for batch, message in (
+        (QueryBatch(whole, terms, weights), "offsets: expected values that ascend"),
+        (QueryBatch(short, terms, weights[:2]), "weights: expected one for each of 3 terms, got 2"),
+        (QueryBatch(short, terms, weights, weights), "chooses: expected a C-contiguous uint8"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=message):
+            growing.search_many(batch, 5, num_rows=0)
