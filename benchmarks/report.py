@@ -16,6 +16,7 @@ from benchmarks.recall_report import RECALL_RENDERERS
 from benchmarks.sparse_report import sparse_search
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
+from benchmarks.threads_report import THREADS_RENDERERS
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -291,6 +292,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     **STORAGE_RENDERERS,
     **GRAPH_RENDERERS,
     **RECALL_RENDERERS,
+    **THREADS_RENDERERS,
 }
 
 

@@ -45,6 +45,9 @@ void bind_cancel(nb::module_& module) {
                 CancelToken(deadline_in(timeout_s), interruptible ? check_signals : nullptr);
           },
           nb::arg("timeout_s").none(), nb::arg("interruptible"))
+      .def_static(
+          "current", [] { return CancelToken::current(); }, nb::rv_policy::reference,
+          nb::sig("def current() -> CancelToken | None"), "The token over this thread.")
       .def("cancel", &CancelToken::cancel, "End them, from any thread.")
       .def("check", &CancelToken::check, "Raise when they shall end.")
       .def(

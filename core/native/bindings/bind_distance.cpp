@@ -29,7 +29,8 @@ ScaledRowsOf<Row> to_scaled_rows(const Array2<Row>& rows, const OptionalFloats& 
 template <typename Query, typename Row>
 std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
     Metric metric, const Array2<Query>& queries, const Array2<Row>& rows,
-    const OptionalFloats& row_scale, const OptionalWords& allowed, std::int64_t limit) {
+    const OptionalFloats& row_scale, const OptionalWords& allowed, std::int64_t limit,
+    std::size_t threads) {
   const std::size_t k = to_k(limit);
   const ScanRequestOf<Query, Row> request{metric, to_matrix(queries),
                                           to_scaled_rows(rows, row_scale),
@@ -38,8 +39,9 @@ std::pair<NewArray2<std::int64_t>, NewArray2<float>> scan_topk_of(
   OwnedArray<std::int64_t> row_ids(num_queries * k);
   OwnedArray<float> distances(num_queries * k);
   {
-    const Unlocked unlocked(num_queries * rows.size());
-    scan_topk(request, {row_ids.span(), distances.span()});
+    const std::size_t operations = num_queries * rows.size();
+    const Unlocked unlocked(operations);
+    scan_topk(request, {row_ids.span(), distances.span()}, threads_for(operations, threads));
   }
   return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
 }
@@ -74,7 +76,8 @@ void bind_pair(nb::module_& module) {
   module.def("scan_topk", scan_topk_of<Query, Row>, nb::arg("metric"),
              nb::arg("queries").noconvert(), nb::arg("rows").noconvert(),
              nb::arg("row_scale").noconvert().none(), nb::arg("allowed").noconvert().none(),
-             nb::arg("k"), "Row ids and distances of the k nearest allowed rows of each query.");
+             nb::arg("k"), nb::arg("threads") = 1,
+             "Row ids and distances of the k nearest allowed rows of each query.");
   module.def("distances_to_rows", distances_to_rows_of<Query, Row>, nb::arg("metric"),
              nb::arg("query").noconvert(), nb::arg("rows").noconvert(),
              nb::arg("row_scale").noconvert().none(), nb::arg("row_ids").noconvert(),

@@ -9,6 +9,7 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "bindings/unlocked.h"
+#include "sparse/batch_search.h"
 #include "sparse/exhaustive.h"
 #include "sparse/growing_postings.h"
 #include "sparse/packed_postings.h"
@@ -23,7 +24,9 @@ using Terms = Array1<TermId>;
 using Floats = Array1<float>;
 using RowIds = Array1<std::int64_t>;
 using OptionalWords = std::optional<Array1<std::uint64_t>>;
+using OptionalFlags = std::optional<Array1<std::uint8_t>>;
 using Hits = std::pair<NewArray1<std::int64_t>, NewArray1<float>>;
+using HitTable = std::pair<NewArray2<std::int64_t>, NewArray2<float>>;
 
 // BM25 parameters together with the array of lengths that they refer to.
 class Bm25 {
@@ -47,6 +50,20 @@ std::optional<Bm25Parameters> to_parameters(const Bm25* bm25) {
 Hits to_hits(SparseHits&& hits) {
   return {OwnedArray<std::int64_t>(std::move(hits.row_ids)).release(),
           OwnedArray<float>(std::move(hits.distances)).release()};
+}
+
+// `operations`: of all queries, as those of `Unlocked`.
+HitTable search_queries(const SparseSource& source, const QueryBatch& batch, std::size_t k,
+                        std::size_t threads, std::size_t operations) {
+  const std::size_t num_queries = batch.offsets.empty() ? 0 : batch.num_queries();
+  OwnedArray<std::int64_t> row_ids(num_queries * k);
+  OwnedArray<float> distances(num_queries * k);
+  {
+    const Unlocked unlocked(operations);
+    search_batch(source, batch, k, threads_for(operations, threads),
+                 {row_ids.span(), distances.span()});
+  }
+  return {row_ids.release(num_queries, k), distances.release(num_queries, k)};
 }
 
 // How term frequencies were coded, together with the array of lengths that it refers to.
@@ -104,10 +121,27 @@ class SealedArrays {
     const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
     SparseHits hits;
     {
-      const Unlocked unlocked(postings_.num_rows() * kOperationsPerRow);
+      const Unlocked unlocked(sparse_operations(postings_.num_rows(), terms.size(), k));
       hits = search_windows(request, bits, k);
     }
     return to_hits(std::move(hits));
+  }
+
+  HitTable search_many(const RowIds& offsets, const Terms& terms, const Floats& weights,
+                       const OptionalFlags& chooses, std::int64_t limit,
+                       const OptionalWords& allowed, const Bm25* bm25, std::size_t threads) const {
+    const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
+    const std::optional<Bm25Parameters> parameters = to_parameters(bm25);
+    const SparseSource source{
+        [&](const SparseQuery& query, std::size_t k) {
+          return search_windows({postings_, query, parameters}, bits, k);
+        },
+        [&](const SparseQuery& query, std::span<const std::int64_t> rows, std::span<float> out) {
+          distances_to_packed_rows({postings_, query, parameters}, rows, out);
+        }};
+    return search_queries(
+        source, {to_span(offsets), to_span(terms), to_span(weights), to_span(chooses)}, to_k(limit),
+        threads, offsets.size() * postings_.num_rows() * kOperationsPerRow);
   }
 
   NewArray1<float> distances(const Terms& terms, const Floats& weights, const RowIds& row_ids,
@@ -166,10 +200,28 @@ Hits search_growing(const GrowingPostings& self, const Terms& terms, const Float
   const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
   SparseHits hits;
   {
-    const Unlocked unlocked(num_rows * kOperationsPerRow);
+    const Unlocked unlocked(sparse_operations(num_rows, terms.size(), k));
     hits = self.search(search, bits, k);
   }
   return to_hits(std::move(hits));
+}
+
+HitTable search_many_growing(const GrowingPostings& self, const RowIds& offsets, const Terms& terms,
+                             const Floats& weights, const OptionalFlags& chooses,
+                             std::int64_t limit, std::size_t num_rows, const OptionalWords& allowed,
+                             const Bm25* bm25, std::size_t threads) {
+  const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
+  const std::optional<Bm25Parameters> parameters = to_parameters(bm25);
+  const SparseSource source{
+      [&](const SparseQuery& query, std::size_t k) {
+        return self.search({query, parameters, num_rows}, bits, k);
+      },
+      [&](const SparseQuery& query, std::span<const std::int64_t> rows, std::span<float> out) {
+        self.distances_to_rows({query, parameters, num_rows}, rows, out);
+      }};
+  return search_queries(source,
+                        {to_span(offsets), to_span(terms), to_span(weights), to_span(chooses)},
+                        to_k(limit), threads, offsets.size() * num_rows * kOperationsPerRow);
 }
 
 NewArray1<float> distances_growing(const GrowingPostings& self, const Terms& terms,
@@ -242,6 +294,11 @@ void bind_sealed(nb::module_& module) {
       .def("search", &SealedArrays::search, nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), nb::arg("k"), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("search_many", &SealedArrays::search_many, nb::arg("offsets").noconvert(),
+           nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
+           nb::arg("chooses").noconvert().none(), nb::arg("k"),
+           nb::arg("allowed").noconvert().none(), nb::arg("bm25").none(), nb::arg("threads"),
+           "The same for each query of a batch.")
       .def("distances_to_rows", &SealedArrays::distances, nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), nb::arg("row_ids").noconvert(), nb::arg("bm25").none(),
            "Distance of each named row.")
@@ -262,6 +319,11 @@ void bind_growing(nb::module_& module) {
       .def("search", search_growing, nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
            nb::arg("k"), nb::arg("num_rows"), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("search_many", search_many_growing, nb::arg("offsets").noconvert(),
+           nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
+           nb::arg("chooses").noconvert().none(), nb::arg("k"), nb::arg("num_rows"),
+           nb::arg("allowed").noconvert().none(), nb::arg("bm25").none(), nb::arg("threads"),
+           "The same for each query of a batch.")
       .def("distances_to_rows", distances_growing, nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), nb::arg("row_ids").noconvert(), nb::arg("num_rows"),
            nb::arg("bm25").none(), "Distance of each named row.")

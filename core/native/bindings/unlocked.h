@@ -28,4 +28,15 @@ class Unlocked {
 inline constexpr std::size_t kOperationsPerPosting = 32;
 inline constexpr std::size_t kOperationsPerRow = 8;
 
+// What a search of postings costs: all rows are passed, some more than wanted are scored.
+inline std::size_t sparse_operations(std::size_t num_rows, std::size_t num_terms, std::size_t k) {
+  return num_rows * kOperationsPerRow + 2 * k * num_terms * kOperationsPerPosting;
+}
+
+// Threads that pay off for work of so many operations: starting one takes some 20 us.
+inline std::size_t threads_for(std::size_t operations, std::size_t threads) {
+  constexpr std::size_t kThreadedOperations = 1024 * 1024;
+  return operations < kThreadedOperations ? 1 : threads;
+}
+
 }  // namespace elanus::bindings

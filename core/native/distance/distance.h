@@ -67,9 +67,11 @@ struct ScanResult {
 };
 
 // Finds the k nearest allowed rows of each query; ties go to the smaller row id.
+// Each of `threads` threads reads the rows for its share of the queries.
 // Throws Error when shapes do not fit together or the metric is not one of the element types.
 template <typename Query, typename Row>
-void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result);
+void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result,
+               std::size_t threads = 1);
 
 inline void scan_topk(const ScanRequest& request, ScanResult result) {
   scan_topk<float, float>(request, result);

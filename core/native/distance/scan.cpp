@@ -13,6 +13,7 @@
 #include "distance/distance_kernels.h"
 #include "support/cancel.h"
 #include "support/error.h"
+#include "support/parallel_queries.h"
 #include "support/top_k.h"
 
 namespace elanus {
@@ -218,14 +219,18 @@ RowId checked_row(std::int64_t row_id, std::size_t num_rows) {
 }  // namespace
 
 template <typename Query, typename Row>
-void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result) {
+void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result, std::size_t threads) {
   check_request(request);
   const std::size_t num_queries = request.queries.num_rows;
-  for (std::size_t first = 0; first < num_queries; first += kMaxPassQueries) {
-    ScanPass pass(request, first, std::min(kMaxPassQueries, num_queries - first));
+  if (num_queries == 0) return;
+  const std::size_t share = (num_queries + threads - 1) / std::max<std::size_t>(threads, 1);
+  const std::size_t at_once = std::clamp<std::size_t>(share, 1, kMaxPassQueries);
+  for_each_query((num_queries + at_once - 1) / at_once, threads, [&](std::size_t i) {
+    const std::size_t first = i * at_once;
+    ScanPass pass(request, first, std::min(at_once, num_queries - first));
     pass.run();
     pass.finish(result);
-  }
+  });
 }
 
 template <typename Query, typename Row>
@@ -238,6 +243,7 @@ void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<D
       query_scales(request.metric, MatrixOf<Query>{request.query, 1, request.query.size()});
   std::vector<RowId> block;
   block.reserve(std::min(kMaxBlockRows, request.row_ids.size()));
+  CancelPoint point;
   for (std::size_t first = 0; first < request.row_ids.size(); first += kMaxBlockRows) {
     const std::size_t count = std::min(kMaxBlockRows, request.row_ids.size() - first);
     block.clear();
@@ -252,15 +258,16 @@ void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<D
     for (Distance& value : values) {
       if (std::isnan(value)) value = std::numeric_limits<Distance>::infinity();
     }
+    point.passed(count * rows.dim);
   }
 }
 
-template void scan_topk(const ScanRequestOf<float, float>&, ScanResult);
-template void scan_topk(const ScanRequestOf<float, Half>&, ScanResult);
-template void scan_topk(const ScanRequestOf<float, BFloat16>&, ScanResult);
-template void scan_topk(const ScanRequestOf<float, std::int8_t>&, ScanResult);
-template void scan_topk(const ScanRequestOf<std::int8_t, std::int8_t>&, ScanResult);
-template void scan_topk(const ScanRequestOf<BitByte, BitByte>&, ScanResult);
+template void scan_topk(const ScanRequestOf<float, float>&, ScanResult, std::size_t);
+template void scan_topk(const ScanRequestOf<float, Half>&, ScanResult, std::size_t);
+template void scan_topk(const ScanRequestOf<float, BFloat16>&, ScanResult, std::size_t);
+template void scan_topk(const ScanRequestOf<float, std::int8_t>&, ScanResult, std::size_t);
+template void scan_topk(const ScanRequestOf<std::int8_t, std::int8_t>&, ScanResult, std::size_t);
+template void scan_topk(const ScanRequestOf<BitByte, BitByte>&, ScanResult, std::size_t);
 
 template void distances_to_rows(const DistanceRequestOf<float, float>&, std::span<Distance>);
 template void distances_to_rows(const DistanceRequestOf<float, Half>&, std::span<Distance>);

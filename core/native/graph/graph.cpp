@@ -4,6 +4,8 @@
 #include <limits>
 #include <string>
 
+#include "support/cancel.h"
+
 namespace elanus {
 namespace {
 
@@ -13,6 +15,8 @@ constexpr std::size_t kMaxDegree = 256;
 // have no link from the entry rows.
 constexpr std::size_t kSeedRows = 128;
 constexpr std::size_t kScanRows = 256;
+// Steps between two looks at the cancel point, about a tenth of a millisecond.
+constexpr std::size_t kStepsAtOnce = 32;
 
 void check_parts(const GraphParts& parts) {
   const std::size_t num_rows = parts.rows.matrix.num_rows;
@@ -111,12 +115,31 @@ void Graph::candidates(std::span<const float> query, const WalkEffort& effort,
     state.watched = std::min(effort.rescored, state.capacity);
   }
   seed(scratch, allowed);
-  kernels().walk(arrays_, scratch.query.get(), state);
+  try {
+    walk(scratch);
+  } catch (...) {
+    scratch.end(arrays_);
+    throw;
+  }
   const auto pool = scratch.pool();
   for (std::size_t i = 0; i < pool.size() && i < effort.rescored && pool[i] != kNoKey; ++i) {
     out.push_back(row_of(pool[i]));
   }
   scratch.end(arrays_);
+}
+
+void Graph::walk(WalkScratch& scratch) const {
+  CancelPoint point;
+  WalkState& state = scratch.state();
+  do {
+    const std::size_t scored = state.num_scored;
+    state.steps_left = kStepsAtOnce;
+    kernels().walk(arrays_, scratch.query.get(), state);
+    // Rows lie anywhere; each step looks through the pool, and a key that enters it shifts others.
+    const std::size_t per_row = 2 * operations_per_row() + state.capacity / 4;
+    const std::size_t steps = kStepsAtOnce - state.steps_left;
+    point.passed((state.num_scored - scored) * per_row + steps * state.capacity);
+  } while (state.steps_left == 0);
 }
 
 void Graph::scan(std::span<const float> query, std::size_t rescored,
@@ -131,6 +154,7 @@ void Graph::scan(std::span<const float> query, std::size_t rescored,
   RowId rows[kScanRows];
   std::uint32_t scores[kScanRows];
   std::size_t count = 0;
+  CancelPoint point;
   const auto compact = [&] {
     const auto last = keys.begin() + static_cast<std::ptrdiff_t>(rescored - 1);
     std::nth_element(keys.begin(), last, keys.end());
@@ -145,6 +169,7 @@ void Graph::scan(std::span<const float> query, std::size_t rescored,
       keys.push_back(key);
       if (keys.size() == 4 * rescored) compact();
     }
+    point.passed(count * operations_per_row());
     count = 0;
   };
   const std::size_t words = words_for_bits(num_rows());

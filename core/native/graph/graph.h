@@ -60,6 +60,15 @@ class Graph {
   // Begins a walk at the entry rows, or under a filter at allowed ones.
   void seed(WalkScratch& scratch, const std::optional<BitsetView>& allowed) const;
 
+  // Walks until no key of the pool is left to expand. Throws between two steps when the search
+  // shall end (CancelPoint); the walk can go on then.
+  void walk(WalkScratch& scratch) const;
+
+  // What comparing the query with the codes of a row costs, in the operations of CancelPoint.
+  [[nodiscard]] std::size_t operations_per_row() const noexcept {
+    return arrays_.rows.lines * kLineBytes / sizeof(float);
+  }
+
  private:
   GraphParts parts_;
   GraphArrays arrays_{};

@@ -71,6 +71,9 @@ struct WalkState {
   std::size_t patience;          // ... for so many steps
   KeyLog overflow;
   std::size_t num_scored;
+  std::size_t
+      steps_left;     // a walk that has taken so many ends early, and goes on when called again
+  std::size_t still;  // steps without a change among the watched keys so far
 };
 
 inline constexpr std::size_t kMaxBatch = 512;
@@ -81,7 +84,7 @@ struct GraphKernels {
   // Writes the high half of the key of each named row.
   void (*score_rows)(const CodedRows& rows, const CodedQuery& query, const RowId* row_ids,
                      std::size_t count, std::uint32_t* out);
-  // Walks from the keys in the pool until none is left to expand.
+  // Walks from the keys in the pool until none is left to expand, or no steps are left.
   void (*walk)(const GraphArrays& graph, const CodedQuery& query, WalkState& state);
   // Puts a key into a sorted pool; the largest falls off.
   void (*insert)(std::uint64_t* pool, std::size_t capacity, std::uint64_t key);

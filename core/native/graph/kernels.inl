@@ -154,9 +154,8 @@ ELANUS_INLINE std::size_t collect_allowed(const GraphArrays& graph, WalkState& s
 template <CodeKind kKind, bool kFiltered>
 void walk_pool(const GraphArrays& graph, const CodedQuery& query, WalkState& state) {
   const std::size_t watched = state.watched - 1;
-  std::size_t still = 0;
   std::size_t at = Simd::first_open(state.pool, state.capacity);
-  while (at < state.capacity) {
+  for (; at < state.capacity && state.steps_left > 0; --state.steps_left) {
     const std::uint64_t watched_key = state.pool[watched] | 1U;
     const auto row = static_cast<RowId>((state.pool[at] & 0xffffffffU) >> 1);
     state.pool[at] |= 1U;
@@ -183,9 +182,9 @@ void walk_pool(const GraphArrays& graph, const CodedQuery& query, WalkState& sta
     score_batch<kKind>(graph.rows, query, batch, count, state.scores);
     insert_batch(state, batch, count);
     if ((state.pool[watched] | 1U) == watched_key && watched_key != kNoKey) {
-      if (++still >= state.patience) return;
+      if (++state.still >= state.patience) return;
     } else {
-      still = 0;
+      state.still = 0;
     }
     at = Simd::first_open(state.pool, state.capacity);
   }

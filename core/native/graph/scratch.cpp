@@ -34,6 +34,8 @@ void WalkScratch::begin(const GraphArrays& graph, std::size_t ef, const std::uin
             capacity,
             std::numeric_limits<std::size_t>::max(),
             {nullptr, 0},
+            0,
+            std::numeric_limits<std::size_t>::max(),
             0};
   visited_.span()[graph.num_rows / kBitsPerWord] |= 1ULL << (graph.num_rows % kBitsPerWord);
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "support/cancel.h"
+
 namespace elanus {
 
 GraphStream::GraphStream(const Graph& graph, std::span<const float> query,
@@ -20,12 +22,15 @@ GraphStream::GraphStream(const Graph& graph, std::span<const float> query,
 
 void GraphStream::walk(std::size_t ef) {
   scratch_.widen(ef);
-  graph_.kernels().walk(graph_.arrays(), scratch_.query.get(), scratch_.state());
+  is_walked_ = false;
+  graph_.walk(scratch_);
+  is_walked_ = true;
 }
 
 void GraphStream::next(std::size_t count, std::vector<std::int64_t>& out) {
   out.clear();
   if (graph_.num_rows() == 0) return;
+  if (!is_walked_) walk(scratch_.pool().size());
   const auto wanted = static_cast<std::size_t>(slack_ * static_cast<double>(num_given_ + count));
   while (!is_over_ && scratch_.pool().size() < std::min(wanted, graph_.num_rows())) {
     walk(std::max(wanted, 2 * scratch_.pool().size()));
@@ -44,7 +49,6 @@ void GraphStream::next(std::size_t count, std::vector<std::int64_t>& out) {
 
 // Rows that no link leads to are few; they are scored one after the other.
 void GraphStream::add_unreachable() {
-  is_over_ = true;
   std::vector<RowId>& rows = scratch_.rows;
   rows.clear();
   for (std::size_t i = 0; i < graph_.num_rows(); ++i) {
@@ -53,12 +57,16 @@ void GraphStream::add_unreachable() {
   }
   std::vector<RowId> part;
   scratch_.widen(scratch_.pool().size() + rows.size());
+  CancelPoint point;
   for (std::size_t first = 0; first < rows.size(); first += kMaxBatch / 2) {
     const std::size_t some = std::min(kMaxBatch / 2, rows.size() - first);
     part.assign(rows.begin() + static_cast<std::ptrdiff_t>(first),
                 rows.begin() + static_cast<std::ptrdiff_t>(first + some));
     scratch_.seed(graph_.arrays(), graph_.kernels(), scratch_.query.get(), part);
+    // Whoever goes on after this has ended finds the rows so far among the visited ones.
+    point.passed(some * graph_.operations_per_row());
   }
+  is_over_ = true;
 }
 
 }  // namespace elanus

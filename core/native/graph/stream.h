@@ -33,7 +33,8 @@ class GraphStream {
   double slack_;
   std::size_t num_given_ = 0;
   std::vector<std::uint8_t> is_given_;
-  bool is_over_ = false;  // every allowed row is in the pool or was handed out
+  bool is_walked_ = true;  // false: a walk was ended before it was through
+  bool is_over_ = false;   // every allowed row is in the pool or was handed out
 };
 
 }  // namespace elanus

@@ -8,6 +8,7 @@
 
 #include "ivf/ivf_kernels.h"
 #include "ivf/query_codes.h"
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/top_k.h"
 
@@ -75,6 +76,7 @@ class ListWalk {
       order_[i] = (std::uint64_t{high} << 32U) | i;
     }
     sort_more(std::min(search_.num_probes, count));
+    cancel_point_.passed(count * code_stride(lists_.dim()) / sizeof(float));
   }
 
   // Brings the nearest `wanted` lists into order.
@@ -126,6 +128,8 @@ class ListWalk {
       } else {
         met += visit_all(list, start, count, best);
       }
+      // Also where no row is allowed, the ids of the slots are read.
+      cancel_point_.passed(count * (1 + lists_.dim() / sizeof(float)));
     }
     return met;
   }
@@ -236,6 +240,7 @@ class ListWalk {
   std::vector<float> values_;
   std::vector<std::uint32_t> positions_;
   std::vector<std::int64_t> ids_;
+  CancelPoint cancel_point_;
 };
 
 }  // namespace
@@ -317,6 +322,7 @@ void rescore(const RescoreRequest& request, ScanResult result) {
   const std::size_t depth = num_queries == 0 ? 0 : request.candidates.size() / num_queries;
   std::vector<std::int64_t> ids;
   std::vector<Distance> distances;
+  CancelPoint point;
   for (std::size_t q = 0; q < num_queries; ++q) {
     ids.clear();
     for (const std::int64_t id : request.candidates.subspan(q * depth, depth)) {
@@ -331,6 +337,7 @@ void rescore(const RescoreRequest& request, ScanResult result) {
     distances_to_rows(
         {request.metric, request.queries.values.subspan(q * dim, dim), request.rows, ids},
         distances);
+    point.passed(ids.size() * dim);
     TopK best(std::max<std::size_t>(std::min(request.k, ids.size()), 1));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       best.push(distances[i], static_cast<RowId>(ids[i]));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "quantized/scan_codes.h"
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/top_k.h"
 
@@ -40,6 +41,7 @@ class Rescoring {
     for (const Survivor& survivor : survivors) row_ids_.push_back(survivor.row);
     distances_.resize(row_ids_.size());
     distances_to_rows({metric_, query, rows_, row_ids_}, distances_);
+    cancel_point_.passed(row_ids_.size() * rows_.matrix.dim);
     for (std::size_t i = 0; i < distances_.size(); ++i) {
       best.push(distances_[i], survivors[i].row);
     }
@@ -50,6 +52,7 @@ class Rescoring {
   std::size_t k_;
   std::vector<std::int64_t> row_ids_;
   std::vector<Distance> distances_;
+  CancelPoint cancel_point_;
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "quantized/bounds.h"
 #include "quantized/code_kernels.h"
 #include "support/aligned_buffer.h"
+#include "support/cancel.h"
 #include "support/error.h"
 
 namespace elanus {
@@ -165,6 +166,8 @@ class CodePass {
     for (std::size_t q = 0; q < num_queries_; ++q) {
       if (bounds_[q].is_bounded) keep_survivors(q, rows);
     }
+    // Bytes of codes cost about a quarter of floats.
+    cancel_point_.passed(num_queries_ * num_rows * codes_.stride() / sizeof(float));
     row_ids_.clear();
   }
 
@@ -236,6 +239,7 @@ class CodePass {
   std::vector<RowId> row_ids_;
   std::vector<QueryBounds> bounds_;
   std::vector<SurvivorBuffer> buffers_;
+  CancelPoint cancel_point_;
 };
 
 [[noreturn]] void throw_length(const char* name, std::size_t expected, std::size_t got) {

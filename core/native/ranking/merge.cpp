@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "support/cancel.h"
 #include "support/error.h"
 
 namespace elanus {
@@ -14,6 +15,9 @@ struct Candidate {
   std::int64_t source;
   std::int64_t row_id;
 };
+
+// What sorting a candidate in costs, in the operations of CancelPoint.
+constexpr std::size_t kOperationsPerCandidate = 64;
 
 void check(std::span<const SourceCandidates> sources, std::size_t num_queries, std::size_t limit) {
   if (limit == 0) throw_invalid_argument("limit: expected at least 1, got 0");
@@ -60,12 +64,14 @@ MergedCandidates merge_candidates(std::span<const SourceCandidates> sources,
   std::vector<Candidate> all;
   std::vector<std::size_t> ends;
   MergedCandidates merged{};
+  CancelPoint point;
   for (std::size_t query = 0; query < num_queries; ++query) {
     const std::size_t first = all.size();
     gather(sources, query, all);
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
     // The places of one source ascend; only several have to be sorted.
     if (!std::is_sorted(begin, all.end(), nearer)) std::stable_sort(begin, all.end(), nearer);
+    point.passed((all.size() - first) * kOperationsPerCandidate);
     const std::size_t count = kept(std::span(all).subspan(first), limit);
     all.resize(first + count);
     const auto sorted = all.begin() + static_cast<std::ptrdiff_t>(first);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sparse/accumulator.h"
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/top_k.h"
 
@@ -15,6 +16,11 @@ namespace {
 
 // A probe of a posting list costs about as much as adding this many postings.
 constexpr std::size_t kProbeCost = 16;
+
+// Postings that are added between two looks at the cancel point, and what one costs in its
+// operations: scores that lie anywhere are read and written.
+constexpr std::size_t kPostingsAtOnce = 64 * 1024;
+constexpr std::size_t kOperationsPerPosting = 4;
 
 Accumulator& thread_accumulator() {
   static thread_local Accumulator accumulator;
@@ -80,12 +86,21 @@ void search_all(const SparseRequest& request, const Scoring& scoring,
                 const std::optional<BitsetView>& allowed, TopK& best) {
   Accumulator& accumulator = thread_accumulator();
   accumulator.reserve(request.num_rows);
+  CancelPoint point;
   try {
     for (const WeightedPostings& term : request.terms) {
-      accumulate(term, scoring, request.num_rows, accumulator);
+      const PostingsView& all = term.postings;
+      for (std::size_t first = 0; first < all.rows.size(); first += kPostingsAtOnce) {
+        const std::size_t count = std::min(kPostingsAtOnce, all.rows.size() - first);
+        accumulate({{all.rows.subspan(first, count), all.weights.subspan(first, count)},
+                    term.query_weight},
+                   scoring, request.num_rows, accumulator);
+        point.passed(count * kOperationsPerPosting);
+      }
     }
     accumulator.drain([&](std::size_t first_row, std::span<const float> scores) {
       offer_block(first_row, scores, allowed, best);
+      point.passed(scores.size());
     });
   } catch (...) {
     accumulator.clear();
@@ -111,7 +126,10 @@ float score_row(const SparseRequest& request, const Scoring& scoring, RowId row)
 template <typename Scoring>
 void probe_allowed(const SparseRequest& request, const Scoring& scoring, const BitsetView& allowed,
                    TopK& best) {
+  CancelPoint point;
   for (std::size_t w = 0; w < allowed.num_words(); ++w) {
+    const auto count = static_cast<std::size_t>(std::popcount(allowed.word(w)));
+    point.passed(1 + count * request.terms.size() * kProbeCost);
     for (std::uint64_t bits = allowed.word(w); bits != 0; bits &= bits - 1) {
       const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
       const auto row = static_cast<RowId>(w * kBitsPerWord + bit);
@@ -157,8 +175,10 @@ SparseHits search_exhaustive(const SparseRequest& request, const std::optional<B
 
 void distances_to_rows(const SparseRequest& request, std::span<const std::int64_t> row_ids,
                        std::span<Distance> out) {
+  CancelPoint point;
   with_scoring(request, [&](const auto& scoring) {
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
+      point.passed(request.terms.size() * kProbeCost);
       if (row_ids[i] < 0 || static_cast<std::uint64_t>(row_ids[i]) >= request.num_rows) {
         throw_invalid_argument("row_ids: expected values in [0, " +
                                std::to_string(request.num_rows) + "), got " +

@@ -4,6 +4,7 @@
 #include <limits>
 #include <string>
 
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/offsets.h"
 
@@ -119,6 +120,8 @@ std::vector<WeightedPostings> GrowingPostings::resolve(const GrowingSearch& sear
 SparseHits GrowingPostings::search(const GrowingSearch& search,
                                    const std::optional<BitsetView>& allowed, std::size_t k) const {
   const auto lock = lock_for_reading();
+  // A writer may wait for the lock and keep the interpreter's, which the check would wait for.
+  const InterruptHold hold;
   const std::vector<WeightedPostings> terms = resolve(search);
   return search_exhaustive({terms, search.bm25, search.num_rows}, allowed, k);
 }
@@ -127,6 +130,8 @@ void GrowingPostings::distances_to_rows(const GrowingSearch& search,
                                         std::span<const std::int64_t> row_ids,
                                         std::span<Distance> out) const {
   const auto lock = lock_for_reading();
+  // A writer may wait for the lock and keep the interpreter's, which the check would wait for.
+  const InterruptHold hold;
   const std::vector<WeightedPostings> terms = resolve(search);
   elanus::distances_to_rows({terms, search.bm25, search.num_rows}, row_ids, out);
 }

@@ -10,6 +10,7 @@
 
 #include "sparse/window_kernels.h"
 #include "support/aligned_buffer.h"
+#include "support/cancel.h"
 #include "support/error.h"
 #include "support/top_k.h"
 
@@ -111,8 +112,10 @@ SparseHits search_unpacked(const PackedRequest& request, const std::vector<Adden
                            const std::optional<BitsetView>& allowed, std::size_t k) {
   UnpackedPostings unpacked;
   std::vector<std::size_t> ends;
+  CancelPoint point;
   for (const Addend& addend : addends) {
     request.postings.unpack(addend.term, unpacked);
+    point.passed(addend.term.frequency * kUnpackCost);
     ends.push_back(unpacked.rows.size());
   }
   std::vector<WeightedPostings> terms;
@@ -191,9 +194,14 @@ class WindowedSearch {
     room_ = std::clamp<std::size_t>(capacity_, 128, 4096);
     scratch_.rows.resize(room_);
     scratch_.values.resize(room_);
-    const std::size_t num_rows = request_.postings.num_rows();
-    for (std::size_t window = 0; window < packed::windows_for(num_rows); ++window) {
+    const std::size_t num_windows = packed::windows_for(request_.postings.num_rows());
+    const std::size_t operations =
+        kWindowCost + num_postings_ / std::max<std::size_t>(num_windows, 1);
+    CancelPoint point;
+    for (std::size_t window = 0; window < num_windows; ++window) {
       if (!search_window(window)) return false;
+      // Only between windows: every counter is 0 here, as the next search expects.
+      point.passed(operations);
     }
     compact();
     if (scratch_.kept.size() > most_kept_) return false;
@@ -206,12 +214,14 @@ class WindowedSearch {
   SparseHits rescore() {
     TopK best(std::min(k_, std::max<std::size_t>(request_.postings.num_rows(), 1)));
     std::vector<float> scores(scratch_.kept.size(), kUnmatched);
+    CancelPoint point;
     with_scoring(request_, [&](const auto& scoring) {
       for (const Addend& addend : addends_) {
         for (std::size_t i = 0; i < scores.size(); ++i) {
           const auto row = static_cast<RowId>(scratch_.kept[i]);
           scores[i] = score_addition(request_.postings, addend, scoring, row, scores[i]);
         }
+        point.passed(scores.size() * kProbeCost);
       }
     });
     for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -450,8 +460,10 @@ void distances_to_packed_rows(const PackedRequest& request, std::span<const std:
                               std::span<Distance> out) {
   const std::vector<Addend>& addends = open_terms(request);
   const std::size_t num_rows = request.postings.num_rows();
+  CancelPoint point;
   with_scoring(request, [&](const auto& scoring) {
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
+      point.passed(addends.size() * kProbeCost);
       if (row_ids[i] < 0 || static_cast<std::uint64_t>(row_ids[i]) >= num_rows) {
         throw_invalid_argument("row_ids: expected values in [0, " + std::to_string(num_rows) +
                                "), got " + std::to_string(row_ids[i]));

@@ -9,6 +9,7 @@ namespace {
 constexpr std::chrono::milliseconds kBetweenInterruptChecks{50};
 
 thread_local const CancelToken* current_token = nullptr;
+thread_local std::size_t interrupt_holds = 0;
 
 }  // namespace
 
@@ -18,15 +19,20 @@ CancelToken::CancelToken(Clock::time_point deadline, InterruptCheck interrupt_ch
       owner_(std::this_thread::get_id()),
       next_interrupt_check_(Clock::now() + kBetweenInterruptChecks) {}
 
+CancelToken::CancelToken(const CancelToken* outer) noexcept
+    : CancelToken(outer == nullptr ? Clock::time_point::max() : outer->deadline_) {
+  outer_ = outer;
+}
+
 void CancelToken::check() const {
-  if (is_cancelled_.load(std::memory_order_relaxed)) {
+  if (is_cancelled()) {
     throw Error(ErrorKind::cancelled, "the search was cancelled");
   }
   const Clock::time_point now = Clock::now();
   if (now >= deadline_)
     throw Error(ErrorKind::timed_out, "the search took longer than its timeout");
   if (interrupt_check_ == nullptr || std::this_thread::get_id() != owner_) return;
-  if (now < next_interrupt_check_) return;
+  if (now < next_interrupt_check_ || interrupt_holds > 0) return;
   next_interrupt_check_ = now + kBetweenInterruptChecks;
   interrupt_check_();
 }
@@ -38,5 +44,9 @@ CancelScope::CancelScope(const CancelToken* token) noexcept : outer_(current_tok
 }
 
 CancelScope::~CancelScope() { current_token = outer_; }
+
+InterruptHold::InterruptHold() noexcept { ++interrupt_holds; }
+
+InterruptHold::~InterruptHold() { --interrupt_holds; }
 
 }  // namespace elanus

@@ -27,6 +27,9 @@ class CancelToken {
   // The search ends at `deadline`. `interrupt_check` is called now and then if it is not null.
   explicit CancelToken(Clock::time_point deadline = Clock::time_point::max(),
                        InterruptCheck interrupt_check = nullptr) noexcept;
+  // Ends when `outer` does, which outlives it, or by itself; null: by itself only. For other
+  // threads that work for the one of `outer`.
+  explicit CancelToken(const CancelToken* outer) noexcept;
   CancelToken(const CancelToken&) = delete;
   CancelToken& operator=(const CancelToken&) = delete;
 
@@ -40,7 +43,13 @@ class CancelToken {
   [[nodiscard]] static const CancelToken* current() noexcept;
 
  private:
+  [[nodiscard]] bool is_cancelled() const noexcept {
+    return is_cancelled_.load(std::memory_order_relaxed) ||
+           (outer_ != nullptr && outer_->is_cancelled());
+  }
+
   std::atomic<bool> is_cancelled_{false};
+  const CancelToken* outer_ = nullptr;
   Clock::time_point deadline_;
   InterruptCheck interrupt_check_;
   std::thread::id owner_;
@@ -57,6 +66,16 @@ class CancelScope {
 
  private:
   const CancelToken* outer_;
+};
+
+// While it lives, tokens of this thread call no interrupt check: the thread holds a lock that
+// somebody may wait for who has what the check needs, as the interpreter's lock.
+class InterruptHold {
+ public:
+  InterruptHold() noexcept;
+  ~InterruptHold();
+  InterruptHold(const InterruptHold&) = delete;
+  InterruptHold& operator=(const InterruptHold&) = delete;
 };
 
 // Looks at the token about every millisecond of work; costs a subtraction otherwise.

@@ -19,6 +19,7 @@ from elanus.errors import InternalError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
 from elanus.kernels.distance import are_finite, unit_rows
 from elanus.kernels.lists import matrix_of
+from elanus.kernels.query_batch import check_drop_ratio
 from elanus.query.projection import resolve_output
 from elanus.query.requests import (
     DEFAULT_RECALL,
@@ -57,6 +58,9 @@ class SearchOptions(TypedDict, total=False):
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
         ef: Candidate list of a graph search in rows, or ``nprobe`` of inverted lists; goes before
             ``recall``.
+        drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
+            to below 1: the smallest weights that choose no hits. Hits are still scored with all of
+            them; what matches only dropped ones is not found. 0, the default, finds every hit.
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
@@ -69,6 +73,7 @@ class SearchOptions(TypedDict, total=False):
     root: str | None
     recall: float
     ef: int | None
+    drop_ratio_search: float
     explain: bool
     timeout: float | None
     as_of: datetime | int | str | None
@@ -181,7 +186,7 @@ def search_requests(
 ) -> tuple[list[SearchRequest], bool]:
     """Return the requests of ``Collection.search``, and whether ``data`` was a single query.
 
-    Query vectors of a dense field are one request; every text or sparse vector is its own.
+    All queries are one request; no query is none.
     """
     check_options(options)
     schema = context.schema
@@ -204,6 +209,7 @@ def search_requests(
             explain=explain,
         )
         for query in queries
+        if query.num_queries
     ]
     return requests, is_single
 
@@ -286,15 +292,23 @@ def _queries(
             raise InvalidArgumentError(
                 f"field {field.name!r} is searched by text, got {type(data).__name__}"
             )
-        analyzer = fields.analyzers[field.name]
-        return [TextQuery(text, analyzer, field.source) for text in texts], isinstance(data, str)
+        analyzer, ratio = fields.analyzers[field.name], _drop_ratio(options)
+        return [TextQuery(tuple(texts), analyzer, field.source, ratio)], isinstance(data, str)
     if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise InvalidArgumentError(
             f"field {field.name!r} is {field.dtype.name}; only vector fields can be searched"
         )
     many = isinstance(data, list) and bool(data) and isinstance(data[0], Mapping)
     vectors = data if many else [data]
-    return [SparseQuery(*query_sparse(field, vector)) for vector in vectors], not many
+    parsed = tuple([query_sparse(field, vector) for vector in vectors])
+    return [SparseQuery(parsed, _drop_ratio(options))], not many
+
+
+def _drop_ratio(options: SearchOptions) -> float:
+    ratio = options.get("drop_ratio_search", 0.0)
+    if ratio != 0.0:
+        check_drop_ratio(ratio)
+    return ratio
 
 
 def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list[Query], bool]:
@@ -340,7 +354,7 @@ def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
 
 
 def _one_query(field: Field, queries: list[Query]) -> list[Query]:
-    count = sum(len(q.vectors) if isinstance(q, DenseQuery) else 1 for q in queries)
+    count = sum(query.num_queries for query in queries)
     if count != 1:
         raise InvalidArgumentError(
             f"leg {field.name!r}: a hybrid search takes one query, got {count}"

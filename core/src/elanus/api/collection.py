@@ -236,8 +236,8 @@ class Collection(ImportsAndExports):
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
-            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``, ``explain``,
-                ``timeout``, ``as_of``; see ``SearchOptions``.
+            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``,
+                ``drop_ratio_search``, ``explain``, ``timeout``, ``as_of``; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the

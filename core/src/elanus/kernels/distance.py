@@ -32,6 +32,7 @@ from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.threads import query_threads
 from elanus.types import (
     BINARY_METRICS,
     DENSE_METRICS,
@@ -57,6 +58,8 @@ def scan_topk(
     row_scale: Float32Array | None,
     allowed: Bitset | None,
     k: int,
+    *,
+    threads: int | None = None,
 ) -> tuple[Int64Array, Float32Array]:
     """Return the nearest rows to each query, nearest first, by reading every allowed row.
 
@@ -70,6 +73,7 @@ def scan_topk(
             means that rows have unit length.
         allowed: Rows that may be returned, over ``n`` rows; only these are read. None allows all.
         k: Rows wanted per query, at least 1.
+        threads: Threads for a batch of queries, as ``kernels.threads.query_threads`` takes it.
 
     Returns:
         Row ids int64 and distances float32, both ``(nq, k)``. Missing places hold -1 and +inf.
@@ -83,7 +87,8 @@ def scan_topk(
     """
     words = None if allowed is None else allowed.words
     try:
-        return _native.scan_topk(native_metric(metric), queries, rows, row_scale, words, k)
+        count = query_threads(len(queries), threads)
+        return _native.scan_topk(native_metric(metric), queries, rows, row_scale, words, k, count)
     except TypeError as error:
         raise mismatch(
             error,

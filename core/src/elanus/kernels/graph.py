@@ -15,6 +15,7 @@ import numpy as np
 from elanus import _native
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import native_metric
+from elanus.kernels.threads import query_threads
 from elanus.types import ByteArray, Float32Array, Int64Array, MetricType, UInt32Array
 
 NO_ROW = 0xFFFFFFFF
@@ -221,6 +222,7 @@ class SearchGraph:
         ef: int,
         rescored: int,
         allowed: Bitset | None,
+        threads: int | None = None,
     ) -> GraphHits:
         """Return the nearest rows that a walk finds.
 
@@ -230,23 +232,32 @@ class SearchGraph:
             ef: Rows that a walk keeps.
             rescored: Rows whose distance is computed, at least ``limit``.
             allowed: Rows that may be returned; None allows all.
+            threads: Threads for a batch of queries, as ``kernels.threads.query_threads`` takes it.
 
         Releases the GIL for large work.
         """
         shape = (len(queries), limit)
         row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
         words = None if allowed is None else allowed.words
-        least = self._search(queries, ef, rescored, 0, words, row_ids, distances)
+        count = query_threads(len(queries), threads)
+        least = self._search(queries, ef, rescored, 0, words, row_ids, distances, count)
         return GraphHits(row_ids, distances, least)
 
     def scan(
-        self, queries: Float32Array, limit: int, *, rescored: int, allowed: Bitset | None
+        self,
+        queries: Float32Array,
+        limit: int,
+        *,
+        rescored: int,
+        allowed: Bitset | None,
+        threads: int | None = None,
     ) -> GraphHits:
         """The same by the codes of all allowed rows."""
         shape = (len(queries), limit)
         row_ids, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
         words = None if allowed is None else allowed.words
-        least = self._scan(queries, rescored, words, row_ids, distances)
+        count = query_threads(len(queries), threads)
+        least = self._scan(queries, rescored, words, row_ids, distances, count)
         return GraphHits(row_ids, distances, least)
 
     def stream(

@@ -17,6 +17,8 @@ from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
+from elanus.kernels.query_batch import QueryBatch
+from elanus.kernels.threads import query_threads
 from elanus.types import Float32Array, Int64Array, UInt32Array, UInt64Array
 
 
@@ -127,6 +129,44 @@ class SealedPostings:
             return self._native.search(terms, weights, k, _words(allowed), _native_bm25(bm25))
         except TypeError as error:
             raise mismatch(error, *_query_arguments(terms, weights)) from None
+
+    def search_many(
+        self,
+        batch: QueryBatch,
+        k: int,
+        *,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+        threads: int | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the best rows for each query of a batch, in one call.
+
+        Args:
+            batch: Queries; terms and weights as in ``search``. Of a query with terms that choose
+                no rows, twice as many rows as wanted are chosen by the others, and ranked by all.
+            k: Rows wanted per query, at least 1.
+            allowed: As in ``search``.
+            bm25: As in ``search``.
+            threads: Threads, as ``kernels.threads.query_threads`` takes it.
+
+        Returns:
+            Row ids int64 and distances float32, both of shape ``(nq, min(k, num_rows))``, those
+            that ``search`` gives; missing places hold -1 and +inf.
+
+        Raises:
+            InvalidArgumentError: As in ``search``, or ``batch.offsets`` do not ascend.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL. Safe from many threads at once.
+        """
+        count = query_threads(batch.num_queries, threads)
+        k = min(k, max(self.num_rows, 1))
+        try:
+            return self._native.search_many(
+                *batch, k, _words(allowed), _native_bm25(bm25), threads=count
+            )
+        except TypeError as error:
+            raise mismatch(error, *_batch_arguments(batch)) from None
 
     def distances_to_rows(
         self,
@@ -268,6 +308,32 @@ class GrowingPostings:
         except TypeError as error:
             raise mismatch(error, *_query_arguments(terms, weights)) from None
 
+    def search_many(
+        self,
+        batch: QueryBatch,
+        k: int,
+        *,
+        num_rows: int,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+        threads: int | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the best rows for each query of a batch; see ``SealedPostings.search_many``.
+
+        Raises:
+            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
+                appended.
+
+        Releases the GIL.
+        """
+        count = query_threads(batch.num_queries, threads)
+        k = min(k, max(num_rows, 1))
+        words, scoring = _words(allowed), _native_bm25(bm25)
+        try:
+            return self._native.search_many(*batch, k, num_rows, words, scoring, threads=count)
+        except TypeError as error:
+            raise mismatch(error, *_batch_arguments(batch)) from None
+
     def distances_to_rows(
         self,
         terms: UInt32Array,
@@ -375,3 +441,11 @@ def _native_bm25(bm25: Bm25Scoring | None) -> _native.Bm25 | None:
 
 def _query_arguments(terms: object, weights: object) -> tuple[Expected, Expected]:
     return Expected("terms", terms, "uint32", 1), Expected("weights", weights, "float32", 1)
+
+
+def _batch_arguments(batch: QueryBatch) -> tuple[Expected, ...]:
+    return (
+        Expected("offsets", batch.offsets, "int64", 1),
+        *_query_arguments(batch.terms, batch.weights),
+        Expected("chooses", batch.chooses, "uint8", 1, optional=True),
+    )

@@ -24,7 +24,9 @@ class SourceStep(NamedTuple):
         method: ``scan`` (exact), ``graph``, ``codes`` (coded rows of all allowed ones), ``lists``,
             ``postings`` (exact) or ``skip`` (nothing allowed).
         ef: Candidate list of a graph walk.
-        recall: Estimated recall of this step; 1.0 when exact.
+        recall: Estimated recall of this step; 1.0 when exact. What ``drop_ratio`` loses is not
+            estimated.
+        drop_ratio: Share of the weights of a sparse query that choose no rows.
     """
 
     source: str
@@ -33,12 +35,19 @@ class SourceStep(NamedTuple):
     method: str
     ef: int | None = None
     recall: float = 1.0
+    drop_ratio: float = 0.0
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it finds every row that it should."""
+        return self.method in EXACT_METHODS and not self.drop_ratio
 
     def __str__(self) -> str:
         ef = "" if self.ef is None else f" ef={self.ef}"
         recall = "" if self.recall == 1.0 else f" recall≈{self.recall:.3f}"
+        dropped = "" if not self.drop_ratio else f" drop_ratio={self.drop_ratio:g}"
         share = f"{self.allowed}/{self.num_rows} rows"
-        return f"{self.source}: {self.method}{ef} over {share}{recall}"
+        return f"{self.source}: {self.method}{ef}{dropped} over {share}{recall}"
 
 
 class LegPlan(NamedTuple):

@@ -30,20 +30,49 @@ class DenseQuery(NamedTuple):
     recall: float = DEFAULT_RECALL
     ef: int | None = None
 
+    @property
+    def num_queries(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
+
 
 class SparseQuery(NamedTuple):
-    """Dimensions (uint32, ascending) and weights (float32) of one sparse query."""
+    """Sparse vectors.
 
-    indices: UInt32Array
-    weights: Float32Array
+    Attributes:
+        vectors: Dimensions (uint32, ascending) and weights (float32) of each.
+        drop_ratio: Share of the weights, the smallest, that choose no rows; from 0 to below 1.
+    """
+
+    vectors: tuple[tuple[UInt32Array, Float32Array], ...]
+    drop_ratio: float = 0.0
+
+    @property
+    def num_queries(self) -> int:
+        """Number of vectors."""
+        return len(self.vectors)
 
 
 class TextQuery(NamedTuple):
-    """Text for a BM25 field, analyzed as the field is."""
+    """Texts for a BM25 field, analyzed as the field is.
 
-    text: str
+    Attributes:
+        texts: The texts.
+        analyzer: That of the field.
+        function: That of the field.
+        drop_ratio: Share of the terms, those that weigh least, that choose no rows; from 0 to
+            below 1.
+    """
+
+    texts: tuple[str, ...]
     analyzer: Analyzer
     function: BM25
+    drop_ratio: float = 0.0
+
+    @property
+    def num_queries(self) -> int:
+        """Number of texts."""
+        return len(self.texts)
 
 
 class LegRequest(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from elanus.query.plan import EXACT_METHODS, LegPlan
+from elanus.query.plan import LegPlan
 from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
 
 
@@ -256,7 +256,7 @@ class SearchResult(Sequence[Hit]):
     @property
     def is_exact(self) -> bool:
         """Whether every candidate list was computed exactly."""
-        return all(s.method in EXACT_METHODS for leg in self.explanation.legs for s in leg.steps)
+        return all(step.is_exact for leg in self.explanation.legs for step in leg.steps)
 
     @property
     def ids(self) -> list[PrimaryKey]:

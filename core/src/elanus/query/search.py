@@ -8,7 +8,7 @@ done for each query of a batch is done for all of them at once, by kernels and a
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ from elanus.query.results import (
     TermScore,
 )
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
-from elanus.query.statistics import weigh, weigh_text
+from elanus.query.statistics import WeightedQuery, weigh, weigh_text
 from elanus.schema.collection import Schema
 from elanus.types import Int64Array, PrimaryKey, VectorArray
 
@@ -136,8 +136,10 @@ def _run_leg(
     steps: list[SourceStep] = []
     tables: list[CandidateTable] = []
     query = leg.query
-    num_queries = len(query.vectors) if isinstance(query, DenseQuery) else 1
-    weighted = None if isinstance(query, DenseQuery) else weigh(sources, leg.field.name, query)
+    num_queries = query.num_queries
+    weighted: WeightedQuery | None = None
+    if not isinstance(query, DenseQuery):
+        weighted = weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
         token.check()
         if not rows.count:
@@ -148,10 +150,13 @@ def _run_leg(
             step = plan_dense(source.name, index, rows.count, leg.limit, query.recall, query.ef)
             steps.append(step)
             tables.append(_nearest(index, query.vectors, leg.limit, rows, step.ef))
-        elif weighted is not None:
-            steps.append(SourceStep(source.name, source.num_rows, rows.count, "postings"))
-            best = partial(weighted.search, source, rows.bits)
-            tables.append(table_of([search_with_ties(best, leg.limit, rows.count)]))
+        elif weighted is not None and not isinstance(query, DenseQuery):
+            ratio = query.drop_ratio
+            step = SourceStep(
+                source.name, source.num_rows, rows.count, "postings", drop_ratio=ratio
+            )
+            steps.append(step)
+            tables.append(_best(weighted, source, leg.limit, rows))
     return num_queries, steps, tables
 
 
@@ -169,20 +174,50 @@ def _nearest(
     index: VectorIndex, vectors: VectorArray, limit: int, rows: AllowedRows, ef: int | None
 ) -> CandidateTable:
     """Return at least the ``limit`` nearest rows to each vector, and those as near as the last."""
-    # One row more than the limit shows whether the cut falls between equals.
     table = index.search(vectors, limit + 1, allowed=rows.bits, ef=ef)
+
+    def nearest(query: int, count: int) -> CandidateTable:
+        return index.search(vectors[query : query + 1], count, allowed=rows.bits, ef=ef)
+
+    return _with_ties(table, nearest, limit, rows.count)
+
+
+def _best(
+    weighted: WeightedQuery, source: SearchSource, limit: int, rows: AllowedRows
+) -> CandidateTable:
+    """Return at least the ``limit`` best rows for each query, and those that score as the last."""
+    table = weighted.search(source, rows.bits, limit + 1)
+
+    def best(query: int, count: int) -> CandidateTable:
+        return weighted.one(query).search(source, rows.bits, count)
+
+    return _with_ties(table, best, limit, rows.count)
+
+
+def _with_ties(
+    table: CandidateTable,
+    search: Callable[[int, int], CandidateTable],
+    limit: int,
+    num_rows: int,
+) -> CandidateTable:
+    """Complete a table where the cut falls between equals.
+
+    Args:
+        table: The ``limit + 1`` nearest rows of each query: one more shows where that is so.
+        search: ``(query, count)`` → the ``count`` nearest rows of one query.
+        limit: Rows wanted.
+        num_rows: Rows that there are.
+    """
     cut = cut_between_equals(table, limit)
-    if not cut or table.row_ids.shape[1] >= rows.count:
+    if not cut or table.row_ids.shape[1] >= num_rows:
         return table
-    found = [table.query(i) for i in range(len(vectors))]
+    found = [table.query(i) for i in range(len(table.row_ids))]
     for i in cut:
 
-        def nearest(n: int, first: Candidates = found[i], i: int = i) -> Candidates:
-            if n <= len(first):
-                return first
-            return index.search(vectors[i : i + 1], n, allowed=rows.bits, ef=ef).query(0)
+        def nearest(count: int, first: Candidates = found[i], i: int = i) -> Candidates:
+            return first if count <= len(first) else search(i, count).query(0)
 
-        found[i] = search_with_ties(nearest, limit, rows.count)
+        found[i] = search_with_ties(nearest, limit, num_rows)
     return table_of(found)
 
 
@@ -275,13 +310,17 @@ def _terms(
     sources: Sequence[SearchSource], request: SearchRequest, page: _Page
 ) -> tuple[tuple[TermScore, ...], ...]:
     """Return what each term adds to each hit, the heaviest first, over the text legs."""
-    weighted = [
-        weigh_text(sources, leg.field.name, leg.query)
-        for leg in request.legs
-        if isinstance(leg.query, TextQuery)
-    ]
+    legs = [(leg.field.name, leg.query) for leg in request.legs]
+    texts = [(field, query) for field, query in legs if isinstance(query, TextQuery)]
     made = []
-    for number, row in zip(page.sources.tolist(), page.row_ids.tolist(), strict=True):
-        terms = [term for text in weighted for term in text.explain(sources[number], row)]
-        made.append(tuple(sorted(terms, key=lambda t: -t.contribution)))
+    start = 0
+    for i, end in enumerate(page.ends):
+        weighted = [weigh_text(sources, field, query.texts[i], query) for field, query in texts]
+        places = zip(
+            page.sources[start:end].tolist(), page.row_ids[start:end].tolist(), strict=True
+        )
+        for number, row in places:
+            terms = [term for text in weighted for term in text.explain(sources[number], row)]
+            made.append(tuple(sorted(terms, key=lambda t: -t.contribution)))
+        start = end
     return tuple(made)

@@ -14,16 +14,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.index.base import Candidates
+from elanus.index.base import Candidates, CandidateTable
 from elanus.index.sparse.bm25_weights import (
     CollectionStatistics,
     TermContribution,
     TermStatistics,
+    WeightedBatch,
     WeightedTerms,
 )
 from elanus.index.sparse.posting_lists import PostingsReader
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import Bm25Scoring
+from elanus.kernels.query_batch import QueryBatch
 from elanus.types import BoolArray, UInt32Array
 
 
@@ -80,8 +82,12 @@ class BM25View:
         statistics: CollectionStatistics,
         limit: int,
         allowed: Bitset | None = None,
+        *,
+        drop_ratio_search: float = 0.0,
     ) -> Candidates:
-        """Return the rows with the highest BM25 scores, exactly; distances are negated scores.
+        """Return the rows with the highest BM25 scores; distances are negated scores.
+
+        Exact, unless ``drop_ratio_search`` is given.
 
         The score of a row is the sum over the query's terms of
         ``weight * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average_length))``.
@@ -91,14 +97,23 @@ class BM25View:
             statistics: Of the whole collection.
             limit: Rows wanted, at least 1. Rows without a term of the query are never found.
             allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+            drop_ratio_search: Share of the query's terms, those of the smallest weights, that do
+                not choose rows, from 0 to below 1. What is found is still scored with all of them;
+                rows that hold only dropped terms are not found.
 
         Raises:
-            InvalidArgumentError: ``limit`` is below 1, or ``k1`` or ``b`` is out of range.
+            InvalidArgumentError: ``limit`` is below 1, or ``k1``, ``b`` or ``drop_ratio_search``
+                is out of range.
             CorruptionError: The stored postings contradict themselves.
 
         Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond",
         2009.
         """
+        if drop_ratio_search:
+            batch = WeightedBatch.of_one(query)
+            return self.search_many(
+                batch, statistics, limit, allowed, drop_ratio_search=drop_ratio_search
+            ).query(0)
         places, numbers = self._known_terms(query.terms)
         if not len(numbers):
             return Candidates.none()
@@ -111,6 +126,33 @@ class BM25View:
             bm25=self._scoring(query, statistics),
         )
         return Candidates(rows, distances)
+
+    def search_many(
+        self,
+        queries: WeightedBatch,
+        statistics: CollectionStatistics,
+        limit: int,
+        allowed: Bitset | None = None,
+        *,
+        drop_ratio_search: float = 0.0,
+    ) -> CandidateTable:
+        """Return for each query what ``search`` returns, in one call of the kernel.
+
+        Raises:
+            InvalidArgumentError: As in ``search``.
+            CorruptionError: The stored postings contradict themselves.
+        """
+        places, numbers = self._known_terms(queries.terms)
+        number_of = np.zeros(len(queries.terms), dtype=np.uint32)
+        is_known = np.zeros(len(queries.terms), dtype=np.bool_)
+        number_of[places], is_known[places] = numbers, True
+        terms = number_of[queries.places]
+        # What is dropped does not depend on what this source knows.
+        batch = QueryBatch(queries.offsets, terms, queries.weights).dropping(drop_ratio_search)
+        batch = batch.select(is_known[queries.places])
+        scoring = self._scoring(queries, statistics)
+        found = self._postings.search_many(batch, limit, allowed=allowed, bm25=scoring)
+        return CandidateTable(*found)
 
     def explain(
         self, row: int, query: WeightedTerms, statistics: CollectionStatistics
@@ -135,7 +177,9 @@ class BM25View:
             )
         return contributions
 
-    def _scoring(self, query: WeightedTerms, statistics: CollectionStatistics) -> Bm25Scoring:
+    def _scoring(
+        self, query: WeightedTerms | WeightedBatch, statistics: CollectionStatistics
+    ) -> Bm25Scoring:
         wanted = query.k1, query.b, statistics.average_length
         last = self._last_scoring
         if last is not None and (last.k1, last.b, last.average_length) == wanted:

@@ -92,6 +92,44 @@ class WeightedTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightedBatch:
+    """Several queries with the weights of their terms.
+
+    Attributes:
+        terms: Distinct terms of all queries.
+        places: int64, shape ``(m,)``: places in ``terms`` of each query's terms, in its order.
+        offsets: int64, shape ``(nq + 1,)``: query ``i`` has ``offsets[i]`` to ``offsets[i + 1]``.
+        idf: float64, shape ``(len(terms),)``.
+        weights: float32, shape ``(m,)``: idf times the count of the term in its query.
+        k1: As in ``WeightedTerms``.
+        b: As in ``WeightedTerms``.
+    """
+
+    terms: tuple[str, ...]
+    places: Int64Array
+    offsets: Int64Array
+    idf: Float64Array
+    weights: Float32Array
+    k1: float = DEFAULT_K1
+    b: float = DEFAULT_B
+
+    @classmethod
+    def of_one(cls, query: WeightedTerms) -> WeightedBatch:
+        """Return a batch of one query."""
+        count = len(query.terms)
+        offsets = np.array([0, count], dtype=np.int64)
+        places = np.arange(count, dtype=np.int64)
+        return cls(query.terms, places, offsets, query.idf, query.weights, query.k1, query.b)
+
+    def one(self, query: int) -> WeightedTerms:
+        """Return one of the queries."""
+        part = slice(int(self.offsets[query]), int(self.offsets[query + 1]))
+        places = self.places[part]
+        terms = tuple([self.terms[place] for place in places.tolist()])
+        return WeightedTerms(terms, self.idf[places], self.weights[part], self.k1, self.b)
+
+
+@dataclass(frozen=True, slots=True)
 class TermContribution:
     """What one term of a query adds to the score of one row.
 
@@ -138,3 +176,35 @@ def weigh_terms(
     # Most queries name each term once.
     counted = idf if max(query.counts, default=1) == 1 else idf * np.array(query.counts)
     return WeightedTerms(query.terms, idf, counted.astype(np.float32), k1, b)
+
+
+def distinct_terms(queries: Sequence[QueryTerms]) -> tuple[str, ...]:
+    """Return the terms of all queries, each once, in order of first appearance."""
+    return tuple(dict.fromkeys([term for query in queries for term in query.terms]))
+
+
+def weigh_batch(
+    queries: Sequence[QueryTerms],
+    terms: tuple[str, ...],
+    statistics: TermStatistics,
+    *,
+    k1: float = DEFAULT_K1,
+    b: float = DEFAULT_B,
+) -> WeightedBatch:
+    """Weigh several queries at once, each as ``weigh_terms`` does.
+
+    Args:
+        queries: The queries.
+        terms: Their distinct terms.
+        statistics: Of all sources together, over ``terms``.
+        k1: Saturation of the term frequency.
+        b: Share of length normalisation.
+    """
+    idf = inverse_document_frequencies(statistics.num_docs, statistics.document_frequencies)
+    place_of = {term: place for place, term in enumerate(terms)}
+    places = np.array([place_of[term] for query in queries for term in query.terms], dtype=np.int64)
+    counts = np.array([count for query in queries for count in query.counts], dtype=np.float64)
+    offsets = np.zeros(len(queries) + 1, dtype=np.int64)
+    np.cumsum([len(query.terms) for query in queries], out=offsets[1:])
+    weights = (idf[places] * counts).astype(np.float32)
+    return WeightedBatch(terms, places, offsets, idf, weights, k1, b)

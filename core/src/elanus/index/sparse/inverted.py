@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError, InternalError, InvalidArgumentError
-from elanus.index.base import Candidates
+from elanus.errors import CorruptionError, InternalError
+from elanus.index.base import Candidates, CandidateTable
 from elanus.index.sparse.merging import (
     POSTINGS_AT_ONCE,
     JoinedPostings,
@@ -34,13 +34,12 @@ from elanus.index.sparse.posting_lists import (
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import PackedPostings
 from elanus.kernels.postings import GrowingPostings, SealedPostings
+from elanus.kernels.query_batch import QueryBatch
 from elanus.schema.batches import SparseVectorColumn
 from elanus.types import AnyArray, BoolArray, Float32Array, Int64Array, UInt32Array
 
 FORMAT = 2
 """Version of what ``SealedSparse.to_arrays`` gives."""
-_RESCORED_PER_HIT = 2
-"""Rows scored by the whole query for each wanted one, when some of its weights are dropped."""
 
 
 class SparseView:
@@ -93,52 +92,62 @@ class SparseView:
                 an array does not fit.
             CorruptionError: The stored postings contradict themselves.
         """
-        if not 0 <= drop_ratio_search < 1:
-            raise InvalidArgumentError(
-                f"drop_ratio_search: expected 0 to below 1, got {drop_ratio_search!r}"
-            )
+        if drop_ratio_search:
+            offsets = np.array([0, len(values)], dtype=np.int64)
+            batch = QueryBatch(offsets, indices, values)
+            return self.search_many(
+                batch, limit, allowed, drop_ratio_search=drop_ratio_search
+            ).query(0)
         heavy = values != 0
         if not heavy.all():
             indices, values = indices[heavy], values[heavy]
-        terms, weights = self._known(indices, values)
+        terms, known = self._places(indices)
         if not len(terms):
             return Candidates.none()
-        num_dropped = int(drop_ratio_search * len(values))
-        if num_dropped:
-            least = np.partition(np.abs(values), num_dropped)[num_dropped]
-            return self._search_heaviest(terms, weights, np.abs(weights) >= least, limit, allowed)
+        weights = values if known is None else values[known]
         rows, distances = self._postings.search(terms, weights, limit, allowed=allowed)
         return Candidates(rows, distances)
 
-    def _search_heaviest(
+    def search_many(
         self,
-        terms: UInt32Array,
-        weights: Float32Array,
-        kept: BoolArray,
+        batch: QueryBatch,
         limit: int,
-        allowed: Bitset | None,
-    ) -> Candidates:
-        """Find more rows than wanted by some terms of the query, and rank them by all."""
-        if not kept.any():
-            return Candidates.none()
-        wanted = limit * _RESCORED_PER_HIT
-        rows, _ = self._postings.search(terms[kept], weights[kept], wanted, allowed=allowed)
-        distances = self._postings.distances_to_rows(terms, weights, rows)
-        best = np.lexsort((rows, distances))[:limit]
-        return Candidates(rows[best], distances[best])
+        allowed: Bitset | None = None,
+        *,
+        drop_ratio_search: float = 0.0,
+    ) -> CandidateTable:
+        """Return for each query what ``search`` returns, in one call of the kernel.
 
-    def _known(
-        self, indices: UInt32Array, values: Float32Array
-    ) -> tuple[UInt32Array, Float32Array]:
-        """Return terms of ``postings`` and weights, for the dimensions that this source has."""
+        Args:
+            batch: Queries; their terms are dimensions.
+            limit: Rows wanted per query, at least 1.
+            allowed: As in ``search``.
+            drop_ratio_search: As in ``search``.
+
+        Raises:
+            InvalidArgumentError: As in ``search``.
+            CorruptionError: The stored postings contradict themselves.
+        """
+        batch = batch.select(batch.weights != 0).dropping(drop_ratio_search)
+        terms, known = self._places(batch.terms)
+        if known is not None:
+            batch = batch.select(known)
+        batch = batch._replace(terms=terms)
+        return CandidateTable(*self._postings.search_many(batch, limit, allowed=allowed))
+
+    def _places(self, indices: UInt32Array) -> tuple[UInt32Array, BoolArray | None]:
+        """Return the terms of ``postings`` that this source has, and which they are.
+
+        The second is bool, as long as ``indices``; None when this source knows all of them.
+        """
         if self._dimensions is None:
-            return indices, values
+            return indices, None
         if not len(self._dimensions):
-            return indices[:0], values[:0]
+            return indices[:0], np.zeros(len(indices), dtype=np.bool_)
         places = np.searchsorted(self._dimensions, indices)
         places = np.minimum(places, len(self._dimensions) - 1)
         found = self._dimensions[places] == indices
-        return places[found].astype(np.uint32), values[found]
+        return places[found].astype(np.uint32), found
 
 
 class GrowingSparse:

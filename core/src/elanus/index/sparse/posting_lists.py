@@ -17,6 +17,7 @@ from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import POSTINGS_PADDING, PackedPostings
 from elanus.kernels.postings import Bm25Scoring, GrowingPostings
+from elanus.kernels.query_batch import QueryBatch
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
@@ -107,6 +108,17 @@ class PostingsReader(Protocol):
         """Return row ids and distances of the best rows that share a term, best first."""
         ...
 
+    def search_many(
+        self,
+        batch: QueryBatch,
+        k: int,
+        *,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the same for each query, ``(nq, any)``; missing places hold -1 and +inf."""
+        ...
+
     def distances_to_rows(
         self,
         terms: UInt32Array,
@@ -143,6 +155,18 @@ class GrowingPostingsSnapshot:
     ) -> tuple[Int64Array, Float32Array]:
         return self.postings.search(
             terms, weights, k, num_rows=self.num_rows, allowed=allowed, bm25=bm25
+        )
+
+    def search_many(
+        self,
+        batch: QueryBatch,
+        k: int,
+        *,
+        allowed: Bitset | None = None,
+        bm25: Bm25Scoring | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        return self.postings.search_many(
+            batch, k, num_rows=self.num_rows, allowed=allowed, bm25=bm25
         )
 
     def distances_to_rows(
