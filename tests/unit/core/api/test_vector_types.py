@@ -219,15 +219,45 @@ def test_graph_is_refused_where_there_is_none(tmp_path: Path, kind: str) -> None
     written.db.close()
 
 
-def test_large_segment_under_auto_is_scanned(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(("kind", "metric"), KINDS)
+def test_large_segment_under_auto_has_a_graph(
+    tmp_path: Path, monkeypatch: Any, kind: str, metric: str
+) -> None:
     monkeypatch.setattr("elanus.engine.index_choice.MIN_INDEXED_ROWS", 10)
-    written = Written(tmp_path, "FLOAT16_VECTOR", "COSINE")
-    written.put(list(range(40)))
+    written = Written(tmp_path, kind, metric)
+    written.put(list(range(300)))
     written.collection.flush()
     written.collection.wait_indexed()
-    assert written.collection.search(vectors("FLOAT16_VECTOR", 2, 1)[1], limit=3).is_exact
-    written.check()
+    check_graph(written)
+    written.delete(list(range(40)))
+    written.put(list(range(280, 420)))
+    written.collection.flush()
+    written.collection.compact()
+    written.collection.wait_indexed()
+    check_graph(written)
+    written.reopen()
+    check_graph(written)
     written.db.close()
+
+
+def check_graph(written: Written) -> None:
+    """Check that all rows lie in one segment with a graph, which finds them with their scores."""
+    (segment,) = (s for s in written.collection.stats().segments if s.rows)
+    assert segment.indexes == {"v": "GRAPH"}
+    query = vectors(written.kind, 3, 99)[2]
+    every = dict(expected(written.model, written.metric, query, len(written.model)))
+    nearest = list(every.values())[:10]
+    tolerance = {"rtol": 1e-5, "atol": 1e-5}
+    for given in (query, query.tolist()):
+        found = written.collection.search(given, limit=10, ef=100)
+        assert not found.is_exact
+        scores = [every[hit.id] for hit in found]
+        np.testing.assert_allclose([hit.score for hit in found], scores, **tolerance)
+        # Of rows that are equally near any may be found.
+        assert np.isclose(scores, nearest, **tolerance).sum() >= 9
+    exact = written.collection.search(query, limit=10, recall=1.0)
+    assert exact.is_exact
+    Written.same(exact, list(every.items())[:10])
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class GraphType:
     _names: Mapping[str, str] = {"efConstruction": "ef_construction"}
 
     def supports(self, dtype: DataType, metric: MetricType) -> bool:
-        return dtype is DataType.FLOAT_VECTOR
+        return dtype.is_dense_vector
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         parsed = ranged_params(self.name, params, self._ranges, aliases=self._names)
@@ -117,11 +117,6 @@ class GraphType:
             rescored = int(header["rescored"])
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptionError(f"graph: its header is not one: {error!r}") from error
-        if len(quantizer.mean) != rows.dim or len(quantizer.steps) != rows.dim:
-            raise CorruptionError(
-                f"graph: means and steps of {len(quantizer.mean)} and {len(quantizer.steps)} "
-                f"dimensions, its segment has {rows.dim}"
-            )
         coded = CodedRows(
             _array(arrays, "codes", np.uint8, 2), _array(arrays, "terms", np.float32, 2)
         )
