@@ -7,7 +7,7 @@ Queries are not rows. A row finds its neighbours easily, because the graph was b
 question lies between the rows and is harder. So a sampled query is a row moved towards another
 one. With real held-out questions over 100,000 passages (384 dimensions, cosine) a candidate list
 of 64 reached recall 0.952; rows said 0.995, rows moved by ``MIX`` said the same as the questions
-to within 0.01. A binary vector is moved by taking over that share of the other one's bits.
+to within 0.01. A binary vector is moved by taking over a share of the other one's bits.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ SAFETY = 0.15
 """Share of the allowed misses that is held back for the error of the sample."""
 MIX = 1 / 3
 """How far a sampled row is moved towards another one, as a share of the way."""
+BITS_MIX = 1 / 4
+"""The same of binary vectors. Signs of 16,000 passages, HAMMING, lists of 24 / 32 / 64 / 128:
+questions reached recall 0.928 / 0.944 / 0.981 / 0.995; a quarter said 0.939 / 0.950 / 0.975 /
+0.991, a third 0.887 / 0.912 / 0.955 / 0.982."""
 
 AnswerT = TypeVar("AnswerT")
 
@@ -182,7 +186,7 @@ def _moved(
 ) -> VectorArray:
     """Return sampled rows that were moved towards others."""
     if rows.dtype == np.uint8:
-        taken = np.packbits(rng.random((len(sample), 8 * rows.shape[1])) < MIX, axis=1)
+        taken = np.packbits(rng.random((len(sample), 8 * rows.shape[1])) < BITS_MIX, axis=1)
         return (rows[sample] & ~taken) | (rows[others] & taken)
 
     def unit(picked: Int64Array) -> Float32Array:

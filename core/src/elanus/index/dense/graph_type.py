@@ -22,7 +22,7 @@ from elanus.kernels.graph import (
     Quantizer,
     encode_rows,
 )
-from elanus.types import AnyArray, DataType, Int64Array, MetricType
+from elanus.types import AnyArray, DataType, Int64Array, MetricType, vector_width
 
 BUILD_CHUNK_ROWS = 1_000
 """Rows inserted between two looks at the cancel flag."""
@@ -59,8 +59,13 @@ class GraphType:
             )
         return parsed
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
-        codes = CodeKind.NIBBLES.row_bytes(dim)
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
+        if dtype is DataType.BINARY_VECTOR:
+            codes = CodeKind.BITS.row_bytes(vector_width(dtype, dim))
+        else:
+            codes = CodeKind.NIBBLES.row_bytes(dim)
         return num_rows * (codes + 4 * int(params["degree"]) + 8)
 
     def build(
