@@ -31,6 +31,8 @@ from elanus.types import MetricType
 PACKAGES = ("elanus",)
 PARAMS = os.environ.get("ELANUS_BENCH_INDEX_PARAMS", "{}")
 """Build parameters as JSON, set by the process that starts the workers."""
+WIDTHS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024, 1536)
+"""A graph keeps multiples of 8 rows; between them nothing would change."""
 _METRICS = {"l2": MetricType.L2, "ip": MetricType.IP, "cosine": MetricType.COSINE}
 
 
@@ -41,7 +43,7 @@ class _AnyVariant(dict[str, Variant]):
         kind = index_type(name.partition("@")[0])
         params = kind.parse_params(json.loads(PARAMS))
         shown = ", ".join([kind.name, *(f"{key}={value}" for key, value in params.items())])
-        return Variant(shown, efforts("ef"))
+        return Variant(shown, efforts("ef", WIDTHS))
 
 
 VARIANTS = _AnyVariant()

@@ -36,11 +36,34 @@ void add_dense(const DenseAddition& a) {
 
 #include "sparse/array_addition.inl"
 #include "sparse/byte_expansion.inl"
+#include "sparse/largest_counter.inl"
 
 // 0xffff where a counter is at least `least`.
 __m256i reached(const std::uint16_t* counters, __m256i least) {
   const __m256i values = load(counters);
   return _mm256_cmpeq_epi16(_mm256_max_epu16(values, least), values);
+}
+
+// 0xffff for each of sixteen bits that is set.
+__m256i spread_bits(std::uint64_t bits) {
+  const __m256i each = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
+                                         8192, 16384, INT16_MIN);
+  const __m256i all = _mm256_set1_epi16(static_cast<short>(bits & 0xffffU));
+  return _mm256_cmpeq_epi16(_mm256_and_si256(all, each), each);
+}
+
+void block_maxima(const BlockMaxima& b) {
+  for (std::size_t i = 0; i < b.num_blocks; ++i) {
+    const std::uint64_t allowed = b.allowed == nullptr ? ~std::uint64_t{0} : b.allowed[i];
+    __m256i largest = _mm256_setzero_si256();
+    for (std::size_t part = 0; part < 64; part += 16) {
+      const __m256i counters = load(b.counters + i * 64 + part);
+      const __m256i kept = _mm256_and_si256(counters, spread_bits(allowed >> part));
+      largest = _mm256_max_epu16(largest, kept);
+    }
+    b.maxima[i] = largest_of(
+        _mm_max_epu16(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1)));
+  }
 }
 
 void drain(Drain& d) {
@@ -70,6 +93,6 @@ void drain(Drain& d) {
 
 }  // namespace
 
-const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain};
+const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain, block_maxima};
 
 }  // namespace elanus::avx2

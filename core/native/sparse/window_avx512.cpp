@@ -12,6 +12,6 @@ namespace {
 
 }  // namespace
 
-const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain};
+const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain, block_maxima};
 
 }  // namespace elanus::avx512

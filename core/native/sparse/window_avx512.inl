@@ -48,6 +48,22 @@ void add_dense(const DenseAddition& a) {
 }
 
 #include "sparse/array_addition.inl"
+#include "sparse/largest_counter.inl"
+
+void block_maxima(const BlockMaxima& b) {
+  for (std::size_t i = 0; i < b.num_blocks; ++i) {
+    const std::uint64_t allowed = b.allowed == nullptr ? ~std::uint64_t{0} : b.allowed[i];
+    const auto low = static_cast<__mmask32>(allowed);
+    const auto high = static_cast<__mmask32>(allowed >> 32);
+    const __m512i block =
+        _mm512_max_epu16(_mm512_maskz_loadu_epi16(low, b.counters + i * 64),
+                         _mm512_maskz_loadu_epi16(high, b.counters + i * 64 + 32));
+    const __m256i half =
+        _mm256_max_epu16(_mm512_castsi512_si256(block), _mm512_extracti64x4_epi64(block, 1));
+    b.maxima[i] =
+        largest_of(_mm_max_epu16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+  }
+}
 
 void drain(Drain& d) {
   const __m512i least = _mm512_set1_epi16(static_cast<short>(d.least));

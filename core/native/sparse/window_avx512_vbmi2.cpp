@@ -35,6 +35,6 @@ void add_bitmap(const BitmapAddition& a) {
 
 }  // namespace
 
-const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain};
+const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain, block_maxima};
 
 }  // namespace elanus::avx512_vbmi2

@@ -43,6 +43,18 @@ void add_dense(const DenseAddition& a) {
   }
 }
 
+void block_maxima(const BlockMaxima& b) {
+  for (std::size_t i = 0; i < b.num_blocks; ++i) {
+    std::uint16_t largest = 0;
+    for (std::size_t r = 0; r < 64; ++r) {
+      const bool is_allowed = b.allowed == nullptr || ((b.allowed[i] >> r) & 1U) != 0;
+      const std::uint16_t counter = b.counters[i * 64 + r];
+      if (is_allowed && counter > largest) largest = counter;
+    }
+    b.maxima[i] = largest;
+  }
+}
+
 void drain(Drain& d) {
   for (; d.position < d.end && d.room - d.found >= 64; d.position += 64) {
     std::uint16_t* block = d.counters + d.position;
@@ -61,6 +73,6 @@ void drain(Drain& d) {
 
 }  // namespace
 
-const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain};
+const WindowKernels kWindowKernels = {add_array, add_bitmap, add_dense, drain, block_maxima};
 
 }  // namespace elanus::generic

@@ -53,12 +53,21 @@ struct Drain {
   std::size_t room;
 };
 
+// Takes the largest counter of every 64.
+struct BlockMaxima {
+  const std::uint16_t* counters;
+  const std::uint64_t* allowed;  // a bit for each row, or null
+  std::size_t num_blocks;
+  std::uint16_t* maxima;  // 0 where no row is allowed
+};
+
 struct WindowKernels {
   void (*add_array)(const ArrayAddition& addition);
   void (*add_bitmap)(const BitmapAddition& addition);
   void (*add_dense)(const DenseAddition& addition);
   // Goes on until the end, or until fewer than 64 places are left.
   void (*drain)(Drain& drain);
+  void (*block_maxima)(const BlockMaxima& blocks);
 };
 
 namespace generic {

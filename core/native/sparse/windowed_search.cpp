@@ -1,6 +1,7 @@
 #include "sparse/windowed_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -31,6 +32,10 @@ constexpr std::size_t kCounters = 65536;
 constexpr std::size_t kWindowCost = 800;
 constexpr std::size_t kUnpackCost = 5;
 constexpr std::size_t kProbeCost = 25;
+
+// Further on the processor has noticed what is read.
+constexpr std::size_t kLineBytes = 64;
+constexpr std::size_t kPrefetchedBytes = 16 * kLineBytes;
 
 // Codes made with other statistics than a search has bound its scores; beyond this ratio between
 // upper and lower bound too few rows are ruled out.
@@ -288,8 +293,14 @@ class WindowedSearch {
     std::uint32_t most = 0;
     for (const Addend& addend : addends_) most += most_in(addend, window, end);
     const bool is_worth_it = is_allowed && most >= least_ && most > 0;
-    for (Addend& addend : addends_) add(addend, window, end, is_worth_it);
-    return !is_worth_it || drain(window, allowed);
+    for (std::size_t i = 0; i < addends_.size(); ++i) {
+      const bool is_last = i + 1 == addends_.size();
+      prefetch(addends_[is_last ? 0 : i + 1], is_last ? window + 1 : window);
+      add(addends_[i], window, end, is_worth_it);
+    }
+    if (!is_worth_it) return true;
+    if (least_ == 1) raise_by_blocks(allowed);
+    return drain(window, allowed);
   }
 
   // The largest count that a term can add in a window.
@@ -332,6 +343,19 @@ class WindowedSearch {
     }
   }
 
+  // Asks for the first lines of what a term has in a window, before its turn.
+  static void prefetch(const Addend& addend, std::size_t window) noexcept {
+    const PackedTerm& term = addend.term;
+    std::size_t i = addend.next;
+    if (i < term.directory.size() && term.directory[i].window < window) ++i;
+    if (i >= term.directory.size() || term.directory[i].window != window) return;
+    const PackedContainer part = term.container(i);
+    const std::size_t bytes = packed::container_bytes(part.kind, part.count);
+    for (std::size_t at = 0; at < std::min(bytes, kPrefetchedBytes); at += kLineBytes) {
+      __builtin_prefetch(part.bytes + at);
+    }
+  }
+
   const std::uint64_t* allowed_words(std::size_t window) {
     const std::size_t first = window * packed::kWindowWords;
     // The last word of the bitset may have padding bits.
@@ -341,6 +365,18 @@ class WindowedSearch {
       scratch_.allowed[w - first] = allowed_->word(w);
     }
     return scratch_.allowed.data();
+  }
+
+  // Raises what a row must reach before any row is kept: each of the k blocks with the largest
+  // counters has a row that reaches the k-th of these.
+  void raise_by_blocks(const std::uint64_t* allowed) {
+    if (k_ > packed::kWindowWords) return;
+    std::array<std::uint16_t, packed::kWindowWords> maxima;
+    kernels_.block_maxima(
+        {scratch_.counters.span().data(), allowed, packed::kWindowWords, maxima.data()});
+    const auto kth = maxima.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(maxima.begin(), kth, maxima.end(), std::greater<>());
+    least_ = std::max(least_, bounds_.least(*kth));
   }
 
   // Keeps the rows of a window that may be among the best, and clears its counters.

@@ -150,9 +150,12 @@ class BM25View:
         if last is not None and last[0] is terms:
             return last[1], last[2]
         # A handful of terms: lists cost less than array operations.
-        found = [self._find_term(term) for term in terms]
-        places = [place for place, number in enumerate(found) if number >= 0]
-        numbers = np.array([found[place] for place in places], dtype=np.uint32)
+        found = list(map(self._find_term, terms))
+        places = list(range(len(found)))
+        if found and min(found) < 0:
+            places = [place for place, number in enumerate(found) if number >= 0]
+            found = [found[place] for place in places]
+        numbers = np.array(found, dtype=np.uint32)
         if isinstance(terms, tuple):
             # A tuple that is the same object holds the same terms.
             self._last_terms = (terms, places, numbers)

@@ -8,6 +8,7 @@ deleted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -123,7 +124,10 @@ def inverse_document_frequencies(num_docs: int, document_frequencies: Int64Array
     Source: Lucene's ``BM25Similarity.idf``.
     """
     # Whole numbers and halves are exact in float64, so the order of the terms does not matter.
-    return np.log1p((num_docs + 0.5 - document_frequencies) / (document_frequencies + 0.5))
+    # A handful of terms: a list costs less than array operations.
+    total = num_docs + 0.5
+    idf = [math.log1p((total - held) / (held + 0.5)) for held in document_frequencies.tolist()]
+    return np.array(idf, dtype=np.float64)
 
 
 def weigh_terms(

@@ -71,16 +71,18 @@ class TermDictionary:
     def find(self, term: str) -> int:
         """Return the number of ``term``, or -1 if no row holds it."""
         number = self._known.get(term)
-        if number is None:
-            number = self._search(term.encode("utf-8", "surrogatepass"))
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            self._known[term] = number
-        return number
+        return self._look_up(term) if number is None else number
 
     def term_bytes(self, number: int) -> bytes:
         """Return the term with this number as UTF-8."""
         return bytes(self._bytes[self._ends[number] : self._ends[number + 1]])
+
+    def _look_up(self, term: str) -> int:
+        number = self._search(term.encode("utf-8", "surrogatepass"))
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[term] = number
+        return number
 
     def _search(self, wanted: bytes) -> int:
         if self._sample is None:
