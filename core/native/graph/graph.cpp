@@ -105,8 +105,7 @@ void Graph::candidates(const AnyQuery& query, const WalkEffort& effort,
   if (num_rows() == 0) return;
   WalkScratch& scratch = search_scratch();
   scratch.query.prepare(parts_.quantizer, query);
-  scratch.begin(arrays_, effort.ef,
-                allowed ? allowed->words().data() : nullptr);
+  scratch.begin(arrays_, effort.ef, allowed ? allowed->words().data() : nullptr);
   WalkState& state = scratch.state();
   if (effort.patience > 0) {
     state.patience = effort.patience;
