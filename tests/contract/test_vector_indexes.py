@@ -1,5 +1,6 @@
 """Every dense index type passes the same suite."""
 
+import numpy as np
 import pytest
 
 from elanus.index.dense.flat import FlatType
@@ -7,7 +8,7 @@ from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph_type import GraphType
 from elanus.index.dense.hnsw import HnswType
 from elanus.index.registry import index_type
-from elanus.testing.vector_index import VectorIndexContract
+from elanus.testing.vector_index import NUM_ROWS, VectorIndexContract
 
 
 class TestFlat(VectorIndexContract):
@@ -29,6 +30,11 @@ class TestGraph(VectorIndexContract):
 
     def index_type(self):
         return GraphType()
+
+
+class TestGraphOfInt8(TestGraph):
+    def vectors(self, count=NUM_ROWS, seed=0):
+        return np.clip(np.rint(super().vectors(count, seed) * 15), -128, 127).astype(np.int8)
 
 
 class TestHnsw(VectorIndexContract):

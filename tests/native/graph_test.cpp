@@ -28,20 +28,25 @@ constexpr std::size_t kDegree = 16;
 
 // Every table that this machine can run, AVX-512 with and without VNNI among them.
 std::vector<const GraphKernels*> runnable(CodeKind kind) {
-  const bool nibbles = kind == CodeKind::nibbles;
-  std::vector<const GraphKernels*> tables = {nibbles ? &elanus::generic::kNibbleGraph
-                                                     : &elanus::generic::kByteGraph};
+  std::vector<const GraphKernels*> tables;
+  const auto add = [&](const GraphKernels& nibbles, const GraphKernels& bytes,
+                       const GraphKernels& bits) {
+    tables.push_back(kind == CodeKind::nibbles ? &nibbles
+                     : kind == CodeKind::bytes ? &bytes
+                                               : &bits);
+  };
+  add(elanus::generic::kNibbleGraph, elanus::generic::kByteGraph, elanus::generic::kBitGraph);
 #if defined(__x86_64__)
   for (const elanus::CpuVariant variant : elanus::available_variants()) {
-    if (variant == elanus::CpuVariant::avx2) {
-      tables.push_back(nibbles ? &elanus::avx2::kNibbleGraph : &elanus::avx2::kByteGraph);
-    }
-    if (variant == elanus::CpuVariant::avx512) {
-      tables.push_back(nibbles ? &elanus::avx512::kNibbleGraph : &elanus::avx512::kByteGraph);
+    using namespace elanus;
+    if (variant == CpuVariant::avx2) add(avx2::kNibbleGraph, avx2::kByteGraph, avx2::kBitGraph);
+    if (variant == CpuVariant::avx512) {
+      add(avx512::kNibbleGraph, avx512::kByteGraph, avx512::kBitGraph);
     }
   }
   if (elanus::has_avx512_vnni()) {
-    tables.push_back(nibbles ? &elanus::avx512vnni::kNibbleGraph : &elanus::avx512vnni::kByteGraph);
+    using namespace elanus;
+    add(avx512vnni::kNibbleGraph, avx512vnni::kByteGraph, avx512vnni::kBitGraph);
   }
 #endif
   return tables;
@@ -51,6 +56,7 @@ std::vector<const GraphKernels*> runnable(CodeKind kind) {
 struct Coded {
   std::size_t dim;
   std::vector<float> values;
+  std::vector<elanus::BitByte> bits;  // of binary vectors, instead
   std::vector<float> mean;
   std::vector<float> steps;
   std::vector<std::uint8_t> codes;
@@ -58,13 +64,19 @@ struct Coded {
   elanus::Quantizer quantizer;
   std::vector<RowId> entries;
 
-  Coded(CodeKind kind, Metric metric, std::size_t dimensions, bool has_terms)
-      : dim(dimensions), values(kRows * dim), mean(dim), steps(dim) {
+  Coded(CodeKind kind, Metric metric, std::size_t dimensions, bool has_terms) : dim(dimensions) {
     std::mt19937 random(static_cast<unsigned>(dim));
-    std::normal_distribution<float> normal;
-    for (float& value : values) value = normal(random);
     const float step = kind == CodeKind::nibbles ? 0.3F : 0.05F;
-    std::fill(steps.begin(), steps.end(), step);
+    if (kind == CodeKind::bits) {
+      bits.resize(kRows * dim);
+      for (elanus::BitByte& byte : bits) byte = {static_cast<std::uint8_t>(random() & random())};
+    } else {
+      values.resize(kRows * dim);
+      std::normal_distribution<float> normal;
+      for (float& value : values) value = normal(random);
+      mean.resize(dim);
+      steps.assign(dim, step);
+    }
     quantizer = {kind, metric, mean, steps, has_terms ? 1.0F / step : 0.0F};
     codes.resize(kRows * elanus::code_lines(kind, dim) * elanus::kLineBytes);
     terms.resize(has_terms ? 2 * kRows : 0);
@@ -73,9 +85,13 @@ struct Coded {
     for (RowId row = 0; row < kRows; row += 13) entries.push_back(row);
   }
 
-  [[nodiscard]] elanus::ScaledRows rows() const { return {{values, kRows, dim}, {}}; }
-  [[nodiscard]] std::span<const float> row(std::size_t i) const {
-    return std::span(values).subspan(i * dim, dim);
+  [[nodiscard]] elanus::AnyRows rows() const {
+    if (bits.empty()) return elanus::ScaledRows{{values, kRows, dim}, {}};
+    return elanus::ScaledRowsOf<elanus::BitByte>{{bits, kRows, dim}, {}};
+  }
+  [[nodiscard]] elanus::AnyQuery row(std::size_t i) const {
+    if (bits.empty()) return std::span(values).subspan(i * dim, dim);
+    return std::span(bits).subspan(i * dim, dim);
   }
   [[nodiscard]] elanus::Graph graph(std::span<const RowId> links) const {
     return elanus::Graph({quantizer, rows(), codes, terms, links, entries});
@@ -96,6 +112,25 @@ void test_scores(const Coded& coded) {
     kernels->score_rows(rows, query.get(), ids.data(), ids.size(), scores.data());
     if (!expected) expected = scores;
     check(scores == *expected, "scores of " + std::to_string(coded.dim) + " dimensions");
+  }
+}
+
+// Keys of bits are the distances of a scan, in their order and with their ties.
+void test_bit_scores(const Coded& coded) {
+  const std::vector<RowId> links(kRows * kDegree, elanus::kNoRow);
+  const elanus::Graph graph = coded.graph(links);
+  std::vector<std::int64_t> found;
+  graph.scan(coded.row(7), kRows, std::nullopt, found);
+  std::vector<std::int64_t> row_ids(kRows);
+  std::vector<float> distances(kRows);
+  graph.rank(coded.row(7), found, row_ids, distances);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    graph.scan(coded.row(7), i + 1, std::nullopt, found);
+    std::sort(found.begin(), found.end());
+    std::vector<std::int64_t> nearest(row_ids.begin(),
+                                      row_ids.begin() + static_cast<std::ptrdiff_t>(i + 1));
+    std::sort(nearest.begin(), nearest.end());
+    check(found == nearest, "nearest bits of " + std::to_string(coded.dim) + " bytes");
   }
 }
 
@@ -150,7 +185,7 @@ void test_walks(const Coded& coded, std::span<const RowId> links) {
 }
 
 void test_builds(CodeKind kind, Metric metric) {
-  const Coded coded(kind, metric, 70, metric == Metric::l2);
+  const Coded coded(kind, metric, 70, metric == Metric::l2 || metric == Metric::jaccard);
   const std::vector<RowId> links = built(coded, 1);
   check(links == built(coded, 3), "threads build the same graph");
   test_walks(coded, links);
@@ -166,6 +201,31 @@ void test_builds(CodeKind kind, Metric metric) {
 
 }  // namespace
 
+// Rows of other types are coded as their widened copies are.
+void test_types() {
+  constexpr std::size_t kDim = 70;
+  std::mt19937 random(3);
+  std::vector<std::int8_t> small(kRows * kDim);
+  for (std::int8_t& value : small) value = static_cast<std::int8_t>(random());
+  const std::vector<float> wide(small.begin(), small.end());
+  const std::vector<float> mean(kDim, 1.0F);
+  const std::vector<float> steps(kDim, 20.0F);
+  const elanus::Quantizer quantizer{CodeKind::nibbles, Metric::l2, mean, steps, 1.0F};
+  const auto coded = [&](const elanus::AnyRows& rows) {
+    std::pair<std::vector<std::uint8_t>, std::vector<float>> made;
+    made.first.resize(kRows * elanus::code_lines(CodeKind::nibbles, kDim) * elanus::kLineBytes);
+    made.second.resize(2 * kRows);
+    elanus::encode_rows(quantizer, rows, 0, kRows, made.first, made.second);
+    return made;
+  };
+  const elanus::AnyRows typed = elanus::ScaledRowsOf<std::int8_t>{{small, kRows, kDim}, {}};
+  check(coded(typed) == coded(elanus::ScaledRows{{wide, kRows, kDim}, {}}), "codes of int8");
+  check(typed.take(std::span<const std::int8_t>(small).first(kDim)), "int8 asked with int8");
+  check(!typed.take(std::span<const std::int8_t>(small).first(kDim - 1)), "too few dimensions");
+  const std::vector<elanus::BitByte> bits(kDim);
+  check(!typed.take(std::span(bits)), "int8 asked with bits");
+}
+
 void test_graph() {
   for (const CodeKind kind : {CodeKind::nibbles, CodeKind::bytes}) {
     for (const std::size_t dim : {1UL, 64UL, 65UL, 128UL, 384UL, 700UL}) {
@@ -175,5 +235,14 @@ void test_graph() {
     }
     for (const Metric metric : {Metric::l2, Metric::ip}) test_builds(kind, metric);
   }
+  for (const Metric metric : {Metric::hamming, Metric::jaccard}) {
+    for (const std::size_t dim : {1UL, 63UL, 64UL, 65UL, 128UL, 200UL, 384UL}) {
+      const Coded coded(CodeKind::bits, metric, dim, metric == Metric::jaccard);
+      test_scores(coded);
+      test_bit_scores(coded);
+    }
+    test_builds(CodeKind::bits, metric);
+  }
+  test_types();
   test_pools();
 }

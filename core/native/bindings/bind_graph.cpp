@@ -22,10 +22,10 @@ namespace elanus::bindings {
 namespace {
 
 using OptionalFloats1 = std::optional<Array1<float>>;
-using OptionalFloats2 = std::optional<Array2<float>>;
+// Of any dtype.
+using AnyArray1 = nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using AnyArray2 = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using OptionalWords = std::optional<Array1<std::uint64_t>>;
-template <typename T>
-using Output1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Output2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
@@ -51,41 +51,79 @@ NewArray2<T> huge_array(HugeBuffer<T>&& buffer, std::size_t rows, std::size_t co
 
 Quantizer to_quantizer(CodeKind kind, Metric metric, const Array1<float>& mean,
                        const Array1<float>& steps, float spread) {
-  if (mean.size() != steps.size()) {
-    throw_invalid_argument("steps: expected " + std::to_string(mean.size()) + " values, got " +
-                           std::to_string(steps.size()));
-  }
   return {kind, metric, to_span(mean), to_span(steps), spread};
 }
 
-ScaledRows to_rows(const Array2<float>& rows, const OptionalFloats1& scale) {
+// Calls with a null pointer to the element type that a dtype stands for; false when it is none.
+template <typename Work>
+bool with_element(nb::dlpack::dtype dtype, const Work& work) {
+  const auto is_one = [&]<typename Element>(const Element* none) {
+    if (dtype != nb::dtype<Element>()) return false;
+    work(none);
+    return true;
+  };
+  return is_one(static_cast<const float*>(nullptr)) || is_one(static_cast<const Half*>(nullptr)) ||
+         is_one(static_cast<const BFloat16*>(nullptr)) ||
+         is_one(static_cast<const std::int8_t*>(nullptr)) ||
+         is_one(static_cast<const BitByte*>(nullptr));
+}
+
+AnyRows to_rows(const AnyArray2& rows, const OptionalFloats1& scale) {
   if (scale.has_value() && scale->size() != rows.shape(0)) {
     throw_invalid_argument("row_scale: expected " + std::to_string(rows.shape(0)) +
                            " values, got " + std::to_string(scale->size()));
   }
-  return {to_matrix(rows), to_span(scale)};
+  std::optional<AnyRows> typed;
+  with_element(rows.dtype(), [&]<typename Element>(const Element*) {
+    const std::span values(static_cast<const Element*>(rows.data()), rows.size());
+    typed = ScaledRowsOf<Element>{{values, rows.shape(0), rows.shape(1)}, to_span(scale)};
+  });
+  if (!typed.has_value()) {
+    throw_invalid_argument("rows: expected float32, float16, uint16 (bfloat16), int8 or uint8");
+  }
+  return *typed;
+}
+
+// The query that `dim` elements from `index * dim` on are.
+AnyQuery to_query(nb::dlpack::dtype dtype, const void* data, std::size_t index, std::size_t dim) {
+  const auto from = [&]<typename Element>(const Element* elements) {
+    return std::span<const Element>(elements + index * dim, dim);
+  };
+  if (dtype == nb::dtype<std::int8_t>()) return from(static_cast<const std::int8_t*>(data));
+  if (dtype == nb::dtype<BitByte>()) return from(static_cast<const BitByte*>(data));
+  if (dtype == nb::dtype<float>()) return from(static_cast<const float*>(data));
+  throw_invalid_argument("queries: expected float32, int8 or uint8");
+}
+
+void check_query(const Graph& graph, const AnyQuery& query, std::size_t dim) {
+  if (dim != graph.dim()) {
+    throw_invalid_argument("queries: expected " + std::to_string(graph.dim()) +
+                           " dimensions, got " + std::to_string(dim));
+  }
+  if (!graph.parts().rows.take(query)) {
+    throw_invalid_argument("queries: not of a dtype that the rows take");
+  }
 }
 
 std::pair<NewArray2<std::uint8_t>, NewArray2<float>> encode_rows_of(
     CodeKind kind, Metric metric, const Array1<float>& mean, const Array1<float>& steps,
-    float spread, const Array2<float>& rows, const OptionalFloats1& row_scale,
-    std::size_t threads) {
+    float spread, const AnyArray2& rows, const OptionalFloats1& row_scale, std::size_t threads) {
   const Quantizer quantizer = to_quantizer(kind, metric, mean, steps, spread);
-  const ScaledRows scaled = to_rows(rows, row_scale);
+  const AnyRows typed = to_rows(rows, row_scale);
   const std::size_t num_rows = rows.shape(0);
-  const std::size_t row_bytes = code_lines(kind, quantizer.dim()) * kLineBytes;
+  const std::size_t row_bytes = code_lines(kind, typed.dim()) * kLineBytes;
   HugeBuffer<std::uint8_t> codes(num_rows * row_bytes);
   HugeBuffer<float> terms(quantizer.has_terms() ? 2 * num_rows : 0);
   {
     const nb::gil_scoped_release unlocked;
     // Shapes are checked here, so that no thread has to tell.
-    encode_rows(quantizer, scaled, 0, 0, codes.span(), terms.span());
+    encode_rows(quantizer, typed, 0, 0, codes.span(), terms.span());
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
       for (;;) {
         const std::size_t first = next.fetch_add(kEncodedAtOnce);
         if (first >= num_rows) return;
-        encode_rows(quantizer, scaled, first, std::min(kEncodedAtOnce, num_rows - first),
+        encode_rows(quantizer, typed, first, std::min(kEncodedAtOnce, num_rows - first),
                     codes.span(), terms.span());
       }
     };
@@ -103,7 +141,7 @@ std::pair<NewArray2<std::uint8_t>, NewArray2<float>> encode_rows_of(
 class Builder {
  public:
   Builder(CodeKind kind, Metric metric, const Array1<float>& mean, const Array1<float>& steps,
-          float spread, const Array2<float>& rows, const OptionalFloats1& row_scale,
+          float spread, const AnyArray2& rows, const OptionalFloats1& row_scale,
           const Array2<std::uint8_t>& codes, const Array2<float>& terms,
           const OptionalFloats1& lifts, const Array1<RowId>& entries, std::size_t degree,
           std::size_t ef, std::size_t threads)
@@ -149,7 +187,7 @@ class Builder {
 class SearchGraph {
  public:
   SearchGraph(CodeKind kind, Metric metric, const Array1<float>& mean, const Array1<float>& steps,
-              float spread, const Array2<float>& rows, const OptionalFloats1& row_scale,
+              float spread, const AnyArray2& rows, const OptionalFloats1& row_scale,
               const Array2<std::uint8_t>& codes, const Array2<float>& terms,
               const Array2<RowId>& links, const Array1<RowId>& entries)
       : graph_({to_quantizer(kind, metric, mean, steps, spread), to_rows(rows, row_scale),
@@ -158,30 +196,30 @@ class SearchGraph {
   // Rows lie in a file from `offset`; each is verified before it is read.
   void guard(FileVerifier& verifier, std::size_t offset) {
     verifier_ = &verifier.get();
-    layout_ = {offset, graph_.dim() * sizeof(float), graph_.num_rows()};
+    layout_ = {offset, graph_.parts().rows.row_bytes(), graph_.num_rows()};
   }
 
   // Returns the least number of rows found for a query; -1 when a row to be read is damaged.
-  std::int64_t search(const Array2<float>& queries, std::size_t ef, std::size_t rescored,
+  std::int64_t search(const AnyArray2& queries, std::size_t ef, std::size_t rescored,
                       std::size_t patience, const OptionalWords& allowed,
                       const Output2<std::int64_t>& row_ids, const Output2<float>& distances,
                       std::size_t threads) {
     check_shapes(queries, row_ids, distances);
     const Unlocked unlocked(queries.shape(0) * ef * kOperationsPerCandidate);
     const Places places{row_ids, distances, threads};
-    return each_query(queries, places, [&](std::span<const float> query, auto& found) {
+    return each_query(queries, places, [&](const AnyQuery& query, auto& found) {
       graph_.candidates(query, {ef, rescored, patience}, to_bitset(allowed, graph_.num_rows()),
                         found);
     });
   }
 
-  std::int64_t scan(const Array2<float>& queries, std::size_t rescored,
-                    const OptionalWords& allowed, const Output2<std::int64_t>& row_ids,
-                    const Output2<float>& distances, std::size_t threads) {
+  std::int64_t scan(const AnyArray2& queries, std::size_t rescored, const OptionalWords& allowed,
+                    const Output2<std::int64_t>& row_ids, const Output2<float>& distances,
+                    std::size_t threads) {
     check_shapes(queries, row_ids, distances);
     const Unlocked unlocked(queries.shape(0) * graph_.num_rows() * 8);
     const Places places{row_ids, distances, threads};
-    return each_query(queries, places, [&](std::span<const float> query, auto& found) {
+    return each_query(queries, places, [&](const AnyQuery& query, auto& found) {
       graph_.scan(query, rescored, to_bitset(allowed, graph_.num_rows()), found);
     });
   }
@@ -189,16 +227,14 @@ class SearchGraph {
   [[nodiscard]] const Graph& get() const noexcept { return graph_; }
 
  private:
-  void check_shapes(const Array2<float>& queries, const Output2<std::int64_t>& row_ids,
+  void check_shapes(const AnyArray2& queries, const Output2<std::int64_t>& row_ids,
                     const Output2<float>& distances) const {
     const bool fits = row_ids.shape(0) == queries.shape(0) &&
                       distances.shape(0) == queries.shape(0) &&
                       row_ids.shape(1) == distances.shape(1);
     if (!fits) throw_invalid_argument("search: expected places for each query");
-    if (queries.shape(1) != graph_.dim()) {
-      throw_invalid_argument("queries: expected " + std::to_string(graph_.dim()) +
-                             " dimensions, got " + std::to_string(queries.shape(1)));
-    }
+    const std::size_t dim = queries.shape(1);
+    check_query(graph_, to_query(queries.dtype(), queries.data(), 0, dim), dim);
   }
 
   // Where the rows of a batch go, and how many threads look for them.
@@ -209,7 +245,7 @@ class SearchGraph {
   };
 
   template <typename Find>
-  std::int64_t each_query(const Array2<float>& queries, const Places& places, const Find& find) {
+  std::int64_t each_query(const AnyArray2& queries, const Places& places, const Find& find) {
     const std::size_t limit = places.row_ids.shape(1);
     std::int64_t* const row_ids = places.row_ids.data();
     float* const distances = places.distances.data();
@@ -218,7 +254,7 @@ class SearchGraph {
     for_each_query(queries.shape(0), places.threads, [&](std::size_t i) {
       if (is_damaged.load(std::memory_order_relaxed)) return;
       std::vector<std::int64_t>& found = search_scratch().row_ids;
-      const std::span<const float> query(queries.data() + i * graph_.dim(), graph_.dim());
+      const AnyQuery query = to_query(queries.dtype(), queries.data(), i, graph_.dim());
       find(query, found);
       if (verifier_ != nullptr && !verifier_->are_verified(layout_, found) &&
           verifier_->verify_rows(layout_, found).has_value()) {
@@ -241,15 +277,13 @@ class SearchGraph {
 
 class CandidateStream {
  public:
-  CandidateStream(const SearchGraph& graph, const Array1<float>& query,
-                  const OptionalWords& allowed, std::size_t ef, double slack) {
-    if (query.size() != graph.get().dim()) {
-      throw_invalid_argument("query: expected " + std::to_string(graph.get().dim()) +
-                             " dimensions, got " + std::to_string(query.size()));
-    }
+  CandidateStream(const SearchGraph& graph, const AnyArray1& query, const OptionalWords& allowed,
+                  std::size_t ef, double slack) {
+    const AnyQuery typed = to_query(query.dtype(), query.data(), 0, query.size());
+    check_query(graph.get(), typed, query.size());
     if (!(slack >= 1.0)) throw_invalid_argument("slack: expected at least 1");
     const nb::gil_scoped_release unlocked;
-    stream_ = std::make_unique<GraphStream>(graph.get(), to_span(query),
+    stream_ = std::make_unique<GraphStream>(graph.get(), typed,
                                             to_bitset(allowed, graph.get().num_rows()), ef, slack);
   }
 
@@ -269,14 +303,15 @@ class CandidateStream {
 void bind_builder(nb::module_& module) {
   nb::enum_<CodeKind>(module, "CodeKind", "How the dimensions of a row are coded.")
       .value("NIBBLES", CodeKind::nibbles, "4 bits each.")
-      .value("BYTES", CodeKind::bytes, "7 bits each.");
+      .value("BYTES", CodeKind::bytes, "7 bits each.")
+      .value("BITS", CodeKind::bits, "As they are, one bit each.");
   module.def("encode_graph_rows", encode_rows_of, nb::arg("kind"), nb::arg("metric"),
              nb::arg("mean").noconvert(), nb::arg("steps").noconvert(), nb::arg("spread"),
              nb::arg("rows").noconvert(), nb::arg("row_scale").noconvert().none(),
              nb::arg("threads"), "Codes and terms of rows.");
   nb::class_<Builder>(module, "GraphBuilder", "Builds a pruned proximity graph.")
       .def(nb::init<CodeKind, Metric, const Array1<float>&, const Array1<float>&, float,
-                    const Array2<float>&, const OptionalFloats1&, const Array2<std::uint8_t>&,
+                    const AnyArray2&, const OptionalFloats1&, const Array2<std::uint8_t>&,
                     const Array2<float>&, const OptionalFloats1&, const Array1<RowId>&, std::size_t,
                     std::size_t, std::size_t>(),
            nb::arg("kind"), nb::arg("metric"), nb::arg("mean").noconvert(),
@@ -295,7 +330,7 @@ void bind_builder(nb::module_& module) {
 void bind_search(nb::module_& module) {
   nb::class_<SearchGraph>(module, "Graph", "Searches a proximity graph over coded rows.")
       .def(nb::init<CodeKind, Metric, const Array1<float>&, const Array1<float>&, float,
-                    const Array2<float>&, const OptionalFloats1&, const Array2<std::uint8_t>&,
+                    const AnyArray2&, const OptionalFloats1&, const Array2<std::uint8_t>&,
                     const Array2<float>&, const Array2<RowId>&, const Array1<RowId>&>(),
            nb::arg("kind"), nb::arg("metric"), nb::arg("mean").noconvert(),
            nb::arg("steps").noconvert(), nb::arg("spread"), nb::arg("rows").noconvert(),
@@ -315,7 +350,7 @@ void bind_search(nb::module_& module) {
            nb::arg("distances").noconvert(), nb::arg("threads") = 1,
            "The same by all codes, without a walk.");
   nb::class_<CandidateStream>(module, "CandidateStream", "A search that goes on.")
-      .def(nb::init<const SearchGraph&, const Array1<float>&, const OptionalWords&, std::size_t,
+      .def(nb::init<const SearchGraph&, const AnyArray1&, const OptionalWords&, std::size_t,
                     double>(),
            nb::arg("graph"), nb::arg("query").noconvert(), nb::arg("allowed").noconvert().none(),
            nb::arg("ef"), nb::arg("slack"), nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>(),

@@ -15,10 +15,51 @@ struct Simd {
     return _mm256_loadu_si256(static_cast<const __m256i*>(bytes));
   }
 
+  // How many bits of each byte are set.
+  static ELANUS_INLINE __m256i popcounts(__m256i bits) {
+    const __m256i of_nibble = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
+                                               0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i low_half = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_and_si256(bits, low_half);
+    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(bits, 4), low_half);
+    return _mm256_add_epi8(_mm256_shuffle_epi8(of_nibble, low),
+                           _mm256_shuffle_epi8(of_nibble, high));
+  }
+
+  // The sums of the 32-bit lanes of four vectors.
+  static ELANUS_INLINE __m128i total4(const __m256i* sums) {
+    const __m256i first = _mm256_hadd_epi32(sums[0], sums[1]);
+    const __m256i second = _mm256_hadd_epi32(sums[2], sums[3]);
+    const __m256i four = _mm256_hadd_epi32(first, second);
+    return _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  }
+
+  static ELANUS_INLINE void bits4(const std::uint8_t* const* rows, std::size_t count,
+                                  const std::int8_t* values, std::uint32_t* out) {
+    __m256i sums[4];
+    for (std::size_t r = 0; r < 4; ++r) sums[r] = _mm256_setzero_si256();
+    for (std::size_t line = 0; line < count; ++line) {
+      const std::size_t at = line * kLineBytes;
+      const __m256i low = load(values + at);
+      const __m256i high = load(values + at + kHalf);
+      for (std::size_t r = 0; r < 4; ++r) {
+        const __m256i first = popcounts(_mm256_xor_si256(load(rows[r] + at), low));
+        const __m256i second = popcounts(_mm256_xor_si256(load(rows[r] + at + kHalf), high));
+        const __m256i both =
+            _mm256_sad_epu8(_mm256_add_epi8(first, second), _mm256_setzero_si256());
+        sums[r] = _mm256_add_epi64(sums[r], both);
+      }
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), total4(sums));
+  }
+
   // A pair of products of 15 and 127, or of 127 and 127, fits into 16 bits.
   template <CodeKind kKind, std::size_t kLines>
   static ELANUS_INLINE void score4(const std::uint8_t* const* rows, std::size_t lines,
                                    const std::int8_t* values, std::uint32_t* out) {
+    if constexpr (kKind == CodeKind::bits) {
+      return bits4(rows, kLines == 0 ? lines : kLines, values, out);
+    }
     const __m256i low_half = _mm256_set1_epi8(15);
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sums[4];
@@ -47,12 +88,7 @@ struct Simd {
         }
       }
     }
-    const __m256i first = _mm256_hadd_epi32(sums[0], sums[1]);
-    const __m256i second = _mm256_hadd_epi32(sums[2], sums[3]);
-    const __m256i four = _mm256_hadd_epi32(first, second);
-    const __m128i total =
-        _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
-    const __m128i scores = _mm_sub_epi32(_mm_set1_epi32(INT32_MIN), total);
+    const __m128i scores = _mm_sub_epi32(_mm_set1_epi32(INT32_MIN), total4(sums));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), scores);
   }
 

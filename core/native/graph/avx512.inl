@@ -4,8 +4,8 @@
 struct Simd {
   static __m512i load(const void* bytes) { return _mm512_loadu_si512(bytes); }
 
-  // 2^31 minus the sums of the lanes of four vectors.
-  static ELANUS_INLINE void reduce4(const __m512i* sums, std::uint32_t* out) {
+  // The sums of the 32-bit lanes of four vectors.
+  static ELANUS_INLINE __m128i total4(const __m512i* sums) {
     const __m512i first = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]),
                                            _mm512_unpackhi_epi32(sums[0], sums[1]));
     const __m512i second = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[2], sums[3]),
@@ -14,9 +14,12 @@ struct Simd {
                                           _mm512_unpackhi_epi64(first, second));
     const __m256i half =
         _mm256_add_epi32(_mm512_castsi512_si256(four), _mm512_extracti64x4_epi64(four, 1));
-    const __m128i total =
-        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    const __m128i scores = _mm_sub_epi32(_mm_set1_epi32(INT32_MIN), total);
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  }
+
+  // 2^31 minus the sums of the lanes of four vectors.
+  static ELANUS_INLINE void reduce4(const __m512i* sums, std::uint32_t* out) {
+    const __m128i scores = _mm_sub_epi32(_mm_set1_epi32(INT32_MIN), total4(sums));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), scores);
   }
 
@@ -26,6 +29,8 @@ struct Simd {
     const std::size_t count = kLines == 0 ? lines : kLines;
     if constexpr (kKind == CodeKind::nibbles) {
       nibbles4(rows, count, values, out);
+    } else if constexpr (kKind == CodeKind::bits) {
+      bits4(rows, count, values, out);
     } else {
       bytes4(rows, count, values, out);
     }
@@ -61,6 +66,32 @@ struct Simd {
       }
     }
     reduce4(sums, out);
+  }
+
+  // How many bits of each byte are set.
+  static ELANUS_INLINE __m512i popcounts(__m512i bits) {
+    const __m512i of_nibble =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i low_half = _mm512_set1_epi8(15);
+    const __m512i low = _mm512_and_si512(bits, low_half);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bits, 4), low_half);
+    return _mm512_add_epi8(_mm512_shuffle_epi8(of_nibble, low),
+                           _mm512_shuffle_epi8(of_nibble, high));
+  }
+
+  static ELANUS_INLINE void bits4(const std::uint8_t* const* rows, std::size_t count,
+                                  const std::int8_t* values, std::uint32_t* out) {
+    __m512i sums[4];
+    for (std::size_t r = 0; r < 4; ++r) sums[r] = _mm512_setzero_si512();
+    for (std::size_t line = 0; line < count; ++line) {
+      const __m512i part = load(values + line * kLineBytes);
+      for (std::size_t r = 0; r < 4; ++r) {
+        const __m512i differing = _mm512_xor_si512(load(rows[r] + line * kLineBytes), part);
+        sums[r] = _mm512_add_epi64(sums[r],
+                                   _mm512_sad_epu8(popcounts(differing), _mm512_setzero_si512()));
+      }
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), total4(sums));
   }
 
   // Every key moves up by one place or stays: no search, no branch. A long pool is searched.

@@ -22,7 +22,7 @@ constexpr std::size_t kRowsPerTake = 8;
 
 }  // namespace
 
-GraphBuilder::GraphBuilder(const Quantizer& quantizer, const ScaledRows& rows,
+GraphBuilder::GraphBuilder(const Quantizer& quantizer, const AnyRows& rows,
                            std::span<const std::uint8_t> codes, std::span<const float> terms,
                            std::vector<float> lifts, std::vector<RowId> entries,
                            const BuildSettings& settings)
@@ -32,13 +32,13 @@ GraphBuilder::GraphBuilder(const Quantizer& quantizer, const ScaledRows& rows,
       terms_(terms),
       settings_(settings),
       entries_(std::move(entries)),
-      is_inserted_(rows.matrix.num_rows, 0),
+      is_inserted_(rows.num_rows(), 0),
       stride_((settings.degree + settings.degree / kRoomShare + kLinksStep - 1) / kLinksStep *
               kLinksStep),
-      pairs_(quantizer_, rows_) {
-  const std::size_t num_rows = rows.matrix.num_rows;
-  const std::size_t row_bytes = code_lines(quantizer.kind, quantizer.dim()) * kLineBytes;
-  if (codes.size() != num_rows * row_bytes ||
+      pairs_(quantizer_, rows_, graph().rows) {
+  const std::size_t num_rows = rows.num_rows();
+  const std::size_t row_bytes = code_lines(quantizer.kind, rows.dim()) * kLineBytes;
+  if (!quantizer.fits(rows) || codes.size() != num_rows * row_bytes ||
       terms.size() != (quantizer.has_terms() ? 2 : 0) * num_rows ||
       (!lifts.empty() && lifts.size() != num_rows)) {
     throw_invalid_argument("graph: expected codes, terms and lifts of " + std::to_string(num_rows) +
@@ -68,10 +68,10 @@ GraphBuilder::GraphBuilder(const Quantizer& quantizer, const ScaledRows& rows,
 GraphArrays GraphBuilder::graph() const noexcept {
   const float* terms = terms_.empty() ? nullptr : terms_.data();
   if (!lift_terms_.empty()) terms = lift_terms_.data();
-  return {{codes_.data(), code_lines(quantizer_.kind, quantizer_.dim()), terms},
+  return {{codes_.data(), code_lines(quantizer_.kind, rows_.dim()), terms},
           links_.data(),
           stride_,
-          rows_.matrix.num_rows};
+          rows_.num_rows()};
 }
 
 // Calls work(index, worker) for every index, from several threads when there are many.
@@ -106,10 +106,9 @@ void GraphBuilder::in_parallel(std::size_t count, const Work& work) {
 
 void GraphBuilder::insert(std::span<const RowId> rows) {
   for (const RowId row : rows) {
-    if (row >= rows_.matrix.num_rows) {
-      throw_invalid_argument("rows: expected values below " +
-                             std::to_string(rows_.matrix.num_rows) + ", got " +
-                             std::to_string(row));
+    if (row >= rows_.num_rows()) {
+      throw_invalid_argument("rows: expected values below " + std::to_string(rows_.num_rows()) +
+                             ", got " + std::to_string(row));
     }
   }
   for (std::size_t first = 0; first < rows.size();) {
@@ -159,16 +158,10 @@ void GraphBuilder::insert_batch(std::span<const RowId> rows) {
 
 // Finds the neighbours of a row in the graph as it is.
 void GraphBuilder::link_row(RowId row, Worker& worker) {
-  const std::size_t dim = quantizer_.dim();
   const GraphArrays arrays = graph();
   const GraphKernels& kernels = graph_kernels(quantizer_.kind);
-  const float* values = rows_.matrix.values.data() + static_cast<std::size_t>(row) * dim;
-  worker.distances.assign(values, values + dim);
-  if (!rows_.scale.empty()) {
-    for (float& value : worker.distances) value *= rows_.scale[row];
-  }
   WalkScratch& scratch = worker.scratch;
-  scratch.query.prepare_for_build(quantizer_, worker.distances, pairs_.lift(row));
+  scratch.query.prepare_for_build(quantizer_, rows_.query_of(row, worker.values), pairs_.lift(row));
   scratch.begin(arrays, settings_.ef, nullptr);
   scratch.seed(arrays, kernels, scratch.query.get(), live_entries_);
   kernels.walk(arrays, scratch.query.get(), scratch.state());
@@ -225,7 +218,7 @@ void GraphBuilder::add_reverse(std::span<const Reverse> links, Worker& worker) {
 
 void GraphBuilder::adopt(std::span<const RowId> links, std::size_t degree,
                          std::span<const RowId> rows) {
-  const std::size_t num_rows = rows_.matrix.num_rows;
+  const std::size_t num_rows = rows_.num_rows();
   if (degree == 0 || links.size() != rows.size() * degree) {
     throw_invalid_argument("links: expected " + std::to_string(degree) + " of each of " +
                            std::to_string(rows.size()) + " rows, got " +
@@ -275,7 +268,7 @@ void GraphBuilder::adopt(std::span<const RowId> links, std::size_t degree,
 }
 
 void GraphBuilder::seal(std::span<RowId> links) {
-  const std::size_t num_rows = rows_.matrix.num_rows;
+  const std::size_t num_rows = rows_.num_rows();
   const std::size_t degree = settings_.degree;
   if (links.size() != num_rows * degree) {
     throw_invalid_argument("links: expected room for " + std::to_string(num_rows * degree) +

@@ -31,9 +31,9 @@ class GraphBuilder {
   // All spans outlive the builder. `codes` and `terms` are the coded rows; `lifts` has one value
   // for each row of the inner product metric without a common length, and is empty otherwise.
   // `entries` are inserted first. Throws Error when shapes do not fit together.
-  GraphBuilder(const Quantizer& quantizer, const ScaledRows& rows,
-               std::span<const std::uint8_t> codes, std::span<const float> terms,
-               std::vector<float> lifts, std::vector<RowId> entries, const BuildSettings& settings);
+  GraphBuilder(const Quantizer& quantizer, const AnyRows& rows, std::span<const std::uint8_t> codes,
+               std::span<const float> terms, std::vector<float> lifts, std::vector<RowId> entries,
+               const BuildSettings& settings);
 
   // Takes over the links of a graph: `rows[i]` is what its row i has become, or kNoRow. Links to
   // rows that are gone are replaced by the links of those. To be called first.
@@ -54,6 +54,7 @@ class GraphBuilder {
     Pruner pruner;
     std::vector<RowId> rows;
     std::vector<float> distances;
+    std::vector<float> values;
     std::vector<Neighbor> candidates;
     std::vector<Neighbor> kept;
   };
@@ -73,7 +74,7 @@ class GraphBuilder {
   [[nodiscard]] GraphArrays graph() const noexcept;
 
   Quantizer quantizer_;
-  ScaledRows rows_;
+  AnyRows rows_;
   std::span<const std::uint8_t> codes_;
   std::span<const float> terms_;
   std::vector<float> lift_terms_;

@@ -11,9 +11,26 @@ struct Simd {
   static ELANUS_INLINE void score4(const std::uint8_t* const* rows, std::size_t lines,
                                    const std::int8_t* values, std::uint32_t* out) {
     for (std::size_t r = 0; r < 4; ++r) {
-      const std::int32_t sum = product<kKind>(rows[r], kLines == 0 ? lines : kLines, values);
-      out[r] = 0x80000000U - static_cast<std::uint32_t>(sum);
+      if constexpr (kKind == CodeKind::bits) {
+        out[r] = differing(rows[r], kLines == 0 ? lines : kLines, values);
+      } else {
+        const std::int32_t sum = product<kKind>(rows[r], kLines == 0 ? lines : kLines, values);
+        out[r] = 0x80000000U - static_cast<std::uint32_t>(sum);
+      }
     }
+  }
+
+  static std::uint32_t differing(const std::uint8_t* row, std::size_t lines,
+                                 const std::int8_t* values) {
+    std::uint32_t sum = 0;
+    for (std::size_t at = 0; at < lines * kLineBytes; at += sizeof(std::uint64_t)) {
+      std::uint64_t a;
+      std::uint64_t b;
+      __builtin_memcpy(&a, row + at, sizeof a);
+      __builtin_memcpy(&b, values + at, sizeof b);
+      sum += static_cast<std::uint32_t>(__builtin_popcountll(a ^ b));
+    }
+    return sum;
   }
 
   template <CodeKind kKind>

@@ -19,16 +19,18 @@ constexpr std::size_t kScanRows = 256;
 constexpr std::size_t kStepsAtOnce = 32;
 
 void check_parts(const GraphParts& parts) {
-  const std::size_t num_rows = parts.rows.matrix.num_rows;
-  const std::size_t row_bytes =
-      code_lines(parts.quantizer.kind, parts.quantizer.dim()) * kLineBytes;
+  const std::size_t num_rows = parts.rows.num_rows();
+  const std::size_t row_bytes = code_lines(parts.quantizer.kind, parts.rows.dim()) * kLineBytes;
   const auto expect = [](const char* name, std::size_t expected, std::size_t got) {
     if (expected == got) return;
     throw_corruption(std::string("graph: expected ") + std::to_string(expected) + " " + name +
                      ", got " + std::to_string(got));
   };
-  expect("dimensions", parts.rows.matrix.dim, parts.quantizer.dim());
-  expect("steps", parts.quantizer.dim(), parts.quantizer.steps.size());
+  if (!parts.quantizer.fits(parts.rows)) {
+    throw_corruption("graph: codes, means or steps are not of rows of " +
+                     std::to_string(parts.rows.dim()) +
+                     (parts.rows.are_bits() ? " bytes" : " dimensions"));
+  }
   expect("bytes of codes", num_rows * row_bytes, parts.codes.size());
   expect("terms", parts.quantizer.has_terms() ? 2 * num_rows : 0, parts.terms.size());
   if (num_rows > std::numeric_limits<RowId>::max() / 2) {
@@ -57,8 +59,8 @@ WalkScratch& search_scratch() {
 
 Graph::Graph(const GraphParts& parts) : parts_(parts) {
   check_parts(parts);
-  const std::size_t num_rows = parts.rows.matrix.num_rows;
-  const std::size_t lines = code_lines(parts.quantizer.kind, parts.quantizer.dim());
+  const std::size_t num_rows = parts.rows.num_rows();
+  const std::size_t lines = code_lines(parts.quantizer.kind, parts.rows.dim());
   arrays_ = {{parts.codes.data(), lines, parts.terms.empty() ? nullptr : parts.terms.data()},
              parts.links.data(),
              num_rows == 0 ? kLinksStep : parts.links.size() / num_rows,
@@ -100,15 +102,14 @@ void Graph::seed(WalkScratch& scratch, const std::optional<BitsetView>& allowed)
   scratch.seed(arrays_, kernels(), query, scratch.rows);
 }
 
-void Graph::candidates(std::span<const float> query, const WalkEffort& effort,
+void Graph::candidates(const AnyQuery& query, const WalkEffort& effort,
                        const std::optional<BitsetView>& allowed,
                        std::vector<std::int64_t>& out) const {
   out.clear();
   if (num_rows() == 0) return;
   WalkScratch& scratch = search_scratch();
   scratch.query.prepare(parts_.quantizer, query);
-  scratch.begin(arrays_, effort.ef,
-                allowed ? allowed->words().data() : nullptr);
+  scratch.begin(arrays_, effort.ef, allowed ? allowed->words().data() : nullptr);
   WalkState& state = scratch.state();
   if (effort.patience > 0) {
     state.patience = effort.patience;
@@ -142,7 +143,7 @@ void Graph::walk(WalkScratch& scratch) const {
   } while (state.steps_left == 0);
 }
 
-void Graph::scan(std::span<const float> query, std::size_t rescored,
+void Graph::scan(const AnyQuery& query, std::size_t rescored,
                  const std::optional<BitsetView>& allowed, std::vector<std::int64_t>& out) const {
   out.clear();
   WalkScratch& scratch = search_scratch();
@@ -192,12 +193,12 @@ void Graph::scan(std::span<const float> query, std::size_t rescored,
   for (const std::uint64_t key : keys) out.push_back(row_of(key));
 }
 
-void Graph::rank(std::span<const float> query, std::vector<std::int64_t>& rows,
+void Graph::rank(const AnyQuery& query, std::vector<std::int64_t>& rows,
                  std::span<std::int64_t> row_ids, std::span<Distance> distances) const {
   WalkScratch& scratch = search_scratch();
   std::vector<float>& exact = scratch.distances;
   exact.resize(rows.size());
-  distances_to_rows({parts_.quantizer.metric, query, parts_.rows, rows}, exact);
+  parts_.rows.distances(parts_.quantizer.metric, query, rows, exact);
   std::vector<std::pair<float, std::int64_t>>& order = scratch.order;
   order.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) order.emplace_back(exact[i], rows[i]);

@@ -10,6 +10,7 @@
 #include "distance/distance.h"
 #include "graph/graph_kernels.h"
 #include "graph/quantizer.h"
+#include "graph/rows.h"
 #include "graph/scratch.h"
 #include "support/bitset.h"
 
@@ -19,7 +20,7 @@ namespace elanus {
 // out of them.
 struct GraphParts {
   Quantizer quantizer;
-  ScaledRows rows;
+  AnyRows rows;
   std::span<const std::uint8_t> codes;
   std::span<const float> terms;
   std::span<const RowId> links;
@@ -38,21 +39,23 @@ class Graph {
   // Throws Error (corruption) when the arrays do not fit together.
   explicit Graph(const GraphParts& parts);
 
+  // Queries are ones that the rows take, here and below.
+
   // Rows worth a look, best first, at most effort.rescored of them. Empty row lists and graphs
   // give none. `allowed` says which rows may be returned.
-  void candidates(std::span<const float> query, const WalkEffort& effort,
+  void candidates(const AnyQuery& query, const WalkEffort& effort,
                   const std::optional<BitsetView>& allowed, std::vector<std::int64_t>& out) const;
 
   // The same by the codes of all allowed rows, without a walk.
-  void scan(std::span<const float> query, std::size_t rescored,
-            const std::optional<BitsetView>& allowed, std::vector<std::int64_t>& out) const;
+  void scan(const AnyQuery& query, std::size_t rescored, const std::optional<BitsetView>& allowed,
+            std::vector<std::int64_t>& out) const;
 
   // Sorts rows by their distance, writes the nearest of them, and fills up with -1 and +inf.
-  void rank(std::span<const float> query, std::vector<std::int64_t>& rows,
-            std::span<std::int64_t> row_ids, std::span<Distance> distances) const;
+  void rank(const AnyQuery& query, std::vector<std::int64_t>& rows, std::span<std::int64_t> row_ids,
+            std::span<Distance> distances) const;
 
-  [[nodiscard]] std::size_t num_rows() const noexcept { return parts_.rows.matrix.num_rows; }
-  [[nodiscard]] std::size_t dim() const noexcept { return parts_.rows.matrix.dim; }
+  [[nodiscard]] std::size_t num_rows() const noexcept { return parts_.rows.num_rows(); }
+  [[nodiscard]] std::size_t dim() const noexcept { return parts_.rows.dim(); }
   [[nodiscard]] const GraphParts& parts() const noexcept { return parts_; }
   [[nodiscard]] const GraphArrays& arrays() const noexcept { return arrays_; }
   [[nodiscard]] const GraphKernels& kernels() const { return graph_kernels(parts_.quantizer.kind); }

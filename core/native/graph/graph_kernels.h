@@ -15,27 +15,30 @@
 
 namespace elanus {
 
-// How a row is coded: 4 bits a dimension, two dimensions to a byte; or 7 bits in a byte.
-enum class CodeKind : std::uint8_t { nibbles, bytes };
+// How a row is coded: 4 bits a dimension, two dimensions to a byte; 7 bits in a byte; or, of a
+// binary vector, as it is.
+enum class CodeKind : std::uint8_t { nibbles, bytes, bits };
 
 inline constexpr std::size_t kLineBytes = 64;
 
 // Codes of all rows, each of `lines` cache lines.
 //
 // Nibbles: byte j of line b holds dimension 128 b + j in its low half and 128 b + 64 + j in its
-// high half. Bytes: byte j of line b holds dimension 64 b + j.
+// high half. Bytes: byte j of line b holds dimension 64 b + j. Bits: the row, filled up with zeros.
 struct CodedRows {
   const std::uint8_t* codes;
   std::size_t lines;
-  const float* terms;  // scale and added term of each row; null when all rows have one length
+  const float* terms;  // scale and added term of each row; null when all rows have one length.
+                       // Of bits, for the Jaccard distance, how many are set, and 0
 };
 
 // What a row is compared with. Without terms a key is the negated product of code and values;
-// with them it is factor * scale * (product - offset) + term_factor * term.
+// with them it is factor * scale * (product - offset) + term_factor * term. Of bits a key is the
+// number of them that differ or, with terms, that number divided by the bits set in either.
 struct CodedQuery {
-  const std::int8_t* values;  // one for each place of a code
+  const std::int8_t* values;  // one for each place of a code; bits as those of a row
   float factor;
-  float offset;
+  float offset;  // of bits, how many are set
   float term_factor;
 };
 
@@ -88,7 +91,8 @@ struct GraphKernels {
   void (*walk)(const GraphArrays& graph, const CodedQuery& query, WalkState& state);
   // Puts a key into a sorted pool; the largest falls off.
   void (*insert)(std::uint64_t* pool, std::size_t capacity, std::uint64_t key);
-  // Products of 7-bit codes (0..127) of named rows with signed values (-64..63).
+  // Products of 7-bit codes (0..127) of named rows with signed values (-64..63); of bits, how many
+  // differ.
   void (*products)(const std::uint8_t* codes, std::size_t lines, const std::int8_t* values,
                    const RowId* row_ids, std::size_t count, std::int32_t* out);
 };
@@ -96,18 +100,22 @@ struct GraphKernels {
 namespace generic {
 extern const GraphKernels kNibbleGraph;
 extern const GraphKernels kByteGraph;
+extern const GraphKernels kBitGraph;
 }  // namespace generic
 namespace avx2 {
 extern const GraphKernels kNibbleGraph;
 extern const GraphKernels kByteGraph;
+extern const GraphKernels kBitGraph;
 }  // namespace avx2
 namespace avx512 {
 extern const GraphKernels kNibbleGraph;
 extern const GraphKernels kByteGraph;
+extern const GraphKernels kBitGraph;
 }  // namespace avx512
 namespace avx512vnni {
 extern const GraphKernels kNibbleGraph;
 extern const GraphKernels kByteGraph;
+extern const GraphKernels kBitGraph;
 }  // namespace avx512vnni
 
 // The kernels of the active CPU variant.

@@ -1,7 +1,8 @@
 // Graph kernels, included once per CPU variant inside that variant's namespace.
 //
 // Expects `Simd` before it:
-//   score4<kKind, kLines>(four codes, lines, values, out)  2^31 - product of four rows
+//   score4<kKind, kLines>(four codes, lines, values, out)  2^31 - product of four rows; of bits,
+//                                                          how many differ
 //   insert(pool, capacity, key)                            as GraphKernels::insert
 //   first_open(pool, capacity)                             first key without the expanded bit
 //   below(scores, bound)                                   bit i: scores[i] <= bound, 16 of them
@@ -64,6 +65,9 @@ ELANUS_INLINE void score_batch(const CodedRows& rows, const CodedQuery& query, c
     case 1:
       score_lines<kKind, 1>(rows, query, ids, count, out);
       break;
+    case 2:
+      score_lines<kKind, 2>(rows, query, ids, count, out);
+      break;
     case 3:
       score_lines<kKind, 3>(rows, query, ids, count, out);
       break;
@@ -76,6 +80,13 @@ ELANUS_INLINE void score_batch(const CodedRows& rows, const CodedQuery& query, c
   if (rows.terms == nullptr) return;
   for (std::size_t i = 0; i < count; ++i) {
     const float* term = rows.terms + 2 * static_cast<std::size_t>(ids[i]);
+    if constexpr (kKind == CodeKind::bits) {
+      // Whole numbers, so that it is the distance that a scan gives. Two empty sets are equal.
+      const auto differing = static_cast<float>(out[i]);
+      const float either = 0.5F * (query.offset + term[0] + differing);
+      out[i] = ordered_bits(either > 0.0F ? differing / either : 0.0F);
+      continue;
+    }
     const auto product = static_cast<float>(static_cast<std::int32_t>(0x80000000U - out[i]));
     const float scaled = query.factor * term[0] * (product - query.offset);
     out[i] = ordered_bits(scaled + query.term_factor * term[1]);
@@ -218,7 +229,7 @@ void insert_key(std::uint64_t* pool, std::size_t capacity, std::uint64_t key) {
   Simd::insert(pool, capacity, key);
 }
 
-template <std::size_t kLines>
+template <CodeKind kKind, std::size_t kLines>
 void products_of_lines(const std::uint8_t* codes, std::size_t lines, const std::int8_t* values,
                        const RowId* ids, std::size_t count, std::int32_t* out) {
   const std::size_t width = kLines == 0 ? lines : kLines;
@@ -239,23 +250,27 @@ void products_of_lines(const std::uint8_t* codes, std::size_t lines, const std::
       four[r] = codes + static_cast<std::size_t>(ids[at]) * row_bytes;
     }
     std::uint32_t scores[4];
-    Simd::template score4<CodeKind::bytes, kLines>(four, lines, values, scores);
+    Simd::template score4<kKind, kLines>(four, lines, values, scores);
     for (std::size_t r = 0; r < 4 && i + r < count; ++r) {
-      out[i + r] = static_cast<std::int32_t>(0x80000000U - scores[r]);
+      const std::uint32_t score = scores[r];
+      out[i + r] = static_cast<std::int32_t>(kKind == CodeKind::bits ? score : 0x80000000U - score);
     }
   }
 }
 
+template <CodeKind kKind>
 void products_of(const std::uint8_t* codes, std::size_t lines, const std::int8_t* values,
                  const RowId* ids, std::size_t count, std::int32_t* out) {
-  if (lines == 6) return products_of_lines<6>(codes, lines, values, ids, count, out);
-  if (lines == 2) return products_of_lines<2>(codes, lines, values, ids, count, out);
-  products_of_lines<0>(codes, lines, values, ids, count, out);
+  if (lines == 6) return products_of_lines<kKind, 6>(codes, lines, values, ids, count, out);
+  if (lines == 2) return products_of_lines<kKind, 2>(codes, lines, values, ids, count, out);
+  products_of_lines<kKind, 0>(codes, lines, values, ids, count, out);
 }
 
 }  // namespace
 
 const GraphKernels kNibbleGraph = {score_rows<CodeKind::nibbles>, walk_graph<CodeKind::nibbles>,
-                                   insert_key, products_of};
+                                   insert_key, products_of<CodeKind::bytes>};
 const GraphKernels kByteGraph = {score_rows<CodeKind::bytes>, walk_graph<CodeKind::bytes>,
-                                 insert_key, products_of};
+                                 insert_key, products_of<CodeKind::bytes>};
+const GraphKernels kBitGraph = {score_rows<CodeKind::bits>, walk_graph<CodeKind::bits>, insert_key,
+                                products_of<CodeKind::bits>};

@@ -18,23 +18,28 @@ constexpr std::size_t kMeasuredAtOnce = 64;
 
 }  // namespace
 
-PairDistances::PairDistances(const Quantizer& quantizer, const ScaledRows& rows)
-    : quantizer_(quantizer), rows_(rows), kernels_(graph_kernels(CodeKind::bytes)) {
-  const std::size_t num_rows = rows.matrix.num_rows;
-  width_ = code_lines(CodeKind::bytes, quantizer.dim()) * kLineBytes;
-  codes_.grow(num_rows * width_, 0);
-  terms_.resize(num_rows);
+PairDistances::PairDistances(const Quantizer& quantizer, const AnyRows& rows,
+                             const CodedRows& coded)
+    : quantizer_(quantizer),
+      rows_(rows),
+      coded_(coded),
+      kernels_(graph_kernels(rows.are_bits() ? CodeKind::bits : CodeKind::bytes)),
+      width_(code_lines(CodeKind::bytes, rows.dim()) * kLineBytes) {
+  if (rows.are_bits()) return;
+  codes_.grow(rows.num_rows() * width_, 0);
+  terms_.resize(rows.num_rows());
 }
 
 void PairDistances::encode(std::size_t first, std::size_t count) {
-  const std::size_t dim = quantizer_.dim();
+  if (rows_.are_bits()) return;
+  const std::size_t dim = rows_.dim();
+  std::vector<float> scratch;
   std::vector<float> centred(dim);
   for (std::size_t row = first; row < first + count; ++row) {
-    const float* values = rows_.matrix.values.data() + row * dim;
-    const float scale = rows_.scale.empty() ? 1.0F : rows_.scale[row];
+    const std::span<const float> values = rows_.floats(row, scratch);
     float largest = 0.0F;
     for (std::size_t d = 0; d < dim; ++d) {
-      centred[d] = values[d] * scale - quantizer_.mean[d];
+      centred[d] = values[d] - quantizer_.mean[d];
       largest = std::max(largest, std::fabs(centred[d]));
     }
     const float inverse = largest > 0.0F ? kLargest / largest : 0.0F;
@@ -51,7 +56,28 @@ void PairDistances::encode(std::size_t first, std::size_t count) {
   }
 }
 
+void PairDistances::measure_bits(RowId from, std::span<const RowId> to, float* out) const {
+  const auto* own =
+      reinterpret_cast<const std::int8_t*>(coded_.codes + static_cast<std::size_t>(from) * width_);
+  for (std::size_t first = 0; first < to.size(); first += kMeasuredAtOnce) {
+    const std::span<const RowId> some =
+        to.subspan(first).first(std::min(kMeasuredAtOnce, to.size() - first));
+    std::int32_t differing[kMeasuredAtOnce];
+    kernels_.products(coded_.codes, width_ / kLineBytes, own, some.data(), some.size(), differing);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const auto distance = static_cast<float>(differing[i]);
+      out[first + i] = distance;
+      if (coded_.terms == nullptr) continue;
+      const float set =
+          coded_.terms[2 * std::size_t{from}] + coded_.terms[2 * std::size_t{some[i]}];
+      const float either = 0.5F * (set + distance);
+      out[first + i] = either > 0.0F ? distance / either : 0.0F;
+    }
+  }
+}
+
 void PairDistances::measure(RowId from, std::span<const RowId> to, float* out) const {
+  if (rows_.are_bits()) return measure_bits(from, to, out);
   const std::uint8_t* own_code = codes_.data() + static_cast<std::size_t>(from) * width_;
   const Terms own = terms_[from];
   // Codes are taken as they are, 64 above the numbers that they stand for.

@@ -1,7 +1,8 @@
 // Which neighbours of a row are worth a link?
 //
 // A candidate is left out when a kept one lies between it and the row: when the row is at least
-// alpha times as far from the candidate as the kept one is (squared distances here).
+// alpha times as far from the candidate as the kept one is (squared distances here; the Hamming
+// distance is one between vectors of 0 and 1, and that of Jaccard is one in some space as well).
 // Source: Jayaram Subramanya et al., "DiskANN", NeurIPS 2019, RobustPrune.
 #pragma once
 
@@ -27,10 +28,12 @@ struct Neighbor {
 };
 
 // Rows in bytes, for squared Euclidean distances between any two of them that are good to about
-// three digits. `lifts`, of the inner product metric, are a further coordinate.
+// three digits. `lifts`, of the inner product metric, are a further coordinate. Between binary
+// vectors the distances are those of their metric, and exact: `coded` is all that they need.
 class PairDistances {
  public:
-  PairDistances(const Quantizer& quantizer, const ScaledRows& rows);
+  // All arguments outlive it.
+  PairDistances(const Quantizer& quantizer, const AnyRows& rows, const CodedRows& coded);
 
   // Codes the rows `first ..`; `lift` of each when there are lifts.
   void encode(std::size_t first, std::size_t count);
@@ -41,6 +44,8 @@ class PairDistances {
   void measure(RowId from, std::span<const RowId> to, float* out) const;
 
  private:
+  void measure_bits(RowId from, std::span<const RowId> to, float* out) const;
+
   // What a row adds to its products, so that it is read at once.
   struct Terms {
     float step;
@@ -49,7 +54,8 @@ class PairDistances {
   };
 
   const Quantizer& quantizer_;
-  const ScaledRows& rows_;
+  const AnyRows& rows_;
+  CodedRows coded_;
   const GraphKernels& kernels_;
   std::size_t width_;
   AlignedBuffer<std::uint8_t> codes_;

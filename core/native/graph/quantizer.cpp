@@ -1,6 +1,7 @@
 #include "graph/quantizer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 
@@ -26,7 +27,53 @@ void store_level(CodeKind kind, std::uint8_t* code, std::size_t dim, std::uint8_
   *byte = static_cast<std::uint8_t>(*byte | (place < kLineBytes ? level : level << 4));
 }
 
+void encode_numbers(const Quantizer& quantizer, const AnyRows& rows, std::size_t row,
+                    std::span<std::uint8_t> code, std::span<float> terms,
+                    std::vector<float>& scratch, std::vector<float>& steps) {
+  const std::size_t dim = quantizer.mean.size();
+  const std::span<const float> values = rows.floats(row, scratch);
+  steps.resize(dim);
+  float squares = 0.0F;
+  float length = 0.0F;
+  for (std::size_t d = 0; d < dim; ++d) {
+    const float centred = values[d] - quantizer.mean[d];
+    steps[d] = centred / quantizer.steps[d];
+    squares += steps[d] * steps[d];
+    length += centred * centred;
+  }
+  if (!terms.empty()) {
+    const float own = std::sqrt(squares / static_cast<float>(dim)) / quantizer.spread;
+    const float inverse = own > 0.0F ? 1.0F / own : 0.0F;
+    for (float& value : steps) value *= inverse;
+    terms[0] = own;
+    terms[1] = quantizer.metric == Metric::l2 ? length : 0.0F;
+  }
+  std::fill(code.begin(), code.end(), std::uint8_t{0});
+  const std::size_t levels = code_levels(quantizer.kind);
+  for (std::size_t d = 0; d < dim; ++d) {
+    store_level(quantizer.kind, code.data(), d, level_of(steps[d], levels));
+  }
+}
+
+// Copies bits and fills up with zeros; returns how many are set.
+template <typename Byte>
+std::size_t copy_bits(std::span<const BitByte> bits, std::span<Byte> code) {
+  std::size_t set = 0;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    code[i] = static_cast<Byte>(bits[i].bits);
+    set += static_cast<std::size_t>(std::popcount(bits[i].bits));
+  }
+  std::fill(code.begin() + static_cast<std::ptrdiff_t>(bits.size()), code.end(), Byte{0});
+  return set;
+}
+
 }  // namespace
+
+bool Quantizer::fits(const AnyRows& rows) const noexcept {
+  if (rows.are_bits() != (kind == CodeKind::bits)) return false;
+  const std::size_t wanted = rows.are_bits() ? 0 : rows.dim();
+  return mean.size() == wanted && steps.size() == wanted;
+}
 
 std::size_t code_levels(CodeKind kind) noexcept { return kind == CodeKind::nibbles ? 16 : 128; }
 
@@ -38,60 +85,52 @@ std::size_t code_lines(CodeKind kind, std::size_t dim) noexcept {
   return (dim + dims_per_line(kind) - 1) / dims_per_line(kind);
 }
 
-void encode_rows(const Quantizer& quantizer, const ScaledRows& rows, std::size_t first,
+void encode_rows(const Quantizer& quantizer, const AnyRows& rows, std::size_t first,
                  std::size_t count, std::span<std::uint8_t> codes, std::span<float> terms) {
-  const std::size_t dim = quantizer.dim();
-  const std::size_t row_bytes = code_lines(quantizer.kind, dim) * kLineBytes;
-  if (rows.matrix.dim != dim || codes.size() != rows.matrix.num_rows * row_bytes ||
-      terms.size() != (quantizer.has_terms() ? 2 * rows.matrix.num_rows : 0) ||
-      first + count > rows.matrix.num_rows) {
-    throw_invalid_argument("codes: expected room for " + std::to_string(rows.matrix.num_rows) +
-                           " rows of " + std::to_string(dim) + " dimensions, got " +
+  const std::size_t num_rows = rows.num_rows();
+  const std::size_t row_bytes = code_lines(quantizer.kind, rows.dim()) * kLineBytes;
+  const std::size_t row_terms = quantizer.has_terms() ? 2 : 0;
+  if (!quantizer.fits(rows) || codes.size() != num_rows * row_bytes ||
+      terms.size() != row_terms * num_rows || first + count > num_rows) {
+    throw_invalid_argument("codes: expected room for " + std::to_string(num_rows) + " rows of " +
+                           std::to_string(rows.dim()) + " dimensions, got " +
                            std::to_string(codes.size()) + " bytes");
   }
-  const std::size_t levels = code_levels(quantizer.kind);
-  std::vector<float> steps(dim);
+  std::vector<float> scratch;
+  std::vector<float> steps;
   for (std::size_t row = first; row < first + count; ++row) {
-    const float* values = rows.matrix.values.data() + row * dim;
-    const float scale = rows.scale.empty() ? 1.0F : rows.scale[row];
-    float squares = 0.0F;
-    float length = 0.0F;
-    for (std::size_t d = 0; d < dim; ++d) {
-      const float centred = values[d] * scale - quantizer.mean[d];
-      steps[d] = centred / quantizer.steps[d];
-      squares += steps[d] * steps[d];
-      length += centred * centred;
+    const std::span<std::uint8_t> code = codes.subspan(row * row_bytes, row_bytes);
+    const std::span<float> term = terms.subspan(row * row_terms, row_terms);
+    if (quantizer.kind != CodeKind::bits) {
+      encode_numbers(quantizer, rows, row, code, term, scratch, steps);
+      continue;
     }
-    if (quantizer.has_terms()) {
-      const float own = std::sqrt(squares / static_cast<float>(dim)) / quantizer.spread;
-      const float inverse = own > 0.0F ? 1.0F / own : 0.0F;
-      for (float& value : steps) value *= inverse;
-      terms[2 * row] = own;
-      terms[2 * row + 1] = quantizer.metric == Metric::l2 ? length : 0.0F;
-    }
-    std::uint8_t* code = codes.data() + row * row_bytes;
-    std::fill_n(code, row_bytes, std::uint8_t{0});
-    for (std::size_t d = 0; d < dim; ++d) {
-      store_level(quantizer.kind, code, d, level_of(steps[d], levels));
-    }
+    const std::size_t set = copy_bits(rows.bits(row), code);
+    if (term.empty()) continue;
+    term[0] = static_cast<float>(set);
+    term[1] = 0.0F;
   }
+}
+
+// On a cache line: every load of a kernel would touch two otherwise.
+std::int8_t* PreparedQuery::clear_values(std::size_t count) {
+  bytes_.assign(count + kLineBytes, 0);
+  return reinterpret_cast<std::int8_t*>(
+      (reinterpret_cast<std::uintptr_t>(bytes_.data()) + kLineBytes - 1) / kLineBytes * kLineBytes);
 }
 
 float PreparedQuery::quantize(const Quantizer& quantizer, std::span<const float> query,
                               bool centred) {
-  const std::size_t dim = quantizer.dim();
-  const std::size_t width = code_lines(quantizer.kind, dim) * dims_per_line(quantizer.kind);
+  const std::size_t dim = query.size();
   scaled_.resize(dim);
-  bytes_.assign(width + kLineBytes, 0);
   float largest = 0.0F;
   for (std::size_t d = 0; d < dim; ++d) {
     const float value = centred ? query[d] - quantizer.mean[d] : query[d];
     scaled_[d] = value * quantizer.steps[d];
     largest = std::max(largest, std::fabs(scaled_[d]));
   }
-  // On a cache line: every load of a kernel would touch two otherwise.
-  auto* values = reinterpret_cast<std::int8_t*>(
-      (reinterpret_cast<std::uintptr_t>(bytes_.data()) + kLineBytes - 1) / kLineBytes * kLineBytes);
+  std::int8_t* values =
+      clear_values(code_lines(quantizer.kind, dim) * dims_per_line(quantizer.kind));
   const float inverse = largest > 0.0F ? kQueryLevels / largest : 0.0F;
   std::int32_t sum = 0;
   for (std::size_t d = 0; d < dim; ++d) {
@@ -104,17 +143,32 @@ float PreparedQuery::quantize(const Quantizer& quantizer, std::span<const float>
   return largest / kQueryLevels;
 }
 
-void PreparedQuery::prepare(const Quantizer& quantizer, std::span<const float> query) {
+void PreparedQuery::take_bits(std::span<const BitByte> query) {
+  const std::size_t width = code_lines(CodeKind::bits, query.size()) * kLineBytes;
+  std::int8_t* values = clear_values(width);
+  const std::size_t set = copy_bits(query, std::span(values, width));
+  coded_ = {values, 1.0F, static_cast<float>(set), 0.0F};
+}
+
+std::span<const float> PreparedQuery::floats_of(const AnyQuery& query) {
+  if (const auto* floats = std::get_if<std::span<const float>>(&query)) return *floats;
+  // For COSINE not of unit length, which changes no order.
+  const auto& integers = std::get<std::span<const std::int8_t>>(query);
+  widened_.assign(integers.begin(), integers.end());
+  return widened_;
+}
+
+void PreparedQuery::prepare(const Quantizer& quantizer, const AnyQuery& query) {
+  if (const auto* bits = std::get_if<std::span<const BitByte>>(&query)) return take_bits(*bits);
   const bool is_l2 = quantizer.metric == Metric::l2 && quantizer.has_terms();
-  const float unit = quantize(quantizer, query, is_l2);
+  const float unit = quantize(quantizer, floats_of(query), is_l2);
   coded_.factor = is_l2 ? -2.0F * unit : -unit;
   coded_.term_factor = is_l2 ? 1.0F : 0.0F;
 }
 
-void PreparedQuery::prepare_for_build(const Quantizer& quantizer, std::span<const float> row,
-                                      float lift) {
+void PreparedQuery::prepare_for_build(const Quantizer& quantizer, const AnyQuery& row, float lift) {
   prepare(quantizer, row);
-  if (quantizer.metric == Metric::l2 || !quantizer.has_terms()) return;
+  if (quantizer.metric != Metric::ip || !quantizer.has_terms()) return;
   // |x|^2 + lift^2 is the same for all rows; the builder keeps the lift where L2 has its term.
   coded_.factor *= 2.0F;
   coded_.term_factor = -2.0F * lift;

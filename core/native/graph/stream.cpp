@@ -6,7 +6,7 @@
 
 namespace elanus {
 
-GraphStream::GraphStream(const Graph& graph, std::span<const float> query,
+GraphStream::GraphStream(const Graph& graph, const AnyQuery& query,
                          const std::optional<BitsetView>& allowed, std::size_t ef, double slack)
     : graph_(graph), allowed_(allowed), slack_(slack), is_given_(graph.num_rows(), 0) {
   if (graph.num_rows() == 0) {

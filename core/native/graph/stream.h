@@ -16,8 +16,8 @@ namespace elanus {
 class GraphStream {
  public:
   // `slack`: keys that the pool holds for each row that is handed out, at least 1.
-  GraphStream(const Graph& graph, std::span<const float> query,
-              const std::optional<BitsetView>& allowed, std::size_t ef, double slack);
+  GraphStream(const Graph& graph, const AnyQuery& query, const std::optional<BitsetView>& allowed,
+              std::size_t ef, double slack);
 
   // Rows that were not handed out yet, about the nearest `count` of them; fewer when no more are
   // allowed. No row comes twice, every allowed row comes in the end.

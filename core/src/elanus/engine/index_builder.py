@@ -86,7 +86,5 @@ class IndexBuilder:
                 self._state.directory, self._state.path, segment.info.uuid, file
             )
         if self._state.install_indexes(segment, indexes):
-            self._state.context.memory.hold(
-                kind.memory_bytes(rows.num_rows, rows.dim, params), index
-            )
+            self._state.context.memory.hold(self._choices.index_bytes(segment, field), index)
             segment.indexes.attach(field, index)

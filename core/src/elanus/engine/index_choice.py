@@ -42,7 +42,7 @@ class IndexChoices:
 
     def fits(self, segment: SealedSegment, field: str, *, copies: int = BUILT_COPIES) -> bool:
         """Whether the memory has room to make the index of a field."""
-        size = self._bytes(segment, field)
+        size = self.index_bytes(segment, field)
         return self._state.context.memory.can_ever_lease(copies * size)
 
     def fits_disk(self, segment: SealedSegment, field: str) -> bool:
@@ -50,12 +50,13 @@ class IndexChoices:
 
         A disk that fills up keeps its last room for deletes, flushes and merges.
         """
-        return self._state.context.reserve.has_room(self._bytes(segment, field))
+        return self._state.context.reserve.has_room(self.index_bytes(segment, field))
 
-    def _bytes(self, segment: SealedSegment, field: str) -> int:
+    def index_bytes(self, segment: SealedSegment, field: str) -> int:
+        """Return what the index of a field takes in memory."""
         kind, params = self.wanted(field, segment.num_rows)
-        dim = segment.fields.schema.field(field).dim or 0
-        return kind.memory_bytes(segment.num_rows, dim, params)
+        declared = segment.fields.schema.field(field)
+        return kind.memory_bytes(segment.num_rows, declared.dim or 0, declared.dtype, params)
 
     def is_current(self, segment: SealedSegment, field: str) -> bool:
         """Whether a segment has the index that a field of it should have."""

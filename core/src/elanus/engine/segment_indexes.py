@@ -209,8 +209,9 @@ class SegmentIndexes:
     def graph_bytes(self, name: str) -> int:
         """Return what the built index of a dense field takes in memory."""
         entry = self._reader.info.indexes[name]
-        dim = self._fields.schema.field(name).dim or 0
-        return index_type(entry.type).memory_bytes(self._reader.num_rows, dim, entry.params)
+        field = self._fields.schema.field(name)
+        kind = index_type(entry.type)
+        return kind.memory_bytes(self._reader.num_rows, field.dim or 0, field.dtype, entry.params)
 
     def held_bytes(self) -> int:
         """Return what the indexes of dense fields hold in memory, besides mapped files."""

@@ -235,8 +235,13 @@ class VectorIndexType(Protocol):
         """
         ...
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
-        """Return what an index takes in memory besides the rows, roughly."""
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
+        """Return what an index takes in memory besides the rows, roughly.
+
+        ``dim`` counts dimensions, of binary vectors bits.
+        """
         ...
 
     def build(

@@ -7,7 +7,7 @@ Queries are not rows. A row finds its neighbours easily, because the graph was b
 question lies between the rows and is harder. So a sampled query is a row moved towards another
 one. With real held-out questions over 100,000 passages (384 dimensions, cosine) a candidate list
 of 64 reached recall 0.952; rows said 0.995, rows moved by ``MIX`` said the same as the questions
-to within 0.01.
+to within 0.01. A binary vector is moved by taking over a share of the other one's bits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from elanus.types import Float32Array, Int64Array
+from elanus.kernels.distance import widened
+from elanus.types import Float32Array, Int64Array, VectorArray
 
 LADDER = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Candidate list sizes at which recall is measured, in rows."""
@@ -40,15 +41,19 @@ SAFETY = 0.15
 """Share of the allowed misses that is held back for the error of the sample."""
 MIX = 1 / 3
 """How far a sampled row is moved towards another one, as a share of the way."""
+BITS_MIX = 1 / 4
+"""The same of binary vectors. Signs of 16,000 passages, HAMMING, lists of 24 / 32 / 64 / 128:
+questions reached recall 0.928 / 0.944 / 0.981 / 0.995; a quarter said 0.939 / 0.950 / 0.975 /
+0.991, a third 0.887 / 0.912 / 0.955 / 0.982."""
 
 AnswerT = TypeVar("AnswerT")
 
 MAX_KNOWN = 256
 """Answers that a curve remembers."""
 
-IndexSearch = Callable[[Float32Array, int, int], Int64Array]
+IndexSearch = Callable[[VectorArray, int, int], Int64Array]
 """(queries, limit, ef) → row ids of shape ``(nq, limit)``."""
-ExactSearch = Callable[[Float32Array, int], Int64Array]
+ExactSearch = Callable[[VectorArray, int], Int64Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class RecallCurve:
 
 
 def measure_recall(
-    rows: Float32Array,
+    rows: VectorArray,
     scale: Float32Array | None,
     exact: ExactSearch,
     approximate: IndexSearch,
@@ -138,7 +143,7 @@ def measure_recall(
     """Measure the curve of one index.
 
     Args:
-        rows: float32 ``(n, dim)``.
+        rows: ``(n, dim)``; queries are float32, or uint8 when the rows are bits (uint8).
         scale: What brings each row to unit length for COSINE, float32 ``(n,)``; else None.
         exact: The oracle.
         approximate: The index.
@@ -152,13 +157,7 @@ def measure_recall(
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.choice(n, min(sample_rows, n), replace=False))
     others = rng.choice(n, len(sample))
-
-    def unit(picked: Int64Array) -> Float32Array:
-        # Only the sample: a scaled copy of all rows would be as large as the segment.
-        return rows[picked] if scale is None else rows[picked] * scale[picked][:, None]
-
-    # Length does not matter for the order of cosines, so moved rows are not scaled again.
-    queries = np.ascontiguousarray((1 - MIX) * unit(sample) + MIX * unit(others), dtype=np.float32)
+    queries = _moved(rows, scale, sample, others, rng)
     deepest = min(max(LIMITS), n - 1)
     truth = _without_self(exact(queries, deepest + 1), sample, deepest)
     scan_ns = min(_cpu_ns(partial(exact, queries[i : i + 1], 10)) for i in range(TIMED_SCANS)) / n
@@ -176,6 +175,27 @@ def measure_recall(
         _climb(table, rows_of_table, truth, search)
     curve = tuple(tuple(row) for row in table)
     return RecallCurve(curve, float(np.median(walk_ns)), scan_ns)
+
+
+def _moved(
+    rows: VectorArray,
+    scale: Float32Array | None,
+    sample: Int64Array,
+    others: Int64Array,
+    rng: np.random.Generator,
+) -> VectorArray:
+    """Return sampled rows that were moved towards others."""
+    if rows.dtype == np.uint8:
+        taken = np.packbits(rng.random((len(sample), 8 * rows.shape[1])) < BITS_MIX, axis=1)
+        return (rows[sample] & ~taken) | (rows[others] & taken)
+
+    def unit(picked: Int64Array) -> Float32Array:
+        # Only the sample: a scaled copy of all rows would be as large as the segment.
+        values = widened(rows[picked])
+        return values if scale is None else values * scale[picked][:, None]
+
+    # Length does not matter for the order of cosines, so moved rows are not scaled again.
+    return np.ascontiguousarray((1 - MIX) * unit(sample) + MIX * unit(others), dtype=np.float32)
 
 
 def _climb(

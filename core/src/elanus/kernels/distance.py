@@ -31,6 +31,7 @@ import numpy as np
 from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
+from elanus.kernels.bfloat16 import from_bfloat16
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.threads import query_threads
 from elanus.types import (
@@ -132,6 +133,18 @@ def distances_to_rows(
             Expected("row_scale", row_scale, "float32", 1, optional=True),
             Expected("row_ids", row_ids, "int64", 1),
         ) from None
+
+
+def query_dtypes(rows: VectorArray) -> tuple[str, ...]:
+    """Return the names of the dtypes that queries for these rows may have, the usual one first."""
+    return _QUERY_DTYPES.get(rows.dtype.name, ("float32",))
+
+
+def widened(rows: VectorArray) -> Float32Array:
+    """Return rows of numbers as float32, exactly; uint16 as the bits of bfloat16."""
+    if rows.dtype == np.uint16:
+        return from_bfloat16(rows)
+    return rows.astype(np.float32, copy=False)
 
 
 def unit_rows(rows: Float32Array) -> Float32Array | None:

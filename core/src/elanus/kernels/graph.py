@@ -16,7 +16,14 @@ from elanus import _native
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import native_metric
 from elanus.kernels.threads import query_threads
-from elanus.types import ByteArray, Float32Array, Int64Array, MetricType, UInt32Array
+from elanus.types import (
+    ByteArray,
+    Float32Array,
+    Int64Array,
+    MetricType,
+    UInt32Array,
+    VectorArray,
+)
 
 NO_ROW = 0xFFFFFFFF
 """Fills up lists of links."""
@@ -24,20 +31,22 @@ LINE_BYTES = 64
 
 
 class CodeKind(StrEnum):
-    """How a dimension of a row is coded."""
+    """How rows are coded."""
 
     NIBBLES = "nibbles"
     """4 bits, 16 levels."""
     BYTES = "bytes"
     """7 bits, 128 levels, in a byte."""
+    BITS = "bits"
+    """Binary vectors as they are: a key is their distance."""
 
     @property
     def levels(self) -> int:
         """Numbers that a code of one dimension can be."""
-        return 16 if self is CodeKind.NIBBLES else 128
+        return {CodeKind.NIBBLES: 16, CodeKind.BYTES: 128, CodeKind.BITS: 2}[self]
 
     def row_bytes(self, dim: int) -> int:
-        """Return the bytes of a coded row, whole cache lines."""
+        """Return the bytes of a coded row, whole cache lines; ``dim`` of bits is in bytes."""
         per_line = 2 * LINE_BYTES if self is CodeKind.NIBBLES else LINE_BYTES
         return -(-dim // per_line) * LINE_BYTES
 
@@ -45,6 +54,7 @@ class CodeKind(StrEnum):
 _KINDS = {
     CodeKind.NIBBLES: _native.CodeKind.NIBBLES,
     CodeKind.BYTES: _native.CodeKind.BYTES,
+    CodeKind.BITS: _native.CodeKind.BITS,
 }
 
 
@@ -59,9 +69,9 @@ class Quantizer:
 
     Attributes:
         kind: Bits of a dimension.
-        metric: L2, IP or COSINE.
-        mean: float32 ``(dim,)``: mean of the rows, for COSINE of the unit rows.
-        steps: float32 ``(dim,)``: what one level stands for, positive.
+        metric: L2, IP or COSINE; of ``CodeKind.BITS`` HAMMING or JACCARD.
+        mean: float32 ``(dim,)``: mean of the rows, for COSINE of the unit rows; none of bits.
+        steps: float32 ``(dim,)``: what one level stands for, positive; none of bits.
         spread: Root mean square of a row in steps when each row has a scale of its own; 0 when all
             rows have one length.
     """
@@ -71,6 +81,12 @@ class Quantizer:
     mean: Float32Array
     steps: Float32Array
     spread: float = 0.0
+
+    @classmethod
+    def of_bits(cls, metric: MetricType) -> Quantizer:
+        """Return what "codes" binary vectors."""
+        nothing = np.empty(0, dtype=np.float32)
+        return cls(CodeKind.BITS, metric, nothing, nothing)
 
     def as_native(self) -> NativeQuantizer:
         """Return it as the native functions take it."""
@@ -84,8 +100,8 @@ class CodedRows:
 
     Attributes:
         codes: uint8 ``(n, kind.row_bytes(dim))``.
-        terms: float32 ``(n, 2)``: scale and added term of each row; ``(0, 2)`` when all rows have
-            one length.
+        terms: float32 ``(n, 2)``: scale and added term of each row; for JACCARD how many of its
+            bits are set, and 0; ``(0, 2)`` when all rows have one length, and for HAMMING.
     """
 
     codes: ByteArray
@@ -93,18 +109,18 @@ class CodedRows:
 
 
 def encode_rows(
-    quantizer: Quantizer, rows: Float32Array, row_scale: Float32Array | None, threads: int
+    quantizer: Quantizer, rows: VectorArray, row_scale: Float32Array | None, threads: int
 ) -> CodedRows:
-    """Return the codes of float32 ``rows`` of shape ``(n, dim)``.
+    """Return the codes of ``rows`` of shape ``(n, dim)``.
 
     Args:
-        quantizer: Of ``dim`` dimensions.
-        rows: C-contiguous.
+        quantizer: Of ``dim`` dimensions, or of bits.
+        rows: C-contiguous, of a dtype of ``VECTOR_DTYPES``.
         row_scale: ``inverse_norms(rows)`` for COSINE, else None.
         threads: How many work on it; they give the same codes.
 
     Raises:
-        InvalidArgumentError: Shapes do not fit together.
+        InvalidArgumentError: Shapes or dtypes do not fit together.
 
     Releases the GIL.
     """
@@ -116,7 +132,7 @@ class GraphBuilder:
 
     Args:
         quantizer: What made ``coded``.
-        rows: float32 ``(n, dim)``.
+        rows: ``(n, dim)``, as ``encode_rows`` takes them.
         row_scale: As for ``encode_rows``.
         coded: The rows' codes.
         lifts: float32 ``(n,)``, the coordinate that gives rows of unlike length under IP one
@@ -133,7 +149,7 @@ class GraphBuilder:
     def __init__(
         self,
         quantizer: Quantizer,
-        rows: Float32Array,
+        rows: VectorArray,
         row_scale: Float32Array | None,
         coded: CodedRows,
         lifts: Float32Array | None,
@@ -198,7 +214,7 @@ class SearchGraph:
     def __init__(
         self,
         quantizer: Quantizer,
-        rows: Float32Array,
+        rows: VectorArray,
         row_scale: Float32Array | None,
         coded: CodedRows,
         links: UInt32Array,
@@ -216,7 +232,7 @@ class SearchGraph:
 
     def search(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         *,
         ef: int,
@@ -227,7 +243,8 @@ class SearchGraph:
         """Return the nearest rows that a walk finds.
 
         Args:
-            queries: float32, C-contiguous, ``(nq, dim)``; of unit length for COSINE.
+            queries: C-contiguous, ``(nq, dim)``, as ``kernels.distance`` takes them for these
+                rows.
             limit: Rows wanted per query.
             ef: Rows that a walk keeps.
             rescored: Rows whose distance is computed, at least ``limit``.
@@ -245,7 +262,7 @@ class SearchGraph:
 
     def scan(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         *,
         rescored: int,
@@ -261,12 +278,12 @@ class SearchGraph:
         return GraphHits(row_ids, distances, least)
 
     def stream(
-        self, query: Float32Array, *, allowed: Bitset | None, ef: int, slack: float
+        self, query: VectorArray, *, allowed: Bitset | None, ef: int, slack: float
     ) -> _native.CandidateStream:
         """Return a search that goes on: ``next(count)`` gives rows that did not come before.
 
         Args:
-            query: float32 ``(dim,)``.
+            query: ``(dim,)``, as those of ``search``.
             allowed: Rows that may come.
             ef: Rows that the first walk keeps.
             slack: Rows kept for each that is handed out, at least 1.

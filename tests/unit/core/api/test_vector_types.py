@@ -219,15 +219,93 @@ def test_graph_is_refused_where_there_is_none(tmp_path: Path, kind: str) -> None
     written.db.close()
 
 
-def test_large_segment_under_auto_is_scanned(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "metric", "dim"),
+    [
+        ("FLOAT16_VECTOR", "COSINE", 64),
+        ("BFLOAT16_VECTOR", "L2", 64),
+        ("INT8_VECTOR", "IP", 128),
+        ("BINARY_VECTOR", "JACCARD", 1024),
+    ],
+)
+def test_graph_verifies_the_rows_that_it_returns_and_no_others(
+    tmp_path: Path, kind: str, metric: str, dim: int
+) -> None:
+    """Rows of 128 bytes; those of the damaged block lie far from all others."""
+    block, damaged_row = 64 * 1024, 1_300
+    rng = np.random.default_rng(4)
+    in_block = (64 + np.arange(2_000) * 128) // block == (64 + damaged_row * 128) // block
+    in_block |= (64 + np.arange(2_000) * 128 + 127) // block == (64 + damaged_row * 128) // block
+    if kind == "BINARY_VECTOR":
+        near = (np.arange(dim) < dim // 2) ^ in_block[:, None]
+        made: Any = np.packbits(near ^ (rng.random((2_000, dim)) < 0.1), axis=1)
+    else:
+        made = rng.normal(size=(2_000, dim)) + np.where(in_block, -9, 9)[:, None]
+        made = np.rint(made * 3).astype(np.int8) if kind == "INT8_VECTOR" else made.astype("f4")
+    fields = [
+        elanus.Field("id", elanus.INT64, primary=True),
+        elanus.Field("v", kind, dim=dim, metric=metric),  # type: ignore[arg-type]
+    ]
+    with elanus.connect(tmp_path / "kb") as db:
+        collection = db.create_collection("c", elanus.Schema(fields))
+        collection.create_index("v", "GRAPH")
+        collection.insert({"id": np.arange(2_000), "v": made})
+        collection.compact()
+        collection.wait_indexed()
+    (file,) = (tmp_path / "kb").rglob("*-v.vec")
+    raw = bytearray(file.read_bytes())
+    raw[64 + damaged_row * 128 + 50] ^= 255
+    file.write_bytes(bytes(raw))
+    with elanus.connect(tmp_path / "kb", read_only=True) as db:
+        collection = db.collection("c")
+        collection.wait_indexed()
+        found = collection.search(made[3], limit=1, ef=50)
+        assert not found.is_exact
+        assert not in_block[found.ids].any()
+        with pytest.raises(CorruptionError) as caught:
+            collection.search(made[damaged_row], limit=1, ef=50)
+        assert caught.value.offset == (64 + damaged_row * 128) // block * block
+
+
+@pytest.mark.parametrize(("kind", "metric"), KINDS)
+def test_large_segment_under_auto_has_a_graph(
+    tmp_path: Path, monkeypatch: Any, kind: str, metric: str
+) -> None:
     monkeypatch.setattr("elanus.engine.index_choice.MIN_INDEXED_ROWS", 10)
-    written = Written(tmp_path, "FLOAT16_VECTOR", "COSINE")
-    written.put(list(range(40)))
+    written = Written(tmp_path, kind, metric)
+    written.put(list(range(300)))
     written.collection.flush()
     written.collection.wait_indexed()
-    assert written.collection.search(vectors("FLOAT16_VECTOR", 2, 1)[1], limit=3).is_exact
-    written.check()
+    check_graph(written)
+    written.delete(list(range(40)))
+    written.put(list(range(280, 420)))
+    written.collection.flush()
+    written.collection.compact()
+    written.collection.wait_indexed()
+    check_graph(written)
+    written.reopen()
+    check_graph(written)
     written.db.close()
+
+
+def check_graph(written: Written) -> None:
+    """Check that all rows lie in one segment with a graph, which finds them with their scores."""
+    (segment,) = (s for s in written.collection.stats().segments if s.rows)
+    assert segment.indexes == {"v": "GRAPH"}
+    query = vectors(written.kind, 3, 99)[2]
+    every = dict(expected(written.model, written.metric, query, len(written.model)))
+    nearest = list(every.values())[:10]
+    tolerance = {"rtol": 1e-5, "atol": 1e-5}
+    for given in (query, query.tolist()):
+        found = written.collection.search(given, limit=10, ef=100)
+        assert not found.is_exact
+        scores = [every[hit.id] for hit in found]
+        np.testing.assert_allclose([hit.score for hit in found], scores, **tolerance)
+        # Of rows that are equally near any may be found.
+        assert np.isclose(scores, nearest, **tolerance).sum() >= 9
+    exact = written.collection.search(query, limit=10, recall=1.0)
+    assert exact.is_exact
+    Written.same(exact, list(every.items())[:10])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from elanus.index.base import VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.flat_sq8 import FlatSQ8Index, FlatSQ8Type
 from elanus.kernels.quantized import ScanCodes
-from elanus.types import Float32Array, Int64Array, MetricType
+from elanus.types import DataType, Float32Array, Int64Array, MetricType
 
 VALUES = np.random.default_rng(0).standard_normal((6_000, 32), dtype=np.float32)
 QUERY = VALUES[:1] + 0.1
@@ -72,7 +72,9 @@ def test_codes_of_other_rows_are_refused() -> None:
     ):
         with pytest.raises(CorruptionError, match="scan codes cover 6000 rows of dim 32 for L2"):
             kind.open(rows, header, arrays)
-    assert kind.memory_bytes(6_000, 32, {}) == sum(a.nbytes for a in arrays.values())
+    assert kind.memory_bytes(6_000, 32, DataType.FLOAT_VECTOR, {}) == sum(
+        a.nbytes for a in arrays.values()
+    )
 
 
 def test_takes_no_parameters() -> None:

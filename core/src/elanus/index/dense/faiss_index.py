@@ -174,7 +174,9 @@ class FaissType:
             )
         return {"factory": factory}
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
         # What a factory string takes is not known before it is built; a graph with its rows is
         # the largest of the usual ones.
         return num_rows * (4 * dim + 320)

@@ -105,7 +105,9 @@ class FlatType:
             raise InvalidArgumentError(f"FLAT takes no parameters, got {', '.join(sorted(params))}")
         return {}
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
         return 0
 
     def build(

@@ -89,7 +89,9 @@ class FlatSQ8Type:
             raise InvalidArgumentError(f"FLAT_SQ8 takes no parameters, got {names}")
         return {}
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
         return code_bytes(num_rows, dim)
 
     def build(

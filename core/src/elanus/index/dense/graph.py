@@ -1,6 +1,7 @@
 """Approximate search on a pruned proximity graph over coded rows.
 
-A walk compares the query with 4-bit codes of rows (7-bit ones where calibration asks for them); the
+A walk compares the query with 4-bit codes of rows (7-bit ones where calibration asks for them),
+binary vectors as they are; the
 distances of the best of them are then computed from the rows themselves, so that a row has the same
 score whether a graph, a scan or the memtable found it. Under a filter only allowed rows are walked,
 over disallowed ones to their neighbours; where few rows are allowed, all their codes are compared.
@@ -30,14 +31,15 @@ from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.graph_training import TRIAL_RECALL
 from elanus.index.recall import TIMED_SCANS, RecallCurve, measure_recall
 from elanus.kernels.bitset import Bitset
-from elanus.kernels.distance import distances_to_rows
+from elanus.kernels.distance import distances_to_rows, query_dtypes, widened
 from elanus.kernels.graph import (
     CodedRows,
+    CodeKind,
     GraphHits,
     Quantizer,
     SearchGraph,
 )
-from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
+from elanus.types import AnyArray, Int64Array, UInt32Array, VectorArray
 
 FORMAT = 1
 """Version of what ``GraphIndex.to_arrays`` gives."""
@@ -103,6 +105,7 @@ class GraphIndex:
         self._curve = curve
         self._ns_per_code = ns_per_code
         self._flat = FlatIndex(rows)
+        self._query_dtypes = query_dtypes(rows.values)
         self._graph = SearchGraph(quantizer, rows.values, rows.scale, coded, links, entries)
         if rows.guard is not None:
             place = rows.guard.native()
@@ -140,7 +143,8 @@ class GraphIndex:
         recall, ns = self.estimated_recall(ef, limit), self._walk_ns(ef, share)
         codes_ns = allowed * self._ns_per_code + rescored * NS_PER_RESCORED
         if share < 1.0 and codes_ns < ns:
-            return Approximation("codes", codes_ns, max(recall, TRIAL_RECALL))
+            is_exact = self._quantizer.kind is CodeKind.BITS
+            return Approximation("codes", codes_ns, 1.0 if is_exact else max(recall, TRIAL_RECALL))
         return Approximation("graph", ns, recall)
 
     def _num_rescored(self, limit: int) -> int:
@@ -155,7 +159,7 @@ class GraphIndex:
 
     def search(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         *,
         allowed: Bitset | None = None,
@@ -180,9 +184,7 @@ class GraphIndex:
             found = self._walk(queries, limit, math.ceil(FILTERED_EF * ef) if few else ef, allowed)
         return self._completed(queries, limit, allowed, found)
 
-    def _walk(
-        self, queries: Float32Array, limit: int, ef: int, allowed: Bitset | None
-    ) -> GraphHits:
+    def _walk(self, queries: VectorArray, limit: int, ef: int, allowed: Bitset | None) -> GraphHits:
         rescored = self._num_rescored(limit)
         return self._graph.search(
             queries, limit, ef=max(ef, limit), rescored=rescored, allowed=allowed
@@ -190,7 +192,7 @@ class GraphIndex:
 
     def _completed(
         self,
-        queries: Float32Array,
+        queries: VectorArray,
         limit: int,
         allowed: Bitset | None,
         found: GraphHits,
@@ -208,20 +210,21 @@ class GraphIndex:
             row_ids[short], distances[short] = exact.row_ids, exact.distances
         return CandidateTable(row_ids, distances)
 
-    def _check_queries(self, queries: Float32Array) -> None:
-        if queries.dtype != np.float32 or queries.ndim != 2 or queries.shape[1] != self._rows.dim:
+    def _check_queries(self, queries: VectorArray) -> None:
+        is_fit = queries.ndim == 2 and queries.shape[1] == self._rows.dim
+        if not is_fit or queries.dtype.name not in self._query_dtypes:
             raise InvalidArgumentError(
-                f"queries: expected float32 of shape (nq, {self._rows.dim}), got {queries.dtype} "
-                f"of shape {queries.shape}"
+                f"queries: expected {' or '.join(self._query_dtypes)} of shape "
+                f"(nq, {self._rows.dim}), got {queries.dtype} of shape {queries.shape}"
             )
 
     def stream(
-        self, query: Float32Array, *, allowed: Bitset | None = None, ef: int | None = None
+        self, query: VectorArray, *, allowed: Bitset | None = None, ef: int | None = None
     ) -> GraphStream:
         """Return a search that goes on where it stopped.
 
         Args:
-            query: float32 ``(dim,)``; of unit length for COSINE.
+            query: ``(dim,)``, of a dtype that the rows take; float32 of unit length for COSINE.
             allowed: Rows that may come, ``num_rows`` bits; None allows every row.
             ef: Rows that the first walk keeps; None takes a middling number.
 
@@ -235,7 +238,7 @@ class GraphIndex:
 
     def within(
         self,
-        query: Float32Array,
+        query: VectorArray,
         radius: float,
         *,
         allowed: Bitset | None = None,
@@ -246,7 +249,7 @@ class GraphIndex:
         Candidates are pulled until ``RANGE_ROWS`` of them in a row lie outside.
 
         Args:
-            query: float32 ``(dim,)``; of unit length for COSINE.
+            query: ``(dim,)``, of a dtype that the rows take; float32 of unit length for COSINE.
             radius: In distances as ``search`` gives them, smaller is nearer.
             allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
             ef: Rows that the first walk keeps; None takes a middling number.
@@ -292,17 +295,19 @@ class GraphIndex:
     def measure(self, sample_rows: int) -> None:
         """Measure recall and time."""
 
-        def approximate(sample: Float32Array, limit: int, ef: int) -> Int64Array:
+        def approximate(sample: VectorArray, limit: int, ef: int) -> Int64Array:
             return self._completed(sample, limit, None, self._walk(sample, limit, ef, None)).row_ids
 
-        def exact(sample: Float32Array, limit: int) -> Int64Array:
+        def exact(sample: VectorArray, limit: int) -> Int64Array:
             return self._flat.search(sample, limit).row_ids
 
         rows = self._rows
         self._curve = measure_recall(
             rows.values, rows.scale, exact, approximate, sample_rows=sample_rows
         )
-        query = np.ascontiguousarray(rows.values[:1])
+        query = rows.values[:1]
+        if self._quantizer.kind is not CodeKind.BITS:
+            query = widened(query)
         spent = []
         for _ in range(TIMED_SCANS):
             started = time.thread_time_ns()
@@ -318,7 +323,7 @@ class GraphStream:
         self,
         next_rows: Callable[[int], Int64Array],
         rows: VectorRows,
-        query: Float32Array,
+        query: VectorArray,
         rescored: int,
     ) -> None:
         self._next_rows = next_rows

@@ -3,7 +3,7 @@
 Steps are fitted to each dimension, relative to the mean: 4 bits then lose about 1.2 % of a row's
 energy for normally distributed dimensions, whatever their variances, which is what a rotation of
 the rows would reach as well. Where a sample shows that 4 bits confuse too many neighbours, 7 bits
-are taken.
+are taken. Binary vectors are their own codes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from elanus.index.base import VectorRows
-from elanus.kernels.distance import inverse_norms, scan_topk
+from elanus.kernels.distance import inverse_norms, scan_topk, widened
 from elanus.kernels.graph import NO_ROW, CodeKind, Quantizer, SearchGraph, encode_rows
-from elanus.types import Float32Array, Int64Array, MetricType, UInt32Array
+from elanus.types import ByteArray, Float32Array, Int64Array, MetricType, UInt32Array, VectorArray
 
 SAMPLE_ROWS = 8_000
 """Rows that means, steps and entry rows are fitted to."""
@@ -25,6 +25,8 @@ STEP_SIZES = {
 }
 """Steps that are tried, as shares of the standard deviation; 0.335 is best for 16 levels of a
 normal distribution."""
+SAMPLE_BIT_BYTES = 8 << 20
+"""Bytes of binary vectors that entry rows are fitted to at most: they are unpacked."""
 ONE_LENGTH = 1e-3
 """Relative spread of lengths up to which rows count as of one length."""
 NUM_ENTRIES = 64
@@ -63,6 +65,8 @@ def train(rows: VectorRows, *, seed: int = 0) -> Trained:
         seed: Which rows are sampled.
     """
     rng = np.random.default_rng(seed)
+    if rows.values.dtype == np.uint8:
+        return Trained(Quantizer.of_bits(rows.metric), _bit_entries(rows, rng), 1, None)
     sample = _unit(rows, np.sort(rng.choice(rows.num_rows, min(SAMPLE_ROWS, rows.num_rows), False)))
     lifts = None
     has_one_length = rows.metric is MetricType.COSINE
@@ -87,11 +91,11 @@ def train(rows: VectorRows, *, seed: int = 0) -> Trained:
 
 
 def _unit(rows: VectorRows, picked: Int64Array) -> Float32Array:
-    values = rows.values[picked]
+    values = widened(rows.values[picked])
     return values if rows.scale is None else values * rows.scale[picked][:, None]
 
 
-def _lengths(values: Float32Array) -> Float32Array:
+def _lengths(values: VectorArray) -> Float32Array:
     inverse = inverse_norms(np.ascontiguousarray(values))
     with np.errstate(divide="ignore"):
         return np.where(inverse > 0, 1 / inverse, 0).astype(np.float32)
@@ -172,3 +176,28 @@ def _entries(rows: VectorRows, sample: Float32Array, metric: MetricType) -> UInt
         metric = MetricType.L2  # the largest products would all be with the longest row
     found, _ = scan_topk(metric, queries, rows.values, rows.scale, None, 1)
     return np.unique(found[:, 0]).astype(np.uint32)
+
+
+def _bit_entries(rows: VectorRows, rng: np.random.Generator) -> UInt32Array:
+    """Return rows in the middle of the clusters of a sample of binary vectors.
+
+    k-medoids whose medoids are the rows nearest to what most rows of a cluster have: the middle
+    itself would be empty where few bits are set.
+    """
+    count = min(SAMPLE_ROWS, max(NUM_ENTRIES, SAMPLE_BIT_BYTES // rows.dim), rows.num_rows)
+    picked = np.sort(rng.choice(rows.num_rows, count, replace=False))
+    sample = np.ascontiguousarray(rows.values[picked])
+    medoids = np.unique(np.linspace(0, count - 1, NUM_ENTRIES).astype(np.int64))
+    for _ in range(CENTRE_ROUNDS):
+        nearest, _ = scan_topk(rows.metric, sample, sample[medoids], None, None, 1)
+        members = [np.flatnonzero(nearest[:, 0] == place) for place in range(len(medoids))]
+        medoids = np.array([m[_medoid(rows.metric, sample[m])] for m in members if len(m)])
+    return np.sort(picked[medoids]).astype(np.uint32)
+
+
+def _medoid(metric: MetricType, members: ByteArray) -> int:
+    """Return which row is nearest to the bits that most rows have."""
+    votes = np.unpackbits(members, axis=1).sum(axis=0, dtype=np.int64)
+    majority = np.packbits(2 * votes > len(members))
+    nearest, _ = scan_topk(metric, majority[None], members, None, None, 1)
+    return int(nearest[0, 0])

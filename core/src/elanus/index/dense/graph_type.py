@@ -22,7 +22,7 @@ from elanus.kernels.graph import (
     Quantizer,
     encode_rows,
 )
-from elanus.types import AnyArray, DataType, Int64Array, MetricType
+from elanus.types import AnyArray, DataType, Int64Array, MetricType, vector_width
 
 BUILD_CHUNK_ROWS = 1_000
 """Rows inserted between two looks at the cancel flag."""
@@ -49,7 +49,7 @@ class GraphType:
     _names: Mapping[str, str] = {"efConstruction": "ef_construction"}
 
     def supports(self, dtype: DataType, metric: MetricType) -> bool:
-        return dtype is DataType.FLOAT_VECTOR
+        return dtype.is_dense_vector
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         parsed = ranged_params(self.name, params, self._ranges, aliases=self._names)
@@ -59,8 +59,13 @@ class GraphType:
             )
         return parsed
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
-        codes = CodeKind.NIBBLES.row_bytes(dim)
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
+        if dtype is DataType.BINARY_VECTOR:
+            codes = CodeKind.BITS.row_bytes(vector_width(dtype, dim))
+        else:
+            codes = CodeKind.NIBBLES.row_bytes(dim)
         return num_rows * (codes + 4 * int(params["degree"]) + 8)
 
     def build(
@@ -117,11 +122,6 @@ class GraphType:
             rescored = int(header["rescored"])
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptionError(f"graph: its header is not one: {error!r}") from error
-        if len(quantizer.mean) != rows.dim or len(quantizer.steps) != rows.dim:
-            raise CorruptionError(
-                f"graph: means and steps of {len(quantizer.mean)} and {len(quantizer.steps)} "
-                f"dimensions, its segment has {rows.dim}"
-            )
         coded = CodedRows(
             _array(arrays, "codes", np.uint8, 2), _array(arrays, "terms", np.float32, 2)
         )

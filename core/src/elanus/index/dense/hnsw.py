@@ -199,7 +199,9 @@ class HnswType:
         aliases = {"efConstruction": "ef_construction"}
         return ranged_params(self.name, params, self._ranges, aliases=aliases)
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
         links = int(params["M"])
         ground = 4 * dim + 8 * links
         # A node has 1 / (M - 1) lists above the ground, each of M links.

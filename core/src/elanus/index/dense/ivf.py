@@ -198,7 +198,9 @@ class IvfType:
             raise InvalidArgumentError(f"{self.name} nbits must be 4 or 8, got {parsed['nbits']}")
         return parsed
 
-    def memory_bytes(self, num_rows: int, dim: int, params: Mapping[str, Any]) -> int:
+    def memory_bytes(
+        self, num_rows: int, dim: int, dtype: DataType, params: Mapping[str, Any]
+    ) -> int:
         nlist = _num_lists(num_rows, params)
         per_row = 4 + 4 + code_bytes(self._coding, dim, params)
         return num_rows * per_row + nlist * (5 * dim + 16 * per_row)
