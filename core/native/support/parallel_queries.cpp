@@ -63,10 +63,18 @@ class QueryQueue {
 
 void for_each_query(std::size_t num_queries, std::size_t threads,
                     const std::function<void(std::size_t)>& work) {
+  const std::size_t wanted = std::min(threads, num_queries);
+  if (wanted <= 1) {
+    const CancelToken* const token = CancelToken::current();
+    for (std::size_t query = 0; query < num_queries; ++query) {
+      if (token != nullptr) token->check();
+      work(query);
+    }
+    return;
+  }
   QueryQueue queue(num_queries, work);
   std::vector<std::thread> others;
-  const std::size_t wanted = std::min(threads, num_queries);
-  if (wanted > 1) others.reserve(wanted - 1);
+  others.reserve(wanted - 1);
   try {
     while (others.size() + 1 < wanted)
       others.emplace_back([&queue] { queue.run_in_other_thread(); });

@@ -105,7 +105,7 @@ class GraphIndex:
         self._curve = curve
         self._ns_per_code = ns_per_code
         self._flat = FlatIndex(rows)
-        self._query_dtypes = query_dtypes(rows.values)
+        self._query_dtypes = tuple(map(np.dtype, query_dtypes(rows.values)))
         self._graph = SearchGraph(quantizer, rows.values, rows.scale, coded, links, entries)
         if rows.guard is not None:
             place = rows.guard.native()
@@ -212,9 +212,9 @@ class GraphIndex:
 
     def _check_queries(self, queries: VectorArray) -> None:
         is_fit = queries.ndim == 2 and queries.shape[1] == self._rows.dim
-        if not is_fit or queries.dtype.name not in self._query_dtypes:
+        if not is_fit or queries.dtype not in self._query_dtypes:
             raise InvalidArgumentError(
-                f"queries: expected {' or '.join(self._query_dtypes)} of shape "
+                f"queries: expected {' or '.join(map(str, self._query_dtypes))} of shape "
                 f"(nq, {self._rows.dim}), got {queries.dtype} of shape {queries.shape}"
             )
 
