@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -34,8 +34,7 @@ class Candidates:
         return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateTable:
+class CandidateTable(NamedTuple):
     """Rows found for ``nq`` queries, both arrays of shape ``(nq, limit)``.
 
     Missing places hold row id -1 and distance +inf.

@@ -76,6 +76,11 @@ def merge(
     if merged.row_ids.shape[1] <= limit:
         return merged
     sources, row_ids, distances, tied = merged
+    if num_queries == 1:
+        return MergedCandidates(
+            sources[:, :limit], row_ids[:, :limit], distances[:, :limit], tied
+        )
+    # Copied, so that places of all queries lie one after the other.
     return MergedCandidates(
         sources[:, :limit].copy(), row_ids[:, :limit].copy(), distances[:, :limit].copy(), tied
     )

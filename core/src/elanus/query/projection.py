@@ -99,6 +99,8 @@ def read_places(
         rows: int64, its row id there.
         read: Returns one value for each row id (int64) of a source.
     """
+    if len(sources) == 1:
+        return read(sources[0], rows)
     touched = set(numbers.tolist())
     if len(touched) == 1:
         return read(sources[touched.pop()], rows)

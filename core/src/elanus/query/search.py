@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -235,16 +235,18 @@ def _single_page(request: SearchRequest, merged: MergedCandidates) -> _Page:
     field = request.legs[0].field
     metric = field.metric_type
     page = slice(request.offset, request.offset + request.limit)
-    rankings = [
-        LegRanking(field.name, metric, sources, row_ids, distances)
-        for sources, row_ids, distances in zip(*merged[:3], strict=True)
-    ]
-    if len(rankings) == 1:
+    if len(merged.row_ids) == 1:
         # Nothing stands beside a single query: no place is missing.
-        only = rankings[0]
-        sources, row_ids, values = only.sources[page], only.row_ids[page], only.distances[page]
+        sources, row_ids, values = merged.sources[0], merged.row_ids[0], merged.distances[0]
+        rankings = [LegRanking(field.name, metric, sources, row_ids, values)]
+        if request.offset or len(row_ids) > request.limit:
+            sources, row_ids, values = sources[page], row_ids[page], values[page]
         ends = [len(row_ids)]
     else:
+        rankings = [
+            LegRanking(field.name, metric, sources, row_ids, distances)
+            for sources, row_ids, distances in zip(*merged[:3], strict=True)
+        ]
         is_hit = merged.row_ids[:, page] >= 0
         ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
         sources, row_ids = merged.sources[:, page][is_hit], merged.row_ids[:, page][is_hit]
@@ -284,12 +286,12 @@ def _answers(
     if not len(page.row_ids):
         empty = page.row_ids, page.row_ids, ()
         return [Answer([], [], [], HitReasons(legs, *empty)) for legs in page.rankings]
-    primary = schema.primary.name
-    entities = project_places(schema, sources, page.sources, page.row_ids, request.output)
-    if primary in request.output:
-        pks = [entity[primary] for entity in entities]
+    primary, output = schema.primary.name, request.output
+    pks = _read_keys(schema, sources, page.sources, page.row_ids)
+    if output == (primary,):
+        entities: list[dict[str, Any]] = [{primary: pk} for pk in pks]
     else:
-        pks = _read_keys(schema, sources, page.sources, page.row_ids)
+        entities = project_places(schema, sources, page.sources, page.row_ids, output)
     names = tuple([source.name for source in sources])
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:

@@ -139,10 +139,13 @@ class GraphIndex:
         if allowed <= rescored:
             # Nothing would be left out by codes.
             return Approximation("scan", allowed * self.curve.ns_per_scanned_row, 1.0)
-        share = allowed / max(self.num_rows, 1)
-        recall, ns = self.estimated_recall(ef, limit), self._walk_ns(ef, share)
+        recall = self.curve.estimate(ef, limit)
+        share = allowed / self._rows.num_rows
+        ns = self._walk_ns(ef, share)
+        if share == 1.0:
+            return Approximation("graph", ns, recall)
         codes_ns = allowed * self._ns_per_code + rescored * NS_PER_RESCORED
-        if share < 1.0 and codes_ns < ns:
+        if codes_ns < ns:
             is_exact = self._quantizer.kind is CodeKind.BITS
             return Approximation("codes", codes_ns, 1.0 if is_exact else max(recall, TRIAL_RECALL))
         return Approximation("graph", ns, recall)
