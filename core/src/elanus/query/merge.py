@@ -91,7 +91,10 @@ def _order_ties(merged: MergedCandidates, query: int, read_pks: PkReader) -> Non
     sources, row_ids = merged.sources[query], merged.row_ids[query]
     distances = merged.distances[query]
     is_equal = (distances[1:] == distances[:-1]) & (row_ids[1:] >= 0)
-    tied = np.flatnonzero(np.append(is_equal, False) | np.insert(is_equal, 0, False))
+    is_tied = np.zeros(len(distances), dtype=np.bool_)
+    is_tied[1:] = is_equal
+    is_tied[:-1] |= is_equal
+    tied = np.flatnonzero(is_tied)
     pks = read_pks(sources[tied], row_ids[tied])
     # Distances ascend, so that sorting by distance and key leaves each run of equals in its place.
     keys = list(zip(distances[tied].tolist(), pks, strict=True))

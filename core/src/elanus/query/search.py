@@ -287,11 +287,17 @@ def _answers(
         empty = page.row_ids, page.row_ids, ()
         return [Answer([], [], [], HitReasons(legs, *empty)) for legs in page.rankings]
     primary, output = schema.primary.name, request.output
-    pks = _read_keys(schema, sources, page.sources, page.row_ids)
+    entities: list[dict[str, Any]]
     if output == (primary,):
-        entities: list[dict[str, Any]] = [{primary: pk} for pk in pks]
+        pks = _read_keys(schema, sources, page.sources, page.row_ids)
+        entities = [{primary: pk} for pk in pks]
     else:
         entities = project_places(schema, sources, page.sources, page.row_ids, output)
+        pks = (
+            [entity[primary] for entity in entities]
+            if primary in output
+            else _read_keys(schema, sources, page.sources, page.row_ids)
+        )
     names = tuple([source.name for source in sources])
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:

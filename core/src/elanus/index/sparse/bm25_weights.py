@@ -148,6 +148,8 @@ class TermContribution:
 
 def merge_statistics(parts: Sequence[TermStatistics], num_terms: int) -> TermStatistics:
     """Add up what several sources know about the same ``num_terms`` terms."""
+    if len(parts) == 1:
+        return parts[0]
     frequencies = np.zeros(num_terms, dtype=np.int64)
     for part in parts:
         frequencies += part.document_frequencies
