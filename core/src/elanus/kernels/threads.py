@@ -37,7 +37,7 @@ def query_threads(num_queries: int, threads: int | None = None) -> int:
         InvalidArgumentError: ``threads`` is below 1.
     """
     if threads is None:
-        return 1 if num_queries < BATCH_QUERIES else min(num_queries, _num_processors())
+        return min(num_queries, _num_processors()) if num_queries >= BATCH_QUERIES else 1
     if threads < 1:
         raise InvalidArgumentError(f"threads: expected at least 1, got {threads}")
     return threads

@@ -77,9 +77,7 @@ def merge(
         return merged
     sources, row_ids, distances, tied = merged
     if num_queries == 1:
-        return MergedCandidates(
-            sources[:, :limit], row_ids[:, :limit], distances[:, :limit], tied
-        )
+        return MergedCandidates(sources[:, :limit], row_ids[:, :limit], distances[:, :limit], tied)
     # Copied, so that places of all queries lie one after the other.
     return MergedCandidates(
         sources[:, :limit].copy(), row_ids[:, :limit].copy(), distances[:, :limit].copy(), tied

@@ -97,6 +97,7 @@ class GraphIndex:
         ns_per_code: float = 0.0,
     ) -> None:
         self._rows = rows
+        self._num_rows, self._dim = rows.num_rows, rows.dim
         self._quantizer = quantizer
         self._coded = coded
         self._links = links
@@ -114,7 +115,7 @@ class GraphIndex:
 
     @property
     def num_rows(self) -> int:
-        return self._rows.num_rows
+        return self._num_rows
 
     @property
     def cost(self) -> SearchCost:
@@ -140,7 +141,7 @@ class GraphIndex:
             # Nothing would be left out by codes.
             return Approximation("scan", allowed * self.curve.ns_per_scanned_row, 1.0)
         recall = self.curve.estimate(ef, limit)
-        share = allowed / self._rows.num_rows
+        share = allowed / self._num_rows
         ns = self._walk_ns(ef, share)
         if share == 1.0:
             return Approximation("graph", ns, recall)
@@ -168,13 +169,15 @@ class GraphIndex:
         allowed: Bitset | None = None,
         ef: int | None = None,
     ) -> CandidateTable:
-        if ef is None or limit >= self.num_rows:
+        if ef is None or limit >= self._num_rows:
             return self._flat.search(queries, limit, allowed=allowed)
         if limit < 1:
             raise InvalidArgumentError(f"limit: expected at least 1, got {limit}")
         self._check_queries(queries)
         if allowed is None:
             found = self._walk(queries, limit, ef, None)
+            if found.least == limit:
+                return CandidateTable(found.row_ids, found.distances)
             return self._completed(queries, limit, None, found)
         method = self.approximate(allowed.count(), limit, ef).method
         if method == "scan":
@@ -188,10 +191,9 @@ class GraphIndex:
         return self._completed(queries, limit, allowed, found)
 
     def _walk(self, queries: VectorArray, limit: int, ef: int, allowed: Bitset | None) -> GraphHits:
-        rescored = self._num_rescored(limit)
-        return self._graph.search(
-            queries, limit, ef=max(ef, limit), rescored=rescored, allowed=allowed
-        )
+        rescored = self._rescored * (limit if limit > RESCORED_LIMIT else RESCORED_LIMIT)
+        ef = ef if ef > limit else limit
+        return self._graph.search(queries, limit, ef=ef, rescored=rescored, allowed=allowed)
 
     def _completed(
         self,
@@ -214,11 +216,12 @@ class GraphIndex:
         return CandidateTable(row_ids, distances)
 
     def _check_queries(self, queries: VectorArray) -> None:
-        is_fit = queries.ndim == 2 and queries.shape[1] == self._rows.dim
+        shape = queries.shape
+        is_fit = len(shape) == 2 and shape[1] == self._dim
         if not is_fit or queries.dtype not in self._query_dtypes:
             raise InvalidArgumentError(
                 f"queries: expected {' or '.join(map(str, self._query_dtypes))} of shape "
-                f"(nq, {self._rows.dim}), got {queries.dtype} of shape {queries.shape}"
+                f"(nq, {self._dim}), got {queries.dtype} of shape {shape}"
             )
 
     def stream(
