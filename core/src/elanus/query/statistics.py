@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -46,8 +46,7 @@ class WeightedQuery(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WeightedText:
+class WeightedText(NamedTuple):
     """One text."""
 
     field: str

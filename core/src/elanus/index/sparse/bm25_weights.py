@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,7 @@ DEFAULT_B = 0.75
 """Lucene's defaults."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryTerms:
+class QueryTerms(NamedTuple):
     """Distinct terms of a query in order of first appearance, each as often as ``counts`` says."""
 
     terms: tuple[str, ...]
@@ -38,8 +38,7 @@ class QueryTerms:
         return cls(tuple(counts), tuple(counts.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class TermStatistics:
+class TermStatistics(NamedTuple):
     """What one source, or several together, know about the terms of a query.
 
     Attributes:
@@ -53,8 +52,7 @@ class TermStatistics:
     document_frequencies: Int64Array
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionStatistics:
+class CollectionStatistics(NamedTuple):
     """What scoring needs to know about the whole collection.
 
     Attributes:
@@ -72,8 +70,7 @@ class CollectionStatistics:
         return cls(terms.num_docs, average)
 
 
-@dataclass(frozen=True, slots=True)
-class WeightedTerms:
+class WeightedTerms(NamedTuple):
     """A query with the weight of each term, which is all that sources need of it.
 
     Attributes:
