@@ -2,7 +2,8 @@
 
 Every library runs in its own interpreter on the same core, indexes the same words or vectors, and
 answers the same queries one at a time; they take turns, round by round. What is timed is the
-thread's processor time of one call from Python: words or a vector in, rows out.
+thread's processor time of one call from Python: words (``bm25``), a text (``text``, each library's
+own tokenizer, splitting at white space) or a vector (``learned``) in, rows out.
 
 Run: ``python -m benchmarks.micro.sparse_search``
 """
@@ -40,14 +41,21 @@ WORKER = Path(__file__).with_name("sparse_worker.py")
 K1, B = 1.2, 0.75
 LIMITS = (10, 100)
 
+WORDS, TEXT = {"text": False}, {"text": True}
 SEISMIC = {"n_postings": 3500, "summary_energy": 0.4, "query_cut": QUERY_TERMS, "heap_factor": 1.0}
 CONTESTANTS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
     "bm25": (
-        ("elanus", "elanus", {}),
-        ("bm25s, numba", "bm25s", {}),
+        ("elanus", "elanus", WORDS),
+        ("bm25s, numba", "bm25s", WORDS),
         ("tantivy", "tantivy", {}),
         ("scipy, CSC", "scipy", {}),
-        ("rank-bm25", "rank_bm25", {}),
+        ("rank-bm25", "rank_bm25", WORDS),
+    ),
+    "text": (
+        ("elanus", "elanus", TEXT),
+        ("bm25s, numba", "bm25s", TEXT),
+        ("tantivy", "tantivy", {}),
+        ("rank-bm25", "rank_bm25", TEXT),
     ),
     "learned": (
         ("elanus", "elanus_sparse", {}),
@@ -130,7 +138,7 @@ def make_data(task: str, num_rows: int, num_queries: int) -> tuple[Path, list[An
         query_weights=queries.weights,
         query_impacts=asked_weights.weights,
         num_terms=num_terms,
-        names=np.array(list(vocabulary) if task == "bm25" else [""]),
+        names=np.array([""] if task == "learned" else list(vocabulary)),
     )
     per_term = np.bincount(rows.terms, minlength=num_terms)
     return path, exact, int(per_term[queries.terms].sum() / len(queries))
@@ -201,7 +209,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tasks", default="bm25,learned")
+    parser.add_argument("--tasks", default="bm25,text,learned")
     parser.add_argument("--systems", help="titles or parts of them, with commas between")
     parser.add_argument("--name", default="sparse_search")
     chosen = parser.parse_args()

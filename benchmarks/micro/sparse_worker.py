@@ -32,6 +32,11 @@ class Data:
         span = slice(offsets[i], offsets[i + 1])
         return self.arrays[f"{kind}_terms"][span], self.arrays[f"{kind}_weights"][span]
 
+    def query_words(self, i: int) -> list[str]:
+        """Return the words of a query, as often as they occur."""
+        terms, counts = self.row("query", i)
+        return [self.names[t] for t, n in zip(terms, counts, strict=True) for _ in range(int(n))]
+
     def texts(self) -> list[list[str]]:
         """Return the words of each row, as often as they occur."""
         names = np.array(self.names, dtype=object)
@@ -45,14 +50,17 @@ class Data:
 class ElanusBM25:
     """The keyword index of a sealed segment, statistics and weights included."""
 
-    def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
+    def build(self, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
         from elanus.analysis.registry import build_analyzer
+        from elanus.index.sparse.bm25_weights import QueryTerms
         from elanus.index.sparse.growing_bm25 import GrowingBM25
         from elanus.schema.batches import strings_to_column
 
+        self._is_text, self._terms = settings["text"], QueryTerms
+        self._analyzer = build_analyzer({"tokenizer": "whitespace"})
         column = strings_to_column([" ".join(words) for words in data.texts()])
         started = time.process_time()
-        index = GrowingBM25(build_analyzer({"tokenizer": "whitespace"}))
+        index = GrowingBM25(self._analyzer)
         index.append(column)
         self._index = index.seal(data.num_rows)
         spent = time.process_time() - started
@@ -61,17 +69,18 @@ class ElanusBM25:
         return {"build_s": spent, "bytes_per_posting": size / len(data.arrays["row_terms"])}
 
     def prepare(self, data: Data, i: int) -> Any:
+        if self._is_text:
+            return " ".join(data.query_words(i))
         names = data.names
         terms, counts = data.row("query", i)
         return tuple(names[t] for t in terms), tuple(int(c) for c in counts)
 
     def search(self, query: Any, k: int) -> Any:
-        from elanus.index.sparse.bm25_weights import CollectionStatistics, QueryTerms, weigh_terms
-
-        asked = QueryTerms(*query)
-        found = self._index.statistics(asked.terms)
-        weighted = weigh_terms(asked, found)
-        return self._index.search(weighted, CollectionStatistics.of(found), k).row_ids
+        if self._is_text:
+            asked = self._terms.from_text(query, self._analyzer)
+        else:
+            asked = self._terms(*query)
+        return self._index.search_alone(asked, k, k1=K1, b=B).row_ids
 
     def ids(self, found: Any) -> list[int]:
         return [int(row) for row in found]
@@ -113,11 +122,12 @@ class ElanusSparse:
 
 
 class Bm25s:
-    """bm25s with its numba backend, on lists of words."""
+    """bm25s with its numba backend, on lists of words, or on texts for its own tokenizer."""
 
-    def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
+    def build(self, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
         import bm25s
 
+        self._is_text, self._tokenize = settings["text"], bm25s.tokenize
         texts = data.texts()
         started = time.process_time()
         self._index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numba")
@@ -125,11 +135,14 @@ class Bm25s:
         return {"build_s": time.process_time() - started}
 
     def prepare(self, data: Data, i: int) -> Any:
-        names = data.names
-        terms, counts = data.row("query", i)
-        return [[names[t] for t, n in zip(terms, counts, strict=True) for _ in range(int(n))]]
+        words = data.query_words(i)
+        return " ".join(words) if self._is_text else [words]
 
     def search(self, query: Any, k: int) -> Any:
+        if self._is_text:
+            query = self._tokenize(
+                query, lower=False, token_pattern=r"\S+", stopwords=[], show_progress=False
+            )
         return self._index.retrieve(query, k=k, show_progress=False, n_threads=0)[0]
 
     def ids(self, found: Any) -> list[int]:
@@ -159,7 +172,7 @@ class Tantivy:
         return {"build_s": spent}
 
     def prepare(self, data: Data, i: int) -> Any:
-        return " ".join(Bm25s().prepare(data, i)[0])
+        return " ".join(data.query_words(i))
 
     def search(self, query: Any, k: int) -> Any:
         asked = self._index.parse_query(query, ["body"])
@@ -172,18 +185,22 @@ class Tantivy:
 class RankBm25:
     """rank-bm25's Okapi variant, which scores every row."""
 
-    def build(self, data: Data, _: dict[str, Any]) -> dict[str, Any]:
+    def build(self, data: Data, settings: dict[str, Any]) -> dict[str, Any]:
         import rank_bm25
 
+        self._is_text = settings["text"]
         texts = data.texts()
         started = time.process_time()
         self._index = rank_bm25.BM25Okapi(texts, k1=K1, b=B)
         return {"build_s": time.process_time() - started}
 
     def prepare(self, data: Data, i: int) -> Any:
-        return Bm25s().prepare(data, i)[0]
+        words = data.query_words(i)
+        return " ".join(words) if self._is_text else words
 
     def search(self, query: Any, k: int) -> Any:
+        if self._is_text:
+            query = query.split()
         scores = self._index.get_scores(query)
         best = np.argpartition(-scores, k)[:k]
         return best[np.argsort(-scores[best])]

@@ -1,10 +1,16 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <limits>
 #include <optional>
+#include <span>
+#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
@@ -25,6 +31,9 @@ using Floats = Array1<float>;
 using RowIds = Array1<std::int64_t>;
 using OptionalWords = std::optional<Array1<std::uint64_t>>;
 using OptionalFlags = std::optional<Array1<std::uint8_t>>;
+template <typename T>
+using Output1 = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Numbers = std::vector<std::int64_t>;
 using Hits = std::pair<NewArray1<std::int64_t>, NewArray1<float>>;
 using HitTable = std::pair<NewArray2<std::int64_t>, NewArray2<float>>;
 
@@ -50,6 +59,66 @@ std::optional<Bm25Parameters> to_parameters(const Bm25* bm25) {
 Hits to_hits(SparseHits&& hits) {
   return {OwnedArray<std::int64_t>(std::move(hits.row_ids)).release(),
           OwnedArray<float>(std::move(hits.distances)).release()};
+}
+
+// Terms of one query as their source knows them, and the rows that their weights come from.
+struct CountedTerms {
+  std::vector<TermId> terms;
+  std::vector<std::int64_t> counts;
+  std::size_t num_docs = 0;
+
+  // Terms with a number below 0 are in no row.
+  CountedTerms(const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& times,
+               std::size_t docs)
+      : num_docs(docs) {
+    if (numbers.size() != times.size()) {
+      throw_invalid_argument("counts: expected one for each of " + std::to_string(numbers.size()) +
+                             " terms, got " + std::to_string(times.size()));
+    }
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (numbers[i] < 0) continue;
+      if (numbers[i] > std::numeric_limits<TermId>::max()) {
+        throw_invalid_argument("terms: no term has the number " + std::to_string(numbers[i]));
+      }
+      terms.push_back(static_cast<TermId>(numbers[i]));
+      counts.push_back(times[i]);
+    }
+  }
+};
+
+// Where the hits of one query go.
+struct HitPlaces {
+  const Output1<std::int64_t>& row_ids;
+  const Output1<float>& distances;
+
+  [[nodiscard]] std::size_t k() const {
+    if (row_ids.size() != distances.size() || row_ids.size() == 0) {
+      throw_invalid_argument("search: expected places for at least one row");
+    }
+    return row_ids.size();
+  }
+
+  // Returns how many were found.
+  std::size_t take(const SparseHits& hits) const {
+    std::copy(hits.row_ids.begin(), hits.row_ids.end(), row_ids.data());
+    std::copy(hits.distances.begin(), hits.distances.end(), distances.data());
+    return hits.row_ids.size();
+  }
+};
+
+// Weighs the terms by the rows that `count_rows(terms, out)` counts, and returns what
+// `find(query)` finds with these weights.
+template <typename CountRows, typename Find>
+SparseHits search_weighed(const CountedTerms& query, const CountRows& count_rows,
+                          const Find& find) {
+  if (query.terms.empty()) return {};
+  std::vector<std::int64_t> frequencies(query.terms.size());
+  count_rows(query.terms, frequencies);
+  std::vector<float> weights;
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    weights.push_back(bm25_weight(query.num_docs, frequencies[i], query.counts[i]));
+  }
+  return find(SparseQuery{query.terms, weights});
 }
 
 // `operations`: of all queries, as those of `Unlocked`.
@@ -125,6 +194,30 @@ class SealedArrays {
       hits = search_windows(request, bits, k);
     }
     return to_hits(std::move(hits));
+  }
+
+  std::size_t search_terms(const Numbers& numbers, const Numbers& counts, std::size_t num_docs,
+                           const OptionalWords& alive, const OptionalWords& allowed,
+                           const Bm25& bm25, const Output1<std::int64_t>& row_ids,
+                           const Output1<float>& distances) const {
+    const HitPlaces places{row_ids, distances};
+    const CountedTerms query(numbers, counts, num_docs);
+    const std::optional<BitsetView> counted = to_bitset(alive, postings_.num_rows());
+    const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
+    SparseHits hits;
+    {
+      const Unlocked unlocked(
+          sparse_operations(postings_.num_rows(), query.terms.size(), places.k()));
+      hits = search_weighed(
+          query,
+          [&](std::span<const TermId> terms, std::span<std::int64_t> out) {
+            document_frequencies(postings_, terms, counted, out);
+          },
+          [&](const SparseQuery& weighed) {
+            return search_windows({postings_, weighed, bm25.parameters()}, bits, places.k());
+          });
+    }
+    return places.take(hits);
   }
 
   HitTable search_many(const RowIds& offsets, const Terms& terms, const Floats& weights,
@@ -204,6 +297,30 @@ Hits search_growing(const GrowingPostings& self, const Terms& terms, const Float
     hits = self.search(search, bits, k);
   }
   return to_hits(std::move(hits));
+}
+
+std::size_t search_terms_growing(const GrowingPostings& self, const Numbers& numbers,
+                                 const Numbers& counts, std::size_t num_docs, std::size_t num_rows,
+                                 const OptionalWords& alive, const OptionalWords& allowed,
+                                 const Bm25& bm25, const Output1<std::int64_t>& row_ids,
+                                 const Output1<float>& distances) {
+  const HitPlaces places{row_ids, distances};
+  const CountedTerms query(numbers, counts, num_docs);
+  const std::optional<BitsetView> counted = to_bitset(alive, num_rows);
+  const std::optional<BitsetView> bits = to_bitset(allowed, num_rows);
+  SparseHits hits;
+  {
+    const Unlocked unlocked(sparse_operations(num_rows, query.terms.size(), places.k()));
+    hits = search_weighed(
+        query,
+        [&](std::span<const TermId> terms, std::span<std::int64_t> out) {
+          self.document_frequencies(terms, num_rows, counted, out);
+        },
+        [&](const SparseQuery& weighed) {
+          return self.search({weighed, bm25.parameters(), num_rows}, bits, places.k());
+        });
+  }
+  return places.take(hits);
 }
 
 HitTable search_many_growing(const GrowingPostings& self, const RowIds& offsets, const Terms& terms,
@@ -294,6 +411,11 @@ void bind_sealed(nb::module_& module) {
       .def("search", &SealedArrays::search, nb::arg("terms").noconvert(),
            nb::arg("weights").noconvert(), nb::arg("k"), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("search_terms", &SealedArrays::search_terms, nb::arg("numbers"), nb::arg("counts"),
+           nb::arg("num_docs"), nb::arg("alive").noconvert().none(),
+           nb::arg("allowed").noconvert().none(), nb::arg("bm25"), nb::arg("row_ids").noconvert(),
+           nb::arg("distances").noconvert(),
+           "Weigh terms by these rows and search; return how many rows were found.")
       .def("search_many", &SealedArrays::search_many, nb::arg("offsets").noconvert(),
            nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
            nb::arg("chooses").noconvert().none(), nb::arg("k"),
@@ -319,6 +441,11 @@ void bind_growing(nb::module_& module) {
       .def("search", search_growing, nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
            nb::arg("k"), nb::arg("num_rows"), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25").none(), "Row ids and distances of the k best rows.")
+      .def("search_terms", search_terms_growing, nb::arg("numbers"), nb::arg("counts"),
+           nb::arg("num_docs"), nb::arg("num_rows"), nb::arg("alive").noconvert().none(),
+           nb::arg("allowed").noconvert().none(), nb::arg("bm25"), nb::arg("row_ids").noconvert(),
+           nb::arg("distances").noconvert(),
+           "Weigh terms by these rows and search; return how many rows were found.")
       .def("search_many", search_many_growing, nb::arg("offsets").noconvert(),
            nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
            nb::arg("chooses").noconvert().none(), nb::arg("k"), nb::arg("num_rows"),

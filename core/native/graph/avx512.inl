@@ -124,7 +124,21 @@ struct Simd {
   static ELANUS_INLINE std::size_t copy_unseen(const RowId* links, std::size_t degree,
                                                std::size_t num_rows, std::uint64_t* visited,
                                                RowId* out) {
-    return copy_unseen_rows(links, degree, num_rows, visited, out);
+    // Bits are looked at sixteen rows at a time; most rows of a late list were visited.
+    const __m512i end = _mm512_set1_epi32(static_cast<int>(num_rows));
+    const __m512i low = _mm512_set1_epi32(31);
+    std::size_t count = 0;
+    for (std::size_t d = 0; d < degree; d += 16) {
+      const __m512i rows = load(links + d);
+      const __mmask16 valid = _mm512_cmplt_epu32_mask(rows, end);
+      const __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), valid,
+                                                        _mm512_srli_epi32(rows, 5), visited, 4);
+      const __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(rows, low));
+      const __mmask16 unseen = _mm512_mask_testn_epi32_mask(valid, words, bits);
+      _mm512_storeu_si512(out + count, _mm512_maskz_compress_epi32(unseen, rows));
+      count += static_cast<std::size_t>(__builtin_popcount(unseen));
+    }
+    return mark_visited(out, count, visited);
   }
 
   static constexpr std::size_t kShiftedCapacity = 240;

@@ -1,4 +1,4 @@
-// Parts of `Simd` for graph kernels that no instruction set speeds up. Included in an anonymous
+// Parts of `Simd` for graph kernels in portable code. Included in an anonymous
 // namespace of each variant.
 
 // Two passes over the list would cost more than storing rows that are then overwritten.
@@ -18,6 +18,21 @@ ELANUS_INLINE std::size_t copy_unseen_rows(const RowId* links, std::size_t degre
     *word = before | bit;
   }
   return count;
+}
+
+// Marks unseen rows as visited; of one that a damaged list names twice, the first stays.
+ELANUS_INLINE std::size_t mark_visited(RowId* rows, std::size_t count, std::uint64_t* visited) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const RowId row = rows[i];
+    std::uint64_t* word = visited + (row >> 6);
+    const std::uint64_t bit = 1ULL << (row & 63U);
+    const std::uint64_t before = *word;
+    rows[kept] = row;
+    kept += (before & bit) == 0 ? 1U : 0U;
+    *word = before | bit;
+  }
+  return kept;
 }
 
 inline void insert_sorted(std::uint64_t* pool, std::size_t capacity, std::uint64_t key) {

@@ -16,6 +16,13 @@ std::uint8_t level_of(float steps, std::size_t levels) noexcept {
   return static_cast<std::uint8_t>(std::clamp(level, 0.0F, static_cast<float>(levels - 1)));
 }
 
+// The nearest whole number of one within +-2^21, ties to even: behind 2^23 floats have no fraction.
+// Unlike the library's function, many are rounded at once.
+std::int32_t nearest_level(float value) noexcept {
+  constexpr float kShift = 12582912.0F;
+  return static_cast<std::int32_t>((value + kShift) - kShift);
+}
+
 void store_level(CodeKind kind, std::uint8_t* code, std::size_t dim, std::uint8_t level) noexcept {
   if (kind == CodeKind::bytes) {
     code[dim] = level;
@@ -123,18 +130,27 @@ float PreparedQuery::quantize(const Quantizer& quantizer, std::span<const float>
                               bool centred) {
   const std::size_t dim = query.size();
   scaled_.resize(dim);
-  float largest = 0.0F;
-  for (std::size_t d = 0; d < dim; ++d) {
-    const float value = centred ? query[d] - quantizer.mean[d] : query[d];
-    scaled_[d] = value * quantizer.steps[d];
-    largest = std::max(largest, std::fabs(scaled_[d]));
+  const float* const mean = quantizer.mean.data();
+  const float* const steps = quantizer.steps.data();
+  float* const scaled = scaled_.data();
+  if (centred) {
+    for (std::size_t d = 0; d < dim; ++d) scaled[d] = (query[d] - mean[d]) * steps[d];
+  } else {
+    for (std::size_t d = 0; d < dim; ++d) scaled[d] = query[d] * steps[d];
   }
+  // Bits of floats without a sign are in the order of the floats, and no compiler minds their
+  // order.
+  std::int32_t largest_bits = 0;
+  for (std::size_t d = 0; d < dim; ++d) {
+    largest_bits = std::max(largest_bits, std::bit_cast<std::int32_t>(scaled[d]) & 0x7fffffff);
+  }
+  const float largest = std::bit_cast<float>(largest_bits);
   std::int8_t* values =
       clear_values(code_lines(quantizer.kind, dim) * dims_per_line(quantizer.kind));
   const float inverse = largest > 0.0F ? kQueryLevels / largest : 0.0F;
   std::int32_t sum = 0;
   for (std::size_t d = 0; d < dim; ++d) {
-    const auto level = static_cast<std::int32_t>(std::nearbyintf(scaled_[d] * inverse));
+    const std::int32_t level = nearest_level(scaled_[d] * inverse);
     values[d] = static_cast<std::int8_t>(level);
     sum += level;
   }

@@ -40,6 +40,15 @@ struct Bm25Parameters {
   std::span<const std::uint32_t> lengths;  // tokens of each row
 };
 
+// Weight of a term that `frequency` of `num_docs` rows hold and a query names `count` times: idf
+// times count. Source: Lucene's BM25Similarity.idf.
+[[nodiscard]] inline float bm25_weight(std::size_t num_docs, std::int64_t frequency,
+                                       std::int64_t count) noexcept {
+  const double held = static_cast<double>(frequency);
+  const double idf = std::log1p((static_cast<double>(num_docs) + 0.5 - held) / (held + 0.5));
+  return static_cast<float>(idf * static_cast<double>(count));
+}
+
 // BM25 with the saturation and length normalisation of Robertson and Zaragoza, "The Probabilistic
 // Relevance Framework: BM25 and Beyond", 2009. The query weight is idf times the term's count in
 // the query; the posting's weight is the term frequency.

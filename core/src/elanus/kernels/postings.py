@@ -8,7 +8,9 @@ in float32, on every path, so sealed and growing postings of the same rows give 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +56,20 @@ class Bm25Scoring:
         except TypeError as error:
             raise mismatch(error, Expected("lengths", self.lengths, "uint32", 1)) from None
         object.__setattr__(self, "native", native)
+
+
+class CountedTerms(NamedTuple):
+    """Terms of a query over rows that are all there are.
+
+    Attributes:
+        numbers: The number of each term, below 0 where no row has it.
+        counts: How often the query names each.
+        num_docs: Rows that count.
+    """
+
+    numbers: Sequence[int]
+    counts: Sequence[int]
+    num_docs: int
 
 
 class SealedPostings:
@@ -129,6 +145,38 @@ class SealedPostings:
             return self._native.search(terms, weights, k, _words(allowed), _native_bm25(bm25))
         except TypeError as error:
             raise mismatch(error, *_query_arguments(terms, weights)) from None
+
+    def search_terms(
+        self,
+        terms: CountedTerms,
+        k: int,
+        *,
+        bm25: Bm25Scoring,
+        alive: Bitset | None = None,
+        allowed: Bitset | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Weigh terms by the rows here, and return what ``search`` returns with these weights.
+
+        A term weighs ``ln(1 + (N - df + 0.5) / (df + 0.5))`` times its count.
+
+        Args:
+            terms: What is looked for.
+            k: Rows wanted, at least 1.
+            bm25: As in ``search``.
+            alive: Rows that count, over ``num_rows`` rows. None counts all.
+            allowed: As in ``search``.
+
+        Raises:
+            InvalidArgumentError: As in ``search``, or there is not one count for each term.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL. Safe from many threads at once.
+        """
+        row_ids, distances = _hit_places(k, self.num_rows)
+        found = self._native.search_terms(
+            *terms, _words(alive), _words(allowed), bm25.native, row_ids, distances
+        )
+        return row_ids[:found], distances[:found]
 
     def search_many(
         self,
@@ -308,6 +356,41 @@ class GrowingPostings:
         except TypeError as error:
             raise mismatch(error, *_query_arguments(terms, weights)) from None
 
+    def search_terms(
+        self,
+        terms: CountedTerms,
+        k: int,
+        *,
+        num_rows: int,
+        bm25: Bm25Scoring,
+        alive: Bitset | None = None,
+        allowed: Bitset | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Weigh terms by the rows below ``num_rows`` and search them.
+
+        See ``SealedPostings.search_terms``; ``alive`` is over ``num_rows`` rows.
+
+        Raises:
+            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
+                appended.
+
+        Releases the GIL.
+        """
+        row_ids, distances = _hit_places(k, num_rows)
+        numbers, counts, num_docs = terms
+        found = self._native.search_terms(
+            numbers,
+            counts,
+            num_docs,
+            num_rows,
+            _words(alive),
+            _words(allowed),
+            bm25.native,
+            row_ids,
+            distances,
+        )
+        return row_ids[:found], distances[:found]
+
     def search_many(
         self,
         batch: QueryBatch,
@@ -429,6 +512,14 @@ class GrowingPostings:
         spread = np.zeros(num_terms + 1, dtype=np.int64)
         spread[terms.astype(np.int64) + 1] = np.diff(offsets)
         return np.cumsum(spread), rows, weights
+
+
+def _hit_places(k: int, num_rows: int) -> tuple[Int64Array, Float32Array]:
+    """Return places for the rows that can be found."""
+    if k < 1:
+        raise InvalidArgumentError(f"k: expected at least 1, got {k}")
+    places = min(k, max(num_rows, 1))
+    return np.empty(places, dtype=np.int64), np.empty(places, dtype=np.float32)
 
 
 def _words(bitset: Bitset | None) -> UInt64Array | None:

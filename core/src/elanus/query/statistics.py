@@ -31,6 +31,7 @@ from elanus.query.merge import table_of
 from elanus.query.requests import SparseQuery, TextQuery
 from elanus.query.results import TermScore
 from elanus.query.sources import SearchSource
+from elanus.schema.functions import BM25
 from elanus.types import Float32Array, UInt32Array
 
 
@@ -67,6 +68,23 @@ class WeightedText(NamedTuple):
         """Return what each term adds to the score of one row."""
         parts = source.text_index(self.field).explain(row, self.terms, self.statistics)
         return [TermScore(p.term, p.idf, p.frequency, p.contribution) for p in parts]
+
+
+class LoneText(NamedTuple):
+    """One text over the only source that there is, which weighs its terms as it searches."""
+
+    field: str
+    terms: QueryTerms
+    function: BM25
+
+    def search(self, source: SearchSource, allowed: Bitset | None, limit: int) -> CandidateTable:
+        index = source.text_index(self.field)
+        k1, b = self.function.k1, self.function.b
+        found = index.search_alone(self.terms, limit, allowed, k1=k1, b=b, alive=source.alive)
+        return table_of([found])
+
+    def one(self, query: int) -> LoneText:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +159,11 @@ def weigh(
     """Return the queries in the form that sources score."""
     if isinstance(query, TextQuery):
         if len(query.texts) == 1:
-            return weigh_text(sources, field, query.texts[0], query)
+            text = query.texts[0]
+            if len(sources) == 1 and not query.drop_ratio:
+                terms = QueryTerms.from_text(text, query.analyzer)
+                return LoneText(field, terms, query.function)
+            return weigh_text(sources, field, text, query)
         return _weigh_texts(sources, field, query)
     if len(query.vectors) == 1:
         return WeightedVector(field, *query.vectors[0], query.drop_ratio)

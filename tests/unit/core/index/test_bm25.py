@@ -123,6 +123,25 @@ def test_hits_and_scores_are_those_of_the_plain_twin(make, k1, b, texts, query, 
     assert {row: score for _, row, score in hits} == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("make", [lambda t: growing(t).snapshot(len(t)), sealed])
+@given(texts=TEXTS, query=QUERIES, limit=st.integers(1, 20), data=st.data())
+@settings(max_examples=60)
+def test_a_source_that_is_the_whole_collection_weighs_and_finds_the_same(
+    make, texts, query, limit, data
+):
+    alive = None
+    if data.draw(st.booleans()):
+        marks = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
+        alive = Bitset.from_mask(np.array(marks, dtype=np.bool_))
+    view, k1, b = make(texts), data.draw(st.floats(0, 3)), data.draw(st.floats(0, 1))
+    weighted, statistics = prepare([(view, alive)], query, k1=k1, b=b)
+    expected = view.search(weighted, statistics, limit, alive)
+    terms = QueryTerms.from_text(query, ANALYZER)
+    found = view.search_alone(terms, limit, alive, k1=k1, b=b, alive=alive)
+    assert found.row_ids.tolist() == expected.row_ids.tolist()
+    assert found.distances.tolist() == expected.distances.tolist()
+
+
 @given(texts=TEXTS, query=QUERIES, data=st.data())
 def test_scores_do_not_depend_on_how_rows_are_split_sealed_and_merged(texts, query, data):
     n = len(texts)

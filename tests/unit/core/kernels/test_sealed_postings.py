@@ -10,7 +10,12 @@ import pytest
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
-from elanus.kernels.postings import Bm25Scoring, GrowingPostings, SealedPostings
+from elanus.kernels.postings import (
+    Bm25Scoring,
+    CountedTerms,
+    GrowingPostings,
+    SealedPostings,
+)
 from elanus.types import Float32Array, Int64Array, UInt32Array
 
 WINDOW = 16384
@@ -337,3 +342,28 @@ def test_term_frequencies_are_whole_numbers() -> None:
     for odd in (0.0, 0.5, -1.0, np.nan, 2.0**25):
         with pytest.raises(InvalidArgumentError, match="weights: expected term frequencies"):
             rows_of([(np.arange(1), np.array([odd], np.float32))], 1, np.ones(1, dtype=np.uint32))
+
+
+@pytest.mark.parametrize(
+    ("terms", "k", "message"),
+    [
+        (CountedTerms([0], [1, 1], 9), 5, "counts: expected one for each of 1 terms, got 2"),
+        (CountedTerms([len(FREQUENCIES)], [1], 9), 5, "term"),
+        (CountedTerms([1 << 40], [1], 9), 5, "no term has the number 1099511627776"),
+        (CountedTerms([0], [1], 9), 0, "k: expected at least 1, got 0"),
+    ],
+)
+def test_terms_that_do_not_exist_or_are_not_counted_are_refused(terms, k, message):
+    rows = rows_of(random_lists(3), NUM_ROWS, np.full(NUM_ROWS, 9, dtype=np.uint32))
+    with pytest.raises(InvalidArgumentError, match=message):
+        rows.sealed.search_terms(terms, k, bm25=rows.bm25())
+
+
+def test_terms_that_no_row_has_find_nothing():
+    rows = rows_of(random_lists(3), NUM_ROWS, np.full(NUM_ROWS, 9, dtype=np.uint32))
+    terms = CountedTerms([-1, -1], [1, 2], NUM_ROWS)
+    for row_ids, distances in (
+        rows.sealed.search_terms(terms, 5, bm25=rows.bm25()),
+        rows.growing.search_terms(terms, 5, num_rows=NUM_ROWS, bm25=rows.bm25()),
+    ):
+        assert (len(row_ids), len(distances)) == (0, 0)

@@ -17,6 +17,7 @@ from elanus.errors import InternalError
 from elanus.index.base import Candidates, CandidateTable
 from elanus.index.sparse.bm25_weights import (
     CollectionStatistics,
+    QueryTerms,
     TermContribution,
     TermStatistics,
     WeightedBatch,
@@ -24,7 +25,7 @@ from elanus.index.sparse.bm25_weights import (
 )
 from elanus.index.sparse.posting_lists import PostingsReader
 from elanus.kernels.bitset import Bitset
-from elanus.kernels.postings import Bm25Scoring
+from elanus.kernels.postings import Bm25Scoring, CountedTerms
 from elanus.kernels.query_batch import QueryBatch
 from elanus.types import BoolArray, UInt32Array
 
@@ -123,9 +124,43 @@ class BM25View:
             weights,
             limit,
             allowed=allowed,
-            bm25=self._scoring(query, statistics),
+            bm25=self._scoring(query.k1, query.b, statistics.average_length),
         )
         return Candidates(rows, distances)
+
+    def search_alone(
+        self,
+        query: QueryTerms,
+        limit: int,
+        allowed: Bitset | None = None,
+        *,
+        k1: float,
+        b: float,
+        alive: Bitset | None = None,
+    ) -> Candidates:
+        """Return what ``search`` returns where this source is the whole collection.
+
+        Statistics, weights and search are one call of the kernel.
+
+        Args:
+            query: Terms and how often each is asked for.
+            limit: Rows wanted, at least 1.
+            allowed: Rows that may be returned, ``num_rows`` bits; None allows every row.
+            k1: Saturation of the term frequency.
+            b: Share of length normalisation.
+            alive: Rows that count in the statistics, ``num_rows`` bits; None counts all.
+
+        Raises:
+            InvalidArgumentError: As in ``search``.
+            CorruptionError: The stored postings contradict themselves.
+        """
+        num_docs, total_length = self._totals(alive)
+        numbers = list(map(self._find_term, query.terms))
+        scoring = self._scoring(k1, b, total_length / num_docs if num_docs else 0.0)
+        terms = CountedTerms(numbers, query.counts, num_docs)
+        return Candidates(
+            *self._postings.search_terms(terms, limit, bm25=scoring, alive=alive, allowed=allowed)
+        )
 
     def search_many(
         self,
@@ -150,7 +185,7 @@ class BM25View:
         # What is dropped does not depend on what this source knows.
         batch = QueryBatch(queries.offsets, terms, queries.weights).dropping(drop_ratio_search)
         batch = batch.select(is_known[queries.places])
-        scoring = self._scoring(queries, statistics)
+        scoring = self._scoring(queries.k1, queries.b, statistics.average_length)
         found = self._postings.search_many(batch, limit, allowed=allowed, bm25=scoring)
         return CandidateTable(*found)
 
@@ -161,7 +196,7 @@ class BM25View:
         places, numbers = self._known_terms(query.terms)
         rows = np.array([row], dtype=np.int64)
         one = np.ones(1, dtype=np.float32)
-        scoring = self._scoring(query, statistics)
+        scoring = self._scoring(query.k1, query.b, statistics.average_length)
         contributions = []
         for place, number in zip(places, numbers, strict=True):
             term = np.array([number], dtype=np.uint32)
@@ -177,11 +212,9 @@ class BM25View:
             )
         return contributions
 
-    def _scoring(
-        self, query: WeightedTerms | WeightedBatch, statistics: CollectionStatistics
-    ) -> Bm25Scoring:
-        wanted = query.k1, query.b, statistics.average_length
+    def _scoring(self, k1: float, b: float, average_length: float) -> Bm25Scoring:
         last = self._last_scoring
+        wanted = k1, b, average_length
         if last is not None and (last.k1, last.b, last.average_length) == wanted:
             return last
         scoring = Bm25Scoring(*wanted, self._lengths)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import POSTINGS_PADDING, PackedPostings
-from elanus.kernels.postings import Bm25Scoring, GrowingPostings
+from elanus.kernels.postings import Bm25Scoring, CountedTerms, GrowingPostings
 from elanus.kernels.query_batch import QueryBatch
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 
@@ -108,6 +108,18 @@ class PostingsReader(Protocol):
         """Return row ids and distances of the best rows that share a term, best first."""
         ...
 
+    def search_terms(
+        self,
+        terms: CountedTerms,
+        k: int,
+        *,
+        bm25: Bm25Scoring,
+        alive: Bitset | None = None,
+        allowed: Bitset | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return the same, with weights by the alive rows here."""
+        ...
+
     def search_many(
         self,
         batch: QueryBatch,
@@ -155,6 +167,19 @@ class GrowingPostingsSnapshot:
     ) -> tuple[Int64Array, Float32Array]:
         return self.postings.search(
             terms, weights, k, num_rows=self.num_rows, allowed=allowed, bm25=bm25
+        )
+
+    def search_terms(
+        self,
+        terms: CountedTerms,
+        k: int,
+        *,
+        bm25: Bm25Scoring,
+        alive: Bitset | None = None,
+        allowed: Bitset | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        return self.postings.search_terms(
+            terms, k, num_rows=self.num_rows, bm25=bm25, alive=alive, allowed=allowed
         )
 
     def search_many(
