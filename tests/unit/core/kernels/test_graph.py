@@ -249,6 +249,25 @@ def test_damaged_links_never_lead_out_of_the_graph(variant, seed):
         assert len(set(given.tolist())) == len(given) == (300 if bits is None else bits.count())
 
 
+def test_a_row_that_a_damaged_list_names_often_comes_once(variant):
+    rows, scale = rows_of(64, MetricType.COSINE)
+    quantizer = quantizer_of(rows, scale, CodeKind.NIBBLES, MetricType.COSINE)
+    coded = encode_rows(quantizer, rows, scale, 1)
+    near = (np.arange(NUM_ROWS)[:, None] + [1, 30]) % NUM_ROWS
+    once = np.full((NUM_ROWS, 16), NO_ROW, dtype=np.uint32)
+    once[:, :2] = near
+    often = np.repeat(near, 8, axis=1).astype(np.uint32)
+    query = np.ascontiguousarray(rows[:1] * scale[0])
+    found = []
+    for links in (once, often):
+        entries = np.zeros(1, dtype=np.uint32)
+        graph = SearchGraph(quantizer, rows, scale, coded, links, entries)
+        # The pool keeps every row: each is visited.
+        found.append(graph.search(query, NUM_ROWS, ef=NUM_ROWS, rescored=NUM_ROWS, allowed=None))
+    assert sorted(found[0].row_ids[0].tolist()) == list(range(NUM_ROWS))
+    assert found[1].row_ids.tolist() == found[0].row_ids.tolist()
+
+
 def test_arrays_that_do_not_fit_are_refused():
     rows, _ = rows_of(40, MetricType.L2, 50)
     quantizer = quantizer_of(rows, None, CodeKind.NIBBLES, MetricType.L2)

@@ -129,6 +129,24 @@ def test_exact_weights_are_scored_as_by_reading_all(
     check(exact, wanted, k)
 
 
+@pytest.mark.parametrize("k", [2, 10, 100, 256, 257])
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_no_row_of_the_only_window_is_lost_to_its_first_bound(
+    variant: str, k: int, share: float
+) -> None:
+    """The bound comes from blocks of 64 rows; here the best rows lie together in few of them."""
+    rng = np.random.default_rng(11)
+    lists = []
+    for frequency in (9_000, 4_000, 2_000):
+        rows = np.sort(rng.choice(WINDOW, frequency, replace=False))
+        tf = 1 + rng.poisson(0.6, frequency) + 4 * (rows < 500)
+        lists.append((rows, tf.astype(np.float32)))
+    rows = rows_of(lists, WINDOW, rng.integers(3, 40, WINDOW).astype(np.uint32))
+    allowed = None if share == 1.0 else Bitset.from_mask(rng.random(WINDOW) < share)
+    wanted = query((0, 0.3), (1, 1.1), (2, 1.9))
+    check(rows, wanted, k, allowed=allowed, bm25=rows.bm25())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.01, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("k", [1, 10, 100])
 def test_only_allowed_rows_are_found(variant: str, frequencies: Rows, share: float, k: int) -> None:
