@@ -29,7 +29,7 @@ from elanus.analysis.counting import PieceCounter
 from elanus.analysis.registry import build_analyzer
 from elanus.index.sparse.bm25_weights import QueryTerms
 from elanus.index.sparse.growing_bm25 import GrowingBM25
-from elanus.kernels.postings import GrowingPostings
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.text import Vocabulary
 from elanus.schema.batches import slice_column, strings_to_column
 

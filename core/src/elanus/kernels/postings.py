@@ -1,9 +1,10 @@
 """Which rows share terms with a query, best first, exactly?
 
-``SealedPostings`` reads the packed postings of a sealed segment, ``GrowingPostings`` keeps those of
-rows that still arrive. Both score by inner product of sparse vectors, or by BM25 when given a
-``Bm25Scoring``. A distance is the negated score. Scores add up in the order of the query's terms
-in float32, on every path, so sealed and growing postings of the same rows give the same bits.
+``SealedPostings`` reads the packed postings of a sealed segment, ``GrowingPostings`` (in
+``growing_postings.py``) keeps those of rows that still arrive. Both score by inner product of
+sparse vectors, or by BM25 when given a ``Bm25Scoring``. A distance is the negated score. Scores add
+up in the order of the query's terms in float32, on every path, so sealed and growing postings of
+the same rows give the same bits.
 """
 
 from __future__ import annotations
@@ -142,9 +143,9 @@ class SealedPostings:
         Releases the GIL. Safe from many threads at once.
         """
         try:
-            return self._native.search(terms, weights, k, _words(allowed), _native_bm25(bm25))
+            return self._native.search(terms, weights, k, words_of(allowed), native_bm25(bm25))
         except TypeError as error:
-            raise mismatch(error, *_query_arguments(terms, weights)) from None
+            raise mismatch(error, *query_arguments(terms, weights)) from None
 
     def search_terms(
         self,
@@ -172,9 +173,9 @@ class SealedPostings:
 
         Releases the GIL. Safe from many threads at once.
         """
-        row_ids, distances = _hit_places(k, self.num_rows)
+        row_ids, distances = hit_places(k, self.num_rows)
         found = self._native.search_terms(
-            *terms, _words(alive), _words(allowed), bm25.native, row_ids, distances
+            *terms, words_of(alive), words_of(allowed), bm25.native, row_ids, distances
         )
         return row_ids[:found], distances[:found]
 
@@ -211,10 +212,10 @@ class SealedPostings:
         k = min(k, max(self.num_rows, 1))
         try:
             return self._native.search_many(
-                *batch, k, _words(allowed), _native_bm25(bm25), threads=count
+                *batch, k, words_of(allowed), native_bm25(bm25), threads=count
             )
         except TypeError as error:
-            raise mismatch(error, *_batch_arguments(batch)) from None
+            raise mismatch(error, *batch_arguments(batch)) from None
 
     def distances_to_rows(
         self,
@@ -243,10 +244,10 @@ class SealedPostings:
         Releases the GIL. Safe from many threads at once.
         """
         try:
-            return self._native.distances_to_rows(terms, weights, row_ids, _native_bm25(bm25))
+            return self._native.distances_to_rows(terms, weights, row_ids, native_bm25(bm25))
         except TypeError as error:
             expected = Expected("row_ids", row_ids, "int64", 1)
-            raise mismatch(error, *_query_arguments(terms, weights), expected) from None
+            raise mismatch(error, *query_arguments(terms, weights), expected) from None
 
     def document_frequencies(
         self, terms: UInt32Array, *, alive: Bitset | None = None
@@ -266,7 +267,7 @@ class SealedPostings:
             CorruptionError: The offsets contradict themselves.
         """
         try:
-            return self._native.document_frequencies(terms, _words(alive))
+            return self._native.document_frequencies(terms, words_of(alive))
         except TypeError as error:
             raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
 
@@ -282,239 +283,7 @@ class SealedPostings:
         return self._native.unpack(first, last)
 
 
-class GrowingPostings:
-    """Postings of rows that still arrive: one writer appends, any number of readers search.
-
-    Rows are numbered in order of arrival. A reader passes the number of rows of its snapshot and
-    sees no later ones. Terms without postings match nothing. Safe from many threads at once.
-    """
-
-    def __init__(self) -> None:
-        self._native = _native.GrowingPostings()
-
-    @property
-    def num_rows(self) -> int:
-        return self._native.num_rows
-
-    @property
-    def num_postings(self) -> int:
-        return self._native.num_postings
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory in use, spare room included."""
-        return self._native.size_bytes
-
-    def append(self, offsets: Int64Array, term_ids: UInt32Array, weights: Float32Array) -> int:
-        """Add rows, all or none, and return the row id of the first.
-
-        Args:
-            offsets: int64 of shape ``(n + 1,)``; new row ``i`` owns entries ``offsets[i]`` to
-                ``offsets[i + 1]``. It need not start at 0.
-            term_ids: uint32, the term of each entry; once per row.
-            weights: float32, the weight of each entry.
-
-        Raises:
-            InvalidArgumentError: An array has the wrong dtype, rank or length, or ``offsets``
-                descend or leave ``term_ids``.
-
-        Releases the GIL.
-        """
-        try:
-            return self._native.append(offsets, term_ids, weights)
-        except TypeError as error:
-            raise mismatch(
-                error,
-                Expected("offsets", offsets, "int64", 1),
-                Expected("term_ids", term_ids, "uint32", 1),
-                Expected("weights", weights, "float32", 1),
-            ) from None
-
-    def search(
-        self,
-        terms: UInt32Array,
-        weights: Float32Array,
-        k: int,
-        *,
-        num_rows: int,
-        allowed: Bitset | None = None,
-        bm25: Bm25Scoring | None = None,
-    ) -> tuple[Int64Array, Float32Array]:
-        """Return the best rows below ``num_rows``; see ``SealedPostings.search``.
-
-        ``allowed`` is over ``num_rows`` rows; ``bm25.lengths`` has at least as many.
-
-        Raises:
-            InvalidArgumentError: As in ``SealedPostings.search``, or ``num_rows`` is larger than
-                the number of rows appended.
-
-        Releases the GIL.
-        """
-        words, scoring = _words(allowed), _native_bm25(bm25)
-        try:
-            return self._native.search(terms, weights, k, num_rows, words, scoring)
-        except TypeError as error:
-            raise mismatch(error, *_query_arguments(terms, weights)) from None
-
-    def search_terms(
-        self,
-        terms: CountedTerms,
-        k: int,
-        *,
-        num_rows: int,
-        bm25: Bm25Scoring,
-        alive: Bitset | None = None,
-        allowed: Bitset | None = None,
-    ) -> tuple[Int64Array, Float32Array]:
-        """Weigh terms by the rows below ``num_rows`` and search them.
-
-        See ``SealedPostings.search_terms``; ``alive`` is over ``num_rows`` rows.
-
-        Raises:
-            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
-                appended.
-
-        Releases the GIL.
-        """
-        row_ids, distances = _hit_places(k, num_rows)
-        numbers, counts, num_docs = terms
-        found = self._native.search_terms(
-            numbers,
-            counts,
-            num_docs,
-            num_rows,
-            _words(alive),
-            _words(allowed),
-            bm25.native,
-            row_ids,
-            distances,
-        )
-        return row_ids[:found], distances[:found]
-
-    def search_many(
-        self,
-        batch: QueryBatch,
-        k: int,
-        *,
-        num_rows: int,
-        allowed: Bitset | None = None,
-        bm25: Bm25Scoring | None = None,
-        threads: int | None = None,
-    ) -> tuple[Int64Array, Float32Array]:
-        """Return the best rows for each query of a batch; see ``SealedPostings.search_many``.
-
-        Raises:
-            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
-                appended.
-
-        Releases the GIL.
-        """
-        count = query_threads(batch.num_queries, threads)
-        k = min(k, max(num_rows, 1))
-        words, scoring = _words(allowed), _native_bm25(bm25)
-        try:
-            return self._native.search_many(*batch, k, num_rows, words, scoring, threads=count)
-        except TypeError as error:
-            raise mismatch(error, *_batch_arguments(batch)) from None
-
-    def distances_to_rows(
-        self,
-        terms: UInt32Array,
-        weights: Float32Array,
-        row_ids: Int64Array,
-        *,
-        num_rows: int,
-        bm25: Bm25Scoring | None = None,
-    ) -> Float32Array:
-        """Return the distance of each named row; see ``SealedPostings.distances_to_rows``.
-
-        Raises:
-            InvalidArgumentError: As there, or ``num_rows`` is larger than the number of rows
-                appended.
-
-        Releases the GIL.
-        """
-        scoring = _native_bm25(bm25)
-        try:
-            return self._native.distances_to_rows(terms, weights, row_ids, num_rows, scoring)
-        except TypeError as error:
-            expected = Expected("row_ids", row_ids, "int64", 1)
-            raise mismatch(error, *_query_arguments(terms, weights), expected) from None
-
-    def document_frequencies(
-        self, terms: UInt32Array, *, num_rows: int, alive: Bitset | None = None
-    ) -> Int64Array:
-        """Return how many of the first ``num_rows`` rows, alive ones only, contain each term.
-
-        Raises:
-            InvalidArgumentError: ``terms`` has the wrong dtype or rank, ``alive`` is not over
-                ``num_rows`` rows, or ``num_rows`` is larger than the number of rows appended.
-        """
-        try:
-            return self._native.document_frequencies(terms, num_rows, _words(alive))
-        except TypeError as error:
-            raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
-
-    def terms(self, num_rows: int) -> UInt32Array:
-        """Return the terms that occur in the first ``num_rows`` rows, uint32, ascending.
-
-        Raises:
-            InvalidArgumentError: ``num_rows`` is larger than the number of rows appended.
-
-        Releases the GIL.
-        """
-        return self._native.terms(num_rows)
-
-    def export_postings(
-        self, terms: UInt32Array, num_rows: int
-    ) -> tuple[Int64Array, UInt32Array, Float32Array]:
-        """Return the postings of the first ``num_rows`` rows, for some terms in the order given.
-
-        Args:
-            terms: uint32 of shape ``(m,)``; one without postings has an empty list.
-            num_rows: Rows to take.
-
-        Returns:
-            offsets int64 of shape ``(m + 1,)``; rows uint32 and weights float32, where
-            ``terms[i]`` owns ``offsets[i]`` to ``offsets[i + 1]``.
-
-        Raises:
-            InvalidArgumentError: ``terms`` has the wrong dtype or rank, or ``num_rows`` is larger
-                than the number of rows appended.
-
-        Releases the GIL.
-        """
-        try:
-            return self._native.export_postings(terms, num_rows)
-        except TypeError as error:
-            raise mismatch(error, Expected("terms", terms, "uint32", 1)) from None
-
-    def export_csr(
-        self, num_rows: int, num_terms: int
-    ) -> tuple[Int64Array, UInt32Array, Float32Array]:
-        """Return the postings of the first ``num_rows`` rows as ``SealedPostings`` takes them.
-
-        Returns:
-            offsets int64 of shape ``(num_terms + 1,)``, rows uint32, weights float32.
-
-        Raises:
-            InvalidArgumentError: ``num_rows`` is larger than the number of rows appended, or a
-                term of these rows is not below ``num_terms``.
-
-        Releases the GIL.
-        """
-        terms = self._native.terms(num_rows)
-        offsets, rows, weights = self._native.export_postings(terms, num_rows)
-        if len(terms) and terms[-1] >= num_terms:
-            raise InvalidArgumentError(
-                f"num_terms: expected more than the largest term id {terms[-1]}, got {num_terms}"
-            )
-        spread = np.zeros(num_terms + 1, dtype=np.int64)
-        spread[terms.astype(np.int64) + 1] = np.diff(offsets)
-        return np.cumsum(spread), rows, weights
-
-
-def _hit_places(k: int, num_rows: int) -> tuple[Int64Array, Float32Array]:
+def hit_places(k: int, num_rows: int) -> tuple[Int64Array, Float32Array]:
     """Return places for the rows that can be found."""
     if k < 1:
         raise InvalidArgumentError(f"k: expected at least 1, got {k}")
@@ -522,21 +291,25 @@ def _hit_places(k: int, num_rows: int) -> tuple[Int64Array, Float32Array]:
     return np.empty(places, dtype=np.int64), np.empty(places, dtype=np.float32)
 
 
-def _words(bitset: Bitset | None) -> UInt64Array | None:
+def words_of(bitset: Bitset | None) -> UInt64Array | None:
+    """Return the words of a bitset as the kernels take them."""
     return None if bitset is None else bitset.words
 
 
-def _native_bm25(bm25: Bm25Scoring | None) -> _native.Bm25 | None:
+def native_bm25(bm25: Bm25Scoring | None) -> _native.Bm25 | None:
+    """Return the scoring as the kernels take it."""
     return None if bm25 is None else bm25.native
 
 
-def _query_arguments(terms: object, weights: object) -> tuple[Expected, Expected]:
+def query_arguments(terms: object, weights: object) -> tuple[Expected, Expected]:
+    """Return what a query has to be, for the message of an error."""
     return Expected("terms", terms, "uint32", 1), Expected("weights", weights, "float32", 1)
 
 
-def _batch_arguments(batch: QueryBatch) -> tuple[Expected, ...]:
+def batch_arguments(batch: QueryBatch) -> tuple[Expected, ...]:
+    """Return what a batch has to be, for the message of an error."""
     return (
         Expected("offsets", batch.offsets, "int64", 1),
-        *_query_arguments(batch.terms, batch.weights),
+        *query_arguments(batch.terms, batch.weights),
         Expected("chooses", batch.chooses, "uint8", 1, optional=True),
     )

@@ -65,6 +65,10 @@ class Vocabulary:
         """Return the id of ``term``, or -1 if no text held it yet."""
         return self.native.find(term)
 
+    def find_all(self, terms: Sequence[str]) -> list[int]:
+        """Return the id of each term, or -1 if no text held it yet."""
+        return list(map(self.native.find, terms))
+
     def id_of(self, term: str) -> int | None:
         """Return the id of ``term``, or None if no text held it yet."""
         number = self.native.find(term)

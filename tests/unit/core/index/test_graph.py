@@ -217,7 +217,13 @@ def test_damaged_headers_and_arrays_are_refused():
         if name != "entries":  # a graph with one entry row less is one
             with pytest.raises(CorruptionError, match="graph: "):
                 KIND.open(rows, header, short)
-    for change in ({"format": 1}, {"format": 99}, {"codes": "words"}, {"spread": None}, {"curve": {}}):
+    for change in (
+        {"format": 1},
+        {"format": 99},
+        {"codes": "words"},
+        {"spread": None},
+        {"curve": {}},
+    ):
         with pytest.raises(CorruptionError, match="graph: "):
             KIND.open(rows, {**header, **change}, arrays)
     with pytest.raises(CorruptionError, match="graph: "):

@@ -16,9 +16,10 @@ from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import search_token
 from elanus.kernels.distance import distances_to_rows, scan_topk
 from elanus.kernels.graph import CodeKind, Quantizer, SearchGraph, encode_rows
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.ivf import CentredRows, Coding, InvertedLists
 from elanus.kernels.packing import PackedPostings
-from elanus.kernels.postings import GrowingPostings, SealedPostings
+from elanus.kernels.postings import SealedPostings
 from elanus.kernels.quantized import ScanCodes
 from elanus.kernels.query_batch import QueryBatch
 from elanus.kernels.ranking import merge_candidates

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from elanus.errors import InvalidArgumentError
 from elanus.kernels import reference
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
-from elanus.kernels.postings import Bm25Scoring, GrowingPostings, SealedPostings
+from elanus.kernels.postings import Bm25Scoring, SealedPostings
 from elanus.types import Float32Array, Int64Array, UInt32Array
 
 

@@ -10,8 +10,9 @@ from elanus.errors import InvalidArgumentError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk
 from elanus.kernels.graph import CodeKind, GraphBuilder, Quantizer, SearchGraph, encode_rows
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
-from elanus.kernels.postings import Bm25Scoring, GrowingPostings, SealedPostings
+from elanus.kernels.postings import Bm25Scoring, SealedPostings
 from elanus.kernels.query_batch import QueryBatch
 from elanus.kernels.threads import BATCH_QUERIES, query_threads
 from elanus.types import MetricType

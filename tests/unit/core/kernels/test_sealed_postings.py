@@ -9,13 +9,9 @@ import pytest
 
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
-from elanus.kernels.postings import (
-    Bm25Scoring,
-    CountedTerms,
-    GrowingPostings,
-    SealedPostings,
-)
+from elanus.kernels.postings import Bm25Scoring, CountedTerms, SealedPostings
 from elanus.types import Float32Array, Int64Array, UInt32Array
 
 WINDOW = 16384

@@ -42,8 +42,8 @@ from elanus.kernels.graph import (
 from elanus.types import AnyArray, Int64Array, UInt32Array, VectorArray
 
 FORMAT = 2
-"""Version of what ``GraphIndex.to_arrays`` gives. Curves of format 1 were measured with longer walks
-than searches make now; such a graph is built again, as a damaged one is."""
+"""Version of what ``GraphIndex.to_arrays`` gives. Curves of format 1 were measured with longer
+walks than searches make now; such a graph is built again, as a damaged one is."""
 RESCORED_LIMIT = 10
 """At least as many rows are rescored as for this limit: with 4-bit codes of passages, recall at 10
 is that of rescoring all from 20 on (ef 24: 10 gave 0.901, 14 0.958, 20 0.963, all 0.963)."""

@@ -34,7 +34,7 @@ class BM25View:
     """Rows ``0 .. num_rows - 1`` of one source, searchable by terms. Safe from many threads.
 
     Args:
-        find_term: Returns the number of a term in ``postings``, or -1.
+        find_terms: Returns the number of each term in ``postings``, or -1.
         postings: Term frequencies by term.
         lengths: uint32, shape ``(num_rows,)``, tokens of each row.
         documents: bool, shape ``(num_rows,)``, False where the text is null; None means no nulls.
@@ -42,12 +42,12 @@ class BM25View:
 
     def __init__(
         self,
-        find_term: Callable[[str], int],
+        find_terms: Callable[[Sequence[str]], list[int]],
         postings: PostingsReader,
         lengths: UInt32Array,
         documents: BoolArray | None,
     ) -> None:
-        self._find_term = find_term
+        self._find_terms = find_terms
         self._postings = postings
         self._lengths = lengths
         self._documents = documents
@@ -155,7 +155,7 @@ class BM25View:
             CorruptionError: The stored postings contradict themselves.
         """
         num_docs, total_length = self._totals(alive)
-        numbers = list(map(self._find_term, query.terms))
+        numbers = self._find_terms(query.terms)
         scoring = self._scoring(k1, b, total_length / num_docs if num_docs else 0.0)
         terms = CountedTerms(numbers, query.counts, num_docs)
         return Candidates(
@@ -227,7 +227,7 @@ class BM25View:
         if last is not None and last[0] is terms:
             return last[1], last[2]
         # A handful of terms: lists cost less than array operations.
-        found = list(map(self._find_term, terms))
+        found = self._find_terms(terms)
         places = list(range(len(found)))
         if found and min(found) < 0:
             places = [place for place, number in enumerate(found) if number >= 0]

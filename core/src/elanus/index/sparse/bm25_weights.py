@@ -9,6 +9,7 @@ deleted.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,10 +33,12 @@ class QueryTerms(NamedTuple):
     @classmethod
     def from_text(cls, text: str, analyzer: Analyzer) -> QueryTerms:
         """Analyze a query the way the texts were."""
-        counts: dict[str, int] = {}
-        for term in analyzer.tokens(text):
-            counts[term] = counts.get(term, 0) + 1
-        return cls(tuple(counts), tuple(counts.values()))
+        tokens = analyzer.tokens(text)
+        terms = tuple(dict.fromkeys(tokens))
+        if len(terms) == len(tokens):
+            return cls(terms, (1,) * len(terms))
+        counted = Counter(tokens)
+        return cls(terms, tuple([counted[term] for term in terms]))
 
 
 class TermStatistics(NamedTuple):

@@ -11,7 +11,7 @@ from elanus.index.sparse.bm25_weights import DEFAULT_B, DEFAULT_K1
 from elanus.index.sparse.posting_lists import GrowingPostingsSnapshot, PostingLists
 from elanus.index.sparse.sealed_bm25 import SealedBM25, coding_of
 from elanus.index.sparse.term_dictionary import TermDictionary
-from elanus.kernels.postings import GrowingPostings
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.text import Vocabulary
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray, UInt32Array
@@ -70,7 +70,7 @@ class GrowingBM25:
         self._check_num_rows(num_rows)
         postings = GrowingPostingsSnapshot(self._postings, num_rows)
         lengths, documents = self._row_arrays(num_rows)
-        return BM25View(self._vocabulary.find, postings, lengths, documents)
+        return BM25View(self._vocabulary.find_all, postings, lengths, documents)
 
     def seal(self, num_rows: int) -> SealedBM25:
         """Return the first ``num_rows`` rows in the form of a sealed segment."""

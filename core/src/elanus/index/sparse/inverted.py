@@ -32,8 +32,9 @@ from elanus.index.sparse.posting_lists import (
     read_packed,
 )
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.packing import PackedPostings
-from elanus.kernels.postings import GrowingPostings, SealedPostings
+from elanus.kernels.postings import SealedPostings
 from elanus.kernels.query_batch import QueryBatch
 from elanus.schema.batches import SparseVectorColumn
 from elanus.types import AnyArray, BoolArray, Float32Array, Int64Array, UInt32Array

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from elanus.errors import CorruptionError, FormatVersionError
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.growing_postings import GrowingPostings
 from elanus.kernels.packing import POSTINGS_PADDING, PackedPostings
-from elanus.kernels.postings import Bm25Scoring, CountedTerms, GrowingPostings
+from elanus.kernels.postings import Bm25Scoring, CountedTerms
 from elanus.kernels.query_batch import QueryBatch
 from elanus.types import AnyArray, Float32Array, Int64Array, UInt32Array
 

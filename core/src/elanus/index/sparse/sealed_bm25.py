@@ -56,7 +56,7 @@ class SealedBM25(BM25View):
             counts = f"{len(coding.lengths)} lengths but {len(documents)} null marks"
             raise CorruptionError(f"keyword index: {counts}")
         self.reader = SealedPostings(postings, len(coding.lengths), coding)
-        super().__init__(dictionary.find, self.reader, coding.lengths, documents)
+        super().__init__(dictionary.find_all, self.reader, coding.lengths, documents)
         self.dictionary = dictionary
         self.postings = postings
         self.coding = coding

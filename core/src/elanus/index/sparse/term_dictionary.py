@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
@@ -72,6 +73,13 @@ class TermDictionary:
         """Return the number of ``term``, or -1 if no row holds it."""
         number = self._known.get(term)
         return self._look_up(term) if number is None else number
+
+    def find_all(self, terms: Sequence[str]) -> list[int]:
+        """Return the number of each term, or -1 if no row holds it."""
+        numbers = list(map(self._known.get, terms))
+        if None in numbers:
+            return [self.find(term) for term in terms]
+        return cast("list[int]", numbers)
 
     def term_bytes(self, number: int) -> bytes:
         """Return the term with this number as UTF-8."""
