@@ -14,6 +14,7 @@
 #include "bindings/unlocked.h"
 #include "graph/builder.h"
 #include "graph/graph.h"
+#include "graph/product_links.h"
 #include "graph/stream.h"
 #include "support/huge_buffer.h"
 #include "support/parallel_queries.h"
@@ -184,6 +185,23 @@ class Builder {
   std::size_t degree_;
 };
 
+// Arrays are kept alive as those of Builder.
+class ProductLinker {
+ public:
+  ProductLinker(const AnyArray2& rows, const Output2<RowId>& links, std::size_t most,
+                std::size_t threads)
+      : links_(to_rows(rows, std::nullopt), {links.data(), links.size()}, most, threads) {}
+
+  void add(const Array1<RowId>& rows, const Array2<std::int64_t>& row_ids,
+           const Array2<float>& distances) {
+    const nb::gil_scoped_release unlocked;
+    links_.add({to_span(rows), to_span2(row_ids), to_span2(distances)});
+  }
+
+ private:
+  ProductLinks links_;
+};
+
 class SearchGraph {
  public:
   SearchGraph(CodeKind kind, Metric metric, const Array1<float>& mean, const Array1<float>& steps,
@@ -327,6 +345,15 @@ void bind_builder(nb::module_& module) {
       .def("seal", &Builder::seal, "The links of every row, nearest first.");
 }
 
+void bind_product_links(nb::module_& module) {
+  nb::class_<ProductLinker>(module, "ProductLinks", "Adds links by inner product to a graph.")
+      .def(nb::init<const AnyArray2&, const Output2<RowId>&, std::size_t, std::size_t>(),
+           nb::arg("rows").noconvert(), nb::arg("links").noconvert(), nb::arg("most"),
+           nb::arg("threads"), nb::keep_alive<1, 2>(), nb::keep_alive<1, 3>())
+      .def("add", &ProductLinker::add, nb::arg("rows").noconvert(), nb::arg("row_ids").noconvert(),
+           nb::arg("distances").noconvert(), "Link rows to the best of their candidates.");
+}
+
 void bind_search(nb::module_& module) {
   nb::class_<SearchGraph>(module, "Graph", "Searches a proximity graph over coded rows.")
       .def(nb::init<CodeKind, Metric, const Array1<float>&, const Array1<float>&, float,
@@ -362,6 +389,7 @@ void bind_search(nb::module_& module) {
 
 void bind_graph(nb::module_& module) {
   bind_builder(module);
+  bind_product_links(module);
   bind_search(module);
 }
 

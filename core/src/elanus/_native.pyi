@@ -202,6 +202,14 @@ class GraphBuilder:
     def seal(self) -> Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu')]:
         """The links of every row, nearest first."""
 
+class ProductLinks:
+    """Adds links by inner product to a graph."""
+
+    def __init__(self, rows: Annotated[NDArray, dict(shape=(None, None), order='C', device='cpu', writable=False)], links: Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu')], most: int, threads: int) -> None: ...
+
+    def add(self, rows: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], row_ids: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], distances: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> None:
+        """Link rows to the best of their candidates."""
+
 class Graph:
     """Searches a proximity graph over coded rows."""
 

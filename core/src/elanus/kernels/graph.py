@@ -190,6 +190,36 @@ class GraphBuilder:
         return self._builder.seal()
 
 
+class ProductLinks:
+    """Adds links for the inner product of rows without a common length.
+
+    Args:
+        rows: ``(n, dim)``, as ``encode_rows`` takes them.
+        links: uint32 ``(n, degree)`` of a graph, as ``GraphBuilder.seal`` gives them; rewritten:
+            links by product come first.
+        most: Links by product of a row, at most ``degree``.
+        threads: How many work on it.
+
+    Raises:
+        InvalidArgumentError: Shapes do not fit together.
+
+    Source: Morozov and Babenko, "Non-metric Similarity Graphs for Maximum Inner Product Search",
+    NeurIPS 2018.
+    """
+
+    def __init__(self, rows: VectorArray, links: UInt32Array, *, most: int, threads: int) -> None:
+        self._native = _native.ProductLinks(rows, links, most, threads)
+
+    def add(self, rows: UInt32Array, candidates: GraphHits) -> None:
+        """Link rows to the best of their candidates, and these back. Releases the GIL.
+
+        Args:
+            rows: uint32 ``(m,)``, each once.
+            candidates: What a search by inner product found for each of them.
+        """
+        self._native.add(rows, candidates.row_ids, candidates.distances)
+
+
 class GraphHits(NamedTuple):
     """What a search of a graph found.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,19 +12,34 @@ import numpy as np
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.graph import FORMAT, GraphIndex
-from elanus.index.dense.graph_training import Trained, train
+from elanus.index.dense.graph_training import Trained, row_lengths, train
 from elanus.index.params import ranged_params
 from elanus.index.recall import SAMPLE_ROWS, RecallCurve
+from elanus.kernels.distance import widened
 from elanus.kernels.graph import (
     NO_ROW,
     CodedRows,
     CodeKind,
     GraphBuilder,
+    ProductLinks,
     Quantizer,
+    SearchGraph,
     encode_rows,
 )
-from elanus.types import AnyArray, DataType, Int64Array, MetricType, vector_width
+from elanus.types import AnyArray, DataType, Int64Array, MetricType, UInt32Array, vector_width
 
+PRODUCT_SHARE = 0.75
+"""Share of a row's links that may be by product."""
+PRODUCT_EF = 64
+"""Rows that a row is compared with for its links by product. 20,000 rows of 100 dimensions and
+log-normal lengths, recall@10 at ef 32 and 128, and building: without such links 0.678, 0.881, 3.7
+CPU s; 128 for all 0.947, 0.979, 5.2 s; 512 for the longest 5 % and 64 for others 0.964, 0.989, 4.6
+s; 512 and 128 0.964, 0.989, 5.3 s."""
+LONG_SHARE, LONG_EF = 0.05, 512
+"""Share of the rows, the longest ones, that are compared with more, and how many: that is where
+queries end."""
+FIRST_PRODUCT_ROWS = 125
+"""Rows that get such links before a search leads over them; then twice as many each time."""
 BUILD_CHUNK_ROWS = 1_000
 """Rows inserted between two looks at the cancel flag."""
 LATER_SAMPLE_ROWS = 200
@@ -171,9 +187,44 @@ class _Build:
             self._checkpoint()
             builder.insert(order[start : start + BUILD_CHUNK_ROWS])
         links = builder.seal()
+        if self._trained.lifts is not None:
+            self._link_by_product(links)
         trained = self._trained
         return GraphIndex(
             self._rows, trained.quantizer, self._coded, links, entries, trained.rescored
+        )
+
+    def _link_by_product(self, links: UInt32Array) -> None:
+        """Link rows to those with the largest products, the longest rows first.
+
+        They are what queries look for: what is found for the others leads over their links.
+        """
+        rows, trained = self._rows.values, self._trained
+        linker = ProductLinks(
+            rows, links, most=int(PRODUCT_SHARE * links.shape[1]), threads=self._threads
+        )
+        order = np.argsort(-row_lengths(rows), kind="stable").astype(np.uint32)
+        num_long = math.ceil(LONG_SHARE * len(order))
+        start, count = 0, FIRST_PRODUCT_ROWS
+        while start < len(order):
+            self._checkpoint()
+            is_long = start < num_long
+            stop = min(start + count, num_long if is_long else len(order))
+            self._add_products(linker, links, order[start:stop], LONG_EF if is_long else PRODUCT_EF)
+            start, count = stop, min(2 * count, BUILD_CHUNK_ROWS)
+
+    def _add_products(
+        self, linker: ProductLinks, links: UInt32Array, some: UInt32Array, ef: int
+    ) -> None:
+        rows, trained = self._rows.values, self._trained
+        graph = SearchGraph(
+            trained.quantizer, rows, self._rows.scale, self._coded, links, trained.entries
+        )
+        ef = min(ef, len(rows))
+        queries = np.ascontiguousarray(widened(rows[some]))
+        linker.add(
+            some,
+            graph.search(queries, ef, ef=ef, rescored=ef, allowed=None, threads=self._threads),
         )
 
 
