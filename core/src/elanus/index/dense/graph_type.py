@@ -199,7 +199,7 @@ class _Build:
 
         They are what queries look for: what is found for the others leads over their links.
         """
-        rows, trained = self._rows.values, self._trained
+        rows = self._rows.values
         linker = ProductLinks(
             rows, links, most=int(PRODUCT_SHARE * links.shape[1]), threads=self._threads
         )
