@@ -6,6 +6,7 @@ out bound to the schema, or as an error that says what was expected.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -21,6 +22,7 @@ from elanus.kernels.distance import are_finite, unit_rows
 from elanus.kernels.lists import matrix_of
 from elanus.kernels.query_batch import check_drop_ratio
 from elanus.query.projection import resolve_output
+from elanus.query.ranges import DistanceRange
 from elanus.query.requests import (
     DEFAULT_RECALL,
     MAX_LIMIT,
@@ -61,6 +63,11 @@ class SearchOptions(TypedDict, total=False):
         drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
             to below 1: the smallest weights that choose no hits. Hits are still scored with all of
             them; what matches only dropped ones is not found. 0, the default, finds every hit.
+        radius: Scores of hits must be better than it: larger for COSINE, IP and BM25, smaller for
+            L2, HAMMING and JACCARD. For ``search`` only; a hybrid search has it in its legs.
+        range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
+            range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
+            radius``.
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
@@ -74,6 +81,8 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     drop_ratio_search: float
+    radius: float | None
+    range_filter: float | None
     explain: bool
     timeout: float | None
     as_of: datetime | int | str | None
@@ -89,6 +98,8 @@ class Leg:
         limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
         filter: Rows must pass it, and the filter of the whole search.
         recall: Share of the true nearest rows wanted; None: that of the whole search.
+        radius: As in ``SearchOptions``, for the scores of this leg.
+        range_filter: As in ``SearchOptions``, for the scores of this leg.
     """
 
     field: str
@@ -96,9 +107,12 @@ class Leg:
     limit: int | None = None
     filter: Filter | None = None
     recall: float | None = None
+    radius: float | None = None
+    range_filter: float | None = None
 
 
 _OPTION_NAMES = frozenset(SearchOptions.__annotations__)
+_LARGEST_SCORE = float(np.finfo(np.float32).max)
 MAX_KNOWN_OUTPUTS = 64
 """Lists of output fields that a collection remembers."""
 MAX_KNOWN_FILTERS = 256
@@ -200,9 +214,10 @@ def search_requests(
     check_page(limit, offset)
     queries, is_single = _queries(context.fields, field, data, options)
     names, explain = context.output(output), options.get("explain", False)
+    within = distance_range(field, options.get("radius"), options.get("range_filter"))
     requests = [
         SearchRequest(
-            (LegRequest(field, query, limit + offset, filters),),
+            (LegRequest(field, query, limit + offset, filters, within),),
             limit,
             offset,
             output=names,
@@ -233,6 +248,11 @@ def hybrid_request(
         raise InvalidArgumentError(
             f"fusion: expected RRF(...) or Weighted(...), got {type(fusion).__name__}"
         )
+    for name in ("radius", "range_filter"):
+        if options.get(name) is not None:
+            raise InvalidArgumentError(
+                f"hybrid_search: {name} is of one field's scores; pass it to a Leg"
+            )
     offset = options.get("offset", 0)
     check_page(limit, offset)
     parsed = []
@@ -248,7 +268,8 @@ def hybrid_request(
         filters = context.filters.bind(
             leg.filter, filter, params=options.get("params"), root=options.get("root")
         )
-        parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters))
+        within = distance_range(field, leg.radius, leg.range_filter)
+        parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters, within))
     names, explain = context.output(output), options.get("explain", False)
     return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain)
 
@@ -375,6 +396,33 @@ def check_page(limit: int, offset: int) -> None:
             f"limit + offset must be at most {MAX_LIMIT}, got {limit + offset}; "
             f"query() has no such bound"
         )
+
+
+def distance_range(
+    field: Field, radius: float | None, range_filter: float | None
+) -> DistanceRange | None:
+    """Return the range that two bounds on scores of a field stand for; None without bounds.
+
+    Raises:
+        InvalidArgumentError: A bound is no finite number, or no score lies between them.
+    """
+    if radius is None and range_filter is None:
+        return None
+    for name, value in (("radius", radius), ("range_filter", range_filter)):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and abs(value) <= _LARGEST_SCORE):
+            raise InvalidArgumentError(f"{name}: expected a finite number, got {value!r}")
+    metric = field.metric_type
+    sign = 1.0 if metric.is_distance else -1.0
+    nearest = -math.inf if range_filter is None else sign * range_filter
+    farthest = math.inf if radius is None else sign * radius
+    if nearest >= farthest:
+        order = "range_filter < radius" if metric.is_distance else "radius < range_filter"
+        raise InvalidArgumentError(
+            f"field {field.name!r} is searched by {metric}: expected {order}, got radius "
+            f"{radius!r} and range_filter {range_filter!r}"
+        )
+    return DistanceRange(nearest, farthest)
 
 
 def check_options(options: Mapping[str, Any]) -> None:

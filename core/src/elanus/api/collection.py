@@ -237,7 +237,8 @@ class Collection(ImportsAndExports):
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
             **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``,
-                ``drop_ratio_search``, ``explain``, ``timeout``, ``as_of``; see ``SearchOptions``.
+                ``drop_ratio_search``, ``radius``, ``range_filter``, ``explain``, ``timeout``,
+                ``as_of``; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the

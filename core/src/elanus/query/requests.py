@@ -14,6 +14,7 @@ from typing import NamedTuple
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter
+from elanus.query.ranges import DistanceRange
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
 from elanus.types import Float32Array, UInt32Array, VectorArray
@@ -83,12 +84,14 @@ class LegRequest(NamedTuple):
         query: What to look for; its kind fits the field.
         limit: Candidates wanted per query.
         filters: Rows must pass all of them.
+        range: Candidates must lie in it; None: any do.
     """
 
     field: Field
     query: DenseQuery | SparseQuery | TextQuery
     limit: int
     filters: tuple[BoundFilter, ...] = ()
+    range: DistanceRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from elanus.query.fusion import contributions, fuse, leg_weights
 from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import project_places, read_pks, read_places
+from elanus.query.ranges import cut_to_range
 from elanus.query.requests import (
     DenseQuery,
     LegRequest,
@@ -97,10 +98,18 @@ def search(
         if leg.filters not in allowed:
             allowed[leg.filters] = _allowed_rows(sources, leg.filters, token)
         watch.stage("filter")
-        num_queries, steps, tables = _run_leg(sources, leg, allowed[leg.filters], token)
-        plans.append(LegPlan(leg.field.name, leg.field.metric_type, leg.limit, tuple(steps)))
-        watch.stage("candidates")
-        merged.append(merge(tables, num_queries, leg.limit, keys))
+        asked = leg.limit
+        while asked:
+            num_queries, steps, tables = _run_leg(sources, leg, asked, allowed[leg.filters], token)
+            watch.stage("candidates")
+            found = merge(tables, num_queries, asked, keys)
+            plan = LegPlan(leg.field.name, leg.field.metric_type, asked, tuple(steps))
+            if leg.range is None:
+                break
+            found, asked = cut_to_range(found, leg.range, leg.limit, asked)
+            watch.stage("merge")
+        plans.append(plan)
+        merged.append(found)
         watch.stage("merge")
     token.check()
     one_leg = len(request.legs) == 1
@@ -129,10 +138,11 @@ def _allowed_rows(
 def _run_leg(
     sources: Sequence[SearchSource],
     leg: LegRequest,
+    limit: int,
     allowed: Sequence[AllowedRows],
     token: CancelToken,
 ) -> tuple[int, list[SourceStep], list[CandidateTable]]:
-    """Return the number of queries, and step and candidates of each source."""
+    """Return the number of queries, and step and ``limit`` candidates of each source."""
     steps: list[SourceStep] = []
     tables: list[CandidateTable] = []
     query = leg.query
@@ -147,16 +157,16 @@ def _run_leg(
             tables.append(_no_candidates(num_queries))
         elif isinstance(query, DenseQuery):
             index = source.vector_index(leg.field.name)
-            step = plan_dense(source.name, index, rows.count, leg.limit, query.recall, query.ef)
+            step = plan_dense(source.name, index, rows.count, limit, query.recall, query.ef)
             steps.append(step)
-            tables.append(_nearest(index, query.vectors, leg.limit, rows, step.ef))
+            tables.append(_nearest(index, query.vectors, limit, rows, step.ef))
         elif weighted is not None and not isinstance(query, DenseQuery):
             ratio = query.drop_ratio
             step = SourceStep(
                 source.name, source.num_rows, rows.count, "postings", drop_ratio=ratio
             )
             steps.append(step)
-            tables.append(_best(weighted, source, leg.limit, rows))
+            tables.append(_best(weighted, source, limit, rows))
     return num_queries, steps, tables
 
 
