@@ -16,8 +16,8 @@ from typing import Any, TypedDict
 import numpy as np
 
 from elanus.engine.views import FieldViews
-from elanus.errors import InternalError, InvalidArgumentError
-from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.errors import FilterError, InternalError, InvalidArgumentError
+from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, Node, compile_filter
 from elanus.kernels.distance import are_finite, unit_rows
 from elanus.kernels.lists import matrix_of
 from elanus.kernels.query_batch import check_drop_ratio
@@ -29,6 +29,7 @@ from elanus.query.requests import (
     RRF,
     DenseQuery,
     Fusion,
+    GroupBy,
     LegRequest,
     SearchRequest,
     SparseQuery,
@@ -68,6 +69,10 @@ class SearchOptions(TypedDict, total=False):
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
             range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
             radius``.
+        group_by: Field of whole numbers, bools or texts, or path of a JSON field
+            (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
+            count groups, and ``result.groups`` has them.
+        group_size: Most hits of a group; 1. A group has as many where there are as many.
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
@@ -83,6 +88,8 @@ class SearchOptions(TypedDict, total=False):
     drop_ratio_search: float
     radius: float | None
     range_filter: float | None
+    group_by: str | None
+    group_size: int
     explain: bool
     timeout: float | None
     as_of: datetime | int | str | None
@@ -112,6 +119,7 @@ class Leg:
 
 
 _OPTION_NAMES = frozenset(SearchOptions.__annotations__)
+_GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {DataType.BOOL, DataType.VARCHAR}
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 MAX_KNOWN_OUTPUTS = 64
 """Lists of output fields that a collection remembers."""
@@ -215,6 +223,9 @@ def search_requests(
     queries, is_single = _queries(context.fields, field, data, options)
     names, explain = context.output(output), options.get("explain", False)
     within = distance_range(field, options.get("radius"), options.get("range_filter"))
+    group = _group_by(schema, options)
+    if group is not None:
+        queries = [query.one(i) for query in queries for i in range(query.num_queries)]
     requests = [
         SearchRequest(
             (LegRequest(field, query, limit + offset, filters, within),),
@@ -222,6 +233,7 @@ def search_requests(
             offset,
             output=names,
             explain=explain,
+            group=group,
         )
         for query in queries
         if query.num_queries
@@ -271,7 +283,8 @@ def hybrid_request(
         within = distance_range(field, leg.radius, leg.range_filter)
         parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters, within))
     names, explain = context.output(output), options.get("explain", False)
-    return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain)
+    group = _group_by(schema, options)
+    return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain, group)
 
 
 def _default_field(schema: Schema, data: Any) -> Field:
@@ -323,6 +336,30 @@ def _queries(
     vectors = data if many else [data]
     parsed = tuple([query_sparse(field, vector) for vector in vectors])
     return [SparseQuery(parsed, _drop_ratio(options))], not many
+
+
+def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
+    size = options.get("group_size", 1)
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_LIMIT:
+        raise InvalidArgumentError(f"group_size: expected 1 to {MAX_LIMIT}, got {size!r}")
+    name = options.get("group_by")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise InvalidArgumentError(f"group_by: expected a field or a path, got {name!r}")
+    try:
+        bound = compile_filter(f"{name} is null", schema, root=options.get("root"))
+    except FilterError as error:
+        raise InvalidArgumentError(f"group_by: {error}") from None
+    node = bound.tree.operand if bound is not None and isinstance(bound.tree, IsNull) else None
+    if isinstance(node, JsonPath):
+        return GroupBy(node, size)
+    if isinstance(node, FieldRef) and schema.column_types.get(node.name) in _GROUPED_TYPES:
+        return GroupBy(node, size)
+    raise InvalidArgumentError(
+        f"group_by: expected a field of whole numbers, bools or texts, or a path of a JSON field, "
+        f"got {name!r}"
+    )
 
 
 def _drop_ratio(options: SearchOptions) -> float:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
-from elanus.filter import BoundFilter
+from elanus.filter import BoundFilter, FieldRef, JsonPath
 from elanus.query.ranges import DistanceRange
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
@@ -36,6 +36,10 @@ class DenseQuery(NamedTuple):
         """Number of vectors."""
         return len(self.vectors)
 
+    def one(self, i: int) -> DenseQuery:
+        """Return one of the queries."""
+        return self._replace(vectors=self.vectors[i : i + 1])
+
 
 class SparseQuery(NamedTuple):
     """Sparse vectors.
@@ -52,6 +56,10 @@ class SparseQuery(NamedTuple):
     def num_queries(self) -> int:
         """Number of vectors."""
         return len(self.vectors)
+
+    def one(self, i: int) -> SparseQuery:
+        """Return one of the queries."""
+        return self._replace(vectors=self.vectors[i : i + 1])
 
 
 class TextQuery(NamedTuple):
@@ -74,6 +82,10 @@ class TextQuery(NamedTuple):
     def num_queries(self) -> int:
         """Number of texts."""
         return len(self.texts)
+
+    def one(self, i: int) -> TextQuery:
+        """Return one of the queries."""
+        return self._replace(texts=self.texts[i : i + 1])
 
 
 class LegRequest(NamedTuple):
@@ -137,16 +149,29 @@ class Weighted:
 Fusion = RRF | Weighted
 
 
+class GroupBy(NamedTuple):
+    """Hits come in groups that share a value.
+
+    Attributes:
+        node: A field of whole numbers, bools or texts, or a path of a JSON field.
+        size: Most hits of a group.
+    """
+
+    node: FieldRef | JsonPath
+    size: int = 1
+
+
 class SearchRequest(NamedTuple):
     """Ranked hits over one leg, or over several that are fused.
 
     Attributes:
         legs: At least one.
-        limit: Hits wanted, 1 to 16,384.
-        offset: Hits to leave out at the front.
+        limit: Hits wanted, 1 to 16,384; with ``group`` groups.
+        offset: Hits to leave out at the front; with ``group`` groups.
         fusion: How several legs are joined.
         output: Fields of ``hit.entity``.
         explain: Attach plan, timings and the parts of every score.
+        group: How hits are grouped; None: not at all. The legs hold one query then.
     """
 
     legs: tuple[LegRequest, ...]
@@ -155,3 +180,4 @@ class SearchRequest(NamedTuple):
     fusion: Fusion = RRF()
     output: tuple[str, ...] = ()
     explain: bool = False
+    group: GroupBy | None = None

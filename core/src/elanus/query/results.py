@@ -214,13 +214,30 @@ class SearchExplanation(NamedTuple):
         return "\n".join(lines)
 
 
+class HitGroup(NamedTuple):
+    """Hits that share a value, best first.
+
+    Attributes:
+        value: What they share; None also where a row has nothing there.
+        hits: The hits.
+    """
+
+    value: Any
+    hits: tuple[Hit, ...]
+
+
 class Answer(NamedTuple):
-    """Hits of one query as lists, best first; one value per hit."""
+    """Hits of one query as lists, best first; one value per hit.
+
+    Attributes:
+        groups: Value and number of hits of each group, one after the other.
+    """
 
     ids: list[PrimaryKey]
     scores: list[float]
     entities: list[dict[str, Any]]
     reasons: HitReasons
+    groups: tuple[tuple[Any, int], ...] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -241,12 +258,21 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons = self._answer
+            ids, scores, entities, reasons, _ = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
             )
         return self._hits
+
+    @property
+    def groups(self) -> tuple[HitGroup, ...]:
+        """The hits by group, of a search with ``group_by``; none otherwise."""
+        made, start = [], 0
+        for value, count in self._answer.groups:
+            made.append(HitGroup(value, self.hits[start : start + count]))
+            start += count
+        return tuple(made)
 
     @property
     def recall_estimate(self) -> float:

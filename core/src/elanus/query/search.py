@@ -17,14 +17,16 @@ import numpy as np
 from elanus.filter import BoundFilter
 from elanus.index.base import Candidates, CandidateTable, VectorIndex
 from elanus.kernels.cancel import CancelToken
-from elanus.kernels.ranking import MergedCandidates
+from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.fusion import contributions, fuse, leg_weights
+from elanus.query.grouping import GroupReader, fused_groups, nearest_groups
 from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import project_places, read_pks, read_places
 from elanus.query.ranges import cut_to_range
 from elanus.query.requests import (
     DenseQuery,
+    GroupBy,
     LegRequest,
     SearchRequest,
     TextQuery,
@@ -36,11 +38,12 @@ from elanus.query.results import (
     SearchExplanation,
     SearchResult,
     TermScore,
+    user_score,
 )
-from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
+from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows
 from elanus.query.statistics import WeightedQuery, weigh, weigh_text
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array, PrimaryKey, VectorArray
+from elanus.types import Float64Array, Int64Array, PrimaryKey, VectorArray
 
 
 class _Stopwatch:
@@ -71,6 +74,7 @@ class _Page(NamedTuple):
         scores: What the user sees.
         ends: For each query where its hits end.
         rankings: For each query what each leg found.
+        groups: Value and number of hits of each group, of a search for groups.
     """
 
     sources: Int64Array
@@ -78,6 +82,7 @@ class _Page(NamedTuple):
     scores: list[float]
     ends: list[int]
     rankings: list[tuple[LegRanking, ...]]
+    groups: tuple[tuple[Any, int], ...] = ()
 
 
 def search(
@@ -89,37 +94,66 @@ def search(
         SearchTimeoutError: The time of ``token`` was over.
         SearchCancelledError: ``token`` was cancelled.
     """
-    watch = _Stopwatch()
-    allowed: dict[tuple[BoundFilter, ...], list[AllowedRows]] = {}
-    plans: list[LegPlan] = []
-    merged: list[MergedCandidates] = []
-    keys = partial(_read_keys, schema, sources)
-    for leg in request.legs:
-        if leg.filters not in allowed:
-            allowed[leg.filters] = _allowed_rows(sources, leg.filters, token)
-        watch.stage("filter")
+    run = _Run(schema, sources, token)
+    one_leg = len(request.legs) == 1
+    if request.group is not None:
+        page = _grouped_page(run, request, request.group)
+    elif one_leg:
+        page = _single_page(request, run.leg(request.legs[0]))
+    else:
+        page = _fused_page(request, [run.leg(leg) for leg in request.legs], run.keys)
+    run.watch.stage("merge")
+    answers = _answers(schema, sources, request, page)
+    run.watch.stage("project")
+    fusion = "" if one_leg else str(request.fusion)
+    explanation = SearchExplanation(tuple(run.plans), fusion, run.watch.result())
+    return [SearchResult(answer, explanation) for answer in answers]
+
+
+class _Run:
+    """One search while it runs.
+
+    Attributes:
+        plans: What was done for each leg, in the order of the searches.
+        watch: How long it took.
+        keys: Reads primary keys of rows.
+    """
+
+    __slots__ = ("_allowed", "keys", "plans", "schema", "sources", "token", "watch")
+
+    def __init__(self, schema: Schema, sources: Sequence[SearchSource], token: CancelToken) -> None:
+        self.schema = schema
+        self.sources = sources
+        self.token = token
+        self.watch = _Stopwatch()
+        self.plans: list[LegPlan] = []
+        self.keys = partial(_read_keys, schema, sources)
+        self._allowed: dict[tuple[BoundFilter, ...], list[AllowedRows]] = {}
+
+    def leg(self, leg: LegRequest, without: BoundFilter | None = None) -> MergedCandidates:
+        """Return the candidates of a leg, of all sources together, less those of a filter."""
+        allowed = self._allowed.get(leg.filters)
+        if allowed is None:
+            allowed = _allowed_rows(self.sources, leg.filters, self.token)
+            self._allowed[leg.filters] = allowed
+        if without is not None:
+            both = zip(self.sources, allowed, strict=True)
+            allowed = [remaining_rows(source, rows, without) for source, rows in both]
+        self.watch.stage("filter")
         asked = leg.limit
         while asked:
-            num_queries, steps, tables = _run_leg(sources, leg, asked, allowed[leg.filters], token)
-            watch.stage("candidates")
-            found = merge(tables, num_queries, asked, keys)
+            num_queries, steps, tables = _run_leg(self.sources, leg, asked, allowed, self.token)
+            self.watch.stage("candidates")
+            found = merge(tables, num_queries, asked, self.keys)
             plan = LegPlan(leg.field.name, leg.field.metric_type, asked, tuple(steps))
             if leg.range is None:
                 break
             found, asked = cut_to_range(found, leg.range, leg.limit, asked)
-            watch.stage("merge")
-        plans.append(plan)
-        merged.append(found)
-        watch.stage("merge")
-    token.check()
-    one_leg = len(request.legs) == 1
-    page = _single_page(request, merged[0]) if one_leg else _fused_page(request, merged, keys)
-    watch.stage("merge")
-    answers = _answers(schema, sources, request, page)
-    watch.stage("project")
-    fusion = "" if one_leg else str(request.fusion)
-    explanation = SearchExplanation(tuple(plans), fusion, watch.result())
-    return [SearchResult(answer, explanation) for answer in answers]
+            self.watch.stage("merge")
+        self.plans.append(plan)
+        self.watch.stage("merge")
+        self.token.check()
+        return found
 
 
 def _allowed_rows(
@@ -269,6 +303,17 @@ def _fused_page(
     request: SearchRequest, merged: Sequence[MergedCandidates], keys: partial[list[PrimaryKey]]
 ) -> _Page:
     """Return a page of the joined candidates of several legs, which hold one query each."""
+    lists, rankings = _fused_lists(request, merged)
+    page = slice(request.offset, request.offset + request.limit)
+    fused = fuse(lists, page, keys)
+    scores = fused.scores.tolist()
+    return _Page(fused.sources, fused.row_ids, scores, [len(scores)], [rankings])
+
+
+def _fused_lists(
+    request: SearchRequest, merged: Sequence[MergedCandidates]
+) -> tuple[list[tuple[Int64Array, Int64Array, Float64Array]], tuple[LegRanking, ...]]:
+    """Return what is fused, and what each leg found."""
     fields = [leg.field for leg in request.legs]
     weights = leg_weights(request.fusion, fields)
     rankings = []
@@ -280,10 +325,40 @@ def _fused_page(
         metric = field.metric_type
         rankings.append(LegRanking(field.name, metric, sources[0], row_ids[0], distances[0], parts))
         lists.append((sources[0], row_ids[0], parts))
-    page = slice(request.offset, request.offset + request.limit)
-    fused = fuse(lists, page, keys)
-    scores = fused.scores.tolist()
-    return _Page(fused.sources, fused.row_ids, scores, [len(scores)], [tuple(rankings)])
+    return lists, tuple(rankings)
+
+
+def _grouped_page(run: _Run, request: SearchRequest, group: GroupBy) -> _Page:
+    """Return a page of groups; these requests hold one query."""
+    reader = GroupReader(run.schema, run.sources, group)
+    wanted = request.offset + request.limit
+    rankings: tuple[LegRanking, ...] = ()
+    if len(request.legs) == 1:
+        groups = nearest_groups(run.leg, reader, request.legs[0]._replace(limit=wanted))
+    else:
+
+        def fuse_deeper(times: int) -> tuple[FusedRows, bool]:
+            nonlocal rankings
+            legs = [leg._replace(limit=times * leg.limit) for leg in request.legs]
+            merged = [run.leg(leg) for leg in legs]
+            lists, rankings = _fused_lists(request, merged)
+            is_full = [m.row_ids.shape[1] >= leg.limit for m, leg in zip(merged, legs, strict=True)]
+            every = slice(0, sum(len(parts) for _, _, parts in lists))
+            return fuse(lists, every, run.keys), any(is_full)
+
+        groups = fused_groups(fuse_deeper, reader, wanted)
+    groups = groups[request.offset : wanted]
+    hits = [hit for one in groups for hit in one.hits]
+    sources = np.array([hit.source for hit in hits], dtype=np.int64)
+    row_ids = np.array([hit.row_id for hit in hits], dtype=np.int64)
+    scores = [hit.value for hit in hits]
+    if not rankings:
+        field = request.legs[0].field
+        distances = np.array(scores, dtype=np.float32)
+        rankings = (LegRanking(field.name, field.metric_type, sources, row_ids, distances),)
+        scores = [user_score(field.metric_type, distance) for distance in scores]
+    sizes = tuple([(one.value, len(one.hits)) for one in groups])
+    return _Page(sources, row_ids, scores, [len(hits)], [rankings], sizes)
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -312,7 +387,7 @@ def _answers(
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:
         reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms)
-        return [Answer(pks, page.scores, entities, reasons)]
+        return [Answer(pks, page.scores, entities, reasons, page.groups)]
     answers = []
     start = 0
     for legs, end in zip(page.rankings, page.ends, strict=True):

@@ -94,6 +94,13 @@ def allowed_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Allowe
     return AllowedRows(None if count == source.num_rows else bits, count)
 
 
+def remaining_rows(source: SearchSource, rows: AllowedRows, without: BoundFilter) -> AllowedRows:
+    """Return the allowed rows that do not pass a filter."""
+    matching = source.columns.matching(without)
+    bits = ~matching if rows.bits is None else rows.bits - matching
+    return AllowedRows(bits, bits.count())
+
+
 def matching_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Int64Array:
     """Return the visible rows that pass every filter, int64, ascending."""
     bits = allowed_rows(source, filters).bits

@@ -1,0 +1,232 @@
+"""How do hits come in groups, a few of each?
+
+A group is as good as its best hit, and comes with its best hits. Candidates are looked at from the
+nearest on; once their groups are known, the search goes on without the rows of these groups, so
+that one large group hides nothing, and groups that are not full yet are searched by themselves.
+What comes out is what a look at every row would give, as far as the searches find it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elanus.filter import (
+    BoundFilter,
+    FieldRef,
+    In,
+    IsNull,
+    Literal,
+    Node,
+    Or,
+    compile_filter,
+)
+from elanus.kernels.ranking import FusedRows, MergedCandidates
+from elanus.query.projection import read_places
+from elanus.query.requests import GroupBy, LegRequest
+from elanus.query.sources import SearchSource
+from elanus.schema.batches import StringColumn
+from elanus.schema.collection import Schema
+from elanus.types import Int64Array
+
+GroupKey = tuple[bool, Any]
+"""A value that equals no other kind's: whether it is a bool, and the value."""
+
+
+class GroupHit(NamedTuple):
+    """One hit; ``value`` is a distance, or the score of a fused list."""
+
+    source: int
+    row_id: int
+    value: float
+
+
+@dataclass(slots=True)
+class Group:
+    """Hits that share a value, best first.
+
+    Attributes:
+        value: What they share; None also where nothing is there.
+        hits: At most as many as a group may have.
+        is_complete: Whether no further row can be among them.
+    """
+
+    value: Any
+    hits: list[GroupHit] = field(default_factory=list)
+    is_complete: bool = False
+
+
+class GroupReader:
+    """Knows the group of each row.
+
+    Args:
+        schema: Of the collection.
+        sources: Of one snapshot.
+        group: What rows are grouped by.
+    """
+
+    def __init__(self, schema: Schema, sources: Sequence[SearchSource], group: GroupBy) -> None:
+        self._schema = schema
+        self._sources = sources
+        self._node = group.node
+        self.size = group.size
+
+    def values(self, numbers: Int64Array, rows: Int64Array) -> list[Any]:
+        """Return the value of each row; arguments as ``read_places``."""
+        return read_places(self._sources, numbers, rows, self._read)
+
+    def filter_of(self, values: Sequence[Any]) -> BoundFilter | None:
+        """Return what the rows of these groups pass; None when no filter can say it."""
+        told = [value for value in values if value is not None and _is_scalar(value)]
+        parts: list[Node] = [In(self._node, Literal(tuple(told)))] if told else []
+        if any(value is None for value in values):
+            parts.append(IsNull(self._node))
+        return compile_filter(Or(tuple(parts)), self._schema) if parts else None
+
+    def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
+        node = self._node
+        if isinstance(node, FieldRef):
+            return source.column(node.name).values_at(rows)
+        column = source.column(node.field)
+        found = column.json_at(rows) if isinstance(column, StringColumn) else [None] * len(rows)
+        return [_at_path(value, node.keys) for value in found]
+
+
+def nearest_groups(
+    find: Callable[[LegRequest, BoundFilter | None], MergedCandidates],
+    reader: GroupReader,
+    leg: LegRequest,
+) -> list[Group]:
+    """Return the ``leg.limit`` groups with the nearest hits, each with its nearest hits.
+
+    Args:
+        find: Returns the candidates of a leg with one query, less the rows that pass a filter.
+        reader: Knows groups.
+        leg: What is searched.
+    """
+    groups: dict[GroupKey, Group] = {}
+    asked = leg.limit * reader.size
+    without: BoundFilter | None = None
+    while len(groups) < leg.limit:
+        hits = _hits_of(find(leg._replace(limit=asked), without))
+        fresh = _sort_in(groups, hits, reader, leg.limit)
+        is_all = len(hits) < asked
+        for group in fresh:
+            group.is_complete = is_all or len(group.hits) >= reader.size
+        if is_all:
+            break
+        without = reader.filter_of([group.value for group in groups.values()])
+        asked *= 2
+    for key, group in groups.items():
+        if not group.is_complete:
+            _fill(find, reader, leg, key, group)
+    return list(groups.values())
+
+
+def fused_groups(
+    fuse: Callable[[int], tuple[FusedRows, bool]], reader: GroupReader, limit: int
+) -> list[Group]:
+    """Return the first ``limit`` groups of a fused list, each with its first hits.
+
+    Args:
+        fuse: Returns the whole fused list of legs that are so many times as deep as asked for, and
+            whether deeper ones may hold more.
+        reader: Knows groups.
+        limit: Groups wanted.
+    """
+    depth = 1
+    while True:
+        fused, may_go_on = fuse(depth)
+        groups: dict[GroupKey, Group] = {}
+        parts = zip(
+            fused.sources.tolist(), fused.row_ids.tolist(), fused.scores.tolist(), strict=True
+        )
+        _sort_in(groups, [GroupHit(*part) for part in parts], reader, limit)
+        is_full = len(groups) >= limit and all(
+            len(group.hits) >= reader.size for group in groups.values()
+        )
+        if is_full or not may_go_on:
+            return list(groups.values())
+        depth *= 4
+
+
+def _hits_of(found: MergedCandidates) -> list[GroupHit]:
+    """Return the candidates of the only query."""
+    parts = zip(
+        found.sources[0].tolist(),
+        found.row_ids[0].tolist(),
+        found.distances[0].tolist(),
+        strict=True,
+    )
+    return [GroupHit(*part) for part in parts if part[1] >= 0]
+
+
+def _sort_in(
+    groups: dict[GroupKey, Group], hits: Sequence[GroupHit], reader: GroupReader, limit: int
+) -> list[Group]:
+    """Add hits to their groups, in order, and return the groups that are new."""
+    numbers = [hit.source for hit in hits]
+    rows = [hit.row_id for hit in hits]
+    fresh = []
+    for hit, value in zip(hits, reader.values(*_arrays(numbers, rows)), strict=True):
+        key = _key_of(value)
+        group = groups.get(key)
+        if group is None:
+            if len(groups) >= limit:
+                continue
+            group = groups[key] = Group(value)
+            fresh.append(group)
+        if len(group.hits) < reader.size and hit not in group.hits:
+            group.hits.append(hit)
+    return fresh
+
+
+def _fill(
+    find: Callable[[LegRequest, BoundFilter | None], MergedCandidates],
+    reader: GroupReader,
+    leg: LegRequest,
+    key: GroupKey,
+    group: Group,
+) -> None:
+    """Search for the hits of a group among its rows only."""
+    condition = reader.filter_of([group.value])
+    own = leg if condition is None else leg._replace(filters=(*leg.filters, condition))
+    asked = reader.size
+    while not group.is_complete:
+        hits = _hits_of(find(own._replace(limit=asked), None))
+        # A filter may take 1 and true for equal, or say nothing of a list; the key does.
+        filled = {key: Group(group.value)}
+        _sort_in(filled, hits, reader, 1)
+        group.hits = filled[key].hits
+        group.is_complete = len(group.hits) >= reader.size or len(hits) < asked
+        asked *= 4
+
+
+def _arrays(numbers: Sequence[int], rows: Sequence[int]) -> tuple[Int64Array, Int64Array]:
+    return np.array(numbers, dtype=np.int64), np.array(rows, dtype=np.int64)
+
+
+def _is_scalar(value: Any) -> bool:
+    return not isinstance(value, list | dict)
+
+
+def _key_of(value: Any) -> GroupKey:
+    if not _is_scalar(value):
+        return False, json.dumps(value, sort_keys=True)
+    return isinstance(value, bool), value
+
+
+def _at_path(value: Any, keys: Sequence[str | int]) -> Any:
+    """Return what lies at a path of a JSON value, None where nothing does."""
+    for key in keys:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
