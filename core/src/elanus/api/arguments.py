@@ -241,6 +241,27 @@ def search_requests(
     return requests, is_single
 
 
+def iterated_request(
+    context: RequestContext,
+    data: Any,
+    name: str | None,
+    *,
+    filter: Filter | None,
+    output: Sequence[str] | None,
+    options: SearchOptions,
+) -> SearchRequest:
+    """Return the request of ``Collection.search_iterator``, for a single hit."""
+    for option in ("offset", "group_by"):
+        if options.get(option):
+            raise InvalidArgumentError(f"search_iterator: {option} cannot be given")
+    requests, is_single = search_requests(
+        context, data, name, limit=1, filter=filter, output=output, options=options
+    )
+    if not is_single:
+        raise InvalidArgumentError("search_iterator: expected one query, got several")
+    return requests[0]
+
+
 def hybrid_request(
     context: RequestContext,
     legs: Sequence[Leg],

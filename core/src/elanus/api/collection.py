@@ -15,9 +15,18 @@ from elanus.api.arguments import (
     RequestContext,
     SearchOptions,
     hybrid_request,
+    iterated_request,
     search_requests,
 )
 from elanus.api.import_export import ImportsAndExports
+from elanus.api.iteration import (
+    Position,
+    QueryIterator,
+    SearchIterator,
+    check_batch,
+    fingerprint,
+    read_token,
+)
 from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
@@ -298,6 +307,98 @@ class Collection(ImportsAndExports):
         )
         (result,) = self._answer([request], options)
         return result
+
+    def query_iterator(
+        self,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        *,
+        batch_size: int = 1000,
+        limit: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+        as_of: AsOf | None = None,
+        token: str | None = None,
+    ) -> QueryIterator:
+        """Return an iterator over the entities that ``query`` gives, in batches.
+
+        It sees the collection as it is now, whatever is written meanwhile.
+
+        Args:
+            filter: As in ``query``.
+            output: As in ``query``.
+            batch_size: Most entities of a batch, 1 to 16,384.
+            limit: Most entities in all; None: no bound.
+            params: As in ``query``.
+            root: As in ``query``.
+            as_of: As in ``query``.
+            token: ``token`` of an iterator with the same arguments: goes on after it, over the
+                same snapshot.
+
+        Raises:
+            InvalidArgumentError: A number is out of range, or the token is of another request.
+            HistoryError: The token's snapshot was not kept.
+        """
+        check_batch(batch_size, limit)
+        of = fingerprint("query", self.name, filter, output, batch_size, limit, params, root)
+        position = None if token is None else read_token(token, of)
+        snapshot = self._engine.snapshot(as_of if position is None else position.seq)
+        bound = self._filters.bind(filter, params=params, root=root)
+        request = EntityRequest(self._output(output), bound, limit)
+        position = position or Position(snapshot.seq, 0)
+        return QueryIterator(self.schema, snapshot.sources, request, position, of, batch_size)
+
+    def search_iterator(
+        self,
+        data: Any,
+        field: str | None = None,
+        *,
+        batch_size: int = 1000,
+        limit: int | None = None,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        token: str | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> SearchIterator:
+        """Return an iterator over the hits of one query, best first, in batches.
+
+        It sees the collection as it is now, and goes on to the last entity, beyond 16,384 hits.
+
+        Args:
+            data: One query, as in ``search``.
+            field: As in ``search``.
+            batch_size: Most hits of a batch, 1 to 16,384.
+            limit: Most hits in all; None: no bound.
+            filter: As in ``search``.
+            output: As in ``search``.
+            token: As in ``query_iterator``.
+            **options: As in ``search``, but ``offset`` and ``group_by``; ``timeout`` is that of a
+                batch.
+
+        Raises:
+            InvalidArgumentError: As in ``search``; there are several queries, a number is out of
+                range, or the token is of another request.
+            HistoryError: The token's snapshot was not kept.
+        """
+        check_batch(batch_size, limit)
+        of = fingerprint(
+            "search", self.name, data, field, batch_size, limit, filter, output, options
+        )
+        position = None if token is None else read_token(token, of)
+        request = iterated_request(
+            self._context, data, field, filter=filter, output=output, options=options
+        )
+        as_of = options.get("as_of") if position is None else position.seq
+        snapshot = self._engine.snapshot(as_of)
+
+        def find(deeper: SearchRequest) -> SearchResult:
+            with search_token(options.get("timeout")) as cancel:
+                return search(self.schema, snapshot.sources, deeper, cancel)[0]
+
+        position = position or Position(snapshot.seq, 0)
+        return SearchIterator(
+            self.schema, snapshot.sources, request, find, position, of, batch_size, limit
+        )
 
     def _answer(
         self, requests: Sequence[SearchRequest], options: SearchOptions

@@ -42,7 +42,7 @@ def query_entities(
 ) -> list[dict[str, Any]]:
     """Return the matching entities in the order of their primary key."""
     stop = None if request.limit is None else request.offset + request.limit
-    numbers, rows = _ordered_places(schema, sources, request.filters, stop)
+    numbers, rows = matching_places(schema, sources, request.filters, stop)
     page = slice(request.offset, stop)
     return project_places(schema, sources, numbers[page], rows[page], request.output)
 
@@ -82,13 +82,13 @@ def get_entities(
     return project_places(schema, sources, numbers[is_there], rows[is_there], output)
 
 
-def _ordered_places(
+def matching_places(
     schema: Schema,
     sources: Sequence[SearchSource],
     filters: Sequence[BoundFilter],
-    stop: int | None,
+    stop: int | None = None,
 ) -> tuple[Int64Array, Int64Array]:
-    """Return source numbers and row ids of the first ``stop`` matches by primary key."""
+    """Return source numbers and row ids of the first ``stop`` matches, or all, by primary key."""
     numbers: list[Int64Array] = []
     rows: list[Int64Array] = []
     keys: list[Any] = []

@@ -255,6 +255,11 @@ class SearchResult(Sequence[Hit]):
         self.explanation = explanation
 
     @property
+    def answer(self) -> Answer:
+        """The hits as lists."""
+        return self._answer
+
+    @property
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:

@@ -1,0 +1,221 @@
+"""How does a user page through more than one answer holds?
+
+An iterator works on the snapshot that was visible when it was made, whatever is written meanwhile.
+Its ``token`` says where it is; another iterator, in this process or in a later one, goes on from
+there, as long as that state is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elanus.errors import InvalidArgumentError
+from elanus.query.entities import EntityRequest, matching_places
+from elanus.query.projection import project_places
+from elanus.query.requests import SearchRequest
+from elanus.query.results import Answer, HitReasons, SearchResult
+from elanus.query.sources import SearchSource
+from elanus.schema.collection import Schema
+
+MAX_BATCH = 16_384
+"""Most entities or hits of a batch, as in Milvus."""
+
+
+class Position(NamedTuple):
+    """Where an iterator is.
+
+    Attributes:
+        seq: Its snapshot.
+        served: Entities or hits that it has given.
+    """
+
+    seq: int
+    served: int
+
+
+def read_token(token: str, request: str) -> Position:
+    """Return the position that a token says.
+
+    Args:
+        token: Of an iterator.
+        request: What ``fingerprint`` gives for the iterator that is to go on.
+
+    Raises:
+        InvalidArgumentError: It is no token, or one of another request.
+    """
+    try:
+        value = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+        position = Position(int(value["seq"]), int(value["served"]))
+        asked = value["of"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InvalidArgumentError(f"token: expected one of an iterator, got {token!r}") from None
+    if min(position) < 0 or asked != request:
+        raise InvalidArgumentError(
+            "token: it belongs to another request; go on with the arguments it began with"
+        )
+    return position
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return what tells requests apart; of arrays their bytes count."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(repr(_plain(part)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]
+
+
+def check_batch(batch_size: int, limit: int | None) -> None:
+    """Raise ``InvalidArgumentError`` unless an iterator can work with these numbers."""
+    if type(batch_size) is not int or not 1 <= batch_size <= MAX_BATCH:
+        raise InvalidArgumentError(f"batch_size: expected 1 to {MAX_BATCH}, got {batch_size!r}")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise InvalidArgumentError(f"limit: expected at least 1, got {limit!r}")
+
+
+class _Batches:
+    """Counts what an iterator gives, and makes its token."""
+
+    def __init__(
+        self, position: Position, request: str, batch_size: int, limit: int | None
+    ) -> None:
+        self._seq, self._served = position
+        self._of = request
+        self._batch_size = batch_size
+        self._limit = limit
+
+    @property
+    def token(self) -> str:
+        """Where it is: pass it as ``token=`` to go on from here."""
+        value = {"seq": self._seq, "served": self._served, "of": self._of}
+        return base64.urlsafe_b64encode(json.dumps(value).encode("ascii")).decode("ascii")
+
+    def _wanted(self) -> int:
+        """Return how many the next batch may have."""
+        left = self._batch_size if self._limit is None else self._limit - self._served
+        return max(0, min(self._batch_size, left))
+
+
+class QueryIterator(_Batches, Iterator[list[dict[str, Any]]]):
+    """Entities that pass a filter, in the order of their primary key, batch by batch."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        sources: Sequence[SearchSource],
+        request: EntityRequest,
+        position: Position,
+        of: str,
+        batch_size: int,
+    ) -> None:
+        super().__init__(position, of, batch_size, request.limit)
+        self._schema = schema
+        self._sources = sources
+        self._output = request.output
+        # 16 bytes an entity; the order is made once.
+        self._numbers, self._rows = matching_places(schema, sources, request.filters)
+
+    def __next__(self) -> list[dict[str, Any]]:
+        part = slice(self._served, self._served + self._wanted())
+        numbers, rows = self._numbers[part], self._rows[part]
+        if not len(rows):
+            raise StopIteration
+        self._served += len(rows)
+        return project_places(self._schema, self._sources, numbers, rows, self._output)
+
+
+class SearchIterator(_Batches, Iterator[SearchResult]):
+    """Hits of one query, best first, batch by batch; no hit comes twice.
+
+    Where an index is approximate, a deeper search may find a nearer hit after others have been
+    given; it comes with the next batch.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        sources: Sequence[SearchSource],
+        request: SearchRequest,
+        find: Callable[[SearchRequest], SearchResult],
+        position: Position,
+        of: str,
+        batch_size: int,
+        limit: int | None,
+    ) -> None:
+        super().__init__(Position(position.seq, 0), of, batch_size, limit)
+        self._schema = schema
+        self._sources = sources
+        self._request = request
+        self._find = find
+        self._depth = 0
+        self._found: SearchResult | None = None
+        self._places: list[int] = []
+        self._given: set[Any] = set()
+        self._is_all = False
+        # The same searches give the same hits; they are passed over.
+        while self._served < position.served:
+            count = len(self._take(position.served - self._served))
+            if not count:
+                break
+            self._served += count
+
+    def __next__(self) -> SearchResult:
+        places = self._take(self._wanted())
+        if not places or self._found is None:
+            raise StopIteration
+        self._served += len(places)
+        return self._result(self._found, places)
+
+    def _take(self, count: int) -> list[int]:
+        """Return the places of the next hits in what was found."""
+        if len(self._places) < min(count, self._batch_size) and not self._is_all:
+            self._look_deeper(count)
+        taken = self._places[: min(count, self._batch_size)]
+        self._places = self._places[len(taken) :]
+        if self._found is not None:
+            ids = self._found.answer.ids
+            self._given.update([ids[place] for place in taken])
+        return taken
+
+    def _look_deeper(self, count: int) -> None:
+        while len(self._places) < count and not self._is_all:
+            self._depth = 2 * self._depth if self._depth else self._batch_size
+            legs = tuple([leg._replace(limit=self._depth) for leg in self._request.legs])
+            keys = (self._schema.primary.name,)
+            self._found = self._find(
+                self._request._replace(legs=legs, limit=self._depth, output=keys)
+            )
+            ids = self._found.answer.ids
+            self._places = [place for place, pk in enumerate(ids) if pk not in self._given]
+            self._is_all = len(ids) < self._depth
+
+    def _result(self, found: SearchResult, places: Sequence[int]) -> SearchResult:
+        answer, chosen = found.answer, np.array(places, dtype=np.int64)
+        reasons = answer.reasons
+        numbers, rows = reasons.sources[chosen], reasons.row_ids[chosen]
+        entities = project_places(self._schema, self._sources, numbers, rows, self._request.output)
+        terms = tuple([reasons.terms[place] for place in places]) if reasons.terms else ()
+        return SearchResult(
+            Answer(
+                [answer.ids[place] for place in places],
+                [answer.scores[place] for place in places],
+                entities,
+                HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
+            ),
+            found.explanation,
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, dict):
+        return [(key, _plain(value[key])) for key in sorted(value, key=str)]
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
