@@ -376,8 +376,7 @@ class Collection(ImportsAndExports):
                 batch.
 
         Raises:
-            InvalidArgumentError: As in ``search``; there are several queries, a number is out of
-                range, or the token is of another request.
+            InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.
             HistoryError: The token's snapshot was not kept.
         """
         check_batch(batch_size, limit)
