@@ -195,6 +195,12 @@ class RequestContext:
             self.outputs[key] = found
         return found
 
+    def entity_output(self, output: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the names to project of whole entities: the primary key is always one."""
+        names = self.output(output)
+        primary = self.schema.primary.name
+        return names if primary in names else (primary, *names)
+
 
 def search_requests(
     context: RequestContext,

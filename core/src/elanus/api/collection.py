@@ -15,24 +15,16 @@ from elanus.api.arguments import (
     RequestContext,
     SearchOptions,
     hybrid_request,
-    iterated_request,
     search_requests,
 )
 from elanus.api.import_export import ImportsAndExports
-from elanus.api.iteration import (
-    Position,
-    QueryIterator,
-    SearchIterator,
-    check_batch,
-    fingerprint,
-    read_token,
-)
+from elanus.api.iteration import Iterations
 from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
-from elanus.query.projection import resolve_output
+from elanus.query.ordering import order_keys
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
@@ -62,7 +54,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection(ImportsAndExports):
+class Collection(ImportsAndExports, Iterations):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one
@@ -178,7 +170,7 @@ class Collection(ImportsAndExports):
         """
         keys: list[PrimaryKey] = list(primary_keys(self.schema.primary, _as_ids(ids)))
         sources = self._engine.snapshot(as_of).sources
-        return get_entities(self.schema, sources, keys, self._output(output))
+        return get_entities(self.schema, sources, keys, self._context.entity_output(output))
 
     def query(
         self,
@@ -187,29 +179,38 @@ class Collection(ImportsAndExports):
         *,
         limit: int | None = None,
         offset: int = 0,
+        order_by: str | Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
-        """Return the entities that pass a filter, in the order of their primary key.
+        """Return the entities that pass a filter, in the order of their primary key or another.
 
         Args:
             filter: Expression, dict or tree; None: all entities.
             output: Fields to return; None: all but vectors; ``["*"]``: all.
             limit: Most entities; None: no bound.
             offset: Entities to leave out at the front.
+            order_by: ``"year"``, ``"year desc"``, or several, the most important first: scalar
+                fields. Nulls come last, NaN before them; equals stand in the order of their
+                primary key.
             params: Values for ``{name}`` templates in a filter text.
             root: JSON field whose keys the names in the filter are.
             as_of: A moment in the past, as in ``search``.
 
         Returns:
             Dicts; the primary key is always part of them.
+
+        Raises:
+            InvalidArgumentError: A number is out of range, or ``order_by`` names no such field.
+            FilterError: The filter cannot be read.
         """
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
         bound = self._filters.bind(filter, params=params, root=root)
-        request = EntityRequest(self._output(output), bound, limit, offset)
+        order = order_keys(self.schema, order_by)
+        request = EntityRequest(self._context.entity_output(output), bound, limit, offset, order)
         return query_entities(self.schema, self._engine.snapshot(as_of).sources, request)
 
     def count(
@@ -308,97 +309,6 @@ class Collection(ImportsAndExports):
         (result,) = self._answer([request], options)
         return result
 
-    def query_iterator(
-        self,
-        filter: Filter | None = None,
-        output: Sequence[str] | None = None,
-        *,
-        batch_size: int = 1000,
-        limit: int | None = None,
-        params: Mapping[str, Any] | None = None,
-        root: str | None = None,
-        as_of: AsOf | None = None,
-        token: str | None = None,
-    ) -> QueryIterator:
-        """Return an iterator over the entities that ``query`` gives, in batches.
-
-        It sees the collection as it is now, whatever is written meanwhile.
-
-        Args:
-            filter: As in ``query``.
-            output: As in ``query``.
-            batch_size: Most entities of a batch, 1 to 16,384.
-            limit: Most entities in all; None: no bound.
-            params: As in ``query``.
-            root: As in ``query``.
-            as_of: As in ``query``.
-            token: ``token`` of an iterator with the same arguments: goes on after it, over the
-                same snapshot.
-
-        Raises:
-            InvalidArgumentError: A number is out of range, or the token is of another request.
-            HistoryError: The token's snapshot was not kept.
-        """
-        check_batch(batch_size, limit)
-        of = fingerprint("query", self.name, filter, output, batch_size, limit, params, root)
-        position = None if token is None else read_token(token, of)
-        snapshot = self._engine.snapshot(as_of if position is None else position.seq)
-        bound = self._filters.bind(filter, params=params, root=root)
-        request = EntityRequest(self._output(output), bound, limit)
-        position = position or Position(snapshot.seq, 0)
-        return QueryIterator(self.schema, snapshot.sources, request, position, of, batch_size)
-
-    def search_iterator(
-        self,
-        data: Any,
-        field: str | None = None,
-        *,
-        batch_size: int = 1000,
-        limit: int | None = None,
-        filter: Filter | None = None,
-        output: Sequence[str] | None = None,
-        token: str | None = None,
-        **options: Unpack[SearchOptions],
-    ) -> SearchIterator:
-        """Return an iterator over the hits of one query, best first, in batches.
-
-        It sees the collection as it is now, and goes on to the last entity, beyond 16,384 hits.
-
-        Args:
-            data: One query, as in ``search``.
-            field: As in ``search``.
-            batch_size: Most hits of a batch, 1 to 16,384.
-            limit: Most hits in all; None: no bound.
-            filter: As in ``search``.
-            output: As in ``search``.
-            token: As in ``query_iterator``.
-            **options: As in ``search``, but ``offset`` and ``group_by``; ``timeout`` is that of a
-                batch.
-
-        Raises:
-            InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.
-            HistoryError: The token's snapshot was not kept.
-        """
-        check_batch(batch_size, limit)
-        of = fingerprint(
-            "search", self.name, data, field, batch_size, limit, filter, output, options
-        )
-        position = None if token is None else read_token(token, of)
-        request = iterated_request(
-            self._context, data, field, filter=filter, output=output, options=options
-        )
-        as_of = options.get("as_of") if position is None else position.seq
-        snapshot = self._engine.snapshot(as_of)
-
-        def find(deeper: SearchRequest) -> SearchResult:
-            with search_token(options.get("timeout")) as cancel:
-                return search(self.schema, snapshot.sources, deeper, cancel)[0]
-
-        position = position or Position(snapshot.seq, 0)
-        return SearchIterator(
-            self.schema, snapshot.sources, request, find, position, of, batch_size, limit
-        )
-
     def _answer(
         self, requests: Sequence[SearchRequest], options: SearchOptions
     ) -> list[SearchResult]:
@@ -476,11 +386,6 @@ class Collection(ImportsAndExports):
     def drop(self) -> None:
         """Delete the collection with all its entities."""
         self._engine.drop()
-
-    def _output(self, output: Sequence[str] | None) -> tuple[str, ...]:
-        names = resolve_output(self.schema, output)
-        primary = self.schema.primary.name
-        return names if primary in names else (primary, *names)
 
     def __len__(self) -> int:
         return self.count()

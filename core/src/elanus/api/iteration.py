@@ -10,16 +10,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
+from elanus.api.arguments import (
+    Filter,
+    FilterReader,
+    RequestContext,
+    SearchOptions,
+    iterated_request,
+)
+from elanus.engine.reading import AsOf, CollectionReader
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, matching_places
 from elanus.query.projection import project_places
 from elanus.query.requests import SearchRequest
 from elanus.query.results import Answer, HitReasons, SearchResult
+from elanus.query.search import search
 from elanus.query.sources import SearchSource
 from elanus.schema.collection import Schema
 
@@ -208,6 +218,109 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
                 HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
             ),
             found.explanation,
+        )
+
+
+class Iterations:
+    """The part of ``Collection`` that reads in batches."""
+
+    _engine: CollectionReader
+    _filters: FilterReader
+    _context: RequestContext
+
+    def query_iterator(
+        self,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        *,
+        batch_size: int = 1000,
+        limit: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+        as_of: AsOf | None = None,
+        token: str | None = None,
+    ) -> QueryIterator:
+        """Return an iterator over the entities that ``query`` gives, in batches.
+
+        It sees the collection as it is now, whatever is written meanwhile.
+
+        Args:
+            filter: As in ``query``.
+            output: As in ``query``.
+            batch_size: Most entities of a batch, 1 to 16,384.
+            limit: Most entities in all; None: no bound.
+            params: As in ``query``.
+            root: As in ``query``.
+            as_of: As in ``query``.
+            token: ``token`` of an iterator with the same arguments: goes on after it, over the
+                same snapshot.
+
+        Raises:
+            InvalidArgumentError: A number is out of range, or the token is of another request.
+            HistoryError: The token's snapshot was not kept.
+        """
+        check_batch(batch_size, limit)
+        of = fingerprint(
+            "query", self._engine.name, filter, output, batch_size, limit, params, root
+        )
+        position = None if token is None else read_token(token, of)
+        snapshot = self._engine.snapshot(as_of if position is None else position.seq)
+        bound = self._filters.bind(filter, params=params, root=root)
+        request = EntityRequest(self._context.entity_output(output), bound, limit)
+        position = position or Position(snapshot.seq, 0)
+        return QueryIterator(
+            self._context.schema, snapshot.sources, request, position, of, batch_size
+        )
+
+    def search_iterator(
+        self,
+        data: Any,
+        field: str | None = None,
+        *,
+        batch_size: int = 1000,
+        limit: int | None = None,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        token: str | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> SearchIterator:
+        """Return an iterator over the hits of one query, best first, in batches.
+
+        It sees the collection as it is now, and goes on to the last entity, beyond 16,384 hits.
+
+        Args:
+            data: One query, as in ``search``.
+            field: As in ``search``.
+            batch_size: Most hits of a batch, 1 to 16,384.
+            limit: Most hits in all; None: no bound.
+            filter: As in ``search``.
+            output: As in ``search``.
+            token: As in ``query_iterator``.
+            **options: As in ``search``, but ``offset`` and ``group_by``; ``timeout`` is that of a
+                batch.
+
+        Raises:
+            InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.
+            HistoryError: The token's snapshot was not kept.
+        """
+        check_batch(batch_size, limit)
+        of = fingerprint(
+            "search", self._engine.name, data, field, batch_size, limit, filter, output, options
+        )
+        position = None if token is None else read_token(token, of)
+        request = iterated_request(
+            self._context, data, field, filter=filter, output=output, options=options
+        )
+        as_of = options.get("as_of") if position is None else position.seq
+        snapshot = self._engine.snapshot(as_of)
+
+        def find(deeper: SearchRequest) -> SearchResult:
+            with search_token(options.get("timeout")) as cancel:
+                return search(self._context.schema, snapshot.sources, deeper, cancel)[0]
+
+        position = position or Position(snapshot.seq, 0)
+        return SearchIterator(
+            self._context.schema, snapshot.sources, request, find, position, of, batch_size, limit
         )
 
 

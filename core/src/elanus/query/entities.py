@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elanus.filter import BoundFilter
+from elanus.query.ordering import OrderKey, order_of
 from elanus.query.projection import project_places, read_pks
 from elanus.query.sources import SearchSource, allowed_rows, matching_rows
 from elanus.schema.batches import FixedColumn
@@ -29,20 +30,27 @@ class EntityRequest:
         filters: All must pass.
         limit: Most entities; None: all.
         offset: Entities to leave out at the front.
+        order: What they are ordered by before the primary key, the most important first.
     """
 
     output: tuple[str, ...]
     filters: tuple[BoundFilter, ...] = ()
     limit: int | None = None
     offset: int = 0
+    order: tuple[OrderKey, ...] = ()
 
 
 def query_entities(
     schema: Schema, sources: Sequence[SearchSource], request: EntityRequest
 ) -> list[dict[str, Any]]:
-    """Return the matching entities in the order of their primary key."""
+    """Return the matching entities in the order asked for, equals by their primary key."""
     stop = None if request.limit is None else request.offset + request.limit
-    numbers, rows = matching_places(schema, sources, request.filters, stop)
+    if request.order:
+        numbers, rows = matching_places(schema, sources, request.filters)
+        order = order_of(sources, numbers, rows, request.order)
+        numbers, rows = numbers[order], rows[order]
+    else:
+        numbers, rows = matching_places(schema, sources, request.filters, stop)
     page = slice(request.offset, stop)
     return project_places(schema, sources, numbers[page], rows[page], request.output)
 
