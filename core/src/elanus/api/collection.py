@@ -21,7 +21,7 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.stats import CollectionStats
-from elanus.errors import InvalidArgumentError
+from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.ordering import order_keys
@@ -227,10 +227,11 @@ class Collection(ImportsAndExports, Iterations):
 
     def search(
         self,
-        data: Any,
+        data: Any = None,
         field: str | None = None,
         limit: int = 10,
         *,
+        ids: Ids | None = None,
         filter: Filter | None = None,
         output: Sequence[str] | None = None,
         **options: Unpack[SearchOptions],
@@ -239,28 +240,29 @@ class Collection(ImportsAndExports, Iterations):
 
         Args:
             data: A vector (list or array of ``dim`` floats) for a dense field, ``{dimension:
-                weight}`` for a sparse one, text for a BM25 field; or several: an array of shape
-                ``(nq, dim)``, a list of dicts or of texts.
+                weight}`` for a sparse one, text for a BM25 field; or several, also ``(nq, dim)``.
             field: Vector field to search; may be left out when only one fits the query.
             limit: Hits per query, 1 to 16,384.
+            ids: One key or a list of keys instead of ``data``: what these entities hold in the
+                field, or in the text of a BM25 field, is the query. They are hits themselves.
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
-            **options: ``offset``, ``params``, ``root``, ``recall``, ``ef``,
-                ``drop_ratio_search``, ``radius``, ``range_filter``, ``explain``, ``timeout``,
-                ``as_of``; see ``SearchOptions``.
+            **options: Filters, bounds, groups, effort and time; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
-            metric's value: cosine, inner product, squared distance (L2, smaller is nearer), BM25
-            score. Equal scores are ordered by primary key.
+            metric's value (of L2 squared). Equal scores are ordered by primary key.
 
         Raises:
             FieldNotFoundError: No such field.
-            InvalidArgumentError: The query does not fit the field, or an option is out of range.
+            InvalidArgumentError: The query does not fit the field, or an option is wrong.
             FilterError: The filter cannot be read.
+            NotFoundError: No entity has one of ``ids``.
             SearchTimeoutError: It took longer than ``timeout`` seconds.
         """
+        if ids is not None:
+            data = self._stored_queries(ids, data, field, options)
         requests, is_single = search_requests(
             self._context,
             data,
@@ -308,6 +310,28 @@ class Collection(ImportsAndExports, Iterations):
         )
         (result,) = self._answer([request], options)
         return result
+
+    def _stored_queries(
+        self, ids: Ids, data: Any, field: str | None, options: SearchOptions
+    ) -> Any:
+        """Return what entities hold in a field as the queries of ``search``."""
+        if data is not None:
+            raise InvalidArgumentError("search: expected data or ids, got both")
+        if field is None:
+            raise InvalidArgumentError("search: expected the field that ids are searched by")
+        searched = self.schema.field(field)
+        name = field if searched.source is None else searched.source.field
+        queries = []
+        for key in _as_ids(ids):
+            found = self.get(key, [name], as_of=options.get("as_of"))
+            if not found:
+                raise NotFoundError(f"search: no entity has the key {key!r}")
+            if found[0][name] is None:
+                raise InvalidArgumentError(f"search: entity {key!r} has nothing in {name!r}")
+            queries.append(found[0][name])
+        if not queries:
+            raise InvalidArgumentError("search: expected at least one key in ids, got none")
+        return queries[0] if isinstance(ids, str | int | np.integer) else queries
 
     def _answer(
         self, requests: Sequence[SearchRequest], options: SearchOptions
