@@ -18,7 +18,6 @@ from elanus.filter.ast import (
     Between,
     Compare,
     CompareOp,
-    Constant,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -35,6 +34,7 @@ from elanus.filter.ast import (
     Or,
     TextContains,
 )
+from elanus.filter.constants import Constant
 from elanus.filter.evaluator import (
     Always,
     CompareConstant,

@@ -13,8 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_numbers
 from elanus.filter.operands import (

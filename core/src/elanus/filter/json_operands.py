@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
 from elanus.filter.json_paths import JsonColumn, JsonKind, freeze
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType, any_part

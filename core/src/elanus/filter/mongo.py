@@ -12,7 +12,6 @@ from typing import Final, NoReturn
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
-    MAX_DEPTH,
     And,
     Between,
     Compare,
@@ -32,8 +31,8 @@ from elanus.filter.ast import (
     Not,
     Or,
     TextContains,
-    too_deep,
 )
+from elanus.filter.constants import MAX_DEPTH, too_deep
 from elanus.schema.collection import did_you_mean
 
 

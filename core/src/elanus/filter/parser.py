@@ -14,15 +14,12 @@ from typing import Final
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
-    MAX_DEPTH,
-    MAX_LIST_LENGTH,
     And,
     Arithmetic,
     ArithmeticOp,
     Between,
     Compare,
     CompareOp,
-    Constant,
     Exists,
     FieldRef,
     In,
@@ -34,8 +31,8 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
-    too_deep,
 )
+from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
 from elanus.filter.functions import FUNCTIONS
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
 from elanus.schema.collection import did_you_mean

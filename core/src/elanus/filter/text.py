@@ -17,7 +17,6 @@ from elanus.filter.ast import (
     ArrayLength,
     Between,
     Compare,
-    Constant,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -36,6 +35,7 @@ from elanus.filter.ast import (
     TextContains,
     check_tree,
 )
+from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
