@@ -35,6 +35,7 @@ from elanus.filter import (
     Node,
     Not,
     Or,
+    RegexMatch,
     TextContains,
     batch_columns,
     compile_filter,
@@ -57,6 +58,9 @@ TEXTS = st.one_of(
         ["", "a", "A", "ab", "b", "a%b", "a_b", "ä", "Ä", "é\u0301", "日本", "\U0001d4b3", "\\"]
     ),
     st.text(alphabet="abA%_\\ä\U0001d4b3\n\"'", max_size=4),
+)
+PATTERNS = st.sampled_from(
+    ["", "a", "^a", "b$", "^$", "a|ä", "[^a]", "(ab?)+$", r"\\", r"\bA", r"^.$", r"(?i)^Ä", r"[\W]"]
 )
 SMALL_INTS = st.integers(-3, 3)
 INT64S = st.one_of(
@@ -236,6 +240,7 @@ CONDITIONS: st.SearchStrategy[Node] = st.recursive(
         memberships(),
         array_conditions(),
         st.builds(Like, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),
+        st.builds(RegexMatch, TEXT_PATHS | JSON_PATHS, PATTERNS.map(Literal)),
         st.builds(TextContains, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),
         st.builds(IsNull, PATHS),
         st.builds(Exists, PATHS),
@@ -318,6 +323,7 @@ OPERATORS: st.SearchStrategy[tuple[str, Any]] = st.one_of(
     st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(CONSTANTS | st.none(), max_size=3)),
     st.tuples(st.sampled_from(["$contains_any", "$contains_all"]), st.lists(CONSTANTS, max_size=3)),
     st.tuples(st.sampled_from(["$like", "$ilike", "$text_match", "$itext_match"]), TEXTS),
+    st.tuples(st.just("$regex"), PATTERNS),
     st.tuples(st.sampled_from(["$exists", "$empty"]), st.booleans()),
 )
 VALUE_CONDITIONS: st.SearchStrategy[Any] = st.recursive(
@@ -361,7 +367,7 @@ def test_dicts_agree_with_the_table_of_operators(
 WORDS = [
     "and", "or", "not", "in", "like", "is", "null", "exists", "true", "(", ")", "[", "]", "{", "}",
     ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "=", "a", "b", "1", "2.5", "'x'", '"',
-    "`", "json_contains", "$meta", "\\", "is_empty(",
+    "`", "=~", "!~", "json_contains", "$meta", "\\", "is_empty(",
 ]  # fmt: skip
 HOSTILE = st.one_of(
     st.text(max_size=40),

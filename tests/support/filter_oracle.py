@@ -7,6 +7,7 @@ unknown. ``NULL`` is a null of a typed field or a result without a value, ``MISS
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from elanus.filter import (
     Node,
     Not,
     Or,
+    RegexMatch,
     TextContains,
 )
 from elanus.schema.collection import Schema
@@ -96,6 +98,8 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             if not isinstance(value, str):
                 return False
             return like(value.lower(), pattern.lower()) if ignore_case else like(value, pattern)
+        case RegexMatch(_, Literal(str(pattern))):
+            return isinstance(value, str) and regex(pattern, value)
         case TextContains(_, Literal(str(part)), ignore_case):
             if not isinstance(value, str):
                 return False
@@ -129,6 +133,11 @@ def like(text: str, pattern: str) -> bool:
     if pattern[0] == "_":
         return bool(text) and like(text[1:], pattern[1:])
     return text[:1] == pattern[0] and like(text[1:], pattern[1:])
+
+
+def regex(pattern: str, text: str) -> bool:
+    """Search with Python's own engine, for patterns of the syntax that it shares with RE2."""
+    return re.search(pattern.replace("$", r"\Z"), text, re.ASCII) is not None
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -357,6 +366,8 @@ def _mongo_present(name: str, stored: Any, value: Any) -> bool:
             )
     if not isinstance(stored, str):
         return False
+    if name == "$regex":
+        return regex(value, stored)
     return {
         "$like": like(stored, value),
         "$ilike": like(stored.lower(), value.lower()),

@@ -27,6 +27,7 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    RegexMatch,
     TextContains,
 )
 from elanus.filter.builder import FieldExpression, field
@@ -73,5 +74,6 @@ __all__ = [
     "Not",
     "Or",
     "Parameter",
+    "RegexMatch",
     "TextContains",
 ]

@@ -226,6 +226,14 @@ class Like(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class RegexMatch(Node):
+    """The text holds a match of a regular expression in the syntax of RE2, anywhere."""
+
+    operand: Node
+    pattern: Node
+
+
+@dataclass(frozen=True, slots=True)
 class TextContains(Node):
     """The text holds another text, anywhere."""
 

@@ -7,7 +7,7 @@ by row, it holds nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from elanus.errors import InternalError
@@ -32,6 +32,7 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    RegexMatch,
     TextContains,
 )
 from elanus.filter.constants import Constant
@@ -66,6 +67,8 @@ from elanus.filter.operands import (
     any_part,
 )
 from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.regex import regex_matcher
+from elanus.filter.regex_parser import RegexError
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.types import DataType
 
@@ -105,6 +108,9 @@ class Binder:
                 text = self._text_constant(pattern, "like")
                 matches = like_matcher(text, ignore_case=ignore_case)
                 return TextTest(self._text_operand(operand, "like"), matches)
+            case RegexMatch(operand, pattern):
+                matches = self._regex(self._text_constant(pattern, "=~"), pattern)
+                return TextTest(self._text_operand(operand, "=~"), matches)
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
@@ -212,6 +218,18 @@ class Binder:
         if isinstance(node, Literal) and isinstance(node.value, str):
             return node.value
         raise self._scope.error(f"'{what}' takes a text in quotes or {{name}}", node)
+
+    def _regex(self, pattern: str, node: Node) -> Callable[[str], bool]:
+        try:
+            return regex_matcher(pattern)
+        except RegexError as error:
+            at = pattern[error.offset : error.offset + 20]
+            place = f" at {at!r}, character {error.offset + 1}" if at else ""
+            raise self._scope.error(
+                f"'=~' takes a regular expression{place}: {error}",
+                node,
+                "the syntax is that of RE2, without back-references and looking around",
+            ) from None
 
     def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
         if isinstance(node, Literal) and isinstance(node.value, tuple):

@@ -24,6 +24,7 @@ from elanus.filter.ast import (
     Like,
     Literal,
     Node,
+    RegexMatch,
     TextContains,
 )
 
@@ -77,6 +78,10 @@ class FieldExpression:
     def like(self, pattern: str, *, ignore_case: bool = False) -> Node:
         """Match a pattern of ``%`` and ``_``."""
         return Like(self.node, Literal(pattern), ignore_case)
+
+    def regex(self, pattern: str) -> Node:
+        """Hold a match of a regular expression, anywhere."""
+        return RegexMatch(self.node, Literal(pattern))
 
     def has_text(self, text: str, *, ignore_case: bool = False) -> Node:
         """Hold a text, anywhere."""

@@ -137,7 +137,7 @@ def _operator(text: str, operator: str, start: int) -> Token:
             position=start,
             hint=_INSTEAD[operator],
         )
-    if operator in ("=~", "!~", "<<", ">>", "~"):
+    if operator in ("<<", ">>", "~"):
         raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
     return Token(TokenKind.OPERATOR, operator, start, start + len(operator))
 

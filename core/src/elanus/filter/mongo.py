@@ -30,6 +30,7 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    RegexMatch,
     TextContains,
 )
 from elanus.filter.constants import MAX_DEPTH, too_deep
@@ -215,6 +216,10 @@ def _like(ignore_case: bool) -> _Operator:
     return lambda node, value, where: Like(node, _text(value, where), ignore_case)
 
 
+def _regex(node: Node, value: object, where: str) -> Node:
+    return RegexMatch(node, _text(value, where))
+
+
 def _text_contains(ignore_case: bool) -> _Operator:
     return lambda node, value, where: TextContains(node, _text(value, where), ignore_case)
 
@@ -262,6 +267,7 @@ _OPERATORS: Final[dict[str, _Operator]] = {
     "$contains_all": _contains_all,
     "$like": _like(ignore_case=False),
     "$ilike": _like(ignore_case=True),
+    "$regex": _regex,
     "$text_match": _text_contains(ignore_case=False),
     "$itext_match": _text_contains(ignore_case=True),
     "$exists": _exists,

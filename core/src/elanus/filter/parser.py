@@ -4,7 +4,7 @@ A Pratt parser: every operator has a binding power, and one loop decides how far
 reaches. Milvus' grammar with two widenings that read what Milvus refuses: ``not`` takes in the
 whole comparison that follows, and ``is null`` and ``like`` may be negated in place.
 
-Powers from weak to strong: ``or``; ``and``; ``not``; comparisons, ``in``, ``like``, ``is``;
+Powers from weak to strong: ``or``; ``and``; ``not``; comparisons, ``in``, ``like``, ``=~``, ``is``;
 ``+ -``; ``* / %``; unary ``+ -``; ``**``, which groups from the left as in Milvus.
 """
 
@@ -31,6 +31,7 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    RegexMatch,
 )
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
 from elanus.filter.functions import FUNCTIONS
@@ -49,7 +50,7 @@ _POWERS: Final = {
     "/": _PRODUCT,
     "%": _PRODUCT,
     "**": _POWER,
-    **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is"), _COMPARISON),
+    **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is", "=~", "!~"), _COMPARISON),
 }
 _MAX_EXPRESSIONS: Final = 2 * MAX_DEPTH + 2
 """A level of a tree may need two nested expressions: a term, and the parentheses around it."""
@@ -292,8 +293,8 @@ class _Parser:
             self._require("null")
             node: Node = IsNull(left, position=token.start)
         else:
-            negated = word == "not"
-            if negated:
+            negated = word in ("not", "!~")
+            if word == "not":
                 word = self._word()
                 if word not in ("in", "like", "ilike"):
                     raise self._expected("'in' or 'like' after 'not'")
@@ -303,6 +304,8 @@ class _Parser:
             elif word in ("like", "ilike"):
                 pattern = self._expression(_SUM)
                 node = Like(left, pattern, word == "ilike", position=token.start)
+            elif word in ("=~", "!~"):
+                node = RegexMatch(left, self._expression(_SUM), position=token.start)
             else:
                 node = self._chain(left, CompareOp(word), token)
         if _POWERS.get(self._word()) == _COMPARISON:

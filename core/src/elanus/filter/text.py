@@ -32,6 +32,7 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    RegexMatch,
     TextContains,
     check_tree,
 )
@@ -76,7 +77,7 @@ def _render(node: Node) -> tuple[str, int]:
             return f"{_wrap(left, _SUM)} {op} {_wrap(right, _SUM)}", _COMPARISON
         case Between():
             return _render_between(node), _COMPARISON
-        case In() | Like() | IsNull():
+        case In() | Like() | IsNull() | RegexMatch():
             return _render_suffix(node, ""), _COMPARISON
         case Arithmetic():
             return _render_arithmetic(node)
@@ -95,17 +96,19 @@ def _render(node: Node) -> tuple[str, int]:
 
 
 def _render_not(term: Node) -> tuple[str, int]:
-    if isinstance(term, In | Like | IsNull):
+    if isinstance(term, In | Like | IsNull | RegexMatch):
         return _render_suffix(term, "not "), _COMPARISON
     return f"not {_wrap(term, _NOT)}", _NOT
 
 
-def _render_suffix(node: In | Like | IsNull, negation: str) -> str:
+def _render_suffix(node: In | Like | IsNull | RegexMatch, negation: str) -> str:
     operand = _wrap(node.operand, _SUM)
     if isinstance(node, IsNull):
         return f"{operand} is {negation}null"
     if isinstance(node, In):
         return f"{operand} {negation}in {_wrap(node.values, _SUM)}"
+    if isinstance(node, RegexMatch):
+        return f"{operand} {'!~' if negation else '=~'} {_wrap(node.pattern, _SUM)}"
     word = "ilike" if node.ignore_case else "like"
     return f"{operand} {negation}{word} {_wrap(node.pattern, _SUM)}"
 
