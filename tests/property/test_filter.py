@@ -157,6 +157,8 @@ def elements(*names: str) -> st.SearchStrategy[Node]:
     return st.builds(lambda n, i: JsonPath(n, (i,)), st.sampled_from(names), PLACES)
 
 
+BITS = [op for op in ArithmeticOp if op.is_bitwise]
+SUMS = st.sampled_from([op for op in ArithmeticOp if not op.is_bitwise])
 NUMBER_PATHS: st.SearchStrategy[Node] = st.one_of(
     st.sampled_from(["small", "big", "single", "double"]).map(FieldRef),
     elements("numbers", "singles"),
@@ -164,7 +166,18 @@ NUMBER_PATHS: st.SearchStrategy[Node] = st.one_of(
 LENGTHS = st.builds(ArrayLength, JSON_PATHS | st.sampled_from([*ARRAYS]).map(FieldRef))
 NUMBER_OPERANDS: st.SearchStrategy[Node] = st.recursive(
     st.one_of(NUMBER_PATHS, JSON_PATHS, LENGTHS, NUMBERS.map(Literal)),
-    lambda inner: st.builds(Arithmetic, st.sampled_from(ArithmeticOp), inner, inner),
+    lambda inner: st.builds(Arithmetic, SUMS, inner, inner),
+    max_leaves=3,
+)
+INTEGER_OPERANDS: st.SearchStrategy[Node] = st.recursive(
+    st.one_of(
+        st.sampled_from(["small", "big"]).map(FieldRef),
+        elements("numbers"),
+        JSON_PATHS,
+        LENGTHS,
+        INT64S.map(Literal),
+    ),
+    lambda inner: st.builds(Arithmetic, st.sampled_from([*BITS, ArithmeticOp.ADD]), inner, inner),
     max_leaves=3,
 )
 TEXT_PATHS: st.SearchStrategy[Node] = st.one_of(st.just(FieldRef("name")), elements("tags"))
@@ -208,7 +221,7 @@ def memberships(draw: st.DrawFn) -> Node:
                 (BOOL_PATHS, st.booleans()),
                 (JSON_PATHS, CONSTANTS),
                 (
-                    st.builds(Arithmetic, st.sampled_from(ArithmeticOp), NUMBER_PATHS, JSON_PATHS),
+                    st.builds(Arithmetic, SUMS, NUMBER_PATHS, JSON_PATHS),
                     NUMBERS,
                 ),
             ]
@@ -219,6 +232,7 @@ def memberships(draw: st.DrawFn) -> Node:
 
 COMPARISONS: st.SearchStrategy[Node] = st.one_of(
     st.builds(Compare, OPS, NUMBER_OPERANDS, NUMBER_OPERANDS),
+    st.builds(Compare, OPS, INTEGER_OPERANDS, NUMBER_OPERANDS),
     st.builds(Compare, OPS, NUMBER_PATHS | JSON_PATHS, NUMBERS.map(Literal)),
     st.builds(Compare, OPS, NUMBERS.map(Literal), NUMBER_PATHS | JSON_PATHS),
     st.builds(Compare, OPS, TEXT_OPERANDS, TEXT_OPERANDS),
@@ -366,8 +380,8 @@ def test_dicts_agree_with_the_table_of_operators(
 
 WORDS = [
     "and", "or", "not", "in", "like", "is", "null", "exists", "true", "(", ")", "[", "]", "{", "}",
-    ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "=", "a", "b", "1", "2.5", "'x'", '"',
-    "`", "=~", "!~", "json_contains", "$meta", "\\", "is_empty(",
+    ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "&", "|", "^", "=", "a", "b", "1", "2.5",
+    "'x'", '"', "`", "=~", "!~", "json_contains", "$meta", "\\", "is_empty(",
 ]  # fmt: skip
 HOSTILE = st.one_of(
     st.text(max_size=40),

@@ -206,6 +206,10 @@ def calculate(op: str, left: Any, right: Any) -> Any:
     if op == "**":
         with np.errstate(all="ignore"):
             return float(np.power(np.array([float(left)]), np.array([float(right)]))[0])
+    if op in ("&", "|", "^"):
+        if isinstance(left, float) or isinstance(right, float):
+            return MISSING
+        return {"&": left & right, "|": left | right, "^": left ^ right}[op]
     if op in ("/", "%") and right == 0:
         return NULL
     if isinstance(left, int) and isinstance(right, int):

@@ -51,7 +51,7 @@ _FLIPPED = {
 
 
 class ArithmeticOp(StrEnum):
-    """Arithmetic on two numbers."""
+    """Arithmetic on two numbers; the last three on two integers."""
 
     ADD = "+"
     SUB = "-"
@@ -59,6 +59,14 @@ class ArithmeticOp(StrEnum):
     DIV = "/"
     MOD = "%"
     POW = "**"
+    BIT_AND = "&"
+    BIT_OR = "|"
+    BIT_XOR = "^"
+
+    @property
+    def is_bitwise(self) -> bool:
+        """Whether it takes integers bit by bit."""
+        return self in (ArithmeticOp.BIT_AND, ArithmeticOp.BIT_OR, ArithmeticOp.BIT_XOR)
 
 
 @dataclass(frozen=True, slots=True)

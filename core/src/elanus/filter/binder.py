@@ -69,7 +69,7 @@ from elanus.filter.operands import (
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
-from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField, is_double
 from elanus.types import DataType
 
 _PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue
@@ -197,9 +197,14 @@ class Binder:
     def _arithmetic(self, node: Arithmetic) -> Operand:
         left, right = self._operand(node.left), self._operand(node.right)
         for operand, place in ((left, node.left), (right, node.right)):
-            if operand.type not in (ValueType.NUMBER, ValueType.JSON):
+            is_bitwise = node.op.is_bitwise
+            is_number = operand.type in (ValueType.NUMBER, ValueType.JSON)
+            if not is_number or (is_bitwise and is_double(operand)):
                 raise self._scope.error(
-                    f"'{node.op}' takes numbers, got {operand.describe()}", place
+                    f"'{node.op}' takes {'integers' if is_bitwise else 'numbers'}, "
+                    f"got {operand.describe()}",
+                    place,
+                    "join conditions with 'and', 'or', 'not'" if is_bitwise else None,
                 )
         if isinstance(left, ConstantOperand) and isinstance(right, ConstantOperand):
             return _folded(node, left, right)

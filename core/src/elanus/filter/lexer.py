@@ -71,9 +71,6 @@ _NAME = re.compile(r"\$meta|[^\W\d]\w*")
 _INSTEAD = {
     "=": "write '==' to compare",
     "<>": "write '!=' for 'not equal'",
-    "&": "write 'and' to join conditions",
-    "|": "write 'or' to join conditions",
-    "^": "write '**' for a power",
 }
 
 

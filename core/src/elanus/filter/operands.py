@@ -184,6 +184,8 @@ class Computed:
         if left.numbers is None or right.numbers is None:
             return Values(known=known)
         is_number = both(left.is_number, right.is_number)
+        if self.op.is_bitwise:
+            is_number = both(is_number, left.numbers.int_rows() & right.numbers.int_rows())
         numbers, defined = calculate(self.op, left.numbers, right.numbers)
         if defined is not None:
             # Where there is nothing to calculate with, there is no missing result either.

@@ -1,11 +1,13 @@
 """How does the text of a filter become a tree?
 
 A Pratt parser: every operator has a binding power, and one loop decides how far an operand
-reaches. Milvus' grammar with two widenings that read what Milvus refuses: ``not`` takes in the
-whole comparison that follows, and ``is null`` and ``like`` may be negated in place.
+reaches. Milvus' grammar with three widenings that read what Milvus refuses: ``not`` takes in the
+whole comparison that follows, ``is null`` and ``like`` may be negated in place, and ``& | ^`` reach
+less far than comparisons, as in Python and not as in C.
 
 Powers from weak to strong: ``or``; ``and``; ``not``; comparisons, ``in``, ``like``, ``=~``, ``is``;
-``+ -``; ``* / %``; unary ``+ -``; ``**``, which groups from the left as in Milvus.
+``|``; ``^``; ``&``; ``+ -``; ``* / %``; unary ``+ -``; ``**``, which groups from the left as in
+Milvus.
 """
 
 from __future__ import annotations
@@ -38,12 +40,19 @@ from elanus.filter.functions import FUNCTIONS
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
 from elanus.schema.collection import did_you_mean
 
-_OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER = range(1, 9)
+_OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
+    1, 12
+)
+_VALUE = _BIT_OR
+"""The weakest operator of a value."""
 
 _SPELLINGS: Final = {"||": "or", "&&": "and", "!": "not"}
 _POWERS: Final = {
     "or": _OR,
     "and": _AND,
+    "|": _BIT_OR,
+    "^": _BIT_XOR,
+    "&": _BIT_AND,
     "+": _SUM,
     "-": _SUM,
     "*": _PRODUCT,
@@ -223,7 +232,7 @@ class _Parser:
         if is_plain and behind.value in (",", "]"):
             self._next += 1
             return token.value
-        item = self._expression(_SUM)
+        item = self._expression(_VALUE)
         if isinstance(item, Literal):
             return item.value
         hint = "pass a whole list as {name}"
@@ -302,10 +311,10 @@ class _Parser:
             if word == "in":
                 node = In(left, self._in_values(), position=token.start)
             elif word in ("like", "ilike"):
-                pattern = self._expression(_SUM)
+                pattern = self._expression(_VALUE)
                 node = Like(left, pattern, word == "ilike", position=token.start)
             elif word in ("=~", "!~"):
-                node = RegexMatch(left, self._expression(_SUM), position=token.start)
+                node = RegexMatch(left, self._expression(_VALUE), position=token.start)
             else:
                 node = self._chain(left, CompareOp(word), token)
         if _POWERS.get(self._word()) == _COMPARISON:
@@ -320,7 +329,7 @@ class _Parser:
         start = self._peek().start
         if self._word() == "(":
             raise self._error("'in' takes a list such as [1, 2], or {name}", start)
-        values = self._expression(_SUM)
+        values = self._expression(_VALUE)
         is_list = isinstance(values, Literal) and isinstance(values.value, tuple)
         if not is_list and not isinstance(values, Parameter):
             raise self._error("'in' takes a list such as [1, 2], or {name}", start)
@@ -328,13 +337,13 @@ class _Parser:
 
     def _chain(self, left: Node, op: CompareOp, token: Token) -> Node:
         """Read ``left op middle``, or the range ``left op middle op right``."""
-        middle = self._expression(_SUM)
+        middle = self._expression(_VALUE)
         second = self._word()
         for direction in (_ASCENDING, _DESCENDING):
             if op not in direction or second not in direction:
                 continue
             self._next += 1
-            right = self._expression(_SUM)
+            right = self._expression(_VALUE)
             includes_left, includes_right = op == direction[1], second == direction[1]
             if direction is _ASCENDING:
                 return Between(

@@ -40,7 +40,18 @@ from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
-_OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 10)
+_OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = (
+    range(1, 13)
+)
+_VALUE = _BIT_OR
+_STRENGTHS: Final = {
+    ArithmeticOp.BIT_OR: _BIT_OR,
+    ArithmeticOp.BIT_XOR: _BIT_XOR,
+    ArithmeticOp.BIT_AND: _BIT_AND,
+    ArithmeticOp.ADD: _SUM,
+    ArithmeticOp.SUB: _SUM,
+    ArithmeticOp.POW: _POWER,
+}
 
 _CONTAINS: Final = {Contains: "contains", ContainsAny: "contains_any", ContainsAll: "contains_all"}
 
@@ -74,7 +85,7 @@ def _render(node: Node) -> tuple[str, int]:
         case Not(term):
             return _render_not(term)
         case Compare(op, left, right):
-            return f"{_wrap(left, _SUM)} {op} {_wrap(right, _SUM)}", _COMPARISON
+            return f"{_wrap(left, _VALUE)} {op} {_wrap(right, _VALUE)}", _COMPARISON
         case Between():
             return _render_between(node), _COMPARISON
         case In() | Like() | IsNull() | RegexMatch():
@@ -102,29 +113,26 @@ def _render_not(term: Node) -> tuple[str, int]:
 
 
 def _render_suffix(node: In | Like | IsNull | RegexMatch, negation: str) -> str:
-    operand = _wrap(node.operand, _SUM)
+    operand = _wrap(node.operand, _VALUE)
     if isinstance(node, IsNull):
         return f"{operand} is {negation}null"
     if isinstance(node, In):
-        return f"{operand} {negation}in {_wrap(node.values, _SUM)}"
+        return f"{operand} {negation}in {_wrap(node.values, _VALUE)}"
     if isinstance(node, RegexMatch):
-        return f"{operand} {'!~' if negation else '=~'} {_wrap(node.pattern, _SUM)}"
+        return f"{operand} {'!~' if negation else '=~'} {_wrap(node.pattern, _VALUE)}"
     word = "ilike" if node.ignore_case else "like"
-    return f"{operand} {negation}{word} {_wrap(node.pattern, _SUM)}"
+    return f"{operand} {negation}{word} {_wrap(node.pattern, _VALUE)}"
 
 
 def _render_between(node: Between) -> str:
     low = "<=" if node.includes_low else "<"
     high = "<=" if node.includes_high else "<"
-    operands = [_wrap(n, _SUM) for n in (node.low, node.operand, node.high)]
+    operands = [_wrap(n, _VALUE) for n in (node.low, node.operand, node.high)]
     return f"{operands[0]} {low} {operands[1]} {high} {operands[2]}"
 
 
 def _render_arithmetic(node: Arithmetic) -> tuple[str, int]:
-    if node.op in (ArithmeticOp.ADD, ArithmeticOp.SUB):
-        strength = _SUM
-    else:
-        strength = _POWER if node.op is ArithmeticOp.POW else _PRODUCT
+    strength = _STRENGTHS.get(node.op, _PRODUCT)
     # Operators of one strength group from the left, so the right side needs a stronger one. A
     # sign is stronger than a product, but weaker than a power.
     right = _ATOM if strength == _POWER else strength + 1

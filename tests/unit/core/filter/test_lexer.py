@@ -98,10 +98,6 @@ def test_strings_and_escapes(written: str, text: str) -> None:
             "unknown operator '<>'\n  a <> 1\n    ^\n  write '!=' for 'not equal'",
         ),
         (
-            "a == 1 & b == 2",
-            "unknown operator '&'\n  a == 1 & b == 2\n         ^\n  write 'and' to join conditions",
-        ),
-        (
             "meta.a == 1",
             "unexpected character '.'\n  meta.a == 1\n      ^\n"
             '  write keys in brackets: meta["key"]',

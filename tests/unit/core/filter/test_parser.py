@@ -79,6 +79,13 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ("(a + b) * c == 1", equal(add("*", add("+", A, B), C), ONE), "(a + b) * c == 1"),
         ("a - (b - c) == 1", equal(add("-", A, add("-", B, C)), ONE), "a - (b - c) == 1"),
         ("a - b - c == 1", equal(add("-", add("-", A, B), C), ONE), "a - b - c == 1"),
+        ("a & 1 == b", equal(add("&", A, ONE), B), "a & 1 == b"),
+        ("a | b ^ c & 1 + 2 == 3", equal(
+            add("|", A, add("^", B, add("&", C, add("+", ONE, TWO)))), THREE
+        ), "a | b ^ c & 1 + 2 == 3"),
+        ("(a | b) & (c ^ 1) == 2", equal(add("&", add("|", A, B), add("^", C, ONE)), TWO),
+         "(a | b) & (c ^ 1) == 2"),
+        ("a ^ (b ^ c) == 1", equal(add("^", A, add("^", B, C)), ONE), "a ^ (b ^ c) == 1"),
         ("a == -1", equal(A, Literal(-1)), "a == -1"),
         ("-a == 1", equal(add("-", Literal(0), A), ONE), "0 - a == 1"),
         ("+a == 1", equal(A, ONE), "a == 1"),
@@ -140,6 +147,11 @@ def test_equal_numbers_of_other_types_are_other_constants() -> None:
         (
             "1 < a > 2",
             "comparisons cannot be chained like this\n  1 < a > 2\n        ^\n"
+            "  join them with 'and'; a range is 'low < x <= high'",
+        ),
+        (
+            "a == 1 & b == 2",
+            "comparisons cannot be chained like this\n  a == 1 & b == 2\n             ^\n"
             "  join them with 'and'; a range is 'low < x <= high'",
         ),
         (
