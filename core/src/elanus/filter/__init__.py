@@ -27,8 +27,10 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
 )
 from elanus.filter.builder import FieldExpression, field
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
@@ -74,6 +76,8 @@ __all__ = [
     "Not",
     "Or",
     "Parameter",
+    "PhraseMatch",
     "RegexMatch",
     "TextContains",
+    "TextMatch",
 ]

@@ -251,6 +251,24 @@ class TextContains(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class TextMatch(Node):
+    """The text holds at least ``minimum`` terms of another, as the field's analyzer cuts them."""
+
+    operand: Node
+    text: Node
+    minimum: Node = field(default_factory=lambda: Literal(1))
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseMatch(Node):
+    """The text holds the terms of another in order; ``slop`` is how far they may be shifted."""
+
+    operand: Node
+    text: Node
+    slop: Node = field(default_factory=lambda: Literal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class IsNull(Node):
     """The field is null; inside JSON: the value is null or missing."""
 
@@ -375,7 +393,20 @@ def check_tree(node: Node) -> None:
 
 
 _NODE_ATTRIBUTES = frozenset(
-    {"operand", "left", "right", "low", "high", "value", "values", "pattern", "text", "term"}
+    {
+        "operand",
+        "left",
+        "right",
+        "low",
+        "high",
+        "value",
+        "values",
+        "pattern",
+        "text",
+        "term",
+        "minimum",
+        "slop",
+    }
 )
 
 

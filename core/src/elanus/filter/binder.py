@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from elanus.analysis.registry import build_analyzer
 from elanus.errors import InternalError
 from elanus.filter.ast import (
     And,
@@ -32,8 +33,10 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
 )
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import (
@@ -69,6 +72,8 @@ from elanus.filter.operands import (
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
+from elanus.filter.text import constant_to_text
+from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField, is_double
 from elanus.types import DataType
 
@@ -115,6 +120,8 @@ class Binder:
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
                 return TextTest(self._text_operand(operand, "text_contains"), matches)
+            case TextMatch() | PhraseMatch():
+                return self._text_search(node)
             case IsNull(operand):
                 return NullTest(self._path(operand, "is null"))
             case Exists(operand):
@@ -235,6 +242,32 @@ class Binder:
                 node,
                 "the syntax is that of RE2, without back-references and looking around",
             ) from None
+
+    def _text_search(self, node: TextMatch | PhraseMatch) -> Condition:
+        what = "text_match" if isinstance(node, TextMatch) else "phrase_match"
+        operand = self._operand(node.operand)
+        analyzer = None
+        if isinstance(operand, TextField):
+            analyzer = self._scope.schema.field(operand.name).analyzer
+        if analyzer is None:
+            raise self._scope.error(
+                f"'{what}' takes a VARCHAR field with an analyzer, got {operand.describe()}",
+                node.operand,
+                "declare it with analyzer='standard', or ask for a part with text_contains",
+            )
+        query = self._text_constant(node.text, what)
+        if isinstance(node, TextMatch):
+            minimum = self._integer(node.minimum, "minimum_should_match", 1, MAX_MINIMUM)
+            return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
+        slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
+        return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+
+    def _integer(self, node: Node, what: str, low: int, high: int) -> int:
+        value = node.value if isinstance(node, Literal) else None
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        got = constant_to_text(value) if isinstance(node, Literal) else "no constant"
+        raise self._scope.error(f"'{what}' is an integer from {low} to {high}, got {got}", node)
 
     def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
         if isinstance(node, Literal) and isinstance(node.value, tuple):

@@ -24,8 +24,10 @@ from elanus.filter.ast import (
     Like,
     Literal,
     Node,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
 )
 
 
@@ -82,6 +84,14 @@ class FieldExpression:
     def regex(self, pattern: str) -> Node:
         """Hold a match of a regular expression, anywhere."""
         return RegexMatch(self.node, Literal(pattern))
+
+    def text_match(self, text: str, *, minimum_should_match: int = 1) -> Node:
+        """Hold terms of ``text``, as the field's analyzer cuts them."""
+        return TextMatch(self.node, Literal(text), Literal(minimum_should_match))
+
+    def phrase_match(self, text: str, *, slop: int = 0) -> Node:
+        """Hold the terms of ``text`` in order, shifted by ``slop`` places at most."""
+        return PhraseMatch(self.node, Literal(text), Literal(slop))
 
     def has_text(self, text: str, *, ignore_case: bool = False) -> Node:
         """Hold a text, anywhere."""

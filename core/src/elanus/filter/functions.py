@@ -16,7 +16,9 @@ from elanus.filter.ast import (
     ContainsAny,
     IsEmpty,
     Node,
+    PhraseMatch,
     TextContains,
+    TextMatch,
 )
 
 
@@ -27,10 +29,12 @@ class Function:
     Attributes:
         num_arguments: How many arguments a call has.
         make: Builds the node from the arguments and the position of the call.
+        option: Name of one further argument at the end, with or without its name; "": none.
     """
 
     num_arguments: int
     make: Callable[[list[Node], int], Node]
+    option: str = ""
 
 
 def _contains(
@@ -56,6 +60,8 @@ FUNCTIONS: dict[str, Function] = {
     "array_length": Function(1, lambda a, at: ArrayLength(a[0], position=at)),
     "text_contains": _text_contains(ignore_case=False),
     "text_icontains": _text_contains(ignore_case=True),
+    "text_match": Function(2, lambda a, at: TextMatch(*a, position=at), "minimum_should_match"),
+    "phrase_match": Function(2, lambda a, at: PhraseMatch(*a, position=at), "slop"),
     "is_empty": Function(1, lambda a, at: IsEmpty(a[0], position=at)),
 }
 """Functions by name, in small letters; calls may use any case."""

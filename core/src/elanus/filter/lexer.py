@@ -31,6 +31,7 @@ class TokenKind(StrEnum):
     NUMBER = "number"
     STRING = "string"
     OPERATOR = "operator"
+    ARGUMENT = "argument"
     END = "end"
 
 
@@ -39,8 +40,8 @@ class Token(NamedTuple):
 
     Attributes:
         kind: What it is.
-        value: The name, the keyword in small letters, the number, the text without quotes and
-            escapes, or the operator.
+        value: The name, the keyword or the name of an argument in small letters, the number, the
+            text without quotes and escapes, or the operator.
         start: Offset of its first character.
         end: Offset behind its last character.
     """
@@ -59,6 +60,7 @@ _TOKEN = re.compile(
         (?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*'))
     | (?P<open>(?:[rR]|u8|[uUL])?["'])
     | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]|[\w.])*)
+    | (?P<argument>(?i:minimum_should_match|slop)[ \t\r\n]*=(?![=~]))
     | (?P<name>\$meta\b|[^\W\d]\w*)
     | (?P<quoted>`(?:[^`]|``)*`)
     | (?P<operator>"""
@@ -102,6 +104,9 @@ def tokenize(text: str) -> list[Token]:
         group = match.lastgroup
         if group == "name":
             tokens.append(_word(match.group(), start, position))
+        elif group == "argument":
+            name = match.group()[:-1].rstrip().lower()
+            tokens.append(Token(TokenKind.ARGUMENT, name, start, position))
         elif group == "operator":
             tokens.append(_operator(text, match.group(), start))
         elif group == "number":

@@ -30,8 +30,10 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
 )
 from elanus.filter.constants import MAX_DEPTH, too_deep
 from elanus.schema.collection import did_you_mean
@@ -220,6 +222,27 @@ def _regex(node: Node, value: object, where: str) -> Node:
     return RegexMatch(node, _text(value, where))
 
 
+def _match(node: Node, value: object, where: str) -> Node:
+    text, minimum = _with_option(value, "minimum_should_match", 1, where)
+    return TextMatch(node, text, minimum)
+
+
+def _phrase(node: Node, value: object, where: str) -> Node:
+    text, slop = _with_option(value, "slop", 0, where)
+    return PhraseMatch(node, text, slop)
+
+
+def _with_option(value: object, option: str, default: int, where: str) -> tuple[Literal, Literal]:
+    """Read ``"text"``, or ``{"query": "text", option: number}``."""
+    if not isinstance(value, Mapping):
+        return _text(value, where), Literal(default)
+    for key in value:
+        if key not in ("query", option):
+            near = did_you_mean(key, ["query", option])
+            raise FilterError(f"{where}: unknown key {key!r}{near}")
+    return _text(value.get("query"), where), _literal(value.get(option, default))
+
+
 def _text_contains(ignore_case: bool) -> _Operator:
     return lambda node, value, where: TextContains(node, _text(value, where), ignore_case)
 
@@ -268,6 +291,8 @@ _OPERATORS: Final[dict[str, _Operator]] = {
     "$like": _like(ignore_case=False),
     "$ilike": _like(ignore_case=True),
     "$regex": _regex,
+    "$match": _match,
+    "$phrase": _phrase,
     "$text_match": _text_contains(ignore_case=False),
     "$itext_match": _text_contains(ignore_case=True),
     "$exists": _exists,

@@ -36,7 +36,7 @@ from elanus.filter.ast import (
     RegexMatch,
 )
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
-from elanus.filter.functions import FUNCTIONS
+from elanus.filter.functions import FUNCTIONS, Function
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
 from elanus.schema.collection import did_you_mean
 
@@ -279,19 +279,35 @@ class _Parser:
         if function is None:
             near = did_you_mean(name, list(FUNCTIONS))
             raise self._error(f"unknown function {token.value!r}{near}", token.start)
+        arguments = self._arguments(name, function)
+        wanted = function.num_arguments
+        most = wanted + 1 if function.option else wanted
+        if not wanted <= len(arguments) <= most:
+            number = f"{wanted} or {most}" if function.option else str(wanted)
+            plural = "s" if most > 1 else ""
+            raise self._error(
+                f"{name} takes {number} argument{plural}, got {len(arguments)}", token.start
+            )
+        return function.make(arguments, token.start)
+
+    def _arguments(self, name: str, function: Function) -> list[Node]:
         self._require("(")
         arguments: list[Node] = []
         while not self._accept(")"):
+            token = self._peek()
+            if token.kind is TokenKind.ARGUMENT:
+                is_here = len(arguments) == function.num_arguments
+                if token.value != function.option or not is_here:
+                    takes = f"'{function.option}=' at its end" if function.option else "no names"
+                    raise self._error(
+                        f"{name} has no argument '{token.value}=' here; it takes {takes}",
+                        token.start,
+                    )
+                self._next += 1
             arguments.append(self._expression(0))
             if not self._accept(",") and self._word() != ")":
                 raise self._expected("',' or ')'")
-        wanted = function.num_arguments
-        if len(arguments) != wanted:
-            plural = "s" if wanted > 1 else ""
-            raise self._error(
-                f"{name} takes {wanted} argument{plural}, got {len(arguments)}", token.start
-            )
-        return function.make(arguments, token.start)
+        return arguments
 
     # --- comparisons ---
 

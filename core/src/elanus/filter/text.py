@@ -32,8 +32,10 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
     check_tree,
 )
 from elanus.filter.constants import Constant
@@ -148,6 +150,10 @@ def _render_call(node: Node) -> str:
         case TextContains(operand, text, ignore_case):
             name = "text_icontains" if ignore_case else "text_contains"
             return f"{name}({_render(operand)[0]}, {_render(text)[0]})"
+        case TextMatch(operand, text, minimum):
+            return _render_option("text_match", operand, text, "minimum_should_match", minimum)
+        case PhraseMatch(operand, text, slop):
+            return _render_option("phrase_match", operand, text, "slop", slop)
         case ArrayLength(operand):
             return f"array_length({_render(operand)[0]})"
         case IsEmpty(operand):
@@ -156,6 +162,12 @@ def _render_call(node: Node) -> str:
             raise FilterError(f"{type(node).__name__} is not a node of the filter language")
     name = ("json_" if arrays_only else "") + _CONTAINS[type(node)]
     return f"{name}({', '.join(_render(a)[0] for a in arguments)})"
+
+
+def _render_option(name: str, operand: Node, text: Node, option: str, value: Node) -> str:
+    default = Literal(1 if option == "minimum_should_match" else 0)
+    given = "" if value == default else f", {option}={_render(value)[0]}"
+    return f"{name}({_render(operand)[0]}, {_render(text)[0]}{given})"
 
 
 def _render_name(name: str) -> str:

@@ -25,7 +25,7 @@ SCHEMA = Schema(
         Field("id", DataType.INT64, primary=True),
         Field("year", DataType.INT16),
         Field("price", DataType.DOUBLE),
-        Field("title", DataType.VARCHAR, nullable=True),
+        Field("title", DataType.VARCHAR, nullable=True, analyzer="standard"),
         Field("flag", DataType.BOOL),
         Field("meta", DataType.JSON),
         Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR),

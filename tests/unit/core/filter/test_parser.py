@@ -28,8 +28,10 @@ from elanus.filter import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
     RegexMatch,
     TextContains,
+    TextMatch,
     parse,
     to_text,
 )
@@ -111,6 +113,19 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ("array_length(a) > 1", Compare(CompareOp.GT, ArrayLength(A), ONE), "array_length(a) > 1"),
         ("a =~ 'x+'", RegexMatch(A, Literal("x+")), 'a =~ "x+"'),
         (r"a !~ r'\d'", Not(RegexMatch(A, Literal(r"\d"))), r'a !~ "\\d"'),
+        ("Text_Match(a, 'x y')", TextMatch(A, Literal("x y")), 'text_match(a, "x y")'),
+        (
+            "text_match(a, 'x', Minimum_should_match = 2)",
+            TextMatch(A, Literal("x"), TWO),
+            'text_match(a, "x", minimum_should_match=2)',
+        ),
+        ("phrase_match(a, 'x', 0)", PhraseMatch(A, Literal("x")), 'phrase_match(a, "x")'),
+        (
+            "phrase_match(a, {q}, slop={s})",
+            PhraseMatch(A, Parameter("q"), Parameter("s")),
+            "phrase_match(a, {q}, slop={s})",
+        ),
+        ("slop == 1", equal(FieldRef("slop"), ONE), "slop == 1"),
         ("text_contains(a, 'x')", TextContains(A, Literal("x")), 'text_contains(a, "x")'),
         ("text_icontains(a, 'x')", TextContains(A, Literal("x"), True), 'text_icontains(a, "x")'),
         ("is_empty(a)", IsEmpty(A), "is_empty(a)"),
@@ -158,6 +173,20 @@ def test_equal_numbers_of_other_types_are_other_constants() -> None:
             "json_contain(a, 1)",
             "unknown function 'json_contain'; did you mean 'json_contains'?\n"
             "  json_contain(a, 1)\n  ^",
+        ),
+        (
+            "text_match(a, 'x', slop=1)",
+            "text_match has no argument 'slop=' here; it takes 'minimum_should_match=' at its end\n"
+            "  text_match(a, 'x', slop=1)\n                     ^",
+        ),
+        (
+            "json_contains(a, slop=1)",
+            "json_contains has no argument 'slop=' here; it takes no names\n"
+            "  json_contains(a, slop=1)\n                   ^",
+        ),
+        (
+            "phrase_match(a)",
+            "phrase_match takes 2 or 3 arguments, got 1\n  phrase_match(a)\n  ^",
         ),
         (
             "json_contains(a)",
