@@ -28,11 +28,12 @@ from elanus.filter.ast import (
     Or,
     Parameter,
     PhraseMatch,
+    RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
 )
-from elanus.filter.builder import FieldExpression, field
+from elanus.filter.builder import FieldExpression, field, random_sample
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
 from elanus.filter.compiler import BoundFilter, FilterSource, compile_filter
 from elanus.filter.mongo import from_mongo
@@ -53,6 +54,7 @@ __all__ = [
     # building in Python
     "FieldExpression",
     "field",
+    "random_sample",
     # nodes
     "And",
     "Arithmetic",
@@ -77,6 +79,7 @@ __all__ = [
     "Or",
     "Parameter",
     "PhraseMatch",
+    "RandomSample",
     "RegexMatch",
     "TextContains",
     "TextMatch",

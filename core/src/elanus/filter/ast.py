@@ -317,6 +317,19 @@ class ContainsAll(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class RandomSample(Node):
+    """About a fraction of all rows, chosen by primary key and seed.
+
+    Attributes:
+        fraction: Above 0, up to 1.
+        seed: The same seed chooses the same rows; None: another one each time it is compiled.
+    """
+
+    fraction: Node
+    seed: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class And(Node):
     """Every term holds. At least one term."""
 
@@ -406,6 +419,7 @@ _NODE_ATTRIBUTES = frozenset(
         "term",
         "minimum",
         "slop",
+        "fraction",
     }
 )
 

@@ -34,6 +34,7 @@ from elanus.filter.ast import (
     Not,
     Or,
     PhraseMatch,
+    RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
@@ -72,6 +73,7 @@ from elanus.filter.operands import (
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
+from elanus.filter.sampling import SampleTest
 from elanus.filter.text import constant_to_text
 from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField, is_double
@@ -122,6 +124,8 @@ class Binder:
                 return TextTest(self._text_operand(operand, "text_contains"), matches)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)
+            case RandomSample():
+                return self._sample(node)
             case IsNull(operand):
                 return NullTest(self._path(operand, "is null"))
             case Exists(operand):
@@ -261,6 +265,17 @@ class Binder:
             return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
         slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
         return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+
+    def _sample(self, node: RandomSample) -> Condition:
+        fraction = node.fraction.value if isinstance(node.fraction, Literal) else None
+        is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+        if not is_number or not 0 < fraction <= 1:  # type: ignore[operator]
+            raise self._scope.error(
+                "'random_sample' takes a number above 0 and up to 1, as in random_sample(0.01)",
+                node.fraction,
+            )
+        seed = self._integer(node.seed or Literal(0), "seed", 0, 2**63 - 1)
+        return SampleTest(self._scope.schema.primary.name, float(fraction), seed)  # type: ignore[arg-type]
 
     def _integer(self, node: Node, what: str, low: int, high: int) -> int:
         value = node.value if isinstance(node, Literal) else None

@@ -25,6 +25,7 @@ from elanus.filter.ast import (
     Literal,
     Node,
     PhraseMatch,
+    RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
@@ -125,6 +126,11 @@ class FieldExpression:
 def field(name: str) -> FieldExpression:
     """Return a field by name, ready to be compared."""
     return FieldExpression(FieldRef(name))
+
+
+def random_sample(fraction: float, *, seed: int | None = None) -> Node:
+    """Return a condition that about a fraction of all rows meets; the same ones for each seed."""
+    return RandomSample(Literal(fraction), None if seed is None else Literal(seed))
 
 
 def _operand(value: object) -> Node:

@@ -17,6 +17,7 @@ from elanus.filter.ast import (
     IsEmpty,
     Node,
     PhraseMatch,
+    RandomSample,
     TextContains,
     TextMatch,
 )
@@ -62,6 +63,7 @@ FUNCTIONS: dict[str, Function] = {
     "text_icontains": _text_contains(ignore_case=True),
     "text_match": Function(2, lambda a, at: TextMatch(*a, position=at), "minimum_should_match"),
     "phrase_match": Function(2, lambda a, at: PhraseMatch(*a, position=at), "slop"),
+    "random_sample": Function(1, lambda a, at: RandomSample(*a, position=at), "seed"),
     "is_empty": Function(1, lambda a, at: IsEmpty(a[0], position=at)),
 }
 """Functions by name, in small letters; calls may use any case."""

@@ -31,6 +31,7 @@ from elanus.filter.ast import (
     Not,
     Or,
     PhraseMatch,
+    RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
@@ -85,6 +86,8 @@ class _Reader:
             return Not(_joined(Or, self._members(value, where, depth)))
         if key in ("$and", "$or"):
             return _joined(And if key == "$and" else Or, self._members(value, where, depth))
+        if key == "$sampleRate":
+            return _read_value(_sample, Literal(True), value, where)
         if key in _OPERATORS:
             example = f"{{'year': {{{key!r}: ...}}}}"
             raise FilterError(f"{where}: expected a key around the operator, as in {example}")
@@ -232,6 +235,14 @@ def _phrase(node: Node, value: object, where: str) -> Node:
     return PhraseMatch(node, text, slop)
 
 
+def _sample(node: Node, value: object, where: str) -> Node:
+    if not isinstance(value, Mapping):
+        return RandomSample(_literal(value))
+    if set(value) != {"fraction", "seed"}:
+        _fail(where, "a number, or a dict of 'fraction' and 'seed'", value)
+    return RandomSample(_literal(value["fraction"]), _literal(value["seed"]))
+
+
 def _with_option(value: object, option: str, default: int, where: str) -> tuple[Literal, Literal]:
     """Read ``"text"``, or ``{"query": "text", option: number}``."""
     if not isinstance(value, Mapping):
@@ -274,7 +285,7 @@ def _fail(where: str, wanted: str, got: object) -> NoReturn:
     raise FilterError(f"{where}: expected {wanted}, got {type(got).__name__} {shown}")
 
 
-_LOGICAL: Final = ("$and", "$or", "$not")
+_LOGICAL: Final = ("$and", "$or", "$not", "$sampleRate")
 _OPERATORS: Final[dict[str, _Operator]] = {
     "$eq": _equal,
     "$ne": _not_equal,

@@ -33,6 +33,7 @@ from elanus.filter.ast import (
     Or,
     Parameter,
     PhraseMatch,
+    RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
@@ -154,6 +155,9 @@ def _render_call(node: Node) -> str:
             return _render_option("text_match", operand, text, "minimum_should_match", minimum)
         case PhraseMatch(operand, text, slop):
             return _render_option("phrase_match", operand, text, "slop", slop)
+        case RandomSample(fraction, seed):
+            given = "" if seed is None else f", seed={_render(seed)[0]}"
+            return f"random_sample({_render(fraction)[0]}{given})"
         case ArrayLength(operand):
             return f"array_length({_render(operand)[0]})"
         case IsEmpty(operand):

@@ -47,6 +47,17 @@ CASES: dict[str, Callable[[dict[str, Any]], bool]] = {
 }
 
 
+def mixed(value: int) -> int:
+    """SplitMix64, by the paper."""
+    value = (value + 0x9E3779B97F4A7C15) % 2**64
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return value ^ value >> 31
+
+
+CASES["random_sample(0.3, seed=7)"] = lambda r: mixed(mixed(r["id"]) ^ mixed(7)) < 0.3 * 2**64
+
+
 @pytest.fixture
 def database() -> Iterator[elanus.Database]:
     with elanus.connect(":memory:") as made:
