@@ -24,6 +24,8 @@ from elanus.filter import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -35,6 +37,7 @@ from elanus.filter import (
     Node,
     Not,
     Or,
+    Quantifier,
     RegexMatch,
     TextContains,
     batch_columns,
@@ -212,6 +215,29 @@ def array_conditions(draw: st.DrawFn) -> Node:
 
 
 @st.composite
+def element_matches(draw: st.DrawFn) -> Node:
+    name = draw(st.sampled_from([*ARRAYS, "json"]))
+    constants = ELEMENT_CONSTANTS.get(name, NUMBERS | TEXTS)
+    operator = draw(EQUALITY if name == "flags" else OPS)
+    conditions: list[Node] = [
+        Compare(operator, Element(), Literal(draw(constants))),
+        In(Element(), Literal(draw(st.lists(constants, max_size=3)))),
+    ]
+    if name in ("tags", "json"):
+        conditions.append(Like(Element(), Literal(draw(TEXTS)), draw(st.booleans())))
+    if name in ("numbers", "singles", "json"):
+        total = Arithmetic(draw(SUMS), Element(), Literal(draw(SMALL_INTS)))
+        conditions.append(Compare(operator, total, Literal(draw(NUMBERS))))
+    chosen = draw(st.sampled_from(conditions))
+    if draw(st.booleans()):
+        chosen = draw(st.sampled_from([Not(chosen), Or((chosen, conditions[0]))]))
+    operand = draw(JSON_PATHS) if name == "json" else FieldRef(name)
+    quantifier = draw(st.sampled_from(Quantifier))
+    count = draw(st.integers(0, 3)) if quantifier.has_count else 1
+    return ElementMatch(operand, chosen, quantifier, Literal(count))
+
+
+@st.composite
 def memberships(draw: st.DrawFn) -> Node:
     operand, constants = draw(
         st.sampled_from(
@@ -253,6 +279,7 @@ CONDITIONS: st.SearchStrategy[Node] = st.recursive(
         COMPARISONS,
         memberships(),
         array_conditions(),
+        element_matches(),
         st.builds(Like, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),
         st.builds(RegexMatch, TEXT_PATHS | JSON_PATHS, PATTERNS.map(Literal)),
         st.builds(TextContains, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),

@@ -15,6 +15,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -28,12 +30,13 @@ from elanus.filter.ast import (
     Or,
     Parameter,
     PhraseMatch,
+    Quantifier,
     RandomSample,
     RegexMatch,
     TextContains,
     TextMatch,
 )
-from elanus.filter.builder import FieldExpression, field, random_sample
+from elanus.filter.builder import FieldExpression, element, field, random_sample
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
 from elanus.filter.compiler import BoundFilter, FilterSource, compile_filter
 from elanus.filter.mongo import from_mongo
@@ -53,6 +56,7 @@ __all__ = [
     "to_text",
     # building in Python
     "FieldExpression",
+    "element",
     "field",
     "random_sample",
     # nodes
@@ -66,6 +70,8 @@ __all__ = [
     "Contains",
     "ContainsAll",
     "ContainsAny",
+    "Element",
+    "ElementMatch",
     "Exists",
     "FieldRef",
     "In",
@@ -79,6 +85,7 @@ __all__ = [
     "Or",
     "Parameter",
     "PhraseMatch",
+    "Quantifier",
     "RandomSample",
     "RegexMatch",
     "TextContains",

@@ -165,6 +165,11 @@ class JsonPath(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Element(Node):
+    """``$``: the element of which an ``ElementMatch`` asks its condition."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter(Node):
     """``{name}``: a value that is given when the filter is compiled."""
 
@@ -316,6 +321,38 @@ class ContainsAll(Node):
     arrays_only: bool = False
 
 
+class Quantifier(StrEnum):
+    """How many elements must meet a condition."""
+
+    ANY = "any"
+    ALL = "all"
+    LEAST = "least"
+    MOST = "most"
+    EXACT = "exact"
+
+    @property
+    def has_count(self) -> bool:
+        """Whether a number belongs to it."""
+        return self not in (Quantifier.ANY, Quantifier.ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementMatch(Node):
+    """So many elements of an array meet a condition on ``Element()``.
+
+    Attributes:
+        operand: The array.
+        condition: Asked of each element.
+        quantifier: How many must meet it.
+        count: The number that belongs to ``LEAST``, ``MOST`` and ``EXACT``.
+    """
+
+    operand: Node
+    condition: Node
+    quantifier: Quantifier = Quantifier.ANY
+    count: Node = field(default_factory=lambda: Literal(1))
+
+
 @dataclass(frozen=True, slots=True)
 class RandomSample(Node):
     """About a fraction of all rows, chosen by primary key and seed.
@@ -420,6 +457,8 @@ _NODE_ATTRIBUTES = frozenset(
         "minimum",
         "slop",
         "fraction",
+        "condition",
+        "count",
     }
 )
 

@@ -22,6 +22,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -40,6 +42,8 @@ from elanus.filter.ast import (
     TextMatch,
 )
 from elanus.filter.constants import Constant
+from elanus.filter.doubles import is_double
+from elanus.filter.elements import ArrayElement, JsonElement, element_of
 from elanus.filter.evaluator import (
     Always,
     CompareConstant,
@@ -48,6 +52,7 @@ from elanus.filter.evaluator import (
     Condition,
     Conjunction,
     Disjunction,
+    ElementTest,
     EmptyTest,
     ExistsTest,
     HoldsAny,
@@ -76,7 +81,7 @@ from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
 from elanus.filter.text import constant_to_text
 from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
-from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField, is_double
+from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.types import DataType
 
 _PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue
@@ -87,10 +92,12 @@ class Binder:
 
     Args:
         scope: The schema, and the text for error messages.
+        element: What ``$`` means; None outside of conditions on elements.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, element: ArrayElement | JsonElement | None = None) -> None:
         self._scope = scope
+        self._element = element
 
     def condition(self, node: Node) -> Condition:
         """Return the condition of a node.
@@ -126,6 +133,8 @@ class Binder:
                 return self._text_search(node)
             case RandomSample():
                 return self._sample(node)
+            case ElementMatch():
+                return self._element_match(node)
             case IsNull(operand):
                 return NullTest(self._path(operand, "is null"))
             case Exists(operand):
@@ -156,6 +165,13 @@ class Binder:
                 raise self._scope.error("null equals nothing", node, "use 'x is null'")
             case Literal(value):
                 return ConstantOperand(_constant(value))
+            case Element():
+                if self._element is None:
+                    hint = "write match_any(tags, $ == 1), where '$' is each element"
+                    raise self._scope.error(
+                        "'$' stands outside of a condition on elements", node, hint
+                    )
+                return self._element
             case FieldRef() | JsonPath():
                 return self._place(node)
             case Arithmetic():
@@ -175,6 +191,12 @@ class Binder:
         if not isinstance(node, FieldRef | JsonPath):
             raise self._scope.error("expected a field or a path", node)
         name = node.name if isinstance(node, FieldRef) else node.field
+        if self._element is not None:
+            raise self._scope.error(
+                f"a condition on elements asks about '$' only, got {name!r}",
+                node,
+                "join conditions on fields outside of it",
+            )
         keys = node.keys if isinstance(node, JsonPath) else ()
         field = self._scope.schema.field(name)
         if field.dtype.is_vector:
@@ -267,6 +289,8 @@ class Binder:
         return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
 
     def _sample(self, node: RandomSample) -> Condition:
+        if self._element is not None:
+            raise self._scope.error("'random_sample' chooses rows, not elements", node)
         fraction = node.fraction.value if isinstance(node.fraction, Literal) else None
         is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
         if not is_number or not 0 < fraction <= 1:  # type: ignore[operator]
@@ -276,6 +300,17 @@ class Binder:
             )
         seed = self._integer(node.seed or Literal(0), "seed", 0, 2**63 - 1)
         return SampleTest(self._scope.schema.primary.name, float(fraction), seed)  # type: ignore[arg-type]
+
+    def _element_match(self, node: ElementMatch) -> Condition:
+        name = f"match_{node.quantifier}"
+        container = self._path(node.operand, name)
+        if not isinstance(container, ArrayField | JsonValue):
+            raise self._scope.error(
+                f"'{name}' takes an array, got {container.describe()}", node.operand
+            )
+        condition = Binder(self._scope, element_of(container)).condition(node.condition)
+        count = self._integer(node.count, "threshold", 0, 2**63 - 1)
+        return ElementTest(container, condition, node.quantifier, count)
 
     def _integer(self, node: Node, what: str, low: int, high: int) -> int:
         value = node.value if isinstance(node, Literal) else None

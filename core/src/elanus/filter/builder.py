@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from elanus.errors import FilterError
 from elanus.filter.ast import (
     Between,
     Compare,
@@ -15,6 +16,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -25,6 +28,7 @@ from elanus.filter.ast import (
     Literal,
     Node,
     PhraseMatch,
+    Quantifier,
     RandomSample,
     RegexMatch,
     TextContains,
@@ -41,10 +45,12 @@ class FieldExpression:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, node: FieldRef | JsonPath) -> None:
+    def __init__(self, node: FieldRef | JsonPath | Element) -> None:
         self.node = node
 
     def __getitem__(self, key: str | int) -> FieldExpression:
+        if isinstance(self.node, Element):
+            raise FilterError("the elements of an array are single values and have no keys")
         if isinstance(self.node, FieldRef):
             return FieldExpression(JsonPath(self.node.name, (key,)))
         return FieldExpression(JsonPath(self.node.field, (*self.node.keys, key)))
@@ -110,6 +116,26 @@ class FieldExpression:
         """``contains`` for every value."""
         return ContainsAll(self.node, _operand(list(values)))
 
+    def match_any(self, condition: Node) -> Node:
+        """An array of which an element meets a condition on ``element()``."""
+        return ElementMatch(self.node, condition)
+
+    def match_all(self, condition: Node) -> Node:
+        """An array of which every element meets it."""
+        return ElementMatch(self.node, condition, Quantifier.ALL)
+
+    def match_least(self, condition: Node, threshold: int) -> Node:
+        """An array of which at least ``threshold`` elements meet it."""
+        return ElementMatch(self.node, condition, Quantifier.LEAST, Literal(threshold))
+
+    def match_most(self, condition: Node, threshold: int) -> Node:
+        """An array of which at most ``threshold`` elements meet it."""
+        return ElementMatch(self.node, condition, Quantifier.MOST, Literal(threshold))
+
+    def match_exact(self, condition: Node, threshold: int) -> Node:
+        """An array of which ``threshold`` elements meet it, no more and no less."""
+        return ElementMatch(self.node, condition, Quantifier.EXACT, Literal(threshold))
+
     def is_null(self) -> Node:
         """Null; inside JSON also missing."""
         return IsNull(self.node)
@@ -126,6 +152,11 @@ class FieldExpression:
 def field(name: str) -> FieldExpression:
     """Return a field by name, ready to be compared."""
     return FieldExpression(FieldRef(name))
+
+
+def element() -> FieldExpression:
+    """Return the element of an array, for the conditions of ``match_any`` and its like."""
+    return FieldExpression(Element())
 
 
 def random_sample(fraction: float, *, seed: int | None = None) -> Node:

@@ -52,7 +52,7 @@ class Token(NamedTuple):
     end: int
 
 
-_OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~]"  # longest first
+_OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~$]"  # longest first
 _TOKEN = re.compile(
     r"""
       (?P<space>[ \t\r\n]+)
@@ -60,7 +60,7 @@ _TOKEN = re.compile(
         (?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*'))
     | (?P<open>(?:[rR]|u8|[uUL])?["'])
     | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]|[\w.])*)
-    | (?P<argument>(?i:minimum_should_match|slop|seed)[ \t\r\n]*=(?![=~]))
+    | (?P<argument>(?i:minimum_should_match|slop|seed|threshold)[ \t\r\n]*=(?![=~]))
     | (?P<name>\$meta\b|[^\W\d]\w*)
     | (?P<quoted>`(?:[^`]|``)*`)
     | (?P<operator>"""

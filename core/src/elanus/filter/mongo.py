@@ -19,6 +19,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -116,18 +118,25 @@ class _Reader:
             here = f"{where}[{key!r}]"
             if not isinstance(key, str):
                 raise FilterError(f"{where}: expected keys of str, got {key!r}")
+            if not operators[0] and not path:
+                raise FilterError(f"{here}: elements of arrays have no keys here, only operators")
             if not operators[0]:
                 terms.append(self._field((*path, key), operand, here, depth + 1))
             elif key == "$not":
                 terms.append(Not(self._field(path, operand, here, depth + 1)))
+            elif key == "$elemMatch":
+                condition = self._field((), operand, here, depth + 1)
+                terms.append(ElementMatch(self._node(path), condition))
             elif key in _OPERATORS:
                 terms.append(_read_value(_OPERATORS[key], self._node(path), operand, here))
             else:
-                known = ["$not", *_OPERATORS]
+                known = ["$not", "$elemMatch", *_OPERATORS]
                 raise FilterError(f"{here}: unknown operator{did_you_mean(key, known)}")
         return _joined(And, terms)
 
     def _node(self, path: tuple[str, ...]) -> Node:
+        if not path:
+            return Element()
         if self._root is not None:
             return JsonPath(self._root, path)
         return FieldRef(path[0]) if len(path) == 1 else JsonPath(path[0], path[1:])

@@ -22,6 +22,7 @@ from elanus.filter.ast import (
     Between,
     Compare,
     CompareOp,
+    Element,
     Exists,
     FieldRef,
     In,
@@ -194,6 +195,8 @@ class _Parser:
                 return self._list(token)
             case "{":
                 return self._parameter(token)
+            case "$":
+                return self._element(token)
             case "exists":
                 return self._exists(token)
             case "true" | "false" | "null":
@@ -246,6 +249,13 @@ class _Parser:
         self._require("}")
         return Parameter(str(name.value), position=token.start)
 
+    def _element(self, token: Token) -> Element:
+        if self._word() == "[":
+            raise self._error(
+                "the elements of an array are single values, so '$' has no keys", self._peek().start
+            )
+        return Element(position=token.start)
+
     def _exists(self, token: Token) -> Exists:
         start = self._peek().start
         operand = self._expression(_POWER)
@@ -280,11 +290,10 @@ class _Parser:
             near = did_you_mean(name, list(FUNCTIONS))
             raise self._error(f"unknown function {token.value!r}{near}", token.start)
         arguments = self._arguments(name, function)
-        wanted = function.num_arguments
-        most = wanted + 1 if function.option else wanted
-        if not wanted <= len(arguments) <= most:
-            number = f"{wanted} or {most}" if function.option else str(wanted)
-            plural = "s" if most > 1 else ""
+        wanted = function.numbers
+        if len(arguments) not in wanted:
+            number = " or ".join(map(str, wanted))
+            plural = "s" if max(wanted) > 1 else ""
             raise self._error(
                 f"{name} takes {number} argument{plural}, got {len(arguments)}", token.start
             )

@@ -20,6 +20,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -102,6 +104,8 @@ def _render(node: Node) -> tuple[str, int]:
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
             return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
+        case Element():
+            return "$", _ATOM
         case Parameter(name):
             return f"{{{name}}}", _ATOM
         case Exists(operand):
@@ -155,6 +159,9 @@ def _render_call(node: Node) -> str:
             return _render_option("text_match", operand, text, "minimum_should_match", minimum)
         case PhraseMatch(operand, text, slop):
             return _render_option("phrase_match", operand, text, "slop", slop)
+        case ElementMatch(operand, condition, quantifier, count):
+            given = f", threshold={_render(count)[0]}" if quantifier.has_count else ""
+            return f"match_{quantifier}({_render(operand)[0]}, {_render(condition)[0]}{given})"
         case RandomSample(fraction, seed):
             given = "" if seed is None else f", seed={_render(seed)[0]}"
             return f"random_sample({_render(fraction)[0]}{given})"

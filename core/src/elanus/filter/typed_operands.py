@@ -13,11 +13,11 @@ from typing import TypeVar, cast
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import ArithmeticOp, CompareOp
+from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers
-from elanus.filter.operands import Computed, ConstantOperand, Constants, Operand, Values, ValueType
+from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.strings import CodedStrings
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.types import BoolArray, DataType, Int64Array
@@ -159,6 +159,11 @@ class ArrayField:
         known = self.validity(columns)
         return Values(taken.numbers, is_there, strings, known), is_there
 
+    def elements(self, columns: FilterColumns) -> tuple[Int64Array, Values]:
+        """Return the row of each element, ascending, and the elements."""
+        offsets, items = self._items(columns)
+        return np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets)), items
+
     def _items(self, columns: FilterColumns) -> tuple[Int64Array, Values]:
         """Return offsets from 0, and the items of all rows one after the other."""
         column = _column(columns, self.name, ArrayColumn)
@@ -201,20 +206,6 @@ class ElementOf:
         strings = self.load(columns).strings
         missing = self.is_null(columns)
         return missing if strings is None else missing | strings.compare(CompareOp.EQ, "")
-
-
-def is_double(operand: Operand) -> bool:
-    """Whether an operand is known to be an integer in no row."""
-    match operand:
-        case ConstantOperand(value):
-            return isinstance(value, float)
-        case NumberField(_, dtype):
-            return dtype in (DataType.FLOAT, DataType.DOUBLE)
-        case ElementOf(array):
-            return array.element_type in (DataType.FLOAT, DataType.DOUBLE)
-        case Computed(op, left, right):
-            return op is ArithmeticOp.POW or is_double(left) or is_double(right)
-    return False
 
 
 # --- helpers ----------------------------------------------------------------------------------

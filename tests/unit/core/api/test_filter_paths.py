@@ -55,6 +55,10 @@ def mixed(value: int) -> int:
     return value ^ value >> 31
 
 
+CASES |= {
+    "match_any(tags, $ =~ '^[gs]')": lambda r: any(t[0] in "gs" for t in r["tags"]),
+    "match_least(tags, $ > 'g', threshold=2)": lambda r: sum(t > "g" for t in r["tags"]) >= 2,
+}
 CASES["random_sample(0.3, seed=7)"] = lambda r: mixed(mixed(r["id"]) ^ mixed(7)) < 0.3 * 2**64
 
 

@@ -16,6 +16,8 @@ from elanus.filter import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -29,6 +31,7 @@ from elanus.filter import (
     Or,
     Parameter,
     PhraseMatch,
+    Quantifier,
     RandomSample,
     RegexMatch,
     TextContains,
@@ -128,6 +131,19 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ),
         ("random_sample(0.5)", RandomSample(Literal(0.5)), "random_sample(0.5)"),
         ("random_sample(.5, 1)", RandomSample(Literal(0.5), ONE), "random_sample(0.5, seed=1)"),
+        (
+            "element_filter(a, $ == 1)",
+            ElementMatch(A, equal(Element(), ONE)),
+            "match_any(a, $ == 1)",
+        ),
+        ("MATCH_ALL(a, $)", ElementMatch(A, Element(), Quantifier.ALL), "match_all(a, $)"),
+        (
+            "match_least(a, $ + 1 in [2], THRESHOLD=2)",
+            ElementMatch(
+                A, In(add("+", Element(), ONE), Literal((2,))), Quantifier.LEAST, TWO
+            ),
+            "match_least(a, $ + 1 in [2], threshold=2)",
+        ),
         ("slop == 1", equal(FieldRef("slop"), ONE), "slop == 1"),
         ("text_contains(a, 'x')", TextContains(A, Literal("x")), 'text_contains(a, "x")'),
         ("text_icontains(a, 'x')", TextContains(A, Literal("x"), True), 'text_icontains(a, "x")'),
@@ -186,6 +202,15 @@ def test_equal_numbers_of_other_types_are_other_constants() -> None:
             "json_contains(a, slop=1)",
             "json_contains has no argument 'slop=' here; it takes no names\n"
             "  json_contains(a, slop=1)\n                   ^",
+        ),
+        (
+            "match_most(a, $ == 1)",
+            "match_most takes 3 arguments, got 2\n  match_most(a, $ == 1)\n  ^",
+        ),
+        (
+            "match_any(a, $['k'] == 1)",
+            "the elements of an array are single values, so '$' has no keys\n"
+            "  match_any(a, $['k'] == 1)\n                ^",
         ),
         (
             "phrase_match(a)",
