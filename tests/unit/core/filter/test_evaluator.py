@@ -165,6 +165,7 @@ JSON_ROWS = batch_columns(
         ('not m["k"] / 0 == 1', [1, 2, 3, 6, 8]),
         # Bits are those of integers; a double is not one, however whole.
         ('m["k"] & 1 == 1', [0, 4]),
+        ('m["k"] & 1 == 0', []),
         ('not m["k"] & 1 == 1', [1, 2, 3, 5, 6, 7, 8]),
         ({"k": {"$ne": 1}}, [1, 2, 3, 6, 7, 8]),
         ({"k": {"$nin": [1, "1"]}}, [2, 3, 6, 7, 8]),
