@@ -24,6 +24,8 @@ from elanus.filter import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -35,6 +37,8 @@ from elanus.filter import (
     Node,
     Not,
     Or,
+    Quantifier,
+    RegexMatch,
     TextContains,
     batch_columns,
     compile_filter,
@@ -57,6 +61,9 @@ TEXTS = st.one_of(
         ["", "a", "A", "ab", "b", "a%b", "a_b", "ä", "Ä", "é\u0301", "日本", "\U0001d4b3", "\\"]
     ),
     st.text(alphabet="abA%_\\ä\U0001d4b3\n\"'", max_size=4),
+)
+PATTERNS = st.sampled_from(
+    ["", "a", "^a", "b$", "^$", "a|ä", "[^a]", "(ab?)+$", r"\\", r"\bA", r"^.$", r"(?i)^Ä", r"[\W]"]
 )
 SMALL_INTS = st.integers(-3, 3)
 INT64S = st.one_of(
@@ -153,6 +160,8 @@ def elements(*names: str) -> st.SearchStrategy[Node]:
     return st.builds(lambda n, i: JsonPath(n, (i,)), st.sampled_from(names), PLACES)
 
 
+BITS = [op for op in ArithmeticOp if op.is_bitwise]
+SUMS = st.sampled_from([op for op in ArithmeticOp if not op.is_bitwise])
 NUMBER_PATHS: st.SearchStrategy[Node] = st.one_of(
     st.sampled_from(["small", "big", "single", "double"]).map(FieldRef),
     elements("numbers", "singles"),
@@ -160,7 +169,18 @@ NUMBER_PATHS: st.SearchStrategy[Node] = st.one_of(
 LENGTHS = st.builds(ArrayLength, JSON_PATHS | st.sampled_from([*ARRAYS]).map(FieldRef))
 NUMBER_OPERANDS: st.SearchStrategy[Node] = st.recursive(
     st.one_of(NUMBER_PATHS, JSON_PATHS, LENGTHS, NUMBERS.map(Literal)),
-    lambda inner: st.builds(Arithmetic, st.sampled_from(ArithmeticOp), inner, inner),
+    lambda inner: st.builds(Arithmetic, SUMS, inner, inner),
+    max_leaves=3,
+)
+INTEGER_OPERANDS: st.SearchStrategy[Node] = st.recursive(
+    st.one_of(
+        st.sampled_from(["small", "big"]).map(FieldRef),
+        elements("numbers"),
+        JSON_PATHS,
+        LENGTHS,
+        INT64S.map(Literal),
+    ),
+    lambda inner: st.builds(Arithmetic, st.sampled_from([*BITS, ArithmeticOp.ADD]), inner, inner),
     max_leaves=3,
 )
 TEXT_PATHS: st.SearchStrategy[Node] = st.one_of(st.just(FieldRef("name")), elements("tags"))
@@ -195,6 +215,29 @@ def array_conditions(draw: st.DrawFn) -> Node:
 
 
 @st.composite
+def element_matches(draw: st.DrawFn) -> Node:
+    name = draw(st.sampled_from([*ARRAYS, "json"]))
+    constants = ELEMENT_CONSTANTS.get(name, NUMBERS | TEXTS)
+    operator = draw(EQUALITY if name == "flags" else OPS)
+    conditions: list[Node] = [
+        Compare(operator, Element(), Literal(draw(constants))),
+        In(Element(), Literal(draw(st.lists(constants, max_size=3)))),
+    ]
+    if name in ("tags", "json"):
+        conditions.append(Like(Element(), Literal(draw(TEXTS)), draw(st.booleans())))
+    if name in ("numbers", "singles", "json"):
+        total = Arithmetic(draw(SUMS), Element(), Literal(draw(SMALL_INTS)))
+        conditions.append(Compare(operator, total, Literal(draw(NUMBERS))))
+    chosen = draw(st.sampled_from(conditions))
+    if draw(st.booleans()):
+        chosen = draw(st.sampled_from([Not(chosen), Or((chosen, conditions[0]))]))
+    operand = draw(JSON_PATHS) if name == "json" else FieldRef(name)
+    quantifier = draw(st.sampled_from(Quantifier))
+    count = draw(st.integers(0, 3)) if quantifier.has_count else 1
+    return ElementMatch(operand, chosen, quantifier, Literal(count))
+
+
+@st.composite
 def memberships(draw: st.DrawFn) -> Node:
     operand, constants = draw(
         st.sampled_from(
@@ -204,7 +247,7 @@ def memberships(draw: st.DrawFn) -> Node:
                 (BOOL_PATHS, st.booleans()),
                 (JSON_PATHS, CONSTANTS),
                 (
-                    st.builds(Arithmetic, st.sampled_from(ArithmeticOp), NUMBER_PATHS, JSON_PATHS),
+                    st.builds(Arithmetic, SUMS, NUMBER_PATHS, JSON_PATHS),
                     NUMBERS,
                 ),
             ]
@@ -215,6 +258,7 @@ def memberships(draw: st.DrawFn) -> Node:
 
 COMPARISONS: st.SearchStrategy[Node] = st.one_of(
     st.builds(Compare, OPS, NUMBER_OPERANDS, NUMBER_OPERANDS),
+    st.builds(Compare, OPS, INTEGER_OPERANDS, NUMBER_OPERANDS),
     st.builds(Compare, OPS, NUMBER_PATHS | JSON_PATHS, NUMBERS.map(Literal)),
     st.builds(Compare, OPS, NUMBERS.map(Literal), NUMBER_PATHS | JSON_PATHS),
     st.builds(Compare, OPS, TEXT_OPERANDS, TEXT_OPERANDS),
@@ -235,7 +279,9 @@ CONDITIONS: st.SearchStrategy[Node] = st.recursive(
         COMPARISONS,
         memberships(),
         array_conditions(),
+        element_matches(),
         st.builds(Like, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),
+        st.builds(RegexMatch, TEXT_PATHS | JSON_PATHS, PATTERNS.map(Literal)),
         st.builds(TextContains, TEXT_PATHS | JSON_PATHS, TEXTS.map(Literal), st.booleans()),
         st.builds(IsNull, PATHS),
         st.builds(Exists, PATHS),
@@ -318,6 +364,7 @@ OPERATORS: st.SearchStrategy[tuple[str, Any]] = st.one_of(
     st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(CONSTANTS | st.none(), max_size=3)),
     st.tuples(st.sampled_from(["$contains_any", "$contains_all"]), st.lists(CONSTANTS, max_size=3)),
     st.tuples(st.sampled_from(["$like", "$ilike", "$text_match", "$itext_match"]), TEXTS),
+    st.tuples(st.just("$regex"), PATTERNS),
     st.tuples(st.sampled_from(["$exists", "$empty"]), st.booleans()),
 )
 VALUE_CONDITIONS: st.SearchStrategy[Any] = st.recursive(
@@ -360,8 +407,8 @@ def test_dicts_agree_with_the_table_of_operators(
 
 WORDS = [
     "and", "or", "not", "in", "like", "is", "null", "exists", "true", "(", ")", "[", "]", "{", "}",
-    ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "=", "a", "b", "1", "2.5", "'x'", '"',
-    "`", "json_contains", "$meta", "\\", "is_empty(",
+    ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "&", "|", "^", "=", "a", "b", "1", "2.5",
+    "'x'", '"', "`", "=~", "!~", "json_contains", "$meta", "\\", "is_empty(",
 ]  # fmt: skip
 HOSTILE = st.one_of(
     st.text(max_size=40),

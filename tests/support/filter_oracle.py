@@ -6,7 +6,9 @@ unknown. ``NULL`` is a null of a typed field or a result without a value, ``MISS
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +24,8 @@ from elanus.filter import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -33,9 +37,12 @@ from elanus.filter import (
     Node,
     Not,
     Or,
+    Quantifier,
+    RegexMatch,
     TextContains,
 )
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.types import DataType
 
 NULL = object()
@@ -96,10 +103,14 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             if not isinstance(value, str):
                 return False
             return like(value.lower(), pattern.lower()) if ignore_case else like(value, pattern)
+        case RegexMatch(_, Literal(str(pattern))):
+            return isinstance(value, str) and regex(pattern, value)
         case TextContains(_, Literal(str(part)), ignore_case):
             if not isinstance(value, str):
                 return False
             return part.lower() in value.lower() if ignore_case else part in value
+        case ElementMatch():
+            return isinstance(value, list) and _elements_meet(node, value, schema)
         case Contains(_, Literal(wanted), arrays_only):
             return _holds(value, wanted, arrays_only)
         case ContainsAny(_, Literal(tuple(wanted)), arrays_only):
@@ -108,6 +119,40 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             is_container = isinstance(value, list) or (isinstance(value, str) and not arrays_only)
             return is_container and all(_holds(value, w, arrays_only) for w in wanted)
     raise AssertionError(node)
+
+
+def _elements_meet(node: ElementMatch, elements: list[Any], schema: Schema) -> bool:
+    """Ask each element on its own, as a row whose only field is ``$``."""
+    count = node.count.value  # type: ignore[attr-defined]
+    asked = _about_element(node.condition)
+    element = _element_type(node.operand, schema)
+    alone = Schema([schema.primary, Field("element", element, nullable=True)])
+    found = sum(truth(asked, alone, {"element": e}) is True for e in elements)
+    return {
+        Quantifier.ANY: found > 0,
+        Quantifier.ALL: found == len(elements),
+        Quantifier.LEAST: found >= count,
+        Quantifier.MOST: found <= count,
+        Quantifier.EXACT: found == count,
+    }[node.quantifier]
+
+
+def _element_type(array: Node, schema: Schema) -> DataType:
+    if isinstance(array, FieldRef) and array.name in schema:
+        return schema.field(array.name).element_type or DataType.JSON
+    return DataType.JSON
+
+
+def _about_element(node: Any) -> Any:
+    """Return a condition with a field in the place of ``$``."""
+    if isinstance(node, Element):
+        return FieldRef("element")
+    if isinstance(node, tuple):
+        return tuple(map(_about_element, node))
+    if not isinstance(node, Node) or isinstance(node, Literal):
+        return node
+    names = [f.name for f in dataclasses.fields(node)]
+    return dataclasses.replace(node, **{n: _about_element(getattr(node, n)) for n in names})
 
 
 def _holds(value: Any, wanted: Any, arrays_only: bool) -> bool:
@@ -129,6 +174,11 @@ def like(text: str, pattern: str) -> bool:
     if pattern[0] == "_":
         return bool(text) and like(text[1:], pattern[1:])
     return text[:1] == pattern[0] and like(text[1:], pattern[1:])
+
+
+def regex(pattern: str, text: str) -> bool:
+    """Search with Python's own engine, for patterns of the syntax that it shares with RE2."""
+    return re.search(pattern.replace("$", r"\Z"), text, re.ASCII) is not None
 
 
 # --- values -----------------------------------------------------------------------------------
@@ -197,6 +247,10 @@ def calculate(op: str, left: Any, right: Any) -> Any:
     if op == "**":
         with np.errstate(all="ignore"):
             return float(np.power(np.array([float(left)]), np.array([float(right)]))[0])
+    if op in ("&", "|", "^"):
+        if isinstance(left, float) or isinstance(right, float):
+            return MISSING
+        return {"&": left & right, "|": left | right, "^": left ^ right}[op]
     if op in ("/", "%") and right == 0:
         return NULL
     if isinstance(left, int) and isinstance(right, int):
@@ -357,6 +411,8 @@ def _mongo_present(name: str, stored: Any, value: Any) -> bool:
             )
     if not isinstance(stored, str):
         return False
+    if name == "$regex":
+        return regex(value, stored)
     return {
         "$like": like(stored, value),
         "$ilike": like(stored.lower(), value.lower()),

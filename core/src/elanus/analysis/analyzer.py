@@ -38,7 +38,7 @@ class Analyzer:
         self._filters = tuple(filters)
         self._params = params
         plain = _PlainTokens(tokenizer, self._filters)
-        self._plain_tokens = plain.of
+        self._plain = plain
         self._chain: TokenChain | None = None
         self._tokens: Callable[[str], list[str]] = plain.of
         if is_native(tokenizer):
@@ -52,7 +52,14 @@ class Analyzer:
 
     def plain_tokens(self, text: str) -> list[str]:
         """Return what ``tokens`` returns, in Python: its twin, and the source of what is new."""
-        return self._plain_tokens(text)
+        return self._plain.of(text)
+
+    def places(self, text: str) -> list[tuple[int, str]]:
+        """Return the terms of ``text`` with their places among its words, from 0.
+
+        A word that a filter drops leaves its place empty.
+        """
+        return self._plain.places(text)
 
     def pieces(self, text: str) -> list[str]:
         """Cut ``text`` so that the terms of the pieces, end to end, are those of the text."""
@@ -100,6 +107,10 @@ class _PlainTokens:
     def of(self, text: str) -> list[str]:
         tokens = self._tokenizer.split(text)
         return [term for term in map(self._known_terms.__getitem__, tokens) if term is not None]
+
+    def places(self, text: str) -> list[tuple[int, str]]:
+        terms = map(self._known_terms.__getitem__, self._tokenizer.split(text))
+        return [(place, term) for place, term in enumerate(terms) if term is not None]
 
 
 class _KnownTerms(dict[str, "str | None"]):

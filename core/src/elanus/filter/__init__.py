@@ -15,6 +15,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -27,9 +29,14 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
+    Quantifier,
+    RandomSample,
+    RegexMatch,
     TextContains,
+    TextMatch,
 )
-from elanus.filter.builder import FieldExpression, field
+from elanus.filter.builder import FieldExpression, element, field, random_sample
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
 from elanus.filter.compiler import BoundFilter, FilterSource, compile_filter
 from elanus.filter.mongo import from_mongo
@@ -49,7 +56,9 @@ __all__ = [
     "to_text",
     # building in Python
     "FieldExpression",
+    "element",
     "field",
+    "random_sample",
     # nodes
     "And",
     "Arithmetic",
@@ -61,6 +70,8 @@ __all__ = [
     "Contains",
     "ContainsAll",
     "ContainsAny",
+    "Element",
+    "ElementMatch",
     "Exists",
     "FieldRef",
     "In",
@@ -73,5 +84,10 @@ __all__ = [
     "Not",
     "Or",
     "Parameter",
+    "PhraseMatch",
+    "Quantifier",
+    "RandomSample",
+    "RegexMatch",
     "TextContains",
+    "TextMatch",
 ]

@@ -10,24 +10,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import date, datetime, time
-from decimal import Decimal
-from enum import Enum, StrEnum
-from pathlib import PurePath
-from typing import Any, TypeAlias, TypeVar
-from uuid import UUID
-
-import numpy as np
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from elanus.errors import FilterError
+from elanus.filter.constants import (
+    MAX_DEPTH,
+    Constant,
+    checked_text,
+    is_same,
+    to_constant,
+    too_deep,
+)
 
-MAX_DEPTH = 64
-"""Deepest nesting of a tree: a level costs the parser up to five of Python's 1000 frames."""
-MAX_LIST_LENGTH = 2**20
-"""Most values in one list."""
-
-Scalar: TypeAlias = bool | int | float | str | None
-Constant: TypeAlias = Scalar | tuple["Constant", ...]
 NodeT = TypeVar("NodeT", bound="Node")
 
 
@@ -56,7 +51,7 @@ _FLIPPED = {
 
 
 class ArithmeticOp(StrEnum):
-    """Arithmetic on two numbers."""
+    """Arithmetic on two numbers; the last three on two integers."""
 
     ADD = "+"
     SUB = "-"
@@ -64,6 +59,14 @@ class ArithmeticOp(StrEnum):
     DIV = "/"
     MOD = "%"
     POW = "**"
+    BIT_AND = "&"
+    BIT_OR = "|"
+    BIT_XOR = "^"
+
+    @property
+    def is_bitwise(self) -> bool:
+        """Whether it takes integers bit by bit."""
+        return self in (ArithmeticOp.BIT_AND, ArithmeticOp.BIT_OR, ArithmeticOp.BIT_XOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Literal(Node):
 
     # 1, 1.0 and True are equal in Python, but they do not say the same: 3 / 2 is not 3 / 2.0.
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Literal) and _is_same(self.value, other.value)
+        return isinstance(other, Literal) and is_same(self.value, other.value)
 
     def __hash__(self) -> int:
         return hash((Literal, self.value))
@@ -134,7 +137,7 @@ class FieldRef(Node):
     name: str
 
     def __post_init__(self) -> None:
-        _checked_text(self.name)
+        checked_text(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,17 @@ class JsonPath(Node):
         object.__setattr__(self, "keys", tuple(self.keys))
         for key in (self.field, *self.keys):
             if isinstance(key, str):
-                _checked_text(key)
+                checked_text(key)
             is_place = isinstance(key, int) and not isinstance(key, bool) and key >= 0
             if not isinstance(key, str) and not is_place:
                 raise FilterError(
                     f"path in {self.field!r}: expected keys of str or int from 0, got {key!r}"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Element(Node):
+    """``$``: the element of which an ``ElementMatch`` asks its condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +239,38 @@ class Like(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class RegexMatch(Node):
+    """The text holds a match of a regular expression in the syntax of RE2, anywhere."""
+
+    operand: Node
+    pattern: Node
+
+
+@dataclass(frozen=True, slots=True)
 class TextContains(Node):
     """The text holds another text, anywhere."""
 
     operand: Node
     text: Node
     ignore_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch(Node):
+    """The text holds at least ``minimum`` terms of another, as the field's analyzer cuts them."""
+
+    operand: Node
+    text: Node
+    minimum: Node = field(default_factory=lambda: Literal(1))
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseMatch(Node):
+    """The text holds the terms of another in order; ``slop`` is how far they may be shifted."""
+
+    operand: Node
+    text: Node
+    slop: Node = field(default_factory=lambda: Literal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +319,51 @@ class ContainsAll(Node):
     operand: Node
     values: Node
     arrays_only: bool = False
+
+
+class Quantifier(StrEnum):
+    """How many elements must meet a condition."""
+
+    ANY = "any"
+    ALL = "all"
+    LEAST = "least"
+    MOST = "most"
+    EXACT = "exact"
+
+    @property
+    def has_count(self) -> bool:
+        """Whether a number belongs to it."""
+        return self not in (Quantifier.ANY, Quantifier.ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementMatch(Node):
+    """So many elements of an array meet a condition on ``Element()``.
+
+    Attributes:
+        operand: The array.
+        condition: Asked of each element.
+        quantifier: How many must meet it.
+        count: The number that belongs to ``LEAST``, ``MOST`` and ``EXACT``.
+    """
+
+    operand: Node
+    condition: Node
+    quantifier: Quantifier = Quantifier.ANY
+    count: Node = field(default_factory=lambda: Literal(1))
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSample(Node):
+    """About a fraction of all rows, chosen by primary key and seed.
+
+    Attributes:
+        fraction: Above 0, up to 1.
+        seed: The same seed chooses the same rows; None: another one each time it is compiled.
+    """
+
+    fraction: Node
+    seed: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,71 +443,24 @@ def check_tree(node: Node) -> None:
 
 
 _NODE_ATTRIBUTES = frozenset(
-    {"operand", "left", "right", "low", "high", "value", "values", "pattern", "text", "term"}
+    {
+        "operand",
+        "left",
+        "right",
+        "low",
+        "high",
+        "value",
+        "values",
+        "pattern",
+        "text",
+        "term",
+        "minimum",
+        "slop",
+        "fraction",
+        "condition",
+        "count",
+    }
 )
-
-
-def too_deep(expression: str = "", position: int | None = None) -> FilterError:
-    """Return the error of a filter that is nested too deeply."""
-    return FilterError(
-        f"the filter is nested deeper than {MAX_DEPTH} levels",
-        expression=expression,
-        position=position,
-        hint="join many conditions flat, as in 'a or b or c', or use 'in [...]'",
-    )
-
-
-def to_constant(value: object, depth: int = 0) -> Constant:
-    """Return a Python value as a constant of a filter.
-
-    Raises:
-        FilterError: It has no form as a constant.
-    """
-    # bool before int, str before Enum: an Enum may be either as well.
-    if isinstance(value, Enum):
-        return to_constant(value.value, depth + 1)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return _checked_text(value)
-    if isinstance(value, float):
-        if value != value:
-            raise FilterError("NaN equals nothing and cannot be a value of a filter")
-        return float(value)
-    if isinstance(value, np.generic):
-        return to_constant(value.item(), depth + 1)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, UUID | PurePath | Decimal):
-        return str(value)
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple | set | frozenset):
-        if depth > MAX_DEPTH:
-            raise too_deep()
-        if len(value) > MAX_LIST_LENGTH:
-            raise FilterError(f"a list of {len(value)} values exceeds {MAX_LIST_LENGTH}")
-        return tuple(to_constant(v, depth + 1) for v in value)
-    raise FilterError(
-        f"{type(value).__name__} cannot be a value of a filter; expected None, bool, int, float, "
-        f"str, or a list of them"
-    )
-
-
-def _checked_text(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise FilterError(f"text cannot be written as UTF-8: {error.reason}") from None
-    return str(text)
-
-
-def _is_same(left: Constant, right: Constant) -> bool:
-    if type(left) is not type(right) or left != right:
-        return False
-    if isinstance(left, tuple) and isinstance(right, tuple):
-        return all(map(_is_same, left, right))
-    return True
 
 
 OpT = TypeVar("OpT", CompareOp, ArithmeticOp)

@@ -7,9 +7,10 @@ by row, it holds nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from elanus.analysis.registry import build_analyzer
 from elanus.errors import InternalError
 from elanus.filter.ast import (
     And,
@@ -18,10 +19,11 @@ from elanus.filter.ast import (
     Between,
     Compare,
     CompareOp,
-    Constant,
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -33,8 +35,15 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    PhraseMatch,
+    RandomSample,
+    RegexMatch,
     TextContains,
+    TextMatch,
 )
+from elanus.filter.constants import Constant
+from elanus.filter.doubles import is_double
+from elanus.filter.elements import ArrayElement, JsonElement, element_of
 from elanus.filter.evaluator import (
     Always,
     CompareConstant,
@@ -43,6 +52,7 @@ from elanus.filter.evaluator import (
     Condition,
     Conjunction,
     Disjunction,
+    ElementTest,
     EmptyTest,
     ExistsTest,
     HoldsAny,
@@ -66,6 +76,11 @@ from elanus.filter.operands import (
     any_part,
 )
 from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.regex import regex_matcher
+from elanus.filter.regex_parser import RegexError
+from elanus.filter.sampling import SampleTest
+from elanus.filter.text import constant_to_text
+from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.types import DataType
 
@@ -77,10 +92,12 @@ class Binder:
 
     Args:
         scope: The schema, and the text for error messages.
+        element: What ``$`` means; None outside of conditions on elements.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, element: ArrayElement | JsonElement | None = None) -> None:
         self._scope = scope
+        self._element = element
 
     def condition(self, node: Node) -> Condition:
         """Return the condition of a node.
@@ -105,10 +122,19 @@ class Binder:
                 text = self._text_constant(pattern, "like")
                 matches = like_matcher(text, ignore_case=ignore_case)
                 return TextTest(self._text_operand(operand, "like"), matches)
+            case RegexMatch(operand, pattern):
+                matches = self._regex(self._text_constant(pattern, "=~"), pattern)
+                return TextTest(self._text_operand(operand, "=~"), matches)
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
                 return TextTest(self._text_operand(operand, "text_contains"), matches)
+            case TextMatch() | PhraseMatch():
+                return self._text_search(node)
+            case RandomSample():
+                return self._sample(node)
+            case ElementMatch():
+                return self._element_match(node)
             case IsNull(operand):
                 return NullTest(self._path(operand, "is null"))
             case Exists(operand):
@@ -139,6 +165,13 @@ class Binder:
                 raise self._scope.error("null equals nothing", node, "use 'x is null'")
             case Literal(value):
                 return ConstantOperand(_constant(value))
+            case Element():
+                if self._element is None:
+                    hint = "write match_any(tags, $ == 1), where '$' is each element"
+                    raise self._scope.error(
+                        "'$' stands outside of a condition on elements", node, hint
+                    )
+                return self._element
             case FieldRef() | JsonPath():
                 return self._place(node)
             case Arithmetic():
@@ -158,6 +191,12 @@ class Binder:
         if not isinstance(node, FieldRef | JsonPath):
             raise self._scope.error("expected a field or a path", node)
         name = node.name if isinstance(node, FieldRef) else node.field
+        if self._element is not None:
+            raise self._scope.error(
+                f"a condition on elements asks about '$' only, got {name!r}",
+                node,
+                "join conditions on fields outside of it",
+            )
         keys = node.keys if isinstance(node, JsonPath) else ()
         field = self._scope.schema.field(name)
         if field.dtype.is_vector:
@@ -191,9 +230,14 @@ class Binder:
     def _arithmetic(self, node: Arithmetic) -> Operand:
         left, right = self._operand(node.left), self._operand(node.right)
         for operand, place in ((left, node.left), (right, node.right)):
-            if operand.type not in (ValueType.NUMBER, ValueType.JSON):
+            is_bitwise = node.op.is_bitwise
+            is_number = operand.type in (ValueType.NUMBER, ValueType.JSON)
+            if not is_number or (is_bitwise and is_double(operand)):
                 raise self._scope.error(
-                    f"'{node.op}' takes numbers, got {operand.describe()}", place
+                    f"'{node.op}' takes {'integers' if is_bitwise else 'numbers'}, "
+                    f"got {operand.describe()}",
+                    place,
+                    "join conditions with 'and', 'or', 'not'" if is_bitwise else None,
                 )
         if isinstance(left, ConstantOperand) and isinstance(right, ConstantOperand):
             return _folded(node, left, right)
@@ -212,6 +256,68 @@ class Binder:
         if isinstance(node, Literal) and isinstance(node.value, str):
             return node.value
         raise self._scope.error(f"'{what}' takes a text in quotes or {{name}}", node)
+
+    def _regex(self, pattern: str, node: Node) -> Callable[[str], bool]:
+        try:
+            return regex_matcher(pattern)
+        except RegexError as error:
+            at = pattern[error.offset : error.offset + 20]
+            place = f" at {at!r}, character {error.offset + 1}" if at else ""
+            raise self._scope.error(
+                f"'=~' takes a regular expression{place}: {error}",
+                node,
+                "the syntax is that of RE2, without back-references and looking around",
+            ) from None
+
+    def _text_search(self, node: TextMatch | PhraseMatch) -> Condition:
+        what = "text_match" if isinstance(node, TextMatch) else "phrase_match"
+        operand = self._operand(node.operand)
+        analyzer = None
+        if isinstance(operand, TextField):
+            analyzer = self._scope.schema.field(operand.name).analyzer
+        if analyzer is None:
+            raise self._scope.error(
+                f"'{what}' takes a VARCHAR field with an analyzer, got {operand.describe()}",
+                node.operand,
+                "declare it with analyzer='standard', or ask for a part with text_contains",
+            )
+        query = self._text_constant(node.text, what)
+        if isinstance(node, TextMatch):
+            minimum = self._integer(node.minimum, "minimum_should_match", 1, MAX_MINIMUM)
+            return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
+        slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
+        return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+
+    def _sample(self, node: RandomSample) -> Condition:
+        if self._element is not None:
+            raise self._scope.error("'random_sample' chooses rows, not elements", node)
+        fraction = node.fraction.value if isinstance(node.fraction, Literal) else None
+        is_number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
+        if not is_number or not 0 < fraction <= 1:  # type: ignore[operator]
+            raise self._scope.error(
+                "'random_sample' takes a number above 0 and up to 1, as in random_sample(0.01)",
+                node.fraction,
+            )
+        seed = self._integer(node.seed or Literal(0), "seed", 0, 2**63 - 1)
+        return SampleTest(self._scope.schema.primary.name, float(fraction), seed)  # type: ignore[arg-type]
+
+    def _element_match(self, node: ElementMatch) -> Condition:
+        name = f"match_{node.quantifier}"
+        container = self._path(node.operand, name)
+        if not isinstance(container, ArrayField | JsonValue):
+            raise self._scope.error(
+                f"'{name}' takes an array, got {container.describe()}", node.operand
+            )
+        condition = Binder(self._scope, element_of(container)).condition(node.condition)
+        count = self._integer(node.count, "threshold", 0, 2**63 - 1)
+        return ElementTest(container, condition, node.quantifier, count)
+
+    def _integer(self, node: Node, what: str, low: int, high: int) -> int:
+        value = node.value if isinstance(node, Literal) else None
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        got = constant_to_text(value) if isinstance(node, Literal) else "no constant"
+        raise self._scope.error(f"'{what}' is an integer from {low} to {high}, got {got}", node)
 
     def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
         if isinstance(node, Literal) and isinstance(node.value, tuple):

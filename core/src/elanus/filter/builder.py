@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from elanus.errors import FilterError
 from elanus.filter.ast import (
     Between,
     Compare,
@@ -15,6 +16,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -24,7 +27,12 @@ from elanus.filter.ast import (
     Like,
     Literal,
     Node,
+    PhraseMatch,
+    Quantifier,
+    RandomSample,
+    RegexMatch,
     TextContains,
+    TextMatch,
 )
 
 
@@ -37,10 +45,12 @@ class FieldExpression:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, node: FieldRef | JsonPath) -> None:
+    def __init__(self, node: FieldRef | JsonPath | Element) -> None:
         self.node = node
 
     def __getitem__(self, key: str | int) -> FieldExpression:
+        if isinstance(self.node, Element):
+            raise FilterError("the elements of an array are single values and have no keys")
         if isinstance(self.node, FieldRef):
             return FieldExpression(JsonPath(self.node.name, (key,)))
         return FieldExpression(JsonPath(self.node.field, (*self.node.keys, key)))
@@ -78,6 +88,18 @@ class FieldExpression:
         """Match a pattern of ``%`` and ``_``."""
         return Like(self.node, Literal(pattern), ignore_case)
 
+    def regex(self, pattern: str) -> Node:
+        """Hold a match of a regular expression, anywhere."""
+        return RegexMatch(self.node, Literal(pattern))
+
+    def text_match(self, text: str, *, minimum_should_match: int = 1) -> Node:
+        """Hold terms of ``text``, as the field's analyzer cuts them."""
+        return TextMatch(self.node, Literal(text), Literal(minimum_should_match))
+
+    def phrase_match(self, text: str, *, slop: int = 0) -> Node:
+        """Hold the terms of ``text`` in order, shifted by ``slop`` places at most."""
+        return PhraseMatch(self.node, Literal(text), Literal(slop))
+
     def has_text(self, text: str, *, ignore_case: bool = False) -> Node:
         """Hold a text, anywhere."""
         return TextContains(self.node, Literal(text), ignore_case)
@@ -93,6 +115,26 @@ class FieldExpression:
     def contains_all(self, values: Iterable[object]) -> Node:
         """``contains`` for every value."""
         return ContainsAll(self.node, _operand(list(values)))
+
+    def match_any(self, condition: Node) -> Node:
+        """An array of which an element meets a condition on ``element()``."""
+        return ElementMatch(self.node, condition)
+
+    def match_all(self, condition: Node) -> Node:
+        """An array of which every element meets it."""
+        return ElementMatch(self.node, condition, Quantifier.ALL)
+
+    def match_least(self, condition: Node, threshold: int) -> Node:
+        """An array of which at least ``threshold`` elements meet it."""
+        return ElementMatch(self.node, condition, Quantifier.LEAST, Literal(threshold))
+
+    def match_most(self, condition: Node, threshold: int) -> Node:
+        """An array of which at most ``threshold`` elements meet it."""
+        return ElementMatch(self.node, condition, Quantifier.MOST, Literal(threshold))
+
+    def match_exact(self, condition: Node, threshold: int) -> Node:
+        """An array of which ``threshold`` elements meet it, no more and no less."""
+        return ElementMatch(self.node, condition, Quantifier.EXACT, Literal(threshold))
 
     def is_null(self) -> Node:
         """Null; inside JSON also missing."""
@@ -110,6 +152,16 @@ class FieldExpression:
 def field(name: str) -> FieldExpression:
     """Return a field by name, ready to be compared."""
     return FieldExpression(FieldRef(name))
+
+
+def element() -> FieldExpression:
+    """Return the element of an array, for the conditions of ``match_any`` and its like."""
+    return FieldExpression(Element())
+
+
+def random_sample(fraction: float, *, seed: int | None = None) -> Node:
+    """Return a condition that about a fraction of all rows meets; the same ones for each seed."""
+    return RandomSample(Literal(fraction), None if seed is None else Literal(seed))
 
 
 def _operand(value: object) -> Node:

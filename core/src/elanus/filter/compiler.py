@@ -9,19 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from elanus.errors import FilterError
-from elanus.filter.ast import (
-    Compare,
-    CompareOp,
-    Constant,
-    FieldRef,
-    In,
-    JsonPath,
-    Literal,
-    Node,
-    check_tree,
-)
+from elanus.filter.ast import Compare, CompareOp, FieldRef, In, JsonPath, Literal, Node, check_tree
 from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Scope, resolve
 from elanus.filter.parser import parse

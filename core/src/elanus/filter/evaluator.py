@@ -13,8 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.ast import CompareOp, Quantifier
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
+from elanus.filter.elements import JsonElement, elements_of
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_numbers
 from elanus.filter.operands import (
@@ -26,6 +28,7 @@ from elanus.filter.operands import (
     both,
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
+from elanus.filter.typed_operands import ArrayField
 from elanus.types import BoolArray
 
 
@@ -203,7 +206,7 @@ class Membership:
     wanted: Constants
 
     def evaluate(self, columns: FilterColumns) -> Truth:
-        if isinstance(self.operand, JsonValue):
+        if isinstance(self.operand, JsonValue | JsonElement):
             return Truth(self.operand.is_in(columns, self.wanted))
         values = self.operand.load(columns)
         return _truth(self._holds(values, columns), values.known)
@@ -290,4 +293,34 @@ class IsContainer:
 
     def evaluate(self, columns: FilterColumns) -> Truth:
         holds = self.container.is_container(columns, or_text=self.or_text)
+        return _truth(holds, self.container.validity(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class ElementTest:
+    """So many elements meet a condition; one for which it is unknown does not."""
+
+    container: ArrayField | JsonValue
+    condition: Condition
+    quantifier: Quantifier
+    count: int
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        rows, elements = elements_of(self.container, columns)
+        meeting = rows[self.condition.evaluate(elements).true]
+        counts = np.bincount(meeting, minlength=columns.num_rows)
+        lengths, is_array = self.container.lengths(columns)
+        match self.quantifier:
+            case Quantifier.ANY:
+                holds = counts > 0
+            case Quantifier.ALL:
+                holds = counts == lengths
+            case Quantifier.LEAST:
+                holds = counts >= self.count
+            case Quantifier.MOST:
+                holds = counts <= self.count
+            case Quantifier.EXACT:
+                holds = counts == self.count
+        if is_array is not None:
+            holds = holds & is_array
         return _truth(holds, self.container.validity(columns))

@@ -14,9 +14,14 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    ElementMatch,
     IsEmpty,
     Node,
+    PhraseMatch,
+    Quantifier,
+    RandomSample,
     TextContains,
+    TextMatch,
 )
 
 
@@ -27,10 +32,22 @@ class Function:
     Attributes:
         num_arguments: How many arguments a call has.
         make: Builds the node from the arguments and the position of the call.
+        option: Name of one further argument at the end, with or without its name; "": none.
+        needs_option: Whether that one must be given.
     """
 
     num_arguments: int
     make: Callable[[list[Node], int], Node]
+    option: str = ""
+    needs_option: bool = False
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """How many arguments a call may have."""
+        if not self.option:
+            return (self.num_arguments,)
+        more = self.num_arguments + 1
+        return (more,) if self.needs_option else (self.num_arguments, more)
 
 
 def _contains(
@@ -41,6 +58,15 @@ def _contains(
 
 def _text_contains(ignore_case: bool) -> Function:
     return Function(2, lambda a, at: TextContains(a[0], a[1], ignore_case, position=at))
+
+
+def _elements(quantifier: Quantifier) -> Function:
+    def make(arguments: list[Node], at: int) -> Node:
+        operand, condition, *count = arguments
+        return ElementMatch(operand, condition, quantifier, *count, position=at)
+
+    has_count = quantifier.has_count
+    return Function(2, make, "threshold" if has_count else "", needs_option=has_count)
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -56,6 +82,11 @@ FUNCTIONS: dict[str, Function] = {
     "array_length": Function(1, lambda a, at: ArrayLength(a[0], position=at)),
     "text_contains": _text_contains(ignore_case=False),
     "text_icontains": _text_contains(ignore_case=True),
+    "text_match": Function(2, lambda a, at: TextMatch(*a, position=at), "minimum_should_match"),
+    "phrase_match": Function(2, lambda a, at: PhraseMatch(*a, position=at), "slop"),
+    "random_sample": Function(1, lambda a, at: RandomSample(*a, position=at), "seed"),
+    "element_filter": _elements(Quantifier.ANY),
+    **{f"match_{quantifier}": _elements(quantifier) for quantifier in Quantifier},
     "is_empty": Function(1, lambda a, at: IsEmpty(a[0], position=at)),
 }
 """Functions by name, in small letters; calls may use any case."""

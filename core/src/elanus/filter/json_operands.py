@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
-from elanus.filter.json_paths import JsonColumn, JsonKind, freeze
+from elanus.filter.constants import Constant
+from elanus.filter.json_paths import JsonColumn, JsonElements, JsonKind, freeze
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType, any_part
 from elanus.filter.text import constant_to_text
@@ -35,7 +36,7 @@ class JsonValue:
         return self.name + "".join(f"[{constant_to_text(key)}]" for key in self.keys)
 
     def load(self, columns: FilterColumns) -> Values:
-        return _json_values(self._column(columns))
+        return json_values(self._column(columns))
 
     def validity(self, columns: FilterColumns) -> BoolArray | None:
         return None
@@ -56,9 +57,8 @@ class JsonValue:
         return empty | empty_array
 
     def holds(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
-        store = columns.json_paths(self.name)
-        elements = store.elements(self.keys, columns.num_rows)
-        return elements.rows_where(_json_is_in(elements.values, wanted), columns.num_rows)
+        elements = self.elements(columns)
+        return elements.rows_where(json_is_in(elements.values, wanted), columns.num_rows)
 
     def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
         strings = self._column(columns).strings
@@ -76,19 +76,24 @@ class JsonValue:
 
     def is_in(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
         """Return where the value equals one of the constants."""
-        return _json_is_in(self._column(columns), wanted)
+        return json_is_in(self._column(columns), wanted)
 
     def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray]:
         is_array = self.is_container(columns, or_text=False)
-        elements = columns.json_paths(self.name).elements(self.keys, columns.num_rows)
+        elements = self.elements(columns)
         counts = np.bincount(elements.rows, minlength=columns.num_rows)
         return counts.astype(np.int64, copy=False), is_array
+
+    def elements(self, columns: FilterColumns) -> JsonElements:
+        """Return the elements of the arrays."""
+        return columns.json_paths(self.name).elements(self.keys, columns.num_rows)
 
     def _column(self, columns: FilterColumns) -> JsonColumn:
         return columns.json_paths(self.name).column(self.keys, columns.num_rows)
 
 
-def _json_values(column: JsonColumn) -> Values:
+def json_values(column: JsonColumn) -> Values:
+    """Return the numbers and texts of a column."""
     ints, floats = column.ints, column.floats
     if ints is None and floats is None:
         return Values(strings=column.strings)
@@ -98,9 +103,10 @@ def _json_values(column: JsonColumn) -> Values:
     return Values(Numbers(ints, floats, is_int), column.is_number(), column.strings)
 
 
-def _json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
+def json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
+    """Return where a value equals one of the constants, of any kind."""
     found = np.zeros(len(column), dtype=np.bool_)
-    values = _json_values(column)
+    values = json_values(column)
     if wanted.numbers and values.numbers is not None:
         found |= values.numbers.is_in(wanted.numbers) & column.is_number()
     if wanted.texts and values.strings is not None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.errors import FilterError, InternalError
-from elanus.filter.ast import MAX_DEPTH
+from elanus.filter.constants import MAX_DEPTH
 from elanus.filter.strings import NO_TEXT, CodedStrings, Codes, ReadRows, StringDictionary
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray, Float64Array, Int64Array

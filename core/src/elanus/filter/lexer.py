@@ -31,6 +31,7 @@ class TokenKind(StrEnum):
     NUMBER = "number"
     STRING = "string"
     OPERATOR = "operator"
+    ARGUMENT = "argument"
     END = "end"
 
 
@@ -39,8 +40,8 @@ class Token(NamedTuple):
 
     Attributes:
         kind: What it is.
-        value: The name, the keyword in small letters, the number, the text without quotes and
-            escapes, or the operator.
+        value: The name, the keyword or the name of an argument in small letters, the number, the
+            text without quotes and escapes, or the operator.
         start: Offset of its first character.
         end: Offset behind its last character.
     """
@@ -51,7 +52,7 @@ class Token(NamedTuple):
     end: int
 
 
-_OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~]"  # longest first
+_OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~$]"  # longest first
 _TOKEN = re.compile(
     r"""
       (?P<space>[ \t\r\n]+)
@@ -59,6 +60,7 @@ _TOKEN = re.compile(
         (?:"(?:[^"\\\r\n]|\\[^\r\n])*"|'(?:[^'\\\r\n]|\\[^\r\n])*'))
     | (?P<open>(?:[rR]|u8|[uUL])?["'])
     | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]|[\w.])*)
+    | (?P<argument>(?i:minimum_should_match|slop|seed|threshold)[ \t\r\n]*=(?![=~]))
     | (?P<name>\$meta\b|[^\W\d]\w*)
     | (?P<quoted>`(?:[^`]|``)*`)
     | (?P<operator>"""
@@ -71,9 +73,6 @@ _NAME = re.compile(r"\$meta|[^\W\d]\w*")
 _INSTEAD = {
     "=": "write '==' to compare",
     "<>": "write '!=' for 'not equal'",
-    "&": "write 'and' to join conditions",
-    "|": "write 'or' to join conditions",
-    "^": "write '**' for a power",
 }
 
 
@@ -105,6 +104,9 @@ def tokenize(text: str) -> list[Token]:
         group = match.lastgroup
         if group == "name":
             tokens.append(_word(match.group(), start, position))
+        elif group == "argument":
+            name = match.group()[:-1].rstrip().lower()
+            tokens.append(Token(TokenKind.ARGUMENT, name, start, position))
         elif group == "operator":
             tokens.append(_operator(text, match.group(), start))
         elif group == "number":
@@ -137,7 +139,7 @@ def _operator(text: str, operator: str, start: int) -> Token:
             position=start,
             hint=_INSTEAD[operator],
         )
-    if operator in ("=~", "!~", "<<", ">>", "~"):
+    if operator in ("<<", ">>", "~"):
         raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
     return Token(TokenKind.OPERATOR, operator, start, start + len(operator))
 

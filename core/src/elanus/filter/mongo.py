@@ -12,7 +12,6 @@ from typing import Final, NoReturn
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
-    MAX_DEPTH,
     And,
     Between,
     Compare,
@@ -20,6 +19,8 @@ from elanus.filter.ast import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -31,9 +32,13 @@ from elanus.filter.ast import (
     Node,
     Not,
     Or,
+    PhraseMatch,
+    RandomSample,
+    RegexMatch,
     TextContains,
-    too_deep,
+    TextMatch,
 )
+from elanus.filter.constants import MAX_DEPTH, too_deep
 from elanus.schema.collection import did_you_mean
 
 
@@ -83,6 +88,8 @@ class _Reader:
             return Not(_joined(Or, self._members(value, where, depth)))
         if key in ("$and", "$or"):
             return _joined(And if key == "$and" else Or, self._members(value, where, depth))
+        if key == "$sampleRate":
+            return _read_value(_sample, Literal(True), value, where)
         if key in _OPERATORS:
             example = f"{{'year': {{{key!r}: ...}}}}"
             raise FilterError(f"{where}: expected a key around the operator, as in {example}")
@@ -111,18 +118,25 @@ class _Reader:
             here = f"{where}[{key!r}]"
             if not isinstance(key, str):
                 raise FilterError(f"{where}: expected keys of str, got {key!r}")
+            if not operators[0] and not path:
+                raise FilterError(f"{here}: elements of arrays have no keys here, only operators")
             if not operators[0]:
                 terms.append(self._field((*path, key), operand, here, depth + 1))
             elif key == "$not":
                 terms.append(Not(self._field(path, operand, here, depth + 1)))
+            elif key == "$elemMatch":
+                condition = self._field((), operand, here, depth + 1)
+                terms.append(ElementMatch(self._node(path), condition))
             elif key in _OPERATORS:
                 terms.append(_read_value(_OPERATORS[key], self._node(path), operand, here))
             else:
-                known = ["$not", *_OPERATORS]
+                known = ["$not", "$elemMatch", *_OPERATORS]
                 raise FilterError(f"{here}: unknown operator{did_you_mean(key, known)}")
         return _joined(And, terms)
 
     def _node(self, path: tuple[str, ...]) -> Node:
+        if not path:
+            return Element()
         if self._root is not None:
             return JsonPath(self._root, path)
         return FieldRef(path[0]) if len(path) == 1 else JsonPath(path[0], path[1:])
@@ -216,6 +230,39 @@ def _like(ignore_case: bool) -> _Operator:
     return lambda node, value, where: Like(node, _text(value, where), ignore_case)
 
 
+def _regex(node: Node, value: object, where: str) -> Node:
+    return RegexMatch(node, _text(value, where))
+
+
+def _match(node: Node, value: object, where: str) -> Node:
+    text, minimum = _with_option(value, "minimum_should_match", 1, where)
+    return TextMatch(node, text, minimum)
+
+
+def _phrase(node: Node, value: object, where: str) -> Node:
+    text, slop = _with_option(value, "slop", 0, where)
+    return PhraseMatch(node, text, slop)
+
+
+def _sample(node: Node, value: object, where: str) -> Node:
+    if not isinstance(value, Mapping):
+        return RandomSample(_literal(value))
+    if set(value) != {"fraction", "seed"}:
+        _fail(where, "a number, or a dict of 'fraction' and 'seed'", value)
+    return RandomSample(_literal(value["fraction"]), _literal(value["seed"]))
+
+
+def _with_option(value: object, option: str, default: int, where: str) -> tuple[Literal, Literal]:
+    """Read ``"text"``, or ``{"query": "text", option: number}``."""
+    if not isinstance(value, Mapping):
+        return _text(value, where), Literal(default)
+    for key in value:
+        if key not in ("query", option):
+            near = did_you_mean(key, ["query", option])
+            raise FilterError(f"{where}: unknown key {key!r}{near}")
+    return _text(value.get("query"), where), _literal(value.get(option, default))
+
+
 def _text_contains(ignore_case: bool) -> _Operator:
     return lambda node, value, where: TextContains(node, _text(value, where), ignore_case)
 
@@ -247,7 +294,7 @@ def _fail(where: str, wanted: str, got: object) -> NoReturn:
     raise FilterError(f"{where}: expected {wanted}, got {type(got).__name__} {shown}")
 
 
-_LOGICAL: Final = ("$and", "$or", "$not")
+_LOGICAL: Final = ("$and", "$or", "$not", "$sampleRate")
 _OPERATORS: Final[dict[str, _Operator]] = {
     "$eq": _equal,
     "$ne": _not_equal,
@@ -263,6 +310,9 @@ _OPERATORS: Final[dict[str, _Operator]] = {
     "$contains_all": _contains_all,
     "$like": _like(ignore_case=False),
     "$ilike": _like(ignore_case=True),
+    "$regex": _regex,
+    "$match": _match,
+    "$phrase": _phrase,
     "$text_match": _text_contains(ignore_case=False),
     "$itext_match": _text_contains(ignore_case=True),
     "$exists": _exists,

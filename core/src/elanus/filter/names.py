@@ -1,17 +1,28 @@
 """Which field or key does a name mean?
 
-Resolving replaces names by what they mean in a schema and parameters by their values. The result
-is a tree again, in which every ``FieldRef`` is a declared field and every ``JsonPath`` starts at
-one, so its text means the same with and without a root.
+Resolving replaces names by what they mean in a schema, parameters by their values, and seeds that
+are not given by new ones. The result is a tree again, in which every ``FieldRef`` is a declared
+field and every ``JsonPath`` starts at one, so its text means the same with and without a root.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from elanus.errors import FilterError
-from elanus.filter.ast import And, FieldRef, JsonPath, Literal, Node, Or, Parameter, rebuild
+from elanus.filter.ast import (
+    And,
+    FieldRef,
+    JsonPath,
+    Literal,
+    Node,
+    Or,
+    Parameter,
+    RandomSample,
+    rebuild,
+)
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
 from elanus.types import DataType
 
@@ -57,6 +68,10 @@ def _resolve(node: Node, scope: Scope) -> Node:
             return _value(name, node, scope)
         case And(terms) | Or(terms) if len(terms) == 1:
             return _resolve(terms[0], scope)
+        case RandomSample(fraction, None):
+            # Drawn once, so that every segment and every reader of the text choose alike.
+            seed = Literal(random.getrandbits(63), position=node.position)
+            return RandomSample(_resolve(fraction, scope), seed, position=node.position)
     return rebuild(node, lambda child: _resolve(child, scope))
 
 

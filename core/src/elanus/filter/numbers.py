@@ -3,7 +3,8 @@
 An int64 and a double are compared by their true values, never by rounding one to the other's type.
 Arithmetic on two integers stays in int64 (division cuts towards zero and ``%`` takes the sign of
 the dividend, as in C and Milvus); with a double it is a double's; ``**`` always is. A division or
-remainder by zero and an integer result outside int64 have no value.
+remainder by zero and an integer result outside int64 have no value. Bits are those of an int64, and
+a double has none.
 """
 
 from __future__ import annotations
@@ -209,8 +210,10 @@ def _order(ints: Int64Array, floats: Float64Array) -> _Signs:
 def calculate(op: ArithmeticOp, left: Numbers, right: Numbers) -> tuple[Numbers, BoolArray | None]:
     """Return ``left op right`` row by row, and where it has a value (None: everywhere).
 
-    Places without a value hold any number.
+    Places without a value hold any number, and so do those where a bitwise operator meets a double.
     """
+    if op in _BIT_OPS:
+        return Numbers(ints=_BIT_OPS[op](left.as_ints(), right.as_ints())), None
     if op is ArithmeticOp.POW:
         with np.errstate(all="ignore"):
             return Numbers(floats=np.power(left.as_floats(), right.as_floats())), None
@@ -293,6 +296,11 @@ def _largest(values: Int64Array) -> int:
     return max(abs(int(values.min())), abs(int(values.max())))
 
 
+_BIT_OPS: Final[dict[ArithmeticOp, Callable[[Int64Array, Int64Array], Int64Array]]] = {
+    ArithmeticOp.BIT_AND: np.bitwise_and,
+    ArithmeticOp.BIT_OR: np.bitwise_or,
+    ArithmeticOp.BIT_XOR: np.bitwise_xor,
+}
 _IntegerOp = Callable[[Int64Array, Int64Array], tuple[Int64Array, BoolArray | None]]
 _INTEGER_OPS: Final[dict[ArithmeticOp, _IntegerOp]] = {
     ArithmeticOp.ADD: _add,

@@ -15,8 +15,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import ArithmeticOp, Constant
+from elanus.filter.ast import ArithmeticOp
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers, calculate, constant_numbers
 from elanus.filter.patterns import text_matcher
 from elanus.filter.strings import CodedStrings
@@ -183,6 +184,8 @@ class Computed:
         if left.numbers is None or right.numbers is None:
             return Values(known=known)
         is_number = both(left.is_number, right.is_number)
+        if self.op.is_bitwise:
+            is_number = both(is_number, left.numbers.int_rows() & right.numbers.int_rows())
         numbers, defined = calculate(self.op, left.numbers, right.numbers)
         if defined is not None:
             # Where there is nothing to calculate with, there is no missing result either.

@@ -1,11 +1,13 @@
 """How does the text of a filter become a tree?
 
 A Pratt parser: every operator has a binding power, and one loop decides how far an operand
-reaches. Milvus' grammar with two widenings that read what Milvus refuses: ``not`` takes in the
-whole comparison that follows, and ``is null`` and ``like`` may be negated in place.
+reaches. Milvus' grammar with three widenings that read what Milvus refuses: ``not`` takes in the
+whole comparison that follows, ``is null`` and ``like`` may be negated in place, and ``& | ^`` reach
+less far than comparisons, as in Python and not as in C.
 
-Powers from weak to strong: ``or``; ``and``; ``not``; comparisons, ``in``, ``like``, ``is``;
-``+ -``; ``* / %``; unary ``+ -``; ``**``, which groups from the left as in Milvus.
+Powers from weak to strong: ``or``; ``and``; ``not``; comparisons, ``in``, ``like``, ``=~``, ``is``;
+``|``; ``^``; ``&``; ``+ -``; ``* / %``; unary ``+ -``; ``**``, which groups from the left as in
+Milvus.
 """
 
 from __future__ import annotations
@@ -14,15 +16,13 @@ from typing import Final
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
-    MAX_DEPTH,
-    MAX_LIST_LENGTH,
     And,
     Arithmetic,
     ArithmeticOp,
     Between,
     Compare,
     CompareOp,
-    Constant,
+    Element,
     Exists,
     FieldRef,
     In,
@@ -34,25 +34,33 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
-    too_deep,
+    RegexMatch,
 )
-from elanus.filter.functions import FUNCTIONS
+from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
+from elanus.filter.functions import FUNCTIONS, Function
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
 from elanus.schema.collection import did_you_mean
 
-_OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER = range(1, 9)
+_OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
+    1, 12
+)
+_VALUE = _BIT_OR
+"""The weakest operator of a value."""
 
 _SPELLINGS: Final = {"||": "or", "&&": "and", "!": "not"}
 _POWERS: Final = {
     "or": _OR,
     "and": _AND,
+    "|": _BIT_OR,
+    "^": _BIT_XOR,
+    "&": _BIT_AND,
     "+": _SUM,
     "-": _SUM,
     "*": _PRODUCT,
     "/": _PRODUCT,
     "%": _PRODUCT,
     "**": _POWER,
-    **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is"), _COMPARISON),
+    **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is", "=~", "!~"), _COMPARISON),
 }
 _MAX_EXPRESSIONS: Final = 2 * MAX_DEPTH + 2
 """A level of a tree may need two nested expressions: a term, and the parentheses around it."""
@@ -187,6 +195,8 @@ class _Parser:
                 return self._list(token)
             case "{":
                 return self._parameter(token)
+            case "$":
+                return self._element(token)
             case "exists":
                 return self._exists(token)
             case "true" | "false" | "null":
@@ -225,7 +235,7 @@ class _Parser:
         if is_plain and behind.value in (",", "]"):
             self._next += 1
             return token.value
-        item = self._expression(_SUM)
+        item = self._expression(_VALUE)
         if isinstance(item, Literal):
             return item.value
         hint = "pass a whole list as {name}"
@@ -238,6 +248,13 @@ class _Parser:
         self._next += 1
         self._require("}")
         return Parameter(str(name.value), position=token.start)
+
+    def _element(self, token: Token) -> Element:
+        if self._word() == "[":
+            raise self._error(
+                "the elements of an array are single values, so '$' has no keys", self._peek().start
+            )
+        return Element(position=token.start)
 
     def _exists(self, token: Token) -> Exists:
         start = self._peek().start
@@ -272,19 +289,34 @@ class _Parser:
         if function is None:
             near = did_you_mean(name, list(FUNCTIONS))
             raise self._error(f"unknown function {token.value!r}{near}", token.start)
+        arguments = self._arguments(name, function)
+        wanted = function.numbers
+        if len(arguments) not in wanted:
+            number = " or ".join(map(str, wanted))
+            plural = "s" if max(wanted) > 1 else ""
+            raise self._error(
+                f"{name} takes {number} argument{plural}, got {len(arguments)}", token.start
+            )
+        return function.make(arguments, token.start)
+
+    def _arguments(self, name: str, function: Function) -> list[Node]:
         self._require("(")
         arguments: list[Node] = []
         while not self._accept(")"):
+            token = self._peek()
+            if token.kind is TokenKind.ARGUMENT:
+                is_here = len(arguments) == function.num_arguments
+                if token.value != function.option or not is_here:
+                    takes = f"'{function.option}=' at its end" if function.option else "no names"
+                    raise self._error(
+                        f"{name} has no argument '{token.value}=' here; it takes {takes}",
+                        token.start,
+                    )
+                self._next += 1
             arguments.append(self._expression(0))
             if not self._accept(",") and self._word() != ")":
                 raise self._expected("',' or ')'")
-        wanted = function.num_arguments
-        if len(arguments) != wanted:
-            plural = "s" if wanted > 1 else ""
-            raise self._error(
-                f"{name} takes {wanted} argument{plural}, got {len(arguments)}", token.start
-            )
-        return function.make(arguments, token.start)
+        return arguments
 
     # --- comparisons ---
 
@@ -295,8 +327,8 @@ class _Parser:
             self._require("null")
             node: Node = IsNull(left, position=token.start)
         else:
-            negated = word == "not"
-            if negated:
+            negated = word in ("not", "!~")
+            if word == "not":
                 word = self._word()
                 if word not in ("in", "like", "ilike"):
                     raise self._expected("'in' or 'like' after 'not'")
@@ -304,8 +336,10 @@ class _Parser:
             if word == "in":
                 node = In(left, self._in_values(), position=token.start)
             elif word in ("like", "ilike"):
-                pattern = self._expression(_SUM)
+                pattern = self._expression(_VALUE)
                 node = Like(left, pattern, word == "ilike", position=token.start)
+            elif word in ("=~", "!~"):
+                node = RegexMatch(left, self._expression(_VALUE), position=token.start)
             else:
                 node = self._chain(left, CompareOp(word), token)
         if _POWERS.get(self._word()) == _COMPARISON:
@@ -320,7 +354,7 @@ class _Parser:
         start = self._peek().start
         if self._word() == "(":
             raise self._error("'in' takes a list such as [1, 2], or {name}", start)
-        values = self._expression(_SUM)
+        values = self._expression(_VALUE)
         is_list = isinstance(values, Literal) and isinstance(values.value, tuple)
         if not is_list and not isinstance(values, Parameter):
             raise self._error("'in' takes a list such as [1, 2], or {name}", start)
@@ -328,13 +362,13 @@ class _Parser:
 
     def _chain(self, left: Node, op: CompareOp, token: Token) -> Node:
         """Read ``left op middle``, or the range ``left op middle op right``."""
-        middle = self._expression(_SUM)
+        middle = self._expression(_VALUE)
         second = self._word()
         for direction in (_ASCENDING, _DESCENDING):
             if op not in direction or second not in direction:
                 continue
             self._next += 1
-            right = self._expression(_SUM)
+            right = self._expression(_VALUE)
             includes_left, includes_right = op == direction[1], second == direction[1]
             if direction is _ASCENDING:
                 return Between(

@@ -17,10 +17,11 @@ from elanus.filter.ast import (
     ArrayLength,
     Between,
     Compare,
-    Constant,
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -33,13 +34,29 @@ from elanus.filter.ast import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
+    RandomSample,
+    RegexMatch,
     TextContains,
+    TextMatch,
     check_tree,
 )
+from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
-_OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 10)
+_OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = (
+    range(1, 13)
+)
+_VALUE = _BIT_OR
+_STRENGTHS: Final = {
+    ArithmeticOp.BIT_OR: _BIT_OR,
+    ArithmeticOp.BIT_XOR: _BIT_XOR,
+    ArithmeticOp.BIT_AND: _BIT_AND,
+    ArithmeticOp.ADD: _SUM,
+    ArithmeticOp.SUB: _SUM,
+    ArithmeticOp.POW: _POWER,
+}
 
 _CONTAINS: Final = {Contains: "contains", ContainsAny: "contains_any", ContainsAll: "contains_all"}
 
@@ -73,10 +90,10 @@ def _render(node: Node) -> tuple[str, int]:
         case Not(term):
             return _render_not(term)
         case Compare(op, left, right):
-            return f"{_wrap(left, _SUM)} {op} {_wrap(right, _SUM)}", _COMPARISON
+            return f"{_wrap(left, _VALUE)} {op} {_wrap(right, _VALUE)}", _COMPARISON
         case Between():
             return _render_between(node), _COMPARISON
-        case In() | Like() | IsNull():
+        case In() | Like() | IsNull() | RegexMatch():
             return _render_suffix(node, ""), _COMPARISON
         case Arithmetic():
             return _render_arithmetic(node)
@@ -87,6 +104,8 @@ def _render(node: Node) -> tuple[str, int]:
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
             return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
+        case Element():
+            return "$", _ATOM
         case Parameter(name):
             return f"{{{name}}}", _ATOM
         case Exists(operand):
@@ -95,33 +114,32 @@ def _render(node: Node) -> tuple[str, int]:
 
 
 def _render_not(term: Node) -> tuple[str, int]:
-    if isinstance(term, In | Like | IsNull):
+    if isinstance(term, In | Like | IsNull | RegexMatch):
         return _render_suffix(term, "not "), _COMPARISON
     return f"not {_wrap(term, _NOT)}", _NOT
 
 
-def _render_suffix(node: In | Like | IsNull, negation: str) -> str:
-    operand = _wrap(node.operand, _SUM)
+def _render_suffix(node: In | Like | IsNull | RegexMatch, negation: str) -> str:
+    operand = _wrap(node.operand, _VALUE)
     if isinstance(node, IsNull):
         return f"{operand} is {negation}null"
     if isinstance(node, In):
-        return f"{operand} {negation}in {_wrap(node.values, _SUM)}"
+        return f"{operand} {negation}in {_wrap(node.values, _VALUE)}"
+    if isinstance(node, RegexMatch):
+        return f"{operand} {'!~' if negation else '=~'} {_wrap(node.pattern, _VALUE)}"
     word = "ilike" if node.ignore_case else "like"
-    return f"{operand} {negation}{word} {_wrap(node.pattern, _SUM)}"
+    return f"{operand} {negation}{word} {_wrap(node.pattern, _VALUE)}"
 
 
 def _render_between(node: Between) -> str:
     low = "<=" if node.includes_low else "<"
     high = "<=" if node.includes_high else "<"
-    operands = [_wrap(n, _SUM) for n in (node.low, node.operand, node.high)]
+    operands = [_wrap(n, _VALUE) for n in (node.low, node.operand, node.high)]
     return f"{operands[0]} {low} {operands[1]} {high} {operands[2]}"
 
 
 def _render_arithmetic(node: Arithmetic) -> tuple[str, int]:
-    if node.op in (ArithmeticOp.ADD, ArithmeticOp.SUB):
-        strength = _SUM
-    else:
-        strength = _POWER if node.op is ArithmeticOp.POW else _PRODUCT
+    strength = _STRENGTHS.get(node.op, _PRODUCT)
     # Operators of one strength group from the left, so the right side needs a stronger one. A
     # sign is stronger than a product, but weaker than a power.
     right = _ATOM if strength == _POWER else strength + 1
@@ -137,6 +155,16 @@ def _render_call(node: Node) -> str:
         case TextContains(operand, text, ignore_case):
             name = "text_icontains" if ignore_case else "text_contains"
             return f"{name}({_render(operand)[0]}, {_render(text)[0]})"
+        case TextMatch(operand, text, minimum):
+            return _render_option("text_match", operand, text, "minimum_should_match", minimum)
+        case PhraseMatch(operand, text, slop):
+            return _render_option("phrase_match", operand, text, "slop", slop)
+        case ElementMatch(operand, condition, quantifier, count):
+            given = f", threshold={_render(count)[0]}" if quantifier.has_count else ""
+            return f"match_{quantifier}({_render(operand)[0]}, {_render(condition)[0]}{given})"
+        case RandomSample(fraction, seed):
+            given = "" if seed is None else f", seed={_render(seed)[0]}"
+            return f"random_sample({_render(fraction)[0]}{given})"
         case ArrayLength(operand):
             return f"array_length({_render(operand)[0]})"
         case IsEmpty(operand):
@@ -145,6 +173,12 @@ def _render_call(node: Node) -> str:
             raise FilterError(f"{type(node).__name__} is not a node of the filter language")
     name = ("json_" if arrays_only else "") + _CONTAINS[type(node)]
     return f"{name}({', '.join(_render(a)[0] for a in arguments)})"
+
+
+def _render_option(name: str, operand: Node, text: Node, option: str, value: Node) -> str:
+    default = Literal(1 if option == "minimum_should_match" else 0)
+    given = "" if value == default else f", {option}={_render(value)[0]}"
+    return f"{name}({_render(operand)[0]}, {_render(text)[0]}{given})"
 
 
 def _render_name(name: str) -> str:

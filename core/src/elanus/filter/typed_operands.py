@@ -13,8 +13,9 @@ from typing import TypeVar, cast
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import CompareOp, Constant
+from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
+from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.strings import CodedStrings
@@ -157,6 +158,11 @@ class ArrayField:
             strings = CodedStrings(np.where(is_there, strings.codes, -1), strings.dictionary)
         known = self.validity(columns)
         return Values(taken.numbers, is_there, strings, known), is_there
+
+    def elements(self, columns: FilterColumns) -> tuple[Int64Array, Values]:
+        """Return the row of each element, ascending, and the elements."""
+        offsets, items = self._items(columns)
+        return np.repeat(np.arange(len(offsets) - 1, dtype=np.int64), np.diff(offsets)), items
 
     def _items(self, columns: FilterColumns) -> tuple[Int64Array, Values]:
         """Return offsets from 0, and the items of all rows one after the other."""

@@ -105,3 +105,14 @@ def test_vocabulary_numbers_terms_in_order_of_appearance():
     assert [vocabulary.id_of(t) for t in ("a", "z")] == [1, None]
     assert vocabulary.term(2) == "c"
     assert len(vocabulary) == 3
+
+
+@pytest.mark.parametrize("text", ["", "The quick fox", "of the", "Ein Text, ganz ohne.", "日本 go"])
+@pytest.mark.parametrize("name", ["standard", "english"])
+def test_places_are_those_of_the_words(name: str, text: str) -> None:
+    analyzer = build_analyzer(name)
+    words = build_analyzer({"tokenizer": "standard"}).tokens(text)
+    places = analyzer.places(text)
+    assert [term for _, term in places] == analyzer.tokens(text)
+    assert [analyzer.tokens(words[place]) for place, _ in places] == [[term] for _, term in places]
+    assert sorted({place for place, _ in places}) == [place for place, _ in places]

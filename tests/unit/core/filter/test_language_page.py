@@ -11,7 +11,8 @@ import pytest
 import elanus.filter as public
 from elanus.filter import ast as nodes
 from elanus.filter import compile_filter, field
-from elanus.filter.ast import MAX_DEPTH, MAX_LIST_LENGTH, Node
+from elanus.filter.ast import Node
+from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH
 from elanus.filter.functions import FUNCTIONS
 from elanus.filter.lexer import KEYWORDS, MAX_DIGITS, MAX_TEXT_LENGTH
 from elanus.schema.collection import Schema
@@ -24,7 +25,7 @@ SCHEMA = Schema(
         Field("id", DataType.INT64, primary=True),
         Field("year", DataType.INT16),
         Field("price", DataType.DOUBLE),
-        Field("title", DataType.VARCHAR, nullable=True),
+        Field("title", DataType.VARCHAR, nullable=True, analyzer="standard"),
         Field("flag", DataType.BOOL),
         Field("meta", DataType.JSON),
         Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR),

@@ -16,6 +16,8 @@ from elanus.filter import (
     Contains,
     ContainsAll,
     ContainsAny,
+    Element,
+    ElementMatch,
     Exists,
     FieldRef,
     In,
@@ -28,7 +30,12 @@ from elanus.filter import (
     Not,
     Or,
     Parameter,
+    PhraseMatch,
+    Quantifier,
+    RandomSample,
+    RegexMatch,
     TextContains,
+    TextMatch,
     parse,
     to_text,
 )
@@ -78,6 +85,13 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ("(a + b) * c == 1", equal(add("*", add("+", A, B), C), ONE), "(a + b) * c == 1"),
         ("a - (b - c) == 1", equal(add("-", A, add("-", B, C)), ONE), "a - (b - c) == 1"),
         ("a - b - c == 1", equal(add("-", add("-", A, B), C), ONE), "a - b - c == 1"),
+        ("a & 1 == b", equal(add("&", A, ONE), B), "a & 1 == b"),
+        ("a | b ^ c & 1 + 2 == 3", equal(
+            add("|", A, add("^", B, add("&", C, add("+", ONE, TWO)))), THREE
+        ), "a | b ^ c & 1 + 2 == 3"),
+        ("(a | b) & (c ^ 1) == 2", equal(add("&", add("|", A, B), add("^", C, ONE)), TWO),
+         "(a | b) & (c ^ 1) == 2"),
+        ("a ^ (b ^ c) == 1", equal(add("^", A, add("^", B, C)), ONE), "a ^ (b ^ c) == 1"),
         ("a == -1", equal(A, Literal(-1)), "a == -1"),
         ("-a == 1", equal(add("-", Literal(0), A), ONE), "0 - a == 1"),
         ("+a == 1", equal(A, ONE), "a == 1"),
@@ -101,6 +115,36 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ),
         ("contains_all(a, [1])", ContainsAll(A, Literal((1,))), "contains_all(a, [1])"),
         ("array_length(a) > 1", Compare(CompareOp.GT, ArrayLength(A), ONE), "array_length(a) > 1"),
+        ("a =~ 'x+'", RegexMatch(A, Literal("x+")), 'a =~ "x+"'),
+        (r"a !~ r'\d'", Not(RegexMatch(A, Literal(r"\d"))), r'a !~ "\\d"'),
+        ("Text_Match(a, 'x y')", TextMatch(A, Literal("x y")), 'text_match(a, "x y")'),
+        (
+            "text_match(a, 'x', Minimum_should_match = 2)",
+            TextMatch(A, Literal("x"), TWO),
+            'text_match(a, "x", minimum_should_match=2)',
+        ),
+        ("phrase_match(a, 'x', 0)", PhraseMatch(A, Literal("x")), 'phrase_match(a, "x")'),
+        (
+            "phrase_match(a, {q}, slop={s})",
+            PhraseMatch(A, Parameter("q"), Parameter("s")),
+            "phrase_match(a, {q}, slop={s})",
+        ),
+        ("random_sample(0.5)", RandomSample(Literal(0.5)), "random_sample(0.5)"),
+        ("random_sample(.5, 1)", RandomSample(Literal(0.5), ONE), "random_sample(0.5, seed=1)"),
+        (
+            "element_filter(a, $ == 1)",
+            ElementMatch(A, equal(Element(), ONE)),
+            "match_any(a, $ == 1)",
+        ),
+        ("MATCH_ALL(a, $)", ElementMatch(A, Element(), Quantifier.ALL), "match_all(a, $)"),
+        (
+            "match_least(a, $ + 1 in [2], THRESHOLD=2)",
+            ElementMatch(
+                A, In(add("+", Element(), ONE), Literal((2,))), Quantifier.LEAST, TWO
+            ),
+            "match_least(a, $ + 1 in [2], threshold=2)",
+        ),
+        ("slop == 1", equal(FieldRef("slop"), ONE), "slop == 1"),
         ("text_contains(a, 'x')", TextContains(A, Literal("x")), 'text_contains(a, "x")'),
         ("text_icontains(a, 'x')", TextContains(A, Literal("x"), True), 'text_icontains(a, "x")'),
         ("is_empty(a)", IsEmpty(A), "is_empty(a)"),
@@ -140,9 +184,37 @@ def test_equal_numbers_of_other_types_are_other_constants() -> None:
             "  join them with 'and'; a range is 'low < x <= high'",
         ),
         (
+            "a == 1 & b == 2",
+            "comparisons cannot be chained like this\n  a == 1 & b == 2\n             ^\n"
+            "  join them with 'and'; a range is 'low < x <= high'",
+        ),
+        (
             "json_contain(a, 1)",
             "unknown function 'json_contain'; did you mean 'json_contains'?\n"
             "  json_contain(a, 1)\n  ^",
+        ),
+        (
+            "text_match(a, 'x', slop=1)",
+            "text_match has no argument 'slop=' here; it takes 'minimum_should_match=' at its end\n"
+            "  text_match(a, 'x', slop=1)\n                     ^",
+        ),
+        (
+            "json_contains(a, slop=1)",
+            "json_contains has no argument 'slop=' here; it takes no names\n"
+            "  json_contains(a, slop=1)\n                   ^",
+        ),
+        (
+            "match_most(a, $ == 1)",
+            "match_most takes 3 arguments, got 2\n  match_most(a, $ == 1)\n  ^",
+        ),
+        (
+            "match_any(a, $['k'] == 1)",
+            "the elements of an array are single values, so '$' has no keys\n"
+            "  match_any(a, $['k'] == 1)\n                ^",
+        ),
+        (
+            "phrase_match(a)",
+            "phrase_match takes 2 or 3 arguments, got 1\n  phrase_match(a)\n  ^",
         ),
         (
             "json_contains(a)",

@@ -1,0 +1,121 @@
+"""What is ``$``, one element of an array, in each row of elements?
+
+A condition on elements is evaluated once, over the elements of all arrays one after the other, as
+if each were a row. There is nothing else in such a row: ``$`` is all that it can be asked about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from elanus.errors import InternalError
+from elanus.filter.columns import FilterColumns, RowFilter
+from elanus.filter.json_operands import JsonValue, json_is_in, json_values
+from elanus.filter.json_paths import JsonColumn, JsonPathStore
+from elanus.filter.operands import Constants, Values, ValueType
+from elanus.filter.strings import StringStore
+from elanus.filter.typed_operands import ArrayField, ElementOf
+from elanus.kernels.bitset import Bitset
+from elanus.schema.batches import Column
+from elanus.types import BoolArray, Int64Array
+
+
+@dataclass(frozen=True, slots=True)
+class ElementColumns:
+    """Elements as rows.
+
+    Attributes:
+        num_rows: How many elements there are.
+        values: The elements.
+        json: The elements of JSON arrays, with what ``values`` leaves out; None for an ARRAY.
+    """
+
+    num_rows: int
+    values: Values
+    json: JsonColumn | None = None
+
+    def column(self, name: str) -> Column:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def strings(self, name: str) -> StringStore:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def json_paths(self, name: str) -> JsonPathStore:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def matching(self, condition: RowFilter) -> Bitset:
+        """Elements have no filters of their own."""
+        _refuse(str(condition))
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayElement:
+    """``$`` of an ARRAY field."""
+
+    array: ArrayField
+
+    @property
+    def type(self) -> ValueType:
+        return ElementOf(self.array, 0).type
+
+    def describe(self) -> str:
+        return f"an element of {self.array.describe()}"
+
+    def load(self, columns: FilterColumns) -> Values:
+        return _elements(columns).values
+
+
+@dataclass(frozen=True, slots=True)
+class JsonElement:
+    """``$`` of an array inside JSON."""
+
+    array: JsonValue
+
+    @property
+    def type(self) -> ValueType:
+        return ValueType.JSON
+
+    def describe(self) -> str:
+        return f"an element of {self.array.describe()}"
+
+    def load(self, columns: FilterColumns) -> Values:
+        return _elements(columns).values
+
+    def is_in(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
+        """Return where the element equals one of the constants."""
+        column = _elements(columns).json
+        if column is None:
+            raise InternalError(f"{self.describe()} is no JSON value")
+        return json_is_in(column, wanted)
+
+
+def element_of(container: ArrayField | JsonValue) -> ArrayElement | JsonElement:
+    """Return what ``$`` means in a condition on the elements of a container."""
+    return ArrayElement(container) if isinstance(container, ArrayField) else JsonElement(container)
+
+
+def elements_of(
+    container: ArrayField | JsonValue, columns: FilterColumns
+) -> tuple[Int64Array, ElementColumns]:
+    """Return the row in which each element stands, ascending, and the elements."""
+    if isinstance(container, ArrayField):
+        rows, values = container.elements(columns)
+        return rows, ElementColumns(len(rows), values)
+    elements = container.elements(columns)
+    return elements.rows, ElementColumns(
+        len(elements.rows), json_values(elements.values), elements.values
+    )
+
+
+def _elements(columns: FilterColumns) -> ElementColumns:
+    if not isinstance(columns, ElementColumns):
+        raise InternalError("'$' is read outside of a condition on elements")
+    return columns
+
+
+def _refuse(what: str) -> NoReturn:
+    raise InternalError(f"a condition on elements reads {what!r}")
