@@ -14,6 +14,7 @@ from elanus.api.arguments import (
     Leg,
     RequestContext,
     SearchOptions,
+    check_page,
     hybrid_request,
     search_requests,
 )
@@ -23,6 +24,13 @@ from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
+from elanus.query.aggregates import (
+    aggregate,
+    check_facet_fields,
+    check_group_fields,
+    facet,
+    parse_aggregates,
+)
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.ordering import order_keys
 from elanus.query.requests import Fusion, SearchRequest
@@ -224,6 +232,69 @@ class Collection(ImportsAndExports, Iterations):
         """Return how many entities pass the filter; without one, how many there are."""
         bound = self._filters.bind(filter, params=params, root=root)
         return count_entities(self._engine.snapshot(as_of).sources, bound)
+
+    def aggregate(
+        self,
+        metrics: str | Sequence[str] = "count(*)",
+        *,
+        group_by: str | Sequence[str] = (),
+        filter: Filter | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+        as_of: AsOf | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return what the entities that pass a filter come to, by group.
+
+        Args:
+            metrics: ``"count(*)"``, and ``count``, ``min``, ``max``, ``sum`` and ``avg`` of a
+                field, such as ``"max(price)"``. Nulls take part in ``count(*)`` only.
+            group_by: Scalar fields; none makes one group of everything.
+            filter: As in ``query``.
+            params: As in ``query``.
+            root: As in ``query``.
+            as_of: As in ``query``.
+
+        Returns:
+            A dict for each group, in the order of its values, nulls last: the fields of
+            ``group_by``, and each metric under its text. None where a group has no value.
+
+        Raises:
+            InvalidArgumentError: A metric or a field cannot be asked for.
+            FilterError: The filter cannot be read.
+        """
+        asked = parse_aggregates(self.schema, metrics)
+        fields = check_group_fields(self.schema, group_by)
+        bound = self._filters.bind(filter, params=params, root=root)
+        return aggregate(self._engine.snapshot(as_of).sources, bound, fields, asked)
+
+    def facets(
+        self,
+        fields: str | Sequence[str],
+        *,
+        filter: Filter | None = None,
+        limit: int = 10,
+        as_of: AsOf | None = None,
+    ) -> dict[str, list[tuple[Any, int]]]:
+        """Return the commonest values of fields among the entities that pass a filter.
+
+        Args:
+            fields: Scalar fields, or arrays, of which each element counts.
+            filter: As in ``query``.
+            limit: Most values of a field.
+            as_of: As in ``query``.
+
+        Returns:
+            For each field values and the number of entities that have them, the commonest first.
+
+        Raises:
+            InvalidArgumentError: A field cannot be counted, or ``limit`` is below 1.
+            FilterError: The filter cannot be read.
+        """
+        names = check_facet_fields(self.schema, fields)
+        check_page(limit, 0)
+        bound = self._filters.bind(filter)
+        sources = self._engine.snapshot(as_of).sources
+        return {name: facet(sources, bound, name, limit) for name in names}
 
     def search(
         self,

@@ -1,0 +1,255 @@
+"""What do the matching entities add up to?
+
+Columns are read once for all sources and reduced by arrays; a null takes part in no aggregate but
+``count(*)``, as in SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elanus.errors import InvalidArgumentError
+from elanus.filter import BoundFilter
+from elanus.query.sources import SearchSource, matching_rows
+from elanus.schema.batches import ArrayColumn, Column, FixedColumn
+from elanus.schema.collection import Schema, did_you_mean
+from elanus.types import NUMPY_DTYPES, AnyArray, BoolArray, DataType, Int64Array
+
+FUNCTIONS = ("count", "min", "max", "sum", "avg")
+_CALL = re.compile(r"\s*(\w+)\s*\(\s*(\*|\w+)\s*\)\s*")
+_SAFE_SUM = 2**62
+
+
+class Aggregate(NamedTuple):
+    """One number or value for each group.
+
+    Attributes:
+        name: Its key in the answer, as it was asked for.
+        function: One of ``FUNCTIONS``.
+        field: What it is about; None counts entities.
+    """
+
+    name: str
+    function: str
+    field: str | None
+
+
+class _Values(NamedTuple):
+    """Values of one field for all matching rows; ``present`` is False where there is none."""
+
+    values: AnyArray
+    present: BoolArray
+
+
+def parse_aggregates(schema: Schema, texts: str | Sequence[str]) -> tuple[Aggregate, ...]:
+    """Return what ``"count(*)"`` or ``"max(price)"`` say.
+
+    Raises:
+        InvalidArgumentError: Another form or function, or a field that it cannot be asked of.
+    """
+    asked = [texts] if isinstance(texts, str) else list(texts)
+    if not asked:
+        raise InvalidArgumentError("metrics: expected at least one, such as 'count(*)'")
+    return tuple([_aggregate(schema, text) for text in asked])
+
+
+def check_group_fields(schema: Schema, fields: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the fields to group by.
+
+    Raises:
+        InvalidArgumentError: One is no field of numbers, bools or texts.
+    """
+    names = (fields,) if isinstance(fields, str) else tuple(fields)
+    for name in names:
+        _check_field(schema, name, "group_by", _is_scalar)
+    return names
+
+
+def check_facet_fields(schema: Schema, fields: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the fields whose values are counted; arrays are counted by element.
+
+    Raises:
+        InvalidArgumentError: One is no field of numbers, bools, texts or arrays.
+    """
+    names = (fields,) if isinstance(fields, str) else tuple(fields)
+    for name in names:
+        _check_field(schema, name, "facets", lambda t: _is_scalar(t) or t is DataType.ARRAY)
+    return names
+
+
+def aggregate(
+    sources: Sequence[SearchSource],
+    filters: Sequence[BoundFilter],
+    group_by: Sequence[str],
+    metrics: Sequence[Aggregate],
+) -> list[dict[str, Any]]:
+    """Return a dict for each group, in the order of its values, nulls last.
+
+    Args:
+        sources: Of one snapshot.
+        filters: All must pass.
+        group_by: Scalar fields; none makes one group of everything.
+        metrics: What is asked of each group.
+    """
+    matching = [matching_rows(source, filters) for source in sources]
+    num_rows = sum(map(len, matching))
+    read = {
+        name: _read(sources, matching, name)
+        for name in {*group_by, *[m.field for m in metrics if m.field is not None]}
+    }
+    codes = np.zeros(num_rows, dtype=np.int64)
+    for name in group_by:
+        own, number = _codes(read[name])
+        # Together they stay below the number of rows, so that products never overflow.
+        _, codes = np.unique(codes * number + own, return_inverse=True)
+    _, first, group_of = np.unique(codes, return_index=True, return_inverse=True)
+    if not group_by and not num_rows:
+        first = np.zeros(1, dtype=np.int64)
+    groups: list[dict[str, Any]] = [{} for _ in first]
+    for name in group_by:
+        values, present = read[name]
+        for group, row in zip(groups, first.tolist(), strict=True):
+            group[name] = _plain(values[row]) if present[row] else None
+    for metric in metrics:
+        about = None if metric.field is None else read[metric.field]
+        for group, value in zip(groups, _reduce(metric, about, group_of, len(groups)), strict=True):
+            group[metric.name] = value
+    return groups
+
+
+def facet(
+    sources: Sequence[SearchSource], filters: Sequence[BoundFilter], field: str, limit: int
+) -> list[tuple[Any, int]]:
+    """Return the commonest values of a field and how many entities have each; equals by value.
+
+    An entity counts once for each value that its array holds; a null counts nowhere.
+    """
+    matching = [matching_rows(source, filters) for source in sources]
+    values, present = _read(sources, matching, field)
+    counted, counts = np.unique(values[present], return_counts=True)
+    order = np.lexsort((np.arange(len(counts)), -counts))[:limit]
+    return [(_plain(counted[i]), int(counts[i])) for i in order.tolist()]
+
+
+def _aggregate(schema: Schema, text: object) -> Aggregate:
+    call = _CALL.fullmatch(text) if isinstance(text, str) else None
+    function = call[1].lower() if call is not None else ""
+    if call is None or function not in FUNCTIONS:
+        raise InvalidArgumentError(
+            f"metrics: expected count(*) or one of {', '.join(FUNCTIONS)} of a field, such as "
+            f"'max(price)', got {text!r}"
+        )
+    name = call[0].strip()
+    if call[2] == "*":
+        if function != "count":
+            raise InvalidArgumentError(f"metrics: {function} needs a field, got {text!r}")
+        return Aggregate(name, function, None)
+    takes = _is_number if function in ("sum", "avg") else _is_scalar
+    _check_field(schema, call[2], f"metrics: {function}", takes)
+    return Aggregate(name, function, call[2])
+
+
+def _check_field(
+    schema: Schema, name: object, what: str, takes: Callable[[DataType], bool]
+) -> None:
+    types = schema.column_types
+    names = [known for known, dtype in types.items() if takes(dtype)]
+    if name not in names:
+        hint = did_you_mean(name, names)
+        dtype = types.get(name) if isinstance(name, str) else None
+        got = f"{name!r}" if dtype is None else f"{name!r}, which is {dtype.name}"
+        raise InvalidArgumentError(f"{what}: expected one of {', '.join(names)}, got {got}{hint}")
+
+
+def _is_number(dtype: DataType) -> bool:
+    return dtype.is_number
+
+
+def _is_scalar(dtype: DataType) -> bool:
+    return dtype in NUMPY_DTYPES or dtype is DataType.VARCHAR
+
+
+def _read(sources: Sequence[SearchSource], matching: Sequence[Int64Array], field: str) -> _Values:
+    parts = [
+        _values_of(source.column(field).take(rows))
+        for source, rows in zip(sources, matching, strict=True)
+        if len(rows)
+    ]
+    if not parts:
+        return _Values(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.bool_))
+    return _Values(
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.present for part in parts]),
+    )
+
+
+def _values_of(column: Column) -> _Values:
+    if isinstance(column, FixedColumn):
+        validity = column.validity
+        present = np.ones(len(column), dtype=np.bool_) if validity is None else validity
+        return _Values(column.values, present)
+    found = column.to_pylist()
+    if isinstance(column, ArrayColumn):
+        # Each element of a row once.
+        found = [item for row in found if isinstance(row, list) for item in dict.fromkeys(row)]
+    present = np.array([value is not None for value in found], dtype=np.bool_)
+    values = np.empty(len(found), dtype=object)
+    values[:] = ["" if value is None else value for value in found]
+    return _Values(values, present)
+
+
+def _codes(read: _Values) -> tuple[Int64Array, int]:
+    """Return a number for each row's value, in the order of the values, and how many there are."""
+    known, inverse = np.unique(read.values[read.present], return_inverse=True)
+    codes = np.full(len(read.values), len(known), dtype=np.int64)
+    codes[read.present] = inverse
+    return codes, len(known) + 1
+
+
+def _reduce(
+    metric: Aggregate, about: _Values | None, group_of: Int64Array, num_groups: int
+) -> list[Any]:
+    """Return the value of each group."""
+    if about is None:
+        counts: list[Any] = np.bincount(group_of, minlength=num_groups).tolist()
+        return counts
+    group_of, values = group_of[about.present], about.values[about.present]
+    order = np.argsort(group_of, kind="stable")
+    counts = np.bincount(group_of, minlength=num_groups).tolist()
+    if metric.function == "count":
+        return counts
+    reduced: list[Any] = [None] * num_groups
+    start = 0
+    values = values[order]
+    for group, count in enumerate(counts):
+        if count:
+            reduced[group] = _reduced(metric.function, values[start : start + count])
+        start += count
+    return reduced
+
+
+def _reduced(function: str, values: AnyArray) -> Any:
+    """Return what at least one value comes to; NaN counts where there is nothing else."""
+    if function in ("min", "max"):
+        pick = np.fmin if function == "min" else np.fmax
+        return _plain(pick.reduce(values) if values.dtype != object else _extreme(function, values))
+    total: float | int
+    if values.dtype.kind == "f":
+        total = float(values.sum(dtype=np.float64))
+    else:
+        largest = max(abs(int(values.max())), abs(int(values.min())))
+        exact = values if largest * len(values) < _SAFE_SUM else values.astype(object)
+        total = int(exact.sum(dtype=np.int64 if exact.dtype != object else object))
+    return total if function == "sum" else total / len(values)
+
+
+def _extreme(function: str, values: AnyArray) -> Any:
+    return min(values.tolist()) if function == "min" else max(values.tolist())
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
