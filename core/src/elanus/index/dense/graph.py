@@ -109,6 +109,7 @@ class GraphIndex:
         self._flat = FlatIndex(rows)
         self._query_dtypes = tuple(map(np.dtype, query_dtypes(rows.values)))
         self._graph = SearchGraph(quantizer, rows.values, rows.scale, coded, links, entries)
+        self._search_graph = self._graph.search
         if rows.guard is not None:
             place = rows.guard.native()
             if place is not None:
@@ -177,8 +178,9 @@ class GraphIndex:
         self._check_queries(queries)
         if allowed is None:
             found = self._walk(queries, limit, ef, None)
-            if found.least == limit:
-                return CandidateTable(found.row_ids, found.distances)
+            row_ids, distances, least = found
+            if least == limit:
+                return CandidateTable(row_ids, distances)
             return self._completed(queries, limit, None, found)
         method = self.approximate(allowed.count(), limit, ef).method
         if method == "scan":
@@ -193,8 +195,7 @@ class GraphIndex:
 
     def _walk(self, queries: VectorArray, limit: int, ef: int, allowed: Bitset | None) -> GraphHits:
         rescored = self._rescored * (limit if limit > RESCORED_LIMIT else RESCORED_LIMIT)
-        ef = ef if ef > limit else limit
-        return self._graph.search(queries, limit, ef=ef, rescored=rescored, allowed=allowed)
+        return self._search_graph(queries, limit, ef if ef > limit else limit, rescored, allowed)
 
     def _completed(
         self,
