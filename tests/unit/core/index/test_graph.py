@@ -8,6 +8,7 @@ import pytest
 
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.index.base import VectorRows
+from elanus.index.dense import graph_training
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.graph_training import train
 from elanus.index.dense.graph_type import GraphType
@@ -202,6 +203,18 @@ def test_range_holds_the_rows_within_the_radius(metric, count):
     assert (np.diff(found.distances) >= 0).all()
     assert len(set(found.row_ids.tolist())) == len(found) <= count
     assert len(found) >= 0.97 * count
+
+
+def test_codes_are_tried_where_rows_lie_together(monkeypatch):
+    """A sample of few rows has hardly two of a cluster, and would say that short codes do."""
+    monkeypatch.setattr(graph_training, "TRIAL_ROWS", 200)
+    rng = np.random.default_rng(8)
+    centres = rng.normal(size=(60, 96))
+    values = np.repeat(centres, 100, axis=0) + 0.06 * rng.normal(size=(6000, 96))
+    rows = rows_of(values.astype(np.float32))
+    index = build(rows)
+    queries = (values[::60] + 0.01 * rng.normal(size=(100, 96))).astype(np.float32)
+    assert recall(index, rows, queries, ef=160) > 0.97
 
 
 def test_damaged_headers_and_arrays_are_refused():
