@@ -1,9 +1,9 @@
 """elanus: a vector database for retrieval-augmented generation, in your process."""
 
-from elanus.api.arguments import Leg
 from elanus.api.backup import BackupResult, RestoreResult, restore
 from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
+from elanus.api.options import Leg
 from elanus.api.repair import repair
 from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError

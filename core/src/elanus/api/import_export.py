@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
-from elanus.api.arguments import Filter, FilterReader
+from elanus.api.context import Filter
+from elanus.api.handle import Handle
 from elanus.api.transfer import (
     ExportOptions,
     ExportResult,
@@ -18,7 +19,7 @@ from elanus.api.transfer import (
     to_pandas,
     to_polars,
 )
-from elanus.engine.reading import AsOf, CollectionReader
+from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.query.entities import count_entities
 from elanus.query.projection import resolve_output
@@ -28,12 +29,8 @@ from elanus.schema.collection import DYNAMIC_FIELD
 from elanus.transfer.files import PathLike
 
 
-class ImportsAndExports:
+class ImportsAndExports(Handle):
     """The part of ``Collection`` that moves many entities at once."""
-
-    def __init__(self, engine: CollectionReader, filters: FilterReader) -> None:
-        self._engine = engine
-        self._filters = filters
 
     def import_data(
         self,
@@ -188,7 +185,7 @@ class ImportsAndExports:
                     f"output: {name!r} is not declared and has no column of its own; take "
                     f"{DYNAMIC_FIELD!r}, which holds it"
                 )
-        bound = self._filters.bind(filter, params=params)
+        bound = self._context.filters.bind(filter, params=params)
         sources = self._engine.snapshot(as_of).sources
 
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:

@@ -15,14 +15,11 @@ from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
-from elanus.api.arguments import (
-    Filter,
-    FilterReader,
-    RequestContext,
-    SearchOptions,
-    iterated_request,
-)
-from elanus.engine.reading import AsOf, CollectionReader
+from elanus.api.arguments import iterated_request
+from elanus.api.context import Filter
+from elanus.api.handle import Handle
+from elanus.api.options import SearchOptions
+from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, matching_places
@@ -221,12 +218,8 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
         )
 
 
-class Iterations:
+class Iterations(Handle):
     """The part of ``Collection`` that reads in batches."""
-
-    _engine: CollectionReader
-    _filters: FilterReader
-    _context: RequestContext
 
     def query_iterator(
         self,
@@ -265,7 +258,7 @@ class Iterations:
         )
         position = None if token is None else read_token(token, of)
         snapshot = self._engine.snapshot(as_of if position is None else position.seq)
-        bound = self._filters.bind(filter, params=params, root=root)
+        bound = self._context.filters.bind(filter, params=params, root=root)
         request = EntityRequest(self._context.entity_output(output), bound, limit)
         position = position or Position(snapshot.seq, 0)
         return QueryIterator(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
-from elanus.api.arguments import Leg, SearchOptions
+from elanus.api.options import Leg, SearchOptions
 from elanus.query.requests import Fusion
 from elanus.schema.collection import Schema
 

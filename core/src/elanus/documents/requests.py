@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from elanus.api.arguments import SearchOptions
+from elanus.api.options import SearchOptions
 from elanus.documents.options import (
     HYBRID_WINDOW,
     HYBRID_WINDOW_FACTOR,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from elanus.api.arguments import Leg
+from elanus.api.options import Leg
 from elanus.documents.handle import CollectionHandle, OpenCollection
 from elanus.documents.layout import Layout, planned_layout
 from elanus.documents.options import FieldNames, SearchMode, StoreOptions

@@ -1,0 +1,99 @@
+"""What does reading requests remember of a collection?
+
+Programs ask the same few things again: filter texts and lists of output fields are bound once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from elanus.engine.views import FieldViews
+from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.query.projection import resolve_output
+from elanus.schema.collection import Schema
+
+Filter = str | Mapping[str, Any] | Node
+"""A filter as text, as a Mongo-like dict, or as a tree of ``elanus.filter``."""
+
+MAX_KNOWN_OUTPUTS = 64
+"""Lists of output fields that a collection remembers."""
+MAX_KNOWN_FILTERS = 256
+"""Filter texts whose bound form a collection remembers."""
+
+
+class FilterReader:
+    """Reads filters for one schema and remembers texts: programs ask the same few again.
+
+    Safe from many threads.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._known: dict[tuple[str, str | None], BoundFilter | None] = {}
+
+    def bind(
+        self,
+        *filters: Filter | None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> tuple[BoundFilter, ...]:
+        """Return the filters that restrict anything, bound to the schema.
+
+        Raises:
+            FilterError: A filter cannot be read, or does not fit the schema.
+        """
+        bound = [self._bind(f, params, root) for f in filters if f is not None]
+        return tuple([b for b in bound if b is not None])
+
+    def _bind(
+        self, source: Filter, params: Mapping[str, Any] | None, root: str | None
+    ) -> BoundFilter | None:
+        if not isinstance(source, str) or params:
+            return compile_filter(source, self._schema, params=params, root=root)
+        key = (source, root)
+        if key not in self._known:
+            made = compile_filter(source, self._schema, root=root)
+            if len(self._known) >= MAX_KNOWN_FILTERS:
+                self._known.clear()
+            self._known[key] = made
+            return made
+        return self._known.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What reading a request needs to know about its collection."""
+
+    fields: FieldViews
+    filters: FilterReader
+    outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        return self.fields.schema
+
+    def output(self, output: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the names to project; the answers to recent requests are remembered.
+
+        Raises:
+            InvalidArgumentError: An unknown field, or one that cannot be read back.
+        """
+        if output is not None and not isinstance(output, list | tuple):
+            return resolve_output(self.schema, output)
+        key = None if output is None else tuple(output)
+        found = self.outputs.get(key)
+        if found is None:
+            found = resolve_output(self.schema, output)
+            if len(self.outputs) >= MAX_KNOWN_OUTPUTS:
+                self.outputs.clear()
+            self.outputs[key] = found
+        return found
+
+    def entity_output(self, output: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the names to project of whole entities: the primary key is always one."""
+        names = self.output(output)
+        primary = self.schema.primary.name
+        return names if primary in names else (primary, *names)

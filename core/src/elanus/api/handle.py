@@ -1,0 +1,23 @@
+"""What do all parts of ``Collection`` hold?"""
+
+from __future__ import annotations
+
+from elanus.api.context import FilterReader, RequestContext
+from elanus.engine.reading import CollectionReader
+
+
+class Handle:
+    """The engine of a collection, and what reading requests remembers of it."""
+
+    def __init__(self, engine: CollectionReader) -> None:
+        self._engine = engine
+        self._known_context = RequestContext(engine.fields, FilterReader(engine.schema))
+
+    @property
+    def _context(self) -> RequestContext:
+        """What was remembered, as long as it is of the schema as it is now."""
+        context, fields = self._known_context, self._engine.fields
+        if context.fields is not fields:
+            context = RequestContext(fields, FilterReader(fields.schema))
+            self._known_context = context
+        return context

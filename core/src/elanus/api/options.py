@@ -1,0 +1,108 @@
+"""What can be said about a search, besides what is searched?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+import numpy as np
+
+from elanus.api.context import Filter
+from elanus.errors import InvalidArgumentError
+from elanus.query.requests import MAX_LIMIT
+from elanus.schema.collection import did_you_mean
+
+
+class SearchOptions(TypedDict, total=False):
+    """Further options of ``search`` and ``hybrid_search``.
+
+    Attributes:
+        offset: Hits to leave out at the front; 0.
+        params: Values of the ``{name}`` templates in a filter text.
+        root: JSON field whose keys the names in the filter are; None: fields of the schema.
+        recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
+        ef: Candidate list of a graph search in rows, or ``nprobe`` of inverted lists; goes before
+            ``recall``.
+        drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
+            to below 1: the smallest weights that choose no hits. Hits are still scored with all of
+            them; what matches only dropped ones is not found. 0, the default, finds every hit.
+        radius: Scores of hits must be better than it: larger for COSINE, IP and BM25, smaller for
+            L2, HAMMING and JACCARD. For ``search`` only; a hybrid search has it in its legs.
+        range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
+            range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
+            radius``.
+        group_by: Field of whole numbers, bools or texts, or path of a JSON field
+            (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
+            count groups, and ``result.groups`` has them.
+        group_size: Most hits of a group; 1. A group has as many where there are as many.
+        explain: Attach the matched terms of BM25 hits.
+        timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
+            waits for it.
+        as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
+            time), a sequence number, or the name of a snapshot; None: what is visible now.
+    """
+
+    offset: int
+    params: Mapping[str, Any] | None
+    root: str | None
+    recall: float
+    ef: int | None
+    drop_ratio_search: float
+    radius: float | None
+    range_filter: float | None
+    group_by: str | None
+    group_size: int
+    explain: bool
+    timeout: float | None
+    as_of: datetime | int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One part of a hybrid search.
+
+    Attributes:
+        field: Vector field to search.
+        data: Query vector, sparse vector (``{dimension: weight}``), or text for a BM25 field.
+        limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
+        filter: Rows must pass it, and the filter of the whole search.
+        recall: Share of the true nearest rows wanted; None: that of the whole search.
+        radius: As in ``SearchOptions``, for the scores of this leg.
+        range_filter: As in ``SearchOptions``, for the scores of this leg.
+    """
+
+    field: str
+    data: Any
+    limit: int | None = None
+    filter: Filter | None = None
+    recall: float | None = None
+    radius: float | None = None
+    range_filter: float | None = None
+
+
+_OPTION_NAMES = frozenset(SearchOptions.__annotations__)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ``TypeError``, as Python does, for an option that does not exist."""
+    for name in options:
+        if name not in _OPTION_NAMES:
+            known = sorted(_OPTION_NAMES)
+            raise TypeError(f"search() has no option {name!r}{did_you_mean(name, known)}")
+
+
+def check_page(limit: int, offset: int) -> None:
+    """Raise ``InvalidArgumentError`` unless limit and offset describe a page of hits."""
+    is_plain = type(limit) is int and type(offset) is int
+    if is_plain and limit >= 1 and offset >= 0 and limit + offset <= MAX_LIMIT:
+        return
+    for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+            raise InvalidArgumentError(f"{name} must be an integer >= {least}, got {value!r}")
+    if limit + offset > MAX_LIMIT:
+        raise InvalidArgumentError(
+            f"limit + offset must be at most {MAX_LIMIT}, got {limit + offset}; "
+            f"query() has no such bound"
+        )

@@ -1,0 +1,137 @@
+"""How does what a user looks for become a query of a field?
+
+Vectors come out as arrays in the field's dtype, texts with their analyzer, or as an error that says
+what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from elanus.api.options import SearchOptions
+from elanus.engine.views import FieldViews
+from elanus.errors import InternalError, InvalidArgumentError
+from elanus.kernels.distance import are_finite, unit_rows
+from elanus.kernels.lists import matrix_of
+from elanus.kernels.query_batch import check_drop_ratio
+from elanus.query.requests import DEFAULT_RECALL, DenseQuery, SparseQuery, TextQuery
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.schema.validation import query_sparse
+from elanus.schema.vectors import is_single_vector, query_vector
+from elanus.types import DataType, Float32Array, MetricType, VectorArray
+
+Query = DenseQuery | SparseQuery | TextQuery
+
+
+def default_field(schema: Schema, data: Any) -> Field:
+    """Return the only field that such a query can search."""
+    probe = data[0] if isinstance(data, list | tuple) and len(data) else data
+    if isinstance(probe, str):
+        kind, fields = "BM25", [f for f in schema.vector_fields if f.source is not None]
+    elif isinstance(probe, Mapping):
+        kind, fields = (
+            "sparse",
+            [
+                f
+                for f in schema.vector_fields
+                if f.dtype is DataType.SPARSE_FLOAT_VECTOR and f.source is None
+            ],
+        )
+    else:
+        kind, fields = (
+            "dense",
+            [f for f in schema.vector_fields if f.dtype.is_dense_vector],
+        )
+    if len(fields) == 1:
+        return fields[0]
+    names = ", ".join(repr(f.name) for f in fields) or "none"
+    raise InvalidArgumentError(
+        f"search: this query needs one {kind} field, the schema has {names}; pass field="
+    )
+
+
+def read_queries(
+    fields: FieldViews, field: Field, data: Any, options: SearchOptions
+) -> tuple[list[Query], bool]:
+    """Return the parsed queries, and whether ``data`` was a single one."""
+    if field.dtype.is_dense_vector:
+        return _dense_queries(field, data, options)
+    if field.source is not None:
+        texts = [data] if isinstance(data, str) else data
+        if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
+            raise InvalidArgumentError(
+                f"field {field.name!r} is searched by text, got {type(data).__name__}"
+            )
+        analyzer, ratio = fields.analyzers[field.name], _drop_ratio(options)
+        return [TextQuery(tuple(texts), analyzer, field.source, ratio)], isinstance(data, str)
+    if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
+        raise InvalidArgumentError(
+            f"field {field.name!r} is {field.dtype.name}; only vector fields can be searched"
+        )
+    many = isinstance(data, list) and bool(data) and isinstance(data[0], Mapping)
+    vectors = data if many else [data]
+    parsed = tuple([query_sparse(field, vector) for vector in vectors])
+    return [SparseQuery(parsed, _drop_ratio(options))], not many
+
+
+def _drop_ratio(options: SearchOptions) -> float:
+    ratio = options.get("drop_ratio_search", 0.0)
+    if ratio != 0.0:
+        check_drop_ratio(ratio)
+    return ratio
+
+
+def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list[Query], bool]:
+    if isinstance(data, str):
+        raise InvalidArgumentError(
+            f"field {field.name!r} is searched by vectors of dim {field.dim}, got text; embed it "
+            f"first, or search a BM25 field"
+        )
+    recall = options.get("recall", DEFAULT_RECALL)
+    if not isinstance(recall, int | float) or not 0 < recall <= 1:
+        raise InvalidArgumentError(f"recall must lie in (0, 1], got {recall!r}")
+    ef = options.get("ef")
+    if ef is not None and (not isinstance(ef, int) or ef < 1):
+        raise InvalidArgumentError(f"ef must be a positive number of rows, got {ef!r}")
+    is_single = is_single_vector(data)
+    array: Any = None
+    if field.dtype is not DataType.FLOAT_VECTOR:
+        pass
+    elif isinstance(data, np.ndarray) and data.dtype.kind in "fiu":
+        array = np.ascontiguousarray(data, dtype=np.float32)
+    else:
+        rows = [data] if is_single else data
+        array = matrix_of(rows, field.dim or 0) if isinstance(rows, list) else None
+    vectors: VectorArray | None = None if array is None else _checked_vectors(field, array)
+    if vectors is None:
+        # What is left are rarer kinds of numbers, and what is no vector, which this says.
+        vectors = query_vector(field, data)
+        if field.metric_type is MetricType.COSINE and vectors.dtype == np.float32:
+            vectors = unit_rows(vectors)
+    if vectors is None:
+        raise InternalError(f"field {field.name!r}: query vectors were accepted and are not finite")
+    return [DenseQuery(vectors, float(recall), ef)], is_single
+
+
+def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
+    """Return vectors as they are searched; None when one has another dim, NaN or infinity."""
+    vectors = array[np.newaxis] if array.ndim == 1 else array
+    if vectors.ndim != 2 or vectors.shape[1] != field.dim:
+        return None
+    if field.metric_type is MetricType.COSINE:
+        return unit_rows(vectors)
+    return vectors if are_finite(vectors) else None
+
+
+def check_one_query(field: Field, queries: list[Query]) -> list[Query]:
+    """Return the queries of a leg, which are to be one."""
+    count = sum(query.num_queries for query in queries)
+    if count != 1:
+        raise InvalidArgumentError(
+            f"leg {field.name!r}: a hybrid search takes one query, got {count}"
+        )
+    return queries

@@ -1,0 +1,142 @@
+"""What users call to search; ``Collection`` has these methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import numpy as np
+
+from elanus.api.arguments import hybrid_request, search_requests
+from elanus.api.context import Filter
+from elanus.api.options import Leg, SearchOptions
+from elanus.api.reads import Ids, Reads, as_ids
+from elanus.errors import InvalidArgumentError, NotFoundError
+from elanus.kernels.cancel import search_token
+from elanus.query.requests import Fusion, SearchRequest
+from elanus.query.results import SearchResult
+from elanus.query.search import search
+
+
+class Searches(Reads):
+    """The part of ``Collection`` that ranks entities."""
+
+    def search(
+        self,
+        data: Any = None,
+        field: str | None = None,
+        limit: int = 10,
+        *,
+        ids: Ids | None = None,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> Any:
+        """Return the entities nearest to a query, best first.
+
+        Args:
+            data: A vector (list or array of ``dim`` floats) for a dense field, ``{dimension:
+                weight}`` for a sparse one, text for a BM25 field; or several, also ``(nq, dim)``.
+            field: Vector field to search; may be left out when only one fits the query.
+            limit: Hits per query, 1 to 16,384.
+            ids: One key or a list of keys instead of ``data``: what these entities hold in the
+                field, or in the text of a BM25 field, is the query. They are hits themselves.
+            filter: Expression, dict or tree that hits must pass. The result has
+                ``min(limit, matches)`` hits for a dense field, however few rows match.
+            output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
+            **options: Filters, bounds, groups, effort and time; see ``SearchOptions``.
+
+        Returns:
+            A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
+            metric's value (of L2 squared). Equal scores are ordered by primary key.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: The query does not fit the field, or an option is wrong.
+            FilterError: The filter cannot be read.
+            NotFoundError: No entity has one of ``ids``.
+            SearchTimeoutError: It took longer than ``timeout`` seconds.
+        """
+        if ids is not None:
+            data = self._stored_queries(ids, data, field, options)
+        requests, is_single = search_requests(
+            self._context,
+            data,
+            field,
+            limit=limit,
+            filter=filter,
+            output=output,
+            options=options,
+        )
+        results = self._answer(requests, options)
+        return results[0] if is_single else results
+
+    def hybrid_search(
+        self,
+        legs: Sequence[Leg],
+        fusion: Fusion | None = None,
+        limit: int = 10,
+        *,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> SearchResult:
+        """Search several fields at once and join the results.
+
+        Args:
+            legs: What to search; every leg holds one query.
+            fusion: ``RRF(k=60)`` by default, or ``Weighted(...)``.
+            limit: Hits wanted, 1 to 16,384.
+            filter: Hits must pass it, besides the filter of their leg.
+            output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
+            **options: As in ``search``.
+
+        Returns:
+            Hits by fused score; ``hit.explanation.legs`` has rank, score and contribution of
+            each leg.
+        """
+        request = hybrid_request(
+            self._context,
+            legs,
+            fusion=fusion,
+            limit=limit,
+            filter=filter,
+            output=output,
+            options=options,
+        )
+        (result,) = self._answer([request], options)
+        return result
+
+    def _stored_queries(
+        self, ids: Ids, data: Any, field: str | None, options: SearchOptions
+    ) -> Any:
+        """Return what entities hold in a field as the queries of ``search``."""
+        if data is not None:
+            raise InvalidArgumentError("search: expected data or ids, got both")
+        if field is None:
+            raise InvalidArgumentError("search: expected the field that ids are searched by")
+        searched = self._engine.schema.field(field)
+        name = field if searched.source is None else searched.source.field
+        queries = []
+        for key in as_ids(ids):
+            found = self.get(key, [name], as_of=options.get("as_of"))
+            if not found:
+                raise NotFoundError(f"search: no entity has the key {key!r}")
+            if found[0][name] is None:
+                raise InvalidArgumentError(f"search: entity {key!r} has nothing in {name!r}")
+            queries.append(found[0][name])
+        if not queries:
+            raise InvalidArgumentError("search: expected at least one key in ids, got none")
+        return queries[0] if isinstance(ids, str | int | np.integer) else queries
+
+    def _answer(
+        self, requests: Sequence[SearchRequest], options: SearchOptions
+    ) -> list[SearchResult]:
+        """Answer requests over one snapshot."""
+        with search_token(options.get("timeout")) as token:
+            sources = self._engine.snapshot(options.get("as_of")).sources
+            return [
+                r
+                for request in requests
+                for r in search(self._engine.schema, sources, request, token)
+            ]
