@@ -14,6 +14,8 @@ from elanus.api.searches import Searches
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.schema.collection import Schema
+from elanus.schema.evolution import with_altered_field, with_field, without_field
+from elanus.schema.fields import Field
 from elanus.schema.validation import Entities, primary_keys
 from elanus.types import PrimaryKey
 
@@ -51,7 +53,7 @@ class Collection(Searches, ImportsAndExports, Iterations):
 
     @property
     def schema(self) -> Schema:
-        """The fields."""
+        """The fields as they are now."""
         return self._engine.schema
 
     @property
@@ -128,6 +130,43 @@ class Collection(Searches, ImportsAndExports, Iterations):
                 f"'{self.schema.primary.name} is not null'"
             )
         return self._engine.delete_matching(bound)
+
+    def add_field(self, field: Field) -> None:
+        """Declare one more field, durably; nothing is rewritten.
+
+        Entities that are there have its default, or null, until they are replaced. A BM25 field
+        finds the texts that are there already.
+
+        Args:
+            field: Nullable or with a default; a vector field nullable; or ``source=BM25(...)``.
+
+        Raises:
+            SchemaError: The name is taken, or entities that are there cannot do without a value.
+            StateError: An import is running.
+        """
+        self._engine.change_schema(lambda schema: with_field(schema, field))
+
+    def drop_field(self, name: str) -> None:
+        """Remove a field and its values, durably.
+
+        The disk gets its space back when segments are merged; ``compact`` does it at once. A
+        state of the past still has the field.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            SchemaError: It is the primary key, or another field is computed from it.
+            StateError: An import is running.
+        """
+        self._engine.change_schema(lambda schema: without_field(schema, name))
+
+    def alter_field(self, name: str, **changes: Any) -> None:
+        """Change ``description``, ``max_length`` or ``max_capacity``, durably. Limits only grow.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            SchemaError: The attribute cannot be changed, or not to that.
+        """
+        self._engine.change_schema(lambda schema: with_altered_field(schema, name, changes))
 
     def create_index(
         self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None

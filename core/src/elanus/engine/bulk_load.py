@@ -133,6 +133,11 @@ class BulkLoads:
             raise
         return load
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an import has begun and not ended."""
+        return self._running is not None
+
     def _ended(self) -> None:
         self._running = None
 

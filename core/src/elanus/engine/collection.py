@@ -27,9 +27,10 @@ from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
+from elanus.engine.schema_change import SchemaChanges
 from elanus.engine.state import CollectionState
 from elanus.engine.upkeep import Upkeep
-from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
+from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
 from elanus.errors import DiskFullError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch
@@ -52,10 +53,12 @@ class CollectionEngine(CollectionReader):
         super().__init__(context, state, name)
         self.on_drop: Callable[[], None] = lambda: None
         self._state = state
-        self._ingest = Ingest(state.schema, state.auto_ids)
         self._commits = GroupCommit(state, state.lock)
         self._upkeep = Upkeep(context, state)
         self._loads = BulkLoads(state, self._upkeep.memtable_flush)
+        self._changes = SchemaChanges(
+            state, self._upkeep.memtable_flush, lambda: self._loads.is_running
+        )
         self._upkeep.start()
 
     @classmethod
@@ -132,13 +135,21 @@ class CollectionEngine(CollectionReader):
 
     def _write(self, kind: WriteKind, entities: Entities) -> list[PrimaryKey]:
         self._check_writable()
-        prepared = self._ingest.prepare(entities, replace=kind is WriteKind.UPSERT)
-        if prepared.batch.num_rows:
+        while True:
+            schema = self._state.schema
+            ingest = Ingest(schema, self._state.auto_ids)
+            prepared = ingest.prepare(entities, replace=kind is WriteKind.UPSERT)
+            if not prepared.batch.num_rows:
+                return prepared.pks
             self._make_room(prepared.batch)
-            self._commits.submit(PendingWrite(kind, prepared.unique_pks, prepared.batch))
+            write = PendingWrite(kind, prepared.unique_pks, prepared.batch, schema=schema)
+            try:
+                self._commits.submit(write)
+            except SchemaChangedError:
+                continue
             if kind is WriteKind.UPSERT:
                 self._upkeep.after_deletes()
-        return prepared.pks
+            return prepared.pks
 
     def begin_load(self, request: LoadRequest) -> BulkLoad:
         """Start an import, or go on with an equal one that ended early.
@@ -177,6 +188,12 @@ class CollectionEngine(CollectionReader):
         with self._state.lock:
             settings = self._state.settings.with_index(self.schema.field(field), index_type, params)
             self._state.commit_settings(settings)
+        self._upkeep.submit_index_build()
+
+    def change_schema(self, change: Callable[[Schema], Schema]) -> None:
+        """Replace the schema by what ``change`` makes of it, durably."""
+        self._check_writable()
+        self._changes.apply(change)
         self._upkeep.submit_index_build()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:

@@ -166,7 +166,7 @@ class Compaction:
         for field in made.fields.dense:
             if field in job.written.indexes:
                 continue
-            kind, params = self._choices.wanted(field, made.num_rows)
+            kind, params = self._choices.wanted_of(made, field)
             index = self._carried(made, field, sources, kind, params, checkpoint)
             if index is None:
                 continue

@@ -88,6 +88,12 @@ class CollectionFollower:
                 self._refresh()
             return self._snapshot
 
+    def current_fields(self) -> FieldViews:
+        """Return what the engine derives from the schema as the writer has it now."""
+        if not self.closed:
+            self.current()
+        return self.fields
+
     def segments(self) -> list[Segment]:
         """Return sealed segments, oldest first, then the rows of the logs."""
         with self._lock:
@@ -180,6 +186,12 @@ class CollectionFollower:
     def _adopt(self, manifest: Manifest) -> None:
         """Take over a manifest; segments and memtables that it keeps stay as they are."""
         known = {s.info.uuid: s for s in self._live.sealed}
+        if manifest.schema != self._manifest.schema:
+            # Every log that is still to be read is of the new schema.
+            self.fields = FieldViews.of(schema_from_json(manifest.schema))
+            known = {u: s.with_schema(self.fields) for u, s in known.items()}
+            self._live = LiveRows(self.schema)
+            self._ends = {}
         sealed: list[SealedSegment] = []
         for info in manifest.segments:
             open_ = known.get(info.uuid)

@@ -74,7 +74,7 @@ class IndexBuilder:
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
         checkpoint()
-        kind, params = self._choices.wanted(field, segment.num_rows)
+        kind, params = self._choices.wanted_of(segment, field)
         rows = segment.indexes.rows(field)
         index = kind.build(rows, params, checkpoint=checkpoint)
         indexes = dict(segment.info.indexes)

@@ -15,6 +15,8 @@ MIN_INDEXED_ROWS = 8_192
 """Segments below this are scanned when the type is AUTO: that takes about a millisecond."""
 
 
+MIN_PRESENT_SHARE = 0.9
+"""Share of rows with a vector from which a segment gets an index of a nullable field."""
 BUILT_COPIES, ADOPTED_COPIES = 2, 3
 """How often a graph is in memory while it is made and written: itself and its arrays, and the
 arrays that it was adopted from."""
@@ -35,6 +37,16 @@ class IndexChoices:
         if not kind.supports(declared.dtype, declared.metric_type):
             kind = index_type(FlatIndex.index_type)  # AUTO resolved to another kind of vectors
         return kind, kind.parse_params(choice.params)
+
+    def wanted_of(
+        self, segment: SealedSegment, field: str
+    ) -> tuple[VectorIndexType, Mapping[str, Any]]:
+        """Return index type and build parameters for a field of a segment."""
+        is_nullable = segment.fields.schema.field(field).nullable
+        if is_nullable and segment.present_share(field) < MIN_PRESENT_SHARE:
+            # Nulls would be one crowded place of the graph; the others are scanned alone.
+            return index_type(FlatIndex.index_type), {}
+        return self.wanted(field, segment.num_rows)
 
     def wants_graph(self, field: str, num_rows: int) -> bool:
         """Whether a field of a segment of that size is to have more than a scan."""
@@ -60,7 +72,7 @@ class IndexChoices:
 
     def is_current(self, segment: SealedSegment, field: str) -> bool:
         """Whether a segment has the index that a field of it should have."""
-        kind, params = self.wanted(field, segment.num_rows)
+        kind, params = self.wanted_of(segment, field)
         entry = segment.info.indexes.get(field)
         if kind.name == FlatIndex.index_type:
             return entry is None
@@ -72,4 +84,6 @@ class IndexChoices:
         """Whether every dense field that is to have a graph in a large segment has it here."""
         wanted = [f for f in segment.fields.dense if self.wants_graph(f, 1 << 62)]
         entries = segment.info.indexes
-        return bool(wanted) and all(f in entries and self.is_current(segment, f) for f in wanted)
+        return any(f in entries for f in wanted) and all(
+            self.is_current(segment, f) for f in wanted
+        )

@@ -44,6 +44,8 @@ class CollectionView(Protocol):
 
     def current(self) -> Snapshot: ...
 
+    def current_fields(self) -> FieldViews: ...
+
     def segments(self) -> list[Segment]: ...
 
     def close(self) -> None: ...
@@ -78,12 +80,12 @@ class CollectionReader:
     @property
     def schema(self) -> Schema:
         """The fields."""
-        return self._view.fields.schema
+        return self._view.current_fields().schema
 
     @property
     def fields(self) -> FieldViews:
         """What the engine derives from the schema."""
-        return self._view.fields
+        return self._view.current_fields()
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -190,6 +192,10 @@ class CollectionReader:
 
     def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
         """Choose the index of a dense field; segments are indexed in the background."""
+        raise self._refused()
+
+    def change_schema(self, change: Callable[[Schema], Schema]) -> None:
+        """Replace the schema by what ``change`` makes of it, durably."""
         raise self._refused()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:

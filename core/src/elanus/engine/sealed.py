@@ -157,6 +157,31 @@ class SealedSegment:
         alive = read_alive(directory, path, info) & self._alive
         return SealedSegment(fields, reader, indexes, alive)
 
+    def with_schema(self, fields: FieldViews) -> SealedSegment:
+        """Return this segment after fields were added or dropped.
+
+        Columns and indexes of dropped fields belong to it no more; their files stay until the
+        segment is merged.
+        """
+        names = {field.name for field in fields.schema.stored_fields}
+        info = replace(
+            self.info,
+            columns={n: file for n, file in self.info.columns.items() if n in names},
+            indexes={n: i for n, i in self.info.indexes.items() if n in fields.schema},
+        )
+        reader = self.reader.with_schema(fields.schema, info)
+        self.indexes.change_schema(fields, reader)
+        made = SealedSegment(fields, reader, self.indexes, self._alive)
+        made._saved_alive = self._saved_alive
+        return made
+
+    def present_share(self, name: str) -> float:
+        """Return the share of rows that have a value in a stored column."""
+        if name not in self.info.columns:
+            return 0.0
+        validity = self.reader.column(name).validity
+        return 1.0 if validity is None else float(np.count_nonzero(validity)) / len(validity)
+
     def source(self) -> SealedSource:
         """Return what readers see from now on."""
         cached = self._source

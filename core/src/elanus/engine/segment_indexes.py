@@ -11,7 +11,7 @@ import logging
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -205,6 +205,23 @@ class SegmentIndexes:
     def reopened(self, directory: Directory, path: str, reader: SegmentReader) -> SegmentIndexes:
         """Return the indexes that a later manifest names."""
         return SegmentIndexes(directory, path, self._fields, reader, self.memory)
+
+    def change_schema(self, fields: FieldViews, reader: SegmentReader) -> None:
+        """Go on with other fields; what was open of a field that is gone is forgotten."""
+        with self._lock:
+            self._fields = fields
+            self._reader = reader
+            known: Sequence[dict[str, Any]] = (
+                self._vectors,
+                self._rows,
+                self._text,
+                self._sparse,
+                self._files,
+                self._maps,
+            )
+            for opened in known:
+                for name in [n for n in opened if n not in fields.schema]:
+                    del opened[name]
 
     def graph_bytes(self, name: str) -> int:
         """Return what the built index of a dense field takes in memory."""

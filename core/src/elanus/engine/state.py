@@ -31,6 +31,7 @@ from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
+from elanus.schema.serialization import schema_to_json
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory
 from elanus.storage.manifest import (
     IndexEntry,
@@ -135,6 +136,10 @@ class CollectionState:
     def current(self) -> Snapshot:
         """Return what is visible now."""
         return self.snapshot
+
+    def current_fields(self) -> FieldViews:
+        """Return what the engine derives from the schema as it is now."""
+        return self.fields
 
     def segments(self) -> list[Segment]:
         """Return sealed segments, oldest first, then frozen memtables, then the growing one."""
@@ -389,6 +394,20 @@ class CollectionState:
         with self.lock:
             self._commit_manifest(self._live.sealed, properties=settings.to_json())
             self.settings = settings
+            self._publish(self.snapshot.seq)
+
+    def install_schema(self, fields: FieldViews, settings: CollectionSettings) -> None:
+        """Let the collection have other fields, with one manifest; no memtable has rows."""
+        with self.lock:
+            if self.closed or self._growing.has_writes or self.num_frozen():
+                raise InternalError("fields change in an open collection without a log")
+            segments = [segment.with_schema(fields) for segment in self._live.sealed]
+            self._commit_manifest(
+                segments, schema=schema_to_json(fields.schema), properties=settings.to_json()
+            )
+            self.fields, self.settings = fields, settings
+            growing = [GrowingSegment(fields, self._log.number)]
+            self._live = LiveRows(fields.schema, segments, growing)
             self._publish(self.snapshot.seq)
 
     def _commit_manifest(

@@ -22,6 +22,7 @@ from typing import Protocol
 from elanus.errors import ElanusError, EntityExistsError, InternalError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch, concat_batches
+from elanus.schema.collection import Schema
 from elanus.types import PrimaryKey
 
 MAX_GROUP_ROWS = 65_536
@@ -56,6 +57,7 @@ class PendingWrite:
         count: Entities written or deleted; known when ``done``.
         leads: The caller commits the group that begins with this write.
         is_new: None of the keys of an insert is taken.
+        schema: What the entities were checked against; None for a delete.
         turn: Locked until the write is done or leads.
     """
 
@@ -68,11 +70,21 @@ class PendingWrite:
     error: BaseException | None = field(default=None, repr=False)
     leads: bool = False
     is_new: bool = False
+    schema: Schema | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
+
+
+class SchemaChangedError(ElanusError):
+    """The fields of the collection changed after entities were checked: check them again."""
 
 
 class WriteTarget(Protocol):
     """What the writer needs from the collection; every call is made under the writer lock."""
+
+    @property
+    def schema(self) -> Schema:
+        """The fields that entities must have."""
+        ...
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         """Return those of the keys that are visible now."""
@@ -204,6 +216,8 @@ class GroupCommit:
     def _check(self, write: PendingWrite) -> bool:
         """Resolve the write against the committed state; False when it fails or has no effect."""
         try:
+            if write.schema is not None and write.schema is not self._target.schema:
+                raise SchemaChangedError
             if write.matching:
                 write.pks = self._target.matching(write.matching)
             elif write.kind is WriteKind.DELETE:

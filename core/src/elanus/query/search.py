@@ -40,7 +40,7 @@ from elanus.query.results import (
     TermScore,
     user_score,
 )
-from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows
+from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows, rows_with
 from elanus.query.statistics import WeightedQuery, weigh, weigh_text
 from elanus.schema.collection import Schema
 from elanus.types import Float64Array, Int64Array, PrimaryKey, VectorArray
@@ -139,6 +139,11 @@ class _Run:
         if without is not None:
             both = zip(self.sources, allowed, strict=True)
             allowed = [remaining_rows(source, rows, without) for source, rows in both]
+        if leg.field.nullable:
+            allowed = [
+                rows_with(source, rows, leg.field.name)
+                for source, rows in zip(self.sources, allowed, strict=True)
+            ]
         self.watch.stage("filter")
         asked = leg.limit
         while asked:

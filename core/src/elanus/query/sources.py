@@ -94,6 +94,16 @@ def allowed_rows(source: SearchSource, filters: Sequence[BoundFilter]) -> Allowe
     return AllowedRows(None if count == source.num_rows else bits, count)
 
 
+def rows_with(source: SearchSource, rows: AllowedRows, name: str) -> AllowedRows:
+    """Return the allowed rows that have a value in a stored column."""
+    validity = source.column(name).validity
+    if validity is None or not rows.count:
+        return rows
+    present = Bitset.from_mask(validity)
+    bits = present if rows.bits is None else present & rows.bits
+    return AllowedRows(bits, bits.count())
+
+
 def remaining_rows(source: SearchSource, rows: AllowedRows, without: BoundFilter) -> AllowedRows:
     """Return the allowed rows that do not pass a filter."""
     matching = source.columns.matching(without)

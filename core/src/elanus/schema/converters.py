@@ -25,7 +25,7 @@ from elanus.schema.batches import (
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
 from elanus.schema.vectors import to_dense
-from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType
+from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType, vector_width
 
 MAX_SPARSE_INDEX = 2**32 - 2
 """Largest dimension of a sparse vector; Milvus reserves 2**32 - 1."""
@@ -66,10 +66,18 @@ def _fill(field: Field, values: list[Any]) -> tuple[list[Any], BoolArray | None]
         fail(field, f"expected {_wanted(field)}, got {given}", absent[0])
     validity = np.ones(len(values), dtype=np.bool_)
     validity[absent] = False
-    placeholder = _PLACEHOLDERS.get(field.dtype, 0)
+    placeholder = _placeholder(field)
     for i in absent:
         values[i] = placeholder
     return values, validity
+
+
+def _placeholder(field: Field) -> Any:
+    """Return what stands where a value is null."""
+    if field.dtype.is_dense_vector:
+        width = vector_width(field.dtype, field.dim or 0)
+        return np.zeros(width, dtype=VECTOR_DTYPES[field.dtype])
+    return _PLACEHOLDERS.get(field.dtype, 0)
 
 
 _ABSENT_TYPES = {type(None), type(MISSING)}
@@ -78,6 +86,7 @@ _PLACEHOLDERS: dict[DataType, Any] = {
     DataType.VARCHAR: "",
     DataType.JSON: None,
     DataType.ARRAY: (),
+    DataType.SPARSE_FLOAT_VECTOR: {},
 }
 
 

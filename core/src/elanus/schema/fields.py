@@ -50,7 +50,8 @@ class Field:
         dtype: Type of the values.
         primary: True for the one field that identifies entities; INT64 or VARCHAR.
         auto_id: The engine makes the primary keys.
-        nullable: None may be stored. Not for primary keys and vectors.
+        nullable: None may be stored. Not for primary keys and BM25 fields. An entity without a
+            vector is not found by searching that field.
         default: Value of entities that do not give one.
         max_length: Longest VARCHAR (or VARCHAR array element) in UTF-8 bytes; None: no limit.
         element_type: Type of the elements of an ARRAY; a scalar type.
@@ -93,8 +94,8 @@ class Field:
         _check_key(self)
         _check_sizes(self)
         _check_text(self)
-        if self.nullable and (self.primary or self.dtype.is_vector):
-            raise _error(self, "primary keys and vectors cannot be nullable")
+        if self.nullable and (self.primary or self.source is not None):
+            raise _error(self, "primary keys and what a function fills cannot be nullable")
         if self.default is not None and (self.primary or self.dtype.is_vector):
             raise _error(self, "primary keys and vectors cannot have a default")
 
@@ -102,6 +103,11 @@ class Field:
     def is_stored(self) -> bool:
         """Whether entities carry a value of this field; the output of a function is derived."""
         return self.source is None
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether entities that were written without the field can be read with it."""
+        return self.nullable or self.default is not None
 
     @property
     def metric_type(self) -> MetricType:

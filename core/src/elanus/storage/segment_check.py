@@ -10,6 +10,7 @@ import numpy as np
 from elanus.errors import CorruptionError
 from elanus.schema.batches import Column
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.storage.block_file import BlockFile
 from elanus.storage.columns import sections_to_column
 from elanus.storage.damaged_rows import FileScan, salvage_column, salvage_seqs, scan_file
@@ -65,7 +66,8 @@ class SegmentCheck:
         keys = self._keys()
         alive = self._alive()
         for field in self.schema.stored_fields:
-            yield from self._column(field.name, keys, alive)
+            if not self.is_absent(field):
+                yield from self._column(field.name, keys, alive)
         yield from self._seqs()
         yield from self._pk_index(keys)
         yield from self._deletes()
@@ -79,6 +81,10 @@ class SegmentCheck:
         if entry is None:
             return FileScan(path, problem=f"{path}: the manifest does not name it")
         return scan_file(self.directory, path, size=entry.size, crc=entry.crc, kind=kind)
+
+    def is_absent(self, field: Field) -> bool:
+        """Whether the rows were written before there was such a field."""
+        return field.name not in self.info.columns and field.may_be_absent
 
     def scan_column(self, name: str) -> FileScan:
         """Read the file of a field."""

@@ -16,6 +16,7 @@ import numpy as np
 from elanus.errors import CorruptionError, FieldNotFoundError, InternalError, NotFoundError
 from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, StringColumn
 from elanus.schema.collection import Schema
+from elanus.schema.evolution import absent_column
 from elanus.schema.fields import Field
 from elanus.storage.block_file import BlockFile, RowGuard, Verify
 from elanus.storage.columns import INVERSE_NORMS, sections_to_column
@@ -113,6 +114,15 @@ class SegmentReader:
         other._info = info  # noqa: SLF001 - a copy of this very object
         return other
 
+    def with_schema(self, schema: Schema, info: SegmentInfo) -> SegmentReader:
+        """Return a reader of the same open files after fields were added or dropped."""
+        other = self.with_info(info)
+        other._schema = schema  # noqa: SLF001 - a copy of this very object
+        with self._lock:
+            kept = {n: c for n, c in self._columns.items() if n in info.columns}
+        other._columns = kept  # noqa: SLF001
+        return other
+
     @property
     def info(self) -> SegmentInfo:
         """What the manifest says about the segment."""
@@ -199,6 +209,9 @@ class SegmentReader:
     def _load_column(self, name: str) -> Column:
         file_name = self._info.columns.get(name)
         if file_name is None:
+            for field in self._schema.stored_fields:
+                if field.name == name and field.may_be_absent:
+                    return absent_column(field, self.num_rows)
             raise FieldNotFoundError(f"{self._folder}: no column {name!r} there", name=name)
         file = self._open(file_name, COLUMN_KIND, name)
         field = self._schema.field(name)

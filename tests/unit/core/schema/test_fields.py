@@ -17,7 +17,12 @@ ID = elanus.Field("id", elanus.INT64, primary=True)
         ("v", elanus.FLOAT_VECTOR, {}, "FLOAT_VECTOR needs dim=1..32768, got None"),
         ("v", elanus.FLOAT_VECTOR, {"dim": 0}, "got 0"),
         ("v", elanus.FLOAT_VECTOR, {"dim": 4, "metric": "BM25"}, "COSINE, IP, L2"),
-        ("v", elanus.FLOAT_VECTOR, {"dim": 4, "nullable": True}, "vectors cannot be nullable"),
+        (
+            "v",
+            elanus.SPARSE_FLOAT_VECTOR,
+            {"source": elanus.BM25("t"), "nullable": True},
+            "function fills cannot be nullable",
+        ),
         ("n", elanus.INT8, {"metric": "L2"}, "INT8 takes no metric"),
         ("n", elanus.INT8, {"dim": 3}, "INT8 takes no dim"),
         ("n", elanus.INT8, {"primary": True}, "a primary key is INT64 or VARCHAR, got INT8"),

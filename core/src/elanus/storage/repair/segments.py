@@ -16,6 +16,7 @@ from elanus.errors import CorruptionError
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
 from elanus.schema.collection import Schema
+from elanus.schema.evolution import absent_column
 from elanus.schema.fields import Field
 from elanus.storage.block_file import write_block_file
 from elanus.storage.census import files_of
@@ -182,6 +183,9 @@ class SegmentRepair:
         keys: Column | None = None
         lost_keys = lost
         for field in self.schema.stored_fields:
+            if check.is_absent(field):
+                columns[field.name] = absent_column(field, info.num_rows)
+                continue
             column, missing = salvage_column(field, info.num_rows, check.scan_column(field.name))
             if field.name == self.schema.primary.name:
                 column, missing = self._keys_from_index(info, field, column, missing)

@@ -202,8 +202,11 @@ def _describe_segment(
         files[name] = FileEntry(directory.size(file), layout.crc)
         if layout.kind == COLUMN_KIND:
             columns[str(layout.header.get("field"))] = name
-    if SEQS_FILE not in files or set(columns) != {f.name for f in schema.stored_fields}:
+    wanted = {f.name for f in schema.stored_fields}
+    needed = {f.name for f in schema.stored_fields if not f.may_be_absent}
+    if SEQS_FILE not in files or not needed <= set(columns):
         return None
+    columns = {name: file for name, file in columns.items() if name in wanted}
     info = SegmentInfo(segment, 0, 0, 0, files, columns)
     seqs = _seqs_of(directory, path, segment)
     if seqs is None or not len(seqs):

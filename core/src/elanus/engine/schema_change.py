@@ -1,0 +1,50 @@
+"""How does a collection get other fields while it is used?
+
+What is in memory becomes a segment first, so that every log holds rows of one schema; then one
+manifest names the new schema. No row is rewritten: a column that a segment lacks is made up of the
+default or of nulls, and one that nobody may ask for any more goes when the segment is merged.
+Searches go on meanwhile; writes wait for the flush, and the change for a merge that is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from elanus.engine.flush import MemtableFlush
+from elanus.engine.state import CollectionState
+from elanus.engine.views import FieldViews
+from elanus.errors import StateError
+from elanus.schema.collection import Schema
+
+
+class SchemaChanges:
+    """Changes the fields of one collection, one change at a time."""
+
+    def __init__(
+        self, state: CollectionState, flush: MemtableFlush, is_loading: Callable[[], bool]
+    ) -> None:
+        self._state = state
+        self._flush = flush
+        self._is_loading = is_loading
+
+    def apply(self, change: Callable[[Schema], Schema]) -> None:
+        """Replace the schema by what ``change`` makes of it, durably.
+
+        Raises:
+            SchemaError: ``change`` refuses, or an analyzer is unknown.
+            StateError: An import is running.
+            StorageError: The medium failed; nothing has changed.
+        """
+        change(self._state.schema)  # what is refused is refused before anything is flushed
+        self._flush.run()
+        with self._state.reorganise_lock, self._flush.drained():
+            if self._is_loading():
+                raise StateError(
+                    f"{self._state.path}: an import is running, whose rows have the fields as they "
+                    f"are; wait until it has ended"
+                )
+            fields = FieldViews.of(change(self._state.schema))
+            settings = self._state.settings
+            kept = {n: c for n, c in settings.indexes.items() if n in fields.schema}
+            self._state.install_schema(fields, replace(settings, indexes=kept))

@@ -1,0 +1,98 @@
+"""How does a schema change while entities are there?
+
+A field that is added is absent in what was written before: those entities have its default, or
+null. Nothing is rewritten; segments get the column when they are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from elanus.errors import SchemaError
+from elanus.schema.batches import Column, DenseVectorColumn
+from elanus.schema.collection import Schema
+from elanus.schema.converters import MISSING, convert_column
+from elanus.schema.fields import Field
+
+ALTERABLE = ("description", "max_length", "max_capacity")
+"""Attributes of a field that can be changed."""
+
+
+def absent_column(field: Field, num_rows: int) -> Column:
+    """Return the column of a field in rows that were written before there was such a field."""
+    one = convert_column(field, [MISSING], 1)
+    if isinstance(one, DenseVectorColumn):
+        # Nobody reads the vectors of nulls, so there is one for all of them.
+        values = np.broadcast_to(one.values, (num_rows, one.values.shape[1]))
+        return DenseVectorColumn(values, np.zeros(num_rows, dtype=np.bool_))
+    return one.take(np.zeros(num_rows, dtype=np.int64))
+
+
+def with_field(schema: Schema, field: Field) -> Schema:
+    """Return the schema with one more field.
+
+    Raises:
+        SchemaError: The name is taken, or entities that are there cannot do without a value.
+    """
+    if not isinstance(field, Field):
+        raise SchemaError(f"add_field: expected a Field, got {type(field).__name__}")
+    if field.primary:
+        raise SchemaError(f"field {field.name!r}: a collection has its primary key from the start")
+    if field.is_stored and not field.may_be_absent:
+        raise SchemaError(
+            f"field {field.name!r}: entities that are there have no value for it; declare it with "
+            f"nullable=True" + ("" if field.dtype.is_vector else " or a default")
+        )
+    return _with_fields(schema, (*schema.fields, field))
+
+
+def without_field(schema: Schema, name: str) -> Schema:
+    """Return the schema without a field.
+
+    Raises:
+        FieldNotFoundError: No such field.
+        SchemaError: It is the primary key, or another field is computed from it.
+    """
+    field = schema.field(name)
+    if field.primary:
+        raise SchemaError(f"field {name!r}: the primary key cannot be dropped")
+    users = [f.name for f in schema.fields if f.source is not None and f.source.field == name]
+    if users:
+        raise SchemaError(f"field {name!r}: {users[0]!r} is computed from it; drop that first")
+    left = tuple(f for f in schema.fields if f.name != name)
+    if len(left) == len(schema.fields):
+        raise SchemaError(f"field {name!r} was not declared and cannot be dropped")
+    return _with_fields(schema, left)
+
+
+def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) -> Schema:
+    """Return the schema with other attributes of a field.
+
+    Raises:
+        FieldNotFoundError: No such field.
+        SchemaError: The attribute cannot be changed, or not to that.
+    """
+    field = schema.field(name)
+    for attribute, value in changes.items():
+        if attribute not in ALTERABLE:
+            raise SchemaError(
+                f"field {name!r}: {attribute} cannot be changed; expected one of "
+                f"{', '.join(ALTERABLE)}"
+            )
+        old = getattr(field, attribute)
+        is_limit = attribute in ("max_length", "max_capacity")
+        if is_limit and value is not None and (old is None or value < old):
+            raise SchemaError(
+                f"field {name!r}: {attribute} cannot become smaller than {old or 'unlimited'}, "
+                f"got {value!r}: stored values may be larger"
+            )
+    changed = replace(field, **changes)
+    return _with_fields(schema, tuple(changed if f is field else f for f in schema.fields))
+
+
+def _with_fields(schema: Schema, fields: tuple[Field, ...]) -> Schema:
+    return Schema(fields, dynamic=schema.dynamic, description=schema.description)

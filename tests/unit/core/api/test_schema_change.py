@@ -1,0 +1,203 @@
+"""Fields that come and go while entities are there, read on every path."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus import BM25, DataType, Field, Schema
+from elanus.cli.main import main
+from elanus.errors import EntityError, FieldNotFoundError, SchemaError
+
+RNG = np.random.default_rng(4)
+VECTORS = RNG.normal(size=(60, 4)).astype(np.float32)
+LATER = [
+    Field("year", DataType.INT64, default=7),
+    Field("score", DataType.DOUBLE, nullable=True),
+    Field("flag", DataType.BOOL, default=True),
+    Field("lang", DataType.VARCHAR, default="none"),
+    Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR, nullable=True),
+    Field("meta", DataType.JSON, nullable=True),
+    Field("half", DataType.FLOAT16_VECTOR, dim=3, nullable=True, metric="L2"),
+    Field("bits", DataType.BINARY_VECTOR, dim=16, nullable=True),
+    Field("weights", DataType.SPARSE_FLOAT_VECTOR, nullable=True),
+    Field("words", DataType.SPARSE_FLOAT_VECTOR, source=BM25("text")),
+]
+OLD = {"year": 7, "score": None, "flag": True, "lang": "none", "tags": None, "meta": None}
+NEW = {"year": 2, "score": 0.5, "flag": False, "lang": "de", "tags": ["a"], "meta": {"k": [1]}}
+
+
+def entity(pk, **more):
+    return {"id": pk, "dense": VECTORS[pk % 60], "text": f"word{pk % 3} all", **more}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "kb"
+
+
+def filled(folder):
+    """A segment of 40 entities and 20 in memory, all written before the fields of LATER."""
+    database = elanus.connect(folder)
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("dense", DataType.FLOAT_VECTOR, dim=4),
+        Field("text", DataType.VARCHAR, analyzer="standard"),
+    ]
+    collection = database.create_collection("kb", Schema(fields))
+    collection.insert([entity(pk) for pk in range(40)])
+    collection.flush()
+    collection.insert([entity(pk) for pk in range(40, 60)])
+    return database, collection
+
+
+def check_reads(collection):
+    assert collection.count() == 61
+    assert collection.count("year == 7 and flag and lang == 'none'") == 60
+    assert collection.count("score is null and tags is null and meta is null") == 60
+    found = collection.get([3, 59, 100], [*OLD])
+    assert found == [{"id": 3, **OLD}, {"id": 59, **OLD}, {"id": 100, **NEW}]
+    with_vectors = collection.get([3, 100], ["half", "bits", "weights"])
+    assert (with_vectors[0]["half"], with_vectors[0]["weights"]) == (None, None)
+    assert with_vectors[1]["half"].tolist() == [1, 2, 3]
+    # Only who has a vector can be near.
+    for field, query in (("half", [0.0, 0, 0]), ("bits", b"\x00\x00"), ("weights", {7: 1.0})):
+        assert collection.search(query, field, 5).ids == [100]
+    assert len(collection.search("word1", "words", 50)) == 21
+    assert collection.search(VECTORS[5], "dense", 1).ids == [5]
+
+
+def test_old_entities_have_defaults_and_nulls_on_every_path(folder):
+    database, collection = filled(folder)
+    reader = elanus.connect(folder, read_only=True).collection("kb")
+    assert reader.count() == 60
+    for field in LATER:
+        collection.add_field(field)
+    vectors = {"half": [1, 2, 3], "bits": b"\xff\x00", "weights": {7: 2.0}}
+    collection.insert([entity(100, **NEW, **vectors)])
+    for held in (collection, reader):
+        check_reads(held)
+    collection.compact()
+    for held in (collection, reader):
+        check_reads(held)
+    database.close()
+    with elanus.connect(folder) as again:
+        check_reads(again.collection("kb"))
+
+
+def test_check_finds_nothing_wrong_with_absent_columns(folder, capsys):
+    database, collection = filled(folder)
+    for field in LATER:
+        collection.add_field(field)
+    collection.drop_field("score")
+    database.close()
+    assert main(["check", str(folder)]) == 0, capsys.readouterr()
+
+
+def test_a_dropped_name_can_mean_something_else(folder):
+    database, collection = filled(folder)
+    collection.add_field(Field("extra", DataType.FLOAT_VECTOR, dim=2, nullable=True))
+    collection.upsert([entity(5, extra=[1.0, 2.0])])
+    collection.flush()
+    assert collection.search([1.0, 2.0], "extra", 9).ids == [5]
+    collection.drop_field("extra")
+    with pytest.raises(FieldNotFoundError):
+        collection.search([1.0, 2.0], "extra", 9)
+    collection.add_field(Field("extra", DataType.VARCHAR, default="x"))
+    assert collection.count("extra == 'x'") == 60
+    collection.compact()
+    assert collection.get(5, ["extra"]) == [{"id": 5, "extra": "x"}]
+    database.close()
+    with elanus.connect(folder) as again:
+        assert again.collection("kb").get(5, ["extra"]) == [{"id": 5, "extra": "x"}]
+
+
+def test_the_past_keeps_its_fields(folder):
+    database, collection = filled(folder)
+    collection.set_retention(3600)
+    before = collection.last_seq
+    collection.drop_field("text")
+    collection.upsert([{"id": 5, "dense": VECTORS[6]}])
+    past = collection.query("id == 5", as_of=before)
+    assert past == [{"id": 5}]
+    assert collection.search(VECTORS[5], "dense", 1, as_of=before).ids == [5]
+    database.close()
+
+
+def test_a_field_of_mostly_nulls_gets_no_graph(folder):
+    database, collection = filled(folder)
+    collection.add_field(Field("rare", DataType.FLOAT_VECTOR, dim=4, nullable=True))
+    collection.create_index("rare", "GRAPH")
+    collection.create_index("dense", "GRAPH")
+    collection.upsert([entity(pk, rare=VECTORS[pk]) for pk in range(0, 60, 2)])
+    collection.compact()
+    collection.wait_indexed()
+    (segment,) = [s for s in collection.stats().segments if s.rows]
+    assert set(segment.indexes) == {"dense"}
+    wanted = sorted(range(0, 60, 2), key=lambda pk: -float(_cosine(VECTORS[pk], VECTORS[1])))
+    assert collection.search(VECTORS[1], "rare", 10).ids == wanted[:10]
+    database.close()
+
+
+def _cosine(a, b):
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def test_limits_only_grow(folder):
+    database, collection = filled(folder)
+    collection.add_field(Field("name", DataType.VARCHAR, default="x", max_length=3))
+    with pytest.raises(EntityError, match="max_length=3"):
+        collection.upsert([entity(1, name="four")])
+    collection.alter_field("name", max_length=4)
+    collection.upsert([entity(1, name="four")])
+    with pytest.raises(SchemaError, match="smaller than 4"):
+        collection.alter_field("name", max_length=3)
+    with pytest.raises(SchemaError, match="dtype cannot be changed"):
+        collection.alter_field("name", dtype=DataType.INT64)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.add_field(Field("new", DataType.INT64)), "nullable=True or a default"),
+        (lambda c: c.add_field(Field("id2", DataType.INT64, primary=True)), "primary key from"),
+        (lambda c: c.add_field(Field("text", DataType.INT64, nullable=True)), "used twice: text"),
+        (lambda c: c.drop_field("id"), "primary key cannot be dropped"),
+        (lambda c: c.drop_field("text"), "'words' is computed from it"),
+    ],
+)
+def test_refused_changes_change_nothing(folder, change, message):
+    database, collection = filled(folder)
+    collection.add_field(LATER[-1])
+    schema = collection.schema
+    with pytest.raises(SchemaError, match=message):
+        change(collection)
+    assert collection.schema is schema
+    database.close()
+
+
+def test_writes_beside_a_change_are_checked_again(folder):
+    """Entities that were checked against the old fields are not lost and not half-written."""
+    database, collection = filled(folder)
+    failures = []
+
+    def write(first):
+        try:
+            for pk in range(first, first + 150):
+                collection.insert([entity(pk)])
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=write, args=(1000 * n,)) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for number in range(8):
+        collection.add_field(Field(f"f{number}", DataType.INT64, default=number))
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert collection.count("f0 == 0 and f7 == 7") == 360
+    database.close()
