@@ -11,6 +11,7 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.api.reads import Ids, as_ids
 from elanus.api.searches import Searches
+from elanus.engine.names import split_name
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
 from elanus.schema.collection import Schema
@@ -48,8 +49,8 @@ class Collection(Searches, ImportsAndExports, Iterations):
 
     @property
     def name(self) -> str:
-        """Name in the database."""
-        return self._engine.name
+        """Name in the database, not an alias."""
+        return split_name(self._engine.name)[1]
 
     @property
     def schema(self) -> Schema:
@@ -231,7 +232,7 @@ class Collection(Searches, ImportsAndExports, Iterations):
         """Return name, schema, properties, indexes and the number of entities."""
         engine = self._engine
         return CollectionDescription(
-            engine.name, engine.schema, engine.properties, engine.index_types, self.count()
+            self.name, engine.schema, engine.properties, engine.index_types, self.count()
         )
 
     def drop(self) -> None:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
+from typing import Any
 
 from elanus.api.backup import BackupResult, back_up_to
 from elanus.api.collection import Collection
+from elanus.api.sharing import OpenOptions, SharedEngine, share
 from elanus.documents import Documents
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.memory import parse_limit
+from elanus.engine.names import (
+    DEFAULT_DATABASE,
+    aliases_of,
+    check_database,
+    full_name,
+    renamed,
+    resolve,
+    split_name,
+    with_alias,
+    with_database,
+    with_database_properties,
+    without_alias,
+    without_database,
+)
 from elanus.engine.stats import DatabaseStats
 from elanus.errors import (
     ClosedError,
+    CollectionNotFoundError,
     InvalidArgumentError,
+    NotFoundError,
     PluginNotInstalledError,
     ReadOnlyError,
 )
 from elanus.plugins import Embedder
 from elanus.schema.collection import Schema
+from elanus.schema.fields import check_name
 from elanus.storage.catalog import NamedSnapshot
-from elanus.storage.local_directory import LocalDirectory
-from elanus.storage.medium import network_file_system
 from elanus.storage.memory_directory import MemoryDirectory
-
-_log = logging.getLogger(__name__)
 
 MEMORY_URI = ":memory:"
 _SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://", "unix:")
@@ -45,10 +55,13 @@ class Database:
     ``connect(..., read_only=True)``.
     """
 
-    def __init__(self, shared: _SharedEngine, *, read_only: bool) -> None:
+    def __init__(
+        self, shared: SharedEngine, *, read_only: bool, database: str = DEFAULT_DATABASE
+    ) -> None:
         self._shared = shared
         self._read_only = read_only
         self._closed = False
+        self._database = database
 
     def create_collection(
         self, name: str, schema: Schema, *, properties: Mapping[str, Any] | None = None
@@ -66,7 +79,9 @@ class Database:
         """
         if not isinstance(schema, Schema):
             raise InvalidArgumentError(f"schema: expected a Schema, got {type(schema).__name__}")
-        engine = self._writable().create(name, schema, properties or {})
+        engine = self._writable().create(
+            self._full(check_name(name, "collection")), schema, properties or {}
+        )
         return Collection(engine)
 
     def collection(self, name: str) -> Collection:
@@ -75,23 +90,154 @@ class Database:
         Raises:
             CollectionNotFoundError: No such collection; names the nearest one.
         """
-        return Collection(self._engine().open(name))
+        return Collection(self._engine().open(self._full(name)))
 
     def has_collection(self, name: str) -> bool:
-        """Whether a collection has this name."""
-        return name in self._engine().names()
+        """Whether a collection or an alias has this name."""
+        catalog, full = self._engine().catalog(), self._full(name)
+        return full in catalog.collections or full in catalog.aliases
 
     def list_collections(self) -> list[str]:
-        """Return the names of all collections, sorted."""
-        return self._engine().names()
+        """Return the names of all collections of this database, sorted."""
+        names = map(split_name, self._engine().catalog().collections)
+        return sorted(name for database, name in names if database == self._database)
 
     def drop_collection(self, name: str) -> None:
         """Delete a collection with all its entities.
 
         Raises:
             CollectionNotFoundError: No such collection.
+            StateError: It has an alias, or a named snapshot holds it.
         """
-        self._writable().drop(name)
+        self._writable().drop(self._full(name))
+
+    def rename_collection(self, name: str, new_name: str, *, database: str | None = None) -> None:
+        """Give a collection another name, durably. Handles on it go on; its aliases follow.
+
+        Args:
+            name: As it is.
+            new_name: As it is to be.
+            database: Database it is to be in; None leaves it where it is.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+            CollectionExistsError: The new name is taken.
+            StateError: It has an alias, which stays in its database.
+        """
+        old, new = (
+            self._full(name),
+            full_name(database or self._database, check_name(new_name, "collection")),
+        )
+        self._writable().change_names(lambda catalog: renamed(catalog, old, new))
+
+    def create_alias(self, alias: str, collection: str) -> None:
+        """Give a collection a second name, durably; everything that takes a name takes it.
+
+        Raises:
+            AlreadyExistsError: The alias, or a collection of that name, exists.
+            CollectionNotFoundError: No such collection.
+        """
+        self._set_alias(alias, collection, move=False)
+
+    def alter_alias(self, alias: str, collection: str) -> None:
+        """Let an alias name another collection, durably and at once.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+            NotFoundError: No such alias.
+        """
+        self._set_alias(alias, collection, move=True)
+
+    def _set_alias(self, alias: str, collection: str, *, move: bool) -> None:
+        made, full = self._full(check_name(alias, "alias")), self._full(collection)
+        self._writable().change_names(lambda catalog: with_alias(catalog, made, full, move=move))
+
+    def drop_alias(self, alias: str) -> None:
+        """Forget an alias, durably; the collection stays.
+
+        Raises:
+            NotFoundError: No such alias.
+        """
+        full = self._full(alias)
+        self._writable().change_names(lambda catalog: without_alias(catalog, full))
+
+    def list_aliases(self, collection: str | None = None) -> dict[str, str]:
+        """Return the collection that each alias of this database names.
+
+        Args:
+            collection: Only the aliases of this one.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+        """
+        catalog = self._engine().catalog()
+        if collection is not None:
+            aliases = aliases_of(catalog, resolve(catalog, self._full(collection)))
+        else:
+            aliases = sorted(catalog.aliases)
+        pairs = [(split_name(alias), split_name(catalog.aliases[alias])[1]) for alias in aliases]
+        return {alias: name for (database, alias), name in pairs if database == self._database}
+
+    # --- databases --------------------------------------------------------------------------
+
+    @property
+    def database(self) -> str:
+        """Name of the database whose collections this handle is for; ``"default"`` at first."""
+        return self._database
+
+    def create_database(self, name: str, *, properties: Mapping[str, Any] | None = None) -> None:
+        """Add a name space for collections in the same folder, durably.
+
+        Raises:
+            AlreadyExistsError: There is one of this name.
+            SchemaError: The name is not valid.
+            StateError: There are 64 already.
+        """
+        given = properties or {}
+        self._writable().change_names(lambda catalog: with_database(catalog, name, given))
+
+    def use_database(self, name: str) -> Database:
+        """Return a handle for the collections of another database of the folder; close it too.
+
+        Raises:
+            NotFoundError: No such database.
+        """
+        check_database(self._engine().catalog(), name)
+        self._shared.hold()
+        return Database(self._shared, read_only=self._read_only, database=name)
+
+    def list_databases(self) -> list[str]:
+        """Return the names of all databases of the folder, ``"default"`` among them, sorted."""
+        return sorted({DEFAULT_DATABASE, *self._engine().catalog().databases})
+
+    def database_properties(self, name: str | None = None) -> dict[str, Any]:
+        """Return what was stored with a database; None: with this one.
+
+        Raises:
+            NotFoundError: No such database.
+        """
+        catalog, wanted = self._engine().catalog(), name or self._database
+        check_database(catalog, wanted)
+        return dict(catalog.databases.get(wanted, {}))
+
+    def set_database_properties(self, name: str, properties: Mapping[str, Any]) -> None:
+        """Add or replace properties of a database, durably; a value of None removes one.
+
+        Raises:
+            NotFoundError: No such database.
+        """
+        self._writable().change_names(
+            lambda catalog: with_database_properties(catalog, name, properties)
+        )
+
+    def drop_database(self, name: str) -> None:
+        """Remove an empty database, durably.
+
+        Raises:
+            NotFoundError: No such database.
+            StateError: It has collections, or is the default one.
+        """
+        self._writable().change_names(lambda catalog: without_database(catalog, name))
 
     def documents(
         self,
@@ -189,6 +335,12 @@ class Database:
         state = "closed" if self._closed else f"{len(self.list_collections())} collections"
         return f"Database({self._shared.location!r}, {state})"
 
+    def _full(self, name: str) -> str:
+        """Return what the catalog calls a collection or an alias of this database."""
+        if not isinstance(name, str) or "/" in name:
+            raise CollectionNotFoundError(f"no collection {name!r}", name=str(name))
+        return full_name(self._database, name)
+
     def _engine(self) -> DatabaseEngine:
         if self._closed:
             raise ClosedError("the database is closed; connect again")
@@ -202,60 +354,6 @@ class Database:
         return self._engine()
 
 
-_Key: TypeAlias = tuple[str, bool, int]
-"""Folder, whether only for reading, process."""
-
-
-class _SharedEngine:
-    """One engine and the number of handles on it.
-
-    Args:
-        engine: The engine.
-        key: Where it is registered; None for one that nobody else can ask for.
-        door: Held while the folder is opened or closed in this process.
-    """
-
-    def __init__(
-        self, engine: DatabaseEngine, key: _Key | None, door: threading.Lock | None = None
-    ) -> None:
-        self.engine = engine
-        self.key = key
-        self.handles = 1
-        self._door = door or threading.Lock()
-        self._pid = os.getpid()
-
-    @property
-    def location(self) -> str:
-        return self.engine.location
-
-    def release(self) -> None:
-        if self._pid != os.getpid():
-            return  # the parent's; one of its threads may have held the door at the fork
-        with self._door:
-            self.handles -= 1
-            if self.handles:
-                return
-            if self.key is not None:
-                _registry.pop(self.key, None)
-            self.engine.close()
-
-
-_registry: dict[_Key, _SharedEngine] = {}
-# One per folder: opening one may wait for another process, and closing one for its last flush.
-_doors: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()
-_doors_lock = threading.Lock()
-
-
-def _forget_parent() -> None:
-    """Let a forked child begin anew: a thread of its parent may have held the lock."""
-    global _doors_lock  # noqa: PLW0603 - a lock cannot be made free from outside
-    _doors_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parent)
-
-
 def connect(
     uri: str | os.PathLike[str],
     *,
@@ -265,6 +363,7 @@ def connect(
     durability: str = "commit",
     sync_interval_ms: float = 100.0,
     memory_limit: int | str | None = None,
+    database: str = DEFAULT_DATABASE,
 ) -> Database:
     """Open a database, creating it when there is none.
 
@@ -284,24 +383,34 @@ def connect(
         memory_limit: What the database may hold in memory, in bytes or as ``"512MB"``: rows not
             flushed yet, graphs, decoded columns, merges. Mapped files do not count. With little
             memory, segments are scanned where a graph would not fit. None is no limit.
+        database: Database of the folder whose collections are meant.
 
     Returns:
         A ``Database``. A folder opened twice in one process shares its files.
 
     Raises:
         DatabaseLockedError: Another process has the folder open for writing; carries its pid.
-        NotFoundError: ``read_only`` and no database there.
+        NotFoundError: ``read_only`` and nothing there, or no such ``database``.
         PluginNotInstalledError: ``uri`` is a server and no client is installed.
         InvalidArgumentError: ``uri`` is a file, or ``token`` was given without a server.
     """
-    options = _OpenOptions(
+    options = OpenOptions(
         read_only, wait_s, Durability(durability, sync_interval_ms), parse_limit(memory_limit)
     )
-    path = _folder_of(os.fspath(uri), token)
-    if path is None:
-        engine = DatabaseEngine(MemoryDirectory(), memory_limit=options.memory_limit)
-        return Database(_SharedEngine(engine, None), read_only=read_only)
-    return Database(_share(path, options), read_only=read_only)
+    shared = _opened(_folder_of(os.fspath(uri), token), options)
+    try:
+        check_database(shared.engine.catalog(), database)
+    except NotFoundError:
+        shared.release()
+        raise
+    return Database(shared, read_only=read_only, database=database)
+
+
+def _opened(path: Path | None, options: OpenOptions) -> SharedEngine:
+    if path is not None:
+        return share(path, options)
+    engine = DatabaseEngine(MemoryDirectory(), memory_limit=options.memory_limit)
+    return SharedEngine(engine, None)
 
 
 def _folder_of(uri: str, token: str | None) -> Path | None:
@@ -321,47 +430,3 @@ def _folder_of(uri: str, token: str | None) -> Path | None:
     if path.exists() and not path.is_dir():
         raise InvalidArgumentError(f"{uri!r} is a file; pass a folder, or a name to create one")
     return path
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenOptions:
-    read_only: bool
-    wait_s: float
-    durability: Durability
-    memory_limit: int | None
-
-
-def _share(path: Path, options: _OpenOptions) -> _SharedEngine:
-    """Return the engine of a folder; a second handle of this process shares it."""
-    # After a fork the child opens its own engine: locks and threads are not inherited.
-    key = (str(path), options.read_only, os.getpid())
-    with _doors_lock:
-        door = _doors.setdefault(key, threading.Lock())
-    with door:
-        shared = _registry.get(key)
-        if shared is not None and not shared.engine.closed:
-            shared.engine.check_durability(options.durability)
-            shared.handles += 1
-            return shared
-        if not options.read_only:
-            _warn_of_network(path)
-        engine = DatabaseEngine(
-            LocalDirectory(path, read_only=options.read_only),
-            read_only=options.read_only,
-            memory_limit=options.memory_limit,
-            wait_s=options.wait_s,
-            durability=options.durability,
-        )
-        shared = _registry[key] = _SharedEngine(engine, key, door)
-        return shared
-
-
-def _warn_of_network(path: Path) -> None:
-    name = network_file_system(str(path))
-    if name is not None:
-        _log.warning(
-            "%s is on a network file system (%s): locks and syncs may not reach other machines; "
-            "let one machine only write to it, or use a local disk",
-            path,
-            name,
-        )

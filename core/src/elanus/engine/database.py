@@ -8,7 +8,6 @@ Lock order: ``DatabaseEngine._lock``, then a collection's writer lock, never the
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
 import os
@@ -23,19 +22,18 @@ from typing import Any
 from elanus.engine.collection import CollectionEngine
 from elanus.engine.context import Durability, EngineContext
 from elanus.engine.housekeeping import TIDY_S, Housekeeper
+from elanus.engine.lifetime import watch
 from elanus.engine.maintenance import Maintenance
 from elanus.engine.memory import MemoryBudget
+from elanus.engine.names import Changes, check_droppable, check_free, resolve
 from elanus.engine.reading import CollectionReader
 from elanus.engine.state import CollectionState
 from elanus.engine.stats import DatabaseStats, folder_bytes
 from elanus.errors import (
     AlreadyExistsError,
     ClosedError,
-    CollectionExistsError,
-    CollectionNotFoundError,
     InvalidArgumentError,
     NotFoundError,
-    StateError,
     StorageFailedError,
 )
 from elanus.schema.collection import Schema, did_you_mean
@@ -110,9 +108,7 @@ class DatabaseEngine:
             memory=MemoryBudget(memory_limit),
         )
         self._housekeepers = [] if read_only else self._start_housekeepers()
-        _open_engines.add(self)
-        # The worker must not run into the interpreter's end; the log has what it leaves undone.
-        _close_at_exit(self)
+        watch(self)
 
     def _load(self, *, read_only: bool) -> Catalog:
         """Return the catalog; make and sweep the database when it is opened for writing."""
@@ -156,12 +152,26 @@ class DatabaseEngine:
         """Where the files are."""
         return self._directory
 
-    def names(self) -> list[str]:
-        """Return the names of the collections, sorted."""
+    def catalog(self) -> Catalog:
+        """Return the names as they are now."""
         with self._lock:
             self._check_open()
             self._follow_catalog()
-            return sorted(self._catalog.collections)
+            return self._catalog
+
+    def change_names(self, change: Callable[[Catalog], Changes]) -> None:
+        """Change names of collections, aliases or databases, durably.
+
+        Args:
+            change: Returns what is to change in the catalog (``engine.names``).
+
+        Raises:
+            ReadOnlyError: Opened for reading only.
+        """
+        with self._lock:
+            self._check_writable()
+            self._commit(**change(self._catalog))
+            self._follow_names()
 
     def create(self, name: str, schema: Schema, properties: Mapping[str, Any]) -> CollectionEngine:
         """Create a collection, durably.
@@ -171,17 +181,12 @@ class DatabaseEngine:
             ReadOnlyError: Opened for reading only.
             SchemaError: The name is not valid.
         """
-        check_name(name, "collection")
         with self._lock:
             self._check_writable()
-            if name in self._catalog.collections:
-                raise CollectionExistsError(
-                    f"collection {name!r} exists already; open it with collection({name!r}) or "
-                    f"drop it first"
-                )
+            check_free(self._catalog, name)
             made = uuid.uuid4()
             engine = CollectionEngine.create(self._context, made, name, schema, properties)
-            engine.on_drop = lambda: self.drop(name)
+            engine.on_drop = lambda: self.drop(engine.name)
             self._commit(collections={**self._catalog.collections, name: made})
             self._adopt(engine)
             return engine
@@ -196,10 +201,7 @@ class DatabaseEngine:
         with self._lock:
             self._check_open()
             self._follow_catalog()
-            if name not in self._catalog.collections:
-                raise CollectionNotFoundError(
-                    f"no collection {name!r}{did_you_mean(name, self.names())}", name=str(name)
-                )
+            name = resolve(self._catalog, name)
             if name not in self._collections:
                 found = self._catalog.collections[name]
                 if self.read_only:
@@ -207,7 +209,7 @@ class DatabaseEngine:
                 else:
                     pinned = pinned_versions(self._catalog, found)
                     opened = CollectionEngine.open(self._context, found, name, pinned=pinned)
-                    opened.on_drop = lambda: self.drop(name)
+                    opened.on_drop = lambda: self.drop(opened.name)
                     self._adopt(opened)
             return self._collections[name]
 
@@ -217,18 +219,13 @@ class DatabaseEngine:
         Raises:
             CollectionNotFoundError: No such collection.
             ReadOnlyError: Opened for reading only.
-            StateError: A named snapshot holds the collection.
+            StateError: It has an alias, or a named snapshot holds it.
         """
         with self._lock:
             self._check_writable()
+            check_droppable(self._catalog, name)
             engine = self.open(name)
             found = self._catalog.collections[name]
-            holders = [n for n, s in self._catalog.snapshots.items() if found in s.versions]
-            if holders:
-                raise StateError(
-                    f"collection {name!r} is part of snapshot {holders[0]!r}; drop the snapshot "
-                    f"first"
-                )
             left = {n: u for n, u in self._catalog.collections.items() if n != name}
             gone = [u for u in self._catalog.dropped if self._directory.is_dir(collection_path(u))]
             self._commit(collections=left, dropped=(*gone, found))
@@ -426,10 +423,18 @@ class DatabaseEngine:
         if not self.read_only or catalog_version(self._directory) == self._catalog.version:
             return
         self._catalog = load_catalog(self._directory, self._catalog.db_uuid)
-        for name in list(self._collections):
-            path = collection_path(self._catalog.collections.get(name, uuid.UUID(int=0)))
-            if self._collections[name].path != path:
-                self._collections.pop(name).close(flush=False)
+        self._follow_names()
+
+    def _follow_names(self) -> None:
+        """Let the open collections have the names that the catalog says; close what is gone."""
+        names = {collection_path(u): name for name, u in self._catalog.collections.items()}
+        known, self._collections = self._collections, {}
+        for engine in known.values():
+            if engine.path in names:
+                engine.name = names[engine.path]
+                self._collections[engine.name] = engine
+            else:
+                engine.close(flush=False)
 
     def _sweep(self) -> None:
         """Remove what a crash left behind: temporary files, collections that were being made or
@@ -459,30 +464,6 @@ class DatabaseEngine:
         self._context.check_writable()
 
 
-_open_engines: weakref.WeakSet[DatabaseEngine] = weakref.WeakSet()
-
-
-def _forget_parents() -> None:
-    for engine in list(_open_engines):
-        engine.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_parents)
-
-
 def pinned_versions(catalog: Catalog, collection: uuid.UUID) -> list[int]:
     """Return the versions of a collection's manifest that named snapshots hold."""
     return [s.versions[collection] for s in catalog.snapshots.values() if collection in s.versions]
-
-
-def _close_at_exit(engine: DatabaseEngine) -> None:
-    reference = weakref.ref(engine)
-
-    def close() -> None:
-        alive = reference()
-        if alive is not None:
-            alive.close()
-
-    atexit.register(close)
-    weakref.finalize(engine, atexit.unregister, close)

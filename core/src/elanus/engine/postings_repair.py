@@ -27,7 +27,7 @@ def rebuild_postings(directory: Directory) -> int:
     """
     engine = DatabaseEngine(directory)
     try:
-        for name in engine.names():
+        for name in sorted(engine.catalog().collections):
             engine.open(name)
         return sum(_rebuild(opened) for opened in engine.open_engines())
     finally:

@@ -49,8 +49,11 @@ class Catalog:
 
     Attributes:
         version: Number of this catalog; 0 when none was ever committed.
-        db_uuid: The database.
-        collections: Identifier of each collection by name.
+        db_uuid: The folder.
+        collections: Identifier of each collection by name; a collection of another database than
+            the default one is called ``database/name``.
+        aliases: Name of a collection by alias, spelled like the names of collections.
+        databases: Properties of each database besides the default one, by name.
         snapshots: Kept states by name.
         dropped: Collections whose folders may still be there. A folder that is neither here nor
             in ``collections`` is never deleted, unless nothing was ever written to it.
@@ -61,6 +64,8 @@ class Catalog:
     collections: Mapping[str, uuid.UUID] = field(default_factory=dict)
     snapshots: Mapping[str, NamedSnapshot] = field(default_factory=dict)
     dropped: tuple[uuid.UUID, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    databases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def collection_path(collection: uuid.UUID) -> str:
@@ -220,6 +225,8 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
         "parent": catalog.version - 1,
         "db_uuid": str(catalog.db_uuid),
         "collections": {name: str(found) for name, found in catalog.collections.items()},
+        "aliases": dict(catalog.aliases),
+        "databases": {name: dict(found) for name, found in catalog.databases.items()},
         "dropped": [str(found) for found in catalog.dropped],
         "snapshots": {
             name: {
@@ -240,7 +247,11 @@ def _catalog_from_json(stored: Mapping[str, Any]) -> Catalog:
         snapshots = {n: _snapshot(found) for n, found in stored.get("snapshots", {}).items()}
         dropped = tuple(uuid.UUID(found) for found in stored.get("dropped", ()))
         db_uuid = uuid.UUID(stored["db_uuid"])
-        return Catalog(int(stored["version"]), db_uuid, collections, snapshots, dropped)
+        aliases = {str(a): str(name) for a, name in stored.get("aliases", {}).items()}
+        databases = {n: dict(found) for n, found in stored.get("databases", {}).items()}
+        return Catalog(
+            int(stored["version"]), db_uuid, collections, snapshots, dropped, aliases, databases
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptionError(
             f"{CATALOG_FOLDER}: version {stored.get('version')}: not understood: {error!r}",

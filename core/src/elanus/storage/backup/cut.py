@@ -84,7 +84,7 @@ class DatabaseCut:
     """All collections of one version of the catalog."""
 
     db_uuid: uuid.UUID
-    catalog_version: int
+    catalog: Catalog
     collections: tuple[CollectionCut, ...]
 
 
@@ -112,7 +112,7 @@ def take_cut(directory: Directory) -> DatabaseCut:
                 raise
             continue
         if not _is_superseded(directory, catalog):
-            return DatabaseCut(db_uuid, catalog.version, cuts)
+            return DatabaseCut(db_uuid, catalog, cuts)
     raise StorageError(
         f"{directory.location}: collections are created and dropped faster than they can be "
         f"copied; try again later"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from elanus.errors import CorruptionError, InvalidArgumentError, NotFoundError
@@ -72,6 +72,8 @@ class BackupRecord:
         catalog_version: The catalog that it was made at.
         collections: Its collections by name.
         files: All of its files.
+        aliases: Names of collections by alias.
+        databases: Properties of databases by name.
     """
 
     number: int
@@ -80,6 +82,8 @@ class BackupRecord:
     catalog_version: int
     collections: Mapping[str, BackupCollection]
     files: tuple[BackupFile, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    databases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -189,6 +193,8 @@ def commit_backup(target: Directory, record: BackupRecord) -> None:
         "created": record.created,
         "catalog_version": record.catalog_version,
         "collections": {n: asdict(c) for n, c in record.collections.items()},
+        "aliases": dict(record.aliases),
+        "databases": {n: dict(found) for n, found in record.databases.items()},
         "files": [asdict(file) for file in record.files],
     }
     _records(target).commit(record.number, stored)
@@ -224,6 +230,8 @@ def _record_from_json(stored: Mapping[str, Any]) -> BackupRecord:
         catalog_version=int(stored["catalog_version"]),
         collections={n: BackupCollection(**c) for n, c in stored["collections"].items()},
         files=tuple(BackupFile(**file) for file in stored["files"]),
+        aliases=dict(stored.get("aliases", {})),
+        databases=dict(stored.get("databases", {})),
     )
 
 

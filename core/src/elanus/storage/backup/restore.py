@@ -218,7 +218,9 @@ class _Restore:
             if _is_manifest(file.path):
                 self._manifest(file, made)
         collections = {n: uuid.UUID(c.uuid) for n, c in self.record.collections.items()}
-        commit_catalog(self.database, Catalog(1, made, collections))
+        record = self.record
+        catalog = Catalog(1, made, collections, aliases=record.aliases, databases=record.databases)
+        commit_catalog(self.database, catalog)
         stored = encode_json_file("format", DATABASE_FORMAT_VERSION, {"db_uuid": str(made)})
         self.database.write_new(FORMAT_FILE, [stored])
 

@@ -309,10 +309,12 @@ def _record(cut: DatabaseCut, number: int, files: list[BackupFile]) -> BackupRec
         number=number,
         db_uuid=cut.db_uuid,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        catalog_version=cut.catalog_version,
+        catalog_version=cut.catalog.version,
         collections={
             c.name: BackupCollection(c.path.rpartition("/")[2], c.manifest.version, c.last_seq)
             for c in cut.collections
         },
         files=tuple(files),
+        aliases=cut.catalog.aliases,
+        databases=cut.catalog.databases,
     )

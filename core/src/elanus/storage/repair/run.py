@@ -105,7 +105,7 @@ def _repair_catalog(workshop: Workshop) -> Catalog | None:
         return known
     collections = collections_there(directory, COLLECTIONS_FOLDER, known.collections)
     version = versions[-1] + 1 if versions else 1
-    rebuilt = Catalog(version, db_uuid, collections, known.snapshots)
+    rebuilt = replace(known, version=version, db_uuid=db_uuid, collections=collections, dropped=())
     files = [f.path for f in damaged if f.path != CATALOG_FOLDER]
     for file in files:
         workshop.keep(file)
