@@ -57,9 +57,13 @@ def search_requests(
     schema = context.schema
     field = schema.field(name) if name else default_field(schema, data)
     filters: tuple[BoundFilter, ...] = ()
-    if filter is not None:
-        filters = context.filters.bind(
-            filter, params=options.get("params"), root=options.get("root")
+    partitions = options.get("partitions")
+    if filter is not None or partitions is not None:
+        filters = context.bind(
+            filter,
+            params=options.get("params"),
+            root=options.get("root"),
+            partitions=partitions,
         )
     offset = options.get("offset", 0)
     check_page(limit, offset)
@@ -141,8 +145,12 @@ def hybrid_request(
         (query,) = check_one_query(field, queries)
         depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit
         check_page(min(depth, MAX_LIMIT) if leg.limit is None else depth, 0)
-        filters = context.filters.bind(
-            leg.filter, filter, params=options.get("params"), root=options.get("root")
+        filters = context.bind(
+            leg.filter,
+            filter,
+            params=options.get("params"),
+            root=options.get("root"),
+            partitions=options.get("partitions"),
         )
         within = distance_range(field, leg.radius, leg.range_filter)
         parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters, within))

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elanus.api.context import Filter
+from elanus.api.context import Filter, Partitions
 from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.api.reads import Ids, as_ids
 from elanus.api.searches import Searches
 from elanus.engine.names import split_name
+from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats
 from elanus.errors import InvalidArgumentError
+from elanus.filter import FieldRef, In, Literal
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_altered_field, with_field, without_field
 from elanus.schema.fields import Field
@@ -66,31 +68,35 @@ class Collection(Searches, ImportsAndExports, Iterations):
         """Add or replace properties, durably; a value of None removes one."""
         self._engine.set_properties(properties)
 
-    def insert(self, entities: Entities) -> list[PrimaryKey]:
+    def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Store new entities, all or none.
 
         Args:
             entities: List of dicts, or dict of equally long columns; columns may be NumPy
                 arrays (vectors of shape ``(n, dim)``). With ``auto_id`` the primary key is left
                 out.
+            partition: Partition that they belong to; None: the default one.
 
         Returns:
             The primary keys, in the order of the entities.
 
         Raises:
             EntityError: An entity does not fit the schema; names field and row.
-            EntityExistsError: A primary key is taken or given twice; ``upsert`` replaces.
+            EntityExistsError: A primary key is taken, in whichever partition, or given twice;
+                ``upsert`` replaces.
+            NotFoundError: No such partition.
             StorageError: Writing failed; nothing was stored.
         """
-        return self._engine.insert(entities)
+        return self._engine.insert(entities, partition=partition)
 
-    def upsert(self, entities: Entities) -> list[PrimaryKey]:
+    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Store entities, replacing those with the same primary key, all or none.
 
-        Of entities with the same key in one call the last one counts. Arguments, result and
+        Of entities with the same key in one call the last one counts. An entity that was in
+        another partition moves. Arguments, result and
         errors are those of ``insert``; a key that is taken is no error.
         """
-        return self._engine.upsert(entities)
+        return self._engine.upsert(entities, partition=partition)
 
     def delete(
         self,
@@ -99,6 +105,7 @@ class Collection(Searches, ImportsAndExports, Iterations):
         filter: Filter | None = None,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        partitions: Partitions = None,
     ) -> int:
         """Delete entities by primary key or by filter.
 
@@ -108,6 +115,7 @@ class Collection(Searches, ImportsAndExports, Iterations):
             filter: Expression, dict or tree instead of ``ids``.
             params: Values for ``{name}`` templates in a filter text.
             root: JSON field whose keys the names in the filter are.
+            partitions: Delete only in these; None: wherever they are.
 
         Returns:
             How many entities were deleted; keys that do not exist count nothing.
@@ -123,14 +131,53 @@ class Collection(Searches, ImportsAndExports, Iterations):
         if (ids is None) == (filter is None):
             raise InvalidArgumentError("delete: pass either ids or a filter")
         if ids is not None:
-            return self._engine.delete(primary_keys(self.schema.primary, as_ids(ids)))
-        bound = self._context.filters.bind(filter, params=params, root=root)
+            keys = primary_keys(self.schema.primary, as_ids(ids))
+            if partitions is None:
+                return self._engine.delete(keys)
+            filter = In(FieldRef(self.schema.primary.name), Literal(tuple(keys)))
+        bound = self._context.bind(filter, params=params, root=root)
         if not bound:
             raise InvalidArgumentError(
                 "delete: an empty filter would delete everything; say so with a filter such as "
                 f"'{self.schema.primary.name} is not null'"
             )
-        return self._engine.delete_matching(bound)
+        within = self._context.bind(partitions=partitions)
+        return self._engine.delete_matching((*bound, *within))
+
+    def create_partition(self, name: str) -> None:
+        """Add a partition, durably; up to 1,024. Entities that name none are in ``_default``.
+
+        Raises:
+            AlreadyExistsError: There is one of this name.
+            SchemaError: The name is not valid.
+            StateError: There are too many, or an import is running.
+        """
+        self._engine.create_partition(name)
+
+    def drop_partition(self, name: str) -> None:
+        """Delete a partition with all its entities.
+
+        Raises:
+            InvalidArgumentError: It is the default partition.
+            NotFoundError: No such partition.
+        """
+        self._engine.drop_partition(name)
+
+    def list_partitions(self) -> list[str]:
+        """Return the names of the partitions, ``_default`` first."""
+        return [DEFAULT_PARTITION, *sorted(self._engine.settings.partitions)]
+
+    def has_partition(self, name: str) -> bool:
+        """Whether there is such a partition."""
+        return name in self.list_partitions()
+
+    def truncate(self) -> None:
+        """Delete all entities at once, durably; schema, partitions and settings stay.
+
+        Raises:
+            StateError: An import is running.
+        """
+        self._engine.truncate()
 
     def add_field(self, field: Field) -> None:
         """Declare one more field, durably; nothing is rewritten.

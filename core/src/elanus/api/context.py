@@ -5,18 +5,24 @@ Programs ask the same few things again: filter texts and lists of output fields 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
+from elanus.engine.settings import CollectionSettings
 from elanus.engine.views import FieldViews
+from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.query.partitions import within_partitions
 from elanus.query.projection import resolve_output
 from elanus.schema.collection import Schema
 
 Filter = str | Mapping[str, Any] | Node
 """A filter as text, as a Mongo-like dict, or as a tree of ``elanus.filter``."""
+
+Partitions = Sequence[str] | str | None
+"""Names of partitions to read; None: all of them."""
 
 MAX_KNOWN_OUTPUTS = 64
 """Lists of output fields that a collection remembers."""
@@ -69,11 +75,47 @@ class RequestContext:
 
     fields: FieldViews
     filters: FilterReader
+    settings: Callable[[], CollectionSettings]
+    within: dict[frozenset[int], BoundFilter] = dataclass_field(default_factory=dict)
     outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
         return self.fields.schema
+
+    def bind(
+        self,
+        *filters: Filter | None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+        partitions: Partitions = None,
+    ) -> tuple[BoundFilter, ...]:
+        """Return what restricts a request, bound to the schema.
+
+        Raises:
+            FilterError: A filter cannot be read, or does not fit the schema.
+            NotFoundError: No such partition.
+        """
+        bound = self.filters.bind(*filters, params=params, root=root)
+        return bound if partitions is None else (*bound, *self._within(partitions))
+
+    def _within(self, partitions: Sequence[str] | str) -> tuple[BoundFilter, ...]:
+        names = [partitions] if isinstance(partitions, str) else list(partitions)
+        if not names:
+            raise InvalidArgumentError(
+                "partitions: expected names, got an empty list; leave it out to read all of them"
+            )
+        settings = self.settings()
+        numbers = frozenset(settings.partition(name) for name in names)
+        if not self.schema.partitioned:
+            return ()
+        found = self.within.get(numbers)
+        if found is None:
+            found = within_partitions(self.schema, numbers)
+            if len(self.within) >= MAX_KNOWN_FILTERS:
+                self.within.clear()
+            self.within[numbers] = found
+        return (found,)
 
     def output(self, output: Sequence[str] | None) -> tuple[str, ...]:
         """Return the names to project; the answers to recent requests are remembered.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from elanus.api.context import FilterReader, RequestContext
 from elanus.engine.reading import CollectionReader
+from elanus.engine.views import FieldViews
 
 
 class Handle:
@@ -11,13 +12,16 @@ class Handle:
 
     def __init__(self, engine: CollectionReader) -> None:
         self._engine = engine
-        self._known_context = RequestContext(engine.fields, FilterReader(engine.schema))
+        self._known_context = self._context_of(engine.fields)
+
+    def _context_of(self, fields: FieldViews) -> RequestContext:
+        engine = self._engine
+        return RequestContext(fields, FilterReader(fields.schema), lambda: engine.settings)
 
     @property
     def _context(self) -> RequestContext:
         """What was remembered, as long as it is of the schema as it is now."""
         context, fields = self._known_context, self._engine.fields
         if context.fields is not fields:
-            context = RequestContext(fields, FilterReader(fields.schema))
-            self._known_context = context
+            context = self._known_context = self._context_of(fields)
         return context

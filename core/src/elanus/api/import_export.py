@@ -57,7 +57,7 @@ class ImportsAndExports(Handle):
             columns: Field of each column of the source that is called otherwise, as in
                 ``{"embedding": "dense"}``; None leaves a column out.
             **options: ``format``, ``batch_rows``, ``errors_file``, ``max_errors``, ``progress``,
-                ``resume``; see ``ImportOptions``.
+                ``resume``, ``partition``; see ``ImportOptions``.
 
         Returns:
             How many entities were stored, skipped and refused.
@@ -178,14 +178,14 @@ class ImportsAndExports(Handle):
     ) -> Scan:
         schema = self._engine.schema
         names = resolve_output(schema, ["*"] if output is None else output)
-        stored = {f.name for f in schema.stored_fields}
+        stored = {f.name for f in schema.value_fields}
         for name in names:
             if name not in stored:
                 raise InvalidArgumentError(
                     f"output: {name!r} is not declared and has no column of its own; take "
                     f"{DYNAMIC_FIELD!r}, which holds it"
                 )
-        bound = self._context.filters.bind(filter, params=params)
+        bound = self._context.bind(filter, params=params)
         sources = self._engine.snapshot(as_of).sources
 
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from elanus.api.arguments import iterated_request
-from elanus.api.context import Filter
+from elanus.api.context import Filter, Partitions
 from elanus.api.handle import Handle
 from elanus.api.options import SearchOptions
 from elanus.engine.reading import AsOf
@@ -230,6 +230,7 @@ class Iterations(Handle):
         limit: int | None = None,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        partitions: Partitions = None,
         as_of: AsOf | None = None,
         token: str | None = None,
     ) -> QueryIterator:
@@ -244,6 +245,7 @@ class Iterations(Handle):
             limit: Most entities in all; None: no bound.
             params: As in ``query``.
             root: As in ``query``.
+            partitions: As in ``query``.
             as_of: As in ``query``.
             token: ``token`` of an iterator with the same arguments: goes on after it, over the
                 same snapshot.
@@ -254,11 +256,11 @@ class Iterations(Handle):
         """
         check_batch(batch_size, limit)
         of = fingerprint(
-            "query", self._engine.name, filter, output, batch_size, limit, params, root
+            "query", self._engine.name, filter, output, batch_size, limit, params, root, partitions
         )
         position = None if token is None else read_token(token, of)
         snapshot = self._engine.snapshot(as_of if position is None else position.seq)
-        bound = self._context.filters.bind(filter, params=params, root=root)
+        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
         request = EntityRequest(self._context.entity_output(output), bound, limit)
         position = position or Position(snapshot.seq, 0)
         return QueryIterator(

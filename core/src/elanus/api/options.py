@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -40,6 +40,7 @@ class SearchOptions(TypedDict, total=False):
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
+        partitions: Name of a partition, or several, to search; None searches all.
         as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
             time), a sequence number, or the name of a snapshot; None: what is visible now.
     """
@@ -56,6 +57,7 @@ class SearchOptions(TypedDict, total=False):
     group_size: int
     explain: bool
     timeout: float | None
+    partitions: Sequence[str] | str | None
     as_of: datetime | int | str | None
 
 

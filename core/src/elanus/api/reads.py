@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from elanus.api.context import Filter
+from elanus.api.context import Filter, Partitions
 from elanus.api.handle import Handle
 from elanus.api.options import check_page
 from elanus.engine.reading import AsOf
@@ -67,6 +67,7 @@ class Reads(Handle):
         order_by: str | Sequence[str] = (),
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        partitions: Partitions = None,
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Return the entities that pass a filter, in the order of their primary key or another.
@@ -81,6 +82,7 @@ class Reads(Handle):
                 primary key.
             params: Values for ``{name}`` templates in a filter text.
             root: JSON field whose keys the names in the filter are.
+            partitions: Name of a partition, or several, to read; None reads all.
             as_of: A moment in the past, as in ``search``.
 
         Returns:
@@ -93,7 +95,7 @@ class Reads(Handle):
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
-        bound = self._context.filters.bind(filter, params=params, root=root)
+        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
         order = order_keys(self._engine.schema, order_by)
         request = EntityRequest(self._context.entity_output(output), bound, limit, offset, order)
         return query_entities(self._engine.schema, self._engine.snapshot(as_of).sources, request)
@@ -104,10 +106,11 @@ class Reads(Handle):
         *,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        partitions: Partitions = None,
         as_of: AsOf | None = None,
     ) -> int:
         """Return how many entities pass the filter; without one, how many there are."""
-        bound = self._context.filters.bind(filter, params=params, root=root)
+        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
         return count_entities(self._engine.snapshot(as_of).sources, bound)
 
     def aggregate(
@@ -118,6 +121,7 @@ class Reads(Handle):
         filter: Filter | None = None,
         params: Mapping[str, Any] | None = None,
         root: str | None = None,
+        partitions: Partitions = None,
         as_of: AsOf | None = None,
     ) -> list[dict[str, Any]]:
         """Return what the entities that pass a filter come to, by group.
@@ -129,6 +133,7 @@ class Reads(Handle):
             filter: As in ``query``.
             params: As in ``query``.
             root: As in ``query``.
+            partitions: As in ``query``.
             as_of: As in ``query``.
 
         Returns:
@@ -141,7 +146,7 @@ class Reads(Handle):
         """
         asked = parse_aggregates(self._engine.schema, metrics)
         fields = check_group_fields(self._engine.schema, group_by)
-        bound = self._context.filters.bind(filter, params=params, root=root)
+        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
         return aggregate(self._engine.snapshot(as_of).sources, bound, fields, asked)
 
     def facets(
@@ -150,6 +155,7 @@ class Reads(Handle):
         *,
         filter: Filter | None = None,
         limit: int = 10,
+        partitions: Partitions = None,
         as_of: AsOf | None = None,
     ) -> dict[str, list[tuple[Any, int]]]:
         """Return the commonest values of fields among the entities that pass a filter.
@@ -158,6 +164,7 @@ class Reads(Handle):
             fields: Scalar fields, or arrays, of which each element counts.
             filter: As in ``query``.
             limit: Most values of a field.
+            partitions: As in ``query``.
             as_of: As in ``query``.
 
         Returns:
@@ -169,6 +176,6 @@ class Reads(Handle):
         """
         names = check_facet_fields(self._engine.schema, fields)
         check_page(limit, 0)
-        bound = self._context.filters.bind(filter)
+        bound = self._context.bind(filter, partitions=partitions)
         sources = self._engine.snapshot(as_of).sources
         return {name: facet(sources, bound, name, limit) for name in names}

@@ -62,6 +62,7 @@ class ImportOptions(TypedDict, total=False):
         max_errors: How many such rows are left out before the import stops; 0 by default.
         progress: Show it on stderr; by default when stderr is a terminal.
         resume: Go on with an equal import of the same files that ended early; True by default.
+        partition: Partition that the entities belong to; by default the default one.
     """
 
     format: str | None
@@ -70,6 +71,7 @@ class ImportOptions(TypedDict, total=False):
     max_errors: int
     progress: bool | None
     resume: bool
+    partition: str | None
 
 
 class ExportOptions(TypedDict, total=False):
@@ -219,6 +221,7 @@ class _ImportJob:
                 "format": self.options.get("format"),
                 "columns": dict(self.columns),
                 "on_conflict": str(self.on_conflict),
+                "partition": self.options.get("partition"),
             }
         return LoadRequest(
             self.on_conflict,
@@ -226,6 +229,7 @@ class _ImportJob:
             self.options.get("resume", True),
             self.conflicts,
             self.to_json,
+            self.options.get("partition"),
         )
 
     def run(self, load: BulkLoad) -> None:

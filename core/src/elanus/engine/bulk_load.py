@@ -23,7 +23,7 @@ import numpy as np
 from elanus.engine.flush import MemtableFlush
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import files_of
-from elanus.engine.ingest import with_auto_ids
+from elanus.engine.ingest import in_partition, with_auto_ids
 from elanus.engine.keys import Keys
 from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
@@ -82,6 +82,7 @@ class LoadRequest:
         resume: Whether to go on with an equal import that ended early.
         report: Told about rows with taken keys, when ``on_conflict`` is ``error``; raises to stop.
         progress: Returns what the importer has to be given to go on, as JSON values.
+        partition: Name of the partition that the rows belong to; None: the default one.
     """
 
     on_conflict: OnConflict
@@ -89,6 +90,7 @@ class LoadRequest:
     resume: bool
     report: Callable[[Sequence[Conflict]], None]
     progress: Callable[[], Mapping[str, Any]]
+    partition: str | None = None
 
 
 class BulkLoads:
@@ -159,6 +161,7 @@ class BulkLoad:
         self._state = state
         self._flush = flush
         self._request = request
+        self._partition = state.settings.partition(request.partition)
         self._ended = ended
         self._record: LoadRecord | None = None
         self._segments: list[SealedSegment] = []
@@ -224,6 +227,7 @@ class BulkLoad:
         if not len(batch):
             return
         self._state.context.reserve.check_room(batch.size_bytes)
+        batch = in_partition(self._state.schema, batch, self._partition)
         batch = with_auto_ids(self._state.schema, self._state.auto_ids, batch)
         batch = self._without_conflicts(batch)
         if len(batch):

@@ -25,6 +25,7 @@ from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
 from elanus.engine.context import EngineContext
 from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
+from elanus.engine.partitions import Partitions
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
 from elanus.engine.schema_change import SchemaChanges
@@ -59,7 +60,12 @@ class CollectionEngine(CollectionReader):
         self._changes = SchemaChanges(
             state, self._upkeep.memtable_flush, lambda: self._loads.is_running
         )
+        self._partitions = Partitions(state, self._changes, self.delete_matching)
         self._upkeep.start()
+        try:
+            self._partitions.finish_drops()
+        except StorageError as error:
+            _log.warning("%s: a dropped partition still has rows: %s", name, error)
 
     @classmethod
     def create(
@@ -107,13 +113,13 @@ class CollectionEngine(CollectionReader):
         """Log, rows and manifest."""
         return self._state
 
-    def insert(self, entities: Entities) -> list[PrimaryKey]:
+    def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Check, log and apply new entities; return their keys once they are durable."""
-        return self._write(WriteKind.INSERT, entities)
+        return self._write(WriteKind.INSERT, entities, partition)
 
-    def upsert(self, entities: Entities) -> list[PrimaryKey]:
+    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
-        return self._write(WriteKind.UPSERT, entities)
+        return self._write(WriteKind.UPSERT, entities, partition)
 
     def delete(self, pks: Sequence[PrimaryKey]) -> int:
         """Delete by key; return how many were visible."""
@@ -133,16 +139,21 @@ class CollectionEngine(CollectionReader):
         self._upkeep.after_deletes()
         return deleted
 
-    def _write(self, kind: WriteKind, entities: Entities) -> list[PrimaryKey]:
+    def _write(
+        self, kind: WriteKind, entities: Entities, partition: str | None
+    ) -> list[PrimaryKey]:
         self._check_writable()
+        number = self._state.settings.partition(partition)
         while True:
             schema = self._state.schema
             ingest = Ingest(schema, self._state.auto_ids)
-            prepared = ingest.prepare(entities, replace=kind is WriteKind.UPSERT)
+            prepared = ingest.prepare(entities, replace=kind is WriteKind.UPSERT, partition=number)
             if not prepared.batch.num_rows:
                 return prepared.pks
             self._make_room(prepared.batch)
-            write = PendingWrite(kind, prepared.unique_pks, prepared.batch, schema=schema)
+            write = PendingWrite(
+                kind, prepared.unique_pks, prepared.batch, schema=schema, partition=partition
+            )
             try:
                 self._commits.submit(write)
             except SchemaChangedError:
@@ -195,6 +206,21 @@ class CollectionEngine(CollectionReader):
         self._check_writable()
         self._changes.apply(change)
         self._upkeep.submit_index_build()
+
+    def create_partition(self, name: str) -> None:
+        """Add a partition, durably."""
+        self._check_writable()
+        self._partitions.create(name)
+
+    def drop_partition(self, name: str) -> None:
+        """Remove a partition with its entities, durably."""
+        self._check_writable()
+        self._partitions.drop(name)
+
+    def truncate(self) -> None:
+        """Remove all entities, durably."""
+        self._check_writable()
+        self._changes.truncate()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
         """Merge properties into the stored ones, durably; None removes one."""

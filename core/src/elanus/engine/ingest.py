@@ -13,7 +13,7 @@ import numpy as np
 
 from elanus.errors import EntityError, EntityExistsError
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, strings_to_column
-from elanus.schema.collection import Schema
+from elanus.schema.collection import PARTITION_FIELD, Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import Entities, entities_to_batch
 from elanus.types import DataType, PrimaryKey
@@ -81,18 +81,19 @@ class Ingest:
         self._schema = schema
         self._auto_ids = auto_ids
 
-    def prepare(self, entities: Entities, *, replace: bool) -> Prepared:
+    def prepare(self, entities: Entities, *, replace: bool, partition: int = 0) -> Prepared:
         """Check and convert entities.
 
         Args:
             entities: List of dicts or dict of columns.
             replace: Of entities with the same key the last one counts; else they are an error.
+            partition: Number of the partition that they belong to.
 
         Raises:
             EntityError: An entity does not fit.
             EntityExistsError: A key is given twice and ``replace`` is False.
         """
-        batch = entities_to_batch(self._schema, entities)
+        batch = in_partition(self._schema, entities_to_batch(self._schema, entities), partition)
         primary = self._schema.primary
         if primary.name not in batch.columns:
             batch = with_auto_ids(self._schema, self._auto_ids, batch)
@@ -116,6 +117,14 @@ class Ingest:
             )
         rows = np.array(sorted(last.values()), dtype=np.int64)
         return Prepared(batch.take(rows), [pks[row] for row in rows.tolist()], pks)
+
+
+def in_partition(schema: Schema, batch: ColumnBatch, partition: int) -> ColumnBatch:
+    """Return the batch with the hidden column that says to which partition its rows belong."""
+    if not schema.partitioned:
+        return batch
+    numbers = np.full(len(batch), partition, dtype=np.int32)
+    return ColumnBatch(len(batch), {**batch.columns, PARTITION_FIELD: FixedColumn(numbers)})
 
 
 def with_auto_ids(schema: Schema, auto_ids: AutoIds, batch: ColumnBatch) -> ColumnBatch:

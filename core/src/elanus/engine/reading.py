@@ -98,6 +98,12 @@ class CollectionReader:
         return self._view.settings.retention_s
 
     @property
+    def settings(self) -> CollectionSettings:
+        """What can be changed about the collection, as it is now."""
+        self._view.current_fields()
+        return self._view.settings
+
+    @property
     def index_types(self) -> dict[str, str]:
         """Index type by dense field, as chosen by the user."""
         return self._view.settings.types(self.schema)
@@ -166,11 +172,11 @@ class CollectionReader:
 
     # --- what needs the right to write ------------------------------------------------------
 
-    def insert(self, entities: Entities) -> list[PrimaryKey]:
+    def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Check, log and apply new entities; return their keys once they are durable."""
         raise self._refused()
 
-    def upsert(self, entities: Entities) -> list[PrimaryKey]:
+    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
         raise self._refused()
 
@@ -196,6 +202,18 @@ class CollectionReader:
 
     def change_schema(self, change: Callable[[Schema], Schema]) -> None:
         """Replace the schema by what ``change`` makes of it, durably."""
+        raise self._refused()
+
+    def create_partition(self, name: str) -> None:
+        """Add a partition, durably."""
+        raise self._refused()
+
+    def drop_partition(self, name: str) -> None:
+        """Remove a partition with its entities, durably."""
+        raise self._refused()
+
+    def truncate(self) -> None:
+        """Remove all entities, durably."""
         raise self._refused()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:

@@ -44,7 +44,23 @@ class SchemaChanges:
                     f"{self._state.path}: an import is running, whose rows have the fields as they "
                     f"are; wait until it has ended"
                 )
+            if change(self._state.schema) == self._state.schema:
+                return
             fields = FieldViews.of(change(self._state.schema))
             settings = self._state.settings
             kept = {n: c for n, c in settings.indexes.items() if n in fields.schema}
             self._state.install_schema(fields, replace(settings, indexes=kept))
+
+    def truncate(self) -> None:
+        """Remove all rows, with one manifest.
+
+        Raises:
+            StateError: An import is running.
+            StorageError: The medium failed; nothing has changed.
+        """
+        with self._state.reorganise_lock, self._flush.drained():
+            if self._is_loading():
+                raise StateError(f"{self._state.path}: an import is running; wait until it ends")
+            segments = self._state.sealed()
+            if segments:
+                self._state.install_compacted(segments, None)

@@ -11,12 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from elanus.errors import InvalidArgumentError
+from elanus.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    NotFoundError,
+    StateError,
+)
 from elanus.index.base import VectorIndexType
 from elanus.index.registry import AUTO, canonical_name, index_type
-from elanus.schema.collection import Schema
-from elanus.schema.fields import Field
+from elanus.schema.collection import Schema, did_you_mean
+from elanus.schema.fields import Field, check_name
 
+DEFAULT_PARTITION = "_default"
+"""Where entities are that name no partition, as in Milvus."""
+MAX_PARTITIONS = 1_024
+"""As in Milvus."""
 MAX_RETENTION_S = 10 * 366 * 24 * 3600
 """Ten years."""
 
@@ -37,11 +46,64 @@ class CollectionSettings:
         properties: JSON values given by the user.
         indexes: Index choices by field.
         retention_s: How long past states are kept, in seconds.
+        partitions: Number of each partition by name, but the default one, which is 0.
+        next_partition: Number of the next partition; none is ever given out twice.
+        dropping: Numbers of partitions whose entities are being deleted.
     """
 
     properties: dict[str, Any] = field(default_factory=dict)
     indexes: Mapping[str, IndexChoice] = field(default_factory=dict)
     retention_s: float = 0.0
+    partitions: Mapping[str, int] = field(default_factory=dict)
+    next_partition: int = 1
+    dropping: tuple[int, ...] = ()
+
+    def partition(self, name: str | None) -> int:
+        """Return the number of a partition; None is the default one.
+
+        Raises:
+            NotFoundError: No such partition; names the nearest one.
+        """
+        if name is None or name == DEFAULT_PARTITION:
+            return 0
+        if name not in self.partitions:
+            known = [DEFAULT_PARTITION, *self.partitions]
+            raise NotFoundError(f"no partition {name!r}{did_you_mean(name, known)}")
+        return self.partitions[name]
+
+    def with_partition(self, name: str) -> CollectionSettings:
+        """Return settings with one more partition.
+
+        Raises:
+            AlreadyExistsError: There is one of this name.
+            SchemaError: The name is not valid.
+            StateError: There are 1,024 already.
+        """
+        check_name(name, "partition")
+        if name == DEFAULT_PARTITION or name in self.partitions:
+            raise AlreadyExistsError(f"partition {name!r} exists already")
+        if len(self.partitions) + 1 >= MAX_PARTITIONS:
+            raise StateError(
+                f"partition {name!r}: a collection has at most {MAX_PARTITIONS}; declare a field "
+                f"with partition_key=True for more, such as one for each tenant"
+            )
+        partitions = {**self.partitions, name: self.next_partition}
+        return replace(self, partitions=partitions, next_partition=self.next_partition + 1)
+
+    def without_partition(self, name: str) -> CollectionSettings:
+        """Return settings in which a partition is being dropped.
+
+        Raises:
+            InvalidArgumentError: It is the default partition.
+            NotFoundError: No such partition.
+        """
+        number = self.partition(name)
+        if number == 0:
+            raise InvalidArgumentError(
+                f"partition {DEFAULT_PARTITION!r} cannot be dropped; delete its entities"
+            )
+        left = {n: found for n, found in self.partitions.items() if n != name}
+        return replace(self, partitions=left, dropping=(*self.dropping, number))
 
     def index(self, name: str) -> IndexChoice:
         """Return the choice for a field; AUTO when none was made."""
@@ -107,12 +169,22 @@ class CollectionSettings:
                 n: {"type": c.type, "params": dict(c.params)} for n, c in self.indexes.items()
             },
             "retention_s": self.retention_s,
+            "partitions": dict(self.partitions),
+            "next_partition": self.next_partition,
+            "dropping": list(self.dropping),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> CollectionSettings:
         indexes = {n: IndexChoice(c["type"], c["params"]) for n, c in stored["indexes"].items()}
-        return cls(dict(stored["user"]), indexes, float(stored.get("retention_s", 0.0)))
+        return cls(
+            dict(stored["user"]),
+            indexes,
+            float(stored.get("retention_s", 0.0)),
+            dict(stored.get("partitions", {})),
+            int(stored.get("next_partition", 1)),
+            tuple(stored.get("dropping", ())),
+        )
 
 
 def _check_supported(field: Field, kind: VectorIndexType) -> None:

@@ -187,6 +187,10 @@ class CollectionState:
 
     # --- writing: called by the leader of a group, under the lock ---------------------------
 
+    def check_partition(self, name: str) -> None:
+        """Raise ``NotFoundError`` unless there is such a partition."""
+        self.settings.partition(name)
+
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         """Return those of the keys that are visible, in the given order.
 

@@ -58,6 +58,7 @@ class PendingWrite:
         leads: The caller commits the group that begins with this write.
         is_new: None of the keys of an insert is taken.
         schema: What the entities were checked against; None for a delete.
+        partition: Name of the partition that they belong to; None: the default one.
         turn: Locked until the write is done or leads.
     """
 
@@ -71,6 +72,7 @@ class PendingWrite:
     leads: bool = False
     is_new: bool = False
     schema: Schema | None = None
+    partition: str | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
 
 
@@ -84,6 +86,10 @@ class WriteTarget(Protocol):
     @property
     def schema(self) -> Schema:
         """The fields that entities must have."""
+        ...
+
+    def check_partition(self, name: str) -> None:
+        """Raise ``NotFoundError`` unless there is such a partition."""
         ...
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
@@ -218,6 +224,8 @@ class GroupCommit:
         try:
             if write.schema is not None and write.schema is not self._target.schema:
                 raise SchemaChangedError
+            if write.partition is not None:
+                self._target.check_partition(write.partition)
             if write.matching:
                 write.pks = self._target.matching(write.matching)
             elif write.kind is WriteKind.DELETE:

@@ -23,8 +23,10 @@ from elanus.filter.ast import (
     RandomSample,
     rebuild,
 )
-from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
+from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
 from elanus.types import DataType
+
+_HIDDEN = (DYNAMIC_FIELD, PARTITION_FIELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _place(name: str, keys: tuple[str | int, ...], node: Node, scope: Scope) -> 
     given = name
     if scope.root is not None and name != scope.root:
         name, keys = scope.root, (name, *keys)
-    elif scope.root is None and name not in scope.schema and name != DYNAMIC_FIELD:
+    elif scope.root is None and name not in scope.schema and name not in _HIDDEN:
         if not scope.schema.dynamic:
             raise _unknown_field(name, node, scope)
         name, keys = DYNAMIC_FIELD, (name, *keys)

@@ -30,14 +30,14 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
         InvalidArgumentError: An unknown field, or one that cannot be read back.
     """
     if output is None:
-        return tuple(f.name for f in schema.stored_fields if not f.dtype.is_vector)
+        return tuple(f.name for f in schema.value_fields if not f.dtype.is_vector)
     if isinstance(output, str):
         raise InvalidArgumentError(f"output must be a list of field names, got {output!r}")
-    stored = {f.name for f in schema.stored_fields}
+    stored = {f.name for f in schema.value_fields}
     names: list[str] = []
     for name in output:
         if name == "*":
-            names += [f.name for f in schema.stored_fields]
+            names += [f.name for f in schema.value_fields]
         elif name in stored or (schema.dynamic and name not in schema):
             names.append(name)
         elif name in schema:

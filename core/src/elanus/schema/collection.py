@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from typing import Any
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
@@ -17,6 +18,10 @@ from elanus.types import DataType
 
 DYNAMIC_FIELD = "$meta"
 """Name of the JSON column that holds undeclared fields, as in Milvus."""
+
+
+PARTITION_FIELD = "$partition"
+"""Name of the hidden column that says to which partition an entity belongs."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -28,8 +33,10 @@ class Schema:
         dynamic: Entities may carry undeclared fields; they are stored in the JSON column
             ``$meta`` and can be filtered and returned by their name.
         description: Free text.
+        partitioned: Entities belong to partitions; the number of each is in a hidden column.
         primary: The primary key.
-        stored_fields: Fields that have a column, ``$meta`` last when the schema is dynamic.
+        value_fields: Fields whose values entities hold, ``$meta`` last when the schema is dynamic.
+        stored_fields: Fields that have a column: those, and the hidden column of partitions.
         column_types: Type by name of the stored fields but ``$meta``.
 
     Raises:
@@ -40,21 +47,31 @@ class Schema:
     fields: tuple[Field, ...]
     dynamic: bool
     description: str
+    partitioned: bool
     primary: Field = dataclass_field(compare=False, repr=False)
+    value_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
 
     def __init__(
-        self, fields: Iterable[Field], *, dynamic: bool = False, description: str = ""
+        self,
+        fields: Iterable[Field],
+        *,
+        dynamic: bool = False,
+        description: str = "",
+        partitioned: bool = False,
     ) -> None:
         object.__setattr__(self, "fields", tuple(fields))
         object.__setattr__(self, "dynamic", dynamic)
         object.__setattr__(self, "description", description)
+        object.__setattr__(self, "partitioned", partitioned)
         self._check()
         # Every write and search asks for these.
         stored = tuple(f for f in self.fields if f.is_stored)
         object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
-        object.__setattr__(self, "stored_fields", (*stored, _DYNAMIC) if dynamic else stored)
+        values = (*stored, _DYNAMIC) if dynamic else stored
+        object.__setattr__(self, "value_fields", values)
+        object.__setattr__(self, "stored_fields", (*values, _PARTITION) if partitioned else values)
         object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
 
     def _check(self) -> None:
@@ -108,6 +125,8 @@ class Schema:
                 return field
         if self.dynamic and name == DYNAMIC_FIELD:
             return _DYNAMIC
+        if self.partitioned and name == PARTITION_FIELD:
+            return _PARTITION
         names = [f.name for f in self.fields]
         raise FieldNotFoundError(f"no field {name!r}{did_you_mean(name, names)}", name=name)
 
@@ -122,12 +141,13 @@ def did_you_mean(name: object, names: Sequence[str]) -> str:
     return f"; expected one of {', '.join(repr(n) for n in names[:12])}"
 
 
-def _dynamic_field() -> Field:
-    # "$meta" is outside the names a user may give, so the check of Field is passed by
-    # renaming afterwards: no declared field can ever collide with it.
-    field = Field("meta", DataType.JSON, nullable=True)
-    object.__setattr__(field, "name", DYNAMIC_FIELD)
+def _hidden_field(name: str, dtype: DataType, **options: Any) -> Field:
+    # A "$" is outside the names a user may give, so the check of Field is passed by renaming
+    # afterwards: no declared field can ever collide with it.
+    field = Field(name.lstrip("$"), dtype, **options)
+    object.__setattr__(field, "name", name)
     return field
 
 
-_DYNAMIC = _dynamic_field()
+_DYNAMIC = _hidden_field(DYNAMIC_FIELD, DataType.JSON, nullable=True)
+_PARTITION = _hidden_field(PARTITION_FIELD, DataType.INT32, default=0)

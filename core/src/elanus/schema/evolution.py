@@ -94,5 +94,17 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
     return _with_fields(schema, tuple(changed if f is field else f for f in schema.fields))
 
 
+def with_partitions(schema: Schema) -> Schema:
+    """Return the schema with the hidden column of partitions; entities are in the first."""
+    return Schema(
+        schema.fields, dynamic=schema.dynamic, description=schema.description, partitioned=True
+    )
+
+
 def _with_fields(schema: Schema, fields: tuple[Field, ...]) -> Schema:
-    return Schema(fields, dynamic=schema.dynamic, description=schema.description)
+    return Schema(
+        fields,
+        dynamic=schema.dynamic,
+        description=schema.description,
+        partitioned=schema.partitioned,
+    )

@@ -20,12 +20,13 @@ SCHEMA_VERSION = 1
 
 def schema_to_json(schema: Schema) -> dict[str, Any]:
     """Return ``schema`` as JSON values; attributes at their default are left out."""
-    return {
+    made = {
         "version": SCHEMA_VERSION,
         "dynamic": schema.dynamic,
         "description": schema.description,
         "fields": [_field_to_json(f) for f in schema.fields],
     }
+    return {**made, "partitioned": True} if schema.partitioned else made
 
 
 def schema_from_json(stored: Mapping[str, Any]) -> Schema:
@@ -45,6 +46,7 @@ def schema_from_json(stored: Mapping[str, Any]) -> Schema:
         [_field_from_json(f) for f in stored["fields"]],
         dynamic=stored["dynamic"],
         description=stored["description"],
+        partitioned=stored.get("partitioned", False),
     )
 
 

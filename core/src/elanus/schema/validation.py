@@ -39,7 +39,7 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
             shape ``(n,)``; vectors ``(n, dim)``; sparse vectors also as a SciPy CSR matrix.
 
     Returns:
-        One column per stored field. The primary key's column is missing when the schema has
+        One column per field with values. The primary key's column is missing when the schema has
         ``auto_id`` and no entity gives one.
 
     Raises:
@@ -47,7 +47,7 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     """
     given, num_rows = _columns_of(schema, entities)
     columns: dict[str, Column] = {}
-    for field in schema.stored_fields:
+    for field in schema.value_fields:
         values = given.get(field.name)
         if values is None and field.primary and field.auto_id:
             continue

@@ -56,7 +56,7 @@ class Converter:
         self._schema = schema
         self._columns = dict(columns)
         self._keeps_keys = keeps_keys
-        self._nested = [f for f in schema.stored_fields if f.dtype in NESTED]
+        self._nested = [f for f in schema.value_fields if f.dtype in NESTED]
         for name, target in self._columns.items():
             if target is not None and target not in schema and not schema.dynamic:
                 hint = did_you_mean(target, [f.name for f in schema.fields])
@@ -203,7 +203,7 @@ class Converter:
         given = {name: values.slice(start, stop) for name, values in rows.given.items()}
         num_rows = stop - start
         columns: dict[str, Column] = {}
-        for field in self._schema.stored_fields:
+        for field in self._schema.value_fields:
             if field.name == DYNAMIC_FIELD:
                 extra = {n: v for n, v in given.items() if n not in self._schema}
                 columns[field.name] = _dynamic_column(field, extra, num_rows)
