@@ -251,6 +251,48 @@ class Collection(Searches, ImportsAndExports, Iterations):
         self._engine.set_retention(seconds)
 
     @property
+    def ttl(self) -> tuple[float | None, str | None]:
+        """Seconds after which entities expire, and the field that says when one does."""
+        settings = self._engine.settings
+        return settings.ttl_s, settings.ttl_field
+
+    def set_ttl(self, seconds: float | None = None, *, field: str | None = None) -> None:
+        """Let entities expire, durably; without arguments none does any more.
+
+        What has expired is no longer read within a second, and deleted some seconds later.
+
+        Args:
+            seconds: Age at which an entity expires, counted from when it was written.
+            field: Field that says when an entity does: a number of seconds since 1970, or a
+                TIMESTAMPTZ. Null is never.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: Not a number of seconds above 0, or a field of another type.
+        """
+        self._engine.set_ttl(seconds, field)
+
+    @property
+    def consistency(self) -> str:
+        """How recent reads are that do not say it: ``"strong"`` at first."""
+        return str(self._engine.settings.consistency)
+
+    def set_consistency(self, level: str) -> None:
+        """Choose how recent reads of other processes are that do not say it, durably.
+
+        This process sees every write that was acknowledged, whatever the level.
+
+        Args:
+            level: ``strong``: everything acknowledged when a read begins. ``bounded``: at most
+                five seconds old. ``session``: never older than what was read before.
+                ``eventually``: at once, news are taken in behind the read.
+
+        Raises:
+            InvalidArgumentError: No such level.
+        """
+        self._engine.set_consistency(level)
+
+    @property
     def last_seq(self) -> int:
         """Sequence number of the last visible write, int; ``as_of`` takes it."""
         return self._engine.snapshot().seq

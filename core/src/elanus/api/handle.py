@@ -21,7 +21,11 @@ class Handle:
     @property
     def _context(self) -> RequestContext:
         """What was remembered, as long as it is of the schema as it is now."""
-        context, fields = self._known_context, self._engine.fields
+        return self._context_at(None)
+
+    def _context_at(self, consistency: str | None) -> RequestContext:
+        """Return what was remembered, for a read that is as recent as a level asks for."""
+        context, fields = self._known_context, self._engine.fields_at(consistency)
         if context.fields is not fields:
             context = self._known_context = self._context_of(fields)
         return context

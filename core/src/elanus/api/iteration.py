@@ -10,16 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from elanus.api.arguments import iterated_request
-from elanus.api.context import Filter, Partitions
+from elanus.api.context import Filter
 from elanus.api.handle import Handle
-from elanus.api.options import SearchOptions
-from elanus.engine.reading import AsOf
+from elanus.api.options import ReadOptions, SearchOptions, check_read_options
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, matching_places
@@ -228,11 +227,8 @@ class Iterations(Handle):
         *,
         batch_size: int = 1000,
         limit: int | None = None,
-        params: Mapping[str, Any] | None = None,
-        root: str | None = None,
-        partitions: Partitions = None,
-        as_of: AsOf | None = None,
         token: str | None = None,
+        **options: Unpack[ReadOptions],
     ) -> QueryIterator:
         """Return an iterator over the entities that ``query`` gives, in batches.
 
@@ -243,29 +239,33 @@ class Iterations(Handle):
             output: As in ``query``.
             batch_size: Most entities of a batch, 1 to 16,384.
             limit: Most entities in all; None: no bound.
-            params: As in ``query``.
-            root: As in ``query``.
-            partitions: As in ``query``.
-            as_of: As in ``query``.
             token: ``token`` of an iterator with the same arguments: goes on after it, over the
                 same snapshot.
+            **options: As in ``query``.
 
         Raises:
             InvalidArgumentError: A number is out of range, or the token is of another request.
             HistoryError: The token's snapshot was not kept.
         """
+        check_read_options(options, "query_iterator")
         check_batch(batch_size, limit)
-        of = fingerprint(
-            "query", self._engine.name, filter, output, batch_size, limit, params, root, partitions
-        )
+        of = fingerprint("query", self._engine.name, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
-        snapshot = self._engine.snapshot(as_of if position is None else position.seq)
-        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
-        request = EntityRequest(self._context.entity_output(output), bound, limit)
-        position = position or Position(snapshot.seq, 0)
-        return QueryIterator(
-            self._context.schema, snapshot.sources, request, position, of, batch_size
+        context = self._context_at(options.get("consistency"))
+        snapshot = self._engine.snapshot(
+            options.get("as_of") if position is None else position.seq,
+            consistency=options.get("consistency"),
+            at_least=options.get("at_least"),
         )
+        bound = context.bind(
+            filter,
+            params=options.get("params"),
+            root=options.get("root"),
+            partitions=options.get("partitions"),
+        )
+        request = EntityRequest(context.entity_output(output), bound, limit)
+        position = position or Position(snapshot.seq, 0)
+        return QueryIterator(context.schema, snapshot.sources, request, position, of, batch_size)
 
     def search_iterator(
         self,

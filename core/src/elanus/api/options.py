@@ -15,6 +15,26 @@ from elanus.query.requests import MAX_LIMIT
 from elanus.schema.collection import did_you_mean
 
 
+class ReadOptions(TypedDict, total=False):
+    """Further options of ``get``, ``query``, ``count``, ``aggregate``, ``facets``.
+
+    Attributes:
+        params: Values of the ``{name}`` templates in a filter text.
+        root: JSON field whose keys the names in the filter are; None: fields of the schema.
+        partitions: Name of a partition, or several, to read; None reads all.
+        as_of: Read the state of a moment in the past, as in ``SearchOptions``.
+        consistency: As in ``SearchOptions``.
+        at_least: As in ``SearchOptions``.
+    """
+
+    params: Mapping[str, Any] | None
+    root: str | None
+    partitions: Sequence[str] | str | None
+    as_of: datetime | int | str | None
+    consistency: str | None
+    at_least: int | None
+
+
 class SearchOptions(TypedDict, total=False):
     """Further options of ``search`` and ``hybrid_search``.
 
@@ -41,6 +61,11 @@ class SearchOptions(TypedDict, total=False):
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
         partitions: Name of a partition, or several, to search; None searches all.
+        consistency: How recent the answer is in a process that only reads: ``strong``, ``bounded``,
+            ``session`` or ``eventually``, as in ``Collection.set_consistency``; None takes that of
+            the collection.
+        at_least: Wait until the write with this sequence number is visible, such as ``last_seq``
+            of the process that wrote.
         as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
             time), a sequence number, or the name of a snapshot; None: what is visible now.
     """
@@ -58,6 +83,8 @@ class SearchOptions(TypedDict, total=False):
     explain: bool
     timeout: float | None
     partitions: Sequence[str] | str | None
+    consistency: str | None
+    at_least: int | None
     as_of: datetime | int | str | None
 
 
@@ -84,15 +111,24 @@ class Leg:
     range_filter: float | None = None
 
 
-_OPTION_NAMES = frozenset(SearchOptions.__annotations__)
+_SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)
+_READ_OPTIONS = frozenset(ReadOptions.__annotations__)
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Raise ``TypeError``, as Python does, for an option that does not exist."""
+    """Raise ``TypeError``, as Python does, for an option of a search that does not exist."""
+    _check_names(options, "search", _SEARCH_OPTIONS)
+
+
+def check_read_options(options: Mapping[str, Any], call: str) -> None:
+    """Raise ``TypeError``, as Python does, for an option of a read that does not exist."""
+    _check_names(options, call, _READ_OPTIONS)
+
+
+def _check_names(options: Mapping[str, Any], call: str, known: frozenset[str]) -> None:
     for name in options:
-        if name not in _OPTION_NAMES:
-            known = sorted(_OPTION_NAMES)
-            raise TypeError(f"search() has no option {name!r}{did_you_mean(name, known)}")
+        if name not in known:
+            raise TypeError(f"{call}() has no option {name!r}{did_you_mean(name, sorted(known))}")
 
 
 def check_page(limit: int, offset: int) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 
-from elanus.api.context import Filter, Partitions
+from elanus.api.context import Filter, RequestContext
 from elanus.api.handle import Handle
-from elanus.api.options import check_page
-from elanus.engine.reading import AsOf
+from elanus.api.options import ReadOptions, check_page, check_read_options
 from elanus.errors import InvalidArgumentError
+from elanus.filter import BoundFilter, FieldRef, In, Literal
 from elanus.query.aggregates import (
     aggregate,
     check_facet_fields,
@@ -21,6 +21,7 @@ from elanus.query.aggregates import (
 )
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
 from elanus.query.ordering import order_keys
+from elanus.query.sources import SearchSource
 from elanus.schema.validation import primary_keys
 from elanus.types import PrimaryKey
 
@@ -39,23 +40,30 @@ class Reads(Handle):
         self,
         ids: Ids,
         output: Sequence[str] | None = None,
-        *,
-        as_of: AsOf | None = None,
+        **options: Unpack[ReadOptions],
     ) -> list[dict[str, Any]]:
         """Return entities by primary key.
 
         Args:
             ids: One key or a list of keys.
             output: Fields to return; None: all but vectors; ``["*"]``: all.
-            as_of: A moment in the past, as in ``search``.
+            **options: See ``ReadOptions``.
 
         Returns:
             Dicts in the order of ``ids``; missing keys are left out. The primary key is always
             part of them.
         """
-        keys: list[PrimaryKey] = list(primary_keys(self._engine.schema.primary, as_ids(ids)))
-        sources = self._engine.snapshot(as_of).sources
-        return get_entities(self._engine.schema, sources, keys, self._context.entity_output(output))
+        context = self._reading("get", options)
+        primary = context.schema.primary
+        keys: list[PrimaryKey] = list(primary_keys(primary, as_ids(ids)))
+        sources = self._sources(options)
+        within = context.bind(partitions=options.get("partitions"))
+        if within:
+            wanted = context.bind(In(FieldRef(primary.name), Literal(tuple(keys))))
+            request = EntityRequest((primary.name,), (*wanted, *within))
+            inside = {e[primary.name] for e in query_entities(context.schema, sources, request)}
+            keys = [key for key in keys if key in inside]
+        return get_entities(context.schema, sources, keys, context.entity_output(output))
 
     def query(
         self,
@@ -65,10 +73,7 @@ class Reads(Handle):
         limit: int | None = None,
         offset: int = 0,
         order_by: str | Sequence[str] = (),
-        params: Mapping[str, Any] | None = None,
-        root: str | None = None,
-        partitions: Partitions = None,
-        as_of: AsOf | None = None,
+        **options: Unpack[ReadOptions],
     ) -> list[dict[str, Any]]:
         """Return the entities that pass a filter, in the order of their primary key or another.
 
@@ -80,10 +85,7 @@ class Reads(Handle):
             order_by: ``"year"``, ``"year desc"``, or several, the most important first: scalar
                 fields. Nulls come last, NaN before them; equals stand in the order of their
                 primary key.
-            params: Values for ``{name}`` templates in a filter text.
-            root: JSON field whose keys the names in the filter are.
-            partitions: Name of a partition, or several, to read; None reads all.
-            as_of: A moment in the past, as in ``search``.
+            **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
             Dicts; the primary key is always part of them.
@@ -95,23 +97,20 @@ class Reads(Handle):
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
-        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
-        order = order_keys(self._engine.schema, order_by)
-        request = EntityRequest(self._context.entity_output(output), bound, limit, offset, order)
-        return query_entities(self._engine.schema, self._engine.snapshot(as_of).sources, request)
+        context = self._reading("query", options)
+        bound = _bound(context, filter, options)
+        order = order_keys(context.schema, order_by)
+        request = EntityRequest(context.entity_output(output), bound, limit, offset, order)
+        return query_entities(context.schema, self._sources(options), request)
 
     def count(
         self,
         filter: Filter | None = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        root: str | None = None,
-        partitions: Partitions = None,
-        as_of: AsOf | None = None,
+        **options: Unpack[ReadOptions],
     ) -> int:
         """Return how many entities pass the filter; without one, how many there are."""
-        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
-        return count_entities(self._engine.snapshot(as_of).sources, bound)
+        context = self._reading("count", options)
+        return count_entities(self._sources(options), _bound(context, filter, options))
 
     def aggregate(
         self,
@@ -119,10 +118,7 @@ class Reads(Handle):
         *,
         group_by: str | Sequence[str] = (),
         filter: Filter | None = None,
-        params: Mapping[str, Any] | None = None,
-        root: str | None = None,
-        partitions: Partitions = None,
-        as_of: AsOf | None = None,
+        **options: Unpack[ReadOptions],
     ) -> list[dict[str, Any]]:
         """Return what the entities that pass a filter come to, by group.
 
@@ -131,10 +127,7 @@ class Reads(Handle):
                 field, such as ``"max(price)"``. Nulls take part in ``count(*)`` only.
             group_by: Scalar fields; none makes one group of everything.
             filter: As in ``query``.
-            params: As in ``query``.
-            root: As in ``query``.
-            partitions: As in ``query``.
-            as_of: As in ``query``.
+            **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
             A dict for each group, in the order of its values, nulls last: the fields of
@@ -144,10 +137,11 @@ class Reads(Handle):
             InvalidArgumentError: A metric or a field cannot be asked for.
             FilterError: The filter cannot be read.
         """
-        asked = parse_aggregates(self._engine.schema, metrics)
-        fields = check_group_fields(self._engine.schema, group_by)
-        bound = self._context.bind(filter, params=params, root=root, partitions=partitions)
-        return aggregate(self._engine.snapshot(as_of).sources, bound, fields, asked)
+        context = self._reading("aggregate", options)
+        asked = parse_aggregates(context.schema, metrics)
+        fields = check_group_fields(context.schema, group_by)
+        bound = _bound(context, filter, options)
+        return aggregate(self._sources(options), bound, fields, asked)
 
     def facets(
         self,
@@ -155,8 +149,7 @@ class Reads(Handle):
         *,
         filter: Filter | None = None,
         limit: int = 10,
-        partitions: Partitions = None,
-        as_of: AsOf | None = None,
+        **options: Unpack[ReadOptions],
     ) -> dict[str, list[tuple[Any, int]]]:
         """Return the commonest values of fields among the entities that pass a filter.
 
@@ -164,8 +157,7 @@ class Reads(Handle):
             fields: Scalar fields, or arrays, of which each element counts.
             filter: As in ``query``.
             limit: Most values of a field.
-            partitions: As in ``query``.
-            as_of: As in ``query``.
+            **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
             For each field values and the number of entities that have them, the commonest first.
@@ -174,8 +166,32 @@ class Reads(Handle):
             InvalidArgumentError: A field cannot be counted, or ``limit`` is below 1.
             FilterError: The filter cannot be read.
         """
-        names = check_facet_fields(self._engine.schema, fields)
+        context = self._reading("facets", options)
+        names = check_facet_fields(context.schema, fields)
         check_page(limit, 0)
-        bound = self._context.bind(filter, partitions=partitions)
-        sources = self._engine.snapshot(as_of).sources
+        bound = _bound(context, filter, options)
+        sources = self._sources(options)
         return {name: facet(sources, bound, name, limit) for name in names}
+
+    def _reading(self, call: str, options: ReadOptions) -> RequestContext:
+        """Check the options of a read; return what it is bound to."""
+        check_read_options(options, call)
+        return self._context_at(options.get("consistency"))
+
+    def _sources(self, options: ReadOptions) -> Sequence[SearchSource]:
+        return self._engine.snapshot(
+            options.get("as_of"),
+            consistency=options.get("consistency"),
+            at_least=options.get("at_least"),
+        ).sources
+
+
+def _bound(
+    context: RequestContext, filter: Filter | None, options: ReadOptions
+) -> tuple[BoundFilter, ...]:
+    return context.bind(
+        filter,
+        params=options.get("params"),
+        root=options.get("root"),
+        partitions=options.get("partitions"),
+    )

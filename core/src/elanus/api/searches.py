@@ -16,6 +16,7 @@ from elanus.kernels.cancel import search_token
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
+from elanus.schema.collection import Schema
 
 
 class Searches(Reads):
@@ -59,8 +60,9 @@ class Searches(Reads):
         """
         if ids is not None:
             data = self._stored_queries(ids, data, field, options)
+        context = self._context_at(options.get("consistency"))
         requests, is_single = search_requests(
-            self._context,
+            context,
             data,
             field,
             limit=limit,
@@ -68,7 +70,7 @@ class Searches(Reads):
             output=output,
             options=options,
         )
-        results = self._answer(requests, options)
+        results = self._answer(context.schema, requests, options)
         return results[0] if is_single else results
 
     def hybrid_search(
@@ -95,8 +97,9 @@ class Searches(Reads):
             Hits by fused score; ``hit.explanation.legs`` has rank, score and contribution of
             each leg.
         """
+        context = self._context_at(options.get("consistency"))
         request = hybrid_request(
-            self._context,
+            context,
             legs,
             fusion=fusion,
             limit=limit,
@@ -104,7 +107,7 @@ class Searches(Reads):
             output=output,
             options=options,
         )
-        (result,) = self._answer([request], options)
+        (result,) = self._answer(context.schema, [request], options)
         return result
 
     def _stored_queries(
@@ -115,11 +118,17 @@ class Searches(Reads):
             raise InvalidArgumentError("search: expected data or ids, got both")
         if field is None:
             raise InvalidArgumentError("search: expected the field that ids are searched by")
-        searched = self._engine.schema.field(field)
+        searched = self._context_at(options.get("consistency")).schema.field(field)
         name = field if searched.source is None else searched.source.field
         queries = []
         for key in as_ids(ids):
-            found = self.get(key, [name], as_of=options.get("as_of"))
+            found = self.get(
+                key,
+                [name],
+                as_of=options.get("as_of"),
+                consistency=options.get("consistency"),
+                at_least=options.get("at_least"),
+            )
             if not found:
                 raise NotFoundError(f"search: no entity has the key {key!r}")
             if found[0][name] is None:
@@ -130,13 +139,15 @@ class Searches(Reads):
         return queries[0] if isinstance(ids, str | int | np.integer) else queries
 
     def _answer(
-        self, requests: Sequence[SearchRequest], options: SearchOptions
+        self, schema: Schema, requests: Sequence[SearchRequest], options: SearchOptions
     ) -> list[SearchResult]:
         """Answer requests over one snapshot."""
         with search_token(options.get("timeout")) as token:
-            sources = self._engine.snapshot(options.get("as_of")).sources
-            return [
-                r
-                for request in requests
-                for r in search(self._engine.schema, sources, request, token)
-            ]
+            snapshot = self._engine.snapshot(
+                options.get("as_of"),
+                consistency=options.get("consistency"),
+                at_least=options.get("at_least"),
+                token=token,
+            )
+            sources = snapshot.sources
+            return [r for request in requests for r in search(schema, sources, request, token)]

@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
+from elanus.engine.consistency import parse_consistency
 from elanus.engine.context import EngineContext
+from elanus.engine.expiry import PURGE_S, whole_second
 from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.partitions import Partitions
@@ -60,6 +64,7 @@ class CollectionEngine(CollectionReader):
         self._changes = SchemaChanges(
             state, self._upkeep.memtable_flush, lambda: self._loads.is_running
         )
+        self._purged_at = time.monotonic()
         self._partitions = Partitions(state, self._changes, self.delete_matching)
         self._upkeep.start()
         try:
@@ -228,6 +233,19 @@ class CollectionEngine(CollectionReader):
         with self._state.lock:
             self._state.commit_settings(self._state.settings.with_properties(properties))
 
+    def set_ttl(self, seconds: float | None, field: str | None) -> None:
+        """Let entities expire, durably."""
+        self._check_writable()
+        with self._state.lock:
+            self._state.commit_settings(self._state.settings.with_ttl(self.schema, seconds, field))
+
+    def set_consistency(self, level: str) -> None:
+        """Choose how recent reads are that do not say it, durably."""
+        self._check_writable()
+        with self._state.lock:
+            settings = replace(self._state.settings, consistency=parse_consistency(level))
+            self._state.commit_settings(settings)
+
     def set_retention(self, seconds: float) -> None:
         """Keep past states for a time, durably."""
         self._check_writable()
@@ -284,8 +302,17 @@ class CollectionEngine(CollectionReader):
         """Delete what has become too old, and try again what failed for want of space."""
         self._past.forget_unused()
         self._state.tidy()
+        self._purge()
         if self._state.num_frozen():
             self._upkeep.submit_flush()
+
+    def _purge(self) -> None:
+        """Delete what has expired, now and then."""
+        settings, now = self._state.settings, time.monotonic()
+        expires = settings.ttl_s is not None or settings.ttl_field is not None
+        if expires and now >= self._purged_at + PURGE_S and self._state.can_write:
+            self._purged_at = now
+            self._delete(PendingWrite(WriteKind.DELETE, [], expired_at=whole_second()))
 
     def sync(self) -> None:
         """Make everything acknowledged so far survive a power loss."""

@@ -9,10 +9,12 @@ mapped belongs to a state that has a successor.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
 
+from elanus.engine.consistency import BOUNDED_S, CATCH_UP_S, Consistency
 from elanus.engine.context import EngineContext
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.live import LiveRows, Segment
@@ -21,7 +23,7 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
-from elanus.errors import ClosedError, CorruptionError, NotFoundError
+from elanus.errors import ClosedError, CorruptionError, ElanusError, NotFoundError
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json
 from elanus.storage.catalog import collection_path
@@ -30,6 +32,8 @@ from elanus.storage.manifest import Manifest, load_newest, load_version
 from elanus.storage.publication import Publication, PublicationReader
 from elanus.storage.wal_format import HEADER_BYTES, wal_path
 from elanus.storage.wal_reader import read_wal, read_wal_header
+
+_log = logging.getLogger(__name__)
 
 READ_ATTEMPTS = 10
 """How often a reader starts again when the writer replaces files while it reads them."""
@@ -61,6 +65,8 @@ class CollectionFollower:
         self.settings = CollectionSettings.from_json(self._manifest.properties)
         self._snapshot = Snapshot(0, ())
         self._is_current = False
+        self._refreshed_at = 0.0
+        self._catching_up = threading.Lock()
         self._adopted = 0
         self._ends: dict[int, int] = {}
         self._live = LiveRows(self.schema)
@@ -76,22 +82,50 @@ class CollectionFollower:
         """The fields."""
         return self.fields.schema
 
-    def current(self) -> Snapshot:
-        """Return everything that the writer has acknowledged until now.
+    def current(self, level: Consistency | None = None) -> Snapshot:
+        """Return what the writer has acknowledged, as recent as a level asks for.
 
         Raises:
             ClosedError: The collection was dropped.
             CorruptionError: Files are damaged.
         """
+        level = level or self.settings.consistency
+        if level is not Consistency.STRONG and self._is_current and not self.closed:
+            age_s = time.monotonic() - self._refreshed_at
+            if level is Consistency.BOUNDED and age_s < BOUNDED_S:
+                return self._snapshot
+            if level is not Consistency.BOUNDED:
+                seen = self._snapshot
+                if age_s > CATCH_UP_S:
+                    self._catch_up()
+                return seen
         with self._lock:
             if not self.closed and self._has_news():
                 self._refresh()
+            self._refreshed_at = time.monotonic()
             return self._snapshot
 
-    def current_fields(self) -> FieldViews:
-        """Return what the engine derives from the schema as the writer has it now."""
-        if not self.closed:
-            self.current()
+    def _catch_up(self) -> None:
+        """Take in what is new behind the reads of this process, unless that is under way."""
+        if not self._catching_up.acquire(blocking=False):
+            return
+
+        def refresh() -> None:
+            try:
+                self.current(Consistency.STRONG)
+            except ElanusError as error:
+                # The read that asks for it is told; this one has been answered.
+                _log.warning("%s: not followed: %s", self.path, error)
+            finally:
+                self._catching_up.release()
+
+        threading.Thread(target=refresh, name="elanus-follower", daemon=True).start()
+
+    def current_fields(self, level: Consistency | None = None) -> FieldViews:
+        """Return what the engine derives from the schema, as recent as ``current``."""
+        level = level or self.settings.consistency
+        if not self.closed and level in (Consistency.STRONG, Consistency.BOUNDED):
+            self.current(level)
         return self.fields
 
     def segments(self) -> list[Segment]:

@@ -192,6 +192,10 @@ class GrowingSegment:
         """Return the columns of the first rows; they never change."""
         return self._memtable.view(num_rows)
 
+    def seqs(self, num_rows: int) -> Int64Array:
+        """Return the sequence numbers of the first rows."""
+        return self._memtable.seqs(num_rows)
+
     def scale(
         self, name: str, num_rows: int
     ) -> np.ndarray[tuple[int], np.dtype[np.float32]] | None:
@@ -250,6 +254,17 @@ class GrowingSource:
     def columns(self) -> FilterColumns:
         """What filters read."""
         return self._segment.cache.at(self.num_rows)
+
+    @property
+    def seqs(self) -> Int64Array:
+        """Sequence number of each row."""
+        return self._segment.seqs(self.num_rows)
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """Smallest and largest sequence number; rows are in the order of their writes."""
+        seqs = self.seqs
+        return (int(seqs[0]), int(seqs[-1])) if len(seqs) else (0, 0)
 
     @cached_property
     def batch(self) -> ColumnBatch:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from elanus.engine.bulk_load import BulkLoad, LoadRequest
-from elanus.engine.context import EngineContext, seq_at
+from elanus.engine.consistency import Consistency, parse_consistency
+from elanus.engine.context import EngineContext, seq_at, time_of
+from elanus.engine.expiry import ExpiringSnapshots, expiry_at, whole_second
 from elanus.engine.follower import CollectionFollower
 from elanus.engine.live import Segment
 from elanus.engine.past import PastStates
@@ -22,6 +25,7 @@ from elanus.engine.stats import CollectionStats, collection_stats
 from elanus.engine.views import FieldViews
 from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, ReadOnlyError
 from elanus.filter import BoundFilter
+from elanus.kernels.cancel import CancelToken
 from elanus.schema.collection import Schema
 from elanus.schema.validation import Entities
 from elanus.storage.directory import Directory
@@ -29,6 +33,10 @@ from elanus.types import PrimaryKey
 
 AsOf: TypeAlias = "datetime | int | str"
 """A moment in the past: a time, a sequence number, or the name of a snapshot."""
+
+
+WAIT_S = 0.002
+"""Seconds between two looks for a write that a read waits for."""
 
 
 class CollectionView(Protocol):
@@ -42,9 +50,9 @@ class CollectionView(Protocol):
     @property
     def directory(self) -> Directory: ...
 
-    def current(self) -> Snapshot: ...
+    def current(self, level: Consistency | None = None) -> Snapshot: ...
 
-    def current_fields(self) -> FieldViews: ...
+    def current_fields(self, level: Consistency | None = None) -> FieldViews: ...
 
     def segments(self) -> list[Segment]: ...
 
@@ -60,6 +68,7 @@ class CollectionReader:
         self._context = context
         self._view = view
         self._past = PastStates(context, view.path)
+        self._expiring = ExpiringSnapshots()
         self._child_lock = threading.Lock()
         self._child: CollectionReader | None = None
 
@@ -87,6 +96,11 @@ class CollectionReader:
         """What the engine derives from the schema."""
         return self._view.current_fields()
 
+    def fields_at(self, consistency: str | None) -> FieldViews:
+        """Return what the engine derives from the schema, as recent as a level asks for."""
+        level = None if consistency is None else parse_consistency(consistency)
+        return self._view.current_fields(level)
+
     @property
     def properties(self) -> dict[str, Any]:
         """A copy of the stored properties."""
@@ -100,7 +114,6 @@ class CollectionReader:
     @property
     def settings(self) -> CollectionSettings:
         """What can be changed about the collection, as it is now."""
-        self._view.current_fields()
         return self._view.settings
 
     @property
@@ -108,22 +121,57 @@ class CollectionReader:
         """Index type by dense field, as chosen by the user."""
         return self._view.settings.types(self.schema)
 
-    def snapshot(self, as_of: AsOf | None = None) -> Snapshot:
+    def snapshot(
+        self,
+        as_of: AsOf | None = None,
+        *,
+        consistency: str | None = None,
+        at_least: int | None = None,
+        token: CancelToken | None = None,
+    ) -> Snapshot:
         """Return what is visible now, or was visible at a moment in the past.
+
+        Args:
+            as_of: The moment; None is now.
+            consistency: How recent it is, for a process that only reads; None: as the collection
+                says (``engine.consistency``).
+            at_least: Wait until the write with this sequence number is visible.
+            token: Ends the waiting.
 
         Raises:
             ClosedError: The database is closed, or the collection was dropped.
             HistoryError: That state was not kept.
-            InvalidArgumentError: ``as_of`` is none of time, sequence number and name.
+            InvalidArgumentError: ``as_of`` is none of time, sequence number and name, or no such
+                level.
+            SearchTimeoutError: The time of ``token`` was over.
         """
         self._check_open()
         if os.getpid() != self._context.owner_pid:
-            return self._in_child().snapshot(as_of)
-        current = self._view.current()
-        if as_of is None:
-            return current
-        seq = self._seq_of(as_of)
-        return current if seq >= current.seq else self._past.at(seq)
+            return self._in_child().snapshot(
+                as_of, consistency=consistency, at_least=at_least, token=token
+            )
+        level = None if consistency is None else parse_consistency(consistency)
+        current = self._view.current(level)
+        while at_least is not None and current.seq < at_least:
+            if token is not None:
+                token.check()
+            time.sleep(WAIT_S)
+            self._check_open()
+            current = self._view.current(Consistency.STRONG)
+        if as_of is not None:
+            seq = self._seq_of(as_of)
+            if seq < current.seq:
+                return self._unexpired(self._past.at(seq), time_of(seq))
+        return self._unexpired(current, None)
+
+    def _unexpired(self, snapshot: Snapshot, moment_s: float | None) -> Snapshot:
+        """Return a snapshot without what had expired at a time, or has by now."""
+        settings = self._view.settings
+        if settings.ttl_s is None and settings.ttl_field is None:
+            return snapshot
+        moment_s = whole_second() if moment_s is None else moment_s
+        expiry = expiry_at(settings, self._view.fields.schema, moment_s)
+        return snapshot if expiry is None else self._expiring.at(snapshot, expiry)
 
     def _in_child(self) -> CollectionReader:
         """Return what a forked child reads with: locks and threads of its parent are not its own,
@@ -218,6 +266,14 @@ class CollectionReader:
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
         """Merge properties into the stored ones, durably; None removes one."""
+        raise self._refused()
+
+    def set_ttl(self, seconds: float | None, field: str | None) -> None:
+        """Let entities expire, durably."""
+        raise self._refused()
+
+    def set_consistency(self, level: str) -> None:
+        """Choose how recent reads are that do not say it, durably."""
         raise self._refused()
 
     def set_retention(self, seconds: float) -> None:

@@ -49,7 +49,8 @@ class SchemaChanges:
             fields = FieldViews.of(change(self._state.schema))
             settings = self._state.settings
             kept = {n: c for n, c in settings.indexes.items() if n in fields.schema}
-            self._state.install_schema(fields, replace(settings, indexes=kept))
+            ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None
+            self._state.install_schema(fields, replace(settings, indexes=kept, ttl_field=ttl_field))
 
     def truncate(self) -> None:
         """Remove all rows, with one manifest.

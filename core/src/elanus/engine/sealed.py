@@ -226,6 +226,16 @@ class SealedSource:
         """What filters read."""
         return self._segment.cache.at(self.num_rows)
 
+    @property
+    def seqs(self) -> Int64Array:
+        """Sequence number of each row."""
+        return self._segment.reader.seqs
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """Smallest and largest sequence number."""
+        return self._segment.info.min_seq, self._segment.info.max_seq
+
     def shows(self, alive: Bitset) -> bool:
         """Whether this is what a snapshot of now would show."""
         return self._all_alive is alive

@@ -7,10 +7,12 @@ atomic and durable as a flush.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from elanus.engine.consistency import Consistency
 from elanus.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
@@ -21,6 +23,7 @@ from elanus.index.base import VectorIndexType
 from elanus.index.registry import AUTO, canonical_name, index_type
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import Field, check_name
+from elanus.types import DataType
 
 DEFAULT_PARTITION = "_default"
 """Where entities are that name no partition, as in Milvus."""
@@ -49,6 +52,9 @@ class CollectionSettings:
         partitions: Number of each partition by name, but the default one, which is 0.
         next_partition: Number of the next partition; none is ever given out twice.
         dropping: Numbers of partitions whose entities are being deleted.
+        ttl_s: Seconds after which an entity expires; None: never.
+        ttl_field: Field that says when an entity expires; None: none does.
+        consistency: How recent reads are that do not say it.
     """
 
     properties: dict[str, Any] = field(default_factory=dict)
@@ -57,6 +63,9 @@ class CollectionSettings:
     partitions: Mapping[str, int] = field(default_factory=dict)
     next_partition: int = 1
     dropping: tuple[int, ...] = ()
+    ttl_s: float | None = None
+    ttl_field: str | None = None
+    consistency: Consistency = Consistency.STRONG
 
     def partition(self, name: str | None) -> int:
         """Return the number of a partition; None is the default one.
@@ -149,6 +158,25 @@ class CollectionSettings:
             )
         return replace(self, retention_s=float(seconds))
 
+    def with_ttl(
+        self, schema: Schema, seconds: float | None, name: str | None
+    ) -> CollectionSettings:
+        """Return settings with which entities expire otherwise.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: Not a number of seconds above 0, or a field of another type.
+        """
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and 0 < seconds < math.inf):
+            raise InvalidArgumentError(f"ttl: expected seconds above 0 or None, got {seconds!r}")
+        if name is not None and not is_time(schema.field(name).dtype):
+            raise InvalidArgumentError(
+                f"ttl: field {name!r} is {schema.field(name).dtype.name}; expected a number, the "
+                f"seconds since 1970 at which an entity expires, or a TIMESTAMPTZ"
+            )
+        return replace(self, ttl_s=seconds if seconds is None else float(seconds), ttl_field=name)
+
     def with_properties(self, properties: Mapping[str, Any]) -> CollectionSettings:
         """Return settings with properties added or replaced; a value of None removes one.
 
@@ -172,6 +200,9 @@ class CollectionSettings:
             "partitions": dict(self.partitions),
             "next_partition": self.next_partition,
             "dropping": list(self.dropping),
+            "ttl_s": self.ttl_s,
+            "ttl_field": self.ttl_field,
+            "consistency": str(self.consistency),
         }
 
     @classmethod
@@ -184,7 +215,15 @@ class CollectionSettings:
             dict(stored.get("partitions", {})),
             int(stored.get("next_partition", 1)),
             tuple(stored.get("dropping", ())),
+            stored.get("ttl_s"),
+            stored.get("ttl_field"),
+            Consistency(stored.get("consistency", Consistency.STRONG)),
         )
+
+
+def is_time(dtype: DataType) -> bool:
+    """Whether a field of this type can say when an entity expires."""
+    return dtype.is_number or dtype.name == "TIMESTAMPTZ"
 
 
 def _check_supported(field: Field, kind: VectorIndexType) -> None:

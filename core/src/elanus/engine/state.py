@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from elanus.engine.commit_log import CommitLog, is_disk_full
+from elanus.engine.consistency import Consistency
 from elanus.engine.context import EngineContext
+from elanus.engine.expiry import expiry_at
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import History, changeable_files, files_of, horizon
 from elanus.engine.ingest import AutoIds
@@ -29,6 +31,7 @@ from elanus.engine.writer import PendingWrite, WriteKind
 from elanus.errors import ElanusError, InternalError, StorageError, StorageFailedError
 from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
+from elanus.query.expiry import expired_pks
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_to_json
@@ -133,11 +136,11 @@ class CollectionState:
 
     # --- looking ----------------------------------------------------------------------------
 
-    def current(self) -> Snapshot:
-        """Return what is visible now."""
+    def current(self, level: Consistency | None = None) -> Snapshot:
+        """Return what is visible now; every level sees every acknowledged write here."""
         return self.snapshot
 
-    def current_fields(self) -> FieldViews:
+    def current_fields(self, level: Consistency | None = None) -> FieldViews:
         """Return what the engine derives from the schema as it is now."""
         return self.fields
 
@@ -205,6 +208,12 @@ class CollectionState:
         """Return the keys of the entities that match now; fails as ``existing`` does."""
         self._log.check_usable()
         return matching_pks(self.schema, self.snapshot.sources, filters)
+
+    def expired(self, moment_s: float) -> list[PrimaryKey]:
+        """Return the keys of what has expired at a time; fails as ``existing`` does."""
+        self._log.check_usable()
+        expiry = expiry_at(self.settings, self.schema, moment_s)
+        return [] if expiry is None else expired_pks(self.schema, self.snapshot.sources, expiry)
 
     def commit(self, writes: Sequence[PendingWrite]) -> None:
         """Log, sync, apply and publish writes that touch different keys.

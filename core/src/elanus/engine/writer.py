@@ -57,6 +57,7 @@ class PendingWrite:
         count: Entities written or deleted; known when ``done``.
         leads: The caller commits the group that begins with this write.
         is_new: None of the keys of an insert is taken.
+        expired_at: Delete what has expired at this time, seconds since 1970, when committed.
         schema: What the entities were checked against; None for a delete.
         partition: Name of the partition that they belong to; None: the default one.
         turn: Locked until the write is done or leads.
@@ -71,9 +72,15 @@ class PendingWrite:
     error: BaseException | None = field(default=None, repr=False)
     leads: bool = False
     is_new: bool = False
+    expired_at: float | None = None
     schema: Schema | None = None
     partition: str | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
+
+    @property
+    def finds_keys(self) -> bool:
+        """Whether its keys are not known before it is committed."""
+        return bool(self.matching) or self.expired_at is not None
 
 
 class SchemaChangedError(ElanusError):
@@ -98,6 +105,10 @@ class WriteTarget(Protocol):
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now."""
+        ...
+
+    def expired(self, moment_s: float) -> list[PrimaryKey]:
+        """Return the keys of the entities that have expired at a time."""
         ...
 
     def commit(self, writes: Sequence[PendingWrite]) -> None:
@@ -178,13 +189,13 @@ class GroupCommit:
             while self._queue:
                 write = self._queue[0]
                 if group and (
-                    write.matching
+                    write.finds_keys
                     or rows + len(write.pks) > MAX_GROUP_ROWS
                     or not keys.isdisjoint(write.pks)
                 ):
                     break
                 group.append(self._queue.pop(0))
-                if write.matching:
+                if write.finds_keys:
                     break  # its keys are not known yet
                 rows += len(write.pks)
                 # A lone large write needs no set: nothing else joins it.
@@ -228,6 +239,8 @@ class GroupCommit:
                 self._target.check_partition(write.partition)
             if write.matching:
                 write.pks = self._target.matching(write.matching)
+            elif write.expired_at is not None:
+                write.pks = self._target.expired(write.expired_at)
             elif write.kind is WriteKind.DELETE:
                 write.pks = self._target.existing(write.pks)
             elif write.kind is WriteKind.INSERT and not write.is_new:

@@ -50,6 +50,16 @@ class SearchSource(Protocol):
         """What filters read."""
         ...
 
+    @property
+    def seqs(self) -> Int64Array:
+        """Sequence number of each row, int64 ``(num_rows,)``: when it was written."""
+        ...
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """Smallest and largest sequence number of a row."""
+        ...
+
     def column(self, name: str) -> Column:
         """Return a stored column, ``num_rows`` long."""
         ...

@@ -319,7 +319,6 @@ def check_graph(written: Written) -> None:
         ({"dtype": "FLOAT16_VECTOR", "dim": 8, "metric": "BM25"}, "one of COSINE, IP, L2"),
         ({"dtype": "FLOAT_VECTOR", "dim": 8, "metric": "JACCARD"}, "does not fit a FLOAT_VECTOR"),
         ({"dtype": "BFLOAT16_VECTOR", "dim": 40_000}, "needs dim=1..32768, got 40000"),
-        ({"dtype": "INT8_VECTOR", "dim": 8, "nullable": True}, "cannot be nullable"),
         ({"dtype": "BINARY_VECTOR", "dim": 8, "default": b"x"}, "cannot have a default"),
     ],
 )

@@ -98,7 +98,7 @@ def test_an_older_snapshot_survives_the_deletion_of_its_files(pair):
     written.compact()
     read.count()
     engine = read._engine
-    engine.snapshot = lambda as_of=None: snapshot
+    engine.snapshot = lambda as_of=None, **_: snapshot
     assert answers(read) == before
 
 

@@ -1,0 +1,133 @@
+"""Entities that expire: hidden at once from every read, deleted soon after, never too early."""
+
+import time
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus import BM25, DataType, Field, Schema
+from elanus.engine import collection as engine_collection
+from elanus.engine import reading
+from elanus.errors import FieldNotFoundError, InvalidArgumentError
+
+VECTORS = np.random.default_rng(3).normal(size=(40, 4)).astype(np.float32)
+SCHEMA = Schema(
+    [
+        Field("id", DataType.INT64, primary=True),
+        Field("v", DataType.FLOAT_VECTOR, dim=4),
+        Field("text", DataType.VARCHAR, analyzer="standard"),
+        Field("until", DataType.DOUBLE, nullable=True),
+        Field("bm25", DataType.SPARSE_FLOAT_VECTOR, source=BM25("text")),
+    ]
+)
+NOW = time.time()
+
+
+def entity(pk, until=None):
+    return {"id": pk, "v": VECTORS[pk], "text": "word all", "until": until}
+
+
+@pytest.fixture
+def collection(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        yield database.create_collection("kb", SCHEMA)
+
+
+def ids(collection):
+    """What every kind of read sees, which is the same."""
+    found = [e["id"] for e in collection.query()]
+    assert collection.count() == len(found)
+    assert sorted(collection.search(VECTORS[0], "v", 40).ids) == found
+    assert sorted(collection.search("word", "bm25", 40).ids) == found
+    assert [e["id"] for e in collection.get(list(range(40)))] == found
+    seen = [hit.id for batch in collection.search_iterator(VECTORS[0], "v") for hit in batch]
+    assert sorted(seen) == found
+    return found
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_field_says_when(collection, tmp_path, is_sealed):
+    collection.insert(
+        [entity(0, NOW - 5), entity(1, NOW + 900), entity(2), entity(3, 0.0), entity(4, NOW - 1)]
+    )
+    if is_sealed:
+        collection.flush()
+    assert ids(collection) == [0, 1, 2, 3, 4]
+    collection.set_ttl(field="until")
+    assert ids(collection) == [1, 2]
+    with elanus.connect(tmp_path / "kb", read_only=True) as reader:
+        assert ids(reader.collection("kb")) == [1, 2]
+    collection.upsert([entity(0, NOW + 900)])
+    assert ids(collection) == [0, 1, 2]
+    collection.set_ttl()
+    assert ids(collection) == [0, 1, 2, 3, 4]
+    assert collection.ttl == (None, None)
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_age_counts_from_the_write(collection, monkeypatch, is_sealed):
+    collection.insert([entity(pk) for pk in range(5)])
+    if is_sealed:
+        collection.flush()
+    time.sleep(1.1)
+    collection.upsert([entity(3), entity(9)])
+    written = time.time()
+    collection.set_ttl(100)
+    monkeypatch.setattr(reading, "whole_second", lambda: written + 99.4)
+    assert ids(collection) == [3, 9]
+    monkeypatch.setattr(reading, "whole_second", lambda: written + 90)
+    assert ids(collection) == [0, 1, 2, 3, 4, 9]
+    monkeypatch.setattr(reading, "whole_second", lambda: written + 101)
+    assert ids(collection) == []
+
+
+def test_the_housekeeper_deletes_what_has_expired(collection, monkeypatch):
+    collection.insert([entity(0, NOW - 5), entity(1, NOW + 900)])
+    monkeypatch.setattr(engine_collection, "PURGE_S", 0.0)
+    collection.set_ttl(field="until")
+    deadline = time.monotonic() + 20
+    while sum(s.deleted for s in collection.stats().segments) == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    collection.set_ttl()
+    assert ids(collection) == [1]
+
+
+def test_the_past_is_as_it_was(collection):
+    collection.set_retention(3600)
+    collection.insert([entity(0, NOW + 1.0), entity(1)])
+    before = collection.last_seq
+    collection.set_ttl(field="until")
+    time.sleep(max(NOW + 2.1 - time.time(), 0))
+    collection.insert([entity(2)])
+    assert [e["id"] for e in collection.query()] == [1, 2]
+    if before >> 18 < (NOW + 1.0) * 1000:
+        assert [e["id"] for e in collection.query(as_of=before)] == [0, 1]
+
+
+def test_settings_outlive_the_process_and_the_field(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        made = database.create_collection("kb", SCHEMA)
+        made.insert([entity(0, NOW - 5), entity(1)])
+        made.set_ttl(3600, field="until")
+    with elanus.connect(tmp_path / "kb") as database:
+        again = database.collection("kb")
+        assert again.ttl == (3600.0, "until")
+        assert [e["id"] for e in again.query()] == [1]
+        again.drop_field("until")
+        assert again.ttl == (3600.0, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"seconds": 0}, InvalidArgumentError, "seconds above 0 or None, got 0"),
+        ({"seconds": True}, InvalidArgumentError, "got True"),
+        ({"field": "text"}, InvalidArgumentError, "'text' is VARCHAR"),
+        ({"field": "untill"}, FieldNotFoundError, "did you mean 'until'"),
+    ],
+)
+def test_refused(collection, arguments, error, message):
+    with pytest.raises(error, match=message):
+        collection.set_ttl(**arguments)
+    assert collection.ttl == (None, None)
