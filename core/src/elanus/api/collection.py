@@ -89,13 +89,41 @@ class Collection(Searches, ImportsAndExports, Iterations):
         """
         return self._engine.insert(entities, partition=partition)
 
-    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
+    def upsert(
+        self,
+        entities: Entities,
+        *,
+        partial: bool = False,
+        array_ops: Mapping[str, str] | None = None,
+        partition: str | None = None,
+    ) -> list[PrimaryKey]:
         """Store entities, replacing those with the same primary key, all or none.
 
         Of entities with the same key in one call the last one counts. An entity that was in
-        another partition moves. Arguments, result and
-        errors are those of ``insert``; a key that is taken is no error.
+        another partition moves.
+
+        Args:
+            entities: As in ``insert``.
+            partial: Entities give only the fields that are to change, and their key; the others
+                stay as they are, and so do undeclared fields. An entity that is not there needs
+                all fields.
+            array_ops: ``"append"`` or ``"remove"`` by ARRAY field: the elements given are added
+                to those that are there, or taken out of them. Needs ``partial``.
+            partition: As in ``insert``; None leaves entities of a partial upsert where they are.
+
+        Returns:
+            The primary keys, in the order of the entities.
+
+        Raises:
+            EntityError: An entity does not fit the schema; names field and row.
+            InvalidArgumentError: An operation that does not exist, or of a field that is no array.
+            NotFoundError: No such partition.
+            StorageError: Writing failed; nothing was stored.
         """
+        if partial:
+            return self._engine.upsert_parts(entities, array_ops or {}, partition=partition)
+        if array_ops:
+            raise InvalidArgumentError("array_ops: only with partial=True")
         return self._engine.upsert(entities, partition=partition)
 
     def delete(

@@ -29,6 +29,7 @@ from elanus.engine.context import EngineContext
 from elanus.engine.expiry import PURGE_S, whole_second
 from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
+from elanus.engine.partial import prepare_partial, unique_keys
 from elanus.engine.partitions import Partitions
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
@@ -125,6 +126,27 @@ class CollectionEngine(CollectionReader):
     def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
         return self._write(WriteKind.UPSERT, entities, partition)
+
+    def upsert_parts(
+        self, entities: Entities, operations: Mapping[str, str], *, partition: str | None = None
+    ) -> list[PrimaryKey]:
+        """Change the given fields of entities, and make those that are not there."""
+        self._check_writable()
+        number = None if partition is None else self._state.settings.partition(partition)
+        while True:
+            schema = self._state.schema
+            partial = prepare_partial(schema, entities, operations, number)
+            if not partial.pks:
+                return []
+            write = PendingWrite(
+                WriteKind.UPSERT, partial.pks, partial=partial, schema=schema, partition=partition
+            )
+            try:
+                self._commits.submit(write)
+            except SchemaChangedError:
+                continue
+            self._upkeep.after_deletes()
+            return unique_keys(entities, schema.primary)
 
     def delete(self, pks: Sequence[PrimaryKey]) -> int:
         """Delete by key; return how many were visible."""

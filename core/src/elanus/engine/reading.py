@@ -228,6 +228,12 @@ class CollectionReader:
         """Like ``insert``, replacing entities with the same keys."""
         raise self._refused()
 
+    def upsert_parts(
+        self, entities: Entities, operations: Mapping[str, str], *, partition: str | None = None
+    ) -> list[PrimaryKey]:
+        """Change the given fields of entities, and make those that are not there."""
+        raise self._refused()
+
     def begin_load(self, request: LoadRequest) -> BulkLoad:
         """Start an import, or go on with an equal one that ended early."""
         raise self._refused()

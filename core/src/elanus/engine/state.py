@@ -17,7 +17,6 @@ from dataclasses import replace
 from elanus.engine.commit_log import CommitLog, is_disk_full
 from elanus.engine.consistency import Consistency
 from elanus.engine.context import EngineContext
-from elanus.engine.expiry import expiry_at
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import History, changeable_files, files_of, horizon
 from elanus.engine.ingest import AutoIds
@@ -27,11 +26,9 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
+from elanus.engine.write_checks import WriteChecks
 from elanus.engine.writer import PendingWrite, WriteKind
 from elanus.errors import ElanusError, InternalError, StorageError, StorageFailedError
-from elanus.filter import BoundFilter
-from elanus.query.entities import matching_pks
-from elanus.query.expiry import expired_pks
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_to_json
@@ -44,7 +41,7 @@ from elanus.storage.manifest import (
 )
 from elanus.storage.publication import Publication, PublicationWriter
 from elanus.storage.wal_format import Frame
-from elanus.types import Int64Array, PrimaryKey
+from elanus.types import Int64Array
 
 _logger = logging.getLogger(__name__)
 
@@ -54,7 +51,7 @@ WASTEFUL_LOG_BYTES = 1 << 20
 """Log size from which it matters that most of a log is dead."""
 
 
-class CollectionState:
+class CollectionState(WriteChecks):
     """The parts of one collection open for writing. ``engine/collection.py`` orders the locks."""
 
     def __init__(
@@ -189,31 +186,6 @@ class CollectionState:
         return self._live.memtables[-1]
 
     # --- writing: called by the leader of a group, under the lock ---------------------------
-
-    def check_partition(self, name: str) -> None:
-        """Raise ``NotFoundError`` unless there is such a partition."""
-        self.settings.partition(name)
-
-    def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
-        """Return those of the keys that are visible, in the given order.
-
-        Raises:
-            StorageFailedError: Whether the last writes were lost is not known before reopening, so
-                not even a delete of nothing can be acknowledged.
-        """
-        self._log.check_usable()
-        return self._live.existing(pks)
-
-    def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
-        """Return the keys of the entities that match now; fails as ``existing`` does."""
-        self._log.check_usable()
-        return matching_pks(self.schema, self.snapshot.sources, filters)
-
-    def expired(self, moment_s: float) -> list[PrimaryKey]:
-        """Return the keys of what has expired at a time; fails as ``existing`` does."""
-        self._log.check_usable()
-        expiry = expiry_at(self.settings, self.schema, moment_s)
-        return [] if expiry is None else expired_pks(self.schema, self.snapshot.sources, expiry)
 
     def commit(self, writes: Sequence[PendingWrite]) -> None:
         """Log, sync, apply and publish writes that touch different keys.

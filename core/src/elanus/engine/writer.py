@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from elanus.engine.partial import PartialEntities
 from elanus.errors import ElanusError, EntityExistsError, InternalError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch, concat_batches
@@ -57,6 +58,7 @@ class PendingWrite:
         count: Entities written or deleted; known when ``done``.
         leads: The caller commits the group that begins with this write.
         is_new: None of the keys of an insert is taken.
+        partial: Parts of entities; ``batch`` is made of them when they are committed.
         expired_at: Delete what has expired at this time, seconds since 1970, when committed.
         schema: What the entities were checked against; None for a delete.
         partition: Name of the partition that they belong to; None: the default one.
@@ -72,6 +74,7 @@ class PendingWrite:
     error: BaseException | None = field(default=None, repr=False)
     leads: bool = False
     is_new: bool = False
+    partial: PartialEntities | None = None
     expired_at: float | None = None
     schema: Schema | None = None
     partition: str | None = None
@@ -105,6 +108,10 @@ class WriteTarget(Protocol):
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now."""
+        ...
+
+    def complete(self, partial: PartialEntities) -> ColumnBatch:
+        """Return whole entities: what is given, and the rest as it is now."""
         ...
 
     def expired(self, moment_s: float) -> list[PrimaryKey]:
@@ -247,6 +254,8 @@ class GroupCommit:
                 taken = self._target.existing(write.pks)
                 if taken:
                     raise _exists(write.pks, taken[0])
+            if write.partial is not None:
+                write.batch = self._target.complete(write.partial)
         except ElanusError as error:
             write.error = error
             return False

@@ -66,6 +66,12 @@ def fresh_rows(source: SearchSource, expiry: Expiry) -> Bitset | None:
     return fresh if source.alive is None else source.alive & fresh
 
 
+def unexpired(sources: Sequence[SearchSource], expiry: Expiry) -> list[SearchSource]:
+    """Return the sources without what has expired."""
+    shown = [(source, fresh_rows(source, expiry)) for source in sources]
+    return [s if fresh is None else UnexpiredSource(s, fresh) for s, fresh in shown]
+
+
 def expired_pks(
     schema: Schema, sources: Sequence[SearchSource], expiry: Expiry
 ) -> list[PrimaryKey]:

@@ -55,6 +55,21 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     return ColumnBatch(num_rows, columns)
 
 
+def given_to_batch(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> ColumnBatch:
+    """Check and convert parts of entities that all give the same fields.
+
+    Returns:
+        One column for each field that is given.
+
+    Raises:
+        EntityError: A value does not fit, or a field does not exist.
+    """
+    given, num_rows = _from_rows(schema, list(entities))
+    fields = [field for field in schema.value_fields if field.name in given]
+    columns = {f.name: convert_column(f, given[f.name], num_rows) for f in fields}
+    return ColumnBatch(num_rows, columns)
+
+
 def _columns_of(schema: Schema, entities: Entities) -> tuple[dict[str, Any], int]:
     if isinstance(entities, Mapping):
         return _from_columns(schema, entities)

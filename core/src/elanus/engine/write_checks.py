@@ -1,0 +1,68 @@
+"""What does a write have to know of the committed state?
+
+Every call is made by the leader of a group, under the writer lock, so that nothing changes between
+the answer and the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from elanus.engine.commit_log import CommitLog
+from elanus.engine.expiry import expiry_at, whole_second
+from elanus.engine.live import LiveRows
+from elanus.engine.partial import PartialEntities
+from elanus.engine.settings import CollectionSettings
+from elanus.engine.snapshot import Snapshot
+from elanus.filter import BoundFilter
+from elanus.query.entities import matching_pks
+from elanus.query.expiry import expired_pks, unexpired
+from elanus.schema.batches import ColumnBatch
+from elanus.schema.collection import Schema
+from elanus.types import PrimaryKey
+
+
+class WriteChecks:
+    """The part of ``CollectionState`` that answers the writer's questions."""
+
+    settings: CollectionSettings
+    snapshot: Snapshot
+    _live: LiveRows
+    _log: CommitLog
+
+    @property
+    def schema(self) -> Schema:
+        """The fields."""
+        raise NotImplementedError
+
+    def check_partition(self, name: str) -> None:
+        """Raise ``NotFoundError`` unless there is such a partition."""
+        self.settings.partition(name)
+
+    def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
+        """Return those of the keys that are visible, in the given order.
+
+        Raises:
+            StorageFailedError: Whether the last writes were lost is not known before reopening, so
+                not even a delete of nothing can be acknowledged.
+        """
+        self._log.check_usable()
+        return self._live.existing(pks)
+
+    def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
+        """Return the keys of the entities that match now; fails as ``existing`` does."""
+        self._log.check_usable()
+        return matching_pks(self.schema, self.snapshot.sources, filters)
+
+    def complete(self, partial: PartialEntities) -> ColumnBatch:
+        """Return whole entities: what is given, and the rest as it is now."""
+        self._log.check_usable()
+        sources = self.snapshot.sources
+        expiry = expiry_at(self.settings, self.schema, whole_second())
+        return partial.completed(sources if expiry is None else unexpired(sources, expiry))
+
+    def expired(self, moment_s: float) -> list[PrimaryKey]:
+        """Return the keys of what has expired at a time; fails as ``existing`` does."""
+        self._log.check_usable()
+        expiry = expiry_at(self.settings, self.schema, moment_s)
+        return [] if expiry is None else expired_pks(self.schema, self.snapshot.sources, expiry)
