@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from elanus.engine.clustering import rows_to_seal
 from elanus.engine.flush import MemtableFlush
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import files_of
@@ -336,7 +337,7 @@ class BulkLoad:
 
     def _seal(self) -> None:
         """Write what has gathered as a segment, and the record that names it."""
-        rows = self._growing.alive_rows()
+        rows = rows_to_seal(self._state.schema, self._growing)
         if len(rows):
             made = write_sealed(self._state, self._growing.content(rows))
             self._segments.append(made)

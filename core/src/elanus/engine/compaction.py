@@ -12,6 +12,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from elanus.engine.clustering import merged_order
 from elanus.engine.index_choice import ADOPTED_COPIES, IndexChoices
 from elanus.engine.memory import SEGMENT_PART, STREAMED_PART
 from elanus.engine.merge_job import MergeJob
@@ -22,10 +25,10 @@ from elanus.engine.merge_policy import (
     plan_everything,
     plan_merge,
 )
-from elanus.engine.merged_columns import merged_streams
+from elanus.engine.merged_columns import Kept, merged_streams
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_merged
-from elanus.engine.segment_indexes import IndexFile, row_mapping, write_index
+from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.state import CollectionState
 from elanus.errors import DiskFullError
 from elanus.index.base import VectorIndex, VectorIndexType
@@ -114,42 +117,47 @@ class Compaction:
         return max(0, room.free - room.free // 16 - SPARE_BYTES)
 
     def _merge(self, job: MergeJob, checkpoint: Checkpoint) -> None:
-        kept = list(zip(job.segments, job.rows, strict=True))
+        kept = [(s, rows) for s, rows in zip(job.segments, job.rows, strict=True) if len(rows)]
+        order = self._order(kept)
+        sources = placed(kept, order)
         try:
-            made = self._written(job, kept, checkpoint)
+            made = self._written(job, kept, sources, order, checkpoint)
         except BaseException as error:
             job.fail(error)
             raise
         with self._state.lock:
             if made is not None:
-                first = 0
-                for segment, rows in kept:
-                    made.kill_where_dead(rows, segment.alive_mask(), first=first)
-                    first += len(rows)
+                for segment, mapping in sources:
+                    made.kill_where_dead(mapping, segment.alive_mask())
             self._state.install_compacted(job.segments, made)
         job.end()
+
+    def _order(self, kept: Kept) -> Int64Array | None:
+        """Return in which order the rows are written; None: as they lie, end to end."""
+        name = self._state.schema.order_field
+        if name is None or not kept:
+            return None
+        return merged_order([(segment.reader.column(name), rows) for segment, rows in kept])
 
     def _written(
         self,
         job: MergeJob,
-        kept: Sequence[tuple[SealedSegment, Int64Array]],
+        kept: Kept,
+        sources: Sequence[tuple[SealedSegment, Int64Array]],
+        order: Int64Array | None,
         checkpoint: Checkpoint,
     ) -> SealedSegment | None:
         """Return a segment of the rows, with the indexes it starts with; None without a row."""
-        kept = [(segment, rows) for segment, rows in kept if len(rows)]
         if not kept:
             return None
         state = self._state
         part_bytes = state.context.memory.share(STREAMED_PART)
-        sources: list[tuple[SealedSegment, Int64Array]] = []
-        first = 0
-        for segment, rows in kept:
-            sources.append((segment, row_mapping(segment.num_rows, rows, first)))
-            first += len(rows)
 
         def streams() -> SegmentStreams:
             mappings = [mapping for _, mapping in sources]
-            return merged_streams(state.schema, kept, mappings, checkpoint, part_bytes=part_bytes)
+            return merged_streams(
+                state.schema, kept, mappings, checkpoint, part_bytes=part_bytes, order=order
+            )
 
         made = write_merged(state, job, streams, sources, checkpoint)
         return self._indexed(job, made, sources, checkpoint)
@@ -224,3 +232,24 @@ class Compaction:
             if adopted is not None:
                 return adopted
         return kind.build(rows, params, checkpoint=checkpoint)
+
+
+def placed(kept: Kept, order: Int64Array | None) -> list[tuple[SealedSegment, Int64Array]]:
+    """Return for each segment int64: the new row of each of its rows, or -1.
+
+    Args:
+        kept: Segments, and the rows of each that are taken over.
+        order: Which of them, counted end to end, comes at each place; None: they stay so.
+    """
+    total = sum(len(rows) for _, rows in kept)
+    places = np.arange(total, dtype=np.int64)
+    if order is not None:
+        places[order] = np.arange(total, dtype=np.int64)
+    sources = []
+    first = 0
+    for segment, rows in kept:
+        mapping = np.full(segment.num_rows, -1, dtype=np.int64)
+        mapping[rows] = places[first : first + len(rows)]
+        sources.append((segment, mapping))
+        first += len(rows)
+    return sources

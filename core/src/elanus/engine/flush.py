@@ -11,8 +11,10 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from elanus.engine.clustering import rows_to_seal
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_sealed
+from elanus.engine.segment_indexes import row_mapping
 from elanus.engine.state import CollectionState
 
 
@@ -48,13 +50,14 @@ class MemtableFlush:
 
     def _flush_all(self) -> None:
         while (frozen := self._state.oldest_frozen()) is not None:
-            rows = frozen.alive_rows()
+            rows = rows_to_seal(self._state.schema, frozen)
             made: SealedSegment | None = None
             self._state.context.reserve.make_room(frozen.size_bytes)
             if len(rows):
                 made = write_sealed(self._state, frozen.content(rows))
             with self._state.lock:
                 if made is not None:
-                    made.kill_where_dead(rows, frozen.alive_mask())
+                    mapping = row_mapping(frozen.num_rows, rows, 0)
+                    made.kill_where_dead(mapping, frozen.alive_mask())
                 self._state.install_flushed(frozen, made)
             self._state.context.reserve.restore()

@@ -173,10 +173,10 @@ class GrowingSegment:
         self._source = None
 
     def content(self, rows: Int64Array) -> SegmentContent:
-        """Return the given rows (ascending) as the content of a segment."""
+        """Return the given rows, in their order, as the content of a segment."""
         total = self.num_rows
         mapping = row_mapping(total, rows, 0)
-        whole = len(rows) == total
+        whole = len(rows) == total and bool((rows[1:] > rows[:-1]).all())
         batch = self._memtable.view()
         text = {name: index.seal(total) for name, index in self._text.items()}
         sparse = {name: index.seal(total) for name, index in self._sparse.items()}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from elanus.engine.clustering import in_order
 from elanus.engine.sealed import SealedSegment
 from elanus.errors import InternalError
 from elanus.schema.batches import ArrayColumn, Column, DenseVectorColumn, FixedColumn, StringColumn
@@ -37,8 +38,9 @@ def merged_streams(
     checkpoint: Callable[[], None],
     *,
     part_bytes: int | None = None,
+    order: Int64Array | None = None,
 ) -> SegmentStreams:
-    """Return the rows ``kept`` of each segment, end to end.
+    """Return the rows ``kept`` of each segment, end to end or in another order.
 
     Args:
         schema: Its stored fields are the columns.
@@ -46,14 +48,18 @@ def merged_streams(
         mappings: For each segment int64: the new row of each of its rows, or -1.
         checkpoint: Called before each part; may raise to cancel.
         part_bytes: Bytes of vectors or keys in memory at once; ``PART_BYTES`` by default.
+        order: int64: which of the kept rows, counted end to end, comes at each place; None: they
+            stay end to end.
     """
     columns = {
         field.name: _ColumnStreams(
-            field.name, kept, checkpoint, min(part_bytes or PART_BYTES, PART_BYTES)
+            field.name, kept, checkpoint, min(part_bytes or PART_BYTES, PART_BYTES), order
         ).sections()
         for field in schema.stored_fields
     }
     seqs = np.concatenate([segment.reader.seqs[rows] for segment, rows in kept])
+    if order is not None:
+        seqs = seqs[order]
     at_once = KEYS_AT_ONCE if part_bytes is None else min(KEYS_AT_ONCE, part_bytes // KEY_BYTES)
     indexes = [segment.reader.pk_index() for segment, _ in kept]
     keys = joined_keys(list(zip(indexes, mappings, strict=True)), at_once=at_once)
@@ -64,10 +70,18 @@ class _ColumnStreams:
     """One column of all segments."""
 
     def __init__(
-        self, name: str, kept: Kept, checkpoint: Callable[[], None], part_bytes: int
+        self,
+        name: str,
+        kept: Kept,
+        checkpoint: Callable[[], None],
+        part_bytes: int,
+        order: Int64Array | None,
     ) -> None:
         self._part_bytes = part_bytes
         self._parts = [(segment.reader.column(name), rows) for segment, rows in kept]
+        if order is not None:
+            every = np.arange(len(order), dtype=np.int64)
+            self._parts = [(in_order(self._parts, order), every)]
         self._checkpoint = checkpoint
         self._num_rows = sum(len(rows) for _, rows in self._parts)
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from elanus.engine.schema_change import SchemaChanges
 from elanus.engine.state import CollectionState
+from elanus.errors import StateError
 from elanus.filter import BoundFilter
 from elanus.query.partitions import within_partitions
 from elanus.schema.evolution import with_partitions
@@ -45,6 +46,12 @@ class Partitions:
             SchemaError: The name is not valid.
             StateError: There are too many, or an import is running that would lack the column.
         """
+        key = self._state.schema.partition_key
+        if key is not None:
+            raise StateError(
+                f"partition {name!r}: entities are parted by their {key!r}, the partition key; "
+                f"filter by it"
+            )
         self._state.settings.with_partition(name)
         if not self._state.schema.partitioned:
             self._changes.apply(with_partitions)

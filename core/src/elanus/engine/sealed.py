@@ -103,17 +103,16 @@ class SealedSegment:
         """Take back a ``kill`` that no snapshot has shown."""
         self._set_alive(self._alive | Bitset.from_rows(rows, self.num_rows))
 
-    def kill_where_dead(self, rows: Int64Array, alive: BoolArray, *, first: int = 0) -> None:
+    def kill_where_dead(self, mapping: Int64Array, alive: BoolArray) -> None:
         """Hide what died in the source of this segment while it was written.
 
         Args:
-            rows: Rows of the source that became rows ``first ..`` here.
-            alive: What is visible in the source now.
-            first: Row here of the first of them.
+            mapping: int64: for each row of the source its row here, or -1.
+            alive: What is visible in the source now, bool.
         """
-        dead = np.flatnonzero(~alive[rows]).astype(np.int64) + first
+        dead = mapping[(mapping >= 0) & ~alive]
         if len(dead):
-            self.kill(dead)
+            self.kill(np.sort(dead))
 
     @property
     def alive(self) -> Bitset:

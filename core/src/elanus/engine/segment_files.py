@@ -30,6 +30,7 @@ def write_sealed(state: CollectionState, content: SegmentContent) -> SealedSegme
     info = write_segment(
         state.directory, state.path, schema=state.schema, batch=content.batch, seqs=content.seqs
     )
+    info = replace(info, sorted_by=state.schema.order_field)
     files = [
         IndexFile(name, TEXT_INDEX, {}, *index.to_arrays()) for name, index in content.text.items()
     ]
@@ -62,8 +63,11 @@ def write_merged(
     """
     if job.opened() is None:
         job.note(
-            write_segment_streams(
-                state.directory, state.path, schema=state.schema, streams=streams()
+            replace(
+                write_segment_streams(
+                    state.directory, state.path, schema=state.schema, streams=streams()
+                ),
+                sorted_by=state.schema.order_field,
             )
         )
     share = state.context.memory.share(STREAMED_PART)

@@ -82,17 +82,25 @@ def _ranks(
     for number in np.unique(numbers).tolist():
         positions = np.flatnonzero(numbers == number)
         parts.append((positions, sources[number].column(key.field).take(rows[positions])))
-    if not parts:
-        return ranks
-    positions = np.concatenate([where for where, _ in parts])
-    values = np.concatenate([_comparable(column) for _, column in parts])
+    if parts:
+        positions = np.concatenate([where for where, _ in parts])
+        columns = [column for _, column in parts]
+        ranks[positions] = ranks_of(columns, is_descending=key.is_descending)
+    return ranks
+
+
+def ranks_of(columns: Sequence[Column], *, is_descending: bool = False) -> Int64Array:
+    """Return the place of each value of columns that stand end to end, NaN and nulls the last."""
+    values = np.concatenate([_comparable(column) for column in columns])
     _, places = np.unique(values, return_inverse=True)
-    ranks[positions] = -places if key.is_descending else places
+    ranks: Int64Array = -places if is_descending else places
     if values.dtype.kind == "f":
-        ranks[positions[np.isnan(values)]] = len(rows)
-    for where, column in parts:
+        ranks[np.isnan(values)] = len(values)
+    first = 0
+    for column in columns:
         if column.validity is not None:
-            ranks[where[~column.validity]] = len(rows) + 1
+            ranks[first : first + len(column)][~column.validity] = len(values) + 1
+        first += len(column)
     return ranks
 
 

@@ -37,6 +37,8 @@ class Schema:
         primary: The primary key.
         value_fields: Fields whose values entities hold, ``$meta`` last when the schema is dynamic.
         stored_fields: Fields that have a column: those, and the hidden column of partitions.
+        order_field: Name of the field in whose order rows are kept, the clustering key or else the
+            partition key; None when neither is declared.
         column_types: Type by name of the stored fields but ``$meta``.
 
     Raises:
@@ -51,6 +53,7 @@ class Schema:
     primary: Field = dataclass_field(compare=False, repr=False)
     value_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
+    order_field: str | None = dataclass_field(compare=False, repr=False)
     column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
 
     def __init__(
@@ -72,6 +75,9 @@ class Schema:
         values = (*stored, _DYNAMIC) if dynamic else stored
         object.__setattr__(self, "value_fields", values)
         object.__setattr__(self, "stored_fields", (*values, _PARTITION) if partitioned else values)
+        keys = [f.name for f in self.fields if f.clustering_key]
+        keys += [f.name for f in self.fields if f.partition_key]
+        object.__setattr__(self, "order_field", keys[0] if keys else None)
         object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
 
     def _check(self) -> None:
@@ -88,6 +94,10 @@ class Schema:
                 "a schema needs exactly one primary key, got "
                 + (", ".join(primary) or "none; add Field('id', INT64, primary=True)")
             )
+        for what in ("partition_key", "clustering_key"):
+            keys = [f.name for f in self.fields if getattr(f, what)]
+            if len(keys) > 1:
+                raise SchemaError(f"a schema has at most one {what}, got {', '.join(keys)}")
         for field in self.fields:
             if field.source is not None:
                 self._check_source(field)
@@ -105,6 +115,11 @@ class Schema:
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
             )
+
+    @property
+    def partition_key(self) -> str | None:
+        """Name of the partition key; None when none is declared."""
+        return next((f.name for f in self.fields if f.partition_key), None)
 
     @property
     def vector_fields(self) -> tuple[Field, ...]:

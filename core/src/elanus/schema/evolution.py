@@ -42,6 +42,11 @@ def with_field(schema: Schema, field: Field) -> Schema:
         raise SchemaError(f"add_field: expected a Field, got {type(field).__name__}")
     if field.primary:
         raise SchemaError(f"field {field.name!r}: a collection has its primary key from the start")
+    if field.partition_key or field.clustering_key:
+        raise SchemaError(
+            f"field {field.name!r}: rows are kept in the order of a partition key or clustering "
+            f"key from the start; add the field without it, and an index with create_index"
+        )
     if field.is_stored and not field.may_be_absent:
         raise SchemaError(
             f"field {field.name!r}: entities that are there have no value for it; declare it with "
@@ -60,6 +65,8 @@ def without_field(schema: Schema, name: str) -> Schema:
     field = schema.field(name)
     if field.primary:
         raise SchemaError(f"field {name!r}: the primary key cannot be dropped")
+    if field.partition_key:
+        raise SchemaError(f"field {name!r}: the partition key cannot be dropped")
     users = [f.name for f in schema.fields if f.source is not None and f.source.field == name]
     if users:
         raise SchemaError(f"field {name!r}: {users[0]!r} is computed from it; drop that first")

@@ -62,6 +62,10 @@ class Field:
             JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
         source: Function that fills this field, such as ``BM25("title")``.
+        partition_key: Entities of one value belong together, such as those of a tenant: rows are
+            kept in its order, and an index of it is built. INT64 or VARCHAR, not nullable.
+        clustering_key: Rows are kept in its order, so that a filter on it reads few of them. A
+            number, text or bool.
         description: Free text.
 
     Raises:
@@ -82,6 +86,8 @@ class Field:
     metric: MetricType | str | None = None
     analyzer: AnalyzerSpec | None = None
     source: BM25 | None = None
+    partition_key: bool = False
+    clustering_key: bool = False
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -150,11 +156,22 @@ def _resolve_metric(field: Field) -> MetricType | None:
     return MetricType(name)
 
 
+_PARTITION_KEY_TYPES = (DataType.INT64, DataType.VARCHAR)
+_TEXTS = (DataType.VARCHAR,)
+
+
 def _check_key(field: Field) -> None:
     if field.primary and field.dtype not in (DataType.INT64, DataType.VARCHAR):
         raise _error(field, f"a primary key is INT64 or VARCHAR, got {field.dtype.name}")
     if field.auto_id and not field.primary:
         raise _error(field, "auto_id is only for the primary key")
+    is_key = not field.primary and not field.nullable and field.dtype in _PARTITION_KEY_TYPES
+    if field.partition_key and not is_key:
+        raise _error(
+            field, "a partition key is INT64 or VARCHAR, not nullable and not the primary key"
+        )
+    if field.clustering_key and not (field.dtype in NUMPY_DTYPES or field.dtype in _TEXTS):
+        raise _error(field, f"a clustering key is a number, text or bool, not {field.dtype.name}")
 
 
 def _check_sizes(field: Field) -> None:

@@ -83,6 +83,7 @@ class SegmentInfo:
         columns: Name of the file of each field.
         deletes: Its tombstones; None when no row is deleted.
         indexes: Its indexes by field.
+        sorted_by: Field in whose order its rows are, nulls and NaN last; None: in no such order.
     """
 
     uuid: uuid.UUID
@@ -93,6 +94,7 @@ class SegmentInfo:
     columns: Mapping[str, str]
     deletes: DeletesEntry | None = None
     indexes: Mapping[str, IndexEntry] = field(default_factory=dict)
+    sorted_by: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -259,6 +261,7 @@ def segment_to_json(segment: SegmentInfo) -> dict[str, Any]:
             }
             for name, index in segment.indexes.items()
         },
+        "sorted_by": segment.sorted_by,
     }
 
 
@@ -278,6 +281,7 @@ def segment_from_json(stored: Mapping[str, Any]) -> SegmentInfo:
         columns=dict(stored["columns"]),
         deletes=None if deletes is None else DeletesEntry(**deletes),
         indexes={name: IndexEntry(**entry) for name, entry in stored["indexes"].items()},
+        sorted_by=stored.get("sorted_by"),
     )
 
 

@@ -1,0 +1,186 @@
+"""Segments whose rows are kept in the order of a key hold the same entities, in that order."""
+
+import math
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus import BM25, DataType, Field, Schema
+from elanus.errors import SchemaError, StateError
+
+RNG = np.random.default_rng(12)
+DIM = 8
+VECTORS = RNG.normal(size=(9000, DIM)).astype(np.float32)
+
+
+def fields(**key):
+    return [
+        Field("id", DataType.INT64, primary=True),
+        Field("v", DataType.FLOAT_VECTOR, dim=DIM),
+        Field("text", DataType.VARCHAR, analyzer="standard"),
+        Field("tenant", DataType.VARCHAR, **key),
+        Field("n", DataType.DOUBLE, nullable=True),
+        Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR),
+        Field("numbers", DataType.ARRAY, element_type=DataType.INT32, nullable=True),
+        Field("weights", DataType.SPARSE_FLOAT_VECTOR),
+        Field("meta", DataType.JSON, nullable=True),
+        Field("bm25", DataType.SPARSE_FLOAT_VECTOR, source=BM25("text")),
+    ]
+
+
+def entity(pk, rng):
+    return {
+        "id": pk,
+        "v": VECTORS[pk % len(VECTORS)],
+        "text": f"word{rng.integers(30)} word{rng.integers(30)}",
+        "tenant": f"t{rng.integers(12)}",
+        "n": [None, math.nan, float(rng.integers(5))][rng.integers(3)],
+        "tags": [f"tag{i}" for i in range(rng.integers(4))],
+        "numbers": None if rng.random() < 0.2 else rng.integers(9, size=rng.integers(4)).tolist(),
+        "weights": {int(d): 1.5 for d in rng.choice(40, size=rng.integers(1, 4), replace=False)},
+        "meta": None if rng.random() < 0.2 else {"k": int(rng.integers(7))},
+    }
+
+
+def segments(collection):
+    return collection._engine.state.sealed()
+
+
+def values(segment, name):
+    return segment.reader.column(name).to_pylist()
+
+
+def check_order(collection, name):
+    for segment in segments(collection):
+        assert segment.info.sorted_by == name
+        found = [(v is None, v != v, v) for v in values(segment, name)]
+        ranks = [(null, nan, 0 if null or nan else v) for null, nan, v in found]
+        assert ranks == sorted(ranks)
+
+
+def same(collection, plain):
+    """Whatever is asked, an ordered collection answers as one without an order does."""
+    assert repr(collection.query(output=["*"])) == repr(plain.query(output=["*"]))
+    for query in range(5):
+        a = collection.search(VECTORS[query * 7], "v", 20, recall=1.0)
+        b = plain.search(VECTORS[query * 7], "v", 20, recall=1.0)
+        assert [(h.id, h.score) for h in a] == [(h.id, h.score) for h in b]
+        for field, asked in (("bm25", f"word{query}"), ("weights", {query: 1.0, 7: 2.0})):
+            a, b = collection.search(asked, field, 50), plain.search(asked, field, 50)
+            assert [(h.id, h.score) for h in a] == [(h.id, h.score) for h in b]
+
+
+@pytest.mark.parametrize("name", ["tenant", "n"])
+def test_flushes_merges_and_imports_keep_the_order(tmp_path, name):
+    keys = {"tenant": {"partition_key": True}, "n": {}}[name]
+    with elanus.connect(tmp_path / "kb") as database:
+        ordered = [
+            Field(f.name, f.dtype, nullable=True, clustering_key=True)
+            if f.name == name == "n"
+            else f
+            for f in fields(**keys)
+        ]
+        collection = database.create_collection("ordered", Schema(ordered))
+        plain = database.create_collection("plain", Schema(fields()))
+        rng = np.random.default_rng(5)
+        for step in range(4):
+            rows = [entity(pk, rng) for pk in range(step * 100, step * 100 + 150)]
+            for held in (collection, plain):
+                held.upsert(rows)
+                held.delete([step * 100 + 3, step * 100 + 60])
+                held.flush()
+            check_order(collection, name)
+        same(collection, plain)
+        for held in (collection, plain):
+            held.compact()
+        assert len(segments(collection)) == 1
+        check_order(collection, name)
+        same(collection, plain)
+        more = [{**entity(pk, rng), "v": VECTORS[pk].tolist()} for pk in range(2000, 2100)]
+        for held in (collection, plain):
+            held.import_data(more)
+        check_order(collection, name)
+        same(collection, plain)
+    with elanus.connect(tmp_path / "kb") as database:
+        collection, plain = database.collection("ordered"), database.collection("plain")
+        check_order(collection, name)
+        same(collection, plain)
+
+
+def test_deletes_during_a_merge_hit_the_right_rows(tmp_path):
+    """Rows move in a merge, and those that die meanwhile are found where they have gone."""
+    with elanus.connect(tmp_path / "kb") as database:
+        collection = database.create_collection("kb", Schema(fields(partition_key=True)))
+        rng = np.random.default_rng(7)
+        for step in range(3):
+            collection.insert([entity(pk, rng) for pk in range(step * 50, step * 50 + 50)])
+            collection.flush()
+        engine = collection._engine
+        compaction = engine._upkeep._compaction
+        done = []
+
+        def checkpoint():
+            if not done:
+                done.append(collection.delete([5, 60, 120]))
+
+        compaction.run(everything=True, checkpoint=checkpoint)
+        assert done == [3]
+        left = set(range(150)) - {5, 60, 120}
+        assert {e["id"] for e in collection.query()} == left
+        assert collection.get([5, 60, 120]) == []
+        check_order(collection, "tenant")
+
+
+def test_a_graph_is_adopted_by_rows_in_another_order(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        collection = database.create_collection("kb", Schema(fields(partition_key=True)))
+        collection.create_index("v", "GRAPH")
+        rng = np.random.default_rng(9)
+        first = [entity(pk, rng) for pk in range(6000)]
+        collection.insert(first)
+        collection.compact()
+        collection.wait_indexed()
+        collection.insert([entity(pk, rng) for pk in range(6000, 7500)])
+        collection.compact()
+        collection.wait_indexed()
+        check_order(collection, "tenant")
+        (segment,) = segments(collection)
+        assert set(segment.info.indexes) >= {"v"}
+        unit = VECTORS[:7500] / np.linalg.norm(VECTORS[:7500], axis=1, keepdims=True)
+        hits = 0
+        for query in range(100):
+            wanted = set(np.argsort(-(unit @ unit[query * 61]), kind="stable")[:10].tolist())
+            found = collection.search(VECTORS[query * 61], "v", 10, recall=0.95)
+            hits += len(wanted & set(found.ids))
+        assert hits / 1000 >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ([("a", DataType.INT64, "partition_key"), ("b", DataType.INT64, "partition_key")], "most"),
+        ([("a", DataType.DOUBLE, "partition_key")], "INT64 or VARCHAR"),
+        ([("a", DataType.JSON, "clustering_key")], "a number, text or bool"),
+    ],
+)
+def test_keys_that_cannot_be(declared, message):
+    with pytest.raises(SchemaError, match=message):
+        Schema(
+            [
+                Field("id", DataType.INT64, primary=True),
+                *(Field(name, dtype, **{key: True}) for name, dtype, key in declared),
+            ]
+        )
+
+
+def test_a_partition_key_takes_the_place_of_partitions(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        collection = database.create_collection("kb", Schema(fields(partition_key=True)))
+        with pytest.raises(StateError, match="filter by it"):
+            collection.create_partition("left")
+        with pytest.raises(SchemaError, match="cannot be dropped"):
+            collection.drop_field("tenant")
+        late = Field("late", DataType.INT64, nullable=True, clustering_key=True)
+        with pytest.raises(SchemaError, match="from the start"):
+            collection.add_field(late)
