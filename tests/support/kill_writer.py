@@ -77,7 +77,7 @@ class Child:
         if job["steps"]:
             directory = KillDirectory(directory, job["steps"], half=job["seed"] % 2 == 0)
         self.engine = DatabaseEngine(directory, durability=Durability(job["durability"]))
-        self.found = {name: self.look(name) for name in self.engine.names()}
+        self.found = {name: self.look(name) for name in sorted(self.engine.catalog().collections)}
         say(found=self.found)
         for name in COLLECTIONS:
             if name not in self.found:

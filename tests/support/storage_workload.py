@@ -156,7 +156,9 @@ def _flush() -> Operation:
 
 def observe(engine: DatabaseEngine) -> dict[str, Content]:
     """Return what can be read, after checking that every way of reading agrees."""
-    found = {name: _observe_collection(engine, name) for name in engine.names()}
+    found = {
+        name: _observe_collection(engine, name) for name in sorted(engine.catalog().collections)
+    }
     for name in engine.snapshots():
         collection = Collection(engine.open("papers"))
         rows = collection.query(output=["title"], as_of=name)
@@ -315,7 +317,7 @@ def _run_all(
 
 def _wait(run: Run, engine: DatabaseEngine, visible: dict[str, Content]) -> None:
     """Let background work end, so that a run makes the same steps each time."""
-    for name in engine.names()[:1]:
+    for name in sorted(engine.catalog().collections)[:1]:
         try:
             engine.open(name).wait_idle()
         except StorageError as error:
@@ -333,7 +335,7 @@ def check_goes_on(directory: FileDirectory) -> None:
     """A database that was opened again takes writes, flushes and merges, and keeps them."""
     engine = DatabaseEngine(directory)
     try:
-        if "papers" not in engine.names():
+        if "papers" not in sorted(engine.catalog().collections):
             engine.create("papers", paper_schema(), {})
         before = observe(engine)
         rows = papers(3, first=50)

@@ -11,7 +11,7 @@ from elanus.query.requests import RRF, Weighted
 from elanus.query.results import Hit, SearchResult
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.schema.functions import BM25
+from elanus.schema.functions import BM25, Embedding
 from elanus.types import DataType, MetricType
 
 BOOL = DataType.BOOL
@@ -45,6 +45,7 @@ __all__ = [
     "Schema",
     "Field",
     "BM25",
+    "Embedding",
     "Leg",
     "RRF",
     "Weighted",

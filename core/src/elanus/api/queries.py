@@ -31,7 +31,8 @@ def default_field(schema: Schema, data: Any) -> Field:
     """Return the only field that such a query can search."""
     probe = data[0] if isinstance(data, list | tuple) and len(data) else data
     if isinstance(probe, str):
-        kind, fields = "BM25", [f for f in schema.vector_fields if f.source is not None]
+        kind = "BM25 or embedded"
+        fields = [f for f in schema.vector_fields if f.source or f.embedding]
     elif isinstance(probe, Mapping):
         kind, fields = (
             "sparse",
@@ -54,11 +55,21 @@ def default_field(schema: Schema, data: Any) -> Field:
     )
 
 
+def _is_text(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return bool(data) and all(isinstance(text, str) for text in data)
+    return isinstance(data, str)
+
+
 def read_queries(
     fields: FieldViews, field: Field, data: Any, options: SearchOptions
 ) -> tuple[list[Query], bool]:
     """Return the parsed queries, and whether ``data`` was a single one."""
     if field.dtype.is_dense_vector:
+        if field.embedding is not None and _is_text(data):
+            texts = [data] if isinstance(data, str) else list(data)
+            embedded = fields.embedders.queries(field, texts)
+            return _dense_queries(field, embedded, options)[0], isinstance(data, str)
         return _dense_queries(field, data, options)
     if field.source is not None:
         texts = [data] if isinstance(data, str) else data

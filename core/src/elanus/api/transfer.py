@@ -18,6 +18,7 @@ from typing import IO, Any, TypedDict
 
 from elanus.engine.bulk_load import BulkLoad, Conflict, LoadRequest, OnConflict
 from elanus.engine.reading import AsOf, CollectionReader
+from elanus.engine.views import FieldViews
 from elanus.errors import (
     AlreadyExistsError,
     EntityError,
@@ -155,7 +156,7 @@ def run_import(
         options: The rest.
     """
     started = time.monotonic()
-    job = _ImportJob.prepare(engine.schema, source, _parse_conflict(on_conflict), columns, options)
+    job = _ImportJob.prepare(engine.fields, source, _parse_conflict(on_conflict), columns, options)
     load = engine.begin_load(job.request())
     try:
         if load.is_committed:
@@ -193,19 +194,20 @@ class _ImportJob:
     @classmethod
     def prepare(
         cls,
-        schema: Schema,
+        fields: FieldViews,
         source: Any,
         on_conflict: OnConflict,
         columns: Mapping[str, str | None],
         options: ImportOptions,
     ) -> _ImportJob:
         """Check the arguments and open the source."""
+        schema = fields.schema
         max_errors = _at_least("max_errors", options.get("max_errors", 0), 0)
         rows = options.get("batch_rows")
         batch_rows = (
             default_batch_rows(schema) if rows is None else _at_least("batch_rows", rows, 1)
         )
-        converter = Converter(schema, columns, keeps_keys=on_conflict is OnConflict.REPLACE)
+        converter = Converter(fields.given, columns, keeps_keys=on_conflict is OnConflict.REPLACE)
         opened = open_source(source, schema, options.get("format"))
         log = FaultLog(_errors_path(opened, options, max_errors))
         return cls(

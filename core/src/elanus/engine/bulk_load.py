@@ -228,6 +228,9 @@ class BulkLoad:
         if not len(batch):
             return
         self._state.context.reserve.check_room(batch.size_bytes)
+        fields = self._state.fields
+        if fields.given is not fields.schema:
+            batch = fields.embedders.completed(batch)
         batch = in_partition(self._state.schema, batch, self._partition)
         batch = with_auto_ids(self._state.schema, self._state.auto_ids, batch)
         batch = self._without_conflicts(batch)

@@ -26,6 +26,7 @@ from typing import Any
 from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
 from elanus.engine.consistency import parse_consistency
 from elanus.engine.context import EngineContext
+from elanus.engine.embedding import with_models
 from elanus.engine.expiry import PURGE_S, whole_second
 from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
@@ -87,6 +88,7 @@ class CollectionEngine(CollectionReader):
         Raises:
             SchemaError: A default does not fit its field, or an analyzer is unknown.
         """
+        schema = with_models(schema)
         check_defaults(schema)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         state = create_state(context, collection, name, schema, properties, created)
@@ -134,8 +136,9 @@ class CollectionEngine(CollectionReader):
         self._check_writable()
         number = None if partition is None else self._state.settings.partition(partition)
         while True:
-            schema = self._state.schema
-            partial = prepare_partial(schema, entities, operations, number)
+            fields = self._state.fields
+            schema = fields.schema
+            partial = prepare_partial(fields, entities, operations, number)
             if not partial.pks:
                 return []
             write = PendingWrite(
@@ -172,8 +175,9 @@ class CollectionEngine(CollectionReader):
         self._check_writable()
         number = self._state.settings.partition(partition)
         while True:
-            schema = self._state.schema
-            ingest = Ingest(schema, self._state.auto_ids)
+            fields = self._state.fields
+            schema = fields.schema
+            ingest = Ingest(fields, self._state.auto_ids)
             prepared = ingest.prepare(entities, replace=kind is WriteKind.UPSERT, partition=number)
             if not prepared.batch.num_rows:
                 return prepared.pks
@@ -231,7 +235,7 @@ class CollectionEngine(CollectionReader):
     def change_schema(self, change: Callable[[Schema], Schema]) -> None:
         """Replace the schema by what ``change`` makes of it, durably."""
         self._check_writable()
-        self._changes.apply(change)
+        self._changes.apply(lambda schema: with_models(change(schema)))
         self._upkeep.submit_index_build()
 
     def create_partition(self, name: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elanus.engine.views import FieldViews
 from elanus.errors import EntityError, EntityExistsError
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, strings_to_column
 from elanus.schema.collection import PARTITION_FIELD, Schema
@@ -77,8 +78,9 @@ class Prepared:
 class Ingest:
     """Prepares entities of one schema."""
 
-    def __init__(self, schema: Schema, auto_ids: AutoIds) -> None:
-        self._schema = schema
+    def __init__(self, fields: FieldViews, auto_ids: AutoIds) -> None:
+        self._fields = fields
+        self._schema = fields.schema
         self._auto_ids = auto_ids
 
     def prepare(self, entities: Entities, *, replace: bool, partition: int = 0) -> Prepared:
@@ -93,7 +95,10 @@ class Ingest:
             EntityError: An entity does not fit.
             EntityExistsError: A key is given twice and ``replace`` is False.
         """
-        batch = in_partition(self._schema, entities_to_batch(self._schema, entities), partition)
+        batch = entities_to_batch(self._fields.given, entities)
+        if self._fields.given is not self._schema:
+            batch = self._fields.embedders.completed(batch)
+        batch = in_partition(self._schema, batch, partition)
         primary = self._schema.primary
         if primary.name not in batch.columns:
             batch = with_auto_ids(self._schema, self._auto_ids, batch)

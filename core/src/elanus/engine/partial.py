@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from elanus.engine.views import FieldViews
 from elanus.errors import EntityError, InvalidArgumentError
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn, concat_batches
@@ -112,7 +113,7 @@ class PartialEntities:
 
 
 def prepare_partial(
-    schema: Schema,
+    fields: FieldViews,
     entities: Entities,
     operations: Mapping[str, str],
     partition: int | None,
@@ -123,6 +124,7 @@ def prepare_partial(
         EntityError: A value does not fit, or an entity has no key.
         InvalidArgumentError: An operation that does not exist, or of a field that is no array.
     """
+    schema = fields.schema
     parsed = _parse_operations(schema, operations)
     primary = schema.primary
     parts: dict[PrimaryKey, dict[str, Any]] = {}
@@ -147,7 +149,9 @@ def prepare_partial(
         by_fields.setdefault(frozenset(part), []).append(pk)
     groups = []
     for pks in by_fields.values():
-        batch = given_to_batch(schema, [parts[pk] for pk in pks])
+        batch = given_to_batch(fields.given, [parts[pk] for pk in pks])
+        if fields.given is not schema:
+            batch = fields.embedders.completed(batch)
         if partition is not None and schema.partitioned:
             numbers = convert_column(
                 schema.field(PARTITION_FIELD), [partition] * len(pks), len(pks)

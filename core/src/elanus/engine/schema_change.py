@@ -44,9 +44,10 @@ class SchemaChanges:
                     f"{self._state.path}: an import is running, whose rows have the fields as they "
                     f"are; wait until it has ended"
                 )
-            if change(self._state.schema) == self._state.schema:
+            wanted = change(self._state.schema)
+            if wanted == self._state.schema:
                 return
-            fields = FieldViews.of(change(self._state.schema))
+            fields = FieldViews.of(wanted)
             settings = self._state.settings
             kept = {n: c for n, c in settings.indexes.items() if n in fields.schema}
             ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None

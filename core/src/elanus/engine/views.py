@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
+from elanus.engine.embedding import Embedders
 from elanus.errors import InternalError
 from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.schema.collection import Schema
+from elanus.schema.evolution import as_given
 from elanus.types import DataType, MetricType
 
 
@@ -23,6 +25,8 @@ class FieldViews:
         sparse: Sparse fields that entities carry.
         dense: Dense fields.
         cosine: Dense fields that need the lengths of their vectors.
+        embedders: Models of fields that are made of texts.
+        given: What entities must fit as they are given.
     """
 
     schema: Schema
@@ -31,6 +35,8 @@ class FieldViews:
     sparse: tuple[str, ...]
     dense: tuple[str, ...]
     cosine: tuple[str, ...]
+    embedders: Embedders
+    given: Schema
 
     def growing_bm25(self, name: str) -> GrowingBM25:
         """Return an empty keyword index for a BM25 field."""
@@ -63,4 +69,6 @@ class FieldViews:
             ),
             tuple(f.name for f in dense),
             tuple(f.name for f in dense if f.metric_type is MetricType.COSINE),
+            Embedders(schema),
+            as_given(schema),
         )

@@ -101,6 +101,16 @@ class Schema:
         for field in self.fields:
             if field.source is not None:
                 self._check_source(field)
+            if field.embedding is not None:
+                self._check_embedding(field)
+
+    def _check_embedding(self, field: Field) -> None:
+        text = field.embedding.field if field.embedding else None
+        if not any(f.name == text and f.dtype is DataType.VARCHAR for f in self.fields):
+            raise SchemaError(
+                f"field {field.name!r}: an embedding needs a VARCHAR field named {text!r} in the "
+                f"same schema"
+            )
 
     def _check_source(self, field: Field) -> None:
         source = field.source
@@ -115,6 +125,11 @@ class Schema:
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
             )
+
+    @property
+    def embedded_fields(self) -> tuple[Field, ...]:
+        """Fields whose vectors are made of a text where none is given."""
+        return tuple(f for f in self.fields if f.embedding is not None)
 
     @property
     def partition_key(self) -> str | None:

@@ -6,7 +6,7 @@ null. Nothing is rewritten; segments get the column when they are merged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +67,8 @@ def without_field(schema: Schema, name: str) -> Schema:
         raise SchemaError(f"field {name!r}: the primary key cannot be dropped")
     if field.partition_key:
         raise SchemaError(f"field {name!r}: the partition key cannot be dropped")
-    users = [f.name for f in schema.fields if f.source is not None and f.source.field == name]
+    functions = [(f.name, f.source or f.embedding) for f in schema.fields]
+    users = [user for user, made in functions if made is not None and made.field == name]
     if users:
         raise SchemaError(f"field {name!r}: {users[0]!r} is computed from it; drop that first")
     left = tuple(f for f in schema.fields if f.name != name)
@@ -106,6 +107,23 @@ def with_partitions(schema: Schema) -> Schema:
     return Schema(
         schema.fields, dynamic=schema.dynamic, description=schema.description, partitioned=True
     )
+
+
+def as_given(schema: Schema) -> Schema:
+    """Return the schema that entities must fit as they are given: vectors that are made of texts
+    may be missing."""
+    if not schema.embedded_fields:
+        return schema
+    return _with_fields(
+        schema,
+        tuple(f if f.embedding is None else replace(f, nullable=True) for f in schema.fields),
+    )
+
+
+def with_other_fields(schema: Schema, fields: Iterable[Field]) -> Schema:
+    """Return the schema with each of the given fields in place of the one of its name."""
+    others = {field.name: field for field in fields}
+    return _with_fields(schema, tuple(others.get(f.name, f) for f in schema.fields))
 
 
 def _with_fields(schema: Schema, fields: tuple[Field, ...]) -> Schema:

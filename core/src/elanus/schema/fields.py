@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 
 from elanus.errors import SchemaError
-from elanus.schema.functions import BM25
+from elanus.schema.functions import BM25, Embedding
 from elanus.types import BINARY_METRICS, DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
 
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -62,6 +62,8 @@ class Field:
             JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
         source: Function that fills this field, such as ``BM25("title")``.
+        embedding: Function that fills this FLOAT_VECTOR where no vector is given, such as
+            ``Embedding("title", "minilm")``; ``dim`` may be left out then.
         partition_key: Entities of one value belong together, such as those of a tenant: rows are
             kept in its order, and an index of it is built. INT64 or VARCHAR, not nullable.
         clustering_key: Rows are kept in its order, so that a filter on it reads few of them. A
@@ -86,6 +88,7 @@ class Field:
     metric: MetricType | str | None = None
     analyzer: AnalyzerSpec | None = None
     source: BM25 | None = None
+    embedding: Embedding | None = None
     partition_key: bool = False
     clustering_key: bool = False
     description: str = ""
@@ -182,6 +185,9 @@ def _check_sizes(field: Field) -> None:
                 f"BINARY_VECTOR needs dim=8..{MAX_BITS} bits, a multiple of 8, got {field.dim!r}",
             )
     elif field.dtype.is_dense_vector:
+        is_model_known = field.embedding is None or bool(field.embedding.fingerprint)
+        if field.dim is None and not is_model_known:
+            return  # that of the model
         if not isinstance(field.dim, int) or not 1 <= field.dim <= MAX_DIM:
             raise _error(field, f"{field.dtype.name} needs dim=1..{MAX_DIM}, got {field.dim!r}")
     elif field.dim is not None:
@@ -205,6 +211,8 @@ def _check_sizes(field: Field) -> None:
 def _check_text(field: Field) -> None:
     if field.analyzer is not None and field.dtype is not DataType.VARCHAR:
         raise _error(field, "analyzer is only for VARCHAR")
+    if field.embedding is not None and field.dtype is not DataType.FLOAT_VECTOR:
+        raise _error(field, f"an embedding fills a FLOAT_VECTOR, not a {field.dtype.name}")
     if field.source is not None and field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise _error(field, f"BM25 fills a SPARSE_FLOAT_VECTOR, not a {field.dtype.name}")
 

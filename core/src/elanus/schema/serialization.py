@@ -13,7 +13,7 @@ from typing import Any
 from elanus.errors import FormatVersionError, SchemaError
 from elanus.schema.collection import Schema
 from elanus.schema.fields import FIELD_ATTRIBUTES, Field
-from elanus.schema.functions import BM25
+from elanus.schema.functions import BM25, Embedding
 
 SCHEMA_VERSION = 1
 
@@ -59,6 +59,8 @@ def _field_to_json(field: Field) -> dict[str, Any]:
             continue
         if name == "source":
             made[name] = {"bm25": asdict(value)}
+        elif name == "embedding":
+            made[name] = asdict(value)
         elif name == "element_type":
             made[name] = value.name
         else:
@@ -73,4 +75,6 @@ def _field_from_json(stored: Mapping[str, Any]) -> Field:
     options = dict(stored)
     if "source" in options:
         options["source"] = BM25(**options["source"]["bm25"])
+    if "embedding" in options:
+        options["embedding"] = Embedding(**options["embedding"])
     return Field(options.pop("name"), options.pop("dtype"), **options)

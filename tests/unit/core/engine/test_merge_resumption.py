@@ -83,7 +83,7 @@ class Merging:
 
     def open(self):
         self.engine = DatabaseEngine(self.directory)
-        names = self.engine.names()
+        names = sorted(self.engine.catalog().collections)
         return self.engine.open(names[0]) if names else self.engine.create("c", schema(), {})
 
     def kill_after(self, steps):
