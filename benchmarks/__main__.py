@@ -12,6 +12,7 @@ BENCHMARKS = {
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
     "overhead": "benchmarks.macro.overhead",
+    "tenants": "benchmarks.macro.tenants",
     "threads": "benchmarks.macro.threads",
     "storage_inserts": "benchmarks.macro.storage_inserts",
     "storage_open": "benchmarks.macro.storage_open",

@@ -212,6 +212,24 @@ def _overhead(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, cells)]
 
 
+def _tenants(result: Mapping[str, Any]) -> list[str]:
+    heads = ["call, CPU time in µs", "one tenant of the shared collection", "alone", "ratio"]
+    cells = [
+        [
+            row["case"],
+            f"{row['shared_us']:,.0f}",
+            f"{row['alone_us']:,.0f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for row in result["cases"]
+    ]
+    head = (
+        f"{result['tenants']:,} tenants, {result['rows']:,} passages, top-{result['limit']}; "
+        f"no filter is asked twice."
+    )
+    return [head, table(heads, cells)]
+
+
 def _text_ingest(result: Mapping[str, Any]) -> list[str]:
     rows = [
         [row["system"], f"{row['passages_per_s']:,.0f}", f"{row['us_per_passage']:.1f}"]
@@ -285,6 +303,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "demo": _demo,
     "dense_scan": _dense_scan,
     "overhead": _overhead,
+    "tenants": _tenants,
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
