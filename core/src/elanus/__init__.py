@@ -7,8 +7,10 @@ from elanus.api.options import Leg
 from elanus.api.repair import repair
 from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
-from elanus.query.requests import RRF, Weighted
+from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
+from elanus.query.requests import DBSF, RRF, Weighted
 from elanus.query.results import Hit, SearchResult
+from elanus.query.verdicts import WhyNot
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25, Embedding
@@ -49,8 +51,16 @@ __all__ = [
     "Leg",
     "RRF",
     "Weighted",
+    "DBSF",
+    "Decay",
+    "Boost",
+    "RandomScore",
+    "FunctionScore",
+    "Rerank",
+    "MMR",
     "Hit",
     "SearchResult",
+    "WhyNot",
     "ImportResult",
     "ExportResult",
     "DataType",

@@ -11,6 +11,7 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.api.reads import Ids, as_ids
 from elanus.api.searches import Searches
+from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
 from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats
@@ -42,7 +43,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection(Searches, ImportsAndExports, Iterations):
+class Collection(Searches, Reasons, ImportsAndExports, Iterations):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one

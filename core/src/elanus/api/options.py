@@ -11,7 +11,8 @@ import numpy as np
 
 from elanus.api.context import Filter
 from elanus.errors import InvalidArgumentError
-from elanus.query.requests import MAX_LIMIT
+from elanus.query.rankers import Ranker
+from elanus.query.requests import MAX_LIMIT, Fusion
 from elanus.schema.collection import did_you_mean
 
 
@@ -57,6 +58,13 @@ class SearchOptions(TypedDict, total=False):
             (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
             count groups, and ``result.groups`` has them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
+        strict_group_size: Taken for the sake of Milvus' programs: groups are always filled.
+        ranker: ``Decay``, ``Boost``, ``FunctionScore``, ``Rerank`` or ``MMR``, or a list of them
+            that are applied in order; in a hybrid search the fusion may come first.
+        candidates: Candidates that the rankers begin with; ``max(4 * (limit + offset), 100)``, of a
+            hybrid search for each leg. ``"exact"`` looks at as many as it takes until no other row
+            can be a hit.
+        round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
         explain: Attach the matched terms of BM25 hits.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
@@ -80,6 +88,10 @@ class SearchOptions(TypedDict, total=False):
     range_filter: float | None
     group_by: str | None
     group_size: int
+    strict_group_size: bool
+    ranker: Ranker | Sequence[Ranker | Fusion] | None
+    candidates: int | str | None
+    round_decimal: int
     explain: bool
     timeout: float | None
     partitions: Sequence[str] | str | None

@@ -26,10 +26,10 @@ from elanus.filter import (
     compile_filter,
 )
 from elanus.kernels.ranking import FusedRows, MergedCandidates
+from elanus.query.paths import path_values
 from elanus.query.projection import read_places
 from elanus.query.requests import GroupBy, LegRequest
 from elanus.query.sources import SearchSource
-from elanus.schema.batches import StringColumn
 from elanus.schema.collection import Schema
 from elanus.types import Int64Array
 
@@ -91,9 +91,7 @@ class GroupReader:
         node = self._node
         if isinstance(node, FieldRef):
             return source.column(node.name).values_at(rows)
-        column = source.column(node.field)
-        found = column.json_at(rows) if isinstance(column, StringColumn) else [None] * len(rows)
-        return [_at_path(value, node.keys) for value in found]
+        return path_values(source, node, rows)
 
 
 def nearest_groups(
@@ -218,15 +216,3 @@ def _key_of(value: Any) -> GroupKey:
     if not _is_scalar(value):
         return False, json.dumps(value, sort_keys=True)
     return isinstance(value, bool), value
-
-
-def _at_path(value: Any, keys: Sequence[str | int]) -> Any:
-    """Return what lies at a path of a JSON value, None where nothing does."""
-    for key in keys:
-        if isinstance(value, dict) and isinstance(key, str):
-            value = value.get(key)
-        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
-            value = value[key]
-        else:
-            return None
-    return value

@@ -7,11 +7,14 @@ dynamic column under their own names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from elanus.errors import InvalidArgumentError
+from elanus.errors import FilterError, InvalidArgumentError
+from elanus.filter import FieldRef
+from elanus.query.paths import path_values, read_path
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
@@ -23,11 +26,14 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
 
     Args:
         schema: Of the collection.
-        output: Field names, also undeclared ones of a dynamic schema; ``"*"`` stands for every
-            stored field. None takes every stored field but vectors.
+        output: Field names, also undeclared ones of a dynamic schema, and paths such as
+            ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
+            stands for every stored field, ``"meta_*"`` for those whose names begin so, undeclared
+            ones included. None takes every stored field but vectors.
 
     Raises:
-        InvalidArgumentError: An unknown field, or one that cannot be read back.
+        InvalidArgumentError: An unknown field, one that cannot be read back, or a pattern that
+            fits none.
     """
     if output is None:
         return tuple(f.name for f in schema.value_fields if not f.dtype.is_vector)
@@ -38,6 +44,11 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
     for name in output:
         if name == "*":
             names += [f.name for f in schema.value_fields]
+        elif isinstance(name, str) and "[" in name and name not in stored:
+            _check_path(schema, name)
+            names.append(name)
+        elif isinstance(name, str) and "*" in name:
+            names += _matching_names(schema, name)
         elif name in stored or (schema.dynamic and name not in schema):
             names.append(name)
         elif name in schema:
@@ -48,6 +59,26 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
             hint = did_you_mean(name, sorted(stored))
             raise InvalidArgumentError(f"output: no field {name!r}{hint}")
     return tuple(dict.fromkeys(names))
+
+
+def _check_path(schema: Schema, name: str) -> None:
+    try:
+        read_path(schema, name)
+    except FilterError as error:
+        raise InvalidArgumentError(f"output: {error}") from None
+
+
+def _matching_names(schema: Schema, pattern: str) -> list[str]:
+    """Return the stored fields that fit, and the pattern itself where undeclared ones may."""
+    stored = [f.name for f in schema.value_fields]
+    names = [name for name in stored if name != DYNAMIC_FIELD and fnmatchcase(name, pattern)]
+    if schema.dynamic:
+        return [*names, pattern]
+    if not names:
+        raise InvalidArgumentError(
+            f"output: no field fits {pattern!r}; stored are {', '.join(stored)}"
+        )
+    return names
 
 
 def project(
@@ -62,9 +93,30 @@ def project(
     else:
         entities = [dict(zip(declared, row, strict=True)) for row in zip(*columns, strict=True)]
     if len(declared) < len(output):
-        undeclared = [name for name in output if name not in stored]
-        _add_dynamic(source, rows, undeclared, entities)
+        others = [name for name in output if name not in stored]
+        keys = [name for name in others if "[" not in name]
+        if keys:
+            _add_dynamic(source, rows, keys, entities)
+        for name in others:
+            if "[" in name:
+                _add_path(schema, source, rows, name, entities)
     return entities
+
+
+def _add_path(
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    name: str,
+    entities: list[dict[str, Any]],
+) -> None:
+    path = read_path(schema, name)
+    if isinstance(path, FieldRef):
+        values = source.column(path.name).values_at(rows)
+    else:
+        values = path_values(source, path, rows)
+    for entity, value in zip(entities, values, strict=True):
+        entity[name] = value
 
 
 def _add_dynamic(
@@ -77,6 +129,8 @@ def _add_dynamic(
                 entity.update(extra or {})
             elif extra and name in extra:
                 entity[name] = extra[name]
+            elif extra and "*" in name:
+                entity.update({k: v for k, v in extra.items() if fnmatchcase(k, name)})
 
 
 def read_pks(schema: Schema, source: SearchSource, rows: Int64Array) -> list[PrimaryKey]:

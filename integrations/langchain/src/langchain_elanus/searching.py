@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from langchain_core.documents.compressor import BaseDocumentCompressor
-from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from elanus.documents import (
     DocumentSearch,
@@ -21,6 +20,7 @@ from elanus.documents import (
     SearchMode,
     Selection,
     rerank_window,
+    select_diverse,
 )
 from elanus.errors import InvalidArgumentError
 from langchain_elanus.documents import Found, to_found
@@ -199,10 +199,7 @@ def select_mmr(
         raise InvalidArgumentError(
             "mmr needs dense vectors of documents and query; open the store with embedding="
         )
-    chosen = maximal_marginal_relevance(
-        np.asarray(query, dtype=np.float32),
-        vectors,  # type: ignore[arg-type]  # typed as lists of floats, meant for arrays too
-        lambda_mult=lambda_mult,
-        k=k,
-    )
+    if not vectors:
+        return []
+    chosen = select_diverse(np.asarray(query), np.stack(vectors), k, lambda_mult)
     return [found[i] for i in chosen]
