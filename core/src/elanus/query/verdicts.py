@@ -14,9 +14,10 @@ class Cause(StrEnum):
 
     HIT: nowhere. OFFSET: it is left out at the front. UNKNOWN_KEY, DELETED, LATER: nothing has the
     key, it was deleted, it was written after the state that is searched. FILTER: a filter says no.
-    NULL: it has no vector in the field. NO_MATCH: it shares no term or dimension with the query. RANGE: its score lies outside of the
-    bounds. LIMIT: others are nearer. MISSED: it is near enough, and the approximate search did not
-    find it. CUT: it was a candidate, and others are better after fusion and rankers.
+    NULL: it has no vector in the field. NO_MATCH: it shares no term or dimension with the query.
+    RANGE: its score lies outside of the bounds. LIMIT: others are nearer. MISSED: it is near
+    enough, and the approximate search did not find it. CUT: it was a candidate, and others are
+    better after fusion and rankers.
     """
 
     HIT = "hit"
