@@ -12,7 +12,6 @@ from elanus.api.context import RequestContext
 from elanus.api.options import SearchOptions
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import FieldRef, JsonPath
-from elanus.plugins import get_reranker
 from elanus.query.diversity import MMRStep
 from elanus.query.paths import read_path
 from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, Ranker, Rerank
@@ -232,7 +231,7 @@ def _rerank_step(context: RequestContext, ranker: Rerank, legs: Sequence[LegRequ
             f"Rerank: expected a text for each of {count} queries, got {ranker.query!r}"
         )
     (output,) = _text_output(context, ranker.field)
-    return RerankStep(ranker, get_reranker(ranker.reranker), queries, output)
+    return RerankStep(ranker, queries, output)
 
 
 def _text_output(context: RequestContext, name: str) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from elanus.errors import InvalidArgumentError
-from elanus.plugins.protocols import Reranker
+from elanus.plugins import Reranker, get_reranker
 
 DECAY_FUNCTIONS = ("gauss", "exp", "linear")
 MODES = ("multiply", "sum")
@@ -153,8 +153,12 @@ class FunctionScore:
 class Rerank:
     """Let a model read the text of the best hits; its score replaces theirs.
 
+    Make one and use it for many searches: a plug-in is made, and may load its model, each time that
+    its name is given here.
+
     Attributes:
-        reranker: Name of a reranker plug-in, or an object with the protocol of one.
+        reranker: Name of a reranker plug-in, or an object with the protocol of one; afterwards the
+            object.
         field: Field of text, or path of a JSON field, that the model reads.
         query: What it is read for; one text, or one for each query of a batch. None: the text
             that is searched for.
@@ -168,6 +172,12 @@ class Rerank:
 
     def __post_init__(self) -> None:
         _check_count("Rerank: top", self.top)
+        object.__setattr__(self, "reranker", get_reranker(self.reranker))
+
+    @property
+    def model(self) -> Reranker:
+        """The object that reads."""
+        return cast(Reranker, self.reranker)
 
 
 @dataclass(frozen=True, slots=True)

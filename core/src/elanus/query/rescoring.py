@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from elanus.errors import InvalidArgumentError, PluginError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
 from elanus.filter.sampling import random_numbers
-from elanus.plugins.protocols import Reranker
 from elanus.query.paths import path_values
 from elanus.query.projection import project, read_places
 from elanus.query.rankers import Boost, Decay, FunctionScore, Rerank
@@ -208,13 +207,12 @@ class RerankStep:
     """``queries`` has a text for each query of the request; ``output`` names the text to read."""
 
     spec: Rerank
-    model: Reranker
     queries: tuple[str, ...]
     output: str
 
     @property
     def title(self) -> str:
-        return f"Rerank({self.model.info.name})"
+        return f"Rerank({self.spec.model.info.name})"
 
     @property
     def window(self) -> int | None:
@@ -224,11 +222,11 @@ class RerankStep:
         if not len(rows.row_ids):
             return Rescored(rows.scores, False)
         texts = self._texts(reader, rows)
-        scores = np.asarray(self.model.score(self.queries[query], texts), dtype=np.float64)
+        scores = np.asarray(self.spec.model.score(self.queries[query], texts), dtype=np.float64)
         if scores.shape != (len(texts),) or not np.isfinite(scores).all():
             raise PluginError(
-                f"reranker {self.model.info.name!r}: expected {len(texts)} finite scores, got an "
-                f"array of shape {scores.shape}; elanus.testing.reranker checks one"
+                f"reranker {self.spec.model.info.name!r}: expected {len(texts)} finite scores, got "
+                f"an array of shape {scores.shape}; elanus.testing.reranker checks one"
             )
         return Rescored(scores, False)
 

@@ -158,6 +158,7 @@ def run_plan(plan: SearchPlan, query: str | None, vectors: QueryVectors) -> list
         selection=Selection(filter=settings.filter),
         offset=offset,
         fusion=settings.fusion,
+        ranker=settings.ranker,
         windows=dict.fromkeys(plan.legs, settings.fetch_k) if settings.fetch_k else {},
         with_vectors=plan.with_vectors,
         params=settings.search_params,
