@@ -82,7 +82,7 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
-    if not options.keys().isdisjoint(_RANKING_OPTIONS):
+    if options and not _RANKING_OPTIONS.isdisjoint(options):
         requests = [_with_ranking(context, request, options) for request in requests]
     return requests, is_single
 
@@ -154,7 +154,7 @@ def hybrid_request(
     request = SearchRequest(
         tuple(parsed), limit, offset, fusion or RRF(), names, explain, _group_by(schema, options)
     )
-    if options.keys().isdisjoint(_RANKING_OPTIONS):
+    if _RANKING_OPTIONS.isdisjoint(options):
         return request
     ranking = read_ranking(context, rankers, options, parsed, limit + offset)
     if ranking is not None and len(parsed) == 1:

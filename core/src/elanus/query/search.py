@@ -96,9 +96,9 @@ def _answers(
     names = tuple([source.name for source in sources])
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:
-        records = page.outcomes[0].records if page.outcomes else ()
-        places = page.sources, page.row_ids
-        reasons = HitReasons(page.rankings[0], *places, names, terms, fusion, records)
+        reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms, fusion)
+        if page.outcomes:
+            reasons = reasons._replace(records=page.outcomes[0].records)
         return [Answer(pks, page.scores, entities, reasons, page.groups)]
     answers = []
     start = 0
