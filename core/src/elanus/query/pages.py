@@ -100,10 +100,11 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     """Return a page of what rankers make of the candidates of all legs, each query by itself."""
     reader = RowReader(run.schema, run.sources, run.keys)
     wanted = request.offset + request.limit
+    goes_on = ranking.candidates == EXACT
 
     def outcome(query: int, rows: RankedRows, *, is_all: bool) -> Outcome:
         run.token.check()
-        return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all)
+        return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all, may_stop=goes_on)
 
     if len(request.legs) > 1:
         lists, rankings = _fused_lists(request, [run.leg(leg) for leg in request.legs])
@@ -119,7 +120,8 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
                 outcome(i, _as_ranked(leg), is_all=len(leg.row_ids) < depth)
                 for i, leg in enumerate(found)
             ]
-            if ranking.candidates != EXACT or all(one.is_exact for one in outcomes):
+            run.watch.stage("rank")
+            if not goes_on or all(one.is_exact for one in outcomes):
                 break
             depth *= 4
             run.plans.pop()

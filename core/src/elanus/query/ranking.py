@@ -146,6 +146,7 @@ def rank(
     wanted: int,
     *,
     is_all: bool,
+    may_stop: bool = False,
 ) -> Outcome:
     """Apply rankers to the candidates of one query.
 
@@ -156,6 +157,8 @@ def rank(
         rows: Candidates, best first; other rows have no better score than the last.
         wanted: Hits wanted.
         is_all: There are no other rows.
+        may_stop: Where other rows may be among those that a window takes, leave it and what comes
+            after out: a model reads nothing in vain.
     """
     num_candidates = len(rows.row_ids)
     records = []
@@ -169,6 +172,8 @@ def rank(
             if is_open:
                 is_open = False
                 last, is_exact = _cut(unseen, rows, window)
+                if may_stop and not is_exact:
+                    break
             rows = rows.at(slice(window))
         made = step.apply(reader, query, rows)
         if is_open and unseen is not None:

@@ -140,6 +140,21 @@ def test_a_small_candidate_list_says_whether_it_was_enough(collection):
     )
 
 
+def test_exact_goes_on_as_far_as_it_has_to(collection):
+    scores, _ = all_scores(collection, "dense", QUERY)
+    far = sorted(scores, key=lambda pk: -scores[pk])[120]
+    assert scores[far] > 0
+    decay = Decay('meta["page"]', "exp", origin=far, scale=1, decay=0.01)
+    wanted = best({pk: s * factor(decay, pk) for pk, s in scores.items()}, 4)
+    given = {"ranker": decay, "recall": 1.0}
+    found = collection.search(QUERY, "dense", 4, candidates="exact", **given)
+    check(found, wanted)
+    assert (found.is_exact, found.explanation.ranking.num_candidates) == (True, ROWS)
+    assert [leg.limit for leg in found.explanation.legs] == [400]
+    assert found[0].id == far
+    assert far not in collection.search(QUERY, "dense", 4, **given).ids
+
+
 def test_decay_by_a_path_of_json_and_rows_without_a_number(tmp_path, where):
     rows = papers(ROWS)
     for row in rows:

@@ -130,6 +130,13 @@ def test_candidates_and_what_a_model_sees(collection):
     best = collection.search("graph index", "bm25", 15, ranker=boost, candidates="exact")
     assert sorted(model.calls[-1][1]) == sorted(h.entity["title"] for h in best)
     assert found.is_exact
+    assert len(model.calls) == 2
+    # What the model would read is only known when every row was looked at.
+    far = Decay('meta["page"]', "exp", origin=5, scale=1, decay=0.01)
+    found = collection.search("graph index", "bm25", 5, ranker=[far, exact], candidates="exact")
+    best = collection.search("graph index", "bm25", 15, ranker=far, candidates="exact")
+    assert sorted(model.calls[-1][1]) == sorted(h.entity["title"] for h in best)
+    assert (len(model.calls), found.is_exact) == (3, True)
     with pytest.raises(InvalidArgumentError, match="a model would read every row"):
         collection.search("graph", "bm25", 5, ranker=ranker, candidates="exact")
 
