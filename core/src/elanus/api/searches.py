@@ -44,14 +44,13 @@ class Searches(Reads):
                 field, or in the text of a BM25 field, is the query. They are hits themselves.
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
-            output: Fields of ``hit.entity``, patterns (``"meta_*"``) and paths (``meta["a"]``).
-                None: all but vectors; ``["*"]``: all.
+            output: Fields of ``hit.entity``, also ``"meta_*"`` and ``meta["a"]``; None: all but
+                vectors; ``["*"]``: all.
             **options: Filters, bounds, groups, rankers, effort and time; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
-            metric's value (of L2 squared), or what ``ranker`` makes of it. Equal scores are ordered
-            by primary key.
+            metric's value (of L2 squared) or the ranker's. Equal scores are ordered by primary key.
 
         Raises:
             FieldNotFoundError: No such field.

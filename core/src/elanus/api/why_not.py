@@ -35,8 +35,7 @@ class Reasons(Handle):
     ) -> WhyNot:
         """Return where an entity falls out of a search, and what would bring it in.
 
-        It runs the search, and exact searches beside it to learn the entity's true place. Take it
-        to find out, not in every request.
+        It runs the search, and exact searches beside it: take it to find out, not in every request.
 
         Args:
             id: Primary key of the entity.
@@ -53,13 +52,12 @@ class Reasons(Handle):
 
         Raises:
             InvalidArgumentError: As in ``search``; several queries, or groups.
-            EntityError: ``id`` cannot be a key.
         """
         if options.get("group_by") is not None:
             raise InvalidArgumentError("why_not: group_by cannot be given")
-        (pk,) = primary_keys(self._engine.schema.primary, [id])
-        request = self._asked(data, field, limit, legs, fusion, filter, options)
         schema = self._engine.schema
+        (pk,) = primary_keys(schema.primary, [id])
+        request = self._asked(data, field, limit, legs, fusion, filter, options)
         sources = self._engine.snapshot(options.get("as_of")).sources
         place = find_place(sources, pk)
         if place is not None:
@@ -68,8 +66,7 @@ class Reasons(Handle):
         if options.get("as_of") is not None:
             now = self._engine.snapshot(None).sources
             if find_place(now, pk) is not None:
-                said = "not a hit, it was written after the state that is searched"
-                return WhyNot(pk, Cause.LATER, said)
+                return WhyNot(pk, Cause.LATER, "not a hit, it was written after that state")
         if was_deleted(schema, sources, pk):
             return WhyNot(pk, Cause.DELETED, "not a hit, it was deleted")
         return WhyNot(pk, Cause.UNKNOWN_KEY, "not a hit, no entity has this key")

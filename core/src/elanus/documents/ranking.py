@@ -67,12 +67,16 @@ def _bound(ranker: Ranker, text: str | None, names: FieldNames, schema: Schema) 
             raise InvalidArgumentError(f"Decay: {error}") from None
         return replace(ranker, field=to_text(path))
     if isinstance(ranker, Boost):
-        bound = compile_filter(ranker.filter, schema, root=names.metadata)
-        return replace(ranker, filter=None if bound is None else bound.tree)
+        return _bound_boost(ranker, names, schema)
     if isinstance(ranker, FunctionScore):
-        functions = [_bound(one, text, names, schema) for one in ranker.functions]
+        functions = [_bound_boost(one, names, schema) for one in ranker.functions]
         return replace(ranker, functions=functions)
     if isinstance(ranker, Rerank):
         field = names.text if ranker.field == FieldNames().text else ranker.field
         return replace(ranker, field=field, query=ranker.query or text)
     return ranker
+
+
+def _bound_boost(boost: Boost, names: FieldNames, schema: Schema) -> Boost:
+    bound = compile_filter(boost.filter, schema, root=names.metadata)
+    return replace(boost, filter=None if bound is None else bound.tree)
