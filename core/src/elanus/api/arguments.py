@@ -15,7 +15,13 @@ import numpy as np
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
-from elanus.api.rankers import default_candidates, read_decimals, read_ranking, split_fusion
+from elanus.api.rankers import (
+    default_candidates,
+    read_decimals,
+    read_ranking,
+    split_fusion,
+    texts_of,
+)
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
 from elanus.query.ranges import DistanceRange
@@ -83,12 +89,12 @@ def search_requests(
         if query.num_queries
     ]
     if options and not _RANKING_OPTIONS.isdisjoint(options):
-        requests = [_with_ranking(context, request, options) for request in requests]
+        requests = [_with_ranking(context, request, data, options) for request in requests]
     return requests, is_single
 
 
 def _with_ranking(
-    context: RequestContext, request: SearchRequest, options: SearchOptions
+    context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
 ) -> SearchRequest:
     """Return a request over one field with what is done with hits after they are found."""
     fusion, rankers = split_fusion(None, options.get("ranker"))
@@ -97,7 +103,7 @@ def _with_ranking(
             f"ranker: a search over one field has nothing to join, got {type(fusion).__name__}"
         )
     wanted = request.limit + request.offset
-    ranking = read_ranking(context, rankers, options, request.legs, wanted)
+    ranking = read_ranking(context, rankers, options, request.legs, wanted, texts_of(data))
     return request._replace(ranking=ranking, decimals=read_decimals(options))
 
 
@@ -156,7 +162,8 @@ def hybrid_request(
     )
     if _RANKING_OPTIONS.isdisjoint(options):
         return request
-    ranking = read_ranking(context, rankers, options, parsed, limit + offset)
+    texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
+    ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts)
     if ranking is not None and len(parsed) == 1:
         ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
     return request._replace(ranking=ranking, decimals=read_decimals(options))

@@ -23,7 +23,6 @@ from elanus.query.requests import (
     DenseQuery,
     Fusion,
     LegRequest,
-    TextQuery,
     Weighted,
 )
 from elanus.query.rescoring import BoostStep, DecayStep, RerankStep
@@ -58,6 +57,12 @@ def read_decimals(options: SearchOptions) -> int | None:
             f"round_decimal: expected 0 to {MAX_DECIMALS}, or -1 for no rounding, got {value!r}"
         )
     return value
+
+
+def texts_of(data: Any) -> tuple[str, ...]:
+    """Return the texts that are searched for; none where vectors are."""
+    texts = data if isinstance(data, list | tuple) else [data]
+    return tuple(texts) if texts and all(isinstance(text, str) for text in texts) else ()
 
 
 def split_fusion(fusion: Fusion | None, ranker: Any) -> tuple[Fusion | None, tuple[Ranker, ...]]:
@@ -102,6 +107,7 @@ def read_ranking(
     options: SearchOptions,
     legs: Sequence[LegRequest],
     wanted: int,
+    texts: tuple[str, ...],
 ) -> Ranking | None:
     """Return what rankers do with the candidates of legs; None where there is none.
 
@@ -111,6 +117,7 @@ def read_ranking(
         options: Of the search.
         legs: What is searched; each with the same number of queries.
         wanted: Hits wanted, those that ``offset`` leaves out included.
+        texts: What is searched for, one for each query; empty where no text is.
 
     Raises:
         InvalidArgumentError: A field, a model or a number does not fit.
@@ -125,14 +132,9 @@ def read_ranking(
             f"group_by: hits that are ranked anew cannot be grouped, got ranker "
             f"{type(rankers[0]).__name__}"
         )
-    steps = tuple([_step(context, ranker, options, legs, wanted) for ranker in rankers])
+    steps = tuple([_step(context, one, options, legs, wanted, texts) for one in rankers])
     windows = [step.window for step in steps if step.window is not None]
-    for step in steps:
-        if step.window is not None and step.window < wanted:
-            raise InvalidArgumentError(
-                f"{step.title}: expected at least limit + offset = {wanted} hits to choose from, "
-                f"got {step.window}"
-            )
+    _check_windows(steps, wanted)
     asked = options.get("candidates")
     first = max([default_candidates(wanted), *windows])
     if asked is None:
@@ -146,6 +148,15 @@ def read_ranking(
             f"candidates: expected {least} to {MAX_LIMIT} or 'exact', got {asked!r}"
         )
     return Ranking(steps, asked, asked)
+
+
+def _check_windows(steps: Sequence[RankerStep], wanted: int) -> None:
+    for step in steps:
+        if step.window is not None and step.window < wanted:
+            raise InvalidArgumentError(
+                f"{step.title}: expected at least limit + offset = {wanted} hits to choose from, "
+                f"got {step.window}"
+            )
 
 
 def _check_exact(rankers: Sequence[Ranker], legs: Sequence[LegRequest]) -> None:
@@ -168,11 +179,12 @@ def _step(
     options: SearchOptions,
     legs: Sequence[LegRequest],
     wanted: int,
+    texts: tuple[str, ...],
 ) -> RankerStep:
     if isinstance(ranker, Decay):
         return DecayStep(ranker, _numeric_node(context.schema, ranker.field, options.get("root")))
     if isinstance(ranker, Rerank):
-        return _rerank_step(context, ranker, legs)
+        return _rerank_step(context, ranker, legs[0].query.num_queries, texts)
     if isinstance(ranker, MMR):
         return _mmr_step(context.schema, ranker, legs, wanted)
     spec = FunctionScore([ranker]) if isinstance(ranker, Boost) else ranker
@@ -213,19 +225,18 @@ def _check_random_field(schema: Schema, boost: Boost) -> None:
         )
 
 
-def _rerank_step(context: RequestContext, ranker: Rerank, legs: Sequence[LegRequest]) -> RerankStep:
-    count = legs[0].query.num_queries
-    if ranker.query is None:
-        texts = [leg.query.texts for leg in legs if isinstance(leg.query, TextQuery)]
-        if not texts:
-            raise InvalidArgumentError(
-                "Rerank: a search by vector has no text to rank by; give Rerank(query='...')"
-            )
-        queries = texts[0]
-    else:
-        queries = (ranker.query,) if isinstance(ranker.query, str) else tuple(ranker.query)
-        if isinstance(ranker.query, str):
-            queries = queries * count
+def _rerank_step(
+    context: RequestContext, ranker: Rerank, count: int, texts: tuple[str, ...]
+) -> RankerStep:
+    queries = texts
+    if isinstance(ranker.query, str):
+        queries = (ranker.query,) * count
+    elif ranker.query is not None:
+        queries = tuple(ranker.query)
+    elif not texts:
+        raise InvalidArgumentError(
+            "Rerank: a search by vector has no text to rank by; give Rerank(query='...')"
+        )
     if len(queries) != count or not all(isinstance(text, str) for text in queries):
         raise InvalidArgumentError(
             f"Rerank: expected a text for each of {count} queries, got {ranker.query!r}"

@@ -44,8 +44,7 @@ class Searches(Reads):
                 field, or in the text of a BM25 field, is the query. They are hits themselves.
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
-            output: Fields of ``hit.entity``, also ``"meta_*"`` and ``meta["a"]``; None: all but
-                vectors; ``["*"]``: all.
+            output: Fields, ``"meta_*"``, ``meta["a"]``; None: all but vectors; ``["*"]``: all.
             **options: Filters, bounds, groups, rankers, effort and time; see ``SearchOptions``.
 
         Returns:

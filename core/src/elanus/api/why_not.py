@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from elanus.api.arguments import hybrid_request, search_requests
-from elanus.api.context import Filter
+from elanus.api.context import Filter, RequestContext
 from elanus.api.handle import Handle
 from elanus.api.options import Leg, SearchOptions
+from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.requests import Fusion, SearchRequest
+from elanus.query.sources import SearchSource
 from elanus.query.verdicts import Cause, WhyNot
-from elanus.query.why_not import explain_row, find_place, was_deleted
+from elanus.query.why_not import explain_row, find_place, has_expired, was_deleted
 from elanus.schema.validation import primary_keys
 from elanus.types import PrimaryKey
 
@@ -55,55 +57,74 @@ class Reasons(Handle):
         """
         if options.get("group_by") is not None:
             raise InvalidArgumentError("why_not: group_by cannot be given")
-        schema = self._engine.schema
+        context = self._context_at(options.get("consistency"))
+        schema = context.schema
         (pk,) = primary_keys(schema.primary, [id])
-        request = self._asked(data, field, limit, legs, fusion, filter, options)
-        sources = self._engine.snapshot(options.get("as_of")).sources
+        request = _asked(context, data, field, limit, legs, fusion, filter, options)
+        sources = self._engine.snapshot(
+            options.get("as_of"),
+            consistency=options.get("consistency"),
+            at_least=options.get("at_least"),
+        ).sources
         place = find_place(sources, pk)
         if place is not None:
             with search_token(options.get("timeout")) as token:
                 return explain_row(schema, sources, request, pk, place, token)
-        if options.get("as_of") is not None:
-            now = self._engine.snapshot(None).sources
-            if find_place(now, pk) is not None:
-                return WhyNot(pk, Cause.LATER, "not a hit, it was written after that state")
-        if was_deleted(schema, sources, pk):
-            return WhyNot(pk, Cause.DELETED, "not a hit, it was deleted")
-        return WhyNot(pk, Cause.UNKNOWN_KEY, "not a hit, no entity has this key")
+        return WhyNot(pk, *self._absent(context, sources, pk, options.get("as_of")))
 
-    def _asked(
+    def _absent(
         self,
-        data: Any,
-        field: str | None,
-        limit: int,
-        legs: Sequence[Leg] | None,
-        fusion: Fusion | None,
-        filter: Filter | None,
-        options: SearchOptions,
-    ) -> SearchRequest:
-        keys = [self._engine.schema.primary.name]
-        if legs is not None:
-            if data is not None or field is not None:
-                raise InvalidArgumentError("why_not: expected data and field or legs, got both")
-            return hybrid_request(
-                self._context,
-                legs,
-                fusion=fusion,
-                limit=limit,
-                filter=filter,
-                output=keys,
-                options=options,
-            )
-        requests, _ = search_requests(
-            self._context,
-            data,
-            field,
+        context: RequestContext,
+        sources: Sequence[SearchSource],
+        pk: PrimaryKey,
+        as_of: AsOf | None,
+    ) -> tuple[Cause, str]:
+        """Return why no visible row has a key, also as a sentence."""
+        if as_of is not None and find_place(self._engine.snapshot(None).sources, pk) is not None:
+            return Cause.LATER, "not a hit, it was written after that state"
+        if has_expired(sources, pk):
+            return Cause.EXPIRED, "not a hit, it has expired"
+        if was_deleted(context.schema, sources, pk):
+            return Cause.DELETED, "not a hit, it was deleted"
+        settings = context.settings()
+        expires = settings.ttl_s is not None or settings.ttl_field is not None
+        expired = ", or it has expired" if expires else ""
+        return Cause.UNKNOWN_KEY, f"not a hit, no entity has this key{expired}"
+
+
+def _asked(
+    context: RequestContext,
+    data: Any,
+    field: str | None,
+    limit: int,
+    legs: Sequence[Leg] | None,
+    fusion: Fusion | None,
+    filter: Filter | None,
+    options: SearchOptions,
+) -> SearchRequest:
+    keys = [context.schema.primary.name]
+    if legs is not None:
+        if data is not None or field is not None:
+            raise InvalidArgumentError("why_not: expected data and field or legs, got both")
+        return hybrid_request(
+            context,
+            legs,
+            fusion=fusion,
             limit=limit,
             filter=filter,
             output=keys,
             options=options,
         )
-        count = sum(request.legs[0].query.num_queries for request in requests)
-        if count != 1:
-            raise InvalidArgumentError(f"why_not: expected one query, got {count}")
-        return requests[0]
+    requests, _ = search_requests(
+        context,
+        data,
+        field,
+        limit=limit,
+        filter=filter,
+        output=keys,
+        options=options,
+    )
+    count = sum(request.legs[0].query.num_queries for request in requests)
+    if count != 1:
+        raise InvalidArgumentError(f"why_not: expected one query, got {count}")
+    return requests[0]

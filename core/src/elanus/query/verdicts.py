@@ -12,8 +12,9 @@ from elanus.types import PrimaryKey
 class Cause(StrEnum):
     """Where an entity fell out.
 
-    HIT: nowhere. OFFSET: it is left out at the front. UNKNOWN_KEY, DELETED, LATER: nothing has the
-    key, it was deleted, it was written after the state that is searched. FILTER: a filter says no.
+    HIT: nowhere. OFFSET: it is left out at the front. UNKNOWN_KEY: nothing has the key. DELETED:
+    it was deleted. EXPIRED: it is too old. LATER: it was written after the state that is searched.
+    FILTER: a filter says no.
     NULL: it has no vector in the field. NO_MATCH: it shares no term or dimension with the query.
     RANGE: its score lies outside of the bounds. LIMIT: others are nearer. MISSED: it is near
     enough, and the approximate search did not find it. CUT: it was a candidate, and others are
@@ -24,6 +25,7 @@ class Cause(StrEnum):
     OFFSET = "offset"
     UNKNOWN_KEY = "unknown_key"
     DELETED = "deleted"
+    EXPIRED = "expired"
     LATER = "later"
     FILTER = "filter"
     NULL = "null"

@@ -17,6 +17,7 @@ from elanus.filter import And, BoundFilter, Node, compile_filter
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run
+from elanus.query.expiry import UnexpiredSource
 from elanus.query.pages import Page, fused_page, ranked_page, single_page
 from elanus.query.projection import project
 from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, SearchRequest
@@ -46,6 +47,14 @@ def find_place(sources: Sequence[SearchSource], pk: PrimaryKey) -> Place | None:
         if row >= 0:
             return Place(number, row)
     return None
+
+
+def has_expired(sources: Sequence[SearchSource], pk: PrimaryKey) -> bool:
+    """Return whether the row with this key is hidden for its age."""
+    return any(
+        isinstance(source, UnexpiredSource) and int(source.whole.find_pks([pk])[0]) >= 0
+        for source in sources
+    )
 
 
 def was_deleted(schema: Schema, sources: Sequence[SearchSource], pk: PrimaryKey) -> bool:

@@ -119,6 +119,25 @@ def test_a_state_of_the_past(tmp_path):
         assert made.why_not(20, QUERY, "dense", 50).cause == "hit"
 
 
+def test_entities_that_have_expired(tmp_path):
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("until", DataType.INT64, nullable=True),
+        Field("dense", DataType.FLOAT_VECTOR, dim=2, metric="IP"),
+    ]
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("rows", Schema(fields))
+        made.insert([{"id": i, "until": [None, 1][i], "dense": [i, 1]} for i in range(2)])
+        made.flush()
+        made.insert([{"id": 2, "until": 1, "dense": [2, 1]}])
+        made.set_ttl(field="until")
+        said = made.why_not(1, [1, 0], "dense")
+        assert (said.cause, str(said)) == ("expired", "1: not a hit, it has expired")
+        # Nothing of this part is left to look at.
+        assert "no entity has this key, or it has expired" in str(made.why_not(2, [1, 0], "dense"))
+        assert made.why_not(0, [1, 0], "dense").cause == "hit"
+
+
 def test_partitions_and_fields_without_a_vector(tmp_path):
     fields = [
         Field("id", DataType.INT64, primary=True),
