@@ -125,10 +125,9 @@ def detect_language(text: str) -> Guess:
     if not lengths:
         return Guess(None, 0.0)
     total = lengths.total()
-    if lengths["japanese"] and 4 * (lengths["japanese"] + lengths["chinese"]) >= total:
-        # Kana stand among the ideographs of Japanese and in no other language.
-        if 20 * lengths["japanese"] >= lengths["chinese"]:
-            lengths["japanese"] += lengths.pop("chinese", 0)
+    # Kana stand among the ideographs of Japanese and in no other language.
+    if 20 * lengths["japanese"] >= lengths["chinese"]:
+        lengths["japanese"] += lengths.pop("chinese", 0)
     writing, length = lengths.most_common(1)[0]
     if writing == "latin":
         guess = _detect_latin(text)
