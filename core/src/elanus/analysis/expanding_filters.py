@@ -1,7 +1,7 @@
 """How does one token become several terms?
 
-``expand`` of a filter returns all terms of a token, none to drop it. They stand at its place, so that a
-phrase finds the text by any of them. Filters are safe from many threads at once.
+``expand`` of a filter returns all terms of a token, none to drop it. They stand at its place, so
+that a phrase finds the text by any of them. Filters are safe from many threads at once.
 """
 
 from __future__ import annotations
