@@ -83,6 +83,29 @@ class Analyzer:
         """
         return [(token.position, token.token) for token in self.details(text)]
 
+    @property
+    def counts_words(self) -> bool:
+        """Whether each word of a text has one place and one term at most (see ``words``)."""
+        return self._chain is not None
+
+    def words(self, mark: Callable[[str], str] = str) -> Callable[[str], list[str]] | None:
+        """Return a function that returns the term of each word of a text, "" for a dropped one.
+
+        Args:
+            mark: Asked once for each new word; what it returns stands in place of the term.
+
+        None where several terms may stand in one place, or a place is not a word.
+        """
+        if self._chain is None:
+            return None
+        plain = self._plain
+
+        def analyze(piece: str) -> list[str]:
+            return list(map(mark, plain.words(piece)))
+
+        chain = replace(self._chain, analyze=analyze)
+        return QueryTokens(chain, chains.MAX_KNOWN_TOKENS).tokens
+
     def details(self, text: str) -> list[Token]:
         """Return the terms of ``text`` with where they stand in it."""
         return self._plain.details(text)
@@ -138,6 +161,10 @@ class _PlainTokens:
 
     def of(self, text: str) -> list[str]:
         return self._chain.terms(self._tokenizer.split(text))
+
+    def words(self, text: str) -> list[str]:
+        placed = self._chain.placed(self._tokenizer.split(text))
+        return [terms[0] if terms else "" for terms in placed]
 
     def details(self, text: str) -> list[Token]:
         spans = self._tokenizer.spans(text)

@@ -141,6 +141,8 @@ def hybrid_request(
             raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
         field = schema.field(leg.field)
         leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
+        if leg.analyzer_name is not None:
+            leg_options = {**leg_options, "analyzer_name": leg.analyzer_name}
         queries, _ = read_queries(context.fields, field, leg.data, leg_options)
         (query,) = check_one_query(field, queries)
         depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit

@@ -48,6 +48,8 @@ class SearchOptions(TypedDict, total=False):
         drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
             to below 1: the smallest weights that choose no hits. Hits are still scored with all of
             them; what matches only dropped ones is not found. 0, the default, finds every hit.
+        analyzer_name: For texts, where the rows of the field have several analyzers: the name or
+            alias of that of the query; None: ``default``.
         radius: Scores of hits must be better than it: larger for COSINE, IP and BM25, smaller for
             L2, HAMMING and JACCARD. For ``search`` only; a hybrid search has it in its legs.
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
@@ -76,6 +78,7 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     drop_ratio_search: float
+    analyzer_name: str | None
     radius: float | None
     range_filter: float | None
     group_by: str | None
@@ -100,6 +103,7 @@ class Leg:
         recall: Share of the true nearest rows wanted; None: that of the whole search.
         radius: As in ``SearchOptions``, for the scores of this leg.
         range_filter: As in ``SearchOptions``, for the scores of this leg.
+        analyzer_name: As in ``SearchOptions``, for this leg; None: that of the whole search.
     """
 
     field: str
@@ -109,6 +113,7 @@ class Leg:
     recall: float | None = None
     radius: float | None = None
     range_filter: float | None = None
+    analyzer_name: str | None = None
 
 
 _SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)
