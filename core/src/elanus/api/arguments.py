@@ -15,6 +15,7 @@ import numpy as np
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
+from elanus.api.text import highlight_request
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
 from elanus.query.ranges import DistanceRange
@@ -33,8 +34,7 @@ from elanus.types import DataType
 
 MIN_LEG_LIMIT = 100
 """Fewest candidates of each leg of a hybrid search: fusing needs lists that overlap."""
-
-
+_NO_FUSION = RRF()
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {DataType.BOOL, DataType.VARCHAR}
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
@@ -73,18 +73,15 @@ def search_requests(
     group = _group_by(schema, options)
     if group is not None:
         queries = [query.one(i) for query in queries for i in range(query.num_queries)]
-    requests = [
-        SearchRequest(
-            (LegRequest(field, query, limit + offset, filters, within),),
-            limit,
-            offset,
-            output=names,
-            explain=explain,
-            group=group,
-        )
-        for query in queries
-        if query.num_queries
-    ]
+    marked = options.get("highlight")
+    requests = []
+    for query in queries:
+        if query.num_queries:
+            legs = (LegRequest(field, query, limit + offset, filters, within),)
+            marks = None if marked is None else highlight_request(schema, legs, marked)
+            requests.append(
+                SearchRequest(legs, limit, offset, _NO_FUSION, names, explain, group, marks)
+            )
     return requests, is_single
 
 
@@ -158,7 +155,9 @@ def hybrid_request(
         parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters, within))
     names, explain = context.output(output), options.get("explain", False)
     group = _group_by(schema, options)
-    return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain, group)
+    marks = highlight_request(schema, parsed, options.get("highlight"))
+    joined = fusion or RRF()
+    return SearchRequest(tuple(parsed), limit, offset, joined, names, explain, group, marks)
 
 
 def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from elanus.api.context import Filter
 from elanus.errors import InvalidArgumentError
+from elanus.query.highlighter import Highlighter
 from elanus.query.requests import MAX_LIMIT
 from elanus.schema.collection import did_you_mean
 
@@ -60,6 +61,8 @@ class SearchOptions(TypedDict, total=False):
             count groups, and ``result.groups`` has them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
         explain: Attach the matched terms of BM25 hits.
+        highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its
+            attributes. ``hit.highlights`` then has marked fragments by text field.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
         partitions: Name of a partition, or several, to search; None searches all.
@@ -84,6 +87,7 @@ class SearchOptions(TypedDict, total=False):
     group_by: str | None
     group_size: int
     explain: bool
+    highlight: Highlighter | Mapping[str, Any] | None
     timeout: float | None
     partitions: Sequence[str] | str | None
     consistency: str | None

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from elanus.analysis.analyzer import Analyzer
-from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer
 from elanus.api.options import SearchOptions
+from elanus.api.text import query_analyzer
 from elanus.engine.views import FieldViews
 from elanus.errors import InternalError, InvalidArgumentError
 from elanus.kernels.distance import are_finite, unit_rows
 from elanus.kernels.lists import matrix_of
 from elanus.kernels.query_batch import check_drop_ratio
 from elanus.query.requests import DEFAULT_RECALL, DenseQuery, SparseQuery, TextQuery
-from elanus.schema.collection import Schema, did_you_mean
+from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import query_sparse
 from elanus.schema.vectors import is_single_vector, query_vector
@@ -91,27 +90,6 @@ def read_queries(
     vectors = data if many else [data]
     parsed = tuple([query_sparse(field, vector) for vector in vectors])
     return [SparseQuery(parsed, _drop_ratio(options))], not many
-
-
-def query_analyzer(field: str, analyzer: FieldAnalyzer, name: str | None) -> Analyzer:
-    """Return the analyzer of a query: that of the field, or the one of several with a name.
-
-    Raises:
-        InvalidArgumentError: The field has no analyzer with that name.
-    """
-    if isinstance(analyzer, MultiAnalyzer):
-        try:
-            return analyzer.named(name)
-        except (KeyError, TypeError):
-            hint = did_you_mean(name, analyzer.names())
-            raise InvalidArgumentError(
-                f"analyzer_name: field {field!r} has no analyzer {name!r}{hint}"
-            ) from None
-    if name is not None:
-        raise InvalidArgumentError(
-            f"analyzer_name: field {field!r} has one analyzer, which needs no name, got {name!r}"
-        )
-    return analyzer
 
 
 def _drop_ratio(options: SearchOptions) -> float:

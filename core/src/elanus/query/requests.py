@@ -14,6 +14,7 @@ from typing import NamedTuple
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
+from elanus.query.highlighter import HighlightRequest
 from elanus.query.ranges import DistanceRange
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
@@ -172,6 +173,7 @@ class SearchRequest(NamedTuple):
         output: Fields of ``hit.entity``.
         explain: Attach plan, timings and the parts of every score.
         group: How hits are grouped; None: not at all. The legs hold one query then.
+        highlight: What to mark in the texts of hits; None: nothing.
     """
 
     legs: tuple[LegRequest, ...]
@@ -181,3 +183,4 @@ class SearchRequest(NamedTuple):
     output: tuple[str, ...] = ()
     explain: bool = False
     group: GroupBy | None = None
+    highlight: HighlightRequest | None = None

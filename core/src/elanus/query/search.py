@@ -20,6 +20,7 @@ from elanus.kernels.cancel import CancelToken
 from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.fusion import contributions, fuse, leg_weights
 from elanus.query.grouping import GroupReader, fused_groups, nearest_groups
+from elanus.query.highlighting import Highlights, highlight
 from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import project_places, read_pks, read_places
@@ -389,19 +390,35 @@ def _answers(
             else _read_keys(schema, sources, page.sources, page.row_ids)
         )
     names = tuple([source.name for source in sources])
+    marked = () if request.highlight is None else _highlights(sources, request, page)
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:
         reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms)
-        return [Answer(pks, page.scores, entities, reasons, page.groups)]
+        return [Answer(pks, page.scores, entities, reasons, page.groups, marked)]
     answers = []
     start = 0
     for legs, end in zip(page.rankings, page.ends, strict=True):
         reasons = HitReasons(
             legs, page.sources[start:end], page.row_ids[start:end], names, terms[start:end]
         )
-        answers.append(Answer(pks[start:end], page.scores[start:end], entities[start:end], reasons))
+        hits = slice(start, end)
+        answers.append(
+            Answer(pks[hits], page.scores[hits], entities[hits], reasons, (), marked[hits])
+        )
         start = end
     return answers
+
+
+def _highlights(
+    sources: Sequence[SearchSource], request: SearchRequest, page: _Page
+) -> Sequence[Highlights]:
+    """Return the marked fragments of each hit."""
+    if request.highlight is None:
+        return ()
+    sizes = np.diff(page.ends, prepend=0)
+    queries = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    places = page.sources, page.row_ids
+    return highlight(request.highlight, request.legs, sources, places, queries)
 
 
 def _terms(
