@@ -137,10 +137,7 @@ def hybrid_request(
         if not isinstance(leg, Leg):
             raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
         field = schema.field(leg.field)
-        leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
-        if leg.analyzer_name is not None:
-            leg_options = {**leg_options, "analyzer_name": leg.analyzer_name}
-        queries, _ = read_queries(context.fields, field, leg.data, leg_options)
+        queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
         (query,) = check_one_query(field, queries)
         depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit
         check_page(min(depth, MAX_LIMIT) if leg.limit is None else depth, 0)
@@ -158,6 +155,15 @@ def hybrid_request(
     marks = highlight_request(schema, parsed, options.get("highlight"))
     joined = fusion or RRF()
     return SearchRequest(tuple(parsed), limit, offset, joined, names, explain, group, marks)
+
+
+def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:
+    """Return the options of a leg: its own, and those of the whole search."""
+    if leg.recall is not None:
+        options = {**options, "recall": leg.recall}
+    if leg.analyzer_name is not None:
+        options = {**options, "analyzer_name": leg.analyzer_name}
+    return options
 
 
 def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
