@@ -152,9 +152,9 @@ _ASCII_WORD = re.compile(
     re.ASCII,
 )
 
-# Half-width voice marks, and vowels and final consonants of Hangul, which become one character with
-# what stands before them.
-_COMPOSING = "\uff9e\uff9f\u1160-\u11ff\ud7b0-\ud7fb"
+# Half-width voice marks, and vowels and final consonants of Hangul in every form, which become one
+# character with what stands before them.
+_COMPOSING = "\uff9e\uff9f\u1160-\u11ff\ud7b0-\ud7fb\u314f-\u3163\uffc2-\uffdc"
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\uff07", "'"))
 
 

@@ -46,6 +46,8 @@ def test_text_in_normal_form_stands_where_the_spans_say(spec, text):
     [
         # NFKC makes one character of the half-width katakana and its voice mark.
         ("xｶﾞｷｸ", [("x", 0, 1), ("ガキ", 1, 4), ("キク", 3, 5)]),
+        # Two syllables of Hangul that become one: both stand in the place of the run.
+        ("x\ud264\u3133", [("x", 0, 1), ("\ud267", 1, 3)]),
         ("㍿ 株", [("株", 2, 3)]),
         ("naïve nai\u0308ve", [("naïve", 0, 5), ("naïve", 6, 12)]),
         ("co\u00adop", [("coop", 0, 5)]),
