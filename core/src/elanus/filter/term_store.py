@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.analysis.analyzer import Analyzer
+from elanus.errors import InternalError
 from elanus.filter.strings import StringDictionary
 from elanus.types import BoolArray, Int64Array, UInt32Array
 
@@ -67,7 +68,7 @@ class TermStore:
     def _extend(self) -> None:
         words = self._analyzer.words(self._mark)
         if words is None:
-            return
+            raise InternalError("words are numbered that have no places")
         texts, num_terms = self.dictionary.since(len(self._offsets) - 1), len(self._marks)
         marked = ["".join(words(text)) for text in texts]
         sizes = np.fromiter(map(len, marked), np.int64, len(marked))
