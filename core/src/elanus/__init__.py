@@ -5,8 +5,10 @@ from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
 from elanus.api.options import Leg
 from elanus.api.repair import repair
+from elanus.api.text import Token, run_analyzer
 from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
+from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
 from elanus.query.requests import DBSF, RRF, Weighted
 from elanus.query.results import Hit, SearchResult
@@ -58,6 +60,9 @@ __all__ = [
     "FunctionScore",
     "Rerank",
     "MMR",
+    "Highlighter",
+    "run_analyzer",
+    "Token",
     "Hit",
     "SearchResult",
     "WhyNot",

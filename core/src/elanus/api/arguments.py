@@ -22,6 +22,7 @@ from elanus.api.rankers import (
     split_fusion,
     texts_of,
 )
+from elanus.api.text import highlight_request
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
 from elanus.query.ranges import DistanceRange
@@ -88,6 +89,12 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
+    marked = options.get("highlight")
+    if marked is not None:
+        requests = [
+            request._replace(highlight=highlight_request(schema, request.legs, marked))
+            for request in requests
+        ]
     if options and not _RANKING_OPTIONS.isdisjoint(options):
         requests = [_with_ranking(context, request, data, options) for request in requests]
     return requests, is_single
@@ -160,6 +167,9 @@ def hybrid_request(
     request = SearchRequest(
         tuple(parsed), limit, offset, fusion or RRF(), names, explain, _group_by(schema, options)
     )
+    if options.get("highlight") is not None:
+        marks = highlight_request(schema, parsed, options["highlight"])
+        request = request._replace(highlight=marks)
     if _RANKING_OPTIONS.isdisjoint(options):
         return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
@@ -180,8 +190,7 @@ def _leg_request(
     if not isinstance(leg, Leg):
         raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
     field = context.schema.field(leg.field)
-    leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
-    queries, _ = read_queries(context.fields, field, leg.data, leg_options)
+    queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
     (query,) = check_one_query(field, queries)
     limit = depth if leg.limit is None else leg.limit
     check_page(limit, 0)
@@ -194,6 +203,15 @@ def _leg_request(
     )
     within = distance_range(field, leg.radius, leg.range_filter)
     return LegRequest(field, query, limit, filters, within)
+
+
+def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:
+    """Return the options of a leg: its own, and those of the whole search."""
+    if leg.recall is not None:
+        options = {**options, "recall": leg.recall}
+    if leg.analyzer_name is not None:
+        options = {**options, "analyzer_name": leg.analyzer_name}
+    return options
 
 
 def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:

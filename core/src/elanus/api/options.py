@@ -11,6 +11,7 @@ import numpy as np
 
 from elanus.api.context import Filter
 from elanus.errors import InvalidArgumentError
+from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import MAX_LIMIT, Fusion
 from elanus.schema.collection import did_you_mean
@@ -49,6 +50,8 @@ class SearchOptions(TypedDict, total=False):
         drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
             to below 1: the smallest weights that choose no hits. Hits are still scored with all of
             them; what matches only dropped ones is not found. 0, the default, finds every hit.
+        analyzer_name: For texts, where the rows of the field have several analyzers: the name or
+            alias of that of the query; None: ``default``.
         radius: Scores of hits must be better than it: larger for COSINE, IP and BM25, smaller for
             L2, HAMMING and JACCARD. For ``search`` only; a hybrid search has it in its legs.
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
@@ -66,6 +69,8 @@ class SearchOptions(TypedDict, total=False):
             can be a hit.
         round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
         explain: Attach the matched terms of BM25 hits.
+        highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its
+            attributes. ``hit.highlights`` then has marked fragments by text field.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
         partitions: Name of a partition, or several, to search; None searches all.
@@ -84,6 +89,7 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     drop_ratio_search: float
+    analyzer_name: str | None
     radius: float | None
     range_filter: float | None
     group_by: str | None
@@ -93,6 +99,7 @@ class SearchOptions(TypedDict, total=False):
     candidates: int | str | None
     round_decimal: int
     explain: bool
+    highlight: Highlighter | Mapping[str, Any] | None
     timeout: float | None
     partitions: Sequence[str] | str | None
     consistency: str | None
@@ -112,6 +119,7 @@ class Leg:
         recall: Share of the true nearest rows wanted; None: that of the whole search.
         radius: As in ``SearchOptions``, for the scores of this leg.
         range_filter: As in ``SearchOptions``, for the scores of this leg.
+        analyzer_name: As in ``SearchOptions``, for this leg; None: that of the whole search.
     """
 
     field: str
@@ -121,6 +129,7 @@ class Leg:
     recall: float | None = None
     radius: float | None = None
     range_filter: float | None = None
+    analyzer_name: str | None = None
 
 
 _SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from elanus.analysis.registry import build_analyzer
 from elanus.errors import InternalError
+from elanus.filter import text_search
 from elanus.filter.ast import (
     And,
     Arithmetic,
@@ -80,7 +80,7 @@ from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
 from elanus.filter.text import constant_to_text
-from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
+from elanus.filter.text_search import PhraseQuestion, TermsQuestion
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.types import DataType
 
@@ -275,7 +275,7 @@ class Binder:
         analyzer = None
         if isinstance(operand, TextField):
             analyzer = self._scope.schema.field(operand.name).analyzer
-        if analyzer is None:
+        if not isinstance(operand, TextField) or analyzer is None:
             raise self._scope.error(
                 f"'{what}' takes a VARCHAR field with an analyzer, got {operand.describe()}",
                 node.operand,
@@ -283,10 +283,10 @@ class Binder:
             )
         query = self._text_constant(node.text, what)
         if isinstance(node, TextMatch):
-            minimum = self._integer(node.minimum, "minimum_should_match", 1, MAX_MINIMUM)
-            return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
-        slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
-        return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+            least = self._integer(node.minimum, "minimum_should_match", 1, text_search.MAX_MINIMUM)
+            return text_search.condition(operand, analyzer, TermsQuestion(query, least))
+        slop = self._integer(node.slop, "slop", 0, text_search.MAX_SLOP)
+        return text_search.condition(operand, analyzer, PhraseQuestion(query, slop))
 
     def _sample(self, node: RandomSample) -> Condition:
         if self._element is not None:

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeAlias
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.filter.json_paths import JsonPathStore
 from elanus.filter.strings import StringStore
+from elanus.filter.term_store import TermStore
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import (
     ArrayColumn,
@@ -60,6 +62,10 @@ class FilterColumns(Protocol):
         """Return the numbered texts of a VARCHAR field, or of the items of an ARRAY of them."""
         ...
 
+    def terms(self, name: str, analyzer: Analyzer) -> TermStore:
+        """Return the words of the texts of a VARCHAR field, as ``analyzer`` cuts them."""
+        ...
+
     def json_paths(self, name: str) -> JsonPathStore:
         """Return the shredded paths of a JSON field."""
         ...
@@ -89,6 +95,7 @@ class ColumnCache:
         self._size = 0
         self._lock = threading.Lock()
         self._strings: dict[str, StringStore] = {}
+        self._terms: dict[tuple[str, Analyzer], TermStore] = {}
         self._json_paths: dict[str, JsonPathStore] = {}
         # The least recently used first. Rows never change, so a result stays right for ever.
         self._results: dict[tuple[RowFilter, int], Bitset] = {}
@@ -106,6 +113,7 @@ class ColumnCache:
         """Forget the decoded values; whoever reads some of them keeps those."""
         with self._lock:
             self._strings.clear()
+            self._terms.clear()
             self._json_paths.clear()
             self._results.clear()
             self._size = 0
@@ -118,6 +126,16 @@ class ColumnCache:
             if store is None:
                 read = partial(self._counted, name, TEXT_COST)
                 store = self._strings[name] = StringStore(read)
+            return store
+
+    def terms(self, name: str, analyzer: Analyzer) -> TermStore:
+        """Return the words of the texts of a column."""
+        dictionary = self.strings(name).dictionary
+        with self._lock:
+            store = self._terms.get((name, analyzer))
+            if store is None or store.dictionary is not dictionary:
+                store = TermStore(dictionary, analyzer, self._grew)
+                self._terms[name, analyzer] = store
             return store
 
     def json_paths(self, name: str) -> JsonPathStore:
@@ -148,6 +166,9 @@ class ColumnCache:
                 oldest = self._results.pop(next(iter(self._results)))
                 self._size -= oldest.words.nbytes
         return found
+
+    def _grew(self, size: int) -> None:
+        self._size += size
 
     def _counted(self, name: str, cost: tuple[int, int], start: int, stop: int) -> Column:
         """Read rows that will be decoded."""
@@ -180,6 +201,9 @@ class _CachedColumns:
 
     def strings(self, name: str) -> StringStore:
         return self._cache.strings(name)
+
+    def terms(self, name: str, analyzer: Analyzer) -> TermStore:
+        return self._cache.terms(name, analyzer)
 
     def json_paths(self, name: str) -> JsonPathStore:
         return self._cache.json_paths(name)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns, RowFilter
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
 from elanus.filter.json_paths import JsonColumn, JsonPathStore
 from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.strings import StringStore
+from elanus.filter.term_store import TermStore
 from elanus.filter.typed_operands import ArrayField, ElementOf
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
@@ -40,6 +42,10 @@ class ElementColumns:
         _refuse(name)
 
     def strings(self, name: str) -> StringStore:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         """Elements have no fields."""
         _refuse(name)
 

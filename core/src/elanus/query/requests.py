@@ -14,6 +14,7 @@ from typing import NamedTuple
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
+from elanus.query.highlighter import HighlightRequest
 from elanus.query.ranges import DistanceRange
 from elanus.query.ranking import Ranking
 from elanus.schema.fields import Field
@@ -196,6 +197,7 @@ class SearchRequest(NamedTuple):
         group: How hits are grouped; None: not at all. The legs hold one query then.
         ranking: What rankers do with what was found; None: nothing.
         decimals: Places that scores are rounded to; None: not at all.
+        highlight: What to mark in the texts of hits; None: nothing.
     """
 
     legs: tuple[LegRequest, ...]
@@ -207,3 +209,4 @@ class SearchRequest(NamedTuple):
     group: GroupBy | None = None
     ranking: Ranking | None = None
     decimals: int | None = None
+    highlight: HighlightRequest | None = None

@@ -6,9 +6,10 @@ The only place where a distance becomes the value that the user sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -267,9 +268,12 @@ class Hit:
             and JACCARD: their share, all three smaller is nearer; BM25: score; hybrid search:
             fused score.
         entity: The output fields.
+        highlights: By text field the fragments in which words of the query are marked, the first
+            one first; of a search with ``highlight``, empty otherwise.
     """
 
     __slots__ = ("_explanation", "entity", "id", "score")
+    highlights: Mapping[str, list[str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -337,6 +341,23 @@ class RankingSummary(NamedTuple):
         )
 
 
+class HighlightedHit(Hit):
+    """A hit of a search with ``highlight``."""
+
+    __slots__ = ("highlights",)
+
+    def __init__(
+        self,
+        id: PrimaryKey,
+        score: float,
+        entity: dict[str, Any],
+        explanation: HitExplanation | Callable[[], HitExplanation],
+        highlights: dict[str, list[str]],
+    ) -> None:
+        super().__init__(id, score, entity, explanation)
+        self.highlights = highlights
+
+
 class SearchExplanation(NamedTuple):
     """How a search was answered; ``print`` it.
 
@@ -380,6 +401,7 @@ class Answer(NamedTuple):
 
     Attributes:
         groups: Value and number of hits of each group, one after the other.
+        highlights: Marked fragments of each hit; none without ``highlight``.
     """
 
     ids: list[PrimaryKey]
@@ -387,6 +409,7 @@ class Answer(NamedTuple):
     entities: list[dict[str, Any]]
     reasons: HitReasons
     groups: tuple[tuple[Any, int], ...] = ()
+    highlights: Sequence[dict[str, list[str]]] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -412,11 +435,16 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _ = self._answer
+            ids, scores, entities, reasons, _, highlights = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
             )
+            if highlights:
+                self._hits = tuple(
+                    HighlightedHit(h.id, h.score, h.entity, partial(reasons.explain, i), marked)
+                    for i, (h, marked) in enumerate(zip(self._hits, highlights, strict=True))
+                )
         return self._hits
 
     @property

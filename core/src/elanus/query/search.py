@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
+from elanus.query.highlighting import Highlights, highlight
 from elanus.query.pages import Page, fused_page, grouped_page, ranked_page, single_page
 from elanus.query.projection import project_places
 from elanus.query.requests import SearchRequest, TextQuery
@@ -94,21 +95,37 @@ def _answers(
             else read_keys(schema, sources, page.sources, page.row_ids)
         )
     names = tuple([source.name for source in sources])
+    marked = () if request.highlight is None else _highlights(sources, request, page)
     terms = _terms(sources, request, page) if request.explain else ()
     if len(page.ends) == 1:
         reasons = HitReasons(page.rankings[0], page.sources, page.row_ids, names, terms, fusion)
         if page.outcomes:
             reasons = reasons._replace(records=page.outcomes[0].records)
-        return [Answer(pks, page.scores, entities, reasons, page.groups)]
+        return [Answer(pks, page.scores, entities, reasons, page.groups, marked)]
     answers = []
     start = 0
     for i, (legs, end) in enumerate(zip(page.rankings, page.ends, strict=True)):
         records = page.outcomes[i].records if page.outcomes else ()
-        places = page.sources[start:end], page.row_ids[start:end]
-        reasons = HitReasons(legs, *places, names, terms[start:end], fusion, records)
-        answers.append(Answer(pks[start:end], page.scores[start:end], entities[start:end], reasons))
+        hits = slice(start, end)
+        places = page.sources[hits], page.row_ids[hits]
+        reasons = HitReasons(legs, *places, names, terms[hits], fusion, records)
+        answers.append(
+            Answer(pks[hits], page.scores[hits], entities[hits], reasons, (), marked[hits])
+        )
         start = end
     return answers
+
+
+def _highlights(
+    sources: Sequence[SearchSource], request: SearchRequest, page: Page
+) -> Sequence[Highlights]:
+    """Return the marked fragments of each hit."""
+    if request.highlight is None:
+        return ()
+    sizes = np.diff(page.ends, prepend=0)
+    queries = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    places = page.sources, page.row_ids
+    return highlight(request.highlight, request.legs, sources, places, queries)
 
 
 def _terms(

@@ -103,6 +103,8 @@ class Schema:
                 self._check_source(field)
             if field.embedding is not None:
                 self._check_embedding(field)
+            if field.language_field is not None:
+                self._check_language(field)
 
     def _check_embedding(self, field: Field) -> None:
         text = field.embedding.field if field.embedding else None
@@ -124,6 +126,14 @@ class Schema:
             raise SchemaError(
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
+            )
+
+    def _check_language(self, field: Field) -> None:
+        language = next((f for f in self.fields if f.name == field.language_field), None)
+        if language is None or language.dtype is not DataType.VARCHAR or language is field:
+            raise SchemaError(
+                f"field {field.name!r}: analyzer: by_field needs another VARCHAR field named "
+                f"{field.language_field!r} in the same schema"
             )
 
     @property

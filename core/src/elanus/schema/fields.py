@@ -23,7 +23,8 @@ MAX_ARRAY_CAPACITY = 4_096
 """Milvus' limit on the elements of an ARRAY."""
 
 AnalyzerSpec = str | Mapping[str, object]
-"""Name of an analyzer, or its parameters in Milvus' form."""
+"""Name of an analyzer, or its parameters in Milvus' form: ``analyzer_params``, or
+``multi_analyzer_params`` with ``by_field``, ``analyzers`` and ``alias``."""
 
 
 def check_name(name: object, what: str) -> str:
@@ -60,7 +61,8 @@ class Field:
             8 up to 262144.
         metric: COSINE (default), IP or L2 for dense vectors of numbers, HAMMING (default) or
             JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
-        analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
+        analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` and so on, or
+            parameters; with ``by_field`` each row has the analyzer that another field of it names.
         source: Function that fills this field, such as ``BM25("title")``.
         embedding: Function that fills this FLOAT_VECTOR where no vector is given, such as
             ``Embedding("title", "minilm")``; ``dim`` may be left out then.
@@ -117,6 +119,12 @@ class Field:
     def may_be_absent(self) -> bool:
         """Whether entities that were written without the field can be read with it."""
         return self.nullable or self.default is not None
+
+    @property
+    def language_field(self) -> str | None:
+        """The field that names the analyzer of each row; None when all rows have the same."""
+        name = self.analyzer.get("by_field") if isinstance(self.analyzer, Mapping) else None
+        return name if isinstance(name, str) else None
 
     @property
     def metric_type(self) -> MetricType:
