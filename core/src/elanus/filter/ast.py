@@ -131,6 +131,34 @@ class Literal(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Moment(Node):
+    """``ISO '2025-01-31T00:00:00Z'``: a moment, to be compared with TIMESTAMPTZ fields.
+
+    Attributes:
+        iso: Text of ISO 8601; without an offset from UTC it is in the time zone of the schema.
+    """
+
+    iso: str
+
+    def __post_init__(self) -> None:
+        checked_text(self.iso)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Node):
+    """``INTERVAL 'P1M'``: what is added to a moment or taken from it.
+
+    Attributes:
+        iso: A duration of ISO 8601.
+    """
+
+    iso: str
+
+    def __post_init__(self) -> None:
+        checked_text(self.iso)
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRef(Node):
     """The value of a field, or of an undeclared key where the schema or a root allows one."""
 
@@ -178,7 +206,7 @@ class Parameter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic(Node):
-    """``left op right`` on numbers."""
+    """``left op right`` on numbers, or a moment and an interval."""
 
     op: ArithmeticOp
     left: Node

@@ -13,6 +13,7 @@ from elanus.analysis.registry import build_analyzer
 from elanus.filter.ast import (
     And,
     Arithmetic,
+    ArithmeticOp,
     ArrayLength,
     Between,
     Compare,
@@ -25,11 +26,13 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
@@ -59,6 +62,7 @@ from elanus.filter.evaluator import (
     TextTest,
 )
 from elanus.filter.json_operands import JsonValue
+from elanus.filter.moments import shifted
 from elanus.filter.names import Scope
 from elanus.filter.operands import (
     Computed,
@@ -75,6 +79,7 @@ from elanus.filter.sampling import SampleTest
 from elanus.filter.text import constant_to_text
 from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.schema.times import parse_interval
 from elanus.types import DataType
 
 _PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue
@@ -160,6 +165,12 @@ class Binder:
                 raise self._scope.error("null equals nothing", node, "use 'x is null'")
             case Literal(value):
                 return ConstantOperand(stored_constant(value))
+            case Moment(iso):
+                return self._comparisons.moment(iso, node)
+            case Interval():
+                raise self._scope.error(
+                    "an INTERVAL is no value", node, "add it to a moment, as in at + INTERVAL 'P1D'"
+                )
             case Element():
                 if self._element is None:
                     hint = "write match_any(tags, $ == 1), where '$' is each element"
@@ -223,6 +234,8 @@ class Binder:
         return self._place(node)
 
     def _arithmetic(self, node: Arithmetic) -> Operand:
+        if isinstance(node.left, Interval) or isinstance(node.right, Interval):
+            return self._shifted(node)
         left, right = self._operand(node.left), self._operand(node.right)
         for operand, place in ((left, node.left), (right, node.right)):
             is_bitwise = node.op.is_bitwise
@@ -237,6 +250,27 @@ class Binder:
         if isinstance(left, ConstantOperand) and isinstance(right, ConstantOperand):
             return folded(node, left, right)
         return Computed(node.op, left, right)
+
+    def _shifted(self, node: Arithmetic) -> Operand:
+        place, length = node.left, node.right
+        if isinstance(place, Interval) and node.op is ArithmeticOp.ADD:
+            place, length = length, place
+        moment = self._operand(place)
+        if isinstance(moment, ConstantOperand) and isinstance(moment.value, str):
+            moment = self._comparisons.moment(moment.value, place)
+        is_sum = node.op in (ArithmeticOp.ADD, ArithmeticOp.SUB)
+        if not isinstance(length, Interval) or moment.type is not ValueType.TIME or not is_sum:
+            raise self._scope.error(
+                f"an INTERVAL is added to a moment or taken from it, got {moment.describe()}",
+                node,
+                "as in at - INTERVAL 'P1D'",
+            )
+        try:
+            interval = parse_interval(length.iso)
+        except ValueError as error:
+            shown = constant_to_text(length.iso)
+            raise self._scope.error(f"{shown} is no interval: {error}", length) from None
+        return shifted(moment, interval, 1 if node.op is ArithmeticOp.ADD else -1)
 
     def _text_operand(self, node: Node, what: str) -> Operand:
         operand = self._operand(node)

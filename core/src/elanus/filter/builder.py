@@ -7,9 +7,12 @@ Comparisons of a ``FieldExpression`` give nodes; nodes join with ``&``, ``|`` an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
+    Arithmetic,
+    ArithmeticOp,
     Between,
     Compare,
     CompareOp,
@@ -21,6 +24,7 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
@@ -34,6 +38,7 @@ from elanus.filter.ast import (
     TextContains,
     TextMatch,
 )
+from elanus.schema.times import interval_text
 
 
 class FieldExpression:
@@ -45,12 +50,14 @@ class FieldExpression:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, node: FieldRef | JsonPath | Element) -> None:
+    def __init__(self, node: FieldRef | JsonPath | Element | Arithmetic) -> None:
         self.node = node
 
     def __getitem__(self, key: str | int) -> FieldExpression:
         if isinstance(self.node, Element):
             raise FilterError("the elements of an array are single values and have no keys")
+        if isinstance(self.node, Arithmetic):
+            raise FilterError("the result of a calculation has no keys")
         if isinstance(self.node, FieldRef):
             return FieldExpression(JsonPath(self.node.name, (key,)))
         return FieldExpression(JsonPath(self.node.field, (*self.node.keys, key)))
@@ -75,6 +82,12 @@ class FieldExpression:
 
     def __ge__(self, value: object) -> Node:
         return Compare(CompareOp.GE, self.node, _operand(value))
+
+    def __add__(self, value: object) -> FieldExpression:
+        return FieldExpression(Arithmetic(ArithmeticOp.ADD, self.node, _operand(value)))
+
+    def __sub__(self, value: object) -> FieldExpression:
+        return FieldExpression(Arithmetic(ArithmeticOp.SUB, self.node, _operand(value)))
 
     def between(self, low: object, high: object) -> Node:
         """Both ends included."""
@@ -167,4 +180,6 @@ def random_sample(fraction: float, *, seed: int | None = None) -> Node:
 def _operand(value: object) -> Node:
     if isinstance(value, FieldExpression):
         return value.node
+    if isinstance(value, timedelta):
+        return Interval(interval_text(value))
     return value if isinstance(value, Node) else Literal(value)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ types are known only row by row, it holds nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from elanus.errors import InternalError
 from elanus.filter.ast import Arithmetic, CompareOp, Node
@@ -25,7 +25,11 @@ from elanus.filter.json_paths import freeze, to_float
 from elanus.filter.names import Scope
 from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
 from elanus.filter.operands import ConstantOperand, Constants, Operand, ValueType
+from elanus.filter.text import constant_to_text
 from elanus.filter.typed_operands import ArrayField, ElementOf
+from elanus.schema.times import time_of
+
+OperandT = TypeVar("OperandT", bound=Operand)
 
 
 class Comparisons:
@@ -46,6 +50,8 @@ class Comparisons:
         """
         if isinstance(left, ConstantOperand) and not isinstance(right, ConstantOperand):
             left, right, op = right, left, op.flipped
+        if ValueType.TIME in (left.type, right.type):
+            left, right = self._as_moment(left, node), self._as_moment(right, node)
         self._check_types(op, left, right, node)
         if not isinstance(right, ConstantOperand):
             return CompareValues(left, op, right)
@@ -60,6 +66,27 @@ class Comparisons:
         is_bool = isinstance(right.value, bool)
         return CompareConstant(left, op, int(right.value) if is_bool else right.value)
 
+    def moment(self, iso: str, node: Node) -> ConstantOperand:
+        """Return the moment that a text of ISO 8601 says.
+
+        Raises:
+            FilterError: It says none.
+        """
+        try:
+            return ConstantOperand(time_of(iso, self._scope.schema.zone), is_time=True)
+        except (ValueError, OverflowError) as error:
+            raise self._scope.error(
+                f"{constant_to_text(iso)} is no moment: {error}",
+                node,
+                "write it as ISO 8601, such as '2025-01-31T08:00:00+01:00'",
+            ) from None
+
+    def _as_moment(self, operand: OperandT, node: Node) -> OperandT | ConstantOperand:
+        """Return what a constant text says; anything else is returned as it is."""
+        if isinstance(operand, ConstantOperand) and isinstance(operand.value, str):
+            return self.moment(operand.value, node)
+        return operand
+
     def _check_types(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> None:
         kinds = {left.type, right.type}
         if ValueType.ARRAY in kinds:
@@ -69,6 +96,9 @@ class Comparisons:
                 self._refuse(left, right, node, "use 'in', contains(...), or one element as a[0]")
             if isinstance(left, ArrayField):
                 self.check_elements(left, _constants_of(right), node)
+        elif kinds == {ValueType.JSON, ValueType.TIME}:
+            hint = "moments inside JSON are texts: compare them with a text"
+            self._refuse(left, right, node, hint)
         elif ValueType.JSON not in kinds:
             if len(kinds) > 1:
                 self._refuse(left, right, node)
@@ -98,6 +128,11 @@ class Comparisons:
         Raises:
             FilterError: It could never be one of them.
         """
+        if operand.type is ValueType.TIME:
+            moments = [self._as_moment(ConstantOperand(value), node) for value in values]
+            for moment in moments:
+                self._check_types(CompareOp.EQ, operand, moment, node)
+            return Membership(operand, sort_constants([m.value for m in moments]))
         self.check_elements(operand, values, node)
         return Membership(operand, sort_constants(values))
 

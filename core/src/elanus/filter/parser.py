@@ -26,10 +26,12 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
@@ -62,6 +64,8 @@ _POWERS: Final = {
     "**": _POWER,
     **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is", "=~", "!~"), _COMPARISON),
 }
+_TEXT_NODES: Final = {"iso": Moment, "interval": Interval}
+"""What a name makes of a string behind it; by themselves they are names like others."""
 _MAX_EXPRESSIONS: Final = 2 * MAX_DEPTH + 2
 """A level of a tree may need two nested expressions: a term, and the parentheses around it."""
 _ASCENDING = (CompareOp.LT, CompareOp.LE)
@@ -238,6 +242,8 @@ class _Parser:
         item = self._expression(_VALUE)
         if isinstance(item, Literal):
             return item.value
+        if isinstance(item, Moment):
+            return item.iso
         hint = "pass a whole list as {name}"
         raise self._error("a list holds constants only", token.start, hint)
 
@@ -270,6 +276,9 @@ class _Parser:
         if self._word() == "(":
             return self._call(token)
         name = str(token.value)
+        if self._peek().kind is TokenKind.STRING and name.lower() in _TEXT_NODES:
+            text = str(self._take().value)
+            return _TEXT_NODES[name.lower()](text, position=token.start)
         keys: list[str | int] = []
         while self._accept("["):
             key = self._take()

@@ -25,11 +25,13 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
@@ -104,6 +106,10 @@ def _render(node: Node) -> tuple[str, int]:
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
             return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
+        case Moment(iso):
+            return f"ISO {constant_to_text(iso)}", _ATOM
+        case Interval(iso):
+            return f"INTERVAL {constant_to_text(iso)}", _ATOM
         case Element():
             return "$", _ATOM
         case Parameter(name):

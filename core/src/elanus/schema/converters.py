@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ from elanus.schema.batches import (
 )
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.schema.times import EPOCH, MAX_TIME, MIN_TIME, time_of
 from elanus.schema.vectors import to_dense
 from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType, vector_width
 
@@ -87,6 +89,7 @@ _PLACEHOLDERS: dict[DataType, Any] = {
     DataType.JSON: None,
     DataType.ARRAY: (),
     DataType.SPARSE_FLOAT_VECTOR: {},
+    DataType.TIMESTAMPTZ: EPOCH,
 }
 
 
@@ -124,6 +127,33 @@ def to_numbers(field: Field, dtype: DataType, values: Any) -> np.ndarray[Any, An
             row = int(np.argmax(outside))
             fail(field, f"{array[row]} does not fit into {dtype.name}", row)
     return np.ascontiguousarray(array, dtype=target)
+
+
+def _time_column(field: Field, values: Any, validity: BoolArray | None) -> FixedColumn:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        # NumPy's moments have no zone and count as UTC; None stands for those that are none.
+        micros = values.astype("M8[us]")
+        if np.isnat(micros).any():
+            filled, validity = _fill(field, micros.tolist())
+            values = [v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for v in filled]
+        else:
+            values = micros.view(np.int64)
+            outside = (values < MIN_TIME) | (values > MAX_TIME)
+            if outside.any():
+                row = int(np.argmax(outside))
+                fail(field, f"{micros[row]} is outside of the years 1 to 9999", row)
+            return FixedColumn(np.ascontiguousarray(values), None)
+    zone = field.zone
+    times = np.empty(len(values), dtype=np.int64)
+    # Row by row: Python's reader of ISO 8601 is the only one that takes all of its forms.
+    for row, value in enumerate(values):
+        if not isinstance(value, datetime | str):
+            fail(field, f"expected a datetime or a text of ISO 8601, got {shown(value)}", row)
+        try:
+            times[row] = time_of(value, zone)
+        except (ValueError, TypeError, OverflowError) as error:
+            fail(field, f"expected a moment, got {shown(value)}: {error}", row)
+    return FixedColumn(times, validity)
 
 
 _KINDS = {"b": "b", "i": "iu", "f": "fiu"}
@@ -291,6 +321,7 @@ _CONVERTERS: dict[DataType, _Converter] = {
     DataType.VARCHAR: to_strings,
     DataType.JSON: _json_column,
     DataType.ARRAY: _array_column,
+    DataType.TIMESTAMPTZ: _time_column,
     DataType.SPARSE_FLOAT_VECTOR: _sparse_column,
     **dict.fromkeys(VECTOR_DTYPES, to_dense),
 }
