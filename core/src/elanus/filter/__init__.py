@@ -35,6 +35,8 @@ from elanus.filter.ast import (
     Quantifier,
     RandomSample,
     RegexMatch,
+    Relation,
+    Spatial,
     TextContains,
     TextMatch,
 )
@@ -92,6 +94,8 @@ __all__ = [
     "Quantifier",
     "RandomSample",
     "RegexMatch",
+    "Relation",
+    "Spatial",
     "TextContains",
     "TextMatch",
 ]

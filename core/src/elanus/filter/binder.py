@@ -39,6 +39,7 @@ from elanus.filter.ast import (
     PhraseMatch,
     RandomSample,
     RegexMatch,
+    Spatial,
     TextContains,
     TextMatch,
 )
@@ -61,6 +62,13 @@ from elanus.filter.evaluator import (
     NullTest,
     TextTest,
 )
+from elanus.filter.geometry import (
+    GeometryField,
+    SpatialTest,
+    are_valid,
+    distance_test,
+    relation_test,
+)
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.moments import shifted
 from elanus.filter.names import Scope
@@ -82,7 +90,7 @@ from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, Tex
 from elanus.schema.times import parse_interval
 from elanus.types import DataType
 
-_PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue
+_PathOperand = NumberField | TextField | GeometryField | ArrayField | ElementOf | JsonValue
 
 
 class Binder:
@@ -131,6 +139,8 @@ class Binder:
                 return TextTest(self._text_operand(operand, "text_contains"), matches)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)
+            case Spatial():
+                return self._spatial(node)
             case RandomSample():
                 return self._sample(node)
             case ElementMatch():
@@ -219,6 +229,8 @@ class Binder:
             )
         if field.dtype is DataType.VARCHAR:
             return TextField(name)
+        if field.dtype is DataType.GEOMETRY:
+            return GeometryField(name)
         return NumberField(name, field.dtype)
 
     def _array_place(self, array: ArrayField, node: FieldRef | JsonPath) -> _PathOperand:
@@ -316,6 +328,32 @@ class Binder:
             return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
         slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
         return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+
+    def _spatial(self, node: Spatial) -> Condition:
+        field = self._path(node.operand, node.relation)
+        if not isinstance(field, GeometryField):
+            raise self._scope.error(
+                f"'{node.relation}' takes a GEOMETRY field, got {field.describe()}", node.operand
+            )
+        if node.shape is None:
+            return SpatialTest(field, are_valid)
+        wkt = self._text_constant(node.shape, node.relation)
+        meters = None if node.distance is None else self._meters(node.distance)
+        try:
+            if meters is None:
+                return SpatialTest(field, relation_test(node.relation, wkt))
+            return SpatialTest(field, distance_test(wkt, meters))
+        except ValueError as error:
+            raise self._scope.error(
+                f"'{node.relation}' got {constant_to_text(wkt)[:60]}: {error}", node.shape
+            ) from None
+
+    def _meters(self, node: Node) -> float:
+        operand = self._operand(node)
+        value = operand.value if isinstance(operand, ConstantOperand) else None
+        if operand.type is not ValueType.NUMBER or not isinstance(value, int | float):
+            raise self._scope.error("the distance of 'st_dwithin' is a number of meters", node)
+        return float(value)
 
     def _sample(self, node: RandomSample) -> Condition:
         if self._element is not None:

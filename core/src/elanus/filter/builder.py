@@ -35,9 +35,12 @@ from elanus.filter.ast import (
     Quantifier,
     RandomSample,
     RegexMatch,
+    Relation,
+    Spatial,
     TextContains,
     TextMatch,
 )
+from elanus.schema.collection import did_you_mean
 from elanus.schema.times import interval_text
 
 
@@ -149,6 +152,25 @@ class FieldExpression:
         """An array of which ``threshold`` elements meet it, no more and no less."""
         return ElementMatch(self.node, condition, Quantifier.EXACT, Literal(threshold))
 
+    def st(self, relation: Relation | str, wkt: str, distance: float | None = None) -> Node:
+        """Stand in a relation to a geometry: ``st("within", "POLYGON ((...))")``.
+
+        Args:
+            relation: ``equals``, ``touches``, ``overlaps``, ``crosses``, ``contains``,
+                ``intersects``, ``within`` or ``dwithin``.
+            wkt: The other geometry.
+            distance: Meters of ``dwithin``.
+
+        Raises:
+            FilterError: No such relation, or a distance where none belongs.
+        """
+        meters = None if distance is None else Literal(distance)
+        return Spatial(_relation(relation), self.node, Literal(wkt), meters)
+
+    def is_valid_geometry(self) -> Node:
+        """A geometry that follows the rules of OGC, such as that rings do not cross."""
+        return Spatial(Relation.IS_VALID, self.node)
+
     def is_null(self) -> Node:
         """Null; inside JSON also missing."""
         return IsNull(self.node)
@@ -175,6 +197,14 @@ def element() -> FieldExpression:
 def random_sample(fraction: float, *, seed: int | None = None) -> Node:
     """Return a condition that about a fraction of all rows meets; the same ones for each seed."""
     return RandomSample(Literal(fraction), None if seed is None else Literal(seed))
+
+
+def _relation(name: str) -> Relation:
+    try:
+        return Relation(name if name.startswith("st_") else f"st_{name}")
+    except ValueError:
+        known = [relation.removeprefix("st_") for relation in Relation]
+        raise FilterError(f"unknown relation {name!r}{did_you_mean(name, known)}") from None
 
 
 def _operand(value: object) -> Node:

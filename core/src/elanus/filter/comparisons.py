@@ -89,6 +89,8 @@ class Comparisons:
 
     def _check_types(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> None:
         kinds = {left.type, right.type}
+        if ValueType.GEOMETRY in kinds:
+            self._refuse(left, right, node, "use st_equals(field, 'POINT (1 2)') and its like")
         if ValueType.ARRAY in kinds:
             is_list = isinstance(right, ConstantOperand) and right.type is ValueType.ARRAY
             is_array = isinstance(left, ArrayField | JsonValue)
@@ -133,6 +135,9 @@ class Comparisons:
             for moment in moments:
                 self._check_types(CompareOp.EQ, operand, moment, node)
             return Membership(operand, sort_constants([m.value for m in moments]))
+        if operand.type is ValueType.GEOMETRY:
+            hint = "use st_equals(field, 'POINT (1 2)') and its like"
+            raise self._scope.error(f"'in' takes no {operand.describe()}", node, hint)
         self.check_elements(operand, values, node)
         return Membership(operand, sort_constants(values))
 

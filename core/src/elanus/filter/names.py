@@ -23,8 +23,8 @@ from elanus.filter.ast import (
     Or,
     Parameter,
     RandomSample,
-    rebuild,
 )
+from elanus.filter.trees import rebuild
 from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
 from elanus.schema.times import interval_text
 from elanus.types import DataType

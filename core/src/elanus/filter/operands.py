@@ -36,6 +36,7 @@ class ValueType(StrEnum):
     BOOL = "bool"
     TEXT = "text"
     TIME = "moment"
+    GEOMETRY = "geometry"
     JSON = "JSON value"
     ARRAY = "array"
 

@@ -39,12 +39,13 @@ from elanus.filter.ast import (
     PhraseMatch,
     RandomSample,
     RegexMatch,
+    Spatial,
     TextContains,
     TextMatch,
-    check_tree,
 )
 from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
+from elanus.filter.trees import check_tree
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = (
@@ -171,6 +172,9 @@ def _render_call(node: Node) -> str:
         case RandomSample(fraction, seed):
             given = "" if seed is None else f", seed={_render(seed)[0]}"
             return f"random_sample({_render(fraction)[0]}{given})"
+        case Spatial(relation, operand, shape, distance):
+            parts = [a for a in (operand, shape, distance) if a is not None]
+            return f"{relation}({', '.join(_render(a)[0] for a in parts)})"
         case ArrayLength(operand):
             return f"array_length({_render(operand)[0]})"
         case IsEmpty(operand):

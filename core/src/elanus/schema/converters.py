@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from elanus.schema.batches import (
 )
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.schema.geometry import first_fault, to_wkt
 from elanus.schema.times import EPOCH, MAX_TIME, MIN_TIME, time_of
 from elanus.schema.vectors import to_dense
 from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType, vector_width
@@ -86,6 +88,7 @@ _ABSENT_TYPES = {type(None), type(MISSING)}
 _PLACEHOLDERS: dict[DataType, Any] = {
     DataType.BOOL: False,
     DataType.VARCHAR: "",
+    DataType.GEOMETRY: "",
     DataType.JSON: None,
     DataType.ARRAY: (),
     DataType.SPARSE_FLOAT_VECTOR: {},
@@ -176,7 +179,7 @@ def to_strings(field: Field, values: Any, validity: BoolArray | None) -> StringC
     if not set(map(type, texts)) <= {str}:
         for row, value in enumerate(texts):
             if not isinstance(value, str):
-                fail(field, f"expected VARCHAR, got {shown(value)}", row)
+                fail(field, f"expected {field.dtype.name}, got {shown(value)}", row)
     column = _encoded(field, texts)
     if field.max_length is not None:
         lengths = column.offsets[1:] - column.offsets[:-1]
@@ -196,6 +199,17 @@ def _encoded(field: Field, texts: list[str]) -> StringColumn:
             except UnicodeEncodeError as error:
                 fail(field, f"text cannot be written as UTF-8: {error.reason}", row)
         raise
+
+
+def _geometry_column(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
+    texts = to_wkt(_as_list(field, values))
+    column = replace(to_strings(field, texts, None), validity=validity)
+    rows = range(len(texts)) if validity is None else np.flatnonzero(validity).tolist()
+    fault = first_fault([texts[row] for row in rows])
+    if fault is not None:
+        row, why = rows[fault[0]], fault[1]
+        fail(field, f"expected WKT such as 'POINT (1 2)', got {shown(texts[row])}: {why}", row)
+    return column
 
 
 def _json_column(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
@@ -320,6 +334,7 @@ _Converter = Callable[[Field, Any, BoolArray | None], Column]
 _CONVERTERS: dict[DataType, _Converter] = {
     DataType.VARCHAR: to_strings,
     DataType.JSON: _json_column,
+    DataType.GEOMETRY: _geometry_column,
     DataType.ARRAY: _array_column,
     DataType.TIMESTAMPTZ: _time_column,
     DataType.SPARSE_FLOAT_VECTOR: _sparse_column,
