@@ -179,7 +179,11 @@ def to_strings(field: Field, values: Any, validity: BoolArray | None) -> StringC
     if not set(map(type, texts)) <= {str}:
         for row, value in enumerate(texts):
             if not isinstance(value, str):
-                fail(field, f"expected {field.dtype.name}, got {shown(value)}", row)
+                fail(
+                    field,
+                    f"expected {(field.element_type or field.dtype).name}, got {shown(value)}",
+                    row,
+                )
     column = _encoded(field, texts)
     if field.max_length is not None:
         lengths = column.offsets[1:] - column.offsets[:-1]

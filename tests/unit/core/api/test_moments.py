@@ -228,3 +228,22 @@ def test_an_hour_that_a_clock_shows_twice_is_two_groups(tmp_path):
         twice = ["2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z"]
         made.insert([{"id": i, "at": at, "dense": [1.0]} for i, at in enumerate(twice)])
         assert len(made.search([1.0], "dense", group_by="at", limit=5).groups) == 2
+
+
+def test_fields_that_are_added_later_have_the_same_time_zone(tmp_path):
+    fields = [
+        elanus.Field("id", elanus.INT64, primary=True),
+        elanus.Field("at", elanus.TIMESTAMPTZ),
+        elanus.Field("dense", elanus.FLOAT_VECTOR, dim=1),
+    ]
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("c", elanus.Schema(fields, timezone="Asia/Shanghai"))
+        made.insert([{"id": 1, "at": MOMENT, "dense": [1.0]}])
+        made.flush()
+        made.add_field(elanus.Field("until", elanus.TIMESTAMPTZ, default="2025-01-31T08:00:00"))
+        made.insert([{"id": 2, "at": MOMENT, "until": "2025-01-31T09:00:00", "dense": [1.0]}])
+        found = made.query("until == at", output=["until"])
+        assert [(row["id"], row["until"].isoformat()) for row in found] == [
+            (1, "2025-01-31T08:00:00+08:00")
+        ]
+        assert made.count("until == at + INTERVAL 'PT1H'") == 1
