@@ -12,6 +12,7 @@ Milvus.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from elanus.errors import FilterError
@@ -46,6 +47,9 @@ from elanus.schema.collection import did_you_mean
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
     1, 12
 )
+_LOOK_AHEAD: Final = 2
+"""Tokens that are looked at before they are taken."""
+_READ_TOKENS: Final = 256
 _VALUE = _BIT_OR
 """The weakest operator of a value."""
 
@@ -87,7 +91,8 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = tokenize(text)
+        self._unread = tokenize(text)
+        self._tokens: list[Token] = []
         self._next = 0
         self._depth = 0
 
@@ -100,16 +105,22 @@ class _Parser:
     # --- tokens ---
 
     def _peek(self) -> Token:
+        if self._next + _LOOK_AHEAD > len(self._tokens):
+            self._read()
         return self._tokens[self._next]
 
+    def _read(self) -> None:
+        """Read some tokens more, so that a text that is wrong early is not read to its end."""
+        self._tokens.extend(islice(self._unread, _READ_TOKENS))
+
     def _take(self) -> Token:
-        token = self._tokens[self._next]
+        token = self._peek()
         self._next += 1
         return token
 
     def _word(self) -> str:
         """Return the next token's operator or keyword in one spelling, or ""."""
-        token = self._tokens[self._next]
+        token = self._peek()
         if token.kind is TokenKind.OPERATOR or token.kind is TokenKind.KEYWORD:
             word = str(token.value)
             return _SPELLINGS.get(word, word)

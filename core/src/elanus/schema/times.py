@@ -27,6 +27,7 @@ _DAY: Final = 86_400 * 10**6
 MAX_MONTHS: Final = 12 * 9_999
 """Most months of an interval: more leads out of the years 1 to 9999 from everywhere."""
 
+_ISO: Final = re.compile(r"\d{4}(?:-\d\d-\d\d|\d{4}|-?W\d\d(?:-?\d)?)(?:[Tt ].*)?", re.ASCII)
 INTERVAL_FORM: Final = "an ISO 8601 duration, such as 'P1D', 'P1Y2M' or 'PT36H'"
 
 
@@ -59,7 +60,13 @@ def time_of(value: datetime | str, zone: tzinfo) -> int:
     Raises:
         ValueError: The text is no moment, or it lies outside of the years 1 to 9999.
     """
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        # Python takes any character between date and time, even a digit.
+        if _ISO.fullmatch(value) is None:
+            raise ValueError("expected a date and a time of ISO 8601")
+        moment = datetime.fromisoformat(value)
+    else:
+        moment = value
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     micros = (moment - EPOCH) // _MICROSECOND

@@ -124,6 +124,7 @@ def test_dicts_trees_and_text_say_the_same(condition, text):
         ("place == 'POINT (1 2)'", "cannot be compared.*\n.*\n.*\n.*st_equals"),
         ("place in ['POINT (1 2)']", "'in' takes no field 'place'"),
         ("st_within(place, 'POINT (1')", "'st_within' got .* no WKT: Expected"),
+        (f"st_within(place, '{'GEOMETRYCOLLECTION (' * 40_000}')", "nested deeper than 32"),
         ("st_within(place, 5)", "'st_within' takes a text in quotes"),
         ("st_within(place)", "st_within takes 2 arguments, got 1"),
         ("st_within(id, 'POINT (1 2)')", "'st_within' takes a GEOMETRY field, got field 'id'"),
@@ -242,12 +243,20 @@ def test_what_was_given_comes_back():
         (["POINT (1 2)", None, "POINT (1"], "expected WKT .* got str 'POINT .1'.*row 2"),
         (["POINT (1 2)", 5], "expected GEOMETRY, got int 5 .row 1"),
         ([""], "expected WKT"),
+        (["GEOMETRYCOLLECTION (" * 100_000], "parentheses are nested deeper than 32"),
+        (["GEOMETRYCOLLECTION (" * 33 + "POINT (1 2)" + ")" * 33], "nested deeper than 32"),
         (["LINEARRING (0 0, 1 1)"], "expected WKT .*Points of LinearRing"),
     ],
 )
 def test_what_is_no_geometry_is_refused(values, message):
     with pytest.raises(EntityError, match=message):
         convert_column(PLACE, values, len(values))
+
+
+def test_many_rings_are_not_deep():
+    rings = ", ".join(f"({x} 0, {x + 1} 0, {x + 1} 1, {x} 0)" for x in range(1, 100))
+    wkt = f"POLYGON ((0 0, 200 0, 200 2, 0 2, 0 0), {rings})"
+    assert convert_column(PLACE, [wkt], 1).to_pylist() == [wkt]
 
 
 def test_without_shapely_the_extra_is_named(monkeypatch):
