@@ -34,6 +34,7 @@ from support.filter_strategies import (
     collections,
     to_batch,
 )
+from tools.fuzz.filter_parser import corpus
 
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -111,7 +112,31 @@ WORDS = [
     ",", "==", "!=", "<", "<=", "+", "-", "**", "!", "&&", "&", "|", "^", "=", "a", "b", "1", "2.5",
     "'x'", '"', "`", "=~", "!~", "json_contains", "$meta", "\\", "is_empty(",
 ]  # fmt: skip
+CORPUS = corpus()
+
+
+@st.composite
+def mutants(draw: st.DrawFn) -> str:
+    """Draw an example of the page about the language with a few pieces cut out or put in."""
+    text = draw(st.sampled_from(CORPUS))
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        stop = draw(st.integers(start, min(len(text), start + 8)))
+        piece = draw(
+            st.one_of(
+                st.just(""),
+                st.just(2 * text[start:stop]),
+                st.sampled_from(WORDS),
+                st.text(max_size=3),
+                st.sampled_from(CORPUS),
+            )
+        )
+        text = text[:start] + piece + text[stop:]
+    return text
+
+
 HOSTILE = st.one_of(
+    mutants(),
     st.text(max_size=40),
     st.text(alphabet=string.printable, max_size=60),
     st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join),
@@ -134,6 +159,11 @@ def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
         fault = error
     if fault is None:
         assert parse(to_text(tree)) == tree
+        try:
+            bound = compile_filter(tree, EVERY_FIELD, params={"ids": [1, 2]})
+        except FilterError:
+            return
+        assert bound is None or compile_filter(str(bound), EVERY_FIELD) == bound
     else:
         assert fault.expression == text
         assert fault.position is not None

@@ -134,7 +134,6 @@ def compile_filter(
 
 
 def _bind(node: Node, scope: Scope) -> BoundFilter:
-    check_tree(node)
     return BoundFilter(resolve(node, scope), scope)
 
 

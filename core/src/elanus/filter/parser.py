@@ -42,6 +42,7 @@ from elanus.filter.ast import (
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
 from elanus.filter.functions import FUNCTIONS, Function
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
+from elanus.filter.trees import depth
 from elanus.schema.collection import did_you_mean
 
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
@@ -100,6 +101,8 @@ class _Parser:
         node = self._expression(0)
         if self._peek().kind is not TokenKind.END:
             raise self._expected("an operator or the end")
+        if depth(node) > MAX_DEPTH:
+            raise too_deep(self._text, node.position)
         return node
 
     # --- tokens ---

@@ -71,3 +71,12 @@ _NODE_ATTRIBUTES = frozenset(
         "count",
     }
 )
+
+
+def depth(node: Node) -> int:
+    """Return how many nodes stand on the longest way down, without recursion."""
+    deepest, level = 0, [node]
+    while level:
+        deepest += 1
+        level = [child for parent in level for child in parent.children()]
+    return deepest
