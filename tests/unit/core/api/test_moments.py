@@ -247,3 +247,33 @@ def test_fields_that_are_added_later_have_the_same_time_zone(tmp_path):
             (1, "2025-01-31T08:00:00+08:00")
         ]
         assert made.count("until == at + INTERVAL 'PT1H'") == 1
+
+
+def test_partial_upserts_keep_moments_and_geometries(tmp_path):
+    fields = [
+        elanus.Field("id", elanus.INT64, primary=True),
+        elanus.Field("at", elanus.TIMESTAMPTZ, nullable=True),
+        elanus.Field("place", elanus.GEOMETRY, nullable=True),
+        elanus.Field("n", elanus.INT64, default=1),
+    ]
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("c", elanus.Schema(fields))
+        made.insert([{"id": 1, "at": MOMENT, "place": "POINT (1 2)"}])
+        made.flush()
+        made.upsert([{"id": 1, "n": 5}], partial=True)
+        made.upsert([{"id": 1, "place": "POINT (3 4)"}], partial=True)
+        expected = {"id": 1, "at": MOMENT, "place": "POINT (3 4)", "n": 5}
+        assert made.query("st_equals(place, 'POINT (3 4)')") == [expected]
+
+
+def test_entities_expire_at_a_moment(tmp_path):
+    fields = [
+        elanus.Field("id", elanus.INT64, primary=True),
+        elanus.Field("at", elanus.TIMESTAMPTZ, nullable=True),
+    ]
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("c", elanus.Schema(fields))
+        moments = ["2025-01-31T00:00:00Z", "9999-01-01T00:00:00Z", None]
+        made.insert([{"id": i, "at": at} for i, at in enumerate(moments)])
+        made.set_ttl(field="at")
+        assert [row["id"] for row in made.query(output=["id"])] == [1, 2]
