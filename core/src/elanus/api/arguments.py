@@ -39,7 +39,9 @@ from elanus.schema.fields import Field
 from elanus.types import DataType
 
 _RANKING_OPTIONS = frozenset({"ranker", "candidates", "round_decimal"})
-_GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {DataType.BOOL, DataType.VARCHAR}
+_GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
+    *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
+}
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -233,8 +235,8 @@ def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
     if isinstance(node, FieldRef) and schema.column_types.get(node.name) in _GROUPED_TYPES:
         return GroupBy(node, size)
     raise InvalidArgumentError(
-        f"group_by: expected a field of whole numbers, bools or texts, or a path of a JSON field, "
-        f"got {name!r}"
+        f"group_by: expected a field of whole numbers, bools, moments or texts, or a path of a "
+        f"JSON field, got {name!r}"
     )
 
 

@@ -57,7 +57,7 @@ class SearchOptions(TypedDict, total=False):
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
             range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
             radius``.
-        group_by: Field of whole numbers, bools or texts, or path of a JSON field
+        group_by: Field of whole numbers, bools, moments or texts, or path of a JSON field
             (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
             count groups, and ``result.groups`` has them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.

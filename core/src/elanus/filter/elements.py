@@ -12,6 +12,7 @@ from typing import NoReturn
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns, RowFilter
+from elanus.filter.geometry_store import GeometryStore
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
 from elanus.filter.json_paths import JsonColumn, JsonPathStore
 from elanus.filter.operands import Constants, Values, ValueType
@@ -50,6 +51,10 @@ class ElementColumns:
         _refuse(name)
 
     def json_paths(self, name: str) -> JsonPathStore:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def geometries(self, name: str) -> GeometryStore:
         """Elements have no fields."""
         _refuse(name)
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from datetime import UTC
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -27,11 +28,12 @@ from elanus.filter import (
 )
 from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.paths import path_values
-from elanus.query.projection import read_places
+from elanus.query.projection import read_places, times_at
 from elanus.query.requests import GroupBy, LegRequest
 from elanus.query.sources import SearchSource
+from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array
+from elanus.types import DataType, Int64Array
 
 GroupKey = tuple[bool, Any]
 """A value that equals no other kind's: whether it is a bool, and the value."""
@@ -90,7 +92,11 @@ class GroupReader:
     def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
         node = self._node
         if isinstance(node, FieldRef):
-            return source.column(node.name).values_at(rows)
+            column = source.column(node.name)
+            if self._schema.column_types[node.name] is DataType.TIMESTAMPTZ:
+                # In UTC, because Python takes an hour that a clock shows twice for the same one.
+                return times_at(cast(FixedColumn, column), rows, UTC)
+            return column.values_at(rows)
         return path_values(source, node, rows)
 
 

@@ -7,6 +7,7 @@ dynamic column under their own names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,8 +17,9 @@ from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import FieldRef
 from elanus.query.paths import path_values, read_path
 from elanus.query.sources import SearchSource
-from elanus.schema.batches import Column, StringColumn
+from elanus.schema.batches import Column, FixedColumn, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
+from elanus.schema.times import to_datetimes
 from elanus.types import DataType, Int64Array, PrimaryKey
 
 
@@ -87,7 +89,7 @@ def project(
     """Return one dict per row (int64, any order) with the output fields."""
     stored = schema.column_types
     declared = [name for name in output if name in stored]
-    columns = [_values(stored[name], source.column(name), rows) for name in declared]
+    columns = [values_at(schema, name, source.column(name), rows) for name in declared]
     if not columns:
         entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     else:
@@ -96,7 +98,7 @@ def project(
         others = [name for name in output if name not in stored]
         keys = [name for name in others if "[" not in name]
         if keys:
-            _add_dynamic(source, rows, keys, entities)
+            _add_dynamic(schema, source, rows, keys, entities)
         for name in others:
             if "[" in name:
                 _add_path(schema, source, rows, name, entities)
@@ -120,9 +122,13 @@ def _add_path(
 
 
 def _add_dynamic(
-    source: SearchSource, rows: Int64Array, names: Sequence[str], entities: list[dict[str, Any]]
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    names: Sequence[str],
+    entities: list[dict[str, Any]],
 ) -> None:
-    values = _values(DataType.JSON, source.column(DYNAMIC_FIELD), rows)
+    values = values_at(schema, DYNAMIC_FIELD, source.column(DYNAMIC_FIELD), rows)
     for entity, extra in zip(entities, values, strict=True):
         for name in names:
             if name == DYNAMIC_FIELD:
@@ -178,7 +184,20 @@ def project_places(
     return read_places(sources, numbers, rows, lambda s, r: project(schema, s, r, output))
 
 
-def _values(dtype: DataType, column: Column, rows: Int64Array) -> list[Any]:
+def values_at(schema: Schema, name: str, column: Column, rows: Int64Array) -> list[Any]:
+    """Return the values of a field in the given rows as users see them."""
+    dtype = schema.column_types.get(name, DataType.JSON)
     if dtype is DataType.JSON and isinstance(column, StringColumn):
         return column.json_at(rows)
+    if dtype is DataType.TIMESTAMPTZ and isinstance(column, FixedColumn):
+        return times_at(column, rows, schema.field(name).zone)
     return column.values_at(rows)
+
+
+def times_at(column: FixedColumn, rows: Int64Array, zone: tzinfo) -> list[datetime | None]:
+    """Return the moments in the given rows, in a time zone."""
+    taken = column.take(rows)
+    moments = to_datetimes(taken.values, zone)  # type: ignore[arg-type]
+    if taken.validity is None:
+        return [*moments]
+    return [m if ok else None for m, ok in zip(moments, taken.validity.tolist(), strict=True)]

@@ -176,7 +176,7 @@ class GroupBy(NamedTuple):
     """Hits come in groups that share a value.
 
     Attributes:
-        node: A field of whole numbers, bools or texts, or a path of a JSON field.
+        node: A field of whole numbers, bools, moments or texts, or a path of a JSON field.
         size: Most hits of a group.
     """
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
+from datetime import datetime, tzinfo
 
 from elanus.errors import SchemaError
 from elanus.schema.functions import BM25, Embedding
+from elanus.schema.times import zone_of
 from elanus.types import BINARY_METRICS, DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
 
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -21,6 +23,12 @@ MAX_BITS = 8 * MAX_DIM
 """Milvus' limit on the dimensions of a binary vector."""
 MAX_ARRAY_CAPACITY = 4_096
 """Milvus' limit on the elements of an ARRAY."""
+
+ELEMENT_TYPES = (
+    *(dtype for dtype in NUMPY_DTYPES if dtype is not DataType.TIMESTAMPTZ),
+    DataType.VARCHAR,
+)
+"""Types that the elements of an ARRAY may have."""
 
 AnalyzerSpec = str | Mapping[str, object]
 """Name of an analyzer, or its parameters in Milvus' form: ``analyzer_params``, or
@@ -63,6 +71,8 @@ class Field:
             JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` and so on, or
             parameters; with ``by_field`` each row has the analyzer that another field of it names.
+        timezone: In which zone a TIMESTAMPTZ comes back and is read where it has no offset from
+            UTC: a name of the IANA data base; None: that of the schema, else UTC.
         source: Function that fills this field, such as ``BM25("title")``.
         embedding: Function that fills this FLOAT_VECTOR where no vector is given, such as
             ``Embedding("title", "minilm")``; ``dim`` may be left out then.
@@ -93,6 +103,7 @@ class Field:
     embedding: Embedding | None = None
     partition_key: bool = False
     clustering_key: bool = False
+    timezone: str | None = None
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -105,6 +116,7 @@ class Field:
         _check_key(self)
         _check_sizes(self)
         _check_text(self)
+        _check_time(self)
         if self.nullable and (self.primary or self.source is not None):
             raise _error(self, "primary keys and what a function fills cannot be nullable")
         if self.default is not None and (self.primary or self.dtype.is_vector):
@@ -125,6 +137,11 @@ class Field:
         """The field that names the analyzer of each row; None when all rows have the same."""
         name = self.analyzer.get("by_field") if isinstance(self.analyzer, Mapping) else None
         return name if isinstance(name, str) else None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of a TIMESTAMPTZ field."""
+        return zone_of(self.timezone)
 
     @property
     def metric_type(self) -> MetricType:
@@ -202,8 +219,9 @@ def _check_sizes(field: Field) -> None:
         raise _error(field, f"{field.dtype.name} takes no dim")
     if field.dtype is DataType.ARRAY:
         element = field.element_type
-        if element is None or (element not in NUMPY_DTYPES and element is not DataType.VARCHAR):
-            raise _error(field, "ARRAY needs element_type=, one of the scalar types but JSON")
+        if element not in ELEMENT_TYPES:
+            names = ", ".join(t.name for t in ELEMENT_TYPES)
+            raise _error(field, f"ARRAY needs element_type=, one of {names}")
         capacity = field.max_capacity
         if capacity is not None and not 1 <= capacity <= MAX_ARRAY_CAPACITY:
             raise _error(field, f"max_capacity must be 1..{MAX_ARRAY_CAPACITY}, got {capacity!r}")
@@ -223,6 +241,16 @@ def _check_text(field: Field) -> None:
         raise _error(field, f"an embedding fills a FLOAT_VECTOR, not a {field.dtype.name}")
     if field.source is not None and field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise _error(field, f"BM25 fills a SPARSE_FLOAT_VECTOR, not a {field.dtype.name}")
+
+
+def _check_time(field: Field) -> None:
+    if field.timezone is not None:
+        if field.dtype is not DataType.TIMESTAMPTZ:
+            raise _error(field, "timezone is only for TIMESTAMPTZ")
+        zone_of(field.timezone)
+    if isinstance(field.default, datetime):
+        # Schemas are written as JSON.
+        object.__setattr__(field, "default", field.default.isoformat())
 
 
 def _error(field: Field, message: str) -> SchemaError:

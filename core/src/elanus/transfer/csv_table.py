@@ -23,12 +23,16 @@ from elanus.schema.fields import Field
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
-from elanus.transfer.values import NULL_CELL, TextCells
+from elanus.transfer.values import NULL_CELL, TextCells, plain_values
 from elanus.types import DataType
 
 _MAX_CELL = 64 << 20
 """Characters of a cell. The limit of Python's own, 131,072, is less than a long vector takes;
 without any, a quote that is never closed would read the rest of the file into memory."""
+
+
+_AS_IT_IS = (DataType.JSON, DataType.GEOMETRY, DataType.TIMESTAMPTZ)
+"""Types whose values are text already, which is never empty."""
 
 
 class CsvFormat:
@@ -188,7 +192,8 @@ class CsvWriter(TextWriter):
 
     def write(self, batch: ColumnBatch) -> None:
         lists = [
-            self._cells(field, batch.columns[field.name].to_pylist()) for field in self._fields
+            self._cells(field, plain_values(field, batch.columns[field.name]))
+            for field in self._fields
         ]
         self._csv.writerows(zip(*lists, strict=True))
         self._drain()
@@ -215,7 +220,7 @@ class CsvWriter(TextWriter):
             return ["" if value is None else str(value).lower() for value in values]
         if field.dtype.is_number:
             return ["" if value is None else repr(value) for value in values]
-        if field.dtype is DataType.JSON:
+        if field.dtype in _AS_IT_IS:
             return ["" if value is None else value for value in values]
         return [
             ""

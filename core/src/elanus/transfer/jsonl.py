@@ -16,6 +16,7 @@ from elanus.schema.fields import Field
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
+from elanus.transfer.values import plain_values
 from elanus.types import DataType
 
 SHOWN_CHARACTERS = 2_000
@@ -131,7 +132,7 @@ class JsonlWriter(TextWriter):
 def json_values(field: Field, batch: ColumnBatch) -> Sequence[Any]:
     """Return the values of a column as JSON values."""
     column = batch.columns[field.name]
-    values = column.to_pylist()
+    values = plain_values(field, column)
     if field.dtype is DataType.JSON:
         return [None if text is None else json.loads(str(text)) for text in values]
     return values
