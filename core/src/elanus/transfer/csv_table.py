@@ -31,15 +31,46 @@ _MAX_CELL = 64 << 20
 without any, a quote that is never closed would read the rest of the file into memory."""
 
 
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """How the cells of a file are written.
+
+    Attributes:
+        delimiter: What stands between them.
+        null_cell: What stands for no value, beside ``\\N``.
+    """
+
+    delimiter: str = ","
+    null_cell: str = NULL_CELL
+
+    @classmethod
+    def of(cls, delimiter: str | None, null_cell: str | None) -> CsvLayout:
+        """Return the layout that a user asks for; None where nothing is said.
+
+        Raises:
+            InvalidArgumentError: No single character separates cells.
+        """
+        if delimiter is not None and (
+            not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'
+        ):
+            raise InvalidArgumentError(
+                f"delimiter: expected one character, neither a quote nor the end of a line, got "
+                f"{delimiter!r}"
+            )
+        if null_cell is not None and not isinstance(null_cell, str):
+            raise InvalidArgumentError(f"null_cell: expected a text, got {null_cell!r}")
+        return cls(delimiter or ",", NULL_CELL if null_cell is None else null_cell)
+
+
 class CsvFormat:
     """Reads CSV files. Positions are bytes of the text and the lines before them.
 
     Args:
-        delimiter: What stands between cells.
+        layout: How cells are written.
     """
 
-    def __init__(self, delimiter: str = ",") -> None:
-        self._delimiter = delimiter
+    def __init__(self, layout: CsvLayout | None = None) -> None:
+        self._layout = layout or CsvLayout()
 
     def num_rows(self, path: Path) -> int | None:
         return None
@@ -48,13 +79,13 @@ class CsvFormat:
         text, raw = open_text(path)
         with text, raw:
             lines = _Lines(text)
-            records = csv.reader(lines, delimiter=self._delimiter, strict=True)
+            records = csv.reader(lines, delimiter=self._layout.delimiter, strict=True)
             names = self._header(path, records)
             if start.offset:
                 lines.seek(*start.offset)
             row = start.row
             while True:
-                found = _Records(str(path), names, row)
+                found = _Records(str(path), names, self._layout.null_cell, row)
                 before, first = raw.tell(), lines.offset
                 with _long_cells():
                     while found.count < batch_rows and lines.offset - first < CHUNK_BYTES:
@@ -114,6 +145,7 @@ class _Records:
 
     source: str
     names: list[str]
+    null_cell: str
     next_row: int
     records: list[list[str]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -151,7 +183,10 @@ class _Records:
             self.source,
             np.array(self.rows, dtype=np.int64),
             after,
-            columns={n: TextCells(c) for n, c in zip(self.names, columns, strict=True)},
+            columns={
+                name: TextCells(cells, self.null_cell)
+                for name, cells in zip(self.names, columns, strict=True)
+            },
             lines=np.array(self.lines, dtype=np.int64),
             faults=tuple(self.faults),
             size_bytes=size_bytes,

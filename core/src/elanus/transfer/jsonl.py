@@ -114,6 +114,10 @@ class JsonlWriter(TextWriter):
         ).encode
 
     def write(self, batch: ColumnBatch) -> None:
+        self.write_text("\n".join([*self.lines(batch), ""]))
+
+    def lines(self, batch: ColumnBatch) -> list[str]:
+        """Return the rows as JSON objects."""
         lists = [json_values(field, batch) for field in self._fields]
         declared = [f.name for f in self._fields if f.name != DYNAMIC_FIELD]
         has_dynamic = len(declared) < len(self._fields)
@@ -124,8 +128,7 @@ class JsonlWriter(TextWriter):
             if has_dynamic:
                 entity |= values[-1] or {}
             lines.append(self._encode(entity))
-        lines.append("")
-        self.write_text("\n".join(lines))
+        return lines
 
 
 def json_values(field: Field, batch: ColumnBatch) -> Sequence[Any]:

@@ -27,6 +27,8 @@ from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, FixedC
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import Chunk, Output, Position
+from elanus.transfer.files import plain_files
+from elanus.transfer.object_arrays import ObjectArray, read_objects
 from elanus.transfer.values import PlainValues
 from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, DataType, vector_width
 
@@ -72,11 +74,34 @@ def _read_header(file: IO[bytes], name: str) -> _Header:
     return _Header(shape, dtype)
 
 
-def _read_rows(file: IO[bytes], header: _Header, count: int, name: str) -> np.ndarray[Any, Any]:
-    raw = file.read(count * header.row_bytes)
-    if len(raw) != count * header.row_bytes:
-        raise CorruptionError(f"{name}: the file is cut", path=name)
-    return header.rows(raw, count)
+class _Array:
+    """The values of an ``.npy``, read from its file row by row.
+
+    Args:
+        file: At its first byte.
+        name: What it is, for messages.
+    """
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._header = _read_header(file, name)
+        self._name = name
+        self.num_rows = self._header.shape[0]
+
+    def skip(self, rows: int) -> None:
+        """Go on behind the next rows."""
+        self._file.seek(rows * self._header.row_bytes, 1)
+
+    def read(self, count: int) -> np.ndarray[Any, Any]:
+        """Return the next rows."""
+        try:
+            raw = self._file.read(count * self._header.row_bytes)
+        except zipfile.BadZipFile as error:
+            message = f"{self._name}: the array is damaged: {error}"
+            raise CorruptionError(message, path=self._name) from error
+        if len(raw) != count * self._header.row_bytes:
+            raise CorruptionError(f"{self._name}: the file is cut", path=self._name)
+        return self._header.rows(raw, count)
 
 
 class NpyFormat:
@@ -91,15 +116,15 @@ class NpyFormat:
 
     def num_rows(self, path: Path) -> int | None:
         with path.open("rb") as file:
-            return _read_header(file, str(path)).shape[0]
+            return _Array(file, str(path)).num_rows
 
     def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
         with path.open("rb") as file:
-            header = _read_header(file, str(path))
-            file.seek(start.row * header.row_bytes, 1)
-            for first in range(start.row, header.shape[0], batch_rows):
-                count = min(batch_rows, header.shape[0] - first)
-                values = _read_rows(file, header, count, str(path))
+            array = _Array(file, str(path))
+            array.skip(start.row)
+            for first in range(start.row, array.num_rows, batch_rows):
+                count = min(batch_rows, array.num_rows - first)
+                values = array.read(count)
                 columns = self._columns(path, values)
                 yield _chunk(str(path), columns, Position(start.file, first + count), values.nbytes)
 
@@ -113,47 +138,60 @@ class NpyFormat:
         return {dense[0] if values.ndim == 2 and len(dense) == 1 else path.stem: values}
 
 
+_Members = Mapping[str, _Array | ObjectArray]
+
+
 class NpzFormat:
     """Reads an archive of arrays of one length, one per column. Positions are rows."""
 
+    def open_members(self, path: Path, stack: ExitStack) -> _Members:
+        """Return the arrays by name; ``stack`` closes them."""
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+        except zipfile.BadZipFile as error:
+            message = f"{path}: not a NumPy archive: {error}"
+            raise CorruptionError(message, path=str(path)) from error
+        members = {
+            name.removesuffix(_SUFFIX): _Array(
+                stack.enter_context(archive.open(name)), f"{path}: {name}"
+            )
+            for name in archive.namelist()
+        }
+        if not members:
+            raise InvalidArgumentError(f"{path}: the archive holds no arrays")
+        return members
+
     def num_rows(self, path: Path) -> int | None:
         with ExitStack() as stack:
-            members = _open_members(path, stack)
-            return next(iter(members.values()))[1].shape[0]
+            return _common_length(path, self.open_members(path, stack))
 
     def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
         with ExitStack() as stack:
-            members = _open_members(path, stack)
-            num_rows = next(iter(members.values()))[1].shape[0]
-            for file, header in members.values():
-                file.seek(start.row * header.row_bytes, 1)
+            members = self.open_members(path, stack)
+            num_rows = _common_length(path, members)
+            for array in members.values():
+                array.skip(start.row)
             for first in range(start.row, num_rows, batch_rows):
                 count = min(batch_rows, num_rows - first)
-                columns = {}
-                for name, (file, header) in members.items():
-                    try:
-                        columns[name] = _read_rows(file, header, count, f"{path}: {name}")
-                    except zipfile.BadZipFile as error:
-                        raise CorruptionError(
-                            f"{path}: array {name!r} is damaged: {error}", path=str(path)
-                        ) from error
-                size = sum(array.nbytes for array in columns.values())
+                columns = {name: array.read(count) for name, array in members.items()}
+                size = sum(values.nbytes for values in columns.values())
                 yield _chunk(str(path), columns, Position(start.file, first + count), size)
 
 
-def _open_members(path: Path, stack: ExitStack) -> dict[str, tuple[IO[bytes], _Header]]:
-    """Open the arrays of an archive, each at its first value."""
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except zipfile.BadZipFile as error:
-        raise CorruptionError(f"{path}: not a NumPy archive: {error}", path=str(path)) from error
-    members: dict[str, tuple[IO[bytes], _Header]] = {}
-    for name in archive.namelist():
-        file = stack.enter_context(archive.open(name))
-        members[name.removesuffix(_SUFFIX)] = (file, _read_header(file, f"{path}: {name}"))
-    if not members:
-        raise InvalidArgumentError(f"{path}: the archive holds no arrays")
-    lengths = {name: header.shape[0] for name, (_, header) in members.items()}
+class NpyFolderFormat(NpzFormat):
+    """Reads a folder with one ``.npy`` per column, as pymilvus writes it. Positions are rows."""
+
+    def open_members(self, path: Path, stack: ExitStack) -> _Members:
+        members: dict[str, _Array | ObjectArray] = {}
+        for column in plain_files(path):
+            file = stack.enter_context(column.open("rb"))
+            objects = read_objects(file, str(column))
+            members[column.stem] = _Array(file, str(column)) if objects is None else objects
+        return members
+
+
+def _common_length(path: Path, members: _Members) -> int:
+    lengths = {name: array.num_rows for name, array in members.items()}
     first = next(iter(lengths))
     for name, length in lengths.items():
         if length != lengths[first]:
@@ -161,7 +199,7 @@ def _open_members(path: Path, stack: ExitStack) -> dict[str, tuple[IO[bytes], _H
                 f"{path}: arrays differ in length: {first!r} has {lengths[first]} rows, {name!r} "
                 f"has {length}"
             )
-    return members
+    return lengths[first]
 
 
 def _chunk(

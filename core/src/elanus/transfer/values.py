@@ -72,24 +72,30 @@ class TextCells:
 
     An empty cell is an empty text in a VARCHAR field and no value elsewhere; ``\\N`` is no value
     everywhere.
+
+    Attributes:
+        cells: One per row.
+        null: What stands for no value everywhere too.
     """
 
     cells: Sequence[str]
+    null: str = NULL_CELL
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def slice(self, start: int, stop: int) -> TextCells:
-        return TextCells(self.cells[start:stop])
+        return TextCells(self.cells[start:stop], self.null)
 
     def column(self, field: Field) -> Column:
+        absent = {NULL_CELL, self.null}
         if field.dtype is DataType.VARCHAR:
-            texts = [MISSING if cell == NULL_CELL else cell for cell in self.cells]
+            texts = [MISSING if cell in absent else cell for cell in self.cells]
             return convert_column(field, texts, len(texts))
         parse = _PARSERS.get(field.dtype, _parse_json)
         values: list[Any] = []
         for row, cell in enumerate(self.cells):
-            if cell in ("", NULL_CELL):
+            if not cell or cell in absent:
                 values.append(MISSING)
                 continue
             try:
@@ -99,7 +105,8 @@ class TextCells:
         return convert_column(field, values, len(values))
 
     def pylist(self) -> list[Any]:
-        return [None if cell == NULL_CELL else cell for cell in self.cells]
+        absent = {NULL_CELL, self.null}
+        return [None if cell in absent else cell for cell in self.cells]
 
 
 def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:
