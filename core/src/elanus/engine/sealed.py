@@ -23,6 +23,7 @@ from elanus.index.base import VectorIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SealedSparse, SparseView
 from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.index.vector_lists import VectorLists, list_column
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column, slice_column
 from elanus.storage.deletes import read_alive, write_deletes
@@ -244,6 +245,11 @@ class SealedSource:
 
     def vector_index(self, name: str) -> VectorIndex:
         return self._segment.indexes.vectors(name)
+
+    def vector_lists(self, name: str) -> VectorLists:
+        indexes = self._segment.indexes
+        offsets = list_column(self._segment.reader.column(name)).offsets
+        return VectorLists(offsets, indexes.rows(name), indexes.vectors(name))
 
     def text_index(self, name: str) -> BM25View:
         return self._segment.indexes.text(name)

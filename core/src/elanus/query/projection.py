@@ -15,6 +15,7 @@ from elanus.errors import InvalidArgumentError
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
+from elanus.schema.structs import narrowed, stored_parts, struct_of, struct_rows
 from elanus.types import DataType, Int64Array, PrimaryKey
 
 
@@ -24,20 +25,24 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
     Args:
         schema: Of the collection.
         output: Field names, also undeclared ones of a dynamic schema; ``"*"`` stands for every
-            stored field. None takes every stored field but vectors.
+            stored field, a struct for all that it holds, ``chunks[text]`` for a part of it. None
+            takes every stored field but vectors.
 
     Raises:
         InvalidArgumentError: An unknown field, or one that cannot be read back.
     """
     if output is None:
-        return tuple(f.name for f in schema.value_fields if not f.dtype.is_vector)
+        return tuple(f.name for f in schema.value_fields if not f.vector_type.is_vector)
     if isinstance(output, str):
         raise InvalidArgumentError(f"output must be a list of field names, got {output!r}")
     stored = {f.name for f in schema.value_fields}
+    structs = {f.name: [part.name for part in stored_parts(f)] for f in schema.structs}
     names: list[str] = []
     for name in output:
         if name == "*":
             names += [f.name for f in schema.value_fields]
+        elif name in structs:
+            names += structs[name]
         elif name in stored or (schema.dynamic and name not in schema):
             names.append(name)
         elif name in schema:
@@ -56,15 +61,36 @@ def project(
     """Return one dict per row (int64, any order) with the output fields."""
     stored = schema.column_types
     declared = [name for name in output if name in stored]
-    columns = [_values(stored[name], source.column(name), rows) for name in declared]
+    plain = declared if not schema.structs else [n for n in declared if struct_of(n) == n]
+    columns = [_values(stored[name], source.column(name), rows) for name in plain]
     if not columns:
         entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     else:
-        entities = [dict(zip(declared, row, strict=True)) for row in zip(*columns, strict=True)]
+        entities = [dict(zip(plain, row, strict=True)) for row in zip(*columns, strict=True)]
     if len(declared) < len(output):
         undeclared = [name for name in output if name not in stored]
         _add_dynamic(source, rows, undeclared, entities)
+    if schema.structs:
+        _join_structs(schema, source, rows, declared, entities)
     return entities
+
+
+def _join_structs(
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    names: Sequence[str],
+    entities: list[dict[str, Any]],
+) -> None:
+    """Put lists of dicts in place of the columns of structs."""
+    for struct in schema.structs:
+        field = narrowed(struct, names)
+        if field is None:
+            continue
+        parts = [part.name for part in stored_parts(field)]
+        lists = struct_rows(field, {name: source.column(name).take(rows) for name in parts})
+        for entity, elements in zip(entities, lists, strict=True):
+            entity[struct.name] = elements
 
 
 def _add_dynamic(

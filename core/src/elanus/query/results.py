@@ -30,7 +30,7 @@ def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float
         return 2.0 * math.atan(score) / math.pi
     if metric is MetricType.COSINE:
         return (1.0 + score) / 2.0
-    if metric is MetricType.IP:
+    if metric in (MetricType.IP, MetricType.MAX_SIM_IP, MetricType.MAX_SIM_COSINE):
         return 0.5 + math.atan(score) / math.pi
     return 1.0 - 2.0 * math.atan(score) / math.pi
 
@@ -156,9 +156,11 @@ class Hit:
             and JACCARD: their share, all three smaller is nearer; BM25: score; hybrid search:
             fused score.
         entity: The output fields.
+        offset: Which vector of a list is the one that was found, from 0, in a search of lists of
+            vectors by another metric than MAX_SIM; None elsewhere.
     """
 
-    __slots__ = ("_explanation", "entity", "id", "score")
+    __slots__ = ("_explanation", "entity", "id", "offset", "score")
 
     def __init__(
         self,
@@ -166,11 +168,13 @@ class Hit:
         score: float,
         entity: dict[str, Any],
         explanation: HitExplanation | Callable[[], HitExplanation],
+        offset: int | None = None,
     ) -> None:
         self.id = id
         self.score = score
         self.entity = entity
         self._explanation = explanation
+        self.offset = offset
 
     @property
     def explanation(self) -> HitExplanation:
@@ -183,8 +187,8 @@ class Hit:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hit):
             return NotImplemented
-        mine = self.id, self.score, self.entity, self.explanation
-        return mine == (other.id, other.score, other.entity, other.explanation)
+        mine = self.id, self.score, self.entity, self.offset, self.explanation
+        return mine == (other.id, other.score, other.entity, other.offset, other.explanation)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -231,6 +235,7 @@ class Answer(NamedTuple):
 
     Attributes:
         groups: Value and number of hits of each group, one after the other.
+        offsets: ``Hit.offset`` of each hit; empty when there are none.
     """
 
     ids: list[PrimaryKey]
@@ -238,6 +243,7 @@ class Answer(NamedTuple):
     entities: list[dict[str, Any]]
     reasons: HitReasons
     groups: tuple[tuple[Any, int], ...] = ()
+    offsets: tuple[int, ...] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -263,11 +269,13 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _ = self._answer
+            ids, scores, entities, reasons, _, offsets = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
             )
+            for hit, offset in zip(self._hits, offsets, strict=False):
+                hit.offset = offset
         return self._hits
 
     @property

@@ -20,6 +20,7 @@ from elanus.kernels.cancel import CancelToken
 from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.fusion import contributions, fuse, leg_weights
 from elanus.query.grouping import GroupReader, fused_groups, nearest_groups
+from elanus.query.late_interaction import nearest_lists
 from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import project_places, read_pks, read_places
@@ -28,7 +29,9 @@ from elanus.query.requests import (
     DenseQuery,
     GroupBy,
     LegRequest,
+    ListQuery,
     SearchRequest,
+    SparseQuery,
     TextQuery,
 )
 from elanus.query.results import (
@@ -104,6 +107,8 @@ def search(
         page = _fused_page(request, [run.leg(leg) for leg in request.legs], run.keys)
     run.watch.stage("merge")
     answers = _answers(schema, sources, request, page)
+    if one_leg and isinstance(request.legs[0].query, ListQuery):
+        answers = _with_offsets(sources, request.legs[0], answers)
     run.watch.stage("project")
     fusion = "" if one_leg else str(request.fusion)
     explanation = SearchExplanation(tuple(run.plans), fusion, run.watch.result())
@@ -187,7 +192,7 @@ def _run_leg(
     query = leg.query
     num_queries = query.num_queries
     weighted: WeightedQuery | None = None
-    if not isinstance(query, DenseQuery):
+    if isinstance(query, SparseQuery | TextQuery):
         weighted = weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
         token.check()
@@ -199,7 +204,12 @@ def _run_leg(
             step = plan_dense(source.name, index, rows.count, limit, query.recall, query.ef)
             steps.append(step)
             tables.append(_nearest(index, query.vectors, limit, rows, step.ef))
-        elif weighted is not None and not isinstance(query, DenseQuery):
+        elif isinstance(query, ListQuery):
+            lists = source.vector_lists(leg.field.name)
+            step, table = nearest_lists(source.name, lists, query, limit, rows, token.check)
+            steps.append(step)
+            tables.append(table)
+        elif weighted is not None:
             ratio = query.drop_ratio
             step = SourceStep(
                 source.name, source.num_rows, rows.count, "postings", drop_ratio=ratio
@@ -402,6 +412,27 @@ def _answers(
         answers.append(Answer(pks[start:end], page.scores[start:end], entities[start:end], reasons))
         start = end
     return answers
+
+
+def _with_offsets(
+    sources: Sequence[SearchSource], leg: LegRequest, answers: list[Answer]
+) -> list[Answer]:
+    """Say which vector of each hit is the nearest, where a hit is as near as one of them."""
+    query = leg.query
+    if leg.field.metric_type.is_max_sim or not isinstance(query, ListQuery):
+        return answers
+    made = []
+    for i, answer in enumerate(answers):
+        vector = query.queries.one(i).vectors
+
+        def nearest(source: SearchSource, rows: Int64Array, vector: Any = vector) -> list[Any]:
+            lists = source.vector_lists(leg.field.name)
+            return lists.nearest_elements(vector, rows).tolist()
+
+        reasons = answer.reasons
+        offsets = read_places(sources, reasons.sources, reasons.row_ids, nearest)
+        made.append(answer._replace(offsets=tuple(offsets)))
+    return made
 
 
 def _terms(

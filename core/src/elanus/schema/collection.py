@@ -14,6 +14,7 @@ from typing import Any
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
+from elanus.schema.structs import stored_parts
 from elanus.types import DataType
 
 DYNAMIC_FIELD = "$meta"
@@ -35,11 +36,13 @@ class Schema:
         description: Free text.
         partitioned: Entities belong to partitions; the number of each is in a hidden column.
         primary: The primary key.
-        value_fields: Fields whose values entities hold, ``$meta`` last when the schema is dynamic.
-        stored_fields: Fields that have a column: those, and the hidden column of partitions.
+        value_fields: What entities hold as columns, ``$meta`` last when the schema is dynamic; an
+            array of structs has a column for each field of the struct (``chunks[text]``).
+        stored_fields: Everything that has a column: those, and the hidden column of partitions.
         order_field: Name of the field in whose order rows are kept, the clustering key or else the
             partition key; None when neither is declared.
         column_types: Type by name of the stored fields but ``$meta``.
+        structs: Fields that are arrays of structs.
 
     Raises:
         SchemaError: No or several primary keys, a name used twice, or a function without a
@@ -55,6 +58,7 @@ class Schema:
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     order_field: str | None = dataclass_field(compare=False, repr=False)
     column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
+    structs: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class Schema:
         object.__setattr__(self, "partitioned", partitioned)
         self._check()
         # Every write and search asks for these.
-        stored = tuple(f for f in self.fields if f.is_stored)
+        stored = tuple(part for f in self.fields if f.is_stored for part in stored_parts(f))
         object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
         values = (*stored, _DYNAMIC) if dynamic else stored
         object.__setattr__(self, "value_fields", values)
@@ -78,6 +82,8 @@ class Schema:
         keys = [f.name for f in self.fields if f.clustering_key]
         keys += [f.name for f in self.fields if f.partition_key]
         object.__setattr__(self, "order_field", keys[0] if keys else None)
+        structs = tuple(f for f in self.fields if f.struct is not None)
+        object.__setattr__(self, "structs", structs)
         object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
 
     def _check(self) -> None:
@@ -103,6 +109,12 @@ class Schema:
                 self._check_source(field)
             if field.embedding is not None:
                 self._check_embedding(field)
+            if field.dtype.is_vector and field.metric_type.is_max_sim:
+                raise SchemaError(
+                    f"field {field.name!r}: {field.metric} compares lists of vectors; declare an "
+                    f"ARRAY with element_type={field.dtype.name}, or take "
+                    f"{field.metric_type.of_vectors}"
+                )
 
     def _check_embedding(self, field: Field) -> None:
         text = field.embedding.field if field.embedding else None
@@ -137,6 +149,11 @@ class Schema:
         return next((f.name for f in self.fields if f.partition_key), None)
 
     @property
+    def vector_lists(self) -> tuple[Field, ...]:
+        """Lists of dense vectors that can be searched, those in structs included."""
+        return tuple(f for f in self.stored_fields if f.is_vector_list)
+
+    @property
     def vector_fields(self) -> tuple[Field, ...]:
         """Fields that can be searched by similarity."""
         return tuple(f for f in self.fields if f.dtype.is_vector)
@@ -145,7 +162,9 @@ class Schema:
         return any(f.name == name for f in self.fields)
 
     def field(self, name: str) -> Field:
-        """Return the field with this name; ``$meta`` names the dynamic column.
+        """Return the field with this name.
+
+        ``$meta`` names the dynamic column, ``chunks[text]`` a column of a struct.
 
         Raises:
             FieldNotFoundError: With the nearest name as a hint.
@@ -153,10 +172,9 @@ class Schema:
         for field in self.fields:
             if field.name == name:
                 return field
-        if self.dynamic and name == DYNAMIC_FIELD:
-            return _DYNAMIC
-        if self.partitioned and name == PARTITION_FIELD:
-            return _PARTITION
+        for field in self.stored_fields:
+            if field.name == name:
+                return field
         names = [f.name for f in self.fields]
         raise FieldNotFoundError(f"no field {name!r}{did_you_mean(name, names)}", name=name)
 

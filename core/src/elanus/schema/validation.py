@@ -24,6 +24,7 @@ from elanus.schema.converters import (
     to_strings,
 )
 from elanus.schema.fields import Field
+from elanus.schema.struct_values import struct_columns
 from elanus.types import DataType, Int64Array
 
 Entities = Sequence[Mapping[str, Any]] | Mapping[str, Any]
@@ -47,7 +48,11 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     """
     given, num_rows = _columns_of(schema, entities)
     columns: dict[str, Column] = {}
+    for struct in schema.structs:
+        columns |= struct_columns(struct, given.get(struct.name), num_rows)
     for field in schema.value_fields:
+        if field.name in columns:
+            continue
         values = given.get(field.name)
         if values is None and field.primary and field.auto_id:
             continue

@@ -97,7 +97,7 @@ class _Array:
         try:
             raw = self._file.read(count * self._header.row_bytes)
         except zipfile.BadZipFile as error:
-            message = f"{self._name}: the array is damaged: {error}"
+            message = f"{self._name} is damaged: {error}"
             raise CorruptionError(message, path=self._name) from error
         if len(raw) != count * self._header.row_bytes:
             raise CorruptionError(f"{self._name}: the file is cut", path=self._name)
@@ -153,7 +153,8 @@ class NpzFormat:
             raise CorruptionError(message, path=str(path)) from error
         members = {
             name.removesuffix(_SUFFIX): _Array(
-                stack.enter_context(archive.open(name)), f"{path}: {name}"
+                stack.enter_context(archive.open(name)),
+                f"{path}: array {name.removesuffix(_SUFFIX)!r}",
             )
             for name in archive.namelist()
         }
