@@ -25,7 +25,9 @@ from elanus.query.entities import count_entities
 from elanus.query.projection import resolve_output
 from elanus.query.scan import scan_batches
 from elanus.schema.batches import ColumnBatch
-from elanus.schema.collection import DYNAMIC_FIELD
+from elanus.schema.collection import DYNAMIC_FIELD, Schema
+from elanus.schema.fields import Field
+from elanus.schema.structs import narrowed, struct_of
 from elanus.transfer.files import PathLike
 
 
@@ -192,5 +194,16 @@ class ImportsAndExports(Handle):
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:
             return scan_batches(sources, bound, names, batch_rows)
 
-        fields = tuple(schema.field(name) for name in names)
-        return Scan(fields, count_entities(sources, bound), batches)
+        return Scan(_exported_fields(schema, names), count_entities(sources, bound), batches)
+
+
+def _exported_fields(schema: Schema, names: Sequence[str]) -> tuple[Field, ...]:
+    """Return what is written for some columns: those of a struct are one field."""
+    fields = {}
+    structs = {field.name: field for field in schema.structs}
+    for name in names:
+        struct = structs.get(struct_of(name))
+        field = schema.field(name) if struct is None else narrowed(struct, names)
+        if field is not None:
+            fields[field.name] = field
+    return tuple(fields.values())

@@ -212,6 +212,7 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
                 [answer.scores[place] for place in places],
                 entities,
                 HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
+                offsets=tuple([answer.offsets[place] for place in places if answer.offsets]),
             ),
             found.explanation,
         )

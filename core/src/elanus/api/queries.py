@@ -53,7 +53,7 @@ def default_field(schema: Schema, data: Any) -> Field:
     else:
         kind, fields = (
             "dense",
-            [f for f in schema.vector_fields if f.dtype.is_dense_vector] or schema.vector_lists,
+            [f for f in schema.vector_fields if f.dtype.is_dense_vector] or [*schema.vector_lists],
         )
     if len(fields) == 1:
         return fields[0]
@@ -169,7 +169,10 @@ def _list_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list
     if field.vector_type is not DataType.BINARY_VECTOR:
         vectors = vectors.astype(np.float32)
     if field.metric_type.of_vectors is MetricType.COSINE:
-        vectors = unit_rows(vectors)
+        units = unit_rows(vectors)
+        if units is None:
+            raise InternalError(f"field {field.name!r}: query vectors are not finite")
+        vectors = units
     ends = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=ends[1:])
     return [ListQuery(VectorQueries(vectors, ends), _recall(options))], is_single

@@ -46,6 +46,8 @@ from elanus.transfer.formats import Source, load_arrow_module, open_source, open
 from elanus.transfer.progress import Progress, open_progress
 from elanus.types import Int64Array
 
+USUAL_LIST = 64
+"""Vectors of a list, about, for the rows of a chunk."""
 ARROW_BATCH_ROWS = 131_072
 """Rows of a record batch of ``to_arrow``: nothing is copied, so they may be many."""
 
@@ -377,7 +379,9 @@ def _too_many(first: RowFault, log: FaultLog, max_errors: int) -> str:
 
 def default_batch_rows(schema: Schema) -> int:
     """Return how many rows to convert at once, so that a chunk stays small."""
-    row_bytes = 64 + sum(8 * (f.dim or 0) for f in schema.fields)
+    lists = {f.name for f in schema.vector_lists}
+    dims = ((f.dim or 0) * (USUAL_LIST if f.name in lists else 1) for f in schema.stored_fields)
+    row_bytes = 64 + 8 * sum(dims)
     return min(DEFAULT_BATCH_ROWS, max(64, CHUNK_BYTES // row_bytes))
 
 

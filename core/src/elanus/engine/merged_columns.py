@@ -151,7 +151,6 @@ class _ColumnStreams:
                 else:
                     yield column_to_sections(part)[name]
 
-
     def _cuts(self, column: Column, rows: Int64Array) -> Iterator[tuple[int, int]]:
         """Yield ranges of ``rows`` that are copied in one go."""
         if isinstance(column, ArrayColumn) and isinstance(column.items, DenseVectorColumn):

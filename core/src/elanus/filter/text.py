@@ -104,8 +104,8 @@ def _render(node: Node) -> tuple[str, int]:
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
             return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
-        case Element():
-            return "$", _ATOM
+        case Element(key):
+            return "$" if key is None else f"$[{_render_name(key)}]", _ATOM
         case Parameter(name):
             return f"{{{name}}}", _ATOM
         case Exists(operand):

@@ -199,9 +199,7 @@ def _squares(vectors: Float32Array) -> Float32Array:
     return squares
 
 
-def _jaccard(
-    common: Float32Array, asked: Float32Array, given: Float32Array
-) -> Float32Array:
+def _jaccard(common: Float32Array, asked: Float32Array, given: Float32Array) -> Float32Array:
     """Return the share of the bits set in either vector that are set in both; 1 without any."""
     either = asked + given - common
     shares = np.ones_like(common)

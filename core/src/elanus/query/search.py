@@ -427,7 +427,7 @@ def _with_offsets(
 
         def nearest(source: SearchSource, rows: Int64Array, vector: Any = vector) -> list[Any]:
             lists = source.vector_lists(leg.field.name)
-            return lists.nearest_elements(vector, rows).tolist()
+            return [*lists.nearest_elements(vector, rows).tolist()]
 
         reasons = answer.reasons
         offsets = read_places(sources, reasons.sources, reasons.row_ids, nearest)

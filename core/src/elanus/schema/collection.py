@@ -159,7 +159,7 @@ class Schema:
         return tuple(f for f in self.fields if f.dtype.is_vector)
 
     def __contains__(self, name: object) -> bool:
-        return any(f.name == name for f in self.fields)
+        return name in self.column_types or any(f.name == name for f in self.fields)
 
     def field(self, name: str) -> Field:
         """Return the field with this name.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elanus.errors import CorruptionError
+from elanus.errors import CorruptionError, InternalError
 from elanus.schema.batches import ArrayColumn, Column
 from elanus.schema.fields import Field
 from elanus.types import DataType
@@ -66,25 +66,26 @@ def struct_rows(field: Field, columns: Mapping[str, Column]) -> list[list[dict[s
         CorruptionError: The columns of the struct do not fit each other.
     """
     names = [part.name for part in field.struct or ()]
-    parts = [columns[part_name(field.name, name)] for name in names]
+    parts = [_as_list(field, columns[part_name(field.name, name)]) for name in names]
     first = parts[0]
-    lists: list[Sequence[Any]] = []
-    for part in parts:
-        if not isinstance(part, ArrayColumn) or not isinstance(first, ArrayColumn):
-            raise CorruptionError(f"field {field.name!r}: a part is no list", path="")
-        if not np.array_equal(np.diff(part.offsets), np.diff(first.offsets)):
-            raise CorruptionError(
-                f"field {field.name!r}: its parts differ in the number of elements; "
-                f"run `elanus check`",
-                path="",
-            )
-        lists.append(part.flat_items().to_pylist())
+    if not all(np.array_equal(np.diff(part.offsets), np.diff(first.offsets)) for part in parts):
+        raise CorruptionError(
+            f"field {field.name!r}: its parts differ in the number of elements; run 'elanus check'",
+            path="",
+        )
+    lists = [part.flat_items().to_pylist() for part in parts]
     elements = [dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True)]
     ends = (first.offsets - first.offsets[0]).tolist()
     rows = [elements[start:stop] for start, stop in itertools.pairwise(ends)]
     if first.validity is None:
         return [*rows]
     return [row if ok else None for row, ok in zip(rows, first.validity.tolist(), strict=True)]
+
+
+def _as_list(field: Field, column: Column) -> ArrayColumn:
+    if not isinstance(column, ArrayColumn):
+        raise InternalError(f"field {field.name!r}: a {type(column).__name__} is no part of it")
+    return column
 
 
 def _as_part(field: Field, part: Field) -> Field:

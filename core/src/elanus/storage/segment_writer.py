@@ -196,9 +196,7 @@ class _Watched:
             yield chunk
 
 
-def _with_inverse_norms(
-    sections: Mapping[str, ArraySection], name: str
-) -> dict[str, ArraySection]:
+def _with_inverse_norms(sections: Mapping[str, ArraySection], name: str) -> dict[str, ArraySection]:
     """Add what COSINE divides by, so that opening the segment does not read every vector."""
     values = sections[name]
     if not isinstance(values, SectionStream):

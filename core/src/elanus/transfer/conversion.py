@@ -203,7 +203,12 @@ class Converter:
         given = {name: values.slice(start, stop) for name, values in rows.given.items()}
         num_rows = stop - start
         columns: dict[str, Column] = {}
+        for struct in self._schema.structs:
+            if struct.name in given:
+                columns |= given[struct.name].parts(struct)
         for field in self._schema.value_fields:
+            if field.name in columns:
+                continue
             if field.name == DYNAMIC_FIELD:
                 extra = {n: v for n, v in given.items() if n not in self._schema}
                 columns[field.name] = _dynamic_column(field, extra, num_rows)

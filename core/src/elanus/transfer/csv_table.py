@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from elanus.errors import InvalidArgumentError
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
@@ -223,7 +224,13 @@ class CsvWriter(TextWriter):
 
     def write(self, batch: ColumnBatch) -> None:
         lists = [
-            self._cells(field, batch.columns[field.name].to_pylist()) for field in self._fields
+            self._cells(
+                field,
+                struct_rows(field, batch.columns)
+                if field.struct
+                else batch.columns[field.name].to_pylist(),
+            )
+            for field in self._fields
         ]
         self._csv.writerows(zip(*lists, strict=True))
         self._drain()
@@ -238,7 +245,7 @@ class CsvWriter(TextWriter):
         self._buffer.seek(0)
         self._buffer.truncate()
 
-    def _cells(self, field: Field, values: list[Any]) -> list[str]:
+    def _cells(self, field: Field, values: Sequence[Any]) -> list[str]:
         if field.dtype is DataType.VARCHAR:
             if NULL_CELL in values:
                 raise InvalidArgumentError(

@@ -13,6 +13,7 @@ import numpy as np
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import DYNAMIC_FIELD
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
@@ -133,6 +134,8 @@ class JsonlWriter(TextWriter):
 
 def json_values(field: Field, batch: ColumnBatch) -> Sequence[Any]:
     """Return the values of a column as JSON values."""
+    if field.struct is not None:
+        return struct_rows(field, batch.columns)
     column = batch.columns[field.name]
     values = column.to_pylist()
     if field.dtype is DataType.JSON:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, FixedColumn, StringColumn
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import Chunk, Output, Position
 from elanus.transfer.files import plain_files
 from elanus.transfer.object_arrays import ObjectArray, read_objects
@@ -229,7 +230,10 @@ class NpzWriter:
 
     def write(self, batch: ColumnBatch) -> None:
         for column in self._columns:
-            column.append(batch.columns[column.field.name])
+            if column.field.struct is not None:
+                column.append_texts(struct_rows(column.field, batch.columns))
+            else:
+                column.append(batch.columns[column.field.name])
 
     def close(self) -> None:
         if self._file.closed:
@@ -296,16 +300,22 @@ class _ColumnFile:
                 f"{self._location}: field {self.field.name!r} holds nulls, which NumPy files "
                 f"cannot hold; leave it out with output=[...], or export as jsonl, parquet or arrow"
             )
-        self._rows += len(column)
         if isinstance(column, DenseVectorColumn):
+            self._rows += len(column)
             self._values.write(np.ascontiguousarray(column.to_numbers()).data)
-            return
-        if isinstance(column, FixedColumn):
+        elif isinstance(column, FixedColumn):
+            self._rows += len(column)
             self._values.write(np.ascontiguousarray(column.values).data)
-            return
-        texts = column.to_pylist()
-        if not isinstance(column, StringColumn):
-            texts = [json.dumps(value, ensure_ascii=False) for value in texts]
+        else:
+            self.append_texts(column.to_pylist(), encoded=isinstance(column, StringColumn))
+
+    def append_texts(self, texts: Sequence[Any], *, encoded: bool = False) -> None:
+        """Append values as text: JSON unless they are ``encoded`` already."""
+        self._rows += len(texts)
+        if not encoded:
+            texts = [
+                json.dumps(value, ensure_ascii=False, default=np.ndarray.tolist) for value in texts
+            ]
         texts = ["null" if text is None else text for text in texts]
         for text in texts:
             if str(text).endswith("\0"):
@@ -313,10 +323,10 @@ class _ColumnFile:
                     f"{self._location}: field {self.field.name!r} holds text that ends with a zero "
                     f"character, which NumPy drops; export as jsonl, parquet or arrow"
                 )
-        encoded = [str(text).encode("utf-8") for text in texts]
+        raws = [str(text).encode("utf-8") for text in texts]
         self._width = max(self._width, *(len(str(text)) for text in texts))
-        self._values.write(b"".join(encoded))
-        self._lengths.write(np.array([len(raw) for raw in encoded], dtype=np.int64).tobytes())
+        self._values.write(b"".join(raws))
+        self._lengths.write(np.array([len(raw) for raw in raws], dtype=np.int64).tobytes())
 
     def finish(self, target: IO[bytes]) -> None:
         """Write the array with its header."""

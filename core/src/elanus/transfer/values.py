@@ -18,6 +18,7 @@ from elanus.schema.batches import Column
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import Field
+from elanus.schema.struct_values import struct_columns
 from elanus.types import VECTOR_DTYPES, DataType, vector_width
 
 NULL_CELL = r"\N"
@@ -58,6 +59,9 @@ class PlainValues:
         if field.dtype in NESTED or (field.dtype is DataType.JSON and self.json_is_text):
             values = parse_nested(field, values)
         return convert_column(field, values, len(values))
+
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, self.pylist())
 
     def pylist(self) -> list[Any]:
         if isinstance(self.values, np.ndarray):
@@ -104,9 +108,21 @@ class TextCells:
                 fail(field, f"expected {_expected(field)}, got {shown(cell)}", row)
         return convert_column(field, values, len(values))
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, [cell or None for cell in self.pylist()])
+
     def pylist(self) -> list[Any]:
         absent = {NULL_CELL, self.null}
         return [None if cell in absent else cell for cell in self.cells]
+
+
+def plain_parts(field: Field, values: Sequence[Any]) -> dict[str, Column]:
+    """Return Python objects, or text that holds them as JSON, as the columns of a struct field.
+
+    Raises:
+        EntityError: A value does not fit, or is no JSON.
+    """
+    return struct_columns(field, parse_nested(field, values), len(values))
 
 
 def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:
