@@ -97,6 +97,39 @@ def test_numpy_folders(tmp_path: Path) -> None:
     assert _import(tmp_path / "one", schema, FILES / "numpy" / "2") == expected[2:]
 
 
+@pytest.mark.parametrize("name", ["parquet", "json", "jsonl", "csv"])
+def test_arrays_of_structs(tmp_path: Path, name: str) -> None:
+    scalars = [
+        Field("page", DataType.INT16),
+        Field("score", DataType.DOUBLE),
+        Field("text", DataType.VARCHAR),
+    ]
+    vectors = [f for f in _schema().fields if f.dtype.is_dense_vector]
+    struct = Field("chunks", DataType.ARRAY, element_type="STRUCT", struct=[*scalars, *vectors])
+    rows = _import(tmp_path, Schema([_schema().fields[0], struct]), FILES / f"{name}-structs")
+    numbers = [row["float_vector"] for row in _expected()]
+    expected = [
+        {
+            "id": 100 + row,
+            "chunks": [
+                {
+                    "page": 10 * row + place,
+                    "score": place / 3,
+                    "text": f"Stück {row}.{place}",
+                    **dict.fromkeys(
+                        ("float_vector", "float16_vector", "bfloat16_vector"), numbers[row + place]
+                    ),
+                    "int8_vector": [row + place - 2 + i for i in range(DIM)],
+                    "binary_vector": [row + place, 255 - row - place],
+                }
+                for place in range(count)
+            ],
+        }
+        for row, count in enumerate((2, 0, 1))
+    ]
+    assert json.loads(json.dumps(rows, default=np.ndarray.tolist)) == expected
+
+
 def test_numpy_files_with_nulls(tmp_path: Path) -> None:
     names = ("flag", "large", "exact", "title", "notes")
     fields = [f for f in _schema().fields if f.name in ("id", *names)]

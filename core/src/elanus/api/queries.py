@@ -157,10 +157,11 @@ def _list_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list
     element = element_field(field)
     if field.metric_type.is_max_sim:
         is_single = len(data) == 0 or is_single_vector(data) or is_single_vector(data[0])
-        matrices = [query_vector(element, part) for part in ([data] if is_single else data)]
-        lengths = [len(matrix) for matrix in matrices]
-        if not all(lengths):
+        parts = [data] if is_single else data
+        if not all(len(part) for part in parts):
             raise InvalidArgumentError(f"field {field.name!r}: a query has no vectors")
+        matrices = [query_vector(element, part) for part in parts]
+        lengths = [len(matrix) for matrix in matrices]
         vectors = np.concatenate(matrices)
     else:
         is_single = is_single_vector(data)

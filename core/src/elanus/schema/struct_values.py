@@ -106,7 +106,7 @@ def _elements(part: Field, rows: list[_Row], name: str, offsets: Int64Array) -> 
     flat: list[Any] = []
     # One look-up per element: dicts have no columnar form.
     for row in rows:
-        flat += row[name] if isinstance(row, Mapping) else [element[name] for element in row]
+        flat.extend(row[name] if isinstance(row, Mapping) else [one[name] for one in row])
     for place, value in enumerate(flat):
         if value is None:
             row_number = int(np.searchsorted(offsets, place, side="right")) - 1

@@ -48,10 +48,12 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     """
     given, num_rows = _columns_of(schema, entities)
     columns: dict[str, Column] = {}
+    parts: dict[str, Column] = {}
     for struct in schema.structs:
-        columns |= struct_columns(struct, given.get(struct.name), num_rows)
+        parts |= struct_columns(struct, given.get(struct.name), num_rows)
     for field in schema.value_fields:
-        if field.name in columns:
+        if field.name in parts:
+            columns[field.name] = parts[field.name]
             continue
         values = given.get(field.name)
         if values is None and field.primary and field.auto_id:
