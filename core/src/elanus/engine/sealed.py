@@ -88,9 +88,15 @@ class SealedSegment:
         """Bytes on disk, with tombstones and indexes."""
         return self.info.size_bytes
 
+    def num_vectors(self, name: str) -> int:
+        """Return how many vectors a field has: one a row, or those of all lists."""
+        if name not in self.fields.lists:
+            return self.num_rows
+        return int(list_column(self.reader.column(name)).offsets[-1])
+
     def index_names(self) -> dict[str, str]:
-        """Index type of each dense field that has a built index."""
-        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.dense}
+        """Index type of each field of dense vectors that has a built index."""
+        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.indexed}
 
     def find(self, keys: Keys) -> Int64Array:
         """Return the visible row of each key, -1 where there is none."""

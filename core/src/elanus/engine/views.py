@@ -40,6 +40,11 @@ class FieldViews:
     given: Schema
     lists: tuple[str, ...] = ()
 
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """Fields that may have a vector index: dense ones, and lists of vectors."""
+        return (*self.dense, *self.lists)
+
     def growing_bm25(self, name: str) -> GrowingBM25:
         """Return an empty keyword index for a BM25 field."""
         function = self.schema.field(name).source

@@ -178,6 +178,25 @@ class VectorLists:
         return taken.values, taken.scale, begins
 
 
+def moved_vectors(before: Int64Array, after: Int64Array, rows: Int64Array) -> Int64Array:
+    """Return where each vector is after the rows of its lists have moved.
+
+    Args:
+        before: int64 of shape ``(n + 1,)``: offsets of the lists as they were.
+        after: Offsets of the lists as they are.
+        rows: int64 of shape ``(n,)``: the row that each row has become, or -1.
+
+    Returns:
+        int64, one per vector: its new number, or -1.
+    """
+    lengths = np.diff(before)
+    # A row that is gone has no place: its vectors are taken away below.
+    shifts = np.where(rows >= 0, after[rows], 0) - before[:-1]
+    moved = np.arange(before[-1], dtype=np.int64) + np.repeat(shifts, lengths)
+    moved[np.repeat(rows < 0, lengths)] = -1
+    return moved
+
+
 def list_column(column: Column) -> ArrayColumn:
     """Return a column of lists."""
     if not isinstance(column, ArrayColumn):
