@@ -3,8 +3,9 @@
 Small sources are scanned. In large ones an index of all vectors finds those nearest to each vector
 of the query. They bound the distance of every row from below: a row whose nearest vector was not
 found lies at least as far as the last one that was. Rows are compared exactly in the order of their
-bounds, until no bound is below the distances found, or until looking twice as far has changed no
-larger share of the hits than ``recall`` leaves open.
+bounds. How far distances lie above their bounds is known of the compared rows, and so how many of
+the others are likely to be nearer than the last hit: the search ends when they are a smaller share
+of the hits than ``recall`` leaves open.
 
 Source: the bounds are those of Fagin, Lotem and Naor, "Optimal Aggregation Algorithms for
 Middleware", PODS 2001, section 4, and of Lee et al., "Rethinking the Role of Token Retrieval in
@@ -36,6 +37,8 @@ FIRST_VECTORS = 128
 """Vectors that are looked for at first, for each vector of a query."""
 FIRST_ROWS = 64
 """Rows that are compared at first, at least."""
+LOGISTIC = 1.702
+"""Scale at which the logistic curve is nearest to the normal one."""
 MOST_SCANNED_SHARE = 0.25
 """Share of the rows from which comparing all of them costs no more than choosing."""
 
@@ -165,30 +168,27 @@ class _Walk:
     def nearest(self, query: VectorQueries, checkpoint: Checkpoint) -> tuple[Candidates, float]:
         """Return the nearest rows to one query, and the estimated share of the true ones."""
         compared = _Compared(self.lists, query, self.limit)
+        most = MOST_SCANNED_SHARE * len(self.rows)
         wanted = FIRST_VECTORS
-        before: Candidates | None = None
         while wanted < MOST_SCANNED_SHARE * self.lists.num_vectors:
             checkpoint()
-            rows, bounds, unseen = self._bounds(query.vectors, wanted)
-            if len(rows) > MOST_SCANNED_SHARE * len(self.rows):
-                break
-            found, share = compared.in_order(rows, bounds, self.recall, checkpoint)
-            is_full = len(found) >= self.limit
-            if is_full and found.distances[self.limit - 1] <= unseen:
-                return found, share
-            if is_full and before is not None:
-                share = min(share, _shared(before, found, self.limit))
+            bounds = self._bounds(query.vectors, wanted)
+            count = max(2 * self.limit, FIRST_ROWS)
+            while count <= most:
+                compared.add(bounds.rows[:count], checkpoint)
+                missed, unseen = compared.missed(bounds, len(self.rows))
+                share = self.limit / (self.limit + missed + unseen)
                 if share >= self.recall:
-                    return found, share
-            before = found
+                    return compared.best(), share
+                if unseen > missed or count >= len(bounds.rows):
+                    break  # other vectors of the query have to be found
+                count *= 2
             wanted *= 2
         compared.add(self.rows, checkpoint)
         return compared.best(), 1.0
 
-    def _bounds(
-        self, vectors: Float32Array, wanted: int
-    ) -> tuple[Int64Array, Float64Array, float]:
-        """Return rows with vectors near the query, ascending, bounds, and that of all others."""
+    def _bounds(self, vectors: Float32Array, wanted: int) -> _Bounds:
+        """Return what the vectors nearest to those of a query say about the rows."""
         ef = self.index.ef_for(self.recall, wanted)
         table = self.index.search(vectors, wanted, allowed=self.allowed, ef=ef)
         # Where fewer were found there are no others.
@@ -199,13 +199,32 @@ class _Walk:
         owners = np.searchsorted(self.lists.offsets, ids, side="right") - 1
         # The nearest vectors of a query stand first, so the first of each pair is the nearest.
         pairs, first = np.unique(asked * self.lists.num_rows + owners, return_index=True)
-        gains = table.distances[asked[first], places[first]] - np.where(
-            is_all, 0.0, last
-        )[asked[first]]
+        base = np.where(is_all, 0.0, last)
+        gains = table.distances[asked[first], places[first]] - base[asked[first]]
         rows, numbers = np.unique(pairs % self.lists.num_rows, return_inverse=True)
-        unseen = float(last.sum())
-        base = float(np.where(is_all, 0.0, last).sum())
-        return rows, base + np.bincount(numbers, weights=gains), unseen
+        lowest = float(base.sum()) + np.bincount(numbers, weights=gains)
+        missing = len(vectors) - np.bincount(numbers)
+        order = np.argsort(lowest, kind="stable")
+        return _Bounds(rows[order], lowest[order], missing[order], float(last.sum()), len(vectors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What is known of the rows of which a vector was found, those with the lowest bound first.
+
+    Attributes:
+        rows: int64.
+        lowest: Their distance is not below it.
+        missing: Vectors of the query for which no vector of the row was found.
+        unseen: The bound of all other rows.
+        num_vectors: Vectors of the query.
+    """
+
+    rows: Int64Array
+    lowest: Float64Array
+    missing: Int64Array
+    unseen: float
+    num_vectors: int
 
 
 @dataclass(slots=True)
@@ -216,7 +235,7 @@ class _Compared:
         lists: Those of the source.
         query: One query.
         limit: Rows wanted.
-        rows: The rows, in the order in which they were compared.
+        rows: The rows, ascending.
         distances: Of each.
     """
 
@@ -231,41 +250,46 @@ class _Compared:
         new = np.setdiff1d(rows, self.rows)
         if len(new):
             (distances,) = self.lists.distances(self.query, new, checkpoint)
-            self.rows = np.concatenate([self.rows, new])
-            self.distances = np.concatenate([self.distances, distances])
+            joined = np.concatenate([self.rows, new])
+            order = np.argsort(joined)
+            self.rows = joined[order]
+            self.distances = np.concatenate([self.distances, distances])[order]
 
     def best(self) -> Candidates:
         """Return the nearest of them."""
         return _nearest(self.rows, self.distances, self.limit)
 
-    def in_order(
-        self, rows: Int64Array, bounds: Float64Array, recall: float, checkpoint: Checkpoint
-    ) -> tuple[Candidates, float]:
-        """Compare rows in the order of their bounds, for as long as it may change the answer.
+    def missed(self, bounds: _Bounds, num_rows: int) -> tuple[float, float]:
+        """Return how many rows are likely to be nearer than the last of the nearest.
+
+        A distance lies above its bound by something for each vector of the query that found
+        nothing in the row; of the compared rows it is known by how much.
+
+        Args:
+            bounds: Of the rows of which a vector was found.
+            num_rows: Rows that there are.
 
         Returns:
-            The nearest of all compared rows, and the share of them that was found when half as
-            many were compared; 1.0 when no other of ``rows`` can be as near.
+            Those of ``bounds``, and those of which no vector was found.
         """
-        order = np.argsort(bounds, kind="stable")
-        count = max(2 * self.limit, FIRST_ROWS)
-        before: Candidates | None = None
-        while True:
-            self.add(rows[order[:count]], checkpoint)
-            found = self.best()
-            if count >= len(order):
-                return found, 1.0
-            is_full = len(found) >= self.limit
-            if is_full and found.distances[self.limit - 1] <= bounds[order[count]]:
-                return found, 1.0
-            if is_full and before is not None:
-                share = _shared(before, found, self.limit)
-                if share >= recall:
-                    return found, share
-            before = found
-            count *= 2
+        if len(self.rows) < self.limit:
+            return np.inf, 0.0
+        last = float(np.partition(self.distances, self.limit - 1)[self.limit - 1])
+        is_known = np.isin(bounds.rows, self.rows)
+        places = np.searchsorted(self.rows, bounds.rows[is_known])
+        missing = bounds.missing[is_known]
+        above = self.distances[places] - bounds.lowest[is_known]
+        above = above[missing > 0] / missing[missing > 0]
+        mean, spread = (float(above.mean()), float(above.std())) if len(above) else (0.0, 0.0)
 
+        def nearer(lowest: Float64Array, missing: Int64Array) -> float:
+            expected = lowest + missing * mean
+            width = np.maximum(missing * spread, 1e-9 + 1e-6 * abs(last))
+            # The logistic curve stands for the normal one, with more in its tails.
+            steps = np.clip(LOGISTIC * (expected - last) / width, -40, 40)
+            return float((1 / (1 + np.exp(steps)))[lowest < last].sum())
 
-def _shared(before: Candidates, after: Candidates, limit: int) -> float:
-    """Return the share of the nearest rows that were known before."""
-    return len(np.intersect1d(before.row_ids[:limit], after.row_ids[:limit])) / limit
+        others = ~is_known
+        seen = nearer(bounds.lowest[others], bounds.missing[others])
+        unseen = nearer(np.array([bounds.unseen]), np.array([bounds.num_vectors]))
+        return seen, unseen * (num_rows - len(bounds.rows))
