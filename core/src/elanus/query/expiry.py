@@ -117,6 +117,9 @@ class UnexpiredSource:
     def vector_index(self, name: str) -> VectorIndex:
         return self._source.vector_index(name)
 
+    def vector_lists(self, name: str) -> VectorLists:
+        return self._source.vector_lists(name)
+
     def text_index(self, name: str) -> BM25View:
         return self._source.text_index(name)
 

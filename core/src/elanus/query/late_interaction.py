@@ -202,7 +202,7 @@ class _Walk:
         base = np.where(is_all, 0.0, last)
         gains = table.distances[asked[first], places[first]] - base[asked[first]]
         rows, numbers = np.unique(pairs % self.lists.num_rows, return_inverse=True)
-        lowest = float(base.sum()) + np.bincount(numbers, weights=gains)
+        lowest = base.sum() + np.bincount(numbers, weights=gains.astype(np.float64))
         missing = len(vectors) - np.bincount(numbers)
         order = np.argsort(lowest, kind="stable")
         return _Bounds(rows[order], lowest[order], missing[order], float(last.sum()), len(vectors))

@@ -259,7 +259,7 @@ def test_a_struct_that_is_added_later(tmp_path: Path) -> None:
         ([1], r"expected a list of dicts, got one of int 1 \(row 1\)"),
         ([{"page": 1}], r"an element has no 'lang' \(row 1\)"),
         ([{**_element(1, 1), "pages": 1}], r"no field 'pages'; did you mean 'page'\? \(row 1\)"),
-        ([_element(0, 0), {**_element(1, 1), "page": 2**20}], r"chunks\[page\].*\(row 1, element 1\)"),
+        ([{**_element(1, 1), "page": 2**20}], r"chunks\[page\].*\(row 1, element 0\)"),
         ([{**_element(1, 1), "vector": [1.0]}], r"chunks\[vector\].*dim 2.*\(row 1, element 0\)"),
         ([{**_element(1, 1), "lang": None}], r"chunks\[lang\].*None.*\(row 1\)"),
         ([_element(1, 1)] * 9, r"9 elements exceed max_capacity=8 \(row 1\)"),

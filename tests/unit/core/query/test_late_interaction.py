@@ -90,7 +90,7 @@ def test_candidates_pass_the_filter(tmp_path: Path) -> None:
     documents = _documents(800)
     database, collection = _filled(tmp_path, "MAX_SIM_IP", documents, nullable=True)
     with database:
-        collection.upsert([{"id": i, "tokens": None} for i in range(0, 40)])
+        collection.upsert([{"id": i, "tokens": None} for i in range(40)])
         query = documents[100][:3]
         for condition in ("id % 2 == 0", "id < 300", "id in [100, 200, 300]", "id < 0"):
             exact = collection.search(query, limit=4, filter=condition, recall=1.0)
