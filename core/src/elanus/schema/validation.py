@@ -48,9 +48,7 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     """
     given, num_rows = _columns_of(schema, entities)
     columns: dict[str, Column] = {}
-    parts: dict[str, Column] = {}
-    for struct in schema.structs:
-        parts |= struct_columns(struct, given.get(struct.name), num_rows)
+    parts = _struct_parts(schema, given, num_rows, every=True)
     for field in schema.value_fields:
         if field.name in parts:
             columns[field.name] = parts[field.name]
@@ -72,9 +70,21 @@ def given_to_batch(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> Col
         EntityError: A value does not fit, or a field does not exist.
     """
     given, num_rows = _from_rows(schema, list(entities))
+    columns = _struct_parts(schema, given, num_rows)
     fields = [field for field in schema.value_fields if field.name in given]
-    columns = {f.name: convert_column(f, given[f.name], num_rows) for f in fields}
+    columns |= {f.name: convert_column(f, given[f.name], num_rows) for f in fields}
     return ColumnBatch(num_rows, columns)
+
+
+def _struct_parts(
+    schema: Schema, given: Mapping[str, Any], num_rows: int, *, every: bool = False
+) -> dict[str, Column]:
+    """Return the columns of the structs that are given, or of all."""
+    parts: dict[str, Column] = {}
+    for struct in schema.structs:
+        if every or struct.name in given:
+            parts |= struct_columns(struct, given.get(struct.name), num_rows)
+    return parts
 
 
 def _columns_of(schema: Schema, entities: Entities) -> tuple[dict[str, Any], int]:

@@ -251,6 +251,26 @@ def test_a_struct_that_is_added_later(tmp_path: Path) -> None:
         assert collection.get([1], output=["*"]) == [{"id": 1, "title": "t1"}]
 
 
+def test_parts_of_entities_are_replaced_and_appended_to(tmp_path: Path) -> None:
+    with elanus.connect(tmp_path) as database:
+        collection = database.create_collection("c", _schema())
+        rows = _rows(3)
+        collection.insert(rows)
+        collection.upsert([{"id": 1, "title": "new"}], partial=True)
+        collection.upsert([{"id": 2, "chunks": [_element(7, 7)]}], partial=True)
+        rows[1]["title"], rows[2]["chunks"] = "new", [_element(7, 7)]
+        assert _stored(collection) == _plain(rows)
+        collection.upsert(
+            [{"id": 2, "chunks": [_element(8, 8)]}], partial=True, array_ops={"chunks": "append"}
+        )
+        rows[2]["chunks"].append(_element(8, 8))
+        assert _stored(collection) == _plain(rows)
+        with pytest.raises(InvalidArgumentError, match="cannot be removed by value"):
+            collection.upsert(
+                [{"id": 2, "chunks": []}], partial=True, array_ops={"chunks": "remove"}
+            )
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
