@@ -279,6 +279,7 @@ _NOT_IN_STRUCTS = (
     "nullable",
     "analyzer",
     "source",
+    "embedding",
     "partition_key",
     "clustering_key",
 )

@@ -30,6 +30,16 @@ def struct_of(name: str) -> str:
     return name.partition("[")[0]
 
 
+def part_of(entity: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a field, or of a part of a struct as a list, in an entity."""
+    struct = struct_of(name)
+    value = entity[struct]
+    if struct == name or value is None:
+        return value
+    key = name[len(struct) + 1 : -1]
+    return [element[key] for element in value]
+
+
 def stored_parts(field: Field) -> tuple[Field, ...]:
     """Return the columns of a field: one for each field of a struct, itself for others."""
     if field.struct is None:

@@ -144,6 +144,15 @@ def test_search_by_parts(tmp_path: Path) -> None:
         assert [(hit.id, hit.score, hit.offset) for hit in found] == [
             (pk, sums[pk], None) for pk in best
         ]
+        again = collection.search(field="chunks[vector]", limit=3, ids=7)
+        given = collection.search(
+            [one["vector"] for one in rows[7]["chunks"]], field="chunks[vector]", limit=3
+        )
+        assert [(hit.id, hit.score) for hit in again] == [(hit.id, hit.score) for hit in given]
+        with pytest.raises(InvalidArgumentError, match="entity 4 has nothing"):
+            collection.search(field="chunks[vector]", ids=[7, 4])
+        with pytest.raises(InvalidArgumentError, match="are searched one by one"):
+            collection.search(field="chunks[bits]", ids=7)
         found = collection.search([[0b10]], field="chunks[bits]", limit=2)
         assert [[(hit.id, hit.score, hit.offset) for hit in one] for one in found] == [
             [(2, 0, 0), (3, 1, 0)]
