@@ -24,7 +24,7 @@ from elanus.index.dense.flat import FlatIndex
 from elanus.index.vector_lists import VectorLists, VectorQueries
 from elanus.kernels.bitset import Bitset
 from elanus.query.merge import MOST_TIES, table_of
-from elanus.query.plan import SourceStep, plan_dense
+from elanus.query.plan import SourceStep
 from elanus.query.requests import ListQuery
 from elanus.query.sources import AllowedRows
 from elanus.types import BoolArray, Float32Array, Float64Array, Int64Array
@@ -122,8 +122,11 @@ def _candidates(
     count = int(lengths[rows].sum())
     if count < LEAST_VECTORS or limit >= MOST_SCANNED_SHARE * len(rows):
         return None
-    plan = plan_dense(name, index, count, FIRST_VECTORS, query.recall, None)
-    if plan.ef is None:
+    ef = index.ef_for(query.recall, FIRST_VECTORS)
+    if ef is None:
+        return None
+    plan = index.approximate(count, FIRST_VECTORS, ef)
+    if plan.method == "scan":
         return None
     is_allowed = np.zeros(lists.num_rows, dtype=np.bool_)
     is_allowed[rows] = True
@@ -134,8 +137,8 @@ def _candidates(
         candidates, recall = walk.nearest(query.queries.one(i), checkpoint)
         found.append(candidates)
         recalls.append(recall)
-    recall = plan.recall * min(recalls)
-    step = SourceStep(name, lists.num_rows, len(rows), plan.method, plan.ef, recall)
+    recall = min(plan.recall, 1.0) * min(recalls)
+    step = SourceStep(name, lists.num_rows, len(rows), plan.method, ef, recall)
     return step, table_of(found)
 
 
