@@ -31,7 +31,6 @@ from elanus.query.requests import (
     LegRequest,
     ListQuery,
     SearchRequest,
-    SparseQuery,
     TextQuery,
 )
 from elanus.query.results import (
@@ -192,7 +191,7 @@ def _run_leg(
     query = leg.query
     num_queries = query.num_queries
     weighted: WeightedQuery | None = None
-    if isinstance(query, SparseQuery | TextQuery):
+    if not isinstance(query, DenseQuery) and not isinstance(query, ListQuery):
         weighted = weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
         token.check()

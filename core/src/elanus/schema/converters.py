@@ -216,12 +216,15 @@ def _array_column(field: Field, values: Any, validity: BoolArray | None) -> Arra
 
 
 def joined_rows(rows: list[Any]) -> Any:
-    """Return the elements of all rows one after the other: an array where all rows are arrays."""
-    if rows and all(isinstance(row, np.ndarray) and row.dtype != np.object_ for row in rows):
+    """Return the elements of all rows one after the other: an array where all are of one dtype."""
+    dtypes = {row.dtype if isinstance(row, np.ndarray) else None for row in rows}
+    # Joining other dtypes would turn bools into numbers.
+    if len(dtypes) == 1 and None not in dtypes and np.dtype(np.object_) not in dtypes:
         try:
-            return np.concatenate(rows)
+            joined = np.concatenate(rows)
+            return joined if len(joined) else []
         except ValueError:
-            pass  # Vectors of different dim: the schema says which.
+            pass  # vectors of different dim: the schema says which
     return list(itertools.chain.from_iterable(rows))
 
 

@@ -292,3 +292,23 @@ def test_queries_that_do_not_fit(tmp_path: Path, query: Any, message: str) -> No
         collection = _collection(database, "FLOAT_VECTOR", "MAX_SIM")
         with pytest.raises((InvalidArgumentError, EntityError), match=message):
             collection.search(query, field="tokens")
+
+
+def test_arrays_of_scalars_are_given_as_arrays(tmp_path: Path) -> None:
+    schema = Schema(
+        [
+            Field("id", DataType.INT64, primary=True),
+            Field("numbers", ARRAY, element_type="INT64"),
+        ]
+    )
+    with elanus.connect(tmp_path) as database:
+        collection = database.create_collection("c", schema)
+        # An empty array has the dtype of floats; it holds no float.
+        collection.insert([{"id": 1, "numbers": np.array([])}])
+        collection.insert([{"id": i, "numbers": np.array([i, 2])} for i in (2, 3)])
+        collection.insert([{"id": 4, "numbers": np.array([])}, {"id": 5, "numbers": np.array([7])}])
+        found = [row["numbers"] for row in collection.query("id > 0")]
+        assert found == [[], [2, 2], [3, 2], [], [7]]
+        given = [{"id": 6, "numbers": np.array([1])}, {"id": 7, "numbers": np.array([True])}]
+        with pytest.raises(EntityError, match=r"expected INT64, got .*True.*row 1, element 0"):
+            collection.insert(given)
