@@ -20,6 +20,7 @@ BENCHMARKS = {
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
     "inverted_lists": "benchmarks.micro.inverted_lists",
+    "late_interaction": "benchmarks.micro.late_interaction",
     "quantized_scan": "benchmarks.micro.quantized_scan",
     "sparse_search": "benchmarks.micro.sparse_search",
     "text_ingest": "benchmarks.micro.text_ingest",

@@ -297,6 +297,30 @@ def _inverted_lists(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, rows)]
 
 
+def _late_interaction(result: Mapping[str, Any]) -> list[str]:
+    head = (
+        f"{result['num_rows']:,} passages of {result['num_vectors']:,} vectors of {result['dim']} "
+        f"dimensions, {result['query_vectors']:.0f} vectors a query, top-10, one query a call."
+    )
+    heads = ["search", "method", "ms", "queries/s", "recall", "estimated"]
+    rows = [
+        [
+            row["search"],
+            row.get("method", "scan"),
+            f"{row['ms']:.1f}",
+            f"{1e3 / row['ms']:,.1f}",
+            f"{row['recall']:.3f}",
+            f"{row.get('estimated', 1.0):.3f}",
+        ]
+        for row in result["rows"]
+    ]
+    exact = result["rows"][1]
+    loads = (
+        f"Inserted in {exact['insert_s']:.1f} s, merged and indexed in {exact['index_s']:.1f} s."
+    )
+    return [head, table(heads, rows), loads]
+
+
 RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "passages": _passages,
     "retrieval_quality": _retrieval_quality,
@@ -307,6 +331,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
+    "late_interaction": _late_interaction,
     "sparse_search": sparse_search,
     **STORAGE_RENDERERS,
     **GRAPH_RENDERERS,

@@ -36,6 +36,7 @@ BFLOAT16_VECTOR = DataType.BFLOAT16_VECTOR
 INT8_VECTOR = DataType.INT8_VECTOR
 BINARY_VECTOR = DataType.BINARY_VECTOR
 SPARSE_FLOAT_VECTOR = DataType.SPARSE_FLOAT_VECTOR
+STRUCT = DataType.STRUCT
 
 __version__ = "0.1.0.dev0"
 
@@ -90,6 +91,7 @@ __all__ = [
     "INT8_VECTOR",
     "BINARY_VECTOR",
     "SPARSE_FLOAT_VECTOR",
+    "STRUCT",
     "ElanusError",
     "__version__",
 ]

@@ -48,6 +48,7 @@ class DataType(IntEnum):
     BFLOAT16_VECTOR = 103
     SPARSE_FLOAT_VECTOR = 104
     INT8_VECTOR = 105
+    STRUCT = 201
 
     @property
     def is_integer(self) -> bool:
@@ -63,7 +64,7 @@ class DataType(IntEnum):
 
     @property
     def is_vector(self) -> bool:
-        return self >= DataType.BINARY_VECTOR
+        return DataType.BINARY_VECTOR <= self <= DataType.INT8_VECTOR
 
     @property
     def is_dense_vector(self) -> bool:
@@ -104,6 +105,14 @@ class MetricType(StrEnum):
     HAMMING the number of bits that differ, JACCARD the share of the bits set in either vector that
     differ (0 between two vectors without any). ``query/results.py`` turns it into what the user
     sees: squared distance, inner product, cosine, BM25 score, and these two as they are.
+
+    The MAX_SIM metrics are of lists of vectors: the sum, over the vectors of a query, of the
+    distance to the nearest vector of a row (late interaction).
+
+    Attributes:
+        is_distance: Whether the user sees a distance, smaller is nearer, rather than a similarity.
+        is_max_sim: Whether lists of vectors are compared.
+        of_vectors: The metric between two vectors that it is made of; itself for other metrics.
     """
 
     L2 = "L2"
@@ -112,15 +121,25 @@ class MetricType(StrEnum):
     BM25 = "BM25"
     HAMMING = "HAMMING"
     JACCARD = "JACCARD"
+    MAX_SIM_COSINE = "MAX_SIM_COSINE"
+    MAX_SIM_IP = "MAX_SIM_IP"
+    MAX_SIM_L2 = "MAX_SIM_L2"
+    MAX_SIM_HAMMING = "MAX_SIM_HAMMING"
+    MAX_SIM_JACCARD = "MAX_SIM_JACCARD"
 
-    @property
-    def is_distance(self) -> bool:
-        """Whether the user sees a distance, smaller is nearer, rather than a similarity."""
-        return self is _L2 or self is _HAMMING or self is _JACCARD
+    is_distance: bool
+    is_max_sim: bool
+    of_vectors: MetricType
 
 
-# Every search asks: members of a class are looked up more slowly.
-_L2, _HAMMING, _JACCARD = MetricType.L2, MetricType.HAMMING, MetricType.JACCARD
+MAX_SIM = "MAX_SIM"
+"""Milvus' name of the MAX_SIM metric that is the default of a type of vectors."""
+
+# Every search asks: attributes of a member are read faster than anything can be worked out.
+for _metric in MetricType:
+    _metric.is_max_sim = _metric.startswith(MAX_SIM)
+    _metric.of_vectors = MetricType(_metric.removeprefix(f"{MAX_SIM}_"))
+    _metric.is_distance = _metric.of_vectors in ("L2", "HAMMING", "JACCARD")
 DENSE_METRICS = (MetricType.L2, MetricType.IP, MetricType.COSINE)
 """Metrics of dense vectors of numbers."""
 BINARY_METRICS = (MetricType.HAMMING, MetricType.JACCARD)

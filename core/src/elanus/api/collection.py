@@ -278,7 +278,7 @@ class Collection(Searches, Reasons, ImportsAndExports, Iterations):
         """Choose how a dense field is indexed; segments get the index in the background.
 
         Args:
-            field: A field of dense vectors.
+            field: A field of dense vectors, or of lists of them (``chunks[vector]`` in a struct).
             index_type: ``AUTO`` (a graph for large segments), ``GRAPH``, ``HNSW``, ``FLAT`` (exact
                 scan) or ``FLAT_SQ8`` (the same results over one byte per dimension: three to four
                 times as fast, and a quarter more disk and memory).

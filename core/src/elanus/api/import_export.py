@@ -25,7 +25,9 @@ from elanus.query.entities import count_entities
 from elanus.query.projection import resolve_output
 from elanus.query.scan import scan_batches
 from elanus.schema.batches import ColumnBatch
-from elanus.schema.collection import DYNAMIC_FIELD
+from elanus.schema.collection import DYNAMIC_FIELD, Schema
+from elanus.schema.fields import Field
+from elanus.schema.structs import narrowed, struct_of
 from elanus.transfer.files import PathLike
 
 
@@ -47,8 +49,9 @@ class ImportsAndExports(Handle):
         crash, goes on where it was when it is called again with the same files and options.
 
         Args:
-            source: A path, a pattern such as ``"parts/*.parquet"`` or a list of paths (JSON
-                lines and CSV, also compressed with gzip; Parquet, Arrow, NumPy); a pandas or
+            source: A path, a pattern such as ``"parts/*.parquet"``, a folder as pymilvus' bulk
+                writer makes it, or a list of paths (JSON lines, JSON and CSV, also compressed
+                with gzip; Parquet, Arrow, NumPy); a pandas or
                 polars DataFrame; an Arrow table, record batch or stream, or anything with
                 ``__arrow_c_stream__``; a dict of columns; an iterable of dicts.
             on_conflict: What becomes of a row whose primary key is taken, in the source or in
@@ -56,8 +59,8 @@ class ImportsAndExports(Handle):
                 (the first one does).
             columns: Field of each column of the source that is called otherwise, as in
                 ``{"embedding": "dense"}``; None leaves a column out.
-            **options: ``format``, ``batch_rows``, ``errors_file``, ``max_errors``, ``progress``,
-                ``resume``, ``partition``; see ``ImportOptions``.
+            **options: ``format``, ``delimiter``, ``null_cell``, ``batch_rows``, ``errors_file``,
+                ``max_errors``, ``progress``, ``resume``, ``partition``; see ``ImportOptions``.
 
         Returns:
             How many entities were stored, skipped and refused.
@@ -91,7 +94,7 @@ class ImportsAndExports(Handle):
         All of them are of one snapshot, and the file appears under its name when it is complete.
 
         Args:
-            target: The file: ``.jsonl``, ``.csv``, ``.tsv`` (each also with ``.gz``),
+            target: The file: ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` (each also with ``.gz``),
                 ``.parquet``, ``.arrow``, ``.feather``, ``.arrows``, ``.npz`` or ``.npy``.
             filter: Expression, dict or tree that entities must pass.
             output: Fields to write; None: all, vectors included. Undeclared fields of a dynamic
@@ -191,5 +194,16 @@ class ImportsAndExports(Handle):
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:
             return scan_batches(sources, bound, names, batch_rows)
 
-        fields = tuple(schema.field(name) for name in names)
-        return Scan(fields, count_entities(sources, bound), batches)
+        return Scan(_exported_fields(schema, names), count_entities(sources, bound), batches)
+
+
+def _exported_fields(schema: Schema, names: Sequence[str]) -> tuple[Field, ...]:
+    """Return what is written for some columns: those of a struct are one field."""
+    fields = {}
+    structs = {field.name: field for field in schema.structs}
+    for name in names:
+        struct = structs.get(struct_of(name))
+        field = schema.field(name) if struct is None else narrowed(struct, names)
+        if field is not None:
+            fields[field.name] = field
+    return tuple(fields.values())

@@ -224,6 +224,7 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
                 entities,
                 HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
                 highlights=marked,
+                offsets=tuple([answer.offsets[place] for place in places if answer.offsets]),
             ),
             found.explanation,
         )

@@ -113,7 +113,8 @@ class Leg:
 
     Attributes:
         field: Vector field to search.
-        data: Query vector, sparse vector (``{dimension: weight}``), or text for a BM25 field.
+        data: Query vector (a matrix for lists of vectors with a MAX_SIM metric), sparse vector
+            (``{dimension: weight}``), or text for a BM25 field.
         limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
         filter: Rows must pass it, and the filter of the whole search.
         recall: Share of the true nearest rows wanted; None: that of the whole search.

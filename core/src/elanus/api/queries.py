@@ -15,17 +15,25 @@ from elanus.api.options import SearchOptions
 from elanus.api.text import query_analyzer
 from elanus.engine.views import FieldViews
 from elanus.errors import InternalError, InvalidArgumentError
+from elanus.index.vector_lists import VectorQueries
 from elanus.kernels.distance import are_finite, unit_rows
 from elanus.kernels.lists import matrix_of
 from elanus.kernels.query_batch import check_drop_ratio
-from elanus.query.requests import DEFAULT_RECALL, DenseQuery, SparseQuery, TextQuery
+from elanus.query.requests import (
+    DEFAULT_RECALL,
+    DenseQuery,
+    ListQuery,
+    SparseQuery,
+    TextQuery,
+)
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
+from elanus.schema.structs import element_field
 from elanus.schema.validation import query_sparse
 from elanus.schema.vectors import is_single_vector, query_vector
 from elanus.types import DataType, Float32Array, MetricType, VectorArray
 
-Query = DenseQuery | SparseQuery | TextQuery
+Query = DenseQuery | SparseQuery | TextQuery | ListQuery
 
 
 def default_field(schema: Schema, data: Any) -> Field:
@@ -46,7 +54,7 @@ def default_field(schema: Schema, data: Any) -> Field:
     else:
         kind, fields = (
             "dense",
-            [f for f in schema.vector_fields if f.dtype.is_dense_vector],
+            [f for f in schema.vector_fields if f.dtype.is_dense_vector] or [*schema.vector_lists],
         )
     if len(fields) == 1:
         return fields[0]
@@ -72,6 +80,8 @@ def read_queries(
             embedded = fields.embedders.queries(field, texts)
             return _dense_queries(field, embedded, options)[0], isinstance(data, str)
         return _dense_queries(field, data, options)
+    if field.is_vector_list:
+        return _list_queries(field, data, options)
     if field.source is not None:
         texts = [data] if isinstance(data, str) else data
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
@@ -105,9 +115,7 @@ def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[lis
             f"field {field.name!r} is searched by vectors of dim {field.dim}, got text; embed it "
             f"first, or search a BM25 field"
         )
-    recall = options.get("recall", DEFAULT_RECALL)
-    if not isinstance(recall, int | float) or not 0 < recall <= 1:
-        raise InvalidArgumentError(f"recall must lie in (0, 1], got {recall!r}")
+    recall = _recall(options)
     ef = options.get("ef")
     if ef is not None and (not isinstance(ef, int) or ef < 1):
         raise InvalidArgumentError(f"ef must be a positive number of rows, got {ef!r}")
@@ -128,7 +136,50 @@ def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[lis
             vectors = unit_rows(vectors)
     if vectors is None:
         raise InternalError(f"field {field.name!r}: query vectors were accepted and are not finite")
-    return [DenseQuery(vectors, float(recall), ef)], is_single
+    return [DenseQuery(vectors, recall, ef)], is_single
+
+
+def _recall(options: SearchOptions) -> float:
+    recall = options.get("recall", DEFAULT_RECALL)
+    if not isinstance(recall, int | float) or not 0 < recall <= 1:
+        raise InvalidArgumentError(f"recall must lie in (0, 1], got {recall!r}")
+    return float(recall)
+
+
+def _list_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list[Query], bool]:
+    """Return queries of lists of vectors.
+
+    A MAX_SIM metric takes a matrix for one query, and a list of them for several; others take a
+    vector for one, as of dense fields.
+    """
+    if isinstance(data, str) or not hasattr(data, "__len__"):
+        raise InvalidArgumentError(
+            f"field {field.name!r} is searched by vectors of dim {field.dim}, got "
+            f"{type(data).__name__}; embed it first"
+        )
+    element = element_field(field)
+    if field.metric_type.is_max_sim:
+        is_single = len(data) == 0 or is_single_vector(data) or is_single_vector(data[0])
+        parts = [data] if is_single else data
+        if not all(len(part) for part in parts):
+            raise InvalidArgumentError(f"field {field.name!r}: a query has no vectors")
+        matrices = [query_vector(element, part) for part in parts]
+        lengths = [len(matrix) for matrix in matrices]
+        vectors = np.concatenate(matrices)
+    else:
+        is_single = is_single_vector(data)
+        vectors = query_vector(element, data)
+        lengths = [1] * len(vectors)
+    if field.vector_type is not DataType.BINARY_VECTOR:
+        vectors = vectors.astype(np.float32)
+    if field.metric_type.of_vectors is MetricType.COSINE:
+        units = unit_rows(vectors)
+        if units is None:
+            raise InternalError(f"field {field.name!r}: query vectors are not finite")
+        vectors = units
+    ends = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return [ListQuery(VectorQueries(vectors, ends), _recall(options))], is_single
 
 
 def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:

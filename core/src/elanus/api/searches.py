@@ -17,6 +17,7 @@ from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
 from elanus.schema.collection import Schema
+from elanus.schema.structs import part_of
 
 
 class Searches(Reads):
@@ -38,6 +39,8 @@ class Searches(Reads):
         Args:
             data: A vector (list or array of ``dim`` floats) for a dense field, ``{dimension:
                 weight}`` for a sparse one, text for a BM25 field; or several, also ``(nq, dim)``.
+                For a field of lists of vectors with a MAX_SIM metric a matrix ``(m, dim)``, or a
+                list of matrices.
             field: Vector field to search; may be left out when only one fits the query.
             limit: Hits per query, 1 to 16,384.
             ids: One key or a list of keys instead of ``data``: what these entities hold in the
@@ -121,6 +124,11 @@ class Searches(Reads):
             raise InvalidArgumentError("search: expected the field that ids are searched by")
         searched = self._context_at(options.get("consistency")).schema.field(field)
         name = field if searched.source is None else searched.source.field
+        if searched.is_vector_list and not searched.metric_type.is_max_sim:
+            raise InvalidArgumentError(
+                f"search: the vectors of field {field!r} are searched one by one "
+                f"({searched.metric_type}), so an entity is no query; pass one of its vectors"
+            )
         queries = []
         for key in as_ids(ids):
             found = self.get(
@@ -132,9 +140,10 @@ class Searches(Reads):
             )
             if not found:
                 raise NotFoundError(f"search: no entity has the key {key!r}")
-            if found[0][name] is None:
+            value = part_of(found[0], name)
+            if value is None or (searched.is_vector_list and not value):
                 raise InvalidArgumentError(f"search: entity {key!r} has nothing in {name!r}")
-            queries.append(found[0][name])
+            queries.append(value)
         if not queries:
             raise InvalidArgumentError("search: expected at least one key in ids, got none")
         return queries[0] if isinstance(ids, str | int | np.integer) else queries

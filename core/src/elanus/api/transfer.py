@@ -39,14 +39,15 @@ from elanus.transfer.chunks import (
     RowFault,
 )
 from elanus.transfer.conversion import Converter
+from elanus.transfer.csv_table import CsvLayout
 from elanus.transfer.fault_log import FaultLog
-from elanus.transfer.files import PathLike, format_of
+from elanus.transfer.files import ERRORS_SUFFIX, PathLike, format_of
 from elanus.transfer.formats import Source, load_arrow_module, open_source, open_writer
 from elanus.transfer.progress import Progress, open_progress
 from elanus.types import Int64Array
 
-ERRORS_SUFFIX = ".errors.jsonl"
-"""What the file of errors adds to the name of the imported file."""
+USUAL_LIST = 64
+"""Vectors of a list, about, for the rows of a chunk."""
 ARROW_BATCH_ROWS = 131_072
 """Rows of a record batch of ``to_arrow``: nothing is copied, so they may be many."""
 
@@ -55,8 +56,12 @@ class ImportOptions(TypedDict, total=False):
     """Further options of ``Collection.import_data``.
 
     Attributes:
-        format: Of files: ``jsonl``, ``csv``, ``tsv``, ``parquet``, ``arrow``, ``arrow-stream``,
-            ``npz`` or ``npy``; by default their names say it.
+        format: Of files: ``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``arrow``,
+            ``arrow-stream``, ``npz`` or ``npy``; by default their names say it.
+        delimiter: What stands between the cells of CSV files; by default a comma.
+        null_cell: Text of a cell of CSV files that stands for no value, beside ``\\N``; pymilvus
+            writes ``""`` unless told otherwise (its ``nullkey``). By default an empty cell is an
+            empty text in a VARCHAR field, and no value elsewhere.
         batch_rows: Most rows that are converted at once.
         errors_file: Where rows go that cannot be stored, as JSON lines. By default beside the
             first file, with ``.errors.jsonl`` added to its name, once ``max_errors`` is above 0.
@@ -67,6 +72,8 @@ class ImportOptions(TypedDict, total=False):
     """
 
     format: str | None
+    delimiter: str | None
+    null_cell: str | None
     batch_rows: int | None
     errors_file: PathLike | None
     max_errors: int
@@ -208,7 +215,8 @@ class _ImportJob:
             default_batch_rows(schema) if rows is None else _at_least("batch_rows", rows, 1)
         )
         converter = Converter(fields.given, columns, keeps_keys=on_conflict is OnConflict.REPLACE)
-        opened = open_source(source, schema, options.get("format"))
+        layout = CsvLayout.of(options.get("delimiter"), options.get("null_cell"))
+        opened = open_source(source, schema, options.get("format"), layout)
         log = FaultLog(_errors_path(opened, options, max_errors))
         return cls(
             schema, opened, on_conflict, converter, columns, options, max_errors, batch_rows, log
@@ -221,6 +229,7 @@ class _ImportJob:
             identity = {
                 "files": self.source.identity,
                 "format": self.options.get("format"),
+                **_given(self.options, "delimiter", "null_cell"),
                 "columns": dict(self.columns),
                 "on_conflict": str(self.on_conflict),
                 "partition": self.options.get("partition"),
@@ -334,6 +343,10 @@ def _parse_conflict(given: str) -> OnConflict:
         raise InvalidArgumentError(f"on_conflict: expected one of {names}, got {given!r}") from None
 
 
+def _given(options: ImportOptions, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in names and value is not None}
+
+
 def _at_least(name: str, given: Any, least: int) -> int:
     if not isinstance(given, int) or isinstance(given, bool) or given < least:
         raise InvalidArgumentError(f"{name}: expected an integer >= {least}, got {given!r}")
@@ -346,7 +359,8 @@ def _errors_path(source: Source, options: ImportOptions, max_errors: int) -> Pat
         return Path(given).expanduser().absolute()
     if max_errors == 0 or source.identity is None:
         return None
-    return Path(source.identity[0]["path"] + ERRORS_SUFFIX)
+    first = source.paths[0] if source.paths else None
+    return None if first is None else first.resolve().with_name(first.name + ERRORS_SUFFIX)
 
 
 def _too_many(first: RowFault, log: FaultLog, max_errors: int) -> str:
@@ -365,7 +379,9 @@ def _too_many(first: RowFault, log: FaultLog, max_errors: int) -> str:
 
 def default_batch_rows(schema: Schema) -> int:
     """Return how many rows to convert at once, so that a chunk stays small."""
-    row_bytes = 64 + sum(8 * (f.dim or 0) for f in schema.fields)
+    lists = {f.name for f in schema.vector_lists}
+    dims = ((f.dim or 0) * (USUAL_LIST if f.name in lists else 1) for f in schema.stored_fields)
+    row_bytes = 64 + 8 * sum(dims)
     return min(DEFAULT_BATCH_ROWS, max(64, CHUNK_BYTES // row_bytes))
 
 

@@ -12,7 +12,7 @@ from elanus.errors import NotFoundError
 
 NAME = "import"
 HELP = (
-    "Load JSON lines, CSV, Parquet, Arrow or NumPy files into an existing collection, all rows or "
+    "Load JSON, CSV, Parquet, Arrow or NumPy files into an existing collection, all rows or "
     "none. Called again after it was interrupted, it goes on where it was."
 )
 
@@ -21,8 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("path", help="folder of the database")
     parser.add_argument("collection", help="name of the collection")
-    parser.add_argument("file", nargs="+", help="files or quoted patterns such as 'parts/*.csv'")
+    parser.add_argument(
+        "file",
+        nargs="+",
+        help="files, quoted patterns such as 'parts/*.csv', or a folder, as pymilvus' bulk writer "
+        "makes it",
+    )
     parser.add_argument("--format", help="format of the files, when their names do not say it")
+    parser.add_argument("--delimiter", help="what stands between cells of CSV (default: a comma)")
+    parser.add_argument(
+        "--null-cell",
+        help="cells of CSV that are no value, beside \\N; '' for files of pymilvus' bulk writer",
+    )
     parser.add_argument(
         "--on-conflict",
         choices=("error", "replace", "skip"),
@@ -45,6 +55,8 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
     columns = parse_columns(arguments.column)
     options: dict[str, Any] = {
         "format": arguments.format,
+        "delimiter": arguments.delimiter,
+        "null_cell": arguments.null_cell,
         "errors_file": arguments.errors_file,
         "max_errors": arguments.max_errors,
         "resume": not arguments.restart,

@@ -32,6 +32,7 @@ from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.state import CollectionState
 from elanus.errors import DiskFullError
 from elanus.index.base import VectorIndex, VectorIndexType
+from elanus.index.vector_lists import list_column, moved_vectors
 from elanus.storage.segment_writer import SegmentStreams
 from elanus.types import Int64Array
 
@@ -171,7 +172,7 @@ class Compaction:
     ) -> SealedSegment:
         """Give a merged segment graphs, unless it can wait for them as its rows did before."""
         built: dict[str, VectorIndex] = {}
-        for field in made.fields.dense:
+        for field in made.fields.indexed:
             if field in job.written.indexes:
                 continue
             kind, params = self._choices.wanted_of(made, field)
@@ -212,7 +213,7 @@ class Compaction:
         It is made now when more than half of the rows had one: a merge never makes a search
         slower than it was.
         """
-        if not self._choices.wants_graph(field, made.num_rows):
+        if not self._choices.wants_graph(field, made.num_vectors(field)):
             return None
         if not self._choices.fits(made, field, copies=ADOPTED_COPIES):
             return None
@@ -228,6 +229,12 @@ class Compaction:
         graph = largest.indexes.loaded(field)
         # A graph whose file turned out to be damaged has become a scan.
         if graph.index_type == kind.name:
+            if field in made.fields.lists:
+                mapping = moved_vectors(
+                    list_column(largest.reader.column(field)).offsets,
+                    list_column(made.reader.column(field)).offsets,
+                    mapping,
+                )
             adopted = kind.adopt(graph, rows, mapping, params, checkpoint=checkpoint)
             if adopted is not None:
                 return adopted

@@ -20,15 +20,17 @@ from elanus.engine.vectors import vector_rows
 from elanus.engine.views import FieldViews
 from elanus.errors import InternalError
 from elanus.filter.columns import ColumnCache, FilterColumns
-from elanus.index.base import VectorIndex
+from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import GrowingSparse, SparseView
 from elanus.index.sparse.inverted import merge_sealed as merge_sparse
 from elanus.index.sparse.sealed_bm25 import merge_sealed as merge_text
+from elanus.index.vector_lists import VectorLists, list_column
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import inverse_norms
 from elanus.schema.batches import (
+    ArrayColumn,
     Column,
     ColumnBatch,
     DenseVectorColumn,
@@ -131,6 +133,8 @@ class GrowingSegment:
                 sparse.append(column)
         for name, scales in self._scales.items():
             vectors = batch.columns[name]
+            if isinstance(vectors, ArrayColumn):
+                vectors = vectors.flat_items()
             if isinstance(vectors, DenseVectorColumn):
                 scales.append(inverse_norms(np.ascontiguousarray(vectors.values)))
         # The memtable last: its number of rows is what readers go by.
@@ -201,11 +205,11 @@ class GrowingSegment:
         return self._memtable.seqs(num_rows)
 
     def scale(
-        self, name: str, num_rows: int
+        self, name: str, num_vectors: int
     ) -> np.ndarray[tuple[int], np.dtype[np.float32]] | None:
         """Return 1 / length of the first vectors of a COSINE field."""
         found = self._scales.get(name)
-        return None if found is None else found.view(num_rows)
+        return None if found is None else found.view(num_vectors)
 
     def text_view(self, name: str, num_rows: int) -> BM25View:
         """Return the postings of the first rows of a BM25 field."""
@@ -240,6 +244,7 @@ class GrowingSource:
         self._alive = alive
         self._text: dict[str, BM25View] = {}
         self._vectors: dict[str, FlatIndex] = {}
+        self._lists: dict[str, VectorLists] = {}
 
     def shows(self, num_rows: int, alive: BoolArray | None) -> bool:
         """Whether this is what a snapshot of now would show."""
@@ -281,10 +286,21 @@ class GrowingSource:
     def vector_index(self, name: str) -> VectorIndex:
         found = self._vectors.get(name)
         if found is None:
-            field = self._segment.fields.schema.field(name)
-            scale = self._segment.scale(name, self.num_rows)
-            found = self._vectors[name] = FlatIndex(vector_rows(field, self.column(name), scale))
+            found = self._vectors[name] = FlatIndex(self._rows(name, self.column(name)))
         return found
+
+    def vector_lists(self, name: str) -> VectorLists:
+        found = self._lists.get(name)
+        if found is None:
+            column = list_column(self.column(name))
+            found = VectorLists(column.offsets, self._rows(name, column), None)
+            self._lists[name] = found
+        return found
+
+    def _rows(self, name: str, column: Column) -> VectorRows:
+        field = self._segment.fields.schema.field(name)
+        count = len(column.items) if isinstance(column, ArrayColumn) else self.num_rows
+        return vector_rows(field, column, self._segment.scale(name, count))
 
     def text_index(self, name: str) -> BM25View:
         # Kept, because a view remembers the totals of its rows.

@@ -65,7 +65,7 @@ class IndexBuilder:
 
     def _missing(self) -> tuple[SealedSegment, str] | None:
         for segment in sorted(self._state.sealed(), key=lambda s: -s.num_rows):
-            for field in segment.fields.dense:
+            for field in segment.fields.indexed:
                 if self._choices.is_current(segment, field):
                     continue
                 if self._choices.fits(segment, field) and self._choices.fits_disk(segment, field):

@@ -13,6 +13,8 @@ from elanus.index.registry import AUTO, index_type
 
 MIN_INDEXED_ROWS = 8_192
 """Segments below this are scanned when the type is AUTO: that takes about a millisecond."""
+MIN_INDEXED_VECTORS = 65_536
+"""Vectors of lists, as ``MIN_INDEXED_ROWS``: they are scanned as products of matrices."""
 
 
 MIN_PRESENT_SHARE = 0.9
@@ -28,13 +30,14 @@ class IndexChoices:
     def __init__(self, state: CollectionState) -> None:
         self._state = state
 
-    def wanted(self, field: str, num_rows: int) -> tuple[VectorIndexType, Mapping[str, Any]]:
-        """Return index type and build parameters for a field of a segment of that size."""
+    def wanted(self, field: str, num_vectors: int) -> tuple[VectorIndexType, Mapping[str, Any]]:
+        """Return index type and build parameters for so many vectors of a field."""
         choice = self._state.settings.index(field)
-        is_small = choice.type == AUTO and num_rows < MIN_INDEXED_ROWS
-        kind = index_type(FlatIndex.index_type if is_small else choice.type)
         declared = self._state.schema.field(field)
-        if not kind.supports(declared.dtype, declared.metric_type):
+        least = MIN_INDEXED_VECTORS if declared.is_vector_list else MIN_INDEXED_ROWS
+        is_small = choice.type == AUTO and num_vectors < least
+        kind = index_type(FlatIndex.index_type if is_small else choice.type)
+        if not kind.supports(declared.vector_type, declared.metric_type.of_vectors):
             kind = index_type(FlatIndex.index_type)  # AUTO resolved to another kind of vectors
         return kind, kind.parse_params(choice.params)
 
@@ -42,15 +45,16 @@ class IndexChoices:
         self, segment: SealedSegment, field: str
     ) -> tuple[VectorIndexType, Mapping[str, Any]]:
         """Return index type and build parameters for a field of a segment."""
-        is_nullable = segment.fields.schema.field(field).nullable
+        declared = segment.fields.schema.field(field)
+        is_nullable = declared.nullable and not declared.is_vector_list
         if is_nullable and segment.present_share(field) < MIN_PRESENT_SHARE:
             # Nulls would be one crowded place of the graph; the others are scanned alone.
             return index_type(FlatIndex.index_type), {}
-        return self.wanted(field, segment.num_rows)
+        return self.wanted(field, segment.num_vectors(field))
 
-    def wants_graph(self, field: str, num_rows: int) -> bool:
-        """Whether a field of a segment of that size is to have more than a scan."""
-        return self.wanted(field, num_rows)[0].name != FlatIndex.index_type
+    def wants_graph(self, field: str, num_vectors: int) -> bool:
+        """Whether so many vectors of a field are to have more than a scan."""
+        return self.wanted(field, num_vectors)[0].name != FlatIndex.index_type
 
     def fits(self, segment: SealedSegment, field: str, *, copies: int = BUILT_COPIES) -> bool:
         """Whether the memory has room to make the index of a field."""
@@ -66,9 +70,10 @@ class IndexChoices:
 
     def index_bytes(self, segment: SealedSegment, field: str) -> int:
         """Return what the index of a field takes in memory."""
-        kind, params = self.wanted(field, segment.num_rows)
+        count = segment.num_vectors(field)
+        kind, params = self.wanted(field, count)
         declared = segment.fields.schema.field(field)
-        return kind.memory_bytes(segment.num_rows, declared.dim or 0, declared.dtype, params)
+        return kind.memory_bytes(count, declared.dim or 0, declared.vector_type, params)
 
     def is_current(self, segment: SealedSegment, field: str) -> bool:
         """Whether a segment has the index that a field of it should have."""
@@ -82,7 +87,7 @@ class IndexChoices:
 
     def has_graphs(self, segment: SealedSegment) -> bool:
         """Whether every dense field that is to have a graph in a large segment has it here."""
-        wanted = [f for f in segment.fields.dense if self.wants_graph(f, 1 << 62)]
+        wanted = [f for f in segment.fields.indexed if self.wants_graph(f, 1 << 62)]
         entries = segment.info.indexes
         return any(f in entries for f in wanted) and all(
             self.is_current(segment, f) for f in wanted

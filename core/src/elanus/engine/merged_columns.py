@@ -112,6 +112,11 @@ class _ColumnStreams:
         elif not isinstance(first, ArrayColumn):
             sections["indices"] = self._stream(np.dtype(np.uint32), total, "indices")
             sections["values"] = self._stream(np.dtype(np.float32), total, "values")
+        elif isinstance(first.items, DenseVectorColumn):
+            none = _no_rows(first.items)
+            name = f"{ITEM_PREFIX}values"
+            shape = (total, none.shape[1])
+            sections[name] = SectionStream(none.dtype, shape, self._arrays(name))
         elif isinstance(first.items, FixedColumn):
             name = f"{ITEM_PREFIX}values"
             sections[name] = self._stream(first.items.values.dtype, total, name)
@@ -138,17 +143,34 @@ class _ColumnStreams:
     def _arrays(self, name: str) -> Iterator[AnyArray]:
         """Yield one array of the column, part by part."""
         for column, rows in self._parts:
-            step = PART_ROWS
-            if isinstance(column, DenseVectorColumn):
-                none = _no_rows(column)
-                step = max(self._part_bytes // (none.itemsize * none.shape[1]), 1)
-            for start in range(0, len(rows), step):
+            for start, stop in self._cuts(column, rows):
                 self._checkpoint()
-                part = column.take(rows[start : start + step])
+                part = column.take(rows[start:stop])
                 if isinstance(part, DenseVectorColumn):
                     yield part.values
                 else:
                     yield column_to_sections(part)[name]
+
+    def _cuts(self, column: Column, rows: Int64Array) -> Iterator[tuple[int, int]]:
+        """Yield ranges of ``rows`` that are copied in one go."""
+        if isinstance(column, ArrayColumn) and isinstance(column.items, DenseVectorColumn):
+            none = _no_rows(column.items)
+            most = max(self._part_bytes // (none.itemsize * none.shape[1]), 1)
+            ends = np.cumsum(_lengths(column, rows))
+            start = 0
+            while start < len(rows):
+                before = int(ends[start - 1]) if start else 0
+                stop = int(np.searchsorted(ends, before + most, side="right"))
+                stop = min(max(stop, start + 1), start + PART_ROWS)
+                yield start, stop
+                start = stop
+            return
+        step = PART_ROWS
+        if isinstance(column, DenseVectorColumn):
+            none = _no_rows(column)
+            step = max(self._part_bytes // (none.itemsize * none.shape[1]), 1)
+        for start in range(0, len(rows), step):
+            yield start, min(start + step, len(rows))
 
 
 def _no_rows(column: DenseVectorColumn) -> VectorArray:

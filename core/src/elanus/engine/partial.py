@@ -22,6 +22,7 @@ from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
+from elanus.schema.structs import stored_parts
 from elanus.schema.validation import Entities, given_to_batch, primary_keys
 from elanus.types import DataType, Int64Array, PrimaryKey
 
@@ -175,6 +176,14 @@ def _parse_operations(schema: Schema, operations: Mapping[str, str]) -> dict[str
                 f"array_ops: {name!r}: no operation {operation!r}"
                 f"{did_you_mean(operation, [*map(str, ArrayOp)])}"
             ) from None
+        field = schema.field(name)
+        if field.struct is not None or field.is_vector_list:
+            if parsed[name] is ArrayOp.REMOVE:
+                raise InvalidArgumentError(
+                    f"array_ops: {name!r}: vectors and structs cannot be removed by value; give "
+                    f"the whole list"
+                )
+            parsed |= dict.fromkeys([part.name for part in stored_parts(field)], ArrayOp.APPEND)
     return parsed
 
 

@@ -23,6 +23,7 @@ from elanus.index.base import VectorIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SealedSparse, SparseView
 from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.index.vector_lists import VectorLists, list_column
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column, slice_column
 from elanus.storage.deletes import read_alive, write_deletes
@@ -87,9 +88,15 @@ class SealedSegment:
         """Bytes on disk, with tombstones and indexes."""
         return self.info.size_bytes
 
+    def num_vectors(self, name: str) -> int:
+        """Return how many vectors a field has: one a row, or those of all lists."""
+        if name not in self.fields.lists:
+            return self.num_rows
+        return int(list_column(self.reader.column(name)).offsets[-1])
+
     def index_names(self) -> dict[str, str]:
-        """Index type of each dense field that has a built index."""
-        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.dense}
+        """Index type of each field of dense vectors that has a built index."""
+        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.indexed}
 
     def find(self, keys: Keys) -> Int64Array:
         """Return the visible row of each key, -1 where there is none."""
@@ -244,6 +251,11 @@ class SealedSource:
 
     def vector_index(self, name: str) -> VectorIndex:
         return self._segment.indexes.vectors(name)
+
+    def vector_lists(self, name: str) -> VectorLists:
+        indexes = self._segment.indexes
+        offsets = list_column(self._segment.reader.column(name)).offsets
+        return VectorLists(offsets, indexes.rows(name), indexes.vectors(name))
 
     def text_index(self, name: str) -> BM25View:
         return self._segment.indexes.text(name)

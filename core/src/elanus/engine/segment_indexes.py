@@ -156,7 +156,7 @@ class SegmentIndexes:
 
     def wait_loaded(self) -> None:
         """Return when the index of every dense field is loaded."""
-        for name in self._fields.dense:
+        for name in self._fields.indexed:
             self.loaded(name)
 
     def close(self) -> None:
@@ -228,7 +228,8 @@ class SegmentIndexes:
         entry = self._reader.info.indexes[name]
         field = self._fields.schema.field(name)
         kind = index_type(entry.type)
-        return kind.memory_bytes(self._reader.num_rows, field.dim or 0, field.dtype, entry.params)
+        count = self.rows(name).num_rows if field.is_vector_list else self._reader.num_rows
+        return kind.memory_bytes(count, field.dim or 0, field.vector_type, entry.params)
 
     def held_bytes(self) -> int:
         """Return what the indexes of dense fields hold in memory, besides mapped files."""

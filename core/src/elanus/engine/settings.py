@@ -119,8 +119,8 @@ class CollectionSettings:
         return self.indexes.get(name, IndexChoice())
 
     def types(self, schema: Schema) -> dict[str, str]:
-        """Return the index type of every dense field."""
-        dense = (f for f in schema.vector_fields if f.dtype.is_dense_vector)
+        """Return the index type of every field of dense vectors, or of lists of them."""
+        dense = (f for f in schema.stored_fields if f.vector_type.is_dense_vector)
         return {f.name: self.index(f.name).type for f in dense}
 
     def with_index(
@@ -132,7 +132,7 @@ class CollectionSettings:
             InvalidArgumentError: Not a dense field, no such type, one that does not take such
                 vectors, or a wrong parameter.
         """
-        if not target.dtype.is_dense_vector:
+        if not target.vector_type.is_dense_vector:
             raise InvalidArgumentError(
                 f"field {target.name!r} is {target.dtype.name}; create_index is for fields of "
                 f"dense vectors (sparse and BM25 fields are always indexed)"
@@ -227,8 +227,9 @@ def is_time(dtype: DataType) -> bool:
 
 
 def _check_supported(field: Field, kind: VectorIndexType) -> None:
-    if not kind.supports(field.dtype, field.metric_type):
+    held, metric = field.vector_type, field.metric_type.of_vectors
+    if not kind.supports(held, metric):
         raise InvalidArgumentError(
-            f"field {field.name!r}: {kind.name} does not take {field.dtype.name} with "
-            f"{field.metric_type}; take FLAT or AUTO"
+            f"field {field.name!r}: {kind.name} does not take {held.name} with "
+            f"{metric}; take FLAT or AUTO"
         )

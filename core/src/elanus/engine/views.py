@@ -24,9 +24,10 @@ class FieldViews:
         language_of: Field that names the analyzer of each row, for BM25 fields that have several.
         sparse: Sparse fields that entities carry.
         dense: Dense fields.
-        cosine: Dense fields that need the lengths of their vectors.
+        cosine: Fields that need the lengths of their vectors: dense ones, and lists of them.
         embedders: Models of fields that are made of texts.
         given: What entities must fit as they are given.
+        lists: Lists of dense vectors, by the names of their columns.
     """
 
     schema: Schema
@@ -38,6 +39,12 @@ class FieldViews:
     cosine: tuple[str, ...]
     embedders: Embedders
     given: Schema
+    lists: tuple[str, ...] = ()
+
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """Fields that may have a vector index: dense ones, and lists of vectors."""
+        return (*self.dense, *self.lists)
 
     def growing_bm25(self, name: str) -> GrowingBM25:
         """Return an empty keyword index for a BM25 field."""
@@ -70,7 +77,12 @@ class FieldViews:
                 if f.dtype is DataType.SPARSE_FLOAT_VECTOR and f.source is None
             ),
             tuple(f.name for f in dense),
-            tuple(f.name for f in dense if f.metric_type is MetricType.COSINE),
+            tuple(
+                f.name
+                for f in (*dense, *schema.vector_lists)
+                if f.metric_type.of_vectors is MetricType.COSINE
+            ),
             Embedders(schema),
             as_given(schema),
+            tuple(f.name for f in schema.vector_lists),
         )

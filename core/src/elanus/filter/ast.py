@@ -189,7 +189,13 @@ class JsonPath(Node):
 
 @dataclass(frozen=True, slots=True)
 class Element(Node):
-    """``$``: the element of which an ``ElementMatch`` asks its condition."""
+    """``$``: the element of which an ``ElementMatch`` asks its condition.
+
+    Attributes:
+        key: A field of the element, of an array of structs (``$[page]``).
+    """
+
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

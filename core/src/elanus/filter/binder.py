@@ -46,7 +46,7 @@ from elanus.filter.ast import (
 from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
 from elanus.filter.constants import Constant
 from elanus.filter.doubles import is_double
-from elanus.filter.elements import ArrayElement, JsonElement, element_of
+from elanus.filter.elements import ArrayElement, JsonElement, element_of, element_operand
 from elanus.filter.evaluator import (
     Always,
     CompareConstant,
@@ -84,13 +84,17 @@ from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
+from elanus.filter.struct_operands import ListField, list_field
 from elanus.filter.text import constant_to_text
 from elanus.filter.text_search import PhraseQuestion, TermsQuestion
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.schema.times import parse_interval
 from elanus.types import DataType
 
-_PathOperand = NumberField | TextField | GeometryField | ArrayField | ElementOf | JsonValue
+_PathOperand = (
+    NumberField | TextField | GeometryField | ArrayField | ElementOf | JsonValue | ListField
+)
+_Element = ArrayElement | JsonElement | ListField
 
 
 class Binder:
@@ -101,7 +105,7 @@ class Binder:
         element: What ``$`` means; None outside of conditions on elements.
     """
 
-    def __init__(self, scope: Scope, element: ArrayElement | JsonElement | None = None) -> None:
+    def __init__(self, scope: Scope, element: _Element | None = None) -> None:
         self._scope = scope
         self._element = element
         self._comparisons = Comparisons(scope)
@@ -182,19 +186,14 @@ class Binder:
                     "an INTERVAL is no value", node, "add it to a moment, as in at + INTERVAL 'P1D'"
                 )
             case Element():
-                if self._element is None:
-                    hint = "write match_any(tags, $ == 1), where '$' is each element"
-                    raise self._scope.error(
-                        "'$' stands outside of a condition on elements", node, hint
-                    )
-                return self._element
+                return element_operand(self._element, node, self._scope)
             case FieldRef() | JsonPath():
                 return self._place(node)
             case Arithmetic():
                 return self._arithmetic(node)
             case ArrayLength(operand):
                 container = self._place(operand)
-                if not isinstance(container, ArrayField | JsonValue):
+                if not isinstance(container, ArrayField | JsonValue | ListField):
                     raise self._scope.error(
                         f"array_length takes an array, got {container.describe()}", operand
                     )
@@ -221,6 +220,10 @@ class Binder:
             )
         if field.dtype is DataType.JSON:
             return JsonValue(name, keys)
+        if field.vector_type.is_vector or field.struct is not None:
+            if keys:
+                raise self._scope.error(f"{list_field(field).describe()} has no values", node)
+            return list_field(field)
         if field.dtype is DataType.ARRAY:
             return self._array_place(ArrayField(name, field.element_type or DataType.INT64), node)
         if keys:
@@ -371,7 +374,9 @@ class Binder:
     def _element_match(self, node: ElementMatch) -> Condition:
         name = f"match_{node.quantifier}"
         container = self._path(node.operand, name)
-        if not isinstance(container, ArrayField | JsonValue):
+        if not isinstance(container, ArrayField | JsonValue | ListField) or (
+            isinstance(container, ListField) and not container.struct
+        ):
             raise self._scope.error(
                 f"'{name}' takes an array, got {container.describe()}", node.operand
             )

@@ -58,7 +58,9 @@ class FieldExpression:
 
     def __getitem__(self, key: str | int) -> FieldExpression:
         if isinstance(self.node, Element):
-            raise FilterError("the elements of an array are single values and have no keys")
+            if self.node.key is not None or not isinstance(key, str):
+                raise FilterError("the elements of an array are single values and have no keys")
+            return FieldExpression(Element(key))
         if isinstance(self.node, Arithmetic):
             raise FilterError("the result of a calculation has no keys")
         if isinstance(self.node, FieldRef):

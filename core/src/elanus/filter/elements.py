@@ -1,7 +1,8 @@
 """What is ``$``, one element of an array, in each row of elements?
 
 A condition on elements is evaluated once, over the elements of all arrays one after the other, as
-if each were a row. There is nothing else in such a row: ``$`` is all that it can be asked about.
+if each were a row. There is nothing else in such a row: ``$`` is all that it can be asked about,
+and in an array of structs ``$[name]``, a field of an element.
 """
 
 from __future__ import annotations
@@ -9,18 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
+import numpy as np
+
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
+from elanus.filter.ast import Element
 from elanus.filter.columns import FilterColumns, RowFilter
 from elanus.filter.geometry_store import GeometryStore
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
 from elanus.filter.json_paths import JsonColumn, JsonPathStore
+from elanus.filter.names import Scope
 from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.strings import StringStore
+from elanus.filter.struct_operands import ListField, parts_by_name
 from elanus.filter.term_store import TermStore
 from elanus.filter.typed_operands import ArrayField, ElementOf
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
+from elanus.schema.collection import did_you_mean
 from elanus.types import BoolArray, Int64Array
 
 
@@ -32,11 +39,13 @@ class ElementColumns:
         num_rows: How many elements there are.
         values: The elements.
         json: The elements of JSON arrays, with what ``values`` leaves out; None for an ARRAY.
+        outer: The rows that hold the elements, of an array of structs; None elsewhere.
     """
 
     num_rows: int
     values: Values
     json: JsonColumn | None = None
+    outer: FilterColumns | None = None
 
     def column(self, name: str) -> Column:
         """Elements have no fields."""
@@ -81,6 +90,26 @@ class ArrayElement:
 
 
 @dataclass(frozen=True, slots=True)
+class StructElement:
+    """``$[name]`` of an array of structs."""
+
+    array: ArrayField
+
+    @property
+    def type(self) -> ValueType:
+        return ElementOf(self.array, 0).type
+
+    def describe(self) -> str:
+        return f"an element of {self.array.describe()}"
+
+    def load(self, columns: FilterColumns) -> Values:
+        outer = _elements(columns).outer
+        if outer is None:
+            raise InternalError(f"{self.describe()} is no part of a struct")
+        return self.array.elements(outer)[1]
+
+
+@dataclass(frozen=True, slots=True)
 class JsonElement:
     """``$`` of an array inside JSON."""
 
@@ -104,15 +133,58 @@ class JsonElement:
         return json_is_in(column, wanted)
 
 
-def element_of(container: ArrayField | JsonValue) -> ArrayElement | JsonElement:
-    """Return what ``$`` means in a condition on the elements of a container."""
+Elements = ArrayField | JsonValue | ListField
+"""What has elements."""
+
+
+def element_of(container: Elements) -> ArrayElement | JsonElement | ListField:
+    """Return what ``$`` means in a condition on the elements of a container.
+
+    Of an array of structs it is the container itself: only ``$[name]`` is a value.
+    """
+    if isinstance(container, ListField):
+        return container
     return ArrayElement(container) if isinstance(container, ArrayField) else JsonElement(container)
 
 
-def elements_of(
-    container: ArrayField | JsonValue, columns: FilterColumns
-) -> tuple[Int64Array, ElementColumns]:
+def element_operand(
+    element: ArrayElement | JsonElement | ListField | None, node: Element, scope: Scope
+) -> ArrayElement | JsonElement | StructElement:
+    """Return what ``$`` or ``$[name]`` is.
+
+    Args:
+        element: As ``element_of`` returns it; None outside of conditions on elements.
+        node: Where it stands.
+        scope: For errors.
+
+    Raises:
+        FilterError: There is no element here, or it has no such field.
+    """
+    if element is None:
+        hint = "write match_any(tags, $ == 1), where '$' is each element"
+        raise scope.error("'$' stands outside of a condition on elements", node, hint)
+    if isinstance(element, ListField):
+        parts = parts_by_name(element)
+        if node.key is None or node.key not in parts:
+            near = did_you_mean(node.key, list(parts))
+            what = "'$'" if node.key is None else f"'$[{node.key}]'"
+            raise scope.error(
+                f"{what} is no value of an element of {element.describe()}{near}",
+                node,
+                f"ask about a scalar of it, as $[{next(iter(parts), 'name')}]",
+            )
+        return StructElement(parts[node.key])
+    if node.key is not None:
+        raise scope.error(f"{element.describe()} is a single value, so '$' has no keys", node)
+    return element
+
+
+def elements_of(container: Elements, columns: FilterColumns) -> tuple[Int64Array, ElementColumns]:
     """Return the row in which each element stands, ascending, and the elements."""
+    if isinstance(container, ListField):
+        lengths, _ = container.lengths(columns)
+        rows = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
+        return rows, ElementColumns(len(rows), Values(), outer=columns)
     if isinstance(container, ArrayField):
         rows, values = container.elements(columns)
         return rows, ElementColumns(len(rows), values)

@@ -29,6 +29,7 @@ from elanus.filter.operands import (
     both,
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
+from elanus.filter.struct_operands import ListField
 from elanus.filter.typed_operands import ArrayField
 from elanus.types import BoolArray
 
@@ -333,7 +334,7 @@ class IsContainer:
 class ElementTest:
     """So many elements meet a condition; one for which it is unknown does not."""
 
-    container: ArrayField | JsonValue
+    container: ArrayField | JsonValue | ListField
     condition: Condition
     quantifier: Quantifier
     count: int

@@ -26,6 +26,7 @@ from elanus.filter.ast import (
 )
 from elanus.filter.trees import rebuild
 from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
+from elanus.schema.structs import struct_of
 from elanus.schema.times import interval_text
 from elanus.types import DataType
 
@@ -98,6 +99,10 @@ def _place(name: str, keys: tuple[str | int, ...], node: Node, scope: Scope) -> 
 
 
 def _unknown_field(name: str, node: Node, scope: Scope) -> FilterError:
+    if struct_of(name) in scope.schema and name.endswith("]"):
+        is_json = scope.schema.field(struct_of(name)).dtype is DataType.JSON
+        hint = "a key of JSON stands in quotes" if is_json else None
+        return scope.error(f"no field {name!r}", node, hint)
     names = [f.name for f in scope.schema.fields if not f.dtype.is_vector]
     return scope.error(f"no field {name!r}{did_you_mean(name, names)}", node)
 

@@ -108,6 +108,22 @@ class Path(Operand, Protocol):
         ...
 
 
+class Measured(Protocol):
+    """Something that has a length in each row."""
+
+    def describe(self) -> str:
+        """What it is, for error messages."""
+        ...
+
+    def validity(self, columns: FilterColumns) -> BoolArray | None:
+        """Return where there is a value; None: everywhere."""
+        ...
+
+    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray | None]:
+        """Return the length in each row, and where there is an array; None: everywhere."""
+        ...
+
+
 class Container(Path, Protocol):
     """A path at which arrays may stand."""
 
@@ -210,7 +226,7 @@ class Computed:
 class LengthOf:
     """The length of arrays."""
 
-    container: Container
+    container: Measured
 
     @property
     def type(self) -> ValueType:

@@ -270,11 +270,16 @@ class _Parser:
         return Parameter(str(name.value), position=token.start)
 
     def _element(self, token: Token) -> Element:
-        if self._word() == "[":
+        if not self._accept("["):
+            return Element(position=token.start)
+        key = self._take()
+        if key.kind is not TokenKind.NAME:
+            bracket = self._tokens[self._next - 2]
             raise self._error(
-                "the elements of an array are single values, so '$' has no keys", self._peek().start
+                "the elements of an array are single values, so '$' has no keys", bracket.start
             )
-        return Element(position=token.start)
+        self._require("]")
+        return Element(str(key.value), position=token.start)
 
     def _exists(self, token: Token) -> Exists:
         start = self._peek().start
@@ -296,6 +301,10 @@ class _Parser:
         keys: list[str | int] = []
         while self._accept("["):
             key = self._take()
+            if key.kind is TokenKind.NAME and not keys and name == token.value:
+                name = f"{name}[{key.value}]"
+                self._require("]")
+                continue
             is_place = key.kind is TokenKind.NUMBER and isinstance(key.value, int)
             if key.kind is not TokenKind.STRING and not is_place:
                 self._next -= 1

@@ -111,8 +111,8 @@ def _render(node: Node) -> tuple[str, int]:
             return f"ISO {constant_to_text(iso)}", _ATOM
         case Interval(iso):
             return f"INTERVAL {constant_to_text(iso)}", _ATOM
-        case Element():
-            return "$", _ATOM
+        case Element(key):
+            return "$" if key is None else f"$[{_render_name(key)}]", _ATOM
         case Parameter(name):
             return f"{{{name}}}", _ATOM
         case Exists(operand):

@@ -16,11 +16,12 @@ from elanus.filter import BoundFilter
 from elanus.index.base import Candidates, CandidateTable, VectorIndex
 from elanus.kernels.cancel import CancelToken
 from elanus.kernels.ranking import MergedCandidates
+from elanus.query.late_interaction import nearest_lists
 from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import read_pks, read_places
 from elanus.query.ranges import cut_to_range
-from elanus.query.requests import DenseQuery, LegRequest
+from elanus.query.requests import DenseQuery, LegRequest, ListQuery
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows, rows_with
 from elanus.query.statistics import WeightedQuery, weigh
 from elanus.schema.collection import Schema
@@ -123,7 +124,7 @@ def _run_leg(
     query = leg.query
     num_queries = query.num_queries
     weighted: WeightedQuery | None = None
-    if not isinstance(query, DenseQuery):
+    if not isinstance(query, DenseQuery) and not isinstance(query, ListQuery):
         weighted = weigh(sources, leg.field.name, query)
     for source, rows in zip(sources, allowed, strict=True):
         token.check()
@@ -135,7 +136,12 @@ def _run_leg(
             step = plan_dense(source.name, index, rows.count, limit, query.recall, query.ef)
             steps.append(step)
             tables.append(_nearest(index, query.vectors, limit, rows, step.ef))
-        elif weighted is not None and not isinstance(query, DenseQuery):
+        elif isinstance(query, ListQuery):
+            lists = source.vector_lists(leg.field.name)
+            step, table = nearest_lists(source.name, lists, query, limit, rows, token.check)
+            steps.append(step)
+            tables.append(table)
+        elif weighted is not None:
             ratio = query.drop_ratio
             step = SourceStep(
                 source.name, source.num_rows, rows.count, "postings", drop_ratio=ratio

@@ -15,6 +15,7 @@ from elanus.filter.columns import FilterColumns
 from elanus.index.base import VectorIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SparseView
+from elanus.index.vector_lists import VectorLists
 from elanus.kernels.bitset import Bitset
 from elanus.query.projection import read_pks
 from elanus.query.sources import SearchSource
@@ -120,6 +121,9 @@ class UnexpiredSource:
 
     def vector_index(self, name: str) -> VectorIndex:
         return self.whole.vector_index(name)
+
+    def vector_lists(self, name: str) -> VectorLists:
+        return self.whole.vector_lists(name)
 
     def text_index(self, name: str) -> BM25View:
         return self.whole.text_index(name)

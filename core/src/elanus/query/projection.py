@@ -19,6 +19,7 @@ from elanus.query.paths import path_values, read_path
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, FixedColumn, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
+from elanus.schema.structs import narrowed, stored_parts, struct_of, struct_rows
 from elanus.schema.times import to_datetimes
 from elanus.types import DataType, Int64Array, PrimaryKey
 
@@ -31,21 +32,25 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
         output: Field names, also undeclared ones of a dynamic schema, and paths such as
             ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
             stands for every stored field, ``"meta_*"`` for those whose names begin so, undeclared
-            ones included. None takes every stored field but vectors.
+            ones included; a struct for all that it holds, ``chunks[text]`` for a part of it. None
+            takes every stored field but vectors.
 
     Raises:
         InvalidArgumentError: An unknown field, one that cannot be read back, or a pattern that
             fits none.
     """
     if output is None:
-        return tuple(f.name for f in schema.value_fields if not f.dtype.is_vector)
+        return tuple(f.name for f in schema.value_fields if not f.vector_type.is_vector)
     if isinstance(output, str):
         raise InvalidArgumentError(f"output must be a list of field names, got {output!r}")
     stored = {f.name for f in schema.value_fields}
+    structs = {f.name: [part.name for part in stored_parts(f)] for f in schema.structs}
     names: list[str] = []
     for name in output:
         if name == "*":
             names += [f.name for f in schema.value_fields]
+        elif name in structs:
+            names += structs[name]
         elif isinstance(name, str) and "[" in name and name not in stored:
             _check_path(schema, name)
             names.append(name)
@@ -89,11 +94,12 @@ def project(
     """Return one dict per row (int64, any order) with the output fields."""
     stored = schema.column_types
     declared = [name for name in output if name in stored]
-    columns = [values_at(schema, name, source.column(name), rows) for name in declared]
+    plain = declared if not schema.structs else [n for n in declared if struct_of(n) == n]
+    columns = [values_at(schema, name, source.column(name), rows) for name in plain]
     if not columns:
         entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     else:
-        entities = [dict(zip(declared, row, strict=True)) for row in zip(*columns, strict=True)]
+        entities = [dict(zip(plain, row, strict=True)) for row in zip(*columns, strict=True)]
     if len(declared) < len(output):
         others = [name for name in output if name not in stored]
         keys = [name for name in others if "[" not in name]
@@ -102,7 +108,27 @@ def project(
         for name in others:
             if "[" in name:
                 _add_path(schema, source, rows, name, entities)
+    if schema.structs:
+        _join_structs(schema, source, rows, declared, entities)
     return entities
+
+
+def _join_structs(
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    names: Sequence[str],
+    entities: list[dict[str, Any]],
+) -> None:
+    """Put lists of dicts in place of the columns of structs."""
+    for struct in schema.structs:
+        field = narrowed(struct, names)
+        if field is None:
+            continue
+        parts = [part.name for part in stored_parts(field)]
+        lists = struct_rows(field, {name: source.column(name).take(rows) for name in parts})
+        for entity, elements in zip(entities, lists, strict=True):
+            entity[struct.name] = elements
 
 
 def _add_path(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
+from elanus.index.vector_lists import VectorQueries
 from elanus.query.highlighter import HighlightRequest
 from elanus.query.ranges import DistanceRange
 from elanus.query.ranking import Ranking
@@ -90,6 +91,27 @@ class TextQuery(NamedTuple):
         return self._replace(texts=self.texts[i : i + 1])
 
 
+class ListQuery(NamedTuple):
+    """Queries of a field of lists of vectors.
+
+    Attributes:
+        queries: One vector or several for each query.
+        recall: Share of the true nearest rows wanted, in (0, 1].
+    """
+
+    queries: VectorQueries
+    recall: float = DEFAULT_RECALL
+
+    @property
+    def num_queries(self) -> int:
+        """Number of queries."""
+        return len(self.queries)
+
+    def one(self, i: int) -> ListQuery:
+        """Return one of the queries."""
+        return self._replace(queries=self.queries.one(i))
+
+
 class LegRequest(NamedTuple):
     """Candidates of one field, nearest first.
 
@@ -102,7 +124,7 @@ class LegRequest(NamedTuple):
     """
 
     field: Field
-    query: DenseQuery | SparseQuery | TextQuery
+    query: DenseQuery | SparseQuery | TextQuery | ListQuery
     limit: int
     filters: tuple[BoundFilter, ...] = ()
     range: DistanceRange | None = None

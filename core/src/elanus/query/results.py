@@ -38,7 +38,7 @@ def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float
         return 2.0 * math.atan(score) / math.pi
     if metric is MetricType.COSINE:
         return (1.0 + score) / 2.0
-    if metric is MetricType.IP:
+    if metric in (MetricType.IP, MetricType.MAX_SIM_IP, MetricType.MAX_SIM_COSINE):
         return 0.5 + math.atan(score) / math.pi
     return 1.0 - 2.0 * math.atan(score) / math.pi
 
@@ -270,9 +270,11 @@ class Hit:
         entity: The output fields.
         highlights: By text field the fragments in which words of the query are marked, the first
             one first; of a search with ``highlight``, empty otherwise.
+        offset: Which vector of a list is the one that was found, from 0, in a search of lists of
+            vectors by another metric than MAX_SIM; None elsewhere.
     """
 
-    __slots__ = ("_explanation", "entity", "id", "score")
+    __slots__ = ("_explanation", "entity", "id", "offset", "score")
     highlights: Mapping[str, list[str]] = MappingProxyType({})
 
     def __init__(
@@ -281,11 +283,13 @@ class Hit:
         score: float,
         entity: dict[str, Any],
         explanation: HitExplanation | Callable[[], HitExplanation],
+        offset: int | None = None,
     ) -> None:
         self.id = id
         self.score = score
         self.entity = entity
         self._explanation = explanation
+        self.offset = offset
 
     @property
     def explanation(self) -> HitExplanation:
@@ -298,8 +302,8 @@ class Hit:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Hit):
             return NotImplemented
-        mine = self.id, self.score, self.entity, self.explanation
-        return mine == (other.id, other.score, other.entity, other.explanation)
+        mine = self.id, self.score, self.entity, self.offset, self.explanation
+        return mine == (other.id, other.score, other.entity, other.offset, other.explanation)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -402,6 +406,7 @@ class Answer(NamedTuple):
     Attributes:
         groups: Value and number of hits of each group, one after the other.
         highlights: Marked fragments of each hit; none without ``highlight``.
+        offsets: ``Hit.offset`` of each hit; empty when there are none.
     """
 
     ids: list[PrimaryKey]
@@ -410,6 +415,7 @@ class Answer(NamedTuple):
     reasons: HitReasons
     groups: tuple[tuple[Any, int], ...] = ()
     highlights: Sequence[dict[str, list[str]]] = ()
+    offsets: tuple[int, ...] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -435,7 +441,7 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _, highlights = self._answer
+            ids, scores, entities, reasons, _, highlights, offsets = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
@@ -445,6 +451,8 @@ class SearchResult(Sequence[Hit]):
                     HighlightedHit(h.id, h.score, h.entity, partial(reasons.explain, i), marked)
                     for i, (h, marked) in enumerate(zip(self._hits, highlights, strict=True))
                 )
+            for hit, offset in zip(self._hits, offsets, strict=False):
+                hit.offset = offset
         return self._hits
 
     @property

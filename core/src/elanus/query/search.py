@@ -15,8 +15,8 @@ from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
 from elanus.query.highlighting import Highlights, highlight
 from elanus.query.pages import Page, fused_page, grouped_page, ranked_page, single_page
-from elanus.query.projection import project_places
-from elanus.query.requests import SearchRequest, TextQuery
+from elanus.query.projection import project_places, read_places
+from elanus.query.requests import LegRequest, ListQuery, SearchRequest, TextQuery
 from elanus.query.results import (
     Answer,
     HitReasons,
@@ -27,6 +27,7 @@ from elanus.query.results import (
 from elanus.query.sources import SearchSource
 from elanus.query.statistics import weigh_text
 from elanus.schema.collection import Schema
+from elanus.types import Int64Array
 
 
 def search(
@@ -53,6 +54,8 @@ def search(
         page = page._replace(scores=_rounded(page.scores, request.decimals))
     fusion = "" if one_leg else str(request.fusion)
     answers = _answers(schema, sources, request, page, fusion)
+    if one_leg and isinstance(request.legs[0].query, ListQuery):
+        answers = _with_offsets(sources, request.legs[0], answers)
     run.watch.stage("project")
     explanation = SearchExplanation(tuple(run.plans), fusion, run.watch.result())
     if request.ranking is None:
@@ -114,6 +117,27 @@ def _answers(
         )
         start = end
     return answers
+
+
+def _with_offsets(
+    sources: Sequence[SearchSource], leg: LegRequest, answers: list[Answer]
+) -> list[Answer]:
+    """Say which vector of each hit is the nearest, where a hit is as near as one of them."""
+    query = leg.query
+    if leg.field.metric_type.is_max_sim or not isinstance(query, ListQuery):
+        return answers
+    made = []
+    for i, answer in enumerate(answers):
+        vector = query.queries.one(i).vectors
+
+        def nearest(source: SearchSource, rows: Int64Array, vector: Any = vector) -> list[Any]:
+            lists = source.vector_lists(leg.field.name)
+            return [*lists.nearest_elements(vector, rows).tolist()]
+
+        reasons = answer.reasons
+        offsets = read_places(sources, reasons.sources, reasons.row_ids, nearest)
+        made.append(answer._replace(offsets=tuple(offsets)))
+    return made
 
 
 def _highlights(

@@ -17,6 +17,7 @@ from elanus.filter.columns import FilterColumns
 from elanus.index.base import VectorIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.inverted import SparseView
+from elanus.index.vector_lists import VectorLists
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
 from elanus.types import Int64Array, PrimaryKey
@@ -66,6 +67,10 @@ class SearchSource(Protocol):
 
     def vector_index(self, name: str) -> VectorIndex:
         """Return the index of a dense field; a scan when none is built."""
+        ...
+
+    def vector_lists(self, name: str) -> VectorLists:
+        """Return the lists of vectors of a field, and what finds the nearest of them."""
         ...
 
     def text_index(self, name: str) -> BM25View:

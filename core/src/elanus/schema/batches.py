@@ -102,7 +102,7 @@ class ArrayColumn:
     """ARRAY: row ``i`` is ``items[offsets[i]:offsets[i + 1]]``; nulls are empty."""
 
     offsets: Int64Array
-    items: FixedColumn | StringColumn
+    items: FixedColumn | StringColumn | DenseVectorColumn
     validity: BoolArray | None = None
 
     def __len__(self) -> int:
@@ -117,6 +117,10 @@ class ArrayColumn:
         ends = self.offsets.tolist()
         rows: list[object] = [items[a:b] for a, b in itertools.pairwise(ends)]
         return _with_nulls(rows, self.validity)
+
+    def flat_items(self) -> FixedColumn | StringColumn | DenseVectorColumn:
+        """Return the elements of all rows, one row after the other, without a copy."""
+        return slice_column(self.items, int(self.offsets[0]), int(self.offsets[-1]))
 
     def values_at(self, rows: RowIds) -> list[object]:
         """Return the lists of the given rows."""
@@ -269,9 +273,9 @@ def concat_columns(parts: Sequence[Column]) -> Column:
         return StringColumn(_concat_offsets([p.offsets for p in texts]), data, validity)
     if isinstance(first, ArrayColumn):
         arrays = [_as(ArrayColumn, p) for p in parts]
-        items = concat_columns([slice_column(p.items, p.offsets[0], p.offsets[-1]) for p in arrays])
-        if not isinstance(items, FixedColumn | StringColumn):
-            raise InternalError("array items must be scalars")
+        items = concat_columns([p.flat_items() for p in arrays])
+        if not isinstance(items, FixedColumn | StringColumn | DenseVectorColumn):
+            raise InternalError("array items must be scalars or vectors")
         return ArrayColumn(_concat_offsets([p.offsets for p in arrays]), items, validity)
     sparse = [_as(SparseVectorColumn, p) for p in parts]
     return SparseVectorColumn(

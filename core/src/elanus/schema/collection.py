@@ -15,6 +15,7 @@ from typing import Any
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
+from elanus.schema.structs import stored_parts
 from elanus.schema.times import zone_of
 from elanus.types import DataType
 
@@ -38,11 +39,13 @@ class Schema:
         partitioned: Entities belong to partitions; the number of each is in a hidden column.
         timezone: That of the TIMESTAMPTZ fields that name none, an argument only; None: UTC.
         primary: The primary key.
-        value_fields: Fields whose values entities hold, ``$meta`` last when the schema is dynamic.
-        stored_fields: Fields that have a column: those, and the hidden column of partitions.
+        value_fields: What entities hold as columns, ``$meta`` last when the schema is dynamic; an
+            array of structs has a column for each field of the struct (``chunks[text]``).
+        stored_fields: Everything that has a column: those, and the hidden column of partitions.
         order_field: Name of the field in whose order rows are kept, the clustering key or else the
             partition key; None when neither is declared.
         column_types: Type by name of the stored fields but ``$meta``.
+        structs: Fields that are arrays of structs.
 
     Raises:
         SchemaError: No or several primary keys, a name used twice, or a function without a
@@ -58,6 +61,7 @@ class Schema:
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     order_field: str | None = dataclass_field(compare=False, repr=False)
     column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
+    structs: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class Schema:
         object.__setattr__(self, "partitioned", partitioned)
         self._check()
         # Every write and search asks for these.
-        stored = tuple(f for f in self.fields if f.is_stored)
+        stored = tuple(part for f in self.fields if f.is_stored for part in stored_parts(f))
         object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
         values = (*stored, _DYNAMIC) if dynamic else stored
         object.__setattr__(self, "value_fields", values)
@@ -84,6 +88,8 @@ class Schema:
         keys = [f.name for f in self.fields if f.clustering_key]
         keys += [f.name for f in self.fields if f.partition_key]
         object.__setattr__(self, "order_field", keys[0] if keys else None)
+        structs = tuple(f for f in self.fields if f.struct is not None)
+        object.__setattr__(self, "structs", structs)
         object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
 
     def _check(self) -> None:
@@ -111,6 +117,12 @@ class Schema:
                 self._check_embedding(field)
             if field.language_field is not None:
                 self._check_language(field)
+            if field.dtype.is_vector and field.metric_type.is_max_sim:
+                raise SchemaError(
+                    f"field {field.name!r}: {field.metric} compares lists of vectors; declare an "
+                    f"ARRAY with element_type={field.dtype.name}, or take "
+                    f"{field.metric_type.of_vectors}"
+                )
         zones = {f.timezone or "UTC" for f in self.fields if f.dtype is DataType.TIMESTAMPTZ}
         if len(zones) > 1:
             raise SchemaError(
@@ -173,15 +185,22 @@ class Schema:
         return next((f.name for f in self.fields if f.partition_key), None)
 
     @property
+    def vector_lists(self) -> tuple[Field, ...]:
+        """Lists of dense vectors that can be searched, those in structs included."""
+        return tuple(f for f in self.stored_fields if f.is_vector_list)
+
+    @property
     def vector_fields(self) -> tuple[Field, ...]:
         """Fields that can be searched by similarity."""
         return tuple(f for f in self.fields if f.dtype.is_vector)
 
     def __contains__(self, name: object) -> bool:
-        return any(f.name == name for f in self.fields)
+        return name in self.column_types or any(f.name == name for f in self.fields)
 
     def field(self, name: str) -> Field:
-        """Return the field with this name; ``$meta`` names the dynamic column.
+        """Return the field with this name.
+
+        ``$meta`` names the dynamic column, ``chunks[text]`` a column of a struct.
 
         Raises:
             FieldNotFoundError: With the nearest name as a hint.
@@ -189,10 +208,9 @@ class Schema:
         for field in self.fields:
             if field.name == name:
                 return field
-        if self.dynamic and name == DYNAMIC_FIELD:
-            return _DYNAMIC
-        if self.partitioned and name == PARTITION_FIELD:
-            return _PARTITION
+        for field in self.stored_fields:
+            if field.name == name:
+                return field
         names = [f.name for f in self.fields]
         raise FieldNotFoundError(f"no field {name!r}{did_you_mean(name, names)}", name=name)
 

@@ -19,6 +19,7 @@ from elanus.errors import EntityError
 from elanus.schema.batches import (
     ArrayColumn,
     Column,
+    DenseVectorColumn,
     FixedColumn,
     SparseVectorColumn,
     StringColumn,
@@ -27,9 +28,17 @@ from elanus.schema.batches import (
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
 from elanus.schema.geometry import first_fault, to_wkt
+from elanus.schema.structs import element_field
 from elanus.schema.times import EPOCH, MAX_TIME, MIN_TIME, time_of
 from elanus.schema.vectors import to_dense
-from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, BoolArray, DataType, vector_width
+from elanus.types import (
+    NUMPY_DTYPES,
+    VECTOR_DTYPES,
+    BoolArray,
+    DataType,
+    Int64Array,
+    vector_width,
+)
 
 MAX_SPARSE_INDEX = 2**32 - 2
 """Largest dimension of a sparse vector; Milvus reserves 2**32 - 1."""
@@ -251,14 +260,44 @@ def _array_column(field: Field, values: Any, validity: BoolArray | None) -> Arra
         lengths.append(len(value))
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    flat = list(itertools.chain.from_iterable(rows))
+    return ArrayColumn(offsets, array_items(field, joined_rows(rows), offsets), validity)
+
+
+def joined_rows(rows: list[Any]) -> Any:
+    """Return the elements of all rows one after the other: an array where all are of one dtype."""
+    dtypes = {row.dtype if isinstance(row, np.ndarray) else None for row in rows}
+    # Joining other dtypes would turn bools into numbers.
+    if len(dtypes) == 1 and None not in dtypes and np.dtype(np.object_) not in dtypes:
+        try:
+            joined = np.concatenate(rows)
+            return joined if len(joined) else []
+        except ValueError:
+            pass  # vectors of different dim: the schema says which
+    return list(itertools.chain.from_iterable(rows))
+
+
+def array_items(
+    field: Field, flat: Any, offsets: Int64Array
+) -> FixedColumn | StringColumn | DenseVectorColumn:
+    """Return the elements of an ARRAY.
+
+    Args:
+        field: Says what they are.
+        flat: The elements of all rows, one after the other.
+        offsets: Where the elements of each row begin, for errors.
+
+    Raises:
+        EntityError: One does not fit, with its row.
+    """
     element = field.element_type
+    if element is None:
+        fail(field, "has no element_type")
     try:
         if element is DataType.VARCHAR:
-            return ArrayColumn(offsets, to_strings(field, flat, None), validity)
-        if element is None:
-            fail(field, "has no element_type")
-        return ArrayColumn(offsets, FixedColumn(to_numbers(field, element, flat)), validity)
+            return to_strings(field, flat, None)
+        if element.is_dense_vector:
+            return to_dense(element_field(field), flat, None)
+        return FixedColumn(to_numbers(field, element, flat))
     except EntityError as error:
         if error.row is None:
             raise

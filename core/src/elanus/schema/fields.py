@@ -6,14 +6,21 @@ A ``Field`` is checked when it is made: a schema never holds a field that no ent
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime, tzinfo
 
 from elanus.errors import SchemaError
 from elanus.schema.functions import BM25, Embedding
 from elanus.schema.times import zone_of
-from elanus.types import BINARY_METRICS, DENSE_METRICS, NUMPY_DTYPES, DataType, MetricType
+from elanus.types import (
+    BINARY_METRICS,
+    DENSE_METRICS,
+    MAX_SIM,
+    NUMPY_DTYPES,
+    DataType,
+    MetricType,
+)
 
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 MAX_NAME_LENGTH = 255
@@ -63,12 +70,17 @@ class Field:
             vector is not found by searching that field.
         default: Value of entities that do not give one.
         max_length: Longest VARCHAR (or VARCHAR array element) in UTF-8 bytes; None: no limit.
-        element_type: Type of the elements of an ARRAY; a scalar type.
+        element_type: Type of the elements of an ARRAY: a scalar type, a type of dense vectors, or
+            STRUCT.
+        struct: What each element of an ARRAY of STRUCT holds: fields of scalars and dense vectors.
         max_capacity: Most elements of an ARRAY, 1 to 4096; None: 4096.
-        dim: Dimensions of a dense vector, 1 to 32768; of a BINARY_VECTOR its bits, a multiple of
-            8 up to 262144.
+        dim: Dimensions of a dense vector, also as the element of an ARRAY, 1 to 32768; of a
+            BINARY_VECTOR its bits, a multiple of 8 up to 262144.
         metric: COSINE (default), IP or L2 for dense vectors of numbers, HAMMING (default) or
-            JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``.
+            JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``. Vectors
+            in an ARRAY also take MAX_SIM_COSINE, MAX_SIM_IP, MAX_SIM_L2, MAX_SIM_HAMMING and
+            MAX_SIM_JACCARD, which compare whole lists; with another metric an entity is as near as
+            the nearest of its vectors.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` and so on, or
             parameters; with ``by_field`` each row has the analyzer that another field of it names.
         timezone: In which zone a TIMESTAMPTZ comes back and is read where it has no offset from
@@ -95,6 +107,7 @@ class Field:
     default: object = None
     max_length: int | None = None
     element_type: DataType | None = None
+    struct: Sequence[Field] | None = None
     max_capacity: int | None = None
     dim: int | None = None
     metric: MetricType | str | None = None
@@ -112,9 +125,12 @@ class Field:
         if self.element_type is not None:
             parsed = _parse_enum(DataType, self.element_type, self, "element_type")
             object.__setattr__(self, "element_type", parsed)
+        if self.struct is not None:
+            object.__setattr__(self, "struct", tuple(self.struct))
         object.__setattr__(self, "metric", _resolve_metric(self))
         _check_key(self)
         _check_sizes(self)
+        _check_array(self)
         _check_text(self)
         _check_time(self)
         if self.nullable and (self.primary or self.source is not None):
@@ -144,6 +160,16 @@ class Field:
         return zone_of(self.timezone)
 
     @property
+    def vector_type(self) -> DataType:
+        """Type of the values, or of the elements of an ARRAY: which vectors the field holds."""
+        return self.dtype if self.element_type is None else self.element_type
+
+    @property
+    def is_vector_list(self) -> bool:
+        """Whether each value is a list of dense vectors."""
+        return self.element_type is not None and self.element_type.is_dense_vector
+
+    @property
     def metric_type(self) -> MetricType:
         """The metric of a vector field."""
         if not isinstance(self.metric, MetricType):
@@ -162,30 +188,34 @@ def _parse_enum(kind: type[DataType], value: object, field: Field, what: str) ->
 
 
 def _resolve_metric(field: Field) -> MetricType | None:
-    if not field.dtype.is_vector:
+    held = field.vector_type
+    if not held.is_vector:
         if field.metric is not None:
             raise _error(field, f"{field.dtype.name} takes no metric")
         return None
-    if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+    if held is DataType.SPARSE_FLOAT_VECTOR:
         allowed: tuple[MetricType, ...] = (MetricType.BM25 if field.source else MetricType.IP,)
-    elif field.dtype is DataType.BINARY_VECTOR:
-        allowed = BINARY_METRICS
+    elif held is DataType.BINARY_VECTOR:
+        allowed = (*BINARY_METRICS, MetricType.MAX_SIM_HAMMING, MetricType.MAX_SIM_JACCARD)
     else:
-        allowed = (MetricType.COSINE, MetricType.IP, MetricType.L2)
+        allowed = (MetricType.COSINE, MetricType.IP, MetricType.L2, *_MAX_SIM_METRICS)
     if field.metric is None:
         return allowed[0]
     name = str(field.metric).upper()
+    if name == MAX_SIM:
+        name = f"{MAX_SIM}_{allowed[0]}"
     if name not in allowed:
         names = ", ".join(allowed)
         raise _error(
             field,
-            f"metric {field.metric!r} does not fit a {field.dtype.name}; expected one of {names}",
+            f"metric {field.metric!r} does not fit a {held.name}; expected one of {names}",
         )
     return MetricType(name)
 
 
 _PARTITION_KEY_TYPES = (DataType.INT64, DataType.VARCHAR)
 _TEXTS = (DataType.VARCHAR,)
+_MAX_SIM_METRICS = (MetricType.MAX_SIM_COSINE, MetricType.MAX_SIM_IP, MetricType.MAX_SIM_L2)
 
 
 def _check_key(field: Field) -> None:
@@ -203,35 +233,85 @@ def _check_key(field: Field) -> None:
 
 
 def _check_sizes(field: Field) -> None:
-    if field.dtype is DataType.BINARY_VECTOR:
+    held = field.vector_type
+    if held is DataType.BINARY_VECTOR:
         if not isinstance(field.dim, int) or not 8 <= field.dim <= MAX_BITS or field.dim % 8:
             raise _error(
                 field,
                 f"BINARY_VECTOR needs dim=8..{MAX_BITS} bits, a multiple of 8, got {field.dim!r}",
             )
-    elif field.dtype.is_dense_vector:
+    elif held.is_dense_vector:
         is_model_known = field.embedding is None or bool(field.embedding.fingerprint)
         if field.dim is None and not is_model_known:
             return  # that of the model
         if not isinstance(field.dim, int) or not 1 <= field.dim <= MAX_DIM:
-            raise _error(field, f"{field.dtype.name} needs dim=1..{MAX_DIM}, got {field.dim!r}")
+            raise _error(field, f"{held.name} needs dim=1..{MAX_DIM}, got {field.dim!r}")
     elif field.dim is not None:
         raise _error(field, f"{field.dtype.name} takes no dim")
-    if field.dtype is DataType.ARRAY:
-        element = field.element_type
-        if element not in ELEMENT_TYPES:
-            names = ", ".join(t.name for t in ELEMENT_TYPES)
-            raise _error(field, f"ARRAY needs element_type=, one of {names}")
-        capacity = field.max_capacity
-        if capacity is not None and not 1 <= capacity <= MAX_ARRAY_CAPACITY:
-            raise _error(field, f"max_capacity must be 1..{MAX_ARRAY_CAPACITY}, got {capacity!r}")
-    elif field.element_type is not None or field.max_capacity is not None:
-        raise _error(field, "element_type and max_capacity are only for ARRAY")
     if field.max_length is not None:
         if DataType.VARCHAR not in (field.dtype, field.element_type):
             raise _error(field, "max_length is only for VARCHAR")
         if field.max_length < 1:
             raise _error(field, f"max_length must be at least 1 byte, got {field.max_length!r}")
+
+
+def _check_array(field: Field) -> None:
+    element = field.element_type
+    if field.dtype is DataType.STRUCT:
+        raise _error(field, "a STRUCT is only an element; declare ARRAY with element_type=STRUCT")
+    if field.dtype is not DataType.ARRAY:
+        if element is not None or field.max_capacity is not None or field.struct is not None:
+            raise _error(field, "element_type, max_capacity and struct are only for ARRAY")
+        return
+    if element is None or not (_is_scalar(element) or element.is_dense_vector or field.struct):
+        raise _error(
+            field,
+            f"ARRAY needs element_type=, one of {', '.join(t.name for t in ELEMENT_TYPES)}, a type "
+            f"of dense vectors, or STRUCT with struct=[Field(...), ...]",
+        )
+    capacity = field.max_capacity
+    if capacity is not None and not 1 <= capacity <= MAX_ARRAY_CAPACITY:
+        raise _error(field, f"max_capacity must be 1..{MAX_ARRAY_CAPACITY}, got {capacity!r}")
+    if field.struct is not None:
+        if element is not DataType.STRUCT:
+            raise _error(field, "struct is only for element_type=STRUCT")
+        _check_struct(field, field.struct)
+
+
+def _check_struct(field: Field, parts: Sequence[Field]) -> None:
+    for part in parts:
+        if not isinstance(part, Field):
+            raise _error(field, f"struct holds Field objects, got {type(part).__name__}")
+        where = f"field {part.name!r} of the struct"
+        if not (_is_scalar(part.dtype) or part.dtype.is_dense_vector):
+            raise _error(
+                field,
+                f"{where}: expected a scalar type but JSON, or dense vectors, got "
+                f"{part.dtype.name}",
+            )
+        given = [name for name in _NOT_IN_STRUCTS if getattr(part, name)]
+        if given or part.default is not None:
+            raise _error(field, f"{where} cannot have {(given or ['default'])[0]}")
+    names = [part.name for part in parts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _error(field, f"names in a struct must be unique, used twice: {', '.join(twice)}")
+
+
+_NOT_IN_STRUCTS = (
+    "primary",
+    "auto_id",
+    "nullable",
+    "analyzer",
+    "source",
+    "embedding",
+    "partition_key",
+    "clustering_key",
+)
+
+
+def _is_scalar(dtype: DataType) -> bool:
+    return dtype in ELEMENT_TYPES
 
 
 def _check_text(field: Field) -> None:

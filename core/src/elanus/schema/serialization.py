@@ -63,6 +63,8 @@ def _field_to_json(field: Field) -> dict[str, Any]:
             made[name] = asdict(value)
         elif name == "element_type":
             made[name] = value.name
+        elif name == "struct":
+            made[name] = [_field_to_json(part) for part in value]
         else:
             made[name] = str(value) if name == "metric" else value
     return made
@@ -77,4 +79,6 @@ def _field_from_json(stored: Mapping[str, Any]) -> Field:
         options["source"] = BM25(**options["source"]["bm25"])
     if "embedding" in options:
         options["embedding"] = Embedding(**options["embedding"])
+    if "struct" in options:
+        options["struct"] = [_field_from_json(part) for part in options["struct"]]
     return Field(options.pop("name"), options.pop("dtype"), **options)

@@ -24,6 +24,7 @@ from elanus.schema.converters import (
     to_strings,
 )
 from elanus.schema.fields import Field
+from elanus.schema.struct_values import struct_columns
 from elanus.types import DataType, Int64Array
 
 Entities = Sequence[Mapping[str, Any]] | Mapping[str, Any]
@@ -47,7 +48,11 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     """
     given, num_rows = _columns_of(schema, entities)
     columns: dict[str, Column] = {}
+    parts = _struct_parts(schema, given, num_rows, every=True)
     for field in schema.value_fields:
+        if field.name in parts:
+            columns[field.name] = parts[field.name]
+            continue
         values = given.get(field.name)
         if values is None and field.primary and field.auto_id:
             continue
@@ -65,9 +70,21 @@ def given_to_batch(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> Col
         EntityError: A value does not fit, or a field does not exist.
     """
     given, num_rows = _from_rows(schema, list(entities))
+    columns = _struct_parts(schema, given, num_rows)
     fields = [field for field in schema.value_fields if field.name in given]
-    columns = {f.name: convert_column(f, given[f.name], num_rows) for f in fields}
+    columns |= {f.name: convert_column(f, given[f.name], num_rows) for f in fields}
     return ColumnBatch(num_rows, columns)
+
+
+def _struct_parts(
+    schema: Schema, given: Mapping[str, Any], num_rows: int, *, every: bool = False
+) -> dict[str, Column]:
+    """Return the columns of the structs that are given, or of all."""
+    parts: dict[str, Column] = {}
+    for struct in schema.structs:
+        if every or struct.name in given:
+            parts |= struct_columns(struct, given.get(struct.name), num_rows)
+    return parts
 
 
 def _columns_of(schema: Schema, entities: Entities) -> tuple[dict[str, Any], int]:

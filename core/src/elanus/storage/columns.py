@@ -41,8 +41,9 @@ ITEM_PREFIX = "items."
 """Prefix of the arrays that hold the elements of an ARRAY column."""
 
 INVERSE_NORMS = "inverse_norms"
-"""Section beside the values of a COSINE field: float32, 1 / length of each row, 0 for a zero row.
-Derivable, and absent in segments of older versions."""
+"""Section beside the values of a COSINE field: float32, 1 / length of each vector, 0 for a zero
+one; of all vectors of the lists of a field one after the other. Derivable, and absent in segments
+of older versions."""
 
 SECTION_NAMES = (
     "validity",
@@ -83,10 +84,12 @@ def column_to_sections(column: Column) -> dict[str, AnyArray]:
 
 
 def _items_to_sections(
-    items: FixedColumn | StringColumn, first: int, last: int
+    items: FixedColumn | StringColumn | DenseVectorColumn, first: int, last: int
 ) -> dict[str, AnyArray]:
     if items.validity is not None and not items.validity[first:last].all():
         raise InternalError("the elements of an ARRAY cannot be null")
+    if isinstance(items, DenseVectorColumn):
+        return column_to_sections(DenseVectorColumn(items.values[first:last]))
     if isinstance(items, FixedColumn):
         return column_to_sections(FixedColumn(items.values[first:last]))
     return column_to_sections(StringColumn(items.offsets[first : last + 1], items.data))
@@ -124,9 +127,7 @@ class _SectionReader:
         if field.dtype in TEXT_TYPES:
             return replace(self._strings(num_rows), validity=validity)
         if field.dtype.is_dense_vector:
-            width = vector_width(field.dtype, field.dim or 0)
-            values = self._take("values", VECTOR_DTYPES[field.dtype], num_rows * width)
-            return DenseVectorColumn(values.reshape(num_rows, width), validity)
+            return replace(self._vectors(field, num_rows), validity=validity)
         offsets = self._offsets("offsets", num_rows)
         length = int(offsets[-1])
         if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
@@ -136,12 +137,20 @@ class _SectionReader:
         element = field.element_type
         if field.dtype is not DataType.ARRAY or element is None:
             raise InternalError(f"field {field.name!r}: no column kind for {field.dtype.name}")
-        items: FixedColumn | StringColumn
+        items: FixedColumn | StringColumn | DenseVectorColumn
         if element is DataType.VARCHAR:
             items = self._strings(length, ITEM_PREFIX)
+        elif element.is_dense_vector:
+            items = self._vectors(field, length, ITEM_PREFIX)
         else:
             items = self._fixed(element, length, ITEM_PREFIX)
         return ArrayColumn(offsets, items, validity)
+
+    def _vectors(self, field: Field, length: int, prefix: str = "") -> DenseVectorColumn:
+        held = field.vector_type
+        width = vector_width(held, field.dim or 0)
+        values = self._take(prefix + "values", VECTOR_DTYPES[held], length * width)
+        return DenseVectorColumn(values.reshape(length, width))
 
     def _fixed(self, dtype: DataType, length: int, prefix: str = "") -> FixedColumn:
         values = self._take(prefix + "values", NUMPY_DTYPES[dtype], length)

@@ -180,7 +180,7 @@ def _lost_items(scan: FileScan, layout: Layout) -> list[tuple[int, int]]:
     for name in ("data", "indices", "values", ITEM_PREFIX + "values"):
         if name in sections:
             place = sections[name]
-            found += _elements(place, _count(place), scan.bad)
+            found += _elements(place, _num_items(place), scan.bad)
     if ITEM_PREFIX + "offsets" in sections:
         offsets: Int64Array = scan.array(ITEM_PREFIX + "offsets")
         data = sections[ITEM_PREFIX + "data"]
@@ -228,6 +228,11 @@ def _count(place: PlacedSection) -> int:
     return place.length if place.dtype is None else place.length // place.dtype.itemsize
 
 
+def _num_items(place: PlacedSection) -> int:
+    """Return how many items a section has: a vector is one."""
+    return place.shape[0] if len(place.shape) > 1 else _count(place)
+
+
 def _mended(name: str, place: PlacedSection, scan: FileScan) -> AnyArray:
     """Return a section in which nothing that does not verify can lead a reader astray."""
     array = scan.array(name)
@@ -256,4 +261,4 @@ def _length_behind(name: str, scan: FileScan) -> int:
     names = [prefix + n for n in ("data", "indices", "values")]
     if name == "offsets":
         names.append(f"{ITEM_PREFIX}values")
-    return next((_count(sections[n]) for n in names if n in sections), 0)
+    return next((_num_items(sections[n]) for n in names if n in sections), 0)

@@ -21,7 +21,6 @@ from elanus.schema.batches import (
     FixedColumn,
     SparseVectorColumn,
     StringColumn,
-    slice_column,
 )
 from elanus.schema.fields import Field
 from elanus.types import (
@@ -72,9 +71,12 @@ def growing_column(field: Field) -> GrowingColumn:
     element = field.element_type
     if field.dtype is not DataType.ARRAY or element is None:
         raise InternalError(f"field {field.name!r}: no column kind for {field.dtype.name}")
-    return GrowingArrays(
-        GrowingStrings() if element is DataType.VARCHAR else GrowingFixed(NUMPY_DTYPES[element])
-    )
+    if element is DataType.VARCHAR:
+        return GrowingArrays(GrowingStrings())
+    if element.is_dense_vector:
+        width = vector_width(element, field.dim or 0)
+        return GrowingArrays(GrowingVectors(VECTOR_DTYPES[element], width))
+    return GrowingArrays(GrowingFixed(NUMPY_DTYPES[element]))
 
 
 class GrowingArray:
@@ -258,9 +260,9 @@ class GrowingSparse:
 
 
 class GrowingArrays:
-    """Lists of scalars."""
+    """Lists of scalars or dense vectors."""
 
-    def __init__(self, items: GrowingFixed | GrowingStrings) -> None:
+    def __init__(self, items: GrowingFixed | GrowingStrings | GrowingVectors) -> None:
         self._offsets = _GrowingOffsets()
         self._items = items
         self._validity = _GrowingValidity()
@@ -271,7 +273,7 @@ class GrowingArrays:
 
     def append(self, column: Column) -> None:
         given = _as(ArrayColumn, column)
-        self._items.append(slice_column(given.items, int(given.offsets[0]), int(given.offsets[-1])))
+        self._items.append(given.flat_items())
         self._offsets.append(given.offsets)
         self._validity.append(given.validity, len(given))
 

@@ -14,12 +14,18 @@ import threading
 import numpy as np
 
 from elanus.errors import CorruptionError, FieldNotFoundError, InternalError, NotFoundError
-from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, StringColumn
+from elanus.schema.batches import (
+    ArrayColumn,
+    Column,
+    ColumnBatch,
+    DenseVectorColumn,
+    StringColumn,
+)
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import absent_column
 from elanus.schema.fields import Field
 from elanus.storage.block_file import BlockFile, RowGuard, Verify
-from elanus.storage.columns import INVERSE_NORMS, sections_to_column
+from elanus.storage.columns import INVERSE_NORMS, ITEM_PREFIX, sections_to_column
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.manifest import SegmentInfo
 from elanus.storage.pk_index import KeyColumn, PkIndex
@@ -217,6 +223,8 @@ class SegmentReader:
         field = self._schema.field(name)
         if field.dtype.is_dense_vector:
             return self._stored_vectors(field, file)
+        if field.is_vector_list:
+            return self._stored_lists(field, file)
         if field.dtype in TEXT_TYPES:
             return self._stored_strings(field, file)
         sections = {section: file.section(section) for section in file.section_names}
@@ -241,13 +249,22 @@ class SegmentReader:
         column, guard = self._unverified(field, file, "values")
         if not isinstance(column, DenseVectorColumn):
             raise InternalError(f"field {field.name!r} holds no dense vectors")
-        norms = self._inverse_norms(file) if INVERSE_NORMS in file else None
+        norms = self._inverse_norms(file, self.num_rows) if INVERSE_NORMS in file else None
         return StoredVectors(column.values, column.validity, guard, norms)
 
-    def _inverse_norms(self, file: BlockFile) -> Float32Array | None:
+    def _stored_lists(self, field: Field, file: BlockFile) -> ArrayColumn:
+        column, guard = self._unverified(field, file, ITEM_PREFIX + "values")
+        if not isinstance(column, ArrayColumn) or not isinstance(column.items, DenseVectorColumn):
+            raise InternalError(f"field {field.name!r} holds no lists of vectors")
+        vectors = column.items.values
+        norms = self._inverse_norms(file, len(vectors)) if INVERSE_NORMS in file else None
+        stored = StoredVectors(vectors, None, guard, norms)
+        return ArrayColumn(column.offsets, stored, column.validity)
+
+    def _inverse_norms(self, file: BlockFile, count: int) -> Float32Array | None:
         try:
             norms = file.section(INVERSE_NORMS)
-            if norms.dtype == np.float32 and norms.shape == (self.num_rows,):
+            if norms.dtype == np.float32 and norms.shape == (count,):
                 return norms
             what = f"{file.path}: {INVERSE_NORMS} do not fit the segment"
         except CorruptionError as error:

@@ -19,7 +19,7 @@ from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.storage.block_file import write_block_file
-from elanus.storage.columns import INVERSE_NORMS, column_to_sections
+from elanus.storage.columns import INVERSE_NORMS, ITEM_PREFIX, column_to_sections
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.manifest import FileEntry, SegmentInfo
 from elanus.storage.pk_index import PkIndex
@@ -157,11 +157,13 @@ class _SegmentFiles:
     def write_column(
         self, position: int, field: Field, sections: Mapping[str, ArraySection]
     ) -> None:
-        is_dense = field.dtype.is_dense_vector
+        is_dense = field.vector_type.is_dense_vector
         suffix = ".vec" if is_dense else ".col"
-        name = f"{position:03d}-{field.name.lstrip('$')[:_NAME_CHARACTERS]}{suffix}"
-        if is_dense and field.metric_type is MetricType.COSINE:
-            sections = _with_inverse_norms(sections)
+        plain = field.name.lstrip("$").replace("[", ".").rstrip("]")
+        name = f"{position:03d}-{plain[:_NAME_CHARACTERS]}{suffix}"
+        if is_dense and field.metric_type.of_vectors is MetricType.COSINE:
+            prefix = ITEM_PREFIX if field.is_vector_list else ""
+            sections = _with_inverse_norms(sections, prefix + "values")
         self.write(name, COLUMN_KIND, field.name, sections)
         self.columns[field.name] = name
 
@@ -194,9 +196,9 @@ class _Watched:
             yield chunk
 
 
-def _with_inverse_norms(sections: Mapping[str, ArraySection]) -> dict[str, ArraySection]:
+def _with_inverse_norms(sections: Mapping[str, ArraySection], name: str) -> dict[str, ArraySection]:
     """Add what COSINE divides by, so that opening the segment does not read every vector."""
-    values = sections["values"]
+    values = sections[name]
     if not isinstance(values, SectionStream):
         return {**sections, INVERSE_NORMS: inverse_norms(values)}
     norms: list[Float32Array] = []
@@ -209,6 +211,6 @@ def _with_inverse_norms(sections: Mapping[str, ArraySection]) -> dict[str, Array
     # The norms are taken after the last vector: sections are written in this order.
     return {
         **sections,
-        "values": SectionStream(values.dtype, values.shape, measured()),
+        name: SectionStream(values.dtype, values.shape, measured()),
         INVERSE_NORMS: SectionStream(np.dtype(np.float32), values.shape[:1], iter(norms)),
     }

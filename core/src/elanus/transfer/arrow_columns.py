@@ -6,7 +6,7 @@ exactly go through Python values, which the schema checks one by one.
 
 Dense vectors are fixed-size lists: FLOAT_VECTOR of float32, FLOAT16_VECTOR of halffloat,
 BFLOAT16_VECTOR of float32 (Arrow has no bfloat16), INT8_VECTOR of int8, BINARY_VECTOR of uint8,
-eight dimensions each. ARRAY is a large list, SPARSE_FLOAT_VECTOR a large list
+eight dimensions each. ARRAY is a large list, also of structs, SPARSE_FLOAT_VECTOR a large list
 of ``struct<index: uint32, value: float>``, VARCHAR large text, JSON large text of JSON,
 GEOMETRY large text of WKT, and TIMESTAMPTZ a timestamp of microseconds in its time zone.
 """
@@ -30,11 +30,13 @@ from elanus.schema.batches import (
     SparseVectorColumn,
     StringColumn,
 )
+from elanus.schema.collection import did_you_mean
 from elanus.schema.converters import MAX_SPARSE_INDEX, convert_column, to_numbers
 from elanus.schema.faults import fail
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.schema.structs import element_field, stored_parts
 from elanus.schema.vectors import to_dense
-from elanus.transfer.values import PlainValues
+from elanus.transfer.values import PlainValues, plain_parts
 from elanus.types import NUMPY_DTYPES, BoolArray, DataType, Int64Array, vector_width
 
 _SCALARS: dict[DataType, Any] = {
@@ -80,6 +82,16 @@ class ArrowValues:
     def pylist(self) -> list[Any]:
         values: list[Any] = self.array.to_pylist()
         return values
+
+    def parts(self, field: Field) -> dict[str, Column]:
+        array = _plain(self.array)
+        if not _is_list(array.type) or not pa.types.is_struct(array.type.value_type):
+            return plain_parts(field, _pylist(field, array))
+        if array.null_count and not field.nullable:
+            return plain_parts(
+                field, [None if value is None else () for value in array.to_pylist()]
+            )
+        return _struct_parts(field, array)
 
     def column(self, field: Field) -> Column:
         array = _plain(self.array)
@@ -263,15 +275,12 @@ def _list(field: Field, array: Any) -> ArrayColumn | None:
     if element is None or not _is_list(array.type):
         return None
     items = array.flatten()
+    if element.is_dense_vector:
+        return _vector_lists(field, array, items)
     wants_text = element is DataType.VARCHAR
     if items.null_count or _is_text(items.type) != wants_text:
         return None
-    offsets = _lengths_to_offsets(array)
-    lengths = np.diff(offsets)
-    capacity = field.max_capacity or MAX_ARRAY_CAPACITY
-    if len(lengths) and lengths.max() > capacity:
-        row = int(np.argmax(lengths > capacity))
-        fail(field, f"{lengths[row]} elements exceed max_capacity={capacity}", row)
+    offsets = _checked_offsets(field, array)
     if not wants_text and not pa.types.is_primitive(items.type):
         return None
     try:
@@ -286,6 +295,52 @@ def _list(field: Field, array: Any) -> ArrayColumn | None:
         row = int(np.searchsorted(offsets, error.row, side="right")) - 1
         fail(field, str(error).rsplit(" (row", 1)[0].partition(": ")[2], row)
     return None if made is None else ArrayColumn(offsets, made, _validity(array))
+
+
+def _vector_lists(field: Field, array: Any, items: Any) -> ArrayColumn | None:
+    if items.null_count:
+        return None
+    offsets = _checked_offsets(field, array)
+    try:
+        vectors = _dense(element_field(field), items)
+    except EntityError as error:
+        if error.row is None:
+            raise
+        row = int(np.searchsorted(offsets, error.row, side="right")) - 1
+        fail(field, str(error).rsplit(" (row", 1)[0].partition(": ")[2], row)
+    return None if vectors is None else ArrayColumn(offsets, vectors, _validity(array))
+
+
+def _checked_offsets(field: Field, array: Any) -> Int64Array:
+    offsets = _lengths_to_offsets(array)
+    lengths = np.diff(offsets)
+    capacity = field.max_capacity or MAX_ARRAY_CAPACITY
+    if len(lengths) and lengths.max() > capacity:
+        row = int(np.argmax(lengths > capacity))
+        fail(field, f"{lengths[row]} elements exceed max_capacity={capacity}", row)
+    return offsets
+
+
+def _struct_parts(field: Field, array: Any) -> dict[str, Column]:
+    """Return lists of structs as the columns of the struct."""
+    elements = array.flatten()
+    by_name = dict(zip([f.name for f in elements.type], elements.flatten(), strict=True))
+    names = [part.name for part in field.struct or ()]
+    for name in names:
+        if name not in by_name:
+            fail(field, f"an element has no {name!r}")
+    for name in by_name:
+        if name not in names:
+            fail(field, f"the struct has no field {name!r}{did_you_mean(name, names)}")
+    offsets = pa.array(_checked_offsets(field, array))
+    # A null among the offsets stands for a list that is not there.
+    nulls = pa.array(~array.is_valid().to_numpy(zero_copy_only=False)) if array.null_count else None
+    return {
+        part.name: ArrowValues(
+            pa.LargeListArray.from_arrays(offsets, by_name[name], mask=nulls)
+        ).column(part)
+        for name, part in zip(names, stored_parts(field), strict=True)
+    }
 
 
 def _sparse(field: Field, array: Any) -> SparseVectorColumn | None:
@@ -354,9 +409,11 @@ def arrow_type(field: Field) -> Any:
         return pa.list_(pa.field("item", _ELEMENTS[field.dtype], False), width)
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         return pa.large_list(pa.field("item", SPARSE_ENTRY, False))
+    if field.struct is not None:
+        parts = [pa.field(part.name, arrow_type(part), False) for part in field.struct]
+        return pa.large_list(pa.field("item", pa.struct(parts), False))
     if field.dtype is DataType.ARRAY:
-        element = field.element_type or DataType.VARCHAR
-        return pa.large_list(pa.field("item", _SCALARS[element], False))
+        return pa.large_list(pa.field("item", arrow_type(element_field(field)), False))
     if field.dtype is DataType.TIMESTAMPTZ:
         return pa.timestamp("us", tz=field.timezone or "UTC")
     return _SCALARS[field.dtype]
@@ -364,7 +421,10 @@ def arrow_type(field: Field) -> Any:
 
 def to_record_batch(fields: tuple[Field, ...], batch: ColumnBatch) -> Any:
     """Return a column batch as an Arrow record batch, without a copy where the layouts agree."""
-    arrays = [to_arrow_array(f, batch.columns[f.name]) for f in fields]
+    arrays = [
+        _struct_array(f, batch) if f.struct else to_arrow_array(f, batch.columns[f.name])
+        for f in fields
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(fields))
 
 
@@ -387,14 +447,26 @@ def to_arrow_array(field: Field, column: Column) -> Any:
             fields=list(SPARSE_ENTRY),
         )
         return pa.LargeListArray.from_arrays(offsets, entries, type=kind)
-    items = column.items
-    if isinstance(items, StringColumn):
-        cut = StringColumn(items.offsets[first : last + 1], items.data)
-        flat = _text_array(cut, pa.large_string())
-    else:
-        flat = pa.array(items.values[first:last], type=kind.value_type)
+    flat = to_arrow_array(element_field(field), column.flat_items())
     mask = None if absent is None else pa.array(absent)
     return pa.LargeListArray.from_arrays(offsets, flat, type=kind, mask=mask)
+
+
+def _struct_array(field: Field, batch: ColumnBatch) -> Any:
+    parts = [(part, batch.columns[part.name]) for part in stored_parts(field)]
+    lists = [column for _, column in parts if isinstance(column, ArrayColumn)]
+    kind = arrow_type(field)
+    flat = [
+        to_arrow_array(element_field(part), column.flat_items())
+        for (part, _), column in zip(parts, lists, strict=True)
+    ]
+    first = lists[0]
+    return pa.LargeListArray.from_arrays(
+        pa.array(first.offsets - first.offsets[0]),
+        pa.StructArray.from_arrays(flat, fields=list(kind.value_type)),
+        type=kind,
+        mask=None if first.validity is None else pa.array(~first.validity),
+    )
 
 
 def _text_array(column: StringColumn, kind: Any) -> Any:

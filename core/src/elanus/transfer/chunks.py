@@ -100,6 +100,10 @@ class Values(Protocol):
         """
         ...
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        """Return the values as the columns of a struct field, like ``column``."""
+        ...
+
     def pylist(self) -> list[Any]:
         """Return the values as Python objects, None where there is none."""
         ...

@@ -203,8 +203,14 @@ class Converter:
         given = {name: values.slice(start, stop) for name, values in rows.given.items()}
         num_rows = stop - start
         columns: dict[str, Column] = {}
+        parts: dict[str, Column] = {}
+        for struct in self._schema.structs:
+            if struct.name in given:
+                parts |= given[struct.name].parts(struct)
         for field in self._schema.value_fields:
-            if field.name == DYNAMIC_FIELD:
+            if field.name in parts:
+                columns[field.name] = parts[field.name]
+            elif field.name == DYNAMIC_FIELD:
                 extra = {n: v for n, v in given.items() if n not in self._schema}
                 columns[field.name] = _dynamic_column(field, extra, num_rows)
             elif field.name in given:

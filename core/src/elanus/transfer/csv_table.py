@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from elanus.errors import InvalidArgumentError
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
@@ -35,15 +36,46 @@ _AS_IT_IS = (DataType.JSON, DataType.GEOMETRY, DataType.TIMESTAMPTZ)
 """Types whose values are text already, which is never empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """How the cells of a file are written.
+
+    Attributes:
+        delimiter: What stands between them.
+        null_cell: What stands for no value, beside ``\\N``.
+    """
+
+    delimiter: str = ","
+    null_cell: str = NULL_CELL
+
+    @classmethod
+    def of(cls, delimiter: str | None, null_cell: str | None) -> CsvLayout:
+        """Return the layout that a user asks for; None where nothing is said.
+
+        Raises:
+            InvalidArgumentError: No single character separates cells.
+        """
+        if delimiter is not None and (
+            not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'
+        ):
+            raise InvalidArgumentError(
+                f"delimiter: expected one character, neither a quote nor the end of a line, got "
+                f"{delimiter!r}"
+            )
+        if null_cell is not None and not isinstance(null_cell, str):
+            raise InvalidArgumentError(f"null_cell: expected a text, got {null_cell!r}")
+        return cls(delimiter or ",", NULL_CELL if null_cell is None else null_cell)
+
+
 class CsvFormat:
     """Reads CSV files. Positions are bytes of the text and the lines before them.
 
     Args:
-        delimiter: What stands between cells.
+        layout: How cells are written.
     """
 
-    def __init__(self, delimiter: str = ",") -> None:
-        self._delimiter = delimiter
+    def __init__(self, layout: CsvLayout | None = None) -> None:
+        self._layout = layout or CsvLayout()
 
     def num_rows(self, path: Path) -> int | None:
         return None
@@ -52,13 +84,13 @@ class CsvFormat:
         text, raw = open_text(path)
         with text, raw:
             lines = _Lines(text)
-            records = csv.reader(lines, delimiter=self._delimiter, strict=True)
+            records = csv.reader(lines, delimiter=self._layout.delimiter, strict=True)
             names = self._header(path, records)
             if start.offset:
                 lines.seek(*start.offset)
             row = start.row
             while True:
-                found = _Records(str(path), names, row)
+                found = _Records(str(path), names, self._layout.null_cell, row)
                 before, first = raw.tell(), lines.offset
                 with _long_cells():
                     while found.count < batch_rows and lines.offset - first < CHUNK_BYTES:
@@ -118,6 +150,7 @@ class _Records:
 
     source: str
     names: list[str]
+    null_cell: str
     next_row: int
     records: list[list[str]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
@@ -155,7 +188,10 @@ class _Records:
             self.source,
             np.array(self.rows, dtype=np.int64),
             after,
-            columns={n: TextCells(c) for n, c in zip(self.names, columns, strict=True)},
+            columns={
+                name: TextCells(cells, self.null_cell)
+                for name, cells in zip(self.names, columns, strict=True)
+            },
             lines=np.array(self.lines, dtype=np.int64),
             faults=tuple(self.faults),
             size_bytes=size_bytes,
@@ -192,7 +228,12 @@ class CsvWriter(TextWriter):
 
     def write(self, batch: ColumnBatch) -> None:
         lists = [
-            self._cells(field, plain_values(field, batch.columns[field.name]))
+            self._cells(
+                field,
+                struct_rows(field, batch.columns)
+                if field.struct
+                else plain_values(field, batch.columns[field.name]),
+            )
             for field in self._fields
         ]
         self._csv.writerows(zip(*lists, strict=True))
@@ -208,7 +249,7 @@ class CsvWriter(TextWriter):
         self._buffer.seek(0)
         self._buffer.truncate()
 
-    def _cells(self, field: Field, values: list[Any]) -> list[str]:
+    def _cells(self, field: Field, values: Sequence[Any]) -> list[str]:
         if field.dtype is DataType.VARCHAR:
             if NULL_CELL in values:
                 raise InvalidArgumentError(

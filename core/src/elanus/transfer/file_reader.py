@@ -13,7 +13,7 @@ from typing import Protocol
 
 from elanus.errors import CorruptionError
 from elanus.transfer.chunks import Chunk, Extent, Position
-from elanus.transfer.files import unreadable
+from elanus.transfer.files import plain_files, unreadable
 
 
 class FileFormat(Protocol):
@@ -39,7 +39,8 @@ class FilesReader:
         counts = [format_.num_rows(path) for path, format_ in self._files]
         known = [count for count in counts if count is not None]
         rows = sum(known) if len(known) == len(counts) else None
-        return Extent(rows, sum(path.stat().st_size for path, _ in self._files))
+        files = [file for path, _ in self._files for file in plain_files(path)]
+        return Extent(rows, sum(file.stat().st_size for file in files))
 
     def chunks(self, start: Position, batch_rows: int) -> Iterator[Chunk]:
         for number, (path, format_) in enumerate(self._files):

@@ -6,6 +6,7 @@ import glob
 import gzip
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,6 +20,7 @@ GZIP_SUFFIX = ".gz"
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
@@ -32,8 +34,12 @@ SUFFIXES = {
 }
 """Format of a file by the end of its name."""
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
-TEXT_FORMATS = ("jsonl", "csv", "tsv")
+TEXT_FORMATS = ("jsonl", "json", "csv", "tsv")
 """Formats that may be compressed with gzip."""
+NUMPY_FOLDER = "numpy-folder"
+"""Format of a folder with one ``.npy`` per column, as pymilvus writes it."""
+ERRORS_SUFFIX = ".errors.jsonl"
+"""What the file of errors adds to the name of the imported file."""
 
 PathLike = str | os.PathLike[str]
 
@@ -41,7 +47,11 @@ PathLike = str | os.PathLike[str]
 def expand_paths(source: PathLike | Iterable[PathLike]) -> list[Path]:
     """Return the files that a path, a pattern or a list of both names, in that order.
 
+    A folder stands for the files in it and below, numbers in their names by value: what pymilvus'
+    ``LocalBulkWriter`` wrote. A folder of ``.npy`` files is one of the results itself.
+
     Raises:
+        InvalidArgumentError: A folder holds files of no known format.
         NotFoundError: There is no such file.
     """
     given = [source] if isinstance(source, str | os.PathLike) else list(source)
@@ -51,9 +61,7 @@ def expand_paths(source: PathLike | Iterable[PathLike]) -> list[Path]:
         if os.path.isfile(text):
             found.append(Path(text))
         elif os.path.isdir(text):
-            raise InvalidArgumentError(
-                f"{text} is a folder; name its files, for example {os.path.join(text, '*.parquet')}"
-            )
+            found += _folder_files(Path(text))
         elif glob.has_magic(text) and (matches := sorted(glob.glob(text, recursive=True))):
             found += [Path(match) for match in matches if os.path.isfile(match)]
         else:
@@ -61,6 +69,30 @@ def expand_paths(source: PathLike | Iterable[PathLike]) -> list[Path]:
     if not found:
         raise NotFoundError("no files to import; check the path")
     return found
+
+
+def _folder_files(folder: Path) -> list[Path]:
+    names = sorted(os.listdir(folder), key=_by_number)
+    entries = [folder / name for name in names if not name.startswith(".")]
+    entries = [entry for entry in entries if not entry.name.endswith(ERRORS_SUFFIX)]
+    if entries and all(entry.suffix == ".npy" for entry in entries):
+        return [folder]
+    found: list[Path] = []
+    for entry in entries:
+        if entry.is_dir():
+            found += _folder_files(entry)
+        else:
+            format_of(entry, None)
+            found.append(entry)
+    if not found:
+        raise NotFoundError(f"{folder} holds no files to import; check the path")
+    return found
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """Return a key that puts ``2.parquet`` before ``10.parquet``."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def format_of(path: PathLike, chosen: str | None) -> str:
@@ -75,6 +107,8 @@ def format_of(path: PathLike, chosen: str | None) -> str:
     """
     name = os.path.basename(os.fspath(path)).lower()
     plain = name.removesuffix(GZIP_SUFFIX)
+    if os.path.isdir(path):
+        return NUMPY_FOLDER
     if chosen is not None:
         if chosen.lower() not in FORMATS:
             raise InvalidArgumentError(
@@ -99,7 +133,12 @@ def format_of(path: PathLike, chosen: str | None) -> str:
 
 def identity_of(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Return what tells these files from others and from later versions of themselves."""
-    return [_file_identity(path) for path in paths]
+    return [_file_identity(file) for path in paths for file in plain_files(path)]
+
+
+def plain_files(path: Path) -> list[Path]:
+    """Return the files of a folder of one file per column; of anything else itself."""
+    return sorted(path.glob("*.npy")) if path.is_dir() else [path]
 
 
 def _file_identity(path: Path) -> dict[str, Any]:

@@ -13,11 +13,18 @@ from typing import IO, Any, cast
 from elanus.errors import InvalidArgumentError, PluginNotInstalledError
 from elanus.schema.collection import Schema
 from elanus.transfer.chunks import Output, Reader, Writer
-from elanus.transfer.csv_table import CsvFormat, CsvWriter
+from elanus.transfer.csv_table import CsvFormat, CsvLayout, CsvWriter
 from elanus.transfer.file_reader import FileFormat, FilesReader
-from elanus.transfer.files import GZIP_SUFFIX, expand_paths, format_of, identity_of
+from elanus.transfer.files import (
+    GZIP_SUFFIX,
+    NUMPY_FOLDER,
+    expand_paths,
+    format_of,
+    identity_of,
+)
+from elanus.transfer.json_rows import JsonFormat, JsonWriter
 from elanus.transfer.jsonl import JsonlFormat, JsonlWriter
-from elanus.transfer.numpy_files import NpyFormat, NpyWriter, NpzFormat, NpzWriter
+from elanus.transfer.numpy_files import NpyFolderFormat, NpyFormat, NpyWriter, NpzFormat, NpzWriter
 from elanus.transfer.tables import ColumnsReader, DictReader, PandasReader
 
 _PYARROW_MISSING = (
@@ -35,20 +42,25 @@ class Source:
         name: What it is, for people.
         identity: What tells it from other files and from later versions of itself, as JSON
             values; None when it cannot be read a second time.
+        paths: Its files and folders, in order; none when it is in memory.
     """
 
     reader: Reader
     name: str
     identity: list[dict[str, Any]] | None
+    paths: tuple[Path, ...] = ()
 
 
-def open_source(source: Any, schema: Schema, format: str | None) -> Source:
+def open_source(
+    source: Any, schema: Schema, format: str | None, layout: CsvLayout | None = None
+) -> Source:
     """Open what a user wants to import.
 
     Args:
         source: A path, a pattern or a list of them, or data in memory.
         schema: Of the collection.
         format: Of the files; None goes by their names.
+        layout: Of CSV files.
 
     Raises:
         InvalidArgumentError: It is nothing that can be imported.
@@ -57,9 +69,10 @@ def open_source(source: Any, schema: Schema, format: str | None) -> Source:
     """
     if isinstance(source, str | os.PathLike) or _is_paths(source):
         paths = expand_paths(source)
-        files = [(path, _file_format(format_of(path, format), schema)) for path in paths]
+        csv = layout or CsvLayout()
+        files = [(path, _file_format(format_of(path, format), schema, csv)) for path in paths]
         name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-        return Source(FilesReader(files), name, identity_of(paths))
+        return Source(FilesReader(files), name, identity_of(paths), tuple(paths))
     if format is not None:
         raise InvalidArgumentError("format= is for files; data in memory says itself what it is")
     return Source(_memory_reader(source), _name_of(source), None)
@@ -96,11 +109,15 @@ def _name_of(source: Any) -> str:
     return f"{type(source).__module__.partition('.')[0]} {type(source).__name__}"
 
 
-def _file_format(name: str, schema: Schema) -> FileFormat:
+def _file_format(name: str, schema: Schema, layout: CsvLayout) -> FileFormat:
     if name == "jsonl":
         return JsonlFormat()
+    if name == "json":
+        return JsonFormat()
     if name in ("csv", "tsv"):
-        return CsvFormat("," if name == "csv" else "\t")
+        return CsvFormat(layout if name == "csv" else CsvLayout("\t", layout.null_cell))
+    if name == NUMPY_FOLDER:
+        return NpyFolderFormat()
     if name == "npz":
         return NpzFormat()
     if name == "npy":
@@ -121,6 +138,7 @@ _ARROW_WRITERS = {
 }
 _WRITERS: dict[str, Callable[[IO[bytes], Output], Writer]] = {
     "jsonl": JsonlWriter,
+    "json": JsonWriter,
     "csv": CsvWriter,
     "tsv": lambda file, output: CsvWriter(file, output, "\t"),
     "npz": NpzWriter,

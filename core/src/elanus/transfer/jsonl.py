@@ -13,6 +13,7 @@ import numpy as np
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import DYNAMIC_FIELD
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
@@ -115,6 +116,10 @@ class JsonlWriter(TextWriter):
         ).encode
 
     def write(self, batch: ColumnBatch) -> None:
+        self.write_text("\n".join([*self.lines(batch), ""]))
+
+    def lines(self, batch: ColumnBatch) -> list[str]:
+        """Return the rows as JSON objects."""
         lists = [json_values(field, batch) for field in self._fields]
         declared = [f.name for f in self._fields if f.name != DYNAMIC_FIELD]
         has_dynamic = len(declared) < len(self._fields)
@@ -125,12 +130,13 @@ class JsonlWriter(TextWriter):
             if has_dynamic:
                 entity |= values[-1] or {}
             lines.append(self._encode(entity))
-        lines.append("")
-        self.write_text("\n".join(lines))
+        return lines
 
 
 def json_values(field: Field, batch: ColumnBatch) -> Sequence[Any]:
     """Return the values of a column as JSON values."""
+    if field.struct is not None:
+        return struct_rows(field, batch.columns)
     column = batch.columns[field.name]
     values = plain_values(field, column)
     if field.dtype is DataType.JSON:

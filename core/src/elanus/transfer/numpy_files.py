@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,10 @@ from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn, FixedColumn, StringColumn
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
+from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import Chunk, Output, Position
+from elanus.transfer.files import plain_files
+from elanus.transfer.object_arrays import ObjectArray, read_objects
 from elanus.transfer.values import PlainValues
 from elanus.types import NUMPY_DTYPES, VECTOR_DTYPES, DataType, vector_width
 
@@ -72,11 +75,34 @@ def _read_header(file: IO[bytes], name: str) -> _Header:
     return _Header(shape, dtype)
 
 
-def _read_rows(file: IO[bytes], header: _Header, count: int, name: str) -> np.ndarray[Any, Any]:
-    raw = file.read(count * header.row_bytes)
-    if len(raw) != count * header.row_bytes:
-        raise CorruptionError(f"{name}: the file is cut", path=name)
-    return header.rows(raw, count)
+class _Array:
+    """The values of an ``.npy``, read from its file row by row.
+
+    Args:
+        file: At its first byte.
+        name: What it is, for messages.
+    """
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._header = _read_header(file, name)
+        self._name = name
+        self.num_rows = self._header.shape[0]
+
+    def skip(self, rows: int) -> None:
+        """Go on behind the next rows."""
+        self._file.seek(rows * self._header.row_bytes, 1)
+
+    def read(self, count: int) -> np.ndarray[Any, Any]:
+        """Return the next rows."""
+        try:
+            raw = self._file.read(count * self._header.row_bytes)
+        except zipfile.BadZipFile as error:
+            message = f"{self._name} is damaged: {error}"
+            raise CorruptionError(message, path=self._name) from error
+        if len(raw) != count * self._header.row_bytes:
+            raise CorruptionError(f"{self._name}: the file is cut", path=self._name)
+        return self._header.rows(raw, count)
 
 
 class NpyFormat:
@@ -91,15 +117,15 @@ class NpyFormat:
 
     def num_rows(self, path: Path) -> int | None:
         with path.open("rb") as file:
-            return _read_header(file, str(path)).shape[0]
+            return _Array(file, str(path)).num_rows
 
     def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
         with path.open("rb") as file:
-            header = _read_header(file, str(path))
-            file.seek(start.row * header.row_bytes, 1)
-            for first in range(start.row, header.shape[0], batch_rows):
-                count = min(batch_rows, header.shape[0] - first)
-                values = _read_rows(file, header, count, str(path))
+            array = _Array(file, str(path))
+            array.skip(start.row)
+            for first in range(start.row, array.num_rows, batch_rows):
+                count = min(batch_rows, array.num_rows - first)
+                values = array.read(count)
                 columns = self._columns(path, values)
                 yield _chunk(str(path), columns, Position(start.file, first + count), values.nbytes)
 
@@ -113,47 +139,61 @@ class NpyFormat:
         return {dense[0] if values.ndim == 2 and len(dense) == 1 else path.stem: values}
 
 
+_Members = Mapping[str, _Array | ObjectArray]
+
+
 class NpzFormat:
     """Reads an archive of arrays of one length, one per column. Positions are rows."""
 
+    def open_members(self, path: Path, stack: ExitStack) -> _Members:
+        """Return the arrays by name; ``stack`` closes them."""
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+        except zipfile.BadZipFile as error:
+            message = f"{path}: not a NumPy archive: {error}"
+            raise CorruptionError(message, path=str(path)) from error
+        members = {
+            name.removesuffix(_SUFFIX): _Array(
+                stack.enter_context(archive.open(name)),
+                f"{path}: array {name.removesuffix(_SUFFIX)!r}",
+            )
+            for name in archive.namelist()
+        }
+        if not members:
+            raise InvalidArgumentError(f"{path}: the archive holds no arrays")
+        return members
+
     def num_rows(self, path: Path) -> int | None:
         with ExitStack() as stack:
-            members = _open_members(path, stack)
-            return next(iter(members.values()))[1].shape[0]
+            return _common_length(path, self.open_members(path, stack))
 
     def chunks(self, path: Path, start: Position, batch_rows: int) -> Iterator[Chunk]:
         with ExitStack() as stack:
-            members = _open_members(path, stack)
-            num_rows = next(iter(members.values()))[1].shape[0]
-            for file, header in members.values():
-                file.seek(start.row * header.row_bytes, 1)
+            members = self.open_members(path, stack)
+            num_rows = _common_length(path, members)
+            for array in members.values():
+                array.skip(start.row)
             for first in range(start.row, num_rows, batch_rows):
                 count = min(batch_rows, num_rows - first)
-                columns = {}
-                for name, (file, header) in members.items():
-                    try:
-                        columns[name] = _read_rows(file, header, count, f"{path}: {name}")
-                    except zipfile.BadZipFile as error:
-                        raise CorruptionError(
-                            f"{path}: array {name!r} is damaged: {error}", path=str(path)
-                        ) from error
-                size = sum(array.nbytes for array in columns.values())
+                columns = {name: array.read(count) for name, array in members.items()}
+                size = sum(values.nbytes for values in columns.values())
                 yield _chunk(str(path), columns, Position(start.file, first + count), size)
 
 
-def _open_members(path: Path, stack: ExitStack) -> dict[str, tuple[IO[bytes], _Header]]:
-    """Open the arrays of an archive, each at its first value."""
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except zipfile.BadZipFile as error:
-        raise CorruptionError(f"{path}: not a NumPy archive: {error}", path=str(path)) from error
-    members: dict[str, tuple[IO[bytes], _Header]] = {}
-    for name in archive.namelist():
-        file = stack.enter_context(archive.open(name))
-        members[name.removesuffix(_SUFFIX)] = (file, _read_header(file, f"{path}: {name}"))
-    if not members:
-        raise InvalidArgumentError(f"{path}: the archive holds no arrays")
-    lengths = {name: header.shape[0] for name, (_, header) in members.items()}
+class NpyFolderFormat(NpzFormat):
+    """Reads a folder with one ``.npy`` per column, as pymilvus writes it. Positions are rows."""
+
+    def open_members(self, path: Path, stack: ExitStack) -> _Members:
+        members: dict[str, _Array | ObjectArray] = {}
+        for column in plain_files(path):
+            file = stack.enter_context(column.open("rb"))
+            objects = read_objects(file, str(column))
+            members[column.stem] = _Array(file, str(column)) if objects is None else objects
+        return members
+
+
+def _common_length(path: Path, members: _Members) -> int:
+    lengths = {name: array.num_rows for name, array in members.items()}
     first = next(iter(lengths))
     for name, length in lengths.items():
         if length != lengths[first]:
@@ -161,7 +201,7 @@ def _open_members(path: Path, stack: ExitStack) -> dict[str, tuple[IO[bytes], _H
                 f"{path}: arrays differ in length: {first!r} has {lengths[first]} rows, {name!r} "
                 f"has {length}"
             )
-    return members
+    return lengths[first]
 
 
 def _chunk(
@@ -190,7 +230,10 @@ class NpzWriter:
 
     def write(self, batch: ColumnBatch) -> None:
         for column in self._columns:
-            column.append(batch.columns[column.field.name])
+            if column.field.struct is not None:
+                column.append_texts(struct_rows(column.field, batch.columns))
+            else:
+                column.append(batch.columns[column.field.name])
 
     def close(self) -> None:
         if self._file.closed:
@@ -263,16 +306,22 @@ class _ColumnFile:
                 f"{self._location}: field {self.field.name!r} holds nulls, which NumPy files "
                 f"cannot hold; leave it out with output=[...], or export as jsonl, parquet or arrow"
             )
-        self._rows += len(column)
         if isinstance(column, DenseVectorColumn):
+            self._rows += len(column)
             self._values.write(np.ascontiguousarray(column.to_numbers()).data)
-            return
-        if isinstance(column, FixedColumn):
+        elif isinstance(column, FixedColumn):
+            self._rows += len(column)
             self._values.write(np.ascontiguousarray(column.values).data)
-            return
-        texts = column.to_pylist()
-        if not isinstance(column, StringColumn):
-            texts = [json.dumps(value, ensure_ascii=False) for value in texts]
+        else:
+            self.append_texts(column.to_pylist(), encoded=isinstance(column, StringColumn))
+
+    def append_texts(self, texts: Sequence[Any], *, encoded: bool = False) -> None:
+        """Append values as text: JSON unless they are ``encoded`` already."""
+        self._rows += len(texts)
+        if not encoded:
+            texts = [
+                json.dumps(value, ensure_ascii=False, default=np.ndarray.tolist) for value in texts
+            ]
         texts = ["null" if text is None else text for text in texts]
         for text in texts:
             if str(text).endswith("\0"):
@@ -280,10 +329,10 @@ class _ColumnFile:
                     f"{self._location}: field {self.field.name!r} holds text that ends with a zero "
                     f"character, which NumPy drops; export as jsonl, parquet or arrow"
                 )
-        encoded = [str(text).encode("utf-8") for text in texts]
+        raws = [str(text).encode("utf-8") for text in texts]
         self._width = max(self._width, *(len(str(text)) for text in texts))
-        self._values.write(b"".join(encoded))
-        self._lengths.write(np.array([len(raw) for raw in encoded], dtype=np.int64).tobytes())
+        self._values.write(b"".join(raws))
+        self._lengths.write(np.array([len(raw) for raw in raws], dtype=np.int64).tobytes())
 
     def finish(self, target: IO[bytes]) -> None:
         """Write the array with its header."""

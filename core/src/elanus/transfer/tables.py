@@ -18,7 +18,7 @@ from elanus.schema.batches import Column
 from elanus.schema.faults import fail
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import Chunk, Extent, Position, Values
-from elanus.transfer.values import PlainValues
+from elanus.transfer.values import PlainValues, plain_parts
 from elanus.types import DataType
 
 EXACT_FLOAT_INTEGERS = 2**53
@@ -107,6 +107,9 @@ class SparseRows:
         ]
         return PlainValues(rows).column(field)
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        fail(field, "expected lists of structs, got a sparse matrix")
+
     def pylist(self) -> list[Any]:
         pairs = itertools.pairwise(self.matrix.indptr)
         indices, data = self.matrix.indices, self.matrix.data
@@ -160,6 +163,9 @@ class NullableValues:
     def slice(self, start: int, stop: int) -> NullableValues:
         return NullableValues(self.values[start:stop], self.absent[start:stop], self.maybe)
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, self.pylist())
+
     def pylist(self) -> list[Any]:
         pairs = zip(self.values.tolist(), self.absent.tolist(), strict=True)
         return [None if absent else value for value, absent in pairs]
@@ -204,6 +210,9 @@ class ObjectValues:
 
     def slice(self, start: int, stop: int) -> ObjectValues:
         return ObjectValues(self.values[start:stop])
+
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, self.pylist())
 
     def pylist(self) -> list[Any]:
         return [None if _is_gap(value) else value for value in self.values]

@@ -18,6 +18,7 @@ from elanus.schema.batches import Column, FixedColumn
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import Field
+from elanus.schema.struct_values import struct_columns
 from elanus.schema.times import to_iso
 from elanus.types import VECTOR_DTYPES, DataType, vector_width
 
@@ -60,6 +61,9 @@ class PlainValues:
             values = parse_nested(field, values)
         return convert_column(field, values, len(values))
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, self.pylist())
+
     def pylist(self) -> list[Any]:
         if isinstance(self.values, np.ndarray):
             values: list[Any] = self.values.tolist()
@@ -73,24 +77,30 @@ class TextCells:
 
     An empty cell is an empty text in a VARCHAR field and no value elsewhere; ``\\N`` is no value
     everywhere.
+
+    Attributes:
+        cells: One per row.
+        null: What stands for no value everywhere too.
     """
 
     cells: Sequence[str]
+    null: str = NULL_CELL
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def slice(self, start: int, stop: int) -> TextCells:
-        return TextCells(self.cells[start:stop])
+        return TextCells(self.cells[start:stop], self.null)
 
     def column(self, field: Field) -> Column:
+        absent = {NULL_CELL, self.null}
         if field.dtype is DataType.VARCHAR:
-            texts = [MISSING if cell == NULL_CELL else cell for cell in self.cells]
+            texts = [MISSING if cell in absent else cell for cell in self.cells]
             return convert_column(field, texts, len(texts))
         parse = _PARSERS.get(field.dtype, _parse_json)
         values: list[Any] = []
         for row, cell in enumerate(self.cells):
-            if cell in ("", NULL_CELL):
+            if not cell or cell in absent:
                 values.append(MISSING)
                 continue
             try:
@@ -99,8 +109,21 @@ class TextCells:
                 fail(field, f"expected {_expected(field)}, got {shown(cell)}", row)
         return convert_column(field, values, len(values))
 
+    def parts(self, field: Field) -> dict[str, Column]:
+        return plain_parts(field, [cell or None for cell in self.pylist()])
+
     def pylist(self) -> list[Any]:
-        return [None if cell == NULL_CELL else cell for cell in self.cells]
+        absent = {NULL_CELL, self.null}
+        return [None if cell in absent else cell for cell in self.cells]
+
+
+def plain_parts(field: Field, values: Sequence[Any]) -> dict[str, Column]:
+    """Return Python objects, or text that holds them as JSON, as the columns of a struct field.
+
+    Raises:
+        EntityError: A value does not fit, or is no JSON.
+    """
+    return struct_columns(field, parse_nested(field, values), len(values))
 
 
 def parse_nested(field: Field, values: Sequence[Any]) -> list[Any]:

@@ -139,9 +139,12 @@ def test_format_that_is_not_known(name, chosen, message):
         format_of(name, chosen)
 
 
-def test_folder_is_no_file(tmp_path):
-    with pytest.raises(InvalidArgumentError, match="is a folder; name its files"):
-        expand_paths(tmp_path)
+def test_folder_stands_for_its_files_by_number(tmp_path):
+    for name in ("10.csv", "9.csv", ".hidden", "9.csv.errors.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "11").mkdir()
+    (tmp_path / "11" / "id.npy").touch()
+    assert [path.name for path in expand_paths(tmp_path)] == ["9.csv", "10.csv", "11"]
 
 
 @pytest.mark.parametrize(
