@@ -39,6 +39,8 @@ from elanus.schema.fields import Field
 from elanus.types import DataType
 
 _RANKING_OPTIONS = frozenset({"ranker", "candidates", "round_decimal"})
+_HIT_OPTIONS = _RANKING_OPTIONS | {"highlight"}
+"""Options about hits that were found; most searches have none of them."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
     *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
 }
@@ -91,21 +93,21 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
-    marked = options.get("highlight")
-    if marked is not None:
-        requests = [
-            request._replace(highlight=highlight_request(schema, request.legs, marked))
-            for request in requests
-        ]
-    if options and not _RANKING_OPTIONS.isdisjoint(options):
-        requests = [_with_ranking(context, request, data, options) for request in requests]
+    if options and not _HIT_OPTIONS.isdisjoint(options):
+        requests = [_with_hit_options(context, request, data, options) for request in requests]
     return requests, is_single
 
 
-def _with_ranking(
+def _with_hit_options(
     context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
 ) -> SearchRequest:
     """Return a request over one field with what is done with hits after they are found."""
+    marked = options.get("highlight")
+    if marked is not None:
+        marks = highlight_request(context.schema, request.legs, marked)
+        request = request._replace(highlight=marks)
+    if _RANKING_OPTIONS.isdisjoint(options):
+        return request
     fusion, rankers = split_fusion(None, options.get("ranker"))
     if fusion is not None:
         raise InvalidArgumentError(
