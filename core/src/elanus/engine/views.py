@@ -27,6 +27,7 @@ class FieldViews:
         cosine: Dense fields that need the lengths of their vectors.
         embedders: Models of fields that are made of texts.
         given: What entities must fit as they are given.
+        json: JSON fields.
     """
 
     schema: Schema
@@ -38,6 +39,7 @@ class FieldViews:
     cosine: tuple[str, ...]
     embedders: Embedders
     given: Schema
+    json: tuple[str, ...]
 
     def growing_bm25(self, name: str) -> GrowingBM25:
         """Return an empty keyword index for a BM25 field."""
@@ -45,6 +47,10 @@ class FieldViews:
         if function is None:
             raise InternalError(f"field {name!r} is no BM25 field")
         return GrowingBM25(self.analyzers[name], function.k1, function.b)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a field of that name, the dynamic one included."""
+        return name in self.schema or name in self.json
 
     @classmethod
     def of(cls, schema: Schema) -> FieldViews:
@@ -73,4 +79,5 @@ class FieldViews:
             tuple(f.name for f in dense if f.metric_type is MetricType.COSINE),
             Embedders(schema),
             as_given(schema),
+            tuple(f.name for f in schema.stored_fields if f.dtype is DataType.JSON),
         )

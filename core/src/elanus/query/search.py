@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
+from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.highlighting import Highlights, highlight
 from elanus.query.pages import Page, fused_page, grouped_page, ranked_page, single_page
 from elanus.query.projection import project_places
@@ -54,7 +55,12 @@ def search(
     fusion = "" if one_leg else str(request.fusion)
     answers = _answers(schema, sources, request, page, fusion)
     run.watch.stage("project")
-    explanation = SearchExplanation(tuple(run.plans), fusion, run.watch.result())
+    timings = run.watch.result()
+    filters: tuple[FilterPlan, ...] = ()
+    if request.explain:
+        asked = dict.fromkeys(one for leg in request.legs for one in leg.filters)
+        filters = explain_filters(sources, list(asked))
+    explanation = SearchExplanation(tuple(run.plans), fusion, timings, filters=filters)
     if request.ranking is None:
         return [SearchResult(answer, explanation) for answer in answers]
     results = []
