@@ -230,6 +230,17 @@ def _tenants(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, cells)]
 
 
+def _filters(result: Mapping[str, Any]) -> list[str]:
+    ways = list(dict.fromkeys((row["system"], row["way"]) for row in result["measured"]))
+    cells = {(r["case"], r["system"], r["way"]): r["p50_ms"] for r in result["measured"]}
+    rows = [
+        [case, *(f"{cells[case, *way]:.2f}" if (case, *way) in cells else "" for way in ways)]
+        for case in dict.fromkeys(row["case"] for row in result["measured"])
+    ]
+    heads = ["p50 in ms", *(" ".join(way) for way in ways)]
+    return [f"{result['rows']:,} rows, constants that are new in every call.", table(heads, rows)]
+
+
 def _text_ingest(result: Mapping[str, Any]) -> list[str]:
     rows = [
         [row["system"], f"{row['passages_per_s']:,.0f}", f"{row['us_per_passage']:.1f}"]
@@ -328,6 +339,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "dense_scan": _dense_scan,
     "overhead": _overhead,
     "tenants": _tenants,
+    "filters": _filters,
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,

@@ -15,7 +15,7 @@ from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
 from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
 from elanus.engine.settings import DEFAULT_PARTITION
-from elanus.engine.stats import CollectionStats
+from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.errors import InvalidArgumentError
 from elanus.filter import FieldRef, In, Literal
 from elanus.schema.collection import Schema
@@ -33,7 +33,7 @@ class CollectionDescription:
         name: Its name.
         schema: Its fields.
         properties: What ``create_collection`` was given, and what adapters keep there.
-        indexes: Index type by dense field.
+        indexes: Index type by dense field, scalar field and JSON path.
         count: Visible entities.
     """
 
@@ -275,19 +275,44 @@ class Collection(Searches, Reasons, ImportsAndExports, Iterations):
     def create_index(
         self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None
     ) -> None:
-        """Choose how a dense field is indexed; segments get the index in the background.
+        """Choose how a field or JSON path is indexed; segments get the index in the background.
+
+        An index of scalars makes filters quicker and never changes which rows pass them; what has
+        no index yet is filtered by columns.
 
         Args:
-            field: A field of dense vectors, or of lists of them (``chunks[vector]`` in a struct).
-            index_type: ``AUTO`` (a graph for large segments), ``GRAPH``, ``HNSW``, ``FLAT`` (exact
-                scan) or ``FLAT_SQ8`` (the same results over one byte per dimension: three to four
-                times as fast, and a quarter more disk and memory).
-            params: Build parameters, such as ``{"M": 16, "ef_construction": 128}``.
+            field: A field of dense vectors, or of lists of them (``chunks[vector]`` in a struct), a
+                scalar field, an ARRAY, or a path of a JSON field such as ``meta["year"]``.
+            index_type: Of vectors: ``AUTO`` (a graph for large segments), ``GRAPH``, ``HNSW``,
+                ``FLAT`` (exact scan) or ``FLAT_SQ8`` (the same results over one byte per dimension:
+                three to four times as fast, and a quarter more disk and memory). Of scalars:
+                ``AUTO`` (by type and number of distinct values), ``INVERTED``, ``BITMAP`` (few
+                distinct values), ``STL_SORT`` (ranges), ``TRIE`` (prefixes of texts) or ``NGRAM``
+                (parts of texts).
+            params: Build parameters, such as ``{"M": 16, "ef_construction": 128}`` or
+                ``{"min_gram": 2, "max_gram": 3}``. A JSON path needs ``json_cast_type``: ``BOOL``,
+                ``DOUBLE``, ``VARCHAR``, ``ARRAY_BOOL``, ``ARRAY_DOUBLE`` or ``ARRAY_VARCHAR``; the
+                path may also be given as ``json_path``.
 
         Raises:
-            InvalidArgumentError: Unknown type or parameter, or not a dense field.
+            InvalidArgumentError: Unknown type or parameter, or it does not take such values.
         """
         self._engine.create_index(field, index_type, params or {})
+
+    def drop_index(self, field: str) -> None:
+        """Give up the index of a scalar field or JSON path; a dense field goes back to ``AUTO``.
+
+        Raises:
+            NotFoundError: No index was chosen for it.
+        """
+        self._engine.drop_index(field)
+
+    def list_indexes(self) -> list[IndexDescription]:
+        """Return the indexes of dense fields, scalar fields and JSON paths, and how far they are.
+
+        Sparse and BM25 fields are always indexed and are not listed.
+        """
+        return self._engine.list_indexes()
 
     @property
     def retention_s(self) -> float:

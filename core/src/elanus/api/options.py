@@ -68,7 +68,8 @@ class SearchOptions(TypedDict, total=False):
             hybrid search for each leg. ``"exact"`` looks at as many as it takes until no other row
             can be a hit.
         round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
-        explain: Attach the matched terms of BM25 hits.
+        explain: Attach the matched terms of BM25 hits, and to ``result.explanation`` how filters
+            were answered, which takes as long as answering them once more.
         highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its
             attributes. ``hit.highlights`` then has marked fragments by text field.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None

@@ -20,6 +20,7 @@ from elanus.query.aggregates import (
     parse_aggregates,
 )
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
+from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.ordering import order_keys
 from elanus.query.sources import SearchSource
 from elanus.schema.validation import primary_keys
@@ -111,6 +112,24 @@ class Reads(Handle):
         """Return how many entities pass the filter; without one, how many there are."""
         context = self._reading("count", options)
         return count_entities(self._sources(options), _bound(context, filter, options))
+
+    def explain(self, filter: Filter, **options: Unpack[ReadOptions]) -> tuple[FilterPlan, ...]:
+        """Return how a filter of ``query``, ``count`` or ``search`` is answered; ``print`` it.
+
+        Args:
+            filter: As in ``query``.
+            **options: Values of templates, partitions (a filter of their own), time and
+                consistency; see ``ReadOptions``.
+
+        Returns:
+            A plan for each filter: on each source its conditions in the order in which they were
+            answered, by an index or by columns, and how many rows each let through.
+
+        Raises:
+            FilterError: The filter cannot be read.
+        """
+        context = self._reading("explain", options)
+        return explain_filters(self._sources(options), _bound(context, filter, options))
 
     def aggregate(
         self,

@@ -225,11 +225,18 @@ class CollectionEngine(CollectionReader):
             self._upkeep.flush()
 
     def create_index(self, field: str, index_type: str, params: Mapping[str, Any]) -> None:
-        """Choose the index of a dense field; segments are indexed in the background."""
+        """Choose the index of a field or path; segments are indexed in the background."""
         self._check_writable()
         with self._state.lock:
-            settings = self._state.settings.with_index(self.schema.field(field), index_type, params)
+            settings = self._state.settings.with_index(self.schema, field, index_type, params)
             self._state.commit_settings(settings)
+        self._upkeep.submit_index_build()
+
+    def drop_index(self, field: str) -> None:
+        """Give up the index of a field or path; its files go in the background."""
+        self._check_writable()
+        with self._state.lock:
+            self._state.commit_settings(self._state.settings.without_index(self.schema, field))
         self._upkeep.submit_index_build()
 
     def change_schema(self, change: Callable[[Schema], Schema]) -> None:

@@ -1,4 +1,4 @@
-"""When does a segment get its vector index?
+"""When does a segment get its indexes?
 
 In the background, the largest segment first: it serves the most, and smaller ones may soon be
 merged into it. Until its index is attached a segment is scanned, so nobody waits for a build; a
@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 from elanus.engine.index_choice import IndexChoices
+from elanus.engine.scalar_builds import ScalarBuilds
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.state import CollectionState
@@ -29,6 +30,7 @@ class IndexBuilder:
     def __init__(self, state: CollectionState, choices: IndexChoices) -> None:
         self._state = state
         self._choices = choices
+        self._scalars = ScalarBuilds(state)
         self._one_at_a_time = threading.Lock()
 
     def run(self, checkpoint: Callable[[], None]) -> None:
@@ -55,7 +57,11 @@ class IndexBuilder:
 
             # Whoever merged it looks after the index of what it became.
             with contextlib.suppress(_SupersededError):
-                self._build(segment, field, watched)
+                if field in segment.fields.dense:
+                    self._build(segment, field, watched)
+                else:
+                    watched()
+                    self._scalars.build(segment, field)
             return True
 
     def missing_rows(self) -> int:
@@ -70,6 +76,9 @@ class IndexBuilder:
                     continue
                 if self._choices.fits(segment, field) and self._choices.fits_disk(segment, field):
                     return segment, field
+            key = self._scalars.missing(segment)
+            if key is not None:
+                return segment, key
         return None
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
-from elanus.engine.stats import CollectionStats, collection_stats
+from elanus.engine.stats import CollectionStats, IndexDescription, collection_stats
 from elanus.engine.views import FieldViews
 from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, ReadOnlyError
 from elanus.filter import BoundFilter
@@ -118,8 +118,21 @@ class CollectionReader:
 
     @property
     def index_types(self) -> dict[str, str]:
-        """Index type by dense field, as chosen by the user."""
+        """Index type by dense field, scalar field and JSON path, as chosen by the user."""
         return self._view.settings.types(self.schema)
+
+    def list_indexes(self) -> list[IndexDescription]:
+        """Return the indexes that were chosen, and how many rows have them."""
+        self._check_open()
+        settings = self._view.settings
+        segments = [(s.num_rows, s.index_names()) for s in self._view.segments()]
+        total = sum(rows for rows, _ in segments)
+        described = []
+        for name, kind in settings.types(self.schema).items():
+            indexed = sum(rows for rows, names in segments if name in names)
+            params = dict(settings.index(name).params)
+            described.append(IndexDescription(name, kind, params, indexed, total))
+        return described
 
     def snapshot(
         self,
@@ -268,6 +281,10 @@ class CollectionReader:
 
     def truncate(self) -> None:
         """Remove all entities, durably."""
+        raise self._refused()
+
+    def drop_index(self, field: str) -> None:
+        """Give up the index of a field or path."""
         raise self._refused()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from elanus.engine.flush import MemtableFlush
+from elanus.engine.segment_indexes import field_of
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
 from elanus.errors import StateError
@@ -49,7 +50,7 @@ class SchemaChanges:
                 return
             fields = FieldViews.of(wanted)
             settings = self._state.settings
-            kept = {n: c for n, c in settings.indexes.items() if n in fields.schema}
+            kept = {n: c for n, c in settings.indexes.items() if fields.has(field_of(n))}
             ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None
             self._state.install_schema(fields, replace(settings, indexes=kept, ttl_field=ttl_field))
 

@@ -14,9 +14,10 @@ from functools import cached_property
 import numpy as np
 
 from elanus.engine.content import SegmentContent
+from elanus.engine.derived_columns import DerivedColumns
 from elanus.engine.keys import Keys
 from elanus.engine.memory import MemoryBudget
-from elanus.engine.segment_indexes import SegmentIndexes
+from elanus.engine.segment_indexes import SegmentIndexes, field_of
 from elanus.engine.views import FieldViews
 from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex
@@ -44,10 +45,12 @@ class SealedSegment:
         self.info = reader.info
         self.indexes = indexes
         self.reader = reader
+        self.derived = derived = DerivedColumns(indexes, reader.info.num_rows)
         # The cache must not hold the segment itself: its files go when nobody holds it any more.
         self.cache = ColumnCache(
             lambda name, start, stop: slice_column(reader.column(name), start, stop),
             indexes.memory.touch,
+            derived,
         )
         self._alive = alive
         self._num_alive = alive.count()
@@ -95,8 +98,12 @@ class SealedSegment:
         return int(list_column(self.reader.column(name)).offsets[-1])
 
     def index_names(self) -> dict[str, str]:
-        """Index type of each field of dense vectors that has a built index."""
-        return {n: e.type for n, e in self.info.indexes.items() if n in self.fields.indexed}
+        """Index type of each field of dense vectors, scalar field and JSON path that has one."""
+        return {
+            n: e.type
+            for n, e in self.info.indexes.items()
+            if n in self.fields.indexed or (e.params and n not in self.fields.text_of)
+        }
 
     def find(self, keys: Keys) -> Int64Array:
         """Return the visible row of each key, -1 where there is none."""
@@ -173,7 +180,7 @@ class SealedSegment:
         info = replace(
             self.info,
             columns={n: file for n, file in self.info.columns.items() if n in names},
-            indexes={n: i for n, i in self.info.indexes.items() if n in fields.schema},
+            indexes={n: i for n, i in self.info.indexes.items() if fields.has(field_of(n))},
         )
         reader = self.reader.with_schema(fields.schema, info)
         self.indexes.change_schema(fields, reader)

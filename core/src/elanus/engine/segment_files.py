@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from elanus.engine.content import SegmentContent
@@ -10,7 +10,9 @@ from elanus.engine.memory import STREAMED_PART
 from elanus.engine.merge_job import MergeJob
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SPARSE_INDEX, TEXT_INDEX, IndexFile, write_index
+from elanus.engine.shredding import MIN_SHREDDED_ROWS, merged_paths, paths_of
 from elanus.engine.state import CollectionState
+from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.index.sparse.inverted import joined_sections as joined_sparse
 from elanus.index.sparse.merging import POSTING_BYTES, POSTINGS_AT_ONCE
 from elanus.index.sparse.sealed_bm25 import joined_sections as joined_text
@@ -38,6 +40,7 @@ def write_sealed(state: CollectionState, content: SegmentContent) -> SealedSegme
         IndexFile(name, SPARSE_INDEX, {}, *index.to_arrays())
         for name, index in content.sparse.items()
     ]
+    files += _shredded_files(state, content)
     return _with_indexes(state, info, files)
 
 
@@ -84,9 +87,40 @@ def write_merged(
             file = IndexFile(name, SPARSE_INDEX, {}, *joined_sparse(sparse, at_once=at_once))
         entry = write_index(state.directory, state.path, job.written.uuid, file)
         job.note_index(name, entry)
+    _write_shredded(state, job, sources, checkpoint)
     return SealedSegment.open(
         state.directory, state.path, state.fields, job.written, state.context.memory
     )
+
+
+def _write_shredded(
+    state: CollectionState,
+    job: MergeJob,
+    sources: Sequence[tuple[SealedSegment, Int64Array]],
+    checkpoint: Callable[[], None],
+) -> None:
+    """Write the paths of the JSON fields of a merged segment."""
+    if job.written.num_rows < MIN_SHREDDED_ROWS:
+        return
+    for name in state.fields.json:
+        if name in job.written.indexes:
+            continue
+        checkpoint()
+        shredded = merged_paths(name, sources, job.written.num_rows)
+        if shredded is not None:
+            file = IndexFile(name, SHREDDED, {}, *shredded.to_arrays())
+            entry = write_index(state.directory, state.path, job.written.uuid, file)
+            job.note_index(name, entry)
+
+
+def _shredded_files(state: CollectionState, content: SegmentContent) -> Iterator[IndexFile]:
+    num_rows = content.batch.num_rows
+    if num_rows < MIN_SHREDDED_ROWS:
+        return
+    for name in state.fields.json:
+        shredded = paths_of(content.batch.columns[name])
+        if shredded is not None:
+            yield IndexFile(name, SHREDDED, {}, *shredded.to_arrays())
 
 
 def _with_indexes(

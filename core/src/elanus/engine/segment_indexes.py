@@ -52,7 +52,7 @@ class IndexFile:
     """What is written for one index.
 
     Attributes:
-        field: The indexed field.
+        field: The indexed field, or JSON path.
         type: Name of the index type.
         params: Build parameters.
         header: JSON values of the index.
@@ -70,7 +70,8 @@ def write_index(
     directory: Directory, path: str, segment: uuid.UUID, index: IndexFile
 ) -> IndexEntry:
     """Write an index file, durably. It counts once a manifest names it."""
-    folder = join_path(INDEXES_FOLDER, str(segment), index.field)
+    # The keys of a JSON path may hold any character.
+    folder = join_path(INDEXES_FOLDER, str(segment), field_of(index.field))
     directory.make_dir(join_path(path, folder))
     file = join_path(folder, str(uuid.uuid4()))
     written = write_block_file(
@@ -81,6 +82,11 @@ def write_index(
         sections=index.arrays,
     )
     return IndexEntry(file, written.size, written.crc, index.type, dict(index.params))
+
+
+def field_of(key: str) -> str:
+    """Return the field of an index that is named by its field or JSON path."""
+    return key.partition("[")[0]
 
 
 class SegmentIndexes:
@@ -114,13 +120,9 @@ class SegmentIndexes:
         self._text: dict[str, SealedBM25] = {}
         self._sparse: dict[str, SealedSparse] = {}
         self._files: dict[str, BlockFile] = {}
-        self._maps: dict[str, tuple[str, memoryview]] = {}
+        self._maps: dict[str, tuple[str, memoryview, int]] = {}
         for name, entry in reader.info.indexes.items():
-            file = join_path(path, entry.file)
-            try:
-                self._maps[name] = file, map_whole(directory, file, entry.size)
-            except CorruptionError as error:
-                _log.warning("%s; the index is derived again", error)
+            self._map(directory, path, name, entry)
 
     def vectors(self, name: str) -> VectorIndex:
         """Return what a dense field is searched with now.
@@ -220,7 +222,7 @@ class SegmentIndexes:
                 self._maps,
             )
             for opened in known:
-                for name in [n for n in opened if n not in fields.schema]:
+                for name in [n for n in opened if not fields.has(field_of(n))]:
                     del opened[name]
 
     def graph_bytes(self, name: str) -> int:
@@ -260,6 +262,31 @@ class SegmentIndexes:
                 field = self._fields.schema.field(name)
                 self._rows[name] = vector_rows(field, self._reader.column(name))
             return self._rows[name]
+
+    def derived_file(self, name: str) -> BlockFile | None:
+        """Return the file of a scalar index or of shredded JSON; None when it cannot be read."""
+        return self._file(name)
+
+    def use_file(
+        self, directory: Directory, path: str, name: str, entry: IndexEntry | None
+    ) -> None:
+        """Open what a new manifest names in place of what was open; None: nothing any more."""
+        with self._lock:
+            self._files.pop(name, None)
+            self._maps.pop(name, None)
+            if entry is not None:
+                self._map(directory, path, name, entry)
+
+    def _map(self, directory: Directory, path: str, name: str, entry: IndexEntry) -> None:
+        file = join_path(path, entry.file)
+        try:
+            self._maps[name] = file, map_whole(directory, file, entry.size), entry.crc
+        except CorruptionError as error:
+            _log.warning("%s; the index is derived again", error)
+
+    def has_file(self, name: str) -> bool:
+        """Whether there is a file of that name whose footer can be read."""
+        return self._file(name) is not None
 
     def text(self, name: str) -> SealedBM25:
         """Return the postings of a BM25 field."""
@@ -311,8 +338,7 @@ class SegmentIndexes:
         with self._lock:
             mapped = self._maps.pop(name, None)
             if mapped is not None:
-                path, raw = mapped
-                crc = self._reader.info.indexes[name].crc
+                path, raw, crc = mapped
                 try:
                     self._files[name] = BlockFile.over(raw, path, kind=INDEX_KIND, crc=crc)
                 except CorruptionError as error:

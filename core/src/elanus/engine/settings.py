@@ -1,7 +1,7 @@
 """What can be changed about a collection after it was made?
 
-User properties and the index of each dense field. They live in the manifest, so a change is as
-atomic and durable as a flush.
+User properties, partitions, and the indexes of fields and JSON paths. They live in the manifest, so
+a change is as atomic and durable as a flush.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elanus.engine.consistency import Consistency
+from elanus.engine.scalar_targets import checked_choice, key_of
 from elanus.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
@@ -35,7 +36,7 @@ MAX_RETENTION_S = 10 * 366 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class IndexChoice:
-    """Index type (``AUTO``, ``HNSW``, ``FLAT``) and build parameters of one field."""
+    """Index type (``AUTO``, ``HNSW``, ``BITMAP``) and build parameters of a field or path."""
 
     type: str = AUTO
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class CollectionSettings:
 
     Attributes:
         properties: JSON values given by the user.
-        indexes: Index choices by field.
+        indexes: Index choices by field or JSON path.
         retention_s: How long past states are kept, in seconds.
         partitions: Number of each partition by name, but the default one, which is 0.
         next_partition: Number of the next partition; none is ever given out twice.
@@ -119,24 +120,31 @@ class CollectionSettings:
         return self.indexes.get(name, IndexChoice())
 
     def types(self, schema: Schema) -> dict[str, str]:
-        """Return the index type of every field of dense vectors, or of lists of them."""
+        """Return the index type of every field of dense vectors, or of lists of them, and of scalar
+        fields and JSON paths."""
         dense = (f for f in schema.stored_fields if f.vector_type.is_dense_vector)
-        return {f.name: self.index(f.name).type for f in dense}
+        scalars = {key: choice.type for key, choice in self.scalars(schema).items()}
+        return {f.name: self.index(f.name).type for f in dense} | scalars
+
+    def scalars(self, schema: Schema) -> dict[str, IndexChoice]:
+        """Return the choices for scalar fields and JSON paths."""
+        dense = {f.name for f in schema.stored_fields if f.vector_type.is_vector}
+        return {key: choice for key, choice in self.indexes.items() if key not in dense}
 
     def with_index(
-        self, target: Field, type_name: str, params: Mapping[str, Any]
+        self, schema: Schema, name: str, type_name: str, params: Mapping[str, Any]
     ) -> CollectionSettings:
-        """Return settings with another index for a field.
+        """Return settings with another index for a field or JSON path.
 
         Raises:
-            InvalidArgumentError: Not a dense field, no such type, one that does not take such
-                vectors, or a wrong parameter.
+            InvalidArgumentError: It cannot be indexed, no such type, one that does not take such
+                values, or a wrong parameter.
         """
-        if not target.vector_type.is_dense_vector:
-            raise InvalidArgumentError(
-                f"field {target.name!r} is {target.dtype.name}; create_index is for fields of "
-                f"dense vectors (sparse and BM25 fields are always indexed)"
-            )
+        stored = {f.name: f for f in schema.stored_fields}
+        if name not in stored or not stored[name].vector_type.is_dense_vector:
+            key, kind, checked = checked_choice(schema, name, type_name, params)
+            return replace(self, indexes={**self.indexes, key: IndexChoice(kind, checked)})
+        target = stored[name]
         canonical = canonical_name(type_name)
         if canonical != AUTO:
             _check_supported(target, index_type(canonical))
@@ -144,6 +152,17 @@ class CollectionSettings:
             raise InvalidArgumentError("index type AUTO takes no parameters; name the type")
         checked = {} if canonical == AUTO else dict(index_type(canonical).parse_params(params))
         return replace(self, indexes={**self.indexes, target.name: IndexChoice(canonical, checked)})
+
+    def without_index(self, schema: Schema, name: str) -> CollectionSettings:
+        """Return settings without an index; a dense field goes back to AUTO.
+
+        Raises:
+            NotFoundError: No index was chosen for it.
+        """
+        key = name if name in self.indexes else key_of(schema, name)
+        if key not in self.indexes:
+            raise NotFoundError(f"no index on {name!r}{did_you_mean(key, list(self.indexes))}")
+        return replace(self, indexes={k: c for k, c in self.indexes.items() if k != key})
 
     def with_retention(self, seconds: float) -> CollectionSettings:
         """Return settings that keep past states for another time.

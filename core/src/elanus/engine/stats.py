@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.sealed import SealedSegment
@@ -30,7 +31,7 @@ class SegmentStats:
         rows: Rows, deleted ones included.
         deleted: Rows that are deleted but not yet compacted away.
         size_bytes: On disk for a sealed segment, in memory for a memtable.
-        indexes: Type of the index of each dense field that has one.
+        indexes: Type of the index of each dense field, scalar field and JSON path that has one.
     """
 
     name: str
@@ -38,6 +39,25 @@ class SegmentStats:
     deleted: int
     size_bytes: int
     indexes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDescription:
+    """One index of a collection.
+
+    Attributes:
+        name: The field or JSON path.
+        type: As it was asked for; segments may have another that ``AUTO`` chose.
+        params: Build parameters.
+        indexed_rows: Rows of the segments that have it, deleted ones included.
+        total_rows: Rows of all segments and memtables.
+    """
+
+    name: str
+    type: str
+    params: dict[str, Any]
+    indexed_rows: int
+    total_rows: int
 
 
 @dataclass(frozen=True, slots=True)

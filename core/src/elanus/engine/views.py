@@ -28,6 +28,7 @@ class FieldViews:
         embedders: Models of fields that are made of texts.
         given: What entities must fit as they are given.
         lists: Lists of dense vectors, by the names of their columns.
+        json: JSON fields.
     """
 
     schema: Schema
@@ -39,6 +40,7 @@ class FieldViews:
     cosine: tuple[str, ...]
     embedders: Embedders
     given: Schema
+    json: tuple[str, ...]
     lists: tuple[str, ...] = ()
 
     @property
@@ -52,6 +54,10 @@ class FieldViews:
         if function is None:
             raise InternalError(f"field {name!r} is no BM25 field")
         return GrowingBM25(self.analyzers[name], function.k1, function.b)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a field of that name, the dynamic one included."""
+        return name in self.schema or name in self.json
 
     @classmethod
     def of(cls, schema: Schema) -> FieldViews:
@@ -84,5 +90,6 @@ class FieldViews:
             ),
             Embedders(schema),
             as_given(schema),
+            tuple(f.name for f in schema.stored_fields if f.dtype is DataType.JSON),
             tuple(f.name for f in schema.vector_lists),
         )

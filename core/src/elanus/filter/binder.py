@@ -7,7 +7,7 @@ by row, it holds nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from elanus.filter import text_search
 from elanus.filter.ast import (
@@ -48,19 +48,15 @@ from elanus.filter.constants import Constant
 from elanus.filter.doubles import is_double
 from elanus.filter.elements import ArrayElement, JsonElement, element_of, element_operand
 from elanus.filter.evaluator import (
-    Always,
     CompareConstant,
-    Condition,
-    Conjunction,
-    Disjunction,
     ElementTest,
     EmptyTest,
     ExistsTest,
     HoldsAny,
     IsContainer,
-    Negation,
     NullTest,
     TextTest,
+    range_of,
 )
 from elanus.filter.geometry import (
     GeometryField,
@@ -69,7 +65,9 @@ from elanus.filter.geometry import (
     distance_test,
     relation_test,
 )
+from elanus.filter.hints import TextHint, like_hint, regex_hint
 from elanus.filter.json_operands import JsonValue
+from elanus.filter.logic import Always, Condition, Conjunction, Disjunction, Negation
 from elanus.filter.moments import shifted
 from elanus.filter.names import Scope
 from elanus.filter.operands import (
@@ -109,6 +107,8 @@ class Binder:
         self._scope = scope
         self._element = element
         self._comparisons = Comparisons(scope)
+        self.nodes: dict[int, tuple[Node, ...]] = {}
+        """What the conditions say, by their identity."""
 
     def condition(self, node: Node) -> Condition:
         """Return the condition of a node.
@@ -116,9 +116,14 @@ class Binder:
         Raises:
             FilterError: The node is not a condition, or types in it do not fit.
         """
+        made = self._condition(node)
+        self.nodes[id(made)] = (node,)
+        return made
+
+    def _condition(self, node: Node) -> Condition:
         match node:
             case And(terms):
-                return Conjunction(tuple(self.condition(t) for t in terms))
+                return self._joined(self.condition(t) for t in terms)
             case Or(terms):
                 return Disjunction(tuple(self.condition(t) for t in terms))
             case Not(term):
@@ -133,14 +138,17 @@ class Binder:
             case Like(operand, pattern, ignore_case):
                 text = self._text_constant(pattern, "like")
                 matches = like_matcher(text, ignore_case=ignore_case)
-                return TextTest(self._text_operand(operand, "like"), matches)
+                hint = None if ignore_case else like_hint(text)
+                return TextTest(self._text_operand(operand, "like"), matches, hint)
             case RegexMatch(operand, pattern):
-                matches = self._regex(self._text_constant(pattern, "=~"), pattern)
-                return TextTest(self._text_operand(operand, "=~"), matches)
+                text = self._text_constant(pattern, "=~")
+                matches = self._regex(text, pattern)
+                return TextTest(self._text_operand(operand, "=~"), matches, regex_hint(text))
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
-                return TextTest(self._text_operand(operand, "text_contains"), matches)
+                hint = None if ignore_case else TextHint(parts=(text,))
+                return TextTest(self._text_operand(operand, "text_contains"), matches, hint)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)
             case Spatial():
@@ -402,12 +410,27 @@ class Binder:
         operand = self._operand(node.operand)
         low_op = CompareOp.GE if node.includes_low else CompareOp.GT
         high_op = CompareOp.LE if node.includes_high else CompareOp.LT
-        return Conjunction(
+        return self._joined(
             (
                 self._comparisons.compare(low_op, operand, self._operand(node.low), node),
                 self._comparisons.compare(high_op, operand, self._operand(node.high), node),
             )
         )
+
+    def _joined(self, terms: Iterable[Condition]) -> Condition:
+        """Return the conjunction; a lower and an upper bound of one operand become one."""
+        left: list[Condition] = []
+        for term in terms:
+            for place, other in enumerate(left):
+                both = range_of(other, term)
+                if both is not None:
+                    left[place] = both
+                    said = *self.nodes.get(id(other), ()), *self.nodes.get(id(term), ())
+                    self.nodes[id(both)] = said
+                    break
+            else:
+                left.append(term)
+        return left[0] if len(left) == 1 else Conjunction(tuple(left))
 
     def _in(self, node: In) -> Condition:
         values = self._list_constant(node.values, "in")
@@ -443,8 +466,10 @@ class Binder:
         or_text = not node.arrays_only
         if not isinstance(node, ContainsAll):
             return _holds_any(place, values, or_text)
-        conditions = [_holds_any(place, (value,), or_text) for value in dict.fromkeys(values)]
-        return Conjunction((IsContainer(place, or_text), *conditions))
+        held = [_holds_any(place, (value,), or_text) for value in dict.fromkeys(values)]
+        conditions = IsContainer(place, or_text), *held
+        self.nodes |= {id(condition): (node,) for condition in conditions}
+        return Conjunction(conditions)
 
     def _parts_of_text(
         self,
@@ -455,8 +480,10 @@ class Binder:
         self._comparisons.check_elements(place, values, node)
         parts = [value for value in values if isinstance(value, str)]
         if isinstance(node, ContainsAll):
-            return TextTest(place, lambda text: all(part in text for part in parts))
-        return TextTest(place, any_part(parts))
+            every = TextHint(parts=tuple(parts))
+            return TextTest(place, lambda text: all(part in text for part in parts), every)
+        hint = TextHint(parts=tuple(parts)) if len(parts) == 1 else None
+        return TextTest(place, any_part(parts), hint)
 
 
 def _holds_any(

@@ -13,15 +13,14 @@ from elanus.errors import InternalError
 from elanus.filter.ast import Arithmetic, CompareOp, Node
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import (
-    Always,
     CompareConstant,
     CompareList,
     CompareValues,
-    Condition,
     Membership,
 )
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.json_paths import freeze, to_float
+from elanus.filter.logic import Always, Condition
 from elanus.filter.names import Scope
 from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
 from elanus.filter.operands import ConstantOperand, Constants, Operand, ValueType

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from elanus.errors import FilterError
 from elanus.filter.ast import Compare, CompareOp, FieldRef, In, JsonPath, Literal, Node
 from elanus.filter.binder import Binder
-from elanus.filter.columns import FilterColumns
+from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Scope, resolve
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
 from elanus.filter.trees import check_tree
+from elanus.kernels.bitset import Bitset
 from elanus.schema.collection import Schema
 from elanus.types import BoolArray, DataType, PrimaryKey
 
@@ -40,13 +41,34 @@ class BoundFilter:
         self.tree = tree
         self.fields = frozenset(_field_names(tree))
         self._schema = scope.schema
-        self._condition = Binder(scope).condition(tree)
+        binder = Binder(scope)
+        self._condition = binder.condition(tree)
+        # By identity: equal conditions may stand in a filter twice.
+        self._nodes = binder.nodes
         # Looked up with every search, and a tree is hashed node by node.
         self._hash = hash(tree)
 
     def evaluate(self, columns: FilterColumns) -> BoolArray:
         """Return which rows the filter allows, bool of shape ``(num_rows,)``."""
         return self._condition.evaluate(columns).true
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        """Return the rows that the filter allows."""
+        return self._condition.allowed(columns)
+
+    def explain(self, columns: FilterColumns) -> list[tuple[str, str, int, int]]:
+        """Evaluate once more; return what each condition did, in order.
+
+        Returns:
+            Text, ``columns`` or type of index, rows asked about, and rows let through.
+        """
+        trace: Trace = []
+        self._condition.allowed(columns.traced(trace))
+        return [(self._text(s.condition), s.method, s.asked, s.allowed) for s in trace]
+
+    def _text(self, condition: object) -> str:
+        nodes = self._nodes.get(id(condition), ())
+        return " and ".join(to_text(node) for node in nodes) or type(condition).__name__
 
     def primary_keys(self) -> tuple[PrimaryKey, ...] | None:
         """Return the keys when the filter is exactly ``pk == x`` or ``pk in [...]``, else None.

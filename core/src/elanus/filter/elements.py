@@ -15,16 +15,17 @@ import numpy as np
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.filter.ast import Element
-from elanus.filter.columns import FilterColumns, RowFilter
+from elanus.filter.columns import FilterColumns, RowFilter, Trace
 from elanus.filter.geometry_store import GeometryStore
+from elanus.filter.json_columns import JsonColumn, JsonElements
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
-from elanus.filter.json_paths import JsonColumn, JsonPathStore
 from elanus.filter.names import Scope
 from elanus.filter.operands import Constants, Values, ValueType
-from elanus.filter.strings import StringStore
+from elanus.filter.strings import CodedStrings
 from elanus.filter.struct_operands import ListField, parts_by_name
 from elanus.filter.term_store import TermStore
 from elanus.filter.typed_operands import ArrayField, ElementOf
+from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
 from elanus.schema.collection import did_you_mean
@@ -47,11 +48,20 @@ class ElementColumns:
     json: JsonColumn | None = None
     outer: FilterColumns | None = None
 
+    @property
+    def trace(self) -> Trace | None:
+        """Only rows are counted."""
+        return None
+
+    def traced(self, trace: Trace) -> FilterColumns:
+        """Only rows are counted."""
+        return self
+
     def column(self, name: str) -> Column:
         """Elements have no fields."""
         _refuse(name)
 
-    def strings(self, name: str) -> StringStore:
+    def strings(self, name: str) -> CodedStrings:
         """Elements have no fields."""
         _refuse(name)
 
@@ -59,13 +69,25 @@ class ElementColumns:
         """Elements have no fields."""
         _refuse(name)
 
-    def json_paths(self, name: str) -> JsonPathStore:
-        """Elements have no fields."""
-        _refuse(name)
-
     def geometries(self, name: str) -> GeometryStore:
         """Elements have no fields."""
         _refuse(name)
+
+    def json_column(self, name: str, keys: tuple[str | int, ...]) -> JsonColumn:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def json_elements(self, name: str, keys: tuple[str | int, ...]) -> JsonElements:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def index(self, name: str, keys: tuple[str | int, ...]) -> ScalarIndex | None:
+        """Elements have no index of their own."""
+        return None
+
+    def select(self, rows: Int64Array) -> FilterColumns | None:
+        """Elements are few: all of them are looked at."""
+        return None
 
     def matching(self, condition: RowFilter) -> Bitset:
         """Elements have no filters of their own."""

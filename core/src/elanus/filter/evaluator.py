@@ -1,15 +1,13 @@
-"""Which rows does a filter allow?
+"""In which rows does a single condition hold?
 
-A bound condition gives a truth per row: true, false, or unknown where a typed field is null.
-``not`` of unknown is unknown, ``and`` and ``or`` follow Kleene's logic, and only rows that are
-true are allowed.
+Each class is one kind of question, asked of columns, and of an index where there is one that can
+tell. ``filter/logic.py`` joins them and chooses between the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,10 @@ from elanus.filter.ast import CompareOp, Quantifier
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.elements import JsonElement, elements_of
+from elanus.filter.hints import TextHint
 from elanus.filter.json_operands import JsonValue
+from elanus.filter.logic import Condition, Leaf, Truth
+from elanus.filter.lookup import find_any, find_comparisons, find_texts
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_numbers
 from elanus.filter.operands import (
     Constants,
@@ -30,29 +31,10 @@ from elanus.filter.operands import (
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
-from elanus.filter.typed_operands import ArrayField
+from elanus.filter.typed_operands import ArrayField, NumberField, TextField
+from elanus.index.scalar.base import Found
+from elanus.index.scalar.registry import ScalarIndex
 from elanus.types import BoolArray
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Truth of a condition per row; bool arrays of shape ``(n,)``.
-
-    Attributes:
-        true: Where it holds.
-        unknown: Where that cannot be said; never where ``true``. None: nowhere.
-    """
-
-    true: BoolArray
-    unknown: BoolArray | None = None
-
-
-class Condition(Protocol):
-    """A bound condition."""
-
-    def evaluate(self, columns: FilterColumns) -> Truth:
-        """Return its truth in each row."""
-        ...
 
 
 def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
@@ -64,88 +46,45 @@ def _nowhere(columns: FilterColumns) -> BoolArray:
     return np.zeros(columns.num_rows, dtype=np.bool_)
 
 
-# --- logic ------------------------------------------------------------------------------------
+def _index_of(operand: object, columns: FilterColumns) -> ScalarIndex | None:
+    """Return the index of single values at an operand."""
+    index = None
+    if isinstance(operand, NumberField | TextField):
+        index = columns.index(operand.name, ())
+    elif isinstance(operand, JsonValue):
+        index = columns.index(operand.name, operand.keys)
+    return None if index is None or index.of_elements else index
 
 
-@dataclass(frozen=True, slots=True)
-class Always:
-    """The same truth in every row; None is unknown."""
-
-    value: bool | None
-
-    def evaluate(self, columns: FilterColumns) -> Truth:
-        unknown = np.ones(columns.num_rows, dtype=np.bool_) if self.value is None else None
-        return Truth(np.full(columns.num_rows, self.value is True, dtype=np.bool_), unknown)
+def _known(operand: object, columns: FilterColumns) -> BoolArray | None:
+    """Return where the field of an operand that has an index is not null; None: everywhere."""
+    return None if isinstance(operand, JsonValue) else columns.column(operand.name).validity  # type: ignore[attr-defined]
 
 
-@dataclass(frozen=True, slots=True)
-class Negation:
-    """``not term``."""
-
-    term: Condition
-
-    def evaluate(self, columns: FilterColumns) -> Truth:
-        truth = self.term.evaluate(columns)
-        if truth.unknown is None:
-            return Truth(~truth.true)
-        return Truth(~(truth.true | truth.unknown), truth.unknown)
+def _named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:
+    return found, "" if index is None else index.type
 
 
-@dataclass(frozen=True, slots=True)
-class Conjunction:
-    """All terms; a false one decides, else an unknown one."""
-
-    terms: tuple[Condition, ...]
-
-    def evaluate(self, columns: FilterColumns) -> Truth:
-        total = self.terms[0].evaluate(columns)
-        for term in self.terms[1:]:
-            if total.unknown is None and not total.true.any():
-                break
-            further = term.evaluate(columns)
-            true = total.true & further.true
-            if total.unknown is None and further.unknown is None:
-                total = Truth(true)
-            else:
-                total = Truth(true, _maybe(total) & _maybe(further) & ~true)
-        return total
+def _row_ns(operand: object) -> float:
+    """Return about what it takes to compare a value of an operand with a constant."""
+    return 0.6 if isinstance(operand, NumberField | TextField) else 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Disjunction:
-    """Any term; a true one decides, else an unknown one."""
-
-    terms: tuple[Condition, ...]
-
-    def evaluate(self, columns: FilterColumns) -> Truth:
-        total = self.terms[0].evaluate(columns)
-        for term in self.terms[1:]:
-            further = term.evaluate(columns)
-            true = total.true | further.true
-            if total.unknown is None or further.unknown is None:
-                unknown = further.unknown if total.unknown is None else total.unknown
-            else:
-                unknown = total.unknown | further.unknown
-            total = Truth(true, None if unknown is None else unknown & ~true)
-        return total
-
-
-def _maybe(truth: Truth) -> BoolArray:
-    return truth.true if truth.unknown is None else truth.true | truth.unknown
-
+_SHARES = {CompareOp.EQ: 0.05, CompareOp.NE: 0.95}
+"""Guessed shares of rows; other comparisons let a third through."""
 
 # --- comparisons ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class CompareConstant:
+class CompareConstant(Leaf):
     """``operand op constant``; a bool constant is 0 or 1."""
 
     operand: Operand
     op: CompareOp
     constant: int | float | str
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         values = self.operand.load(columns)
         holds = _nowhere(columns)
         if isinstance(self.constant, str):
@@ -157,16 +96,63 @@ class CompareConstant:
                 holds = holds & values.is_number
         return truth_of(holds, values.known)
 
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return _known(self.operand, columns)
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        index = _index_of(self.operand, columns)
+        asked = [(self.op, self.constant)]
+        return _named(None if index is None else find_comparisons(index, asked), index)
+
+    def guess(self) -> tuple[float, float]:
+        return _SHARES.get(self.op, 0.33), _row_ns(self.operand)
+
 
 @dataclass(frozen=True, slots=True)
-class CompareList:
+class CompareRange(Leaf):
+    """Two comparisons of one operand with constants, both of which must hold."""
+
+    low: CompareConstant
+    high: CompareConstant
+
+    def scan(self, columns: FilterColumns) -> Truth:
+        low, high = self.low.scan(columns), self.high.scan(columns)
+        # Of one operand: what is unknown for one is unknown for both.
+        return Truth(low.true & high.true, low.unknown)
+
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return _known(self.low.operand, columns)
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        index = _index_of(self.low.operand, columns)
+        asked = [(bound.op, bound.constant) for bound in (self.low, self.high)]
+        return _named(None if index is None else find_comparisons(index, asked), index)
+
+    def guess(self) -> tuple[float, float]:
+        return 0.2, 2 * _row_ns(self.low.operand)
+
+
+_LOWER, _UPPER = (CompareOp.GT, CompareOp.GE), (CompareOp.LT, CompareOp.LE)
+
+
+def range_of(left: Condition, right: Condition) -> CompareRange | None:
+    """Return a lower and an upper bound of one operand as one condition; None: they are not."""
+    if not isinstance(left, CompareConstant) or not isinstance(right, CompareConstant):
+        return None
+    ops = left.op, right.op
+    is_range = any(op in _LOWER for op in ops) and any(op in _UPPER for op in ops)
+    return CompareRange(left, right) if is_range and left.operand == right.operand else None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareList(Leaf):
     """``operand == list`` or ``!=``; not equal are arrays only."""
 
     operand: Container
     op: CompareOp
     values: tuple[Constant, ...]
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         holds = self.operand.equals(columns, self.values)
         if self.op is CompareOp.NE:
             holds = self.operand.is_container(columns, or_text=False) & ~holds
@@ -174,14 +160,14 @@ class CompareList:
 
 
 @dataclass(frozen=True, slots=True)
-class CompareValues:
+class CompareValues(Leaf):
     """``left op right`` with values of the same row on both sides."""
 
     left: Operand
     op: CompareOp
     right: Operand
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         left, right = self.left.load(columns), self.right.load(columns)
         holds = _nowhere(columns)
         if left.numbers is not None and right.numbers is not None:
@@ -202,17 +188,30 @@ def _compare_texts(left: CodedStrings, op: CompareOp, right: CodedStrings) -> Bo
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(Leaf):
     """``operand in [...]``."""
 
     operand: Operand
     wanted: Constants
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         if isinstance(self.operand, JsonValue | JsonElement):
             return Truth(self.operand.is_in(columns, self.wanted))
         values = self.operand.load(columns)
         return truth_of(self._holds(values, columns), values.known)
+
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return _known(self.operand, columns)
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        index = _index_of(self.operand, columns)
+        wanted = self.wanted
+        if index is None or wanted.lists or wanted.has_null:
+            return None, ""
+        return _named(find_any(index, wanted.numbers, wanted.texts), index)
+
+    def guess(self) -> tuple[float, float]:
+        return 0.1, 3 * _row_ns(self.operand)
 
     def _holds(self, values: Values, columns: FilterColumns) -> BoolArray:
         holds = _nowhere(columns)
@@ -226,21 +225,34 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class TextTest:
+class TextTest(Leaf):
     """Something about a text; False where no text stands."""
 
     operand: Operand
     matches: Callable[[str], bool]
+    hint: TextHint | None = None
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         values = self.operand.load(columns)
         if values.strings is None:
             return truth_of(_nowhere(columns), values.known)
         return truth_of(values.strings.matches(self.matches), values.known)
 
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return _known(self.operand, columns)
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        index = _index_of(self.operand, columns)
+        if index is None:
+            return None, ""
+        return _named(find_texts(index, self.hint, self.matches), index)
+
+    def guess(self) -> tuple[float, float]:
+        return 0.2, 100.0
+
 
 @dataclass(frozen=True, slots=True)
-class LanguageTest:
+class LanguageTest(Leaf):
     """Something about a text, asked in the way that another field of the row names.
 
     Attributes:
@@ -255,13 +267,12 @@ class LanguageTest:
     numbers: Callable[[Sequence[object]], NDArray[np.int64]]
     matchers: tuple[Callable[[str], bool], ...]
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         values = self.operand.load(columns)
         strings = values.strings
         if strings is None:
             return truth_of(_nowhere(columns), values.known)
-        num_rows = columns.num_rows
-        said = columns.strings(self.by_field).strings(num_rows).first(num_rows)
+        said = columns.strings(self.by_field)
         chosen = self.numbers(said.dictionary.texts().tolist())[said.codes]
         holds = _nowhere(columns)
         for number in np.unique(chosen).tolist():
@@ -274,64 +285,82 @@ class LanguageTest:
 
 
 @dataclass(frozen=True, slots=True)
-class NullTest:
+class NullTest(Leaf):
     """``path is null``; always known."""
 
     path: Path
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         return Truth(self.path.is_null(columns))
 
 
 @dataclass(frozen=True, slots=True)
-class ExistsTest:
+class ExistsTest(Leaf):
     """``exists path``; always known."""
 
     path: Path
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         return Truth(self.path.exists(columns))
 
 
 @dataclass(frozen=True, slots=True)
-class EmptyTest:
+class EmptyTest(Leaf):
     """``is_empty(path)``; always known."""
 
     path: Path
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         return Truth(self.path.is_empty(columns))
 
 
 @dataclass(frozen=True, slots=True)
-class HoldsAny:
+class HoldsAny(Leaf):
     """An array holds one of the constants, or a text one of ``parts``."""
 
     container: Container
     wanted: Constants
     parts: tuple[str, ...]
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         holds = self.container.holds(columns, self.wanted)
         if self.parts:
             holds |= self.container.holds_text(columns, self.parts)
         return truth_of(holds, self.container.validity(columns))
 
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return self.container.validity(columns)
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        container, wanted = self.container, self.wanted
+        if isinstance(container, ArrayField):
+            index = columns.index(container.name, ())
+        elif isinstance(container, JsonValue) and not self.parts:
+            index = columns.index(container.name, container.keys)
+        else:
+            return None, ""
+        if index is None or not index.of_elements or wanted.lists or wanted.has_null:
+            return None, ""
+        return _named(find_any(index, wanted.numbers, wanted.texts), index)
+
+    def guess(self) -> tuple[float, float]:
+        return 0.1, 20.0
+
 
 @dataclass(frozen=True, slots=True)
-class IsContainer:
+class IsContainer(Leaf):
     """An array stands there, or also a text."""
 
     container: Container
     or_text: bool
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         holds = self.container.is_container(columns, or_text=self.or_text)
         return truth_of(holds, self.container.validity(columns))
 
 
 @dataclass(frozen=True, slots=True)
-class ElementTest:
+class ElementTest(Leaf):
     """So many elements meet a condition; one for which it is unknown does not."""
 
     container: ArrayField | JsonValue | ListField
@@ -339,7 +368,7 @@ class ElementTest:
     quantifier: Quantifier
     count: int
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         rows, elements = elements_of(self.container, columns)
         meeting = rows[self.condition.evaluate(elements).true]
         counts = np.bincount(meeting, minlength=columns.num_rows)

@@ -16,8 +16,8 @@ import numpy as np
 from elanus.errors import InternalError
 from elanus.filter.ast import Relation
 from elanus.filter.columns import FilterColumns
-from elanus.filter.evaluator import Truth
 from elanus.filter.geometry_store import Geometries
+from elanus.filter.logic import Leaf, Truth
 from elanus.filter.operands import Values, ValueType
 from elanus.filter.sphere import arc_boxes, boxes_around, distances
 from elanus.schema.geometry import load_shapely, wkt_fault
@@ -64,7 +64,7 @@ class GeometryField:
 
 
 @dataclass(frozen=True, slots=True)
-class SpatialTest:
+class SpatialTest(Leaf):
     """A relation of a field's geometries; unknown where the field is null.
 
     Attributes:
@@ -75,7 +75,12 @@ class SpatialTest:
     place: GeometryField
     matches: Callable[[Geometries], BoolArray] = field(compare=False)
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    needs_all_rows = True
+
+    def guess(self) -> tuple[float, float]:
+        return 0.1, 500.0
+
+    def scan(self, columns: FilterColumns) -> Truth:
         known = columns.column(self.place.name).validity
         holds = self.matches(columns.geometries(self.place.name).geometries(columns.num_rows))
         return Truth(holds) if known is None else Truth(holds & known, ~known)

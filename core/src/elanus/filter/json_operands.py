@@ -14,7 +14,8 @@ import numpy as np
 from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
-from elanus.filter.json_paths import JsonColumn, JsonElements, JsonKind, freeze
+from elanus.filter.json_columns import JsonColumn, JsonElements, JsonKind
+from elanus.filter.json_paths import freeze
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType, any_part
 from elanus.filter.text import constant_to_text
@@ -86,10 +87,10 @@ class JsonValue:
 
     def elements(self, columns: FilterColumns) -> JsonElements:
         """Return the elements of the arrays."""
-        return columns.json_paths(self.name).elements(self.keys, columns.num_rows)
+        return columns.json_elements(self.name, self.keys)
 
     def _column(self, columns: FilterColumns) -> JsonColumn:
-        return columns.json_paths(self.name).column(self.keys, columns.num_rows)
+        return columns.json_column(self.name, self.keys)
 
 
 def json_values(column: JsonColumn) -> Values:
@@ -108,7 +109,8 @@ def json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
     found = np.zeros(len(column), dtype=np.bool_)
     values = json_values(column)
     if wanted.numbers and values.numbers is not None:
-        found |= values.numbers.is_in(wanted.numbers) & column.is_number()
+        holds = values.numbers.is_in(wanted.numbers)
+        found |= holds if values.is_number is None else holds & values.is_number
     if wanted.texts and values.strings is not None:
         found |= values.strings.is_in(wanted.texts)
     if wanted.lists:
@@ -120,7 +122,8 @@ def json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
 
 def _lists_in(column: JsonColumn, wanted: frozenset[object]) -> BoolArray:
     # Whole lists have no columnar form; only rows that hold one are looked at.
-    equal = [type(c) is list and freeze(c) in wanted for c in column.containers]
+    values, rows = column.containers()
+    equal = [type(c) is list and freeze(c) in wanted for c in values]
     found = np.zeros(len(column), dtype=np.bool_)
-    found[column.container_rows[np.array(equal, dtype=np.bool_)]] = True
+    found[rows[np.array(equal, dtype=np.bool_)]] = True
     return found

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -22,27 +22,15 @@ from numpy.typing import NDArray
 
 from elanus.errors import FilterError, InternalError
 from elanus.filter.constants import MAX_DEPTH
+from elanus.filter.json_columns import JsonColumn, JsonElements, JsonKind
 from elanus.filter.strings import NO_TEXT, CodedStrings, Codes, ReadRows, StringDictionary
 from elanus.schema.batches import StringColumn
-from elanus.types import BoolArray, Float64Array, Int64Array
+from elanus.types import Float64Array, Int64Array
 
 RECENT_PATHS = 64
 """Paths whose column of one value per row is kept; a row costs up to 21 bytes in each."""
 DECODE_ROWS = 8_192
 """Rows decoded by one call: enough to hide the call, little enough to keep memory low."""
-
-
-class JsonKind(IntEnum):
-    """What stands at a path."""
-
-    MISSING = 0
-    NULL = 1
-    BOOL = 2
-    INT = 3
-    FLOAT = 4
-    STRING = 5
-    ARRAY = 6
-    OBJECT = 7
 
 
 _KIND_OF_TYPE: Final[dict[type, int]] = {
@@ -59,68 +47,6 @@ _OPAQUE: Final[dict[str, Any]] = {}
 """Stands for a top-level object, whose values are kept under its keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonColumn:
-    """One JSON value per row. All arrays have shape ``(n,)``.
-
-    Attributes:
-        kinds: uint8, a ``JsonKind`` per row.
-        ints: int64, the value where the kind is INT, 0 or 1 where it is BOOL, else 0; None when
-            no row has such a kind.
-        floats: float64, the value where the kind is FLOAT, else 0; None when no row has it.
-        strings: Texts where the kind is STRING; None when no row has it.
-        containers: Arrays and objects in row order.
-        container_rows: int64, the row of each of ``containers``.
-    """
-
-    kinds: NDArray[np.uint8]
-    ints: Int64Array | None
-    floats: Float64Array | None
-    strings: CodedStrings | None
-    containers: Sequence[Any]
-    container_rows: Int64Array
-
-    def __len__(self) -> int:
-        return len(self.kinds)
-
-    def is_number(self) -> BoolArray:
-        """Where a number stands; a bool is the number 0 or 1, as in Python."""
-        return (self.kinds >= JsonKind.BOOL) & (self.kinds <= JsonKind.FLOAT)
-
-    def first(self, num_rows: int) -> JsonColumn:
-        """Return the first rows, as views."""
-        if num_rows == len(self):
-            return self
-        cut = int(np.searchsorted(self.container_rows, num_rows))
-        return JsonColumn(
-            self.kinds[:num_rows],
-            None if self.ints is None else self.ints[:num_rows],
-            None if self.floats is None else self.floats[:num_rows],
-            None if self.strings is None else self.strings.first(num_rows),
-            self.containers[:cut],
-            self.container_rows[:cut],
-        )
-
-    def spread(self, rows: Int64Array, num_rows: int) -> JsonColumn:
-        """Put value ``i`` into row ``rows[i]`` of ``num_rows`` rows; the others are MISSING."""
-        if len(rows) == num_rows:
-            return self
-        kinds = np.zeros(num_rows, dtype=np.uint8)
-        kinds[rows] = self.kinds
-        ints = floats = strings = None
-        if self.ints is not None:
-            ints = np.zeros(num_rows, dtype=np.int64)
-            ints[rows] = self.ints
-        if self.floats is not None:
-            floats = np.zeros(num_rows, dtype=np.float64)
-            floats[rows] = self.floats
-        if self.strings is not None:
-            codes = np.full(num_rows, NO_TEXT, dtype=np.int32)
-            codes[rows] = self.strings.codes
-            strings = CodedStrings(codes, self.strings.dictionary)
-        return JsonColumn(kinds, ints, floats, strings, self.containers, rows[self.container_rows])
-
-
 def freeze(value: Any, depth: int = 0) -> Any:
     """Return a hashable form of a JSON value, equal for equal values as Python sees them."""
     if depth > MAX_DEPTH:
@@ -132,25 +58,6 @@ def freeze(value: Any, depth: int = 0) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return to_float(value)
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class JsonElements:
-    """The elements of the arrays at a path.
-
-    Attributes:
-        rows: int64, ascending, the row of each element.
-        values: The elements.
-    """
-
-    rows: Int64Array
-    values: JsonColumn
-
-    def rows_where(self, mask: BoolArray, num_rows: int) -> BoolArray:
-        """Return the rows that have an element for which ``mask`` is True."""
-        found = np.zeros(num_rows, dtype=np.bool_)
-        found[self.rows[mask]] = True
-        return found
 
 
 class JsonPathStore:
@@ -174,7 +81,7 @@ class JsonPathStore:
             dense = self._recent.pop(keys, None)
             if dense is None or len(dense) != self._num_rows:
                 node = self._node(keys)
-                dense = node.column().spread(node.rows(), self._num_rows)
+                dense = _noted(node.column().spread(node.rows(), self._num_rows))
             self._recent[keys] = dense
             if len(self._recent) > RECENT_PATHS:
                 del self._recent[next(iter(self._recent))]
@@ -188,6 +95,21 @@ class JsonPathStore:
             values = elements.column()
             cut = int(np.searchsorted(elements.rows(), num_rows))
             return JsonElements(elements.rows()[:cut], values.first(cut))
+
+    def below(self, keys: tuple[str, ...], num_rows: int) -> frozenset[str]:
+        """Return the keys of the objects that stand at ``keys``."""
+        with self._lock:
+            self._extend(num_rows)
+            return self._node(keys).keys() if keys else frozenset(self._top)
+
+    def present(self, keys: tuple[str, ...], num_rows: int) -> tuple[Int64Array, JsonColumn]:
+        """Return the rows, ascending, that have something at ``keys``, and what they have."""
+        with self._lock:
+            self._extend(num_rows)
+            node = self._node(keys)
+            rows = node.rows()
+            cut = int(np.searchsorted(rows, num_rows))
+            return rows[:cut], node.column().first(cut)
 
     def _node(self, keys: tuple[str | int, ...]) -> _PathNode:
         node = self._root
@@ -214,19 +136,25 @@ class JsonPathStore:
 
     def _absorb(self, rows: Int64Array, documents: list[Any]) -> None:
         """Shred the top level of decoded rows."""
+        alike = _columns_of_alike(documents)
+        if alike is not None:
+            self._root.append(rows, [_OPAQUE] * len(documents))
+            for key, of_key in alike.items():
+                self._top.setdefault(key, _PathNode()).append(rows, of_key)
+            return
         objects = [i for i, document in enumerate(documents) if type(document) is dict]
         by_signature: dict[tuple[str, ...], list[int]] = {}
-        # Objects with the same keys in the same order, mostly all, are turned into columns at
-        # once; a decoded object has no other columnar form.
+        # Objects with the same keys in the same order are turned into columns at once; a decoded
+        # object has no other columnar form.
         for i in objects:
             by_signature.setdefault(tuple(documents[i]), []).append(i)
         by_key: dict[str, tuple[list[int], list[Any]]] = {}
         for signature, members in by_signature.items():
             values_of_keys = zip(*(documents[i].values() for i in members), strict=True)
-            for key, of_key in zip(signature, values_of_keys, strict=True):
+            for key, of_members in zip(signature, values_of_keys, strict=True):
                 places, values = by_key.setdefault(key, ([], []))
                 places.extend(members)
-                values.extend(of_key)
+                values.extend(of_members)
         for i in objects:
             documents[i] = _OPAQUE
         self._root.append(rows, documents)
@@ -235,6 +163,26 @@ class JsonPathStore:
             if node is None:
                 node = self._top[key] = _PathNode()
             node.append(*_in_row_order(rows, places, values))
+
+
+def _columns_of_alike(documents: list[Any]) -> dict[str, list[Any]] | None:
+    """Return the values by key of objects that all have the same keys; None when they do not."""
+    if not documents or set(map(type, documents)) != {dict}:
+        return None
+    keys = list(documents[0])
+    if not keys or set(map(len, documents)) != {len(keys)}:
+        return None
+    try:
+        return {key: list(map(itemgetter(key), documents)) for key in keys}
+    except KeyError:
+        return None
+
+
+def _noted(column: JsonColumn) -> JsonColumn:
+    """Return a column that knows whether all rows have one kind."""
+    kinds = column.kinds
+    is_uniform = bool(len(kinds)) and bool((kinds == kinds[0]).all())
+    return replace(column, is_uniform=is_uniform)
 
 
 def _in_row_order(
@@ -278,14 +226,12 @@ class _PathNode:
             self._parts = [_join(self._parts)]
         part = self._parts[0]
         strings = None if part.codes is None else CodedStrings(part.codes, self._dictionary)
-        return JsonColumn(
-            part.kinds,
-            part.ints,
-            part.floats,
-            strings,
-            tuple(self._containers),
-            part.container_rows,
-        )
+        found = tuple(self._containers), part.container_rows
+        return JsonColumn(part.kinds, part.ints, part.floats, strings, lambda: found)
+
+    def keys(self) -> frozenset[str]:
+        """Return the keys of the objects here."""
+        return frozenset(chain.from_iterable(c for c in self._containers if type(c) is dict))
 
     def child(self, key: str | int) -> _PathNode:
         """Return the node of a key below, brought up to date with this one."""
@@ -360,6 +306,12 @@ def _decode(column: StringColumn, start: int) -> list[Any]:
 def _encode(values: list[Any], dictionary: StringDictionary) -> _Part:
     """Sort values into typed arrays by kind."""
     n = len(values)
+    types = set(map(type, values))
+    if len(types) == 1:
+        # Mostly so, and then no value has to be looked for.
+        uniform = _encode_uniform(values, types.pop(), dictionary)
+        if uniform is not None:
+            return uniform
     kinds = np.fromiter(map(_KIND_OF_TYPE.__getitem__, map(type, values)), np.uint8, n)
     present = np.bincount(kinds, minlength=len(JsonKind))
     ints = floats = codes = None
@@ -385,6 +337,21 @@ def _encode(values: list[Any], dictionary: StringDictionary) -> _Part:
         codes[at] = dictionary.encode([values[i] for i in at.tolist()])
     at = np.flatnonzero(kinds >= JsonKind.ARRAY).astype(np.int64)
     return _Part(kinds, ints, floats, codes, [values[i] for i in at.tolist()], at)
+
+
+def _encode_uniform(values: list[Any], kind: type, dictionary: StringDictionary) -> _Part | None:
+    """Return scalars of one type as arrays; None for containers, and for integers out of range."""
+    kinds = np.full(len(values), _KIND_OF_TYPE[kind], dtype=np.uint8)
+    if kind is float:
+        return _Part(kinds, floats=np.array(values, dtype=np.float64))
+    if kind is str:
+        return _Part(kinds, codes=dictionary.encode(values))
+    if kind is int or kind is bool:
+        try:
+            return _Part(kinds, ints=np.array(values, dtype=np.int64))
+        except OverflowError:
+            return None
+    return _Part(kinds) if kind is type(None) else None
 
 
 def to_float(value: int) -> float:

@@ -60,8 +60,8 @@ class Numbers:
 
     def compare(self, op: CompareOp, constant: int | float) -> BoolArray:
         """Return where ``row op constant`` holds."""
-        ints = None if self.ints is None else _compare_ints(self.ints, op, constant)
-        floats = None if self.floats is None else _compare_floats(self.floats, op, constant)
+        ints = None if self.ints is None else _compare_array(self.ints, op, constant)
+        floats = None if self.floats is None else _compare_array(self.floats, op, constant)
         return self.where_int(ints, floats)
 
     def is_in(self, constants: Sequence[int | float]) -> BoolArray:
@@ -104,38 +104,62 @@ def constant_numbers(value: int | float) -> Numbers:
 # --- rows against a constant ------------------------------------------------------------------
 
 
-def _compare_ints(ints: AnyArray, op: CompareOp, constant: int | float) -> BoolArray:
+def bound_of(
+    dtype: np.dtype[np.generic], op: CompareOp, constant: int | float
+) -> tuple[CompareOp, int | float] | bool:
+    """Return the comparison with a value of ``dtype`` that says the same as ``op constant``.
+
+    Args:
+        dtype: An integer dtype, float32 or float64.
+        op: The comparison.
+        constant: An int inside int64, or a float.
+
+    Returns:
+        Operator and value, an int (perhaps outside of ``dtype``) or a float; a bool when the
+        answer is the same for all numbers of the dtype.
+    """
+    if dtype.kind == "f":
+        return _bound_of_floats(dtype, op, constant)
     if isinstance(constant, float):
         if not np.isfinite(constant):
-            holds = PYTHON_OPERATORS[op](0.0, constant)
-            return np.full(len(ints), holds, dtype=np.bool_)
+            return bool(PYTHON_OPERATORS[op](0.0, constant))
         if not constant.is_integer():
             if op in (CompareOp.EQ, CompareOp.NE):
-                return np.full(len(ints), op is CompareOp.NE, dtype=np.bool_)
+                return op is CompareOp.NE
             # Between two integers: below 2.5 means 2 at most, above it means more than 2.
             op = CompareOp.LE if op in (CompareOp.LT, CompareOp.LE) else CompareOp.GT
         constant = int(constant // 1)
-    result: BoolArray = PYTHON_OPERATORS[op](ints, constant)
-    return result
+    return op, constant
 
 
-def _compare_floats(floats: AnyArray, op: CompareOp, constant: int | float) -> BoolArray:
-    if floats.dtype == np.float32:
+def _bound_of_floats(
+    dtype: np.dtype[np.generic], op: CompareOp, constant: int | float
+) -> tuple[CompareOp, int | float] | bool:
+    if dtype == np.float32:
         # The stored values were rounded to single precision, so the constant is, too.
         with np.errstate(over="ignore"):
-            result: BoolArray = PYTHON_OPERATORS[op](floats, np.float32(constant))
-        return result
+            return op, float(np.float32(constant))
     nearest = float(constant)
     if nearest != constant:
         # No double lies between the constant and its nearest one, which is therefore a bound.
         if op in (CompareOp.EQ, CompareOp.NE):
-            return np.full(len(floats), op is CompareOp.NE, dtype=np.bool_)
+            return op is CompareOp.NE
         if op in (CompareOp.LT, CompareOp.LE):
             op = CompareOp.LT if nearest > constant else CompareOp.LE
         else:
             op = CompareOp.GE if nearest > constant else CompareOp.GT
-    bounded: BoolArray = PYTHON_OPERATORS[op](floats, nearest)
-    return bounded
+    return op, nearest
+
+
+def _compare_array(values: AnyArray, op: CompareOp, constant: int | float) -> BoolArray:
+    bound = bound_of(values.dtype, op, constant)
+    if isinstance(bound, bool):
+        return np.full(len(values), bound, dtype=np.bool_)
+    op, value = bound
+    result: BoolArray = PYTHON_OPERATORS[op](
+        values, values.dtype.type(value) if isinstance(value, float) else value
+    )
+    return result
 
 
 def _ints_in(ints: AnyArray, constants: Sequence[int | float]) -> BoolArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns
-from elanus.filter.evaluator import Truth
+from elanus.filter.logic import Leaf, Truth
 from elanus.kernels.hashing import hash64_strings
 from elanus.schema.batches import Column, FixedColumn, StringColumn
 from elanus.types import Float64Array, UInt64Array
@@ -21,7 +21,7 @@ _MASK = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class SampleTest:
+class SampleTest(Leaf):
     """``random_sample(fraction, seed)``; always known.
 
     Attributes:
@@ -34,12 +34,15 @@ class SampleTest:
     fraction: float
     seed: int
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    def scan(self, columns: FilterColumns) -> Truth:
         limit = int(self.fraction * 2**64)
         if limit > _MASK:
             return Truth(np.ones(columns.num_rows, dtype=np.bool_))
         drawn = _drawn(columns.column(self.key), self.seed)
         return Truth(np.asarray(drawn < np.uint64(limit)))
+
+    def guess(self) -> tuple[float, float]:
+        return self.fraction, 8.0
 
 
 def random_numbers(column: Column, seed: int) -> Float64Array:

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,14 @@ from elanus.filter.ast import CompareOp
 from elanus.schema.batches import ArrayColumn, Column, StringColumn
 from elanus.types import BoolArray
 
-Codes: TypeAlias = NDArray[np.int32]
+Codes: TypeAlias = NDArray[np.signedinteger[Any]]
 ReadRows: TypeAlias = Callable[[int, int], Column]
 """Returns rows ``start`` to ``stop`` of one column."""
 
 NO_TEXT = -1
 """Code of a row that holds no text."""
+MAX_COMPARED = 5
+"""Texts that are compared one by one: a look-up of all rows takes as long."""
 _OF_NO_ROW = -2
 """Code of a text that no row holds."""
 
@@ -47,6 +49,19 @@ class StringDictionary:
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    @property
+    def num_characters(self) -> int:
+        """Characters of all texts together."""
+        return sum(map(len, self._texts))
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> StringDictionary:
+        """Return the dictionary in which text ``i`` has the number ``i``; no text stands twice."""
+        made = cls()
+        made._texts = list(texts)
+        made._codes = {text: code for code, text in enumerate(made._texts)}
+        return made
 
     def encode(self, texts: Sequence[str]) -> Codes:
         """Return the code of each text; new texts get the next numbers."""
@@ -125,7 +140,7 @@ class CodedStrings:
     """Texts of rows as numbers.
 
     Attributes:
-        codes: int32 of shape ``(n,)``; -1 where a row holds no text.
+        codes: Signed integers of shape ``(n,)``; -1 where a row holds no text.
         dictionary: What the numbers stand for.
     """
 
@@ -148,9 +163,13 @@ class CodedStrings:
 
     def is_in(self, texts: Collection[str]) -> BoolArray:
         """Return where a row is one of ``texts``."""
-        if len(texts) == 1:
-            return self.compare(CompareOp.EQ, next(iter(texts)))
-        return self._look_up(self.dictionary.table_of(texts))
+        found = {code for text in texts if (code := self.dictionary.code(text)) is not None}
+        if len(found) > MAX_COMPARED:
+            return self._look_up(self.dictionary.table_of(texts))
+        holds = np.zeros(len(self.codes), dtype=np.bool_)
+        for code in found:
+            holds |= self.codes == code
+        return holds
 
     def matches(self, predicate: Callable[[str], bool], *, few: bool = False) -> BoolArray:
         """Return where ``predicate`` holds for the text of a row.
@@ -159,7 +178,7 @@ class CodedStrings:
             predicate: Asked once for each text.
             few: These are few rows of many: ask about no other texts.
         """
-        codes = np.unique(self.codes) if few else None
+        codes = np.unique(self.codes) if few or len(self.codes) < len(self.dictionary) else None
         return self._look_up(self.dictionary.table(predicate, codes))
 
     def texts(self) -> NDArray[np.object_]:
@@ -171,7 +190,7 @@ class CodedStrings:
         return CodedStrings(self.codes[rows], self.dictionary)
 
     def _look_up(self, table: BoolArray) -> BoolArray:
-        return table[self.codes]
+        return table.take(self.codes)
 
 
 class StringStore:

@@ -17,7 +17,8 @@ import numpy as np
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.multi import MultiAnalyzer, shared_analyzer
 from elanus.filter.columns import FilterColumns
-from elanus.filter.evaluator import Condition, LanguageTest, TextTest, Truth, truth_of
+from elanus.filter.evaluator import LanguageTest, TextTest, truth_of
+from elanus.filter.logic import Condition, Leaf, Truth
 from elanus.filter.term_store import (
     MAX_STORED_SLOP,
     TermStore,
@@ -96,14 +97,19 @@ class PhraseQuestion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTextTest:
+class StoredTextTest(Leaf):
     """A question about the words of texts, which are kept as numbers."""
 
     operand: TextField
     analyzer: Analyzer
     question: TermsQuestion | PhraseQuestion
 
-    def evaluate(self, columns: FilterColumns) -> Truth:
+    needs_all_rows = True
+
+    def guess(self) -> tuple[float, float]:
+        return 0.1, 50.0
+
+    def scan(self, columns: FilterColumns) -> Truth:
         values, analyzer = self.operand.load(columns), self.analyzer
         if values.strings is None:
             return truth_of(np.zeros(columns.num_rows, dtype=np.bool_), values.known)

@@ -83,8 +83,7 @@ class TextField:
         return self.is_null(columns) | self._strings(columns).compare(CompareOp.EQ, "")
 
     def _strings(self, columns: FilterColumns) -> CodedStrings:
-        num_rows = columns.num_rows
-        return columns.strings(self.name).strings(num_rows).first(num_rows)
+        return columns.strings(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +122,10 @@ class ArrayField:
             found = items.numbers.is_in(wanted.numbers)
         elif items.strings is not None and wanted.texts:
             found = items.strings.is_in(wanted.texts)
-        # Rows whose count of finds grows between their ends hold one.
-        counts = np.zeros(len(found) + 1, dtype=np.int64)
-        np.cumsum(found, out=counts[1:])
-        return counts[offsets[1:]] > counts[offsets[:-1]]
+        held = np.zeros(columns.num_rows, dtype=np.bool_)
+        # Behind the last row that begins at or before an item: an empty one holds nothing.
+        held[np.searchsorted(offsets, np.flatnonzero(found), side="right") - 1] = True
+        return held
 
     def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
         return np.zeros(columns.num_rows, dtype=np.bool_)
@@ -174,8 +173,7 @@ class ArrayField:
         if isinstance(column.items, FixedColumn):
             items = FixedColumn(column.items.values[first:last])
             return offsets, Values(numbers=_numbers(items))
-        strings = columns.strings(self.name).strings(columns.num_rows).first(last - first)
-        return offsets, Values(strings=strings)
+        return offsets, Values(strings=columns.strings(self.name))
 
 
 @dataclass(frozen=True, slots=True)

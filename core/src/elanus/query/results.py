@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from elanus.query.filter_plan import FilterPlan
 from elanus.query.plan import LegPlan
 from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
 
@@ -368,6 +369,7 @@ class SearchExplanation(NamedTuple):
     Attributes:
         legs: Plan of each searched field.
         fusion: How several legs were joined, or "".
+        filters: How each filter was answered, of a search with ``explain=True``.
         timings_ms: Milliseconds by stage: ``filter``, ``candidates``, ``merge``, ``rank``,
             ``project``, ``total``; of all queries of a call together.
         ranking: What rankers saw; None without one.
@@ -377,9 +379,10 @@ class SearchExplanation(NamedTuple):
     fusion: str
     timings_ms: dict[str, float]
     ranking: RankingSummary | None = None
+    filters: tuple[FilterPlan, ...] = ()
 
     def __str__(self) -> str:
-        lines = [str(leg) for leg in self.legs]
+        lines = [str(leg) for leg in (*self.legs, *self.filters)]
         if self.fusion:
             lines.append(f"fused by {self.fusion}")
         if self.ranking is not None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
+from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.highlighting import Highlights, highlight
 from elanus.query.pages import Page, fused_page, grouped_page, ranked_page, single_page
 from elanus.query.projection import project_places, read_places
@@ -57,7 +58,12 @@ def search(
     if one_leg and isinstance(request.legs[0].query, ListQuery):
         answers = _with_offsets(sources, request.legs[0], answers)
     run.watch.stage("project")
-    explanation = SearchExplanation(tuple(run.plans), fusion, run.watch.result())
+    timings = run.watch.result()
+    filters: tuple[FilterPlan, ...] = ()
+    if request.explain:
+        asked = dict.fromkeys(one for leg in request.legs for one in leg.filters)
+        filters = explain_filters(sources, list(asked))
+    explanation = SearchExplanation(tuple(run.plans), fusion, timings, filters=filters)
     if request.ranking is None:
         return [SearchResult(answer, explanation) for answer in answers]
     results = []

@@ -74,7 +74,7 @@ class StringColumn:
         return len(self.offsets) - 1
 
     def take(self, rows: RowIds) -> StringColumn:
-        offsets, source = _gather_ranges(self.offsets, rows)
+        offsets, source = gather_ranges(self.offsets, rows)
         return StringColumn(offsets, self.data[source], _take_validity(self.validity, rows))
 
     def to_pylist(self) -> list[object]:
@@ -109,7 +109,7 @@ class ArrayColumn:
         return len(self.offsets) - 1
 
     def take(self, rows: RowIds) -> ArrayColumn:
-        offsets, source = _gather_ranges(self.offsets, rows)
+        offsets, source = gather_ranges(self.offsets, rows)
         return ArrayColumn(offsets, self.items.take(source), _take_validity(self.validity, rows))
 
     def to_pylist(self) -> list[object]:
@@ -176,7 +176,7 @@ class SparseVectorColumn:
         return len(self.offsets) - 1
 
     def take(self, rows: RowIds) -> SparseVectorColumn:
-        offsets, source = _gather_ranges(self.offsets, rows)
+        offsets, source = gather_ranges(self.offsets, rows)
         return SparseVectorColumn(
             offsets,
             self.indices[source],
@@ -321,7 +321,7 @@ def strings_to_column(values: Sequence[str | None]) -> StringColumn:
     return StringColumn(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8), validity)
 
 
-def _gather_ranges(offsets: Int64Array, rows: RowIds) -> tuple[Int64Array, Int64Array]:
+def gather_ranges(offsets: Int64Array, rows: RowIds) -> tuple[Int64Array, Int64Array]:
     """Return new offsets, and the source position of every element of the given rows."""
     starts = offsets[rows]
     lengths = offsets[rows + 1] - starts

@@ -372,7 +372,7 @@ def test_index_choice_is_checked(collection):
         ("dense", "HNSW", {"m": 4}, "HNSW has no parameter 'm'"),
         ("dense", "HNSW", {"M": 1}, "HNSW M must be an integer in 2..2048"),
         ("dense", "FLAT", {"M": 4}, "FLAT takes no parameters"),
-        ("bm25", "FLAT", {}, "create_index is for fields of dense vectors"),
+        ("bm25", "FLAT", {}, "create_index is for dense vectors and scalars"),
     ]:
         with pytest.raises(InvalidArgumentError) as caught:
             collection.create_index(field, kind, params)

@@ -44,7 +44,7 @@ def warm_up(db):
     collection.insert(rows(0, 500))
     collection.search(rows(0, 1)["dense"][0].tolist(), field="dense", limit=5)
     collection.search("word1", field="bm25", limit=5)
-    collection.query("meta['page'] == 3 and title like 'word1%'")
+    collection.query("meta['page'] == 3 or title like 'word1%'")
     db.drop_collection("warm")
 """
 
@@ -77,7 +77,7 @@ with elanus.connect(sys.argv[1]) as db:
     for _ in range(3):
         collection.search(query, field="dense", limit=5)
         collection.wait_indexed()
-    collection.query("meta['page'] == 3 and title like 'word1%'")
+    collection.query("meta['page'] == 3 or title like 'word1%'")
     collection.search(query, field="dense", limit=5, recall=1.0)
     gc.collect()
     memory = collection.stats().memory

@@ -1,0 +1,65 @@
+"""What must a text hold to match a pattern?
+
+An index of texts finds the few that can match by what every match holds: how it begins, and which
+parts stand in it. The pattern itself is asked only about those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elanus.filter.regex_parser import parse_regex
+from elanus.filter.regex_tree import Chars, Regex, Repeat, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class TextHint:
+    """What every matching text holds.
+
+    Attributes:
+        prefix: How it begins.
+        parts: Texts that stand in it, anywhere.
+        is_exact: Whatever begins with ``prefix`` matches.
+    """
+
+    prefix: str = ""
+    parts: tuple[str, ...] = ()
+    is_exact: bool = False
+
+
+def like_hint(pattern: str) -> TextHint:
+    """Return the hint of a LIKE pattern that heeds case."""
+    pieces: list[str] = [""]
+    characters = iter(pattern)
+    has_only_end = False
+    for character in characters:
+        if character in "%_":
+            has_only_end = character == "%" and len(pieces) == 1
+            pieces.append("")
+            continue
+        has_only_end = False
+        pieces[-1] += next(characters, "\\") if character == "\\" else character
+    prefix = pieces[0]
+    return TextHint(prefix, tuple(filter(None, pieces)), has_only_end and bool(prefix))
+
+
+def regex_hint(pattern: str) -> TextHint:
+    """Return the hint of a valid regular expression: texts that stand in every match."""
+    return TextHint(parts=tuple(filter(None, _parts(parse_regex(pattern)))))
+
+
+def _parts(node: Regex) -> list[str]:
+    """Return texts that every match of a node holds; neighbours are one text."""
+    if isinstance(node, Chars):
+        return [node.literal or ""]
+    if isinstance(node, Sequence):
+        found = [""]
+        for part in node.parts:
+            if isinstance(part, Chars) and part.literal is not None:
+                found[-1] += part.literal
+            else:
+                found += [*_parts(part), ""]
+        return found
+    if isinstance(node, Repeat) and node.low > 0:
+        return _parts(node.part)
+    return []

@@ -1,0 +1,345 @@
+"""In which order is a filter evaluated, and by which means?
+
+A bound condition gives a truth per row: true, false, or unknown where a typed field is null.
+``not`` of unknown is unknown, ``and`` and ``or`` follow Kleene's logic, and only rows that are
+true are allowed.
+
+Each condition on its own is answered by an index or by columns, whichever is estimated to take
+less. Of conditions that must all hold the cheap and selective ones come first; when few rows are
+left, the others are asked only about these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from elanus.filter.columns import FilterColumns, SelectedColumns, TraceStep
+from elanus.index.scalar.base import Found
+from elanus.kernels.bitset import Bitset
+from elanus.types import BoolArray, Int64Array
+
+INDEX_NS, GATHERED_NS, ROW_NS, VERIFIED_NS = 15_000.0, 5.0, 0.1, 1_500.0
+"""Costs of an index: asking, each number that is read, each row of the mask, each candidate that is
+looked at. Like those of columns measured on one core of the reference machine."""
+NUMBERED_NS, TAKEN_NS = 150_000.0, 25.0
+"""Cost of asking about few rows instead of all: numbering them, and for each of them finding its
+number and taking one value of a column."""
+FEW_ROWS = 16
+"""An index that finds fewer rows than one in so many gives their numbers instead of a mask."""
+MIN_TAKEN_ROWS = 4_096
+"""Rows from which it is worth the trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Truth of a condition per row; bool arrays of shape ``(n,)``.
+
+    Attributes:
+        true: Where it holds.
+        unknown: Where that cannot be said; never where ``true``. None: nowhere.
+    """
+
+    true: BoolArray
+    unknown: BoolArray | None = None
+
+    def maybe(self) -> BoolArray:
+        """Where it holds or may hold."""
+        return self.true if self.unknown is None else self.true | self.unknown
+
+    def take(self, rows: Int64Array) -> Truth:
+        """Return the given rows."""
+        return Truth(self.true[rows], None if self.unknown is None else self.unknown[rows])
+
+    def spread(self, rows: Int64Array, num_rows: int) -> Truth:
+        """Put row ``i`` into row ``rows[i]`` of ``num_rows``; the others are false."""
+        true = np.zeros(num_rows, dtype=np.bool_)
+        true[rows] = self.true
+        if self.unknown is None:
+            return Truth(true)
+        unknown = np.zeros(num_rows, dtype=np.bool_)
+        unknown[rows] = self.unknown
+        return Truth(true, unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a condition will be answered.
+
+    Attributes:
+        share: Estimated share of rows that it lets through.
+        row_ns: What columns take for a row.
+        found: What an index has found, if that is quicker.
+        index: Type of that index.
+    """
+
+    share: float
+    row_ns: float
+    found: Found | None = None
+    index: str = ""
+
+    def cost_ns(self, num_rows: int) -> float:
+        """Return what it takes for all rows."""
+        if self.found is None:
+            return num_rows * self.row_ns
+        return index_ns(self.found, num_rows)
+
+    def rank(self, num_rows: int) -> float:
+        """Return the cost for each row that is ruled out: of several steps the least comes first.
+
+        Source: Hellerstein and Stonebraker, "Predicate Migration", SIGMOD 1993.
+        """
+        return self.cost_ns(num_rows) / max(1 - self.share, 1e-3)
+
+
+def index_ns(found: Found, num_rows: int) -> float:
+    """Return what it takes to make a mask of what an index has found."""
+    ns = INDEX_NS + GATHERED_NS * found.num_gathered + ROW_NS * num_rows
+    return ns if found.is_exact else ns + VERIFIED_NS * found.count
+
+
+class Condition(Protocol):
+    """A bound condition."""
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        """Return its truth in each row."""
+        ...
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        """Return the rows in which it is true."""
+        ...
+
+    def plan(self, columns: FilterColumns) -> Step:
+        """Return how it would be answered."""
+        ...
+
+    def follow(self, step: Step, columns: FilterColumns) -> Truth:
+        """Return its truth in each row, found as ``step``, which it planned, says."""
+        ...
+
+
+class Leaf:
+    """A condition without conditions in it. What it is asked is answered here."""
+
+    __slots__ = ()
+
+    needs_all_rows = False
+    """It reads what is known of all rows of a segment, not of some alone."""
+
+    def scan(self, columns: FilterColumns) -> Truth:
+        """Return its truth in each row, by columns."""
+        raise NotImplementedError
+
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        """Return where it is not unknown; None: everywhere. Asked when ``find`` found something."""
+        return None
+
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        """Return what an index finds and its type; None: columns have to be asked."""
+        return None, ""
+
+    def guess(self) -> tuple[float, float]:
+        """Return share of rows it lets through and nanoseconds a row, without looking at any."""
+        return 0.5, 2.0
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        """Return its truth in each row."""
+        return self.follow(self.plan(columns), columns)
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        """Return the rows in which it is true."""
+        step = self.plan(columns)
+        if step.found is None or not step.found.is_exact:
+            return Bitset.from_mask(self.follow(step, columns).true)
+        bits = step.found.bits()
+        if columns.trace is not None:
+            self.note(step, columns, bits.count())
+        return bits
+
+    def plan(self, columns: FilterColumns) -> Step:
+        """Return how it would be answered."""
+        share, row_ns = self.guess()
+        found, index = self.find(columns)
+        if found is None or not columns.num_rows:
+            return Step(share, row_ns)
+        share = found.count / columns.num_rows
+        if index_ns(found, columns.num_rows) >= row_ns * columns.num_rows:
+            return Step(share, row_ns)
+        return Step(share, row_ns, found, index)
+
+    def follow(self, step: Step, columns: FilterColumns) -> Truth:
+        """Return its truth in each row, found as ``step`` says."""
+        found = step.found
+        if found is None and self.needs_all_rows and isinstance(columns, SelectedColumns):
+            truth = self.scan(columns.base).take(columns.chosen)
+        elif found is None:
+            truth = self.scan(columns)
+        elif found.is_exact:
+            known = self.known(columns)
+            truth = Truth(found.mask(), None if known is None else ~known)
+        else:
+            truth = self._verified(found, columns)
+        if columns.trace is not None:
+            self.note(step, columns, int(np.count_nonzero(truth.true)))
+        return truth
+
+    def note(self, step: Step, columns: FilterColumns, num_allowed: int) -> None:
+        """Write down what it did."""
+        if columns.trace is not None:
+            method = step.index or "columns"
+            columns.trace.append(TraceStep(self, method, columns.num_rows, num_allowed))
+
+    def _verified(self, found: Found, columns: FilterColumns) -> Truth:
+        rows = found.rows()
+        chosen = columns.select(rows)
+        if chosen is None:
+            return self.scan(columns)
+        true = self.scan(chosen).spread(rows, columns.num_rows).true
+        known = self.known(columns)
+        return Truth(true, None if known is None else ~known)
+
+
+@dataclass(frozen=True, slots=True)
+class Always(Leaf):
+    """The same truth in every row; None is unknown."""
+
+    value: bool | None
+
+    def scan(self, columns: FilterColumns) -> Truth:
+        unknown = np.ones(columns.num_rows, dtype=np.bool_) if self.value is None else None
+        return Truth(np.full(columns.num_rows, self.value is True, dtype=np.bool_), unknown)
+
+    def guess(self) -> tuple[float, float]:
+        return float(self.value is True), 0.1
+
+
+class Joined:
+    """A condition that is made of others."""
+
+    __slots__ = ()
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        """Return its truth in each row."""
+        raise NotImplementedError
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        """Return the rows in which it is true."""
+        return Bitset.from_mask(self.evaluate(columns).true)
+
+    def follow(self, step: Step, columns: FilterColumns) -> Truth:
+        """Return its truth in each row; its conditions plan for themselves."""
+        return self.evaluate(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Joined):
+    """``not term``."""
+
+    term: Condition
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        return self.follow(self.plan(columns), columns)
+
+    def plan(self, columns: FilterColumns) -> Step:
+        step = self.term.plan(columns)
+        return Step(1 - step.share, step.row_ns, step.found, step.index)
+
+    def follow(self, step: Step, columns: FilterColumns) -> Truth:
+        truth = self.term.follow(step, columns)
+        if truth.unknown is None:
+            return Truth(~truth.true)
+        return Truth(~truth.maybe(), truth.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunction(Joined):
+    """All terms; a false one decides, else an unknown one."""
+
+    terms: tuple[Condition, ...]
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        (step, term), *rest = self._in_order(columns)
+        total = term.follow(step, columns)
+        view, rows = columns, None
+        for step, term in rest:
+            maybe = total.maybe()
+            left = int(np.count_nonzero(maybe))
+            if not left:
+                break
+            if view.num_rows >= MIN_TAKEN_ROWS and _is_dearer(step, view.num_rows, left):
+                places = np.flatnonzero(maybe)
+                chosen = view.select(places)
+                if chosen is not None:
+                    rows = places if rows is None else rows[places]
+                    view, total = chosen, total.take(places)
+            # What an index has found are rows of all columns.
+            further = term.follow(step, view) if view is columns else term.evaluate(view)
+            total = _both_hold(total, further)
+        return total if rows is None else total.spread(rows, columns.num_rows)
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        (step, first), *rest = self._in_order(columns)
+        found = step.found
+        # What a negation has found is what it does not allow.
+        is_few = found is not None and found.count * FEW_ROWS <= columns.num_rows
+        if found is None or not is_few or not found.is_exact or not isinstance(first, Leaf):
+            return Bitset.from_mask(self.evaluate(columns).true)
+        rows = found.rows()
+        first.note(step, columns, len(rows))
+        for _, term in rest:
+            view = columns.select(rows)
+            if view is None:
+                return Bitset.from_mask(self.evaluate(columns).true)
+            rows = rows[term.evaluate(view).true]
+        return Bitset.from_ascending(rows, columns.num_rows)
+
+    def _in_order(self, columns: FilterColumns) -> list[tuple[Step, Condition]]:
+        """Return the terms and how they are answered, the cheap and selective ones first."""
+        planned = [(term.plan(columns), term) for term in self.terms]
+        planned.sort(key=lambda p: (p[0].rank(columns.num_rows), p[0].share))
+        return planned
+
+    def plan(self, columns: FilterColumns) -> Step:
+        steps = [term.plan(columns) for term in self.terms]
+        return Step(min(s.share for s in steps), sum(_row_ns(s, columns) for s in steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Disjunction(Joined):
+    """Any term; a true one decides, else an unknown one."""
+
+    terms: tuple[Condition, ...]
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        total = self.terms[0].evaluate(columns)
+        for term in self.terms[1:]:
+            further = term.evaluate(columns)
+            true = total.true | further.true
+            if total.unknown is None or further.unknown is None:
+                unknown = further.unknown if total.unknown is None else total.unknown
+            else:
+                unknown = total.unknown | further.unknown
+            total = Truth(true, None if unknown is None else unknown & ~true)
+        return total
+
+    def plan(self, columns: FilterColumns) -> Step:
+        steps = [term.plan(columns) for term in self.terms]
+        return Step(min(1.0, sum(s.share for s in steps)), sum(_row_ns(s, columns) for s in steps))
+
+
+def _is_dearer(step: Step, num_rows: int, left: int) -> bool:
+    """Whether it takes longer to ask about all rows than about those that are left alone."""
+    return step.cost_ns(num_rows) > NUMBERED_NS + left * (TAKEN_NS + step.row_ns)
+
+
+def _row_ns(step: Step, columns: FilterColumns) -> float:
+    return step.cost_ns(columns.num_rows) / max(columns.num_rows, 1)
+
+
+def _both_hold(left: Truth, right: Truth) -> Truth:
+    true = left.true & right.true
+    if left.unknown is None and right.unknown is None:
+        return Truth(true)
+    return Truth(true, left.maybe() & right.maybe() & ~true)

@@ -1,0 +1,1 @@
+"""Which rows hold this number or text, without looking at every row?"""

@@ -1,0 +1,83 @@
+"""How is a filter answered, source by source?
+
+A filter is evaluated once more, and each condition writes down whether an index or columns answered
+it, how many rows it was asked about and how many it let through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from elanus.filter import BoundFilter
+from elanus.query.sources import SearchSource, allowed_rows
+
+
+class FilterStep(NamedTuple):
+    """What one condition did.
+
+    Attributes:
+        condition: Its text.
+        method: ``columns``, or the type of the index that answered.
+        asked: Rows that it was asked about.
+        allowed: Rows that it let through.
+    """
+
+    condition: str
+    method: str
+    asked: int
+    allowed: int
+
+    def __str__(self) -> str:
+        return f"{self.condition}: {self.method}, {self.allowed} of {self.asked} rows"
+
+
+class SourceFilter(NamedTuple):
+    """What the conditions of a filter did on one source, in order.
+
+    Attributes:
+        source: Name of the source.
+        num_rows: Its rows, dead ones included.
+        steps: The conditions.
+        allowed: Visible rows that pass.
+    """
+
+    source: str
+    num_rows: int
+    steps: tuple[FilterStep, ...]
+    allowed: int
+
+    def __str__(self) -> str:
+        head = f"{self.source}: {self.allowed} of {self.num_rows} rows pass"
+        return "\n".join([head, *(f"  {step}" for step in self.steps)])
+
+
+class FilterPlan(NamedTuple):
+    """How one filter was answered; ``print`` it.
+
+    Attributes:
+        filter: Its canonical text.
+        sources: What was done on each source.
+    """
+
+    filter: str
+    sources: tuple[SourceFilter, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([f"filter {self.filter}", *map(str, self.sources)])
+
+
+def explain_filters(
+    sources: Sequence[SearchSource], filters: Sequence[BoundFilter]
+) -> tuple[FilterPlan, ...]:
+    """Return how each filter is answered."""
+    plans = []
+    for one in filters:
+        found = []
+        for source in sources:
+            if source.num_rows:
+                steps = tuple(FilterStep(*step) for step in one.explain(source.columns))
+                count = allowed_rows(source, (one,)).count
+                found.append(SourceFilter(source.name, source.num_rows, steps, count))
+        plans.append(FilterPlan(str(one), tuple(found)))
+    return tuple(plans)
