@@ -66,10 +66,7 @@ def search_requests(
     partitions = options.get("partitions")
     if filter is not None or partitions is not None:
         filters = context.bind(
-            filter,
-            params=options.get("params"),
-            root=options.get("root"),
-            partitions=partitions,
+            filter, params=options.get("params"), root=options.get("root"), partitions=partitions
         )
     offset = options.get("offset", 0)
     check_page(limit, offset)
@@ -93,10 +90,8 @@ def search_requests(
     ]
     marked = options.get("highlight")
     if marked is not None:
-        requests = [
-            request._replace(highlight=highlight_request(schema, request.legs, marked))
-            for request in requests
-        ]
+        marks = [highlight_request(schema, request.legs, marked) for request in requests]
+        requests = [r._replace(highlight=m) for r, m in zip(requests, marks, strict=True)]
     if options and not _RANKING_OPTIONS.isdisjoint(options):
         requests = [_with_ranking(context, request, data, options) for request in requests]
     return requests, is_single
