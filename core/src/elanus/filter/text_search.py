@@ -86,8 +86,9 @@ class PhraseQuestion(NamedTuple):
     def table(self, analyzer: Analyzer, store: TermStore) -> BoolArray | None:
         """Return the answer for each text of a store; None when it cannot tell."""
         phrase = analyzer.places(self.query)
-        found = store.numbers([term for _, term in phrase])
-        if found is None or self.slop > MAX_STORED_SLOP:
+        fits = self.slop <= MAX_STORED_SLOP
+        found = store.numbers([term for _, term in phrase]) if fits else None
+        if found is None:
             return None
         numbers, terms = found
         placed = [(p, n) for (p, _), n in zip(phrase, numbers, strict=True) if n is not None]
@@ -163,7 +164,7 @@ def _stands_in(words: list[str], terms: list[tuple[str, int]]) -> bool:
 def _matcher_of_places(
     analyzer: Analyzer, phrase: list[tuple[int, str]], slop: int
 ) -> Callable[[str], bool]:
-    """Return what ``phrase_matcher`` returns, for words that are not counted one by one."""
+    """Return ``PhraseQuestion.matcher`` for any analyzer and slop."""
     wanted = frozenset(term for _, term in phrase)
 
     def holds(text: str) -> bool:

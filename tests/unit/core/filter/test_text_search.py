@@ -150,8 +150,8 @@ def answers_alone(analyzer: Analyzer, question: PhraseQuestion, texts: list[str]
 
 
 def test_a_repeated_word_takes_linear_time() -> None:
-    question = PhraseQuestion("a " * 50 + "b", 3)
-    texts = ["a " * 20_000 + "x b", "b " * 10 + "a " * 20_000]
+    question = PhraseQuestion("a " * 20 + "b", 3)
+    texts = ["a " * 5_000 + "x b", "b " * 10 + "a " * 5_000]
     assert answers(STANDARD, question, texts) == [True, False]
 
 
