@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import shapely
 from hypothesis import strategies as st
 
 from elanus.filter import (
@@ -102,11 +103,11 @@ INTERVALS = st.sampled_from(
     ["P1M", "-P1M", "P1Y", "P28D", "PT1S", "PT0.000001S", "P9998Y", "P1Y2M3DT4H5M6S", "P0D"]
 )
 SHAPES = st.one_of(
-    st.sampled_from(["POINT EMPTY", "POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0))", "POINT (179.5 89)"]),
+    st.sampled_from(["POINT EMPTY", "POLYGON ((0 0, 2 0, 2 2, 0 2, 0 0))", "POINT (179.5 89)"]),
     st.builds("POINT ({} {})".format, st.integers(0, 3), st.integers(0, 3)),
     st.builds("LINESTRING ({} {}, {} {})".format, *[st.integers(0, 3)] * 4),
     st.builds("POLYGON (({0} {1}, {2} {1}, {2} {3}, {0} {1}))".format, *[st.integers(0, 3)] * 4),
-)
+).filter(lambda wkt: bool(shapely.from_wkt(wkt).is_valid))
 WORDS = st.lists(
     st.sampled_from(["graph", "Graph", "index", "search", "a", "42", "x-y", ","]), max_size=6
 ).map(" ".join)

@@ -100,7 +100,9 @@ def relation_test(relation: Relation, wkt: str) -> Callable[[Geometries], BoolAr
     """
     shape = _read(wkt)
     shapely = load_shapely()
-    shapely.prepare(shape)
+    if shape.is_valid:
+        # Prepared, GEOS answers faster, and for what breaks the rules of OGC not always alike.
+        shapely.prepare(shape)
     ask = getattr(shapely, _ASKED[relation])
     if shape.is_empty:
         # It has no box, and two geometries without a place are equal.
