@@ -38,7 +38,8 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
 
-_RANKING_OPTIONS = frozenset({"ranker", "candidates", "round_decimal"})
+_LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight"})
+"""Options that only concern hits after they are found."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
     *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
 }
@@ -91,18 +92,12 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
-    marked = options.get("highlight")
-    if marked is not None:
-        requests = [
-            request._replace(highlight=highlight_request(schema, request.legs, marked))
-            for request in requests
-        ]
-    if options and not _RANKING_OPTIONS.isdisjoint(options):
-        requests = [_with_ranking(context, request, data, options) for request in requests]
+    if options and not _LATE_OPTIONS.isdisjoint(options):
+        requests = [_with_late_options(context, request, data, options) for request in requests]
     return requests, is_single
 
 
-def _with_ranking(
+def _with_late_options(
     context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
 ) -> SearchRequest:
     """Return a request over one field with what is done with hits after they are found."""
@@ -113,6 +108,11 @@ def _with_ranking(
         )
     wanted = request.limit + request.offset
     ranking = read_ranking(context, rankers, options, request.legs, wanted, texts_of(data))
+    marked = options.get("highlight")
+    if marked is not None:
+        request = request._replace(
+            highlight=highlight_request(context.schema, request.legs, marked)
+        )
     return request._replace(ranking=ranking, decimals=read_decimals(options))
 
 
@@ -172,7 +172,7 @@ def hybrid_request(
     if options.get("highlight") is not None:
         marks = highlight_request(schema, parsed, options["highlight"])
         request = request._replace(highlight=marks)
-    if _RANKING_OPTIONS.isdisjoint(options):
+    if _LATE_OPTIONS.isdisjoint(options):
         return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
     ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts)
