@@ -38,9 +38,8 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
 
-_RANKING_OPTIONS = frozenset({"ranker", "candidates", "round_decimal"})
-_HIT_OPTIONS = _RANKING_OPTIONS | {"highlight"}
-"""Options about hits that were found; most searches have none of them."""
+_LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight"})
+"""Options that only concern hits after they are found."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
     *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
 }
@@ -93,21 +92,15 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
-    if options and not _HIT_OPTIONS.isdisjoint(options):
-        requests = [_with_hit_options(context, request, data, options) for request in requests]
+    if options and not _LATE_OPTIONS.isdisjoint(options):
+        requests = [_with_late_options(context, request, data, options) for request in requests]
     return requests, is_single
 
 
-def _with_hit_options(
+def _with_late_options(
     context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
 ) -> SearchRequest:
     """Return a request over one field with what is done with hits after they are found."""
-    marked = options.get("highlight")
-    if marked is not None:
-        marks = highlight_request(context.schema, request.legs, marked)
-        request = request._replace(highlight=marks)
-    if _RANKING_OPTIONS.isdisjoint(options):
-        return request
     fusion, rankers = split_fusion(None, options.get("ranker"))
     if fusion is not None:
         raise InvalidArgumentError(
@@ -115,6 +108,11 @@ def _with_hit_options(
         )
     wanted = request.limit + request.offset
     ranking = read_ranking(context, rankers, options, request.legs, wanted, texts_of(data))
+    marked = options.get("highlight")
+    if marked is not None:
+        request = request._replace(
+            highlight=highlight_request(context.schema, request.legs, marked)
+        )
     return request._replace(ranking=ranking, decimals=read_decimals(options))
 
 
@@ -174,7 +172,7 @@ def hybrid_request(
     if options.get("highlight") is not None:
         marks = highlight_request(schema, parsed, options["highlight"])
         request = request._replace(highlight=marks)
-    if _RANKING_OPTIONS.isdisjoint(options):
+    if _LATE_OPTIONS.isdisjoint(options):
         return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
     ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts)

@@ -6,15 +6,24 @@ Fields are looked up, filters bound and models fetched before anything is search
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from elanus.api.context import RequestContext
 from elanus.api.options import SearchOptions
 from elanus.errors import FilterError, InvalidArgumentError
-from elanus.filter import FieldRef, JsonPath
+from elanus.filter import FieldRef
 from elanus.query.diversity import MMRStep
 from elanus.query.paths import read_path
-from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, Ranker, Rerank
+from elanus.query.rankers import (
+    MMR,
+    Boost,
+    Decay,
+    FunctionScore,
+    Ranker,
+    Rerank,
+    as_number,
+)
 from elanus.query.ranking import EXACT, RankerStep, Ranking
 from elanus.query.requests import (
     DBSF,
@@ -27,6 +36,7 @@ from elanus.query.requests import (
 )
 from elanus.query.rescoring import BoostStep, DecayStep, RerankStep
 from elanus.schema.collection import Schema
+from elanus.schema.times import time_of
 from elanus.types import DataType
 
 MIN_CANDIDATES = 100
@@ -182,7 +192,7 @@ def _step(
     texts: tuple[str, ...],
 ) -> RankerStep:
     if isinstance(ranker, Decay):
-        return DecayStep(ranker, _numeric_node(context.schema, ranker.field, options.get("root")))
+        return _decay_step(context.schema, ranker, options.get("root"))
     if isinstance(ranker, Rerank):
         return _rerank_step(context, ranker, legs[0].query.num_queries, texts)
     if isinstance(ranker, MMR):
@@ -199,21 +209,27 @@ def _step(
     return BoostStep(spec, tuple(filters))
 
 
-def _numeric_node(schema: Schema, name: str, root: str | None) -> FieldRef | JsonPath:
+def _decay_step(schema: Schema, ranker: Decay, root: str | None) -> DecayStep:
+    name = ranker.field
     try:
         node = read_path(schema, name, root)
     except FilterError as error:
         raise InvalidArgumentError(f"Decay: {error}") from None
-    if isinstance(node, JsonPath) or _is_numeric(schema.field(node.name).dtype):
-        return node
-    raise InvalidArgumentError(
-        f"Decay: expected a numeric field or a path of a JSON field, got {name!r} of "
-        f"{schema.field(node.name).dtype.name}"
-    )
-
-
-def _is_numeric(dtype: DataType) -> bool:
-    return dtype.is_integer or dtype in (DataType.FLOAT, DataType.DOUBLE)
+    field = schema.field(node.name if isinstance(node, FieldRef) else node.field)
+    is_moment = isinstance(node, FieldRef) and field.dtype is DataType.TIMESTAMPTZ
+    if isinstance(node, FieldRef) and not (is_moment or field.dtype.is_number):
+        raise InvalidArgumentError(
+            f"Decay: expected a numeric field or a path of a JSON field, got {name!r} of "
+            f"{field.dtype.name}"
+        )
+    if ranker.is_of_time and not is_moment:
+        raise InvalidArgumentError(
+            f"Decay: expected numbers for {name!r}, which holds no moments, got {ranker}"
+        )
+    origin = ranker.origin
+    if isinstance(origin, datetime):
+        origin = time_of(origin, field.zone)
+    return DecayStep(ranker, node, origin, as_number(ranker.scale), as_number(ranker.offset))
 
 
 def _check_random_field(schema: Schema, boost: Boost) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from elanus.errors import InvalidArgumentError
@@ -33,31 +34,35 @@ class Decay:
     ``1 - 2 atan(d) / π`` first, and larger is better from then on, as in Milvus' decay ranker.
 
     Attributes:
-        field: Numeric field, or path of a JSON field such as ``meta["price"]``.
+        field: Numeric or TIMESTAMPTZ field, or path of a JSON field such as ``meta["price"]``.
         function: ``"gauss"``, ``"exp"`` or ``"linear"``.
-        origin: Value of the factor 1.
+        origin: Value of the factor 1; of a TIMESTAMPTZ field also a ``datetime``, without a zone in
+            that of the field.
         scale: Distance from ``origin``, beyond ``offset``, at which the factor is ``decay``; more
-            than 0, in the unit of the field.
-        offset: Distance up to which the factor stays 1.
+            than 0, in the unit of the field. Of a TIMESTAMPTZ field a ``timedelta``, or
+            microseconds.
+        offset: Distance up to which the factor stays 1; as ``scale``.
         decay: Factor at ``scale``, between 0 and 1.
         missing: Factor of entities without a number in the field, 0 or larger.
     """
 
     field: str
     function: str = "gauss"
-    origin: float = 0.0
-    scale: float = 1.0
-    offset: float = 0.0
+    origin: float | datetime = 0.0
+    scale: float | timedelta = 1.0
+    offset: float | timedelta = 0.0
     decay: float = 0.5
     missing: float = 1.0
 
     def __post_init__(self) -> None:
         _check_choice("Decay: function", self.function, DECAY_FUNCTIONS)
         for name in ("origin", "scale", "offset", "decay", "missing"):
-            _check_number(f"Decay: {name}", getattr(self, name))
-        if not self.scale > 0:
+            kind = {"origin": datetime, "scale": timedelta, "offset": timedelta}.get(name)
+            if kind is None or not isinstance(getattr(self, name), kind):
+                _check_number(f"Decay: {name}", getattr(self, name))
+        if not as_number(self.scale) > 0:
             raise InvalidArgumentError(f"Decay: scale must be more than 0, got {self.scale!r}")
-        if self.offset < 0:
+        if as_number(self.offset) < 0:
             raise InvalidArgumentError(f"Decay: offset must be 0 or more, got {self.offset!r}")
         if not 0 < self.decay < 1:
             raise InvalidArgumentError(
@@ -67,11 +72,17 @@ class Decay:
             raise InvalidArgumentError(f"Decay: missing must be 0 or more, got {self.missing!r}")
 
     def __str__(self) -> str:
-        offset = f", offset={self.offset:g}" if self.offset else ""
+        offset = f", offset={_shown(self.offset)}" if self.offset else ""
         return (
-            f"Decay({self.field}, {self.function}, origin={self.origin:g}, scale={self.scale:g}"
-            f"{offset}, decay={self.decay:g})"
+            f"Decay({self.field}, {self.function}, origin={_shown(self.origin)}, "
+            f"scale={_shown(self.scale)}{offset}, decay={self.decay:g})"
         )
+
+    @property
+    def is_of_time(self) -> bool:
+        """Whether moments or lengths of time are given, which only a TIMESTAMPTZ field has."""
+        given = self.origin, self.scale, self.offset
+        return any(isinstance(value, datetime | timedelta) for value in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +224,17 @@ class MMR:
 
 
 Ranker = Decay | Boost | FunctionScore | Rerank | MMR
+
+
+def as_number(value: float | timedelta) -> float:
+    """Return a number as it is, and a length of time in microseconds."""
+    return value / timedelta(microseconds=1) if isinstance(value, timedelta) else float(value)
+
+
+def _shown(value: float | datetime | timedelta) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, timedelta) else f"{value:g}"
 
 
 def _check_number(name: str, value: object) -> None:

@@ -54,10 +54,16 @@ def nearness(distances: Float64Array) -> Float64Array:
 
 @dataclass(frozen=True, slots=True)
 class DecayStep:
-    """``node`` is a numeric field, or a path of a JSON field."""
+    """``node`` is a numeric or TIMESTAMPTZ field, or a path of a JSON field.
+
+    ``origin``, ``scale`` and ``offset`` are those of the decay as the field counts.
+    """
 
     decay: Decay
     node: FieldRef | JsonPath
+    origin: float
+    scale: float
+    offset: float
     window: int | None = None
 
     @property
@@ -78,7 +84,7 @@ class DecayStep:
 
     def _factors(self, values: Float64Array) -> Float64Array:
         decay = self.decay
-        beyond = np.maximum(0.0, np.abs(values - decay.origin) - decay.offset) / decay.scale
+        beyond = np.maximum(0.0, np.abs(values - self.origin) - self.offset) / self.scale
         if decay.function == "linear":
             factors = np.maximum(decay.decay, 1.0 - (1.0 - decay.decay) * beyond)
         else:

@@ -1,6 +1,7 @@
 """Decays, boosts and chains of rankers against a look at every row in Python."""
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -167,6 +168,39 @@ def test_decay_by_a_path_of_json_and_rows_without_a_number(tmp_path, where):
         wanted = {pk: s * factor(decay, None if pk % 3 == 0 else pk) for pk, s in scores.items()}
         found = collection.search(QUERY, "dense", 20, ranker=decay, candidates="exact", recall=1.0)
         check(found, best(wanted, 20))
+
+
+def test_decay_of_moments():
+    fields = [
+        Field("id", elanus.INT64, primary=True),
+        Field("at", elanus.TIMESTAMPTZ, nullable=True, timezone="Europe/Berlin"),
+        Field("v", elanus.FLOAT_VECTOR, dim=1, metric="IP"),
+    ]
+    made = elanus.connect(":memory:").create_collection("rows", Schema(fields))
+    noon = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    moments = [noon, noon - timedelta(days=7), noon - timedelta(days=21), None]
+    made.insert([{"id": i, "at": at, "v": [1]} for i, at in enumerate(moments)])
+    day = timedelta(days=1)
+    micros = 86_400_000_000
+    for origin, scale, offset in (
+        (noon, 7 * day, 0),
+        (noon.timestamp() * 1e6, 7 * micros, 0.0),
+        # Without an offset from UTC it is the field's own time.
+        (datetime(2025, 3, 1, 13), 7 * day, timedelta()),
+    ):
+        decay = Decay("at", "exp", origin=origin, scale=scale, offset=offset, missing=0.2)
+        found = made.search([1], "v", ranker=decay)
+        check(found, [(0, 1.0), (1, 0.5), (3, 0.2), (2, 0.125)])
+    wide = Decay("at", "linear", origin=noon, scale=14 * day, offset=7 * day)
+    check(made.search([1], "v", 3, ranker=wide), [(0, 1.0), (1, 1.0), (3, 1.0)])
+    assert str(wide) == (
+        "Decay(at, linear, origin=2025-03-01T12:00:00+00:00, scale=14 days, 0:00:00, "
+        "offset=7 days, 0:00:00, decay=0.5)"
+    )
+    with pytest.raises(InvalidArgumentError, match="'id', which holds no moments"):
+        made.search([1], "v", ranker=Decay("id", origin=noon, scale=day))
+    with pytest.raises(InvalidArgumentError, match="scale must be more than 0"):
+        Decay("at", origin=noon, scale=timedelta())
 
 
 def test_decay_of_texts_sparse_vectors_filters_and_ranges(collection):
