@@ -21,7 +21,7 @@ Ways = list[tuple[str, str, Ask]]
 
 def duckdb_ways(folder: Path) -> Ways:
     """DuckDB: columns, and JSON by path."""
-    import duckdb
+    import duckdb  # type: ignore[import-not-found]
 
     db = duckdb.connect()
     db.execute("PRAGMA threads=1")
@@ -35,7 +35,7 @@ def duckdb_ways(folder: Path) -> Ways:
 
 def lancedb_ways(folder: Path) -> Ways:
     """LanceDB: columns, then with scalar indexes; and a search of vectors among what passes."""
-    import lancedb
+    import lancedb  # type: ignore[import-not-found]
     import pyarrow.parquet as parquet
 
     query = json.loads((folder / "query.json").read_text())

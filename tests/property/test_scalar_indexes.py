@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elanus.engine.scalar_builds import built_index
@@ -21,6 +21,7 @@ from elanus.types import DataType
 from support.filter_oracle import allowed_rows
 from support.filter_strategies import ARRAYS, CONDITIONS, KEYS, collections, to_batch
 
+SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 NUMBER_TYPES = ["INVERTED", "STL_SORT", "AUTO"]
 KINDS = {
     "flag": ["INVERTED", "BITMAP", "AUTO"],

@@ -7,7 +7,8 @@ import pytest
 import elanus
 from elanus.engine import scalar_builds, shredding
 from elanus.errors import InvalidArgumentError, NotFoundError, ReadOnlyError
-from elanus.filter import json_paths, logic
+from elanus.filter import CompareOp, json_paths, logic
+from elanus.filter.numbers import PYTHON_OPERATORS
 from support.stored_files import damage
 
 NUM_ROWS = 1_500
@@ -355,3 +356,29 @@ def test_small_segments_have_no_paths_of_their_own():
         check(collection, few)
         (sealed,) = [s for s in collection.stats().segments if s.rows]
         assert sealed.indexes == {}
+
+
+@pytest.mark.parametrize("op", ["==", "!=", "<", "<=", ">", ">="])
+def test_every_comparison_is_exact_at_the_edges(op):
+    """Constants that are values, lie between two, and lie outside of all."""
+    compare = PYTHON_OPERATORS[CompareOp(op)]
+    rows = entities()
+    numbers = [1979, 1980, 1980.5, 2000, 2019, 2020, 1e300, -1e300]
+    asked = [
+        ("year", numbers, lambda r: r["year"]),
+        ("price", [-1, 0, 0.25, 0.5, 10, 11], lambda r: r["price"]),
+        ("brand", ["", "b0", "b05", "b9", "c"], lambda r: r["brand"]),
+        ('meta["year"]', [1899, 1900, 1900.5, 2029, 2030], lambda r: year_in_meta(r) or None),
+    ]
+    with elanus.connect(":memory:") as db:
+        collection = db.create_collection("c", schema())
+        collection.insert(rows)
+        collection.flush()
+        index_all(collection)
+        for path, constants, value in asked:
+            for constant in constants:
+                shown = f'"{constant}"' if isinstance(constant, str) else repr(constant)
+                text = f"{path} {op} {shown}"
+                given = [v for r in rows if (v := value(r)) is not None]
+                assert collection.count(text) == sum(compare(v, constant) for v in given), text
+                assert methods(collection, text) != ["columns"]

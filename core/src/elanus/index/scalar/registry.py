@@ -38,7 +38,7 @@ CAST_TYPES: Final = {
 """Values of ``json_cast_type``: what is indexed, and whether it is the elements of arrays."""
 
 _INTEGERS: Final = frozenset({DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64})
-_NUMBERS: Final = _INTEGERS | {DataType.FLOAT, DataType.DOUBLE}
+_NUMBERS: Final = _INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.TIMESTAMPTZ}
 
 
 @dataclass(frozen=True, slots=True)
