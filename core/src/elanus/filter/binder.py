@@ -420,16 +420,18 @@ class Binder:
     def _joined(self, terms: Iterable[Condition]) -> Condition:
         """Return the conjunction; a lower and an upper bound of one operand become one."""
         left: list[Condition] = []
+        bounds: dict[Operand, int] = {}
         for term in terms:
-            for place, other in enumerate(left):
-                both = range_of(other, term)
+            if isinstance(term, CompareConstant):
+                place = bounds.setdefault(term.operand, len(left))
+                both = range_of(left[place], term) if place < len(left) else None
                 if both is not None:
+                    del bounds[term.operand]
+                    said = *self.nodes.get(id(left[place]), ()), *self.nodes.get(id(term), ())
                     left[place] = both
-                    said = *self.nodes.get(id(other), ()), *self.nodes.get(id(term), ())
                     self.nodes[id(both)] = said
-                    break
-            else:
-                left.append(term)
+                    continue
+            left.append(term)
         return left[0] if len(left) == 1 else Conjunction(tuple(left))
 
     def _in(self, node: In) -> Condition:
