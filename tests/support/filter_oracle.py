@@ -113,6 +113,11 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             return value is NULL or value is MISSING or value in (None, "", [])
     if value is NULL:
         return None
+    is_single = _is_single(node.operand, schema)  # type: ignore[attr-defined]
+
+    def rounded(constant: Any) -> Any:
+        return _single(constant) if is_single and _is_number(constant) else constant
+
     match node:
         case Like(_, Literal(str(pattern)), ignore_case):
             if not isinstance(value, str):
@@ -127,10 +132,11 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
         case ElementMatch():
             return isinstance(value, list) and _elements_meet(node, value, schema)
         case Contains(_, Literal(wanted), arrays_only):
-            return _holds(value, wanted, arrays_only)
+            return _holds(value, rounded(wanted), arrays_only)
         case ContainsAny(_, Literal(tuple(wanted)), arrays_only):
-            return any(_holds(value, w, arrays_only) for w in wanted)
+            return any(_holds(value, rounded(w), arrays_only) for w in wanted)
         case ContainsAll(_, Literal(tuple(wanted)), arrays_only):
+            wanted = tuple(map(rounded, wanted))
             is_container = isinstance(value, list) or (isinstance(value, str) and not arrays_only)
             return is_container and all(_holds(value, w, arrays_only) for w in wanted)
     raise AssertionError(node)
