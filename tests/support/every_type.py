@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,20 @@ import numpy as np
 import elanus
 
 NAN = float("nan")
+MOMENTS = (
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, 1, tzinfo=UTC),
+    datetime.max.replace(tzinfo=UTC),
+)
+PLACES = (
+    "POINT (13.403683 52.520711)",
+    "POLYGON ((30 10, 40 40, 20 40, 10 20, 30 10))",
+    "GEOMETRYCOLLECTION (POINT (40 10), LINESTRING (10 10, 20 20, 10 40))",
+    "MULTIPOINT ((10 40), (40 30))",
+    "POINT Z (1 2 3)",
+    "POLYGON EMPTY",
+)
 TEXTS = ("", "héllo wörld 🌍", 'a,b"c\n\td', "\\n", "null", " padded ")
 
 
@@ -27,6 +42,8 @@ def every_type_schema() -> elanus.Schema:
             field("double", elanus.DOUBLE, nullable=True),
             field("text", elanus.VARCHAR, nullable=True, analyzer="standard"),
             field("json", elanus.JSON, nullable=True),
+            field("at", elanus.TIMESTAMPTZ, nullable=True),
+            field("place", elanus.GEOMETRY, nullable=True),
             field("numbers", elanus.ARRAY, element_type=elanus.INT64, nullable=True),
             field("words", elanus.ARRAY, element_type=elanus.VARCHAR),
             field("dense", elanus.FLOAT_VECTOR, dim=3),
@@ -56,6 +73,8 @@ def every_type_rows(count: int, *, nulls: bool = True, first: int = 0) -> list[d
             "double": [i / 3, 1e308, 5e-324, float("-inf"), NAN][i % 5],
             "text": TEXTS[i % len(TEXTS)],
             "json": [{"a": [1, None, "ß"], "b": {"c": 1.5}}, "text", 5, [1, 2], True][i % 5],
+            "at": MOMENTS[i % len(MOMENTS)],
+            "place": PLACES[i % len(PLACES)],
             "numbers": [2**63 - 1, -(2**63), 0][: i % 4],
             "words": ["x" * (i % 3), "ü,\n", '"'][: i % 4],
             "dense": [float(i), 0.1, -1e-30],
@@ -67,7 +86,7 @@ def every_type_rows(count: int, *, nulls: bool = True, first: int = 0) -> list[d
         }
         if nulls:
             for place, name in enumerate(
-                ("flag", "small", "big", "double", "text", "json", "numbers")
+                ("flag", "small", "big", "double", "text", "json", "numbers", "at", "place")
             ):
                 if i % (place + 3) == 0:
                     row[name] = None

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -29,21 +30,28 @@ from elanus.filter import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
+    PhraseMatch,
     Quantifier,
+    RandomSample,
     RegexMatch,
+    Spatial,
     TextContains,
+    TextMatch,
 )
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
+from support.filter_functions_oracle import drawn, has_terms, moment, shifted, spatial
 
 NULL = object()
 MISSING = object()
@@ -80,6 +88,13 @@ def truth(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             return any(
                 _compare(CompareOp.EQ, operand, Literal(v), schema, row) is True for v in values
             )
+        case RandomSample(Literal(fraction), Literal(seed)):
+            return drawn(row["id"], seed) < fraction * 2**64  # type: ignore[operator, arg-type]
+        case Spatial():
+            return spatial(node, row[node.operand.name])  # type: ignore[attr-defined]
+        case TextMatch() | PhraseMatch():
+            text = row[node.operand.name]  # type: ignore[attr-defined]
+            return None if text is None else has_terms(node, text)
         case Literal(bool(value)):
             return value
         case FieldRef() | JsonPath():
@@ -198,6 +213,12 @@ def value_of(node: Node, schema: Schema, row: dict[str, Any]) -> Any:
             if array is NULL:
                 return NULL
             return len(array) if isinstance(array, list) else MISSING
+        case Moment(iso):
+            return moment(iso, schema)
+        case Arithmetic(op, left, Interval(iso)):
+            start = value_of(left, schema, row)
+            made = None if start is NULL else shifted(start, iso, 1 if op == "+" else -1)
+            return NULL if made is None else made
         case Arithmetic(op, left, right):
             return calculate(op, value_of(left, schema, row), value_of(right, schema, row))
     raise AssertionError(node)
@@ -212,6 +233,8 @@ def _place(name: str, keys: tuple[str | int, ...], schema: Schema, row: dict[str
         value = MISSING if value is None and field.nullable else _stored(value)
     elif value is None:
         return NULL
+    elif field.dtype is DataType.TIMESTAMPTZ:
+        return moment(value, schema)
     elif DataType.FLOAT in (field.dtype, field.element_type):
         is_array = isinstance(value, list)
         value = [_single(v) for v in value] if is_array else _single(value)
@@ -277,6 +300,8 @@ def _compare(
     a, b = value_of(left, schema, row), value_of(right, schema, row)
     if a is NULL or b is NULL:
         return None
+    if isinstance(a, datetime) or isinstance(b, datetime):
+        a, b = moment(a, schema).astimezone(UTC), moment(b, schema).astimezone(UTC)
     # A constant meets a FLOAT field as the stored value did: in single precision.
     if _is_single(left, schema) and isinstance(right, Literal) and _is_number(b):
         b = _single(b)
@@ -286,7 +311,12 @@ def _compare(
     has_constant = isinstance(left, Literal) or isinstance(right, Literal)
     if has_constant and isinstance(a, list) and isinstance(b, list):
         return _equal(a, b) if op is CompareOp.EQ else not _equal(a, b)
-    same_type = (_is_number(a) and _is_number(b)) or (isinstance(a, str) and isinstance(b, str))
+    both_times = isinstance(a, datetime) and isinstance(b, datetime)
+    same_type = (
+        both_times
+        or (_is_number(a) and _is_number(b))
+        or (isinstance(a, str) and isinstance(b, str))
+    )
     if not same_type:
         return False
     return {

@@ -5,10 +5,14 @@ from elanus.api.collection import Collection, CollectionDescription
 from elanus.api.database import Database, connect
 from elanus.api.options import Leg
 from elanus.api.repair import repair
+from elanus.api.text import Token, run_analyzer
 from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
-from elanus.query.requests import RRF, Weighted
+from elanus.query.highlighter import Highlighter
+from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
+from elanus.query.requests import DBSF, RRF, Weighted
 from elanus.query.results import Hit, SearchResult
+from elanus.query.verdicts import WhyNot
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25, Embedding
@@ -24,6 +28,8 @@ DOUBLE = DataType.DOUBLE
 VARCHAR = DataType.VARCHAR
 ARRAY = DataType.ARRAY
 JSON = DataType.JSON
+GEOMETRY = DataType.GEOMETRY
+TIMESTAMPTZ = DataType.TIMESTAMPTZ
 FLOAT_VECTOR = DataType.FLOAT_VECTOR
 FLOAT16_VECTOR = DataType.FLOAT16_VECTOR
 BFLOAT16_VECTOR = DataType.BFLOAT16_VECTOR
@@ -50,8 +56,19 @@ __all__ = [
     "Leg",
     "RRF",
     "Weighted",
+    "DBSF",
+    "Decay",
+    "Boost",
+    "RandomScore",
+    "FunctionScore",
+    "Rerank",
+    "MMR",
+    "Highlighter",
+    "run_analyzer",
+    "Token",
     "Hit",
     "SearchResult",
+    "WhyNot",
     "ImportResult",
     "ExportResult",
     "DataType",
@@ -66,6 +83,8 @@ __all__ = [
     "VARCHAR",
     "ARRAY",
     "JSON",
+    "GEOMETRY",
+    "TIMESTAMPTZ",
     "FLOAT_VECTOR",
     "FLOAT16_VECTOR",
     "BFLOAT16_VECTOR",

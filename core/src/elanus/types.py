@@ -40,6 +40,8 @@ class DataType(IntEnum):
     VARCHAR = 21
     ARRAY = 22
     JSON = 23
+    GEOMETRY = 24
+    TIMESTAMPTZ = 26
     BINARY_VECTOR = 100
     FLOAT_VECTOR = 101
     FLOAT16_VECTOR = 102
@@ -77,8 +79,12 @@ NUMPY_DTYPES: dict[DataType, np.dtype[np.generic]] = {
     DataType.INT64: np.dtype(np.int64),
     DataType.FLOAT: np.dtype(np.float32),
     DataType.DOUBLE: np.dtype(np.float64),
+    DataType.TIMESTAMPTZ: np.dtype(np.int64),
 }
-"""NumPy dtype of each type whose values have a fixed width."""
+"""NumPy dtype of each type whose values have a fixed width; a moment is its microseconds."""
+
+TEXT_TYPES = (DataType.VARCHAR, DataType.JSON, DataType.GEOMETRY)
+"""Types whose values are stored as text: a geometry is its WKT."""
 
 VECTOR_DTYPES: dict[DataType, np.dtype[np.generic]] = {
     DataType.BINARY_VECTOR: np.dtype(np.uint8),

@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
+from elanus import DBSF, Boost, Decay
 from elanus.errors import InvalidArgumentError
 from elanus.plugins import RerankerInfo, ScoreKind
 from langchain_elanus import (
@@ -330,3 +331,25 @@ def test_reranker_of_the_store() -> None:
     assert ids(store.similarity_search("query beta", k=2, fetch_k=2)) == ["a", "b"]
     with pytest.raises(InvalidArgumentError, match="no reranker"):
         make_store().similarity_search("query beta", rerank=True)
+
+
+def test_rankers_read_metadata() -> None:
+    store = make_store(sparse=[BM25()])
+    decay = Decay("n", "exp", origin=1, scale=1)
+    found = store.similarity_search_with_score("query beta", k=3, search_mode="dense", ranker=decay)
+    assert [(d.id, s) for d, s in found] == [
+        ("b", pytest.approx(0.8)),
+        ("a", pytest.approx(0.5)),
+        ("c", 0.0),
+    ]
+    boosted = store.similarity_search(
+        "query beta",
+        k=1,
+        search_mode="dense",
+        ranker=[decay, Boost({"n": 2}, 0.0), Boost("n < 1", 9)],
+    )
+    assert ids(boosted) == ["a"]
+    joined = store.similarity_search("query beta", k=2, fusion=DBSF(), ranker=decay)
+    assert ids(joined)[0] == "b"
+    diverse = store.max_marginal_relevance_search("query beta", k=2, fetch_k=3, ranker=decay)
+    assert ids(diverse)[0] == "a"

@@ -341,3 +341,12 @@ def test_search_mode_of_default_queries() -> None:
     assert text_only.query(ask(Mode.DEFAULT, "rotate", query_embedding=None)).ids == ["a"]
     with pytest.raises(InvalidArgumentError, match="search_mode 'nearest'"):
         ElanusVectorStore(":memory:", search_mode="nearest")
+
+
+def test_rankers_read_metadata(store: ElanusVectorStore) -> None:
+    boost = elanus.Boost("n == 'c' or n == 'b'", 10.0)
+    found = store.query(ask(Mode.DEFAULT), ranker=boost)
+    assert [i.split("-")[-1] for i in found.ids or []] == ["b", "a", "c", "d"]
+    assert found.similarities == pytest.approx([8.0, 1.0, 0.0, -1.0])
+    joined = store.query(ask(Mode.HYBRID), fusion=elanus.DBSF(), ranker=[boost])
+    assert (joined.ids or [])[0] == "c"

@@ -7,15 +7,35 @@ its counters for batches (inserts), and both give the same terms: the counters o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
+from elanus.analysis import chains
+from elanus.analysis.chains import AnyFilter, ExpandingChain, Finish, PlainChain, plain_filters
 from elanus.analysis.characters import char_classes
 from elanus.analysis.counting import BatchCounter, NativeCounter, PieceCounter, TokenBatch
-from elanus.analysis.token_filters import TokenFilter, apply_to_all, native_filter
-from elanus.analysis.tokenizers import Tokenizer, is_native
+from elanus.analysis.token_filters import TokenFilter, native_filter
+from elanus.analysis.tokenizers import Span, Tokenizer, is_native
 from elanus.kernels.text import NativeFilter, QueryTokens, TokenChain, Vocabulary
 
-MAX_KNOWN_TOKENS = 1 << 16
-"""Distinct tokens whose term an analyzer remembers at most, twice over (see ``_KnownTerms``)."""
+
+class Token(NamedTuple):
+    """One term of a text and where it comes from.
+
+    Attributes:
+        token: The term.
+        start_offset: Where the word that it was made of begins in the text, in characters.
+        end_offset: The character after its last one.
+        position: The place of the word in the text, for phrases; a dropped word leaves its place
+            empty. Counted in words, or in characters by ``jieba`` and ``icu``.
+        position_length: How many places the word takes.
+    """
+
+    token: str
+    start_offset: int
+    end_offset: int
+    position: int
+    position_length: int
 
 
 class Analyzer:
@@ -30,21 +50,23 @@ class Analyzer:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        filters: Sequence[TokenFilter],
+        filters: Sequence[AnyFilter],
         *,
         params: dict[str, object] | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._filters = tuple(filters)
         self._params = params
-        plain = _PlainTokens(tokenizer, self._filters)
-        self._plain = plain
+        plain = self._plain = _PlainTokens(tokenizer, self._filters)
         self._chain: TokenChain | None = None
         self._tokens: Callable[[str], list[str]] = plain.of
         if is_native(tokenizer):
             # Of `plain`, not of this object: the collector does not see through native ones.
-            self._chain = self._native_chain(plain.of)
-            self._tokens = QueryTokens(self._chain, MAX_KNOWN_TOKENS).tokens
+            chain = TokenChain(tokenizer.name, (), None, plain.of, char_classes)
+            self._tokens = QueryTokens(chain, chains.MAX_KNOWN_TOKENS).tokens
+            one_to_one = plain_filters(self._filters)
+            if one_to_one is not None:
+                self._chain = _native_chain(chain, one_to_one)
 
     def tokens(self, text: str) -> list[str]:
         """Return the terms of ``text`` in order, repeats included."""
@@ -59,7 +81,38 @@ class Analyzer:
 
         A word that a filter drops leaves its place empty.
         """
-        return self._plain.places(text)
+        return [(token.position, token.token) for token in self.details(text)]
+
+    @property
+    def counts_words(self) -> bool:
+        """Whether each word of a text has one place and one term at most (see ``words``)."""
+        return self._chain is not None
+
+    def words(self, mark: Callable[[str], str] = str) -> Callable[[str], list[str]] | None:
+        """Return a function that returns the term of each word of a text, "" for a dropped one.
+
+        Args:
+            mark: Asked once for each new word; what it returns stands in place of the term.
+
+        None where several terms may stand in one place, or a place is not a word.
+        """
+        if self._chain is None:
+            return None
+        plain = self._plain
+
+        def analyze(piece: str) -> list[str]:
+            return list(map(mark, plain.words(piece)))
+
+        chain = replace(self._chain, analyze=analyze)
+        return QueryTokens(chain, chains.MAX_KNOWN_TOKENS).tokens
+
+    def details(self, text: str) -> list[Token]:
+        """Return the terms of ``text`` with where they stand in it."""
+        return self._plain.details(text)
+
+    def spans(self, text: str) -> list[Span]:
+        """Return the terms as the tokens of a ``Tokenizer`` that this analyzer is a part of."""
+        return [Span(*token) for token in self.details(text)]
 
     def pieces(self, text: str) -> list[str]:
         """Cut ``text`` so that the terms of the pieces, end to end, are those of the text."""
@@ -79,74 +132,42 @@ class Analyzer:
         """
         return self.counter(vocabulary).count(texts)
 
-    def _native_chain(self, analyze: Callable[[str], list[str]]) -> TokenChain:
-        """Return the chain as the kernel takes it: it does the first filters to words of ASCII."""
-        first: list[NativeFilter] = []
-        rest = self._filters
-        while rest and (native := native_filter(rest[0])) is not None:
-            first += native
-            rest = rest[1:]
-        finish = _Finish(rest) if rest else None
-        return TokenChain(self._tokenizer.name, first, finish, analyze, char_classes)
-
     def to_params(self) -> dict[str, object]:
         """Return the parameters, JSON-able, from which ``build_analyzer`` makes this analyzer."""
         if self._params is not None:
             return dict(self._params)
         return {
-            "tokenizer": self._tokenizer.name,
+            "tokenizer": self._tokenizer.to_params(),
             "filter": [token_filter.to_params() for token_filter in self._filters],
         }
 
 
+def _native_chain(chain: TokenChain, filters: Sequence[TokenFilter]) -> TokenChain:
+    """Return the chain as the kernel takes it: it does the first filters to words of ASCII."""
+    first: list[NativeFilter] = []
+    rest = tuple(filters)
+    while rest and (native := native_filter(rest[0])) is not None:
+        first += native
+        rest = rest[1:]
+    return replace(chain, filters=first, finish=Finish(rest) if rest else None)
+
+
 class _PlainTokens:
-    def __init__(self, tokenizer: Tokenizer, filters: tuple[TokenFilter, ...]) -> None:
+    def __init__(self, tokenizer: Tokenizer, filters: tuple[AnyFilter, ...]) -> None:
         self._tokenizer = tokenizer
-        self._known_terms = _KnownTerms(filters)
+        self._chain: PlainChain | ExpandingChain
+        plain = plain_filters(filters)
+        self._chain = ExpandingChain(filters) if plain is None else PlainChain(plain)
 
     def of(self, text: str) -> list[str]:
-        tokens = self._tokenizer.split(text)
-        return [term for term in map(self._known_terms.__getitem__, tokens) if term is not None]
+        return self._chain.terms(self._tokenizer.split(text))
 
-    def places(self, text: str) -> list[tuple[int, str]]:
-        terms = map(self._known_terms.__getitem__, self._tokenizer.split(text))
-        return [(place, term) for place, term in enumerate(terms) if term is not None]
+    def words(self, text: str) -> list[str]:
+        placed = self._chain.placed(self._tokenizer.split(text))
+        return [terms[0] if terms else "" for terms in placed]
 
-
-class _KnownTerms(dict[str, "str | None"]):
-    """Term of each recent token, or None where a filter drops it; works out others on access.
-
-    When it is full, it becomes the older half and a new one begins: what is in use moves over, the
-    rest goes. Threads may do so at once; at worst a token is worked out twice.
-    """
-
-    def __init__(self, filters: tuple[TokenFilter, ...]) -> None:
-        super().__init__()
-        self._filters = filters
-        self._older: dict[str, str | None] = {}
-
-    def __missing__(self, token: str) -> str | None:
-        if len(self) >= MAX_KNOWN_TOKENS:
-            self._older = dict(self)
-            self.clear()
-        if token in self._older:
-            term = self._older[token]
-        else:
-            term = token
-            for token_filter in self._filters:
-                term = token_filter.apply(term) if term else None
-        self[token] = term
-        return term
-
-
-class _Finish:
-    """Applies filters to many tokens, each filter to all of them before the next."""
-
-    def __init__(self, filters: tuple[TokenFilter, ...]) -> None:
-        self._filters = filters
-
-    def __call__(self, tokens: list[str]) -> list[str | None]:
-        terms: list[str | None] = list(tokens)
-        for token_filter in self._filters:
-            terms = apply_to_all(token_filter, terms)
-        return terms
+    def details(self, text: str) -> list[Token]:
+        spans = self._tokenizer.spans(text)
+        placed = self._chain.placed([span.token for span in spans])
+        pairs = zip(spans, placed, strict=True)
+        return [Token(term, *span[1:]) for span, terms in pairs for term in terms]

@@ -7,36 +7,47 @@ other's inverse.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from elanus.analysis.analyzer import Analyzer
-from elanus.analysis.token_filters import (
-    STEMMER_LANGUAGES,
-    AsciiFoldingFilter,
-    LengthFilter,
-    LowercaseFilter,
-    PossessiveFilter,
-    StemmerFilter,
-    StopFilter,
-    TokenFilter,
+from elanus.analysis.chains import AnyFilter
+from elanus.analysis.filter_registry import build_filter, stop_word_list
+from elanus.analysis.language_tokenizer import DEFAULT, LanguageTokenizer
+from elanus.analysis.languages import LANGUAGES, language_of_name
+from elanus.analysis.params import (
+    AnalyzerParams,
+    boolean,
+    check_keys,
+    choice,
+    mapping,
+    sequence,
+    strings,
+    typed,
 )
-from elanus.analysis.tokenizers import TOKENIZERS
+from elanus.analysis.segmenters import (
+    JIEBA_MODES,
+    IcuTokenizer,
+    JiebaTokenizer,
+    ThaiTokenizer,
+    refuse_lindera,
+)
+from elanus.analysis.tokenizers import StandardTokenizer, Tokenizer, WhitespaceTokenizer
 from elanus.errors import SchemaError
-
-AnalyzerParams = Mapping[str, object]
 
 
 def build_analyzer(spec: str | AnalyzerParams) -> Analyzer:
     """Return the analyzer that a name or parameters describe.
 
     Args:
-        spec: ``"standard"`` or ``"english"``; or ``{"type": name}`` with an optional
-            ``stop_words`` list; or ``{"tokenizer": name, "filter": [...]}`` whose filters are
-            names or dicts with a ``type``.
+        spec: Name of a built-in analyzer (``standard``, ``english``, ``chinese``, ``arabic``,
+            ``thai``); or ``{"type": name}`` with optional ``stop_words``, and for ``chinese`` and
+            ``thai`` a ``tokenizer``; or ``{"tokenizer": ..., "filter": [...]}`` whose tokenizer and
+            filters are names or dicts with a ``type``.
 
     Raises:
         SchemaError: A name is unknown, or a parameter is missing, unknown or of the wrong type.
+        PluginNotInstalledError: A tokenizer or filter needs a package that is not installed.
     """
     if isinstance(spec, str):
         spec = {"type": spec}
@@ -44,130 +55,169 @@ def build_analyzer(spec: str | AnalyzerParams) -> Analyzer:
         raise SchemaError(f"analyzer: expected a name or a dict, got {type(spec).__name__}")
     if "type" in spec:
         return _built_in(spec)
-    _check_keys("analyzer", spec, {"tokenizer", "filter"})
+    check_keys("analyzer", spec, {"tokenizer", "filter"})
     if "tokenizer" not in spec:
         raise SchemaError(
             "analyzer: expected 'type' or 'tokenizer', for example "
             '{"tokenizer": "standard", "filter": ["lowercase"]} or {"type": "english"}'
         )
-    tokenizer = _choice("analyzer: tokenizer", spec["tokenizer"], TOKENIZERS)
-    filters = _sequence("analyzer: filter", spec.get("filter", []))
-    return Analyzer(TOKENIZERS[tokenizer](), [_build_filter(f) for f in filters])
+    tokenizer = build_tokenizer(spec["tokenizer"])
+    filters = sequence("analyzer: filter", spec.get("filter", []))
+    return Analyzer(tokenizer, [build_filter(f) for f in filters])
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltIn:
+    """A built-in analyzer.
+
+    Attributes:
+        filters: Its filters, where ``stop`` stands for that of its stop words.
+        stop_words: Those it has when none are given; None: it drops none.
+        tokenizers: Names of tokenizers it can have, its own first.
+        of_words: Whether the stop words are for the other tokenizers only, whose tokens are words.
+    """
+
+    filters: tuple[str | AnalyzerParams, ...]
+    stop_words: str | None = None
+    tokenizers: tuple[str, ...] = ("standard",)
+    of_words: bool = False
+
+
+BUILT_IN_ANALYZERS: dict[str, _BuiltIn] = {
+    "standard": _BuiltIn(("lowercase", "stop")),
+    "english": _BuiltIn(
+        ("possessive", "lowercase", "stop", {"type": "stemmer", "language": "english"}),
+        "_english_",
+    ),
+    "chinese": _BuiltIn(
+        ("lowercase", "cnalphanumonly", "stop"), tokenizers=("standard", "jieba", "icu")
+    ),
+    "arabic": _BuiltIn(
+        (
+            "lowercase",
+            "decimaldigit",
+            "stop",
+            "arabic_normalization",
+            {"type": "stemmer", "language": "arabic"},
+        ),
+        "_arabic_",
+    ),
+    "thai": _BuiltIn(
+        ("lowercase", "decimaldigit", "removepunct", "stop"),
+        "_thai_",
+        tokenizers=("thai", "icu"),
+        of_words=True,
+    ),
+}
+"""Built-in analyzers by name."""
 
 
 def _built_in(spec: AnalyzerParams) -> Analyzer:
-    name = _choice("analyzer", spec["type"], BUILT_IN_ANALYZERS)
-    _check_keys(f"analyzer {name!r}", spec, {"type", "stop_words"})
-    stop_words = None
+    name = choice("analyzer", spec["type"], BUILT_IN_ANALYZERS)
+    plan = BUILT_IN_ANALYZERS[name]
+    others = {"tokenizer"} if len(plan.tokenizers) > 1 else set()
+    check_keys(f"analyzer {name!r}", spec, {"type", "stop_words"} | others)
+    tokenizer = spec.get("tokenizer", plan.tokenizers[0])
+    kind = choice(
+        f"analyzer {name!r}: tokenizer",
+        typed(f"analyzer {name!r}: tokenizer", tokenizer)["type"],
+        plan.tokenizers,
+    )
+    stop_words = [plan.stop_words] if plan.stop_words else None
+    if plan.of_words and kind == plan.tokenizers[0]:
+        stop_words = None
     if "stop_words" in spec:
-        stop_words = _strings(f"analyzer {name!r}: stop_words", spec["stop_words"])
-    filters = BUILT_IN_ANALYZERS[name](stop_words)
-    return Analyzer(TOKENIZERS["standard"](), filters, params={**spec, "type": name})
+        stop_words = stop_word_list(f"analyzer {name!r}: stop_words", spec["stop_words"])
+    filters: list[AnyFilter] = []
+    for part in plan.filters:
+        if part != "stop":
+            filters.append(build_filter(part))
+        elif stop_words is not None:
+            filters.append(build_filter({"type": "stop", "stop_words": stop_words}))
+    return Analyzer(build_tokenizer(tokenizer), filters, params={**spec, "type": name})
 
 
-def _standard_filters(stop_words: list[str] | None) -> list[TokenFilter]:
-    filters: list[TokenFilter] = [LowercaseFilter()]
-    if stop_words is not None:
-        filters.append(StopFilter(stop_words))
-    return filters
+def build_tokenizer(spec: object) -> Tokenizer:
+    """Return the tokenizer that a name, or a dict with ``type`` and settings, describes.
+
+    Raises:
+        SchemaError: The name is unknown, or a parameter is missing, unknown or of the wrong type.
+        PluginNotInstalledError: The tokenizer needs a package that is not installed.
+    """
+    params = typed("analyzer: tokenizer", spec)
+    if params["type"] == "lindera":
+        refuse_lindera()
+    name = choice("analyzer: tokenizer", params["type"], TOKENIZERS)
+    return TOKENIZERS[name](params)
 
 
-def _english_filters(stop_words: list[str] | None) -> list[TokenFilter]:
-    words = ["_english_"] if stop_words is None else stop_words
-    return [PossessiveFilter(), LowercaseFilter(), StopFilter(words), StemmerFilter("english")]
-
-
-BUILT_IN_ANALYZERS: dict[str, Callable[[list[str] | None], list[TokenFilter]]] = {
-    "standard": _standard_filters,
-    "english": _english_filters,
-}
-"""Filters of each built-in analyzer, given its stop words or None for the default."""
-
-
-def _build_filter(spec: object) -> TokenFilter:
-    params: AnalyzerParams = {"type": spec} if isinstance(spec, str) else _filter_params(spec)
-    name = _choice("analyzer: filter", params["type"], FILTERS)
-    return FILTERS[name](params)
-
-
-def _filter_params(spec: object) -> AnalyzerParams:
-    if not isinstance(spec, Mapping) or "type" not in spec:
-        raise SchemaError(f"analyzer: filter: expected a name or a dict with 'type', got {spec!r}")
-    return spec
-
-
-def _build_stop(params: AnalyzerParams) -> TokenFilter:
-    _check_keys("stop", params, {"type", "stop_words"})
-    return StopFilter(_strings("stop: stop_words", params.get("stop_words", ["_english_"])))
-
-
-def _build_stemmer(params: AnalyzerParams) -> TokenFilter:
-    _check_keys("stemmer", params, {"type", "language"})
-    if "language" not in params:
-        raise SchemaError(
-            'stemmer: expected a language: {"type": "stemmer", "language": "english"}'
-        )
-    return StemmerFilter(_choice("stemmer: language", params["language"], STEMMER_LANGUAGES))
-
-
-def _build_length(params: AnalyzerParams) -> TokenFilter:
-    _check_keys("length", params, {"type", "min", "max"})
-    limits = {key: params[key] for key in ("min", "max") if key in params}
-    if not limits:
-        raise SchemaError('length: expected min or max, as in {"type": "length", "max": 40}')
-    for key, value in limits.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise SchemaError(f"length: {key}: expected an integer, got {value!r}")
-    minimum, maximum = limits.get("min", 0), limits.get("max")
-    return LengthFilter(int(str(minimum)), None if maximum is None else int(str(maximum)))
-
-
-def _without_settings(make: Callable[[], TokenFilter]) -> Callable[[AnalyzerParams], TokenFilter]:
-    def build(params: AnalyzerParams) -> TokenFilter:
-        _check_keys(str(params["type"]), params, {"type"})
+def _without_settings(make: Callable[[], Tokenizer]) -> Callable[[AnalyzerParams], Tokenizer]:
+    def build(params: AnalyzerParams) -> Tokenizer:
+        check_keys(f"tokenizer {params['type']!r}", params, {"type"})
         return make()
 
     return build
 
 
-FILTERS: dict[str, Callable[[AnalyzerParams], TokenFilter]] = {
-    "lowercase": _without_settings(LowercaseFilter),
-    "possessive": _without_settings(PossessiveFilter),
-    "asciifolding": _without_settings(AsciiFoldingFilter),
-    "stop": _build_stop,
-    "stemmer": _build_stemmer,
-    "length": _build_length,
+def _build_jieba(params: AnalyzerParams) -> Tokenizer:
+    check_keys("jieba", params, {"type", "dict", "mode", "hmm"})
+    words = strings("jieba: dict", params["dict"]) if "dict" in params else None
+    mode = choice("jieba: mode", params.get("mode", "search"), JIEBA_MODES)
+    return JiebaTokenizer(words, mode, boolean("jieba: hmm", params.get("hmm", True)))
+
+
+def _build_language_identifier(params: AnalyzerParams) -> Tokenizer:
+    what = "language_identifier"
+    check_keys(what, params, {"type", "analyzers", "mapping", "identifier"})
+    specs = mapping(f"{what}: analyzers", params.get("analyzers", {}))
+    if DEFAULT not in specs:
+        raise SchemaError(
+            f"{what}: analyzers: expected one named 'default', for texts in other languages"
+        )
+    analyzers = {}
+    for name, spec in specs.items():
+        if isinstance(spec, Mapping) and _is_language_identifier(spec.get("tokenizer")):
+            raise SchemaError(f"{what}: analyzers: {name!r} identifies languages itself")
+        analyzers[name] = build_analyzer(spec)  # type: ignore[arg-type]
+    names = mapping(f"{what}: mapping", params.get("mapping", {}))
+    chosen = {lang: choice(f"{what}: mapping", name, analyzers) for lang, name in names.items()}
+    for language in chosen:
+        if language_of_name(language) is None:
+            raise SchemaError(
+                f"{what}: mapping: unknown language {language!r}; known are "
+                f"{', '.join(LANGUAGES)}, and their codes"
+            )
+    confidence = _confidence(params.get("identifier", "whatlang"))
+    return LanguageTokenizer(analyzers, chosen, confidence, dict(params))
+
+
+def _is_language_identifier(tokenizer: object) -> bool:
+    kind = tokenizer.get("type") if isinstance(tokenizer, Mapping) else tokenizer
+    return kind == LanguageTokenizer.name
+
+
+def _confidence(identifier: object) -> float:
+    what = "language_identifier: identifier"
+    params = typed(what, identifier)
+    if params["type"] == "lingua":
+        raise SchemaError(
+            f"{what}: 'lingua' is not part of elanus: its models take 1.3 GB of memory; use "
+            f"'whatlang', which tells {len(LANGUAGES)} languages apart"
+        )
+    choice(what, params["type"], ("whatlang",))
+    check_keys(what, params, {"type", "confidence"})
+    confidence = params.get("confidence", 0.0)
+    if not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+        raise SchemaError(f"{what}: confidence: expected a number from 0 to 1, got {confidence!r}")
+    return float(confidence)
+
+
+TOKENIZERS: dict[str, Callable[[AnalyzerParams], Tokenizer]] = {
+    "standard": _without_settings(StandardTokenizer),
+    "whitespace": _without_settings(WhitespaceTokenizer),
+    "jieba": _build_jieba,
+    "icu": _without_settings(IcuTokenizer),
+    "thai": _without_settings(ThaiTokenizer),
+    "language_identifier": _build_language_identifier,
 }
-"""How to build each token filter from its parameters."""
-
-
-def _choice(what: str, value: object, names: Collection[str]) -> str:
-    if isinstance(value, str) and value in names:
-        return value
-    if not isinstance(value, str):
-        raise SchemaError(f"{what}: expected a name, got {value!r}")
-    near = difflib.get_close_matches(value.lower(), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known names are {', '.join(sorted(names))}"
-    raise SchemaError(f"{what}: unknown name {value!r}; {hint}")
-
-
-def _check_keys(what: str, params: AnalyzerParams, allowed: Collection[str]) -> None:
-    for key in params:
-        if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected {sorted(allowed)}"
-            raise SchemaError(f"{what}: unknown parameter {key!r}; {hint}")
-
-
-def _sequence(what: str, value: object) -> list[object]:
-    if not isinstance(value, list | tuple):
-        raise SchemaError(f"{what}: expected a list, got {value!r}")
-    return list(value)
-
-
-def _strings(what: str, value: object) -> list[str]:
-    items = _sequence(what, value)
-    for item in items:
-        if not isinstance(item, str):
-            raise SchemaError(f"{what}: expected strings, got {item!r}")
-    return [str(item) for item in items]
+"""How to build each tokenizer from its parameters."""

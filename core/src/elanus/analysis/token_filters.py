@@ -13,19 +13,9 @@ from typing import Protocol
 
 import Stemmer
 
+from elanus.analysis.stop_lists import STOP_WORD_LISTS, stop_words
 from elanus.errors import SchemaError
 from elanus.kernels.text import NativeFilter
-
-ENGLISH_STOP_WORDS = frozenset(
-    """
-    a an and are as at be but by for if in into is it no not of on or such that the their then
-    there these they this to was will with
-    """.split()  # noqa: SIM905 - one line per word would say no more
-)
-"""The 33 words of Lucene's ``EnglishAnalyzer.ENGLISH_STOP_WORDS_SET``."""
-
-STOP_WORD_LISTS: dict[str, frozenset[str]] = {"_english_": ENGLISH_STOP_WORDS}
-"""Named lists that ``stop_words`` may hold."""
 
 STEMMER_LANGUAGES: tuple[str, ...] = tuple(sorted(Stemmer.algorithms()))
 """Languages that Snowball has a stemmer for."""
@@ -72,22 +62,22 @@ class StopFilter:
     """Drops the words of a list.
 
     Attributes:
-        stop_words: Words, and names of lists such as ``_english_``. They match as written, so the
-            filter stands after ``lowercase``.
+        stop_words: Words, and names of lists such as ``_english_`` (``stop_lists.py`` has all of
+            them). They match as written, so the filter stands after ``lowercase``.
     """
 
-    def __init__(self, stop_words: Iterable[str] = ("_english_",)) -> None:
-        self.stop_words = tuple(stop_words)
-        words: set[str] = set()
+    def __init__(self, words: Iterable[str] = ("_english_",)) -> None:
+        self.stop_words = tuple(words)
+        dropped: set[str] = set()
         for word in self.stop_words:
             if len(word) > 2 and word.startswith("_") and word.endswith("_"):
                 if word not in STOP_WORD_LISTS:
-                    known = ", ".join(sorted(STOP_WORD_LISTS))
+                    known = ", ".join(STOP_WORD_LISTS)
                     raise SchemaError(f"stop: no list of stop words {word!r}; lists are {known}")
-                words |= STOP_WORD_LISTS[word]
+                dropped |= stop_words(word)
             else:
-                words.add(word)
-        self._words = frozenset(words)
+                dropped.add(word)
+        self._words = frozenset(dropped)
 
     @property
     def ascii_words(self) -> tuple[str, ...]:
@@ -114,11 +104,18 @@ class StemmerFilter:
         self._local = threading.local()
 
     def apply(self, token: str) -> str | None:
-        return str(self._stemmer().stemWord(token)) or None
+        try:
+            return str(self._stemmer().stemWord(token)) or None
+        except UnicodeEncodeError:
+            # Half of a surrogate pair stands in it: this is no word of any language.
+            return token
 
     def apply_all(self, tokens: list[str]) -> list[str | None]:
         """Return what ``apply`` returns for each token."""
-        stems: list[str] = self._stemmer().stemWords(tokens)
+        try:
+            stems: list[str] = self._stemmer().stemWords(tokens)
+        except UnicodeEncodeError:
+            return list(map(self.apply, tokens))
         return [stem or None for stem in stems]
 
     def _stemmer(self) -> Stemmer.Stemmer:
@@ -152,6 +149,43 @@ class AsciiFoldingFilter:
 
     def to_params(self) -> str | dict[str, object]:
         return "asciifolding"
+
+
+class DecimalDigitFilter:
+    """Writes the decimal digits of every script as ``0`` to ``9``."""
+
+    def apply(self, token: str) -> str | None:
+        if token.isascii():
+            return token
+        return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in token)
+
+    def to_params(self) -> str | dict[str, object]:
+        return "decimaldigit"
+
+
+class ArabicNormalizationFilter:
+    """Writes Arabic words in one way, whichever of several the text uses.
+
+    Alef with madda or hamza becomes bare alef, teh marbuta heh and alef maksura yeh; harakat
+    (U+064B to U+065F) and tatweel go.
+
+    Source: Lucene's ``ArabicNormalizer``.
+    """
+
+    def apply(self, token: str) -> str | None:
+        return token if token.isascii() else token.translate(_ARABIC) or None
+
+    def to_params(self) -> str | dict[str, object]:
+        return "arabic_normalization"
+
+
+_ARABIC = {
+    **dict.fromkeys((0x622, 0x623, 0x625), 0x627),
+    0x629: 0x647,
+    0x649: 0x64A,
+    0x640: None,
+    **dict.fromkeys(range(0x64B, 0x660), None),
+}
 
 
 class LengthFilter:
@@ -202,8 +236,9 @@ def native_filter(token_filter: TokenFilter) -> list[NativeFilter] | None:
         return [NativeFilter("stop", words=token_filter.ascii_words)]
     if type(token_filter) is LengthFilter:
         return [NativeFilter("length", min=token_filter.min, max=token_filter.max)]
-    # Folding leaves ASCII as it is.
-    return [] if type(token_filter) is AsciiFoldingFilter else None
+    # These leave ASCII as it is.
+    unchanged = (AsciiFoldingFilter, DecimalDigitFilter, ArabicNormalizationFilter)
+    return [] if type(token_filter) in unchanged else None
 
 
 # Latin letters that Unicode does not decompose into a base and a mark, or into two letters.

@@ -4,16 +4,18 @@ A tokenizer splits text into raw tokens, in order. It can also cut text into pie
 a token ends for certain: the tokens of the pieces, end to end, are the tokens of the text. A piece
 is about a word with the punctuation at it, and running text repeats few of them often, so
 a counter tokenizes each distinct piece once.
+
+``spans`` says of the same tokens where they stand, for whoever shows the text or matches phrases.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from elanus.analysis.characters import (
     CJK,
@@ -30,6 +32,24 @@ MAX_TOKEN_LENGTH = 255
 holds one encoded image must not put a megabyte into the term dictionary."""
 
 
+class Span(NamedTuple):
+    """A token and where it stands.
+
+    Attributes:
+        token: The token, as ``split`` returns it.
+        start: Where it begins in the text, in characters.
+        end: The character after its last one.
+        place: Its place among the words of the text, for phrases.
+        width: How many places it takes.
+    """
+
+    token: str
+    start: int
+    end: int
+    place: int
+    width: int = 1
+
+
 class Tokenizer(Protocol):
     """Splits text into raw tokens."""
 
@@ -37,8 +57,14 @@ class Tokenizer(Protocol):
     def name(self) -> str:
         """Name in ``registry.py``."""
 
+    def to_params(self) -> str | dict[str, object]:
+        """Return the tokenizer in Milvus' form: its name, or a dict with ``type`` and settings."""
+
     def split(self, text: str) -> list[str]:
         """Return the tokens of ``text`` in order. Safe from many threads at once."""
+
+    def spans(self, text: str) -> list[Span]:
+        """Return the tokens that ``split`` returns, with their places."""
 
     def pieces(self, text: str) -> list[str]:
         """Cut ``text`` where tokens end for certain, cheaply; what separates tokens may go."""
@@ -52,8 +78,19 @@ class WhitespaceTokenizer:
     def split(self, text: str) -> list[str]:
         return [token[:MAX_TOKEN_LENGTH] for token in text.split()]
 
+    def spans(self, text: str) -> list[Span]:
+        found = enumerate(_NO_SPACE.finditer(text))
+        return [Span(m.group()[:MAX_TOKEN_LENGTH], m.start(), m.end(), i) for i, m in found]
+
     def pieces(self, text: str) -> list[str]:
         return text.split()
+
+    def to_params(self) -> str | dict[str, object]:
+        return self.name
+
+
+# White space is the same to re as to str.split.
+_NO_SPACE = re.compile(r"\S+")
 
 
 class StandardTokenizer:
@@ -70,22 +107,37 @@ class StandardTokenizer:
       word matches however it was typed.
     - A word of more than 255 characters is cut to 255.
 
+    Args:
+        max_length: Characters that a word is cut to, when it is not 255.
+
     Source: Unicode Standard Annex 29, section 4.1, word boundary rules WB3c to WB16.
     """
 
     name = "standard"
 
+    def __init__(self, max_length: int = MAX_TOKEN_LENGTH) -> None:
+        self._max_length = max_length
+
     def split(self, text: str) -> list[str]:
         is_ascii = text.isascii()
         words = _ASCII_WORD.findall(text) if is_ascii else _split_unicode(text)
         # A word of few characters may have many once it is normalised.
-        if is_ascii and len(text) <= MAX_TOKEN_LENGTH:
+        limit = self._max_length
+        if is_ascii and len(text) <= limit:
             return words
-        return [word[:MAX_TOKEN_LENGTH] for word in words]
+        return [word[:limit] for word in words]
+
+    def spans(self, text: str) -> list[Span]:
+        found = _ascii_spans(text) if text.isascii() else _unicode_spans(text)
+        limit = self._max_length
+        return [Span(w[:limit], start, end, i) for i, (w, start, end) in enumerate(found)]
 
     def pieces(self, text: str) -> list[str]:
         # Other than for ASCII, str.translate costs more than the fewer pieces save.
         return (text.translate(_ASCII_SEPARATORS) if text.isascii() else text).split()
+
+    def to_params(self) -> str | dict[str, object]:
+        return self.name
 
 
 # ASCII punctuation that is in no token and joins no two.
@@ -100,6 +152,9 @@ _ASCII_WORD = re.compile(
     re.ASCII,
 )
 
+# Half-width voice marks, and vowels and final consonants of Hangul in every form, which become one
+# character with what stands before them.
+_COMPOSING = "\uff9e\uff9f\u1160-\u11ff\ud7b0-\ud7fb\u314f-\u3163\uffc2-\uffdc"
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\uff07", "'"))
 
 
@@ -126,7 +181,28 @@ class _UnicodePatterns:
             rf"|(?P<emoji>[{FLAG}]{{2}}|{emoji}(?:\u200d{emoji})*)"
         )
         self.format = re.compile(f"[{formats}]")
-        self.cjk_cluster = re.compile(f"[{CJK}][{marks}]*")
+        self._cluster = re.compile(f"[{CJK}][{marks}]*")
+        # As it stands in the text: with format characters, and with what composes with it.
+        self._raw_cluster = re.compile(f"[{CJK}](?:{extend}|[{_COMPOSING}])*")
+
+    def clusters(self, run: str) -> list[str]:
+        """Return the characters of a CJK run, normalised, each with its marks."""
+        found: list[str] = self._cluster.findall(_normalize(self, run))
+        return found
+
+    def placed_clusters(self, run: str, start: int) -> tuple[list[str], list[tuple[int, int]]]:
+        """Return ``clusters``, and from where to where each stands if the run is at ``start``."""
+        clusters: list[str] = []
+        places: list[tuple[int, int]] = []
+        for match in self._raw_cluster.finditer(run):
+            # One character may be several when normalised; all of them stand in its place.
+            made = self.clusters(match.group())
+            clusters += made
+            places += [(start + match.start(), start + match.end())] * len(made)
+        whole = self.clusters(run)
+        if clusters != whole:
+            places = [(start, start + len(run))] * len(whole)
+        return whole, places
 
 
 @lru_cache(maxsize=1)
@@ -140,18 +216,37 @@ def _split_unicode(text: str) -> list[str]:
     patterns = _unicode_patterns()
     tokens: list[str] = []
     for match in patterns.token.finditer(text):
-        raw = match.group()
-        kind = match.lastgroup
-        if kind == "word":
-            word = raw if raw.isascii() else _normalize(patterns, raw)
-            if word.strip("_"):
-                tokens.append(word)
-        elif kind == "cjk":
-            tokens += _bigrams(patterns, _normalize(patterns, raw))
-        else:
-            # The selector between text and picture form makes no other word of it.
-            tokens.append(raw.replace("\ufe0f", ""))
+        if match.lastgroup == "cjk":
+            tokens += _bigrams(patterns.clusters(match.group()))
+        elif (word := _one_token(patterns, match)) is not None:
+            tokens.append(word)
     return tokens
+
+
+def _ascii_spans(text: str) -> Iterator[tuple[str, int, int]]:
+    return ((m.group(), m.start(), m.end()) for m in _ASCII_WORD.finditer(text))
+
+
+def _unicode_spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield token, start and end of what ``_split_unicode`` returns."""
+    patterns = _unicode_patterns()
+    for match in patterns.token.finditer(text):
+        if match.lastgroup == "cjk":
+            clusters, places = patterns.placed_clusters(match.group(), match.start())
+            last = len(clusters) > 1
+            for i, token in enumerate(_bigrams(clusters)):
+                yield token, places[i][0], places[i + last][1]
+        elif (word := _one_token(patterns, match)) is not None:
+            yield word, match.start(), match.end()
+
+
+def _one_token(patterns: _UnicodePatterns, match: re.Match[str]) -> str | None:
+    raw = match.group()
+    if match.lastgroup == "word":
+        word = raw if raw.isascii() else _normalize(patterns, raw)
+        return word if word.strip("_") else None
+    # The selector between text and picture form makes no other word of it.
+    return raw.replace("\ufe0f", "")
 
 
 def _normalize(patterns: _UnicodePatterns, raw: str) -> str:
@@ -159,16 +254,8 @@ def _normalize(patterns: _UnicodePatterns, raw: str) -> str:
     return unicodedata.normalize("NFKC", word).translate(_APOSTROPHES)
 
 
-def _bigrams(patterns: _UnicodePatterns, run: str) -> list[str]:
-    clusters: list[str] = patterns.cjk_cluster.findall(run)
+def _bigrams(clusters: list[str]) -> list[str]:
     return [a + b for a, b in pairwise(clusters)] or clusters
-
-
-TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
-    "standard": StandardTokenizer,
-    "whitespace": WhitespaceTokenizer,
-}
-"""Tokenizer by name."""
 
 
 def is_native(tokenizer: Tokenizer) -> bool:

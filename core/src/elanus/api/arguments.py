@@ -15,6 +15,14 @@ import numpy as np
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
+from elanus.api.rankers import (
+    default_candidates,
+    read_decimals,
+    read_ranking,
+    split_fusion,
+    texts_of,
+)
+from elanus.api.text import highlight_request
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
 from elanus.query.ranges import DistanceRange
@@ -25,17 +33,15 @@ from elanus.query.requests import (
     GroupBy,
     LegRequest,
     SearchRequest,
-    Weighted,
 )
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
 
-MIN_LEG_LIMIT = 100
-"""Fewest candidates of each leg of a hybrid search: fusing needs lists that overlap."""
-
-
-_GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {DataType.BOOL, DataType.VARCHAR}
+_RANKING_OPTIONS = frozenset({"ranker", "candidates", "round_decimal"})
+_GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
+    *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
+}
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -85,7 +91,29 @@ def search_requests(
         for query in queries
         if query.num_queries
     ]
+    marked = options.get("highlight")
+    if marked is not None:
+        requests = [
+            request._replace(highlight=highlight_request(schema, request.legs, marked))
+            for request in requests
+        ]
+    if options and not _RANKING_OPTIONS.isdisjoint(options):
+        requests = [_with_ranking(context, request, data, options) for request in requests]
     return requests, is_single
+
+
+def _with_ranking(
+    context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
+) -> SearchRequest:
+    """Return a request over one field with what is done with hits after they are found."""
+    fusion, rankers = split_fusion(None, options.get("ranker"))
+    if fusion is not None:
+        raise InvalidArgumentError(
+            f"ranker: a search over one field has nothing to join, got {type(fusion).__name__}"
+        )
+    wanted = request.limit + request.offset
+    ranking = read_ranking(context, rankers, options, request.legs, wanted, texts_of(data))
+    return request._replace(ranking=ranking, decimals=read_decimals(options))
 
 
 def iterated_request(
@@ -98,7 +126,7 @@ def iterated_request(
     options: SearchOptions,
 ) -> SearchRequest:
     """Return the request of ``Collection.search_iterator``, for a single hit."""
-    for option in ("offset", "group_by"):
+    for option in ("offset", "group_by", "ranker"):
         if options.get(option):
             raise InvalidArgumentError(f"search_iterator: {option} cannot be given")
     requests, is_single = search_requests(
@@ -124,10 +152,7 @@ def hybrid_request(
     schema = context.schema
     if not legs:
         raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
-    if fusion is not None and not isinstance(fusion, RRF | Weighted):
-        raise InvalidArgumentError(
-            f"fusion: expected RRF(...) or Weighted(...), got {type(fusion).__name__}"
-        )
+    fusion, rankers = split_fusion(fusion, options.get("ranker"))
     for name in ("radius", "range_filter"):
         if options.get(name) is not None:
             raise InvalidArgumentError(
@@ -135,28 +160,60 @@ def hybrid_request(
             )
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    parsed = []
-    for leg in legs:
-        if not isinstance(leg, Leg):
-            raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
-        field = schema.field(leg.field)
-        leg_options = options if leg.recall is None else {**options, "recall": leg.recall}
-        queries, _ = read_queries(context.fields, field, leg.data, leg_options)
-        (query,) = check_one_query(field, queries)
-        depth = max(4 * (limit + offset), MIN_LEG_LIMIT) if leg.limit is None else leg.limit
-        check_page(min(depth, MAX_LIMIT) if leg.limit is None else depth, 0)
-        filters = context.bind(
-            leg.filter,
-            filter,
-            params=options.get("params"),
-            root=options.get("root"),
-            partitions=options.get("partitions"),
-        )
-        within = distance_range(field, leg.radius, leg.range_filter)
-        parsed.append(LegRequest(field, query, min(depth, MAX_LIMIT), filters, within))
+    depth = default_candidates(limit + offset)
+    candidates = options.get("candidates")
+    if isinstance(candidates, int):
+        depth = candidates
+    parsed = [_leg_request(context, leg, depth, filter, options) for leg in legs]
     names, explain = context.output(output), options.get("explain", False)
-    group = _group_by(schema, options)
-    return SearchRequest(tuple(parsed), limit, offset, fusion or RRF(), names, explain, group)
+    request = SearchRequest(
+        tuple(parsed), limit, offset, fusion or RRF(), names, explain, _group_by(schema, options)
+    )
+    if options.get("highlight") is not None:
+        marks = highlight_request(schema, parsed, options["highlight"])
+        request = request._replace(highlight=marks)
+    if _RANKING_OPTIONS.isdisjoint(options):
+        return request
+    texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
+    ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts)
+    if ranking is not None and len(parsed) == 1:
+        ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
+    return request._replace(ranking=ranking, decimals=read_decimals(options))
+
+
+def _leg_request(
+    context: RequestContext,
+    leg: Leg,
+    depth: int,
+    filter: Filter | None,
+    options: SearchOptions,
+) -> LegRequest:
+    """Return one leg; ``depth`` is its limit where it has none of its own."""
+    if not isinstance(leg, Leg):
+        raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
+    field = context.schema.field(leg.field)
+    queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
+    (query,) = check_one_query(field, queries)
+    limit = depth if leg.limit is None else leg.limit
+    check_page(limit, 0)
+    filters = context.bind(
+        leg.filter,
+        filter,
+        params=options.get("params"),
+        root=options.get("root"),
+        partitions=options.get("partitions"),
+    )
+    within = distance_range(field, leg.radius, leg.range_filter)
+    return LegRequest(field, query, limit, filters, within)
+
+
+def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:
+    """Return the options of a leg: its own, and those of the whole search."""
+    if leg.recall is not None:
+        options = {**options, "recall": leg.recall}
+    if leg.analyzer_name is not None:
+        options = {**options, "analyzer_name": leg.analyzer_name}
+    return options
 
 
 def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
@@ -178,8 +235,8 @@ def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
     if isinstance(node, FieldRef) and schema.column_types.get(node.name) in _GROUPED_TYPES:
         return GroupBy(node, size)
     raise InvalidArgumentError(
-        f"group_by: expected a field of whole numbers, bools or texts, or a path of a JSON field, "
-        f"got {name!r}"
+        f"group_by: expected a field of whole numbers, bools, moments or texts, or a path of a "
+        f"JSON field, got {name!r}"
     )
 
 

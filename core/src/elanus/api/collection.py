@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.api.reads import Ids, as_ids
 from elanus.api.searches import Searches
+from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
+from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
 from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats
@@ -42,7 +44,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection(Searches, ImportsAndExports, Iterations):
+class Collection(Searches, Reasons, ImportsAndExports, Iterations):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one
@@ -67,6 +69,32 @@ class Collection(Searches, ImportsAndExports, Iterations):
     def set_properties(self, properties: Mapping[str, Any]) -> None:
         """Add or replace properties, durably; a value of None removes one."""
         self._engine.set_properties(properties)
+
+    def run_analyzer(
+        self,
+        texts: str | Sequence[str],
+        field: str,
+        *,
+        analyzer_name: str | None = None,
+        with_detail: bool = False,
+    ) -> Any:
+        """Return the terms that the analyzer of a field makes of texts.
+
+        Args:
+            texts: One text or several.
+            field: VARCHAR field with an analyzer.
+            analyzer_name: Which one to run where the field has several; None: ``default``.
+            with_detail: Return an ``elanus.Token`` for each term, with its place in the text.
+
+        Returns:
+            The terms in order, for several texts a list for each.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: The field has no analyzer, or none with that name.
+        """
+        analyzer = analyzer_of_field(self.schema, field, "run_analyzer")
+        return analyzed(texts, query_analyzer(field, analyzer, analyzer_name), with_detail)
 
     def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Store new entities, all or none.

@@ -71,7 +71,8 @@ class Database:
         Args:
             name: Letters, digits and underscores, at most 255 characters.
             schema: Its fields.
-            properties: JSON values to keep with it.
+            properties: JSON values to keep with it. ``timezone`` is that of its TIMESTAMPTZ fields,
+                as the argument of ``Schema``.
 
         Raises:
             CollectionExistsError: The name is taken.
@@ -79,6 +80,8 @@ class Database:
         """
         if not isinstance(schema, Schema):
             raise InvalidArgumentError(f"schema: expected a Schema, got {type(schema).__name__}")
+        if properties is not None and "timezone" in properties:
+            schema = schema.with_timezone(properties["timezone"])
         engine = self._writable().create(
             self._full(check_name(name, "collection")), schema, properties or {}
         )

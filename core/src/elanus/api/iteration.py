@@ -22,6 +22,7 @@ from elanus.api.options import ReadOptions, SearchOptions, check_read_options
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, matching_places
+from elanus.query.highlighting import Highlights, highlight
 from elanus.query.projection import project_places
 from elanus.query.requests import SearchRequest
 from elanus.query.results import Answer, HitReasons, SearchResult
@@ -194,7 +195,7 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
             legs = tuple([leg._replace(limit=self._depth) for leg in self._request.legs])
             keys = (self._schema.primary.name,)
             self._found = self._find(
-                self._request._replace(legs=legs, limit=self._depth, output=keys)
+                self._request._replace(legs=legs, limit=self._depth, output=keys, highlight=None)
             )
             ids = self._found.answer.ids
             self._places = [place for place, pk in enumerate(ids) if pk not in self._given]
@@ -205,6 +206,16 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
         reasons = answer.reasons
         numbers, rows = reasons.sources[chosen], reasons.row_ids[chosen]
         entities = project_places(self._schema, self._sources, numbers, rows, self._request.output)
+        marked: Sequence[Highlights] = ()
+        if self._request.highlight is not None:
+            queries = [0] * len(places)
+            marked = highlight(
+                self._request.highlight,
+                self._request.legs,
+                self._sources,
+                (numbers, rows),
+                queries,
+            )
         terms = tuple([reasons.terms[place] for place in places]) if reasons.terms else ()
         return SearchResult(
             Answer(
@@ -213,6 +224,7 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
                 entities,
                 HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
                 offsets=tuple([answer.offsets[place] for place in places if answer.offsets]),
+                highlights=marked,
             ),
             found.explanation,
         )

@@ -11,7 +11,9 @@ import numpy as np
 
 from elanus.api.context import Filter
 from elanus.errors import InvalidArgumentError
-from elanus.query.requests import MAX_LIMIT
+from elanus.query.highlighter import Highlighter
+from elanus.query.rankers import Ranker
+from elanus.query.requests import MAX_LIMIT, Fusion
 from elanus.schema.collection import did_you_mean
 
 
@@ -48,16 +50,27 @@ class SearchOptions(TypedDict, total=False):
         drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
             to below 1: the smallest weights that choose no hits. Hits are still scored with all of
             them; what matches only dropped ones is not found. 0, the default, finds every hit.
+        analyzer_name: For texts, where the rows of the field have several analyzers: the name or
+            alias of that of the query; None: ``default``.
         radius: Scores of hits must be better than it: larger for COSINE, IP and BM25, smaller for
             L2, HAMMING and JACCARD. For ``search`` only; a hybrid search has it in its legs.
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
             range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
             radius``.
-        group_by: Field of whole numbers, bools or texts, or path of a JSON field
+        group_by: Field of whole numbers, bools, moments or texts, or path of a JSON field
             (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
             count groups, and ``result.groups`` has them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
+        strict_group_size: Taken for the sake of Milvus' programs: groups are always filled.
+        ranker: ``Decay``, ``Boost``, ``FunctionScore``, ``Rerank`` or ``MMR``, or a list of them
+            that are applied in order; in a hybrid search the fusion may come first.
+        candidates: Candidates that the rankers begin with; ``max(4 * (limit + offset), 100)``, of a
+            hybrid search for each leg. ``"exact"`` looks at as many as it takes until no other row
+            can be a hit.
+        round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
         explain: Attach the matched terms of BM25 hits.
+        highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its
+            attributes. ``hit.highlights`` then has marked fragments by text field.
         timeout: Seconds after which the search ends with ``SearchTimeoutError``, more than 0; None
             waits for it.
         partitions: Name of a partition, or several, to search; None searches all.
@@ -76,11 +89,17 @@ class SearchOptions(TypedDict, total=False):
     recall: float
     ef: int | None
     drop_ratio_search: float
+    analyzer_name: str | None
     radius: float | None
     range_filter: float | None
     group_by: str | None
     group_size: int
+    strict_group_size: bool
+    ranker: Ranker | Sequence[Ranker | Fusion] | None
+    candidates: int | str | None
+    round_decimal: int
     explain: bool
+    highlight: Highlighter | Mapping[str, Any] | None
     timeout: float | None
     partitions: Sequence[str] | str | None
     consistency: str | None
@@ -101,6 +120,7 @@ class Leg:
         recall: Share of the true nearest rows wanted; None: that of the whole search.
         radius: As in ``SearchOptions``, for the scores of this leg.
         range_filter: As in ``SearchOptions``, for the scores of this leg.
+        analyzer_name: As in ``SearchOptions``, for this leg; None: that of the whole search.
     """
 
     field: str
@@ -110,6 +130,7 @@ class Leg:
     recall: float | None = None
     radius: float | None = None
     range_filter: float | None = None
+    analyzer_name: str | None = None
 
 
 _SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)

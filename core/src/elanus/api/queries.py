@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from elanus.api.options import SearchOptions
+from elanus.api.text import query_analyzer
 from elanus.engine.views import FieldViews
 from elanus.errors import InternalError, InvalidArgumentError
 from elanus.index.vector_lists import VectorQueries
@@ -87,7 +88,9 @@ def read_queries(
             raise InvalidArgumentError(
                 f"field {field.name!r} is searched by text, got {type(data).__name__}"
             )
-        analyzer, ratio = fields.analyzers[field.name], _drop_ratio(options)
+        ratio = _drop_ratio(options)
+        name = options.get("analyzer_name")
+        analyzer = query_analyzer(field.name, fields.analyzers[field.name], name)
         return [TextQuery(tuple(texts), analyzer, field.source, ratio)], isinstance(data, str)
     if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise InvalidArgumentError(

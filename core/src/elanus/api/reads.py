@@ -141,7 +141,7 @@ class Reads(Handle):
         asked = parse_aggregates(context.schema, metrics)
         fields = check_group_fields(context.schema, group_by)
         bound = _bound(context, filter, options)
-        return aggregate(self._sources(options), bound, fields, asked)
+        return aggregate(context.schema, self._sources(options), bound, fields, asked)
 
     def facets(
         self,
@@ -171,7 +171,7 @@ class Reads(Handle):
         check_page(limit, 0)
         bound = _bound(context, filter, options)
         sources = self._sources(options)
-        return {name: facet(sources, bound, name, limit) for name in names}
+        return {name: facet(context.schema, sources, bound, name, limit) for name in names}
 
     def _reading(self, call: str, options: ReadOptions) -> RequestContext:
         """Check the options of a read; return what it is bound to."""

@@ -45,12 +45,12 @@ class Searches(Reads):
                 field, or in the text of a BM25 field, is the query. They are hits themselves.
             filter: Expression, dict or tree that hits must pass. The result has
                 ``min(limit, matches)`` hits for a dense field, however few rows match.
-            output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.
-            **options: Filters, bounds, groups, effort and time; see ``SearchOptions``.
+            output: Fields, ``"meta_*"``, ``meta["a"]``; None: all but vectors; ``["*"]``: all.
+            **options: Filters, bounds, groups, rankers, effort and time; see ``SearchOptions``.
 
         Returns:
             A ``SearchResult`` for one query, a list of them for several. ``hit.score`` is the
-            metric's value (of L2 squared). Equal scores are ordered by primary key.
+            metric's value (of L2 squared) or the ranker's. Equal scores are ordered by primary key.
 
         Raises:
             FieldNotFoundError: No such field.
@@ -88,7 +88,8 @@ class Searches(Reads):
 
         Args:
             legs: What to search; every leg holds one query.
-            fusion: ``RRF(k=60)`` by default, or ``Weighted(...)``.
+            fusion: ``RRF(k=60)`` by default, ``Weighted(...)`` or ``DBSF(...)``; it may also be the
+                first of ``ranker``.
             limit: Hits wanted, 1 to 16,384.
             filter: Hits must pass it, besides the filter of their leg.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.

@@ -25,6 +25,7 @@ from elanus.documents.reranking import (
 )
 from elanus.documents.rows import DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
+from elanus.query.diversity import select_diverse
 
 __all__ = [
     "Documents",
@@ -47,6 +48,7 @@ __all__ = [
     "rerank_hits",
     "rerank_window",
     "reranker_relevance",
+    "select_diverse",
     # what they need from a database
     "DocumentCollection",
     "DocumentDatabase",

@@ -29,6 +29,7 @@ from elanus.plugins import (
     get_embedder,
     get_reranker,
 )
+from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion
 
 
@@ -174,6 +175,7 @@ class Documents:
         rerank: str | Reranker | bool | None = None,
         offset: int = 0,
         fusion: Fusion | None = None,
+        ranker: Ranker | Sequence[Ranker] | None = None,
         explain: bool = False,
     ) -> list[DocumentHit]:
         """Return the documents that answer ``query`` best, best first.
@@ -187,6 +189,8 @@ class Documents:
                 none.
             offset: Hits to leave out at the front.
             fusion: How hybrid joins its legs; None is ``RRF()``.
+            ranker: Ranks the hits anew: ``Decay("year", ...)``, ``Boost("lang == 'en'")`` and so on
+                by metadata, one or a list; before ``rerank``.
             explain: Attach the matched terms to each explanation.
         """
         reranker = self._reranker_for(rerank)
@@ -197,6 +201,7 @@ class Documents:
             selection=Selection(filter=filter),
             offset=offset,
             fusion=fusion,
+            ranker=ranker,
             explain=explain,
         )
         if self._embedder is not None and request.mode is not SearchMode.BM25:

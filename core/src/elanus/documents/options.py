@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 
 from elanus.errors import InvalidArgumentError
 from elanus.plugins.protocols import Embedder, SparseEmbedder
-from elanus.query.requests import RRF, Fusion, Weighted
+from elanus.query.requests import RRF, Fusion
 from elanus.schema.fields import AnalyzerSpec
 from elanus.types import DENSE_METRICS, MetricType
 
@@ -113,9 +113,10 @@ class StoreOptions:
                 names = ", ".join(DENSE_METRICS)
                 raise InvalidArgumentError(f"metric {self.metric!r}: expected one of {names}")
             object.__setattr__(self, "metric", MetricType(name))
-        if not isinstance(self.fusion, RRF | Weighted):
+        if not isinstance(self.fusion, Fusion):
             raise InvalidArgumentError(
-                f"fusion: expected RRF(...) or Weighted(...), got {type(self.fusion).__name__}"
+                f"fusion: expected RRF(...), Weighted(...) or DBSF(...), got "
+                f"{type(self.fusion).__name__}"
             )
 
 

@@ -16,6 +16,7 @@ from elanus.documents.options import (
 from elanus.documents.rows import SparseVector
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
+from elanus.query.rankers import Ranker
 from elanus.query.requests import MAX_LIMIT, Fusion
 from elanus.types import Float32Array
 
@@ -64,11 +65,13 @@ class DocumentSearch:
         selection: Only these documents are ranked.
         offset: Hits to leave out at the front.
         fusion: How hybrid joins its legs; None takes the store's default.
+        ranker: What ranks the hits anew, one or several, as in ``Collection.search``; of a hybrid
+            search after the fusion. Decays and filters of boosts name metadata keys.
         windows: Candidates of each hybrid leg, by mode; a leg that is not named contributes
             ``max(4 * (limit + offset), 100)``.
         with_vectors: Return the dense vector of each hit.
-        params: Engine parameters: ``recall`` and ``ef``, also nested under ``"params"`` as in
-            Milvus.
+        params: Engine parameters: ``recall``, ``ef`` and ``candidates``, also nested under
+            ``"params"`` as in Milvus.
         explain: Return the parts of each score.
     """
 
@@ -81,6 +84,7 @@ class DocumentSearch:
     selection: Selection = field(default_factory=Selection)
     offset: int = 0
     fusion: Fusion | None = None
+    ranker: Ranker | Sequence[Ranker] | None = None
     windows: Mapping[SearchMode, int] = field(default_factory=dict)
     with_vectors: bool = False
     params: Mapping[str, Any] | None = None
@@ -112,20 +116,24 @@ class DocumentSearch:
 def engine_options(request: DocumentSearch) -> SearchOptions:
     """Return the options of the engine call that answers ``request``.
 
-    ``recall`` and ``ef`` may stand in ``request.params`` directly, or under ``"params"`` as in
-    Milvus.
+    ``recall``, ``ef`` and ``candidates`` may stand in ``request.params`` directly, or under
+    ``"params"`` as in Milvus.
 
     Raises:
         TypeError: A parameter that does not exist, with the nearest one.
     """
     options = SearchOptions(offset=request.offset, explain=request.explain)
+    if request.ranker is not None:
+        options["ranker"] = request.ranker
     given = dict(request.params or {})
     given.update(given.pop("params", None) or {})
     # Milvus' clients send the metric with every search; the field's own metric decides here.
     given.pop("metric_type", None)
-    check_options(given, ("recall", "ef"), "search_params")
+    check_options(given, ("recall", "ef", "candidates"), "search_params")
     if "recall" in given:
         options["recall"] = given["recall"]
     if "ef" in given:
         options["ef"] = given["ef"]
+    if "candidates" in given:
+        options["candidates"] = given["candidates"]
     return options

@@ -8,6 +8,7 @@ when the dim is known; until then every read is empty. Safe from many threads at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from elanus.documents.handle import CollectionHandle, OpenCollection
 from elanus.documents.layout import Layout, planned_layout
 from elanus.documents.options import FieldNames, SearchMode, StoreOptions
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
+from elanus.documents.ranking import bound_rankers, ranked_relevance, rankers_of
 from elanus.documents.requests import DocumentSearch, Selection, engine_options
 from elanus.documents.rows import (
     DocumentBatch,
@@ -32,7 +34,7 @@ from elanus.documents.selection import everything, pks_of, selection_to_filter
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
 from elanus.query.fusion import leg_weights
-from elanus.query.requests import RRF, Fusion, Weighted
+from elanus.query.requests import Fusion
 from elanus.types import MetricType
 
 
@@ -245,6 +247,9 @@ class DocumentStore:
         opened = self._handle.open()
         if opened is None or request.selection.is_empty:
             return []
+        if request.ranker is not None:
+            names, schema = opened.layout.names, opened.collection.schema
+            request = replace(request, ranker=bound_rankers(request, names, schema))
         if request.mode is SearchMode.HYBRID:
             return self._hybrid(opened, request)
         return self._single(opened, request)
@@ -278,10 +283,10 @@ class DocumentStore:
             output=output_fields(layout, request.with_vectors),
             **engine_options(request),
         )
-        return [
-            self._hit(hit, layout, relevance(hit.score, request.mode, layout.metric))
-            for hit in hits
-        ]
+        is_distance = request.mode is SearchMode.DENSE and layout.metric.is_distance
+        plain = partial(relevance, mode=request.mode, metric=layout.metric)
+        shown = ranked_relevance(rankers_of(request), plain, is_distance=is_distance)
+        return [self._hit(hit, layout, shown(hit.score)) for hit in hits]
 
     def _hybrid(self, opened: OpenCollection, request: DocumentSearch) -> list[DocumentHit]:
         layout = opened.layout
@@ -310,14 +315,15 @@ class DocumentStore:
                 )
                 for mode, _ in legs
             ],
-            fusion=_with_weights(fusion, [w for _, w in legs]),
+            fusion=replace(fusion, weights=tuple([w for _, w in legs])),
             limit=request.limit,
             filter=self._filter(opened, request.selection),
             output=output_fields(layout, request.with_vectors),
             **engine_options(request),
         )
-        shares = [w for _, w in legs]
-        return [self._hit(h, layout, fused_relevance(h.score, fusion, shares)) for h in hits]
+        plain = partial(fused_relevance, fusion=fusion, weights=[w for _, w in legs])
+        shown = ranked_relevance(rankers_of(request), plain, is_distance=False)
+        return [self._hit(hit, layout, shown(hit.score)) for hit in hits]
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -364,10 +370,3 @@ def _field_of(layout: Layout, request: DocumentSearch, mode: SearchMode) -> str:
     if mode is SearchMode.DENSE and request.dense_field is not None:
         return request.dense_field
     return layout.field_of(mode)
-
-
-def _with_weights(fusion: Fusion, weights: Sequence[float]) -> Fusion:
-    """Return ``fusion`` with one weight for each leg that takes part."""
-    if isinstance(fusion, RRF):
-        return RRF(k=fusion.k, weights=tuple(weights))
-    return Weighted(weights=tuple(weights))

@@ -122,7 +122,11 @@ class GrowingSegment:
             for place in np.flatnonzero(older >= 0).tolist():
                 self._replaced[first + place] = int(older[place])
         for name, text in self._text.items():
-            text.append(_strings(batch.columns[self.fields.text_of[name]]))
+            language = self.fields.language_of.get(name)
+            text.append(
+                _strings(batch.columns[self.fields.text_of[name]]),
+                None if language is None else _strings(batch.columns[language]),
+            )
         for name, sparse in self._sparse.items():
             column = batch.columns[name]
             if isinstance(column, SparseVectorColumn):

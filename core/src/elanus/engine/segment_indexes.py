@@ -320,12 +320,17 @@ class SegmentIndexes:
             return self._files.get(name)
 
     def _derive_text(self, name: str) -> SealedBM25:
-        column = self._reader.column(self._fields.text_of[name])
-        if not isinstance(column, StringColumn):
-            raise InternalError(f"field {name!r}: its source holds no text")
+        column = self._strings(self._fields.text_of[name])
+        language = self._fields.language_of.get(name)
         index = self._fields.growing_bm25(name)
-        index.append(column)
+        index.append(column, None if language is None else self._strings(language))
         return index.seal(len(column))
+
+    def _strings(self, name: str) -> StringColumn:
+        column = self._reader.column(name)
+        if not isinstance(column, StringColumn):
+            raise InternalError(f"field {name!r}: it holds no text")
+        return column
 
     def _derive_sparse(self, name: str) -> SealedSparse:
         column = self._reader.column(name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elanus.analysis.analyzer import Analyzer
-from elanus.analysis.registry import build_analyzer
+from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
 from elanus.engine.embedding import Embedders
 from elanus.errors import InternalError
 from elanus.index.sparse.growing_bm25 import GrowingBM25
@@ -22,6 +21,7 @@ class FieldViews:
         schema: The fields.
         analyzers: Analyzer of each BM25 field.
         text_of: Field whose text each BM25 field analyzes.
+        language_of: Field that names the analyzer of each row, for BM25 fields that have several.
         sparse: Sparse fields that entities carry.
         dense: Dense fields.
         cosine: Fields that need the lengths of their vectors: dense ones, and lists of them.
@@ -31,8 +31,9 @@ class FieldViews:
     """
 
     schema: Schema
-    analyzers: dict[str, Analyzer]
+    analyzers: dict[str, FieldAnalyzer]
     text_of: dict[str, str]
+    language_of: dict[str, str]
     sparse: tuple[str, ...]
     dense: tuple[str, ...]
     cosine: tuple[str, ...]
@@ -61,7 +62,7 @@ class FieldViews:
         """
         text_of = {f.name: f.source.field for f in schema.fields if f.source is not None}
         analyzers = {
-            name: build_analyzer(schema.field(text).analyzer or "standard")
+            name: shared_analyzer(schema.field(text).analyzer or "standard")
             for name, text in text_of.items()
         }
         dense = [f for f in schema.vector_fields if f.dtype.is_dense_vector]
@@ -69,6 +70,7 @@ class FieldViews:
             schema,
             analyzers,
             text_of,
+            {n: a.by_field for n, a in analyzers.items() if isinstance(a, MultiAnalyzer)},
             tuple(
                 f.name
                 for f in schema.vector_fields

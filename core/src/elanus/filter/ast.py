@@ -7,23 +7,18 @@ equal when they say the same, wherever they stand in a text. Values are data: no
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from elanus.errors import FilterError
 from elanus.filter.constants import (
-    MAX_DEPTH,
     Constant,
     checked_text,
     is_same,
     to_constant,
-    too_deep,
 )
-
-NodeT = TypeVar("NodeT", bound="Node")
 
 
 class CompareOp(StrEnum):
@@ -131,6 +126,34 @@ class Literal(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Moment(Node):
+    """``ISO '2025-01-31T00:00:00Z'``: a moment, to be compared with TIMESTAMPTZ fields.
+
+    Attributes:
+        iso: Text of ISO 8601; without an offset from UTC it is in the time zone of the schema.
+    """
+
+    iso: str
+
+    def __post_init__(self) -> None:
+        checked_text(self.iso)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Node):
+    """``INTERVAL 'P1M'``: what is added to a moment or taken from it.
+
+    Attributes:
+        iso: A duration of ISO 8601.
+    """
+
+    iso: str
+
+    def __post_init__(self) -> None:
+        checked_text(self.iso)
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRef(Node):
     """The value of a field, or of an undeclared key where the schema or a root allows one."""
 
@@ -184,7 +207,7 @@ class Parameter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic(Node):
-    """``left op right`` on numbers."""
+    """``left op right`` on numbers, or a moment and an interval."""
 
     op: ArithmeticOp
     left: Node
@@ -359,6 +382,52 @@ class ElementMatch(Node):
     count: Node = field(default_factory=lambda: Literal(1))
 
 
+class Relation(StrEnum):
+    """How a geometry stands to another, by the rules of OGC; the value is the name in text."""
+
+    EQUALS = "st_equals"
+    TOUCHES = "st_touches"
+    OVERLAPS = "st_overlaps"
+    CROSSES = "st_crosses"
+    CONTAINS = "st_contains"
+    INTERSECTS = "st_intersects"
+    WITHIN = "st_within"
+    DWITHIN = "st_dwithin"
+    IS_VALID = "st_isvalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Spatial(Node):
+    """A GEOMETRY field stands in a relation to a geometry.
+
+    Attributes:
+        relation: Which one; ``IS_VALID`` is about the field alone.
+        operand: The field.
+        shape: WKT of the other geometry, a text; None for ``IS_VALID``.
+        distance: Meters of ``DWITHIN``; None for the others.
+    """
+
+    relation: Relation
+    operand: Node
+    shape: Node | None = None
+    distance: Node | None = None
+
+    def __post_init__(self) -> None:
+        for part in (self.shape, self.distance):
+            if part is not None and not isinstance(part, Node):
+                raise FilterError(
+                    f"a filter tree holds nodes, got {type(part).__name__}; "
+                    f"write a constant as Literal(...)"
+                )
+        has_shape = self.relation is not Relation.IS_VALID
+        has_distance = self.relation is Relation.DWITHIN
+        if (self.shape is not None, self.distance is not None) != (has_shape, has_distance):
+            raise FilterError(
+                f"{self.relation} takes {'a' if has_shape else 'no'} shape "
+                f"and {'a' if has_distance else 'no'} distance"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class RandomSample(Node):
     """About a fraction of all rows, chosen by primary key and seed.
@@ -402,71 +471,11 @@ class Not(Node):
 # --- helpers ----------------------------------------------------------------------------------
 
 
-def rebuild(node: NodeT, transform: Callable[[Node], Node]) -> NodeT:
-    """Return ``node`` with every child replaced by what ``transform`` makes of it."""
-    changes: dict[str, Any] = {}
-    for name in attribute_names(node):
-        value = getattr(node, name)
-        if isinstance(value, Node):
-            made = transform(value)
-            if made is not value:
-                changes[name] = made
-        elif name == "terms":
-            changes[name] = tuple(transform(term) for term in value)
-    return dataclasses.replace(node, **changes) if changes else node
-
-
 def attribute_names(node: Node) -> tuple[str, ...]:
     """Return the attributes of a node in declaration order, without its position."""
     kind: Any = type(node)
     names: tuple[str, ...] = kind.__match_args__
     return names
-
-
-def check_tree(node: Node) -> None:
-    """Check the shape of a tree without recursion.
-
-    Raises:
-        FilterError: Something in it is not a node, or it is nested deeper than ``MAX_DEPTH``.
-    """
-    stack: list[tuple[object, int]] = [(node, 1)]
-    while stack:
-        current, depth = stack.pop()
-        if not isinstance(current, Node):
-            raise FilterError(
-                f"a filter tree holds nodes, got {type(current).__name__}; "
-                f"write a constant as Literal(...)"
-            )
-        if depth > MAX_DEPTH:
-            raise too_deep()
-        for name in attribute_names(current):
-            value = getattr(current, name)
-            is_node = name in _NODE_ATTRIBUTES and not isinstance(current, Literal)
-            if isinstance(value, Node) or is_node:
-                stack.append((value, depth + 1))
-            elif name == "terms":
-                stack.extend((term, depth + 1) for term in value)
-
-
-_NODE_ATTRIBUTES = frozenset(
-    {
-        "operand",
-        "left",
-        "right",
-        "low",
-        "high",
-        "value",
-        "values",
-        "pattern",
-        "text",
-        "term",
-        "minimum",
-        "slop",
-        "fraction",
-        "condition",
-        "count",
-    }
-)
 
 
 OpT = TypeVar("OpT", CompareOp, ArithmeticOp)

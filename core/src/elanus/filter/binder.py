@@ -7,14 +7,13 @@ by row, it holds nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable
 
-from elanus.analysis.registry import build_analyzer
-from elanus.errors import InternalError
+from elanus.filter import text_search
 from elanus.filter.ast import (
     And,
     Arithmetic,
+    ArithmeticOp,
     ArrayLength,
     Between,
     Compare,
@@ -27,28 +26,30 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
     PhraseMatch,
     RandomSample,
     RegexMatch,
+    Spatial,
     TextContains,
     TextMatch,
 )
+from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
 from elanus.filter.constants import Constant
 from elanus.filter.doubles import is_double
 from elanus.filter.elements import ArrayElement, JsonElement, element_of, element_operand
 from elanus.filter.evaluator import (
     Always,
     CompareConstant,
-    CompareList,
-    CompareValues,
     Condition,
     Conjunction,
     Disjunction,
@@ -57,19 +58,23 @@ from elanus.filter.evaluator import (
     ExistsTest,
     HoldsAny,
     IsContainer,
-    Membership,
     Negation,
     NullTest,
     TextTest,
 )
+from elanus.filter.geometry import (
+    GeometryField,
+    SpatialTest,
+    are_valid,
+    distance_test,
+    relation_test,
+)
 from elanus.filter.json_operands import JsonValue
-from elanus.filter.json_paths import freeze, to_float
+from elanus.filter.moments import shifted
 from elanus.filter.names import Scope
-from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
 from elanus.filter.operands import (
     Computed,
     ConstantOperand,
-    Constants,
     LengthOf,
     Operand,
     ValueType,
@@ -81,11 +86,14 @@ from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
 from elanus.filter.struct_operands import ListField, list_field
 from elanus.filter.text import constant_to_text
-from elanus.filter.text_search import MAX_MINIMUM, MAX_SLOP, phrase_matcher, terms_matcher
+from elanus.filter.text_search import PhraseQuestion, TermsQuestion
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.schema.times import parse_interval
 from elanus.types import DataType
 
-_PathOperand = NumberField | TextField | ArrayField | ElementOf | JsonValue | ListField
+_PathOperand = (
+    NumberField | TextField | GeometryField | ArrayField | ElementOf | JsonValue | ListField
+)
 _Element = ArrayElement | JsonElement | ListField
 
 
@@ -100,6 +108,7 @@ class Binder:
     def __init__(self, scope: Scope, element: _Element | None = None) -> None:
         self._scope = scope
         self._element = element
+        self._comparisons = Comparisons(scope)
 
     def condition(self, node: Node) -> Condition:
         """Return the condition of a node.
@@ -115,7 +124,8 @@ class Binder:
             case Not(term):
                 return Negation(self.condition(term))
             case Compare(op, left, right):
-                return self._compare(op, self._operand(left), self._operand(right), node)
+                operands = self._operand(left), self._operand(right)
+                return self._comparisons.compare(op, *operands, node)
             case Between():
                 return self._between(node)
             case In():
@@ -133,6 +143,8 @@ class Binder:
                 return TextTest(self._text_operand(operand, "text_contains"), matches)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)
+            case Spatial():
+                return self._spatial(node)
             case RandomSample():
                 return self._sample(node)
             case ElementMatch():
@@ -166,7 +178,13 @@ class Binder:
             case Literal(None):
                 raise self._scope.error("null equals nothing", node, "use 'x is null'")
             case Literal(value):
-                return ConstantOperand(_constant(value))
+                return ConstantOperand(stored_constant(value))
+            case Moment(iso):
+                return self._comparisons.moment(iso, node)
+            case Interval():
+                raise self._scope.error(
+                    "an INTERVAL is no value", node, "add it to a moment, as in at + INTERVAL 'P1D'"
+                )
             case Element():
                 return element_operand(self._element, node, self._scope)
             case FieldRef() | JsonPath():
@@ -214,6 +232,8 @@ class Binder:
             )
         if field.dtype is DataType.VARCHAR:
             return TextField(name)
+        if field.dtype is DataType.GEOMETRY:
+            return GeometryField(name)
         return NumberField(name, field.dtype)
 
     def _array_place(self, array: ArrayField, node: FieldRef | JsonPath) -> _PathOperand:
@@ -229,6 +249,8 @@ class Binder:
         return self._place(node)
 
     def _arithmetic(self, node: Arithmetic) -> Operand:
+        if isinstance(node.left, Interval) or isinstance(node.right, Interval):
+            return self._shifted(node)
         left, right = self._operand(node.left), self._operand(node.right)
         for operand, place in ((left, node.left), (right, node.right)):
             is_bitwise = node.op.is_bitwise
@@ -241,8 +263,29 @@ class Binder:
                     "join conditions with 'and', 'or', 'not'" if is_bitwise else None,
                 )
         if isinstance(left, ConstantOperand) and isinstance(right, ConstantOperand):
-            return _folded(node, left, right)
+            return folded(node, left, right)
         return Computed(node.op, left, right)
+
+    def _shifted(self, node: Arithmetic) -> Operand:
+        place, length = node.left, node.right
+        if isinstance(place, Interval) and node.op is ArithmeticOp.ADD:
+            place, length = length, place
+        moment = self._operand(place)
+        if isinstance(moment, ConstantOperand) and isinstance(moment.value, str):
+            moment = self._comparisons.moment(moment.value, place)
+        is_sum = node.op in (ArithmeticOp.ADD, ArithmeticOp.SUB)
+        if not isinstance(length, Interval) or moment.type is not ValueType.TIME or not is_sum:
+            raise self._scope.error(
+                f"an INTERVAL is added to a moment or taken from it, got {moment.describe()}",
+                node,
+                "as in at - INTERVAL 'P1D'",
+            )
+        try:
+            interval = parse_interval(length.iso)
+        except ValueError as error:
+            shown = constant_to_text(length.iso)
+            raise self._scope.error(f"{shown} is no interval: {error}", length) from None
+        return shifted(moment, interval, 1 if node.op is ArithmeticOp.ADD else -1)
 
     def _text_operand(self, node: Node, what: str) -> Operand:
         operand = self._operand(node)
@@ -276,7 +319,7 @@ class Binder:
         analyzer = None
         if isinstance(operand, TextField):
             analyzer = self._scope.schema.field(operand.name).analyzer
-        if analyzer is None:
+        if not isinstance(operand, TextField) or analyzer is None:
             raise self._scope.error(
                 f"'{what}' takes a VARCHAR field with an analyzer, got {operand.describe()}",
                 node.operand,
@@ -284,10 +327,36 @@ class Binder:
             )
         query = self._text_constant(node.text, what)
         if isinstance(node, TextMatch):
-            minimum = self._integer(node.minimum, "minimum_should_match", 1, MAX_MINIMUM)
-            return TextTest(operand, terms_matcher(build_analyzer(analyzer), query, minimum))
-        slop = self._integer(node.slop, "slop", 0, MAX_SLOP)
-        return TextTest(operand, phrase_matcher(build_analyzer(analyzer), query, slop))
+            least = self._integer(node.minimum, "minimum_should_match", 1, text_search.MAX_MINIMUM)
+            return text_search.condition(operand, analyzer, TermsQuestion(query, least))
+        slop = self._integer(node.slop, "slop", 0, text_search.MAX_SLOP)
+        return text_search.condition(operand, analyzer, PhraseQuestion(query, slop))
+
+    def _spatial(self, node: Spatial) -> Condition:
+        field = self._path(node.operand, node.relation)
+        if not isinstance(field, GeometryField):
+            raise self._scope.error(
+                f"'{node.relation}' takes a GEOMETRY field, got {field.describe()}", node.operand
+            )
+        if node.shape is None:
+            return SpatialTest(field, are_valid)
+        wkt = self._text_constant(node.shape, node.relation)
+        meters = None if node.distance is None else self._meters(node.distance)
+        try:
+            if meters is None:
+                return SpatialTest(field, relation_test(node.relation, wkt))
+            return SpatialTest(field, distance_test(wkt, meters))
+        except ValueError as error:
+            raise self._scope.error(
+                f"'{node.relation}' got {constant_to_text(wkt)[:60]}: {error}", node.shape
+            ) from None
+
+    def _meters(self, node: Node) -> float:
+        operand = self._operand(node)
+        value = operand.value if isinstance(operand, ConstantOperand) else None
+        if operand.type is not ValueType.NUMBER or not isinstance(value, int | float):
+            raise self._scope.error("the distance of 'st_dwithin' is a number of meters", node)
+        return float(value)
 
     def _sample(self, node: RandomSample) -> Condition:
         if self._element is not None:
@@ -324,59 +393,10 @@ class Binder:
 
     def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
         if isinstance(node, Literal) and isinstance(node.value, tuple):
-            return tuple(map(_constant, node.value))
+            return tuple(map(stored_constant, node.value))
         raise self._scope.error(f"'{what}' takes a list such as [1, 2], or {{name}}", node)
 
     # --- comparisons ---
-
-    def _compare(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> Condition:
-        if isinstance(left, ConstantOperand) and not isinstance(right, ConstantOperand):
-            left, right, op = right, left, op.flipped
-        self._check_types(op, left, right, node)
-        if not isinstance(right, ConstantOperand):
-            return CompareValues(left, op, right)
-        if isinstance(left, ConstantOperand):
-            return _compare_constants(op, left, right)
-        if right.value is None:
-            return Always(None)
-        if isinstance(right.value, tuple):
-            if not isinstance(left, ArrayField | JsonValue):
-                raise InternalError("a list is compared with arrays only")
-            return CompareList(left, op, right.value)
-        is_bool = isinstance(right.value, bool)
-        return CompareConstant(left, op, int(right.value) if is_bool else right.value)
-
-    def _check_types(self, op: CompareOp, left: Operand, right: Operand, node: Node) -> None:
-        kinds = {left.type, right.type}
-        if ValueType.ARRAY in kinds:
-            is_list = isinstance(right, ConstantOperand) and right.type is ValueType.ARRAY
-            is_array = isinstance(left, ArrayField | JsonValue)
-            if op not in (CompareOp.EQ, CompareOp.NE) or not (is_list and is_array):
-                self._refuse(left, right, node, "use 'in', contains(...), or one element as a[0]")
-            if isinstance(left, ArrayField):
-                self._check_elements(left, _constants_of(right), node)
-        elif ValueType.JSON not in kinds:
-            if len(kinds) > 1:
-                self._refuse(left, right, node)
-            if ValueType.BOOL in kinds and op not in (CompareOp.EQ, CompareOp.NE):
-                raise self._scope.error(f"bools have no order; '{op}' takes numbers or text", node)
-
-    def _refuse(
-        self, left: Operand, right: Operand, node: Node, hint: str | None = None
-    ) -> NoReturn:
-        raise self._scope.error(
-            f"{left.describe()} cannot be compared with {right.describe()}", node, hint
-        )
-
-    def _check_elements(self, operand: Operand, values: Sequence[Constant], node: Node) -> None:
-        """Check that constants have the type of a field or of an array's elements."""
-        wanted = _element_type(operand)
-        for value in values:
-            if value is None:
-                raise self._scope.error("null equals nothing", node, "use 'x is null'")
-            constant = ConstantOperand(value)
-            if wanted is not None and constant.type is not wanted:
-                self._refuse(operand, constant, node)
 
     def _between(self, node: Between) -> Condition:
         operand = self._operand(node.operand)
@@ -384,8 +404,8 @@ class Binder:
         high_op = CompareOp.LE if node.includes_high else CompareOp.LT
         return Conjunction(
             (
-                self._compare(low_op, operand, self._operand(node.low), node),
-                self._compare(high_op, operand, self._operand(node.high), node),
+                self._comparisons.compare(low_op, operand, self._operand(node.low), node),
+                self._comparisons.compare(high_op, operand, self._operand(node.high), node),
             )
         )
 
@@ -398,8 +418,7 @@ class Binder:
                 node.operand,
                 "to look into an array, use contains(array, value)",
             )
-        self._check_elements(operand, values, node.values)
-        return Membership(operand, sort_constants(values))
+        return self._comparisons.membership(operand, values, node.values)
 
     # --- arrays ---
 
@@ -409,7 +428,7 @@ class Binder:
         if isinstance(node, Contains):
             if not isinstance(node.value, Literal):
                 raise self._scope.error(f"'{name}' takes a constant", node.value)
-            values: tuple[Constant, ...] = (_constant(node.value.value),)
+            values: tuple[Constant, ...] = (stored_constant(node.value.value),)
         else:
             values = self._list_constant(node.values, name)
         place = self._path(node.operand, name)
@@ -420,7 +439,7 @@ class Binder:
                 f"'{name}' takes an array, got {place.describe()}", node.operand
             )
         if isinstance(place, ArrayField):
-            self._check_elements(place, values, node)
+            self._comparisons.check_elements(place, values, node)
         or_text = not node.arrays_only
         if not isinstance(node, ContainsAll):
             return _holds_any(place, values, or_text)
@@ -433,20 +452,11 @@ class Binder:
         place: TextField,
         values: tuple[Constant, ...],
     ) -> Condition:
-        self._check_elements(place, values, node)
+        self._comparisons.check_elements(place, values, node)
         parts = [value for value in values if isinstance(value, str)]
         if isinstance(node, ContainsAll):
             return TextTest(place, lambda text: all(part in text for part in parts))
         return TextTest(place, any_part(parts))
-
-
-def _constant(value: Constant) -> Constant:
-    """Return a constant as rows hold it: integers outside int64 are doubles."""
-    if isinstance(value, tuple):
-        return tuple(map(_constant, value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value if -(2**63) <= value < 2**63 else to_float(value)
-    return value
 
 
 def _holds_any(
@@ -454,47 +464,3 @@ def _holds_any(
 ) -> HoldsAny:
     constants = sort_constants(values)
     return HoldsAny(place, constants, constants.texts if or_text else ())
-
-
-def sort_constants(values: Sequence[Constant]) -> Constants:
-    """Sort constants by kind."""
-    return Constants(
-        numbers=tuple(
-            int(v) if isinstance(v, bool) else v for v in values if isinstance(v, int | float)
-        ),
-        texts=tuple(v for v in values if isinstance(v, str)),
-        lists=frozenset(freeze(v) for v in values if isinstance(v, tuple)),
-        has_null=None in values,
-    )
-
-
-def _folded(node: Arithmetic, left: ConstantOperand, right: ConstantOperand) -> ConstantOperand:
-    """Calculate with constants once, by the rules for rows."""
-    if left.value is None or right.value is None:
-        return ConstantOperand(None)
-    operands = [
-        constant_numbers(v) for v in (left.value, right.value) if isinstance(v, int | float)
-    ]
-    numbers, defined = calculate(node.op, *operands)
-    if defined is not None and not defined.all():
-        return ConstantOperand(None)
-    array = numbers.floats if numbers.ints is None else numbers.ints
-    return ConstantOperand(array.tolist()[0] if array is not None else None)
-
-
-def _compare_constants(op: CompareOp, left: ConstantOperand, right: ConstantOperand) -> Always:
-    if left.value is None or right.value is None:
-        return Always(None)
-    return Always(bool(PYTHON_OPERATORS[op](left.value, right.value)))
-
-
-def _constants_of(operand: Operand) -> tuple[Constant, ...]:
-    if isinstance(operand, ConstantOperand) and isinstance(operand.value, tuple):
-        return operand.value
-    return ()
-
-
-def _element_type(operand: Operand) -> ValueType | None:
-    if isinstance(operand, ArrayField):
-        return ElementOf(operand, 0).type
-    return operand.type if operand.type is not ValueType.JSON else None

@@ -7,9 +7,12 @@ Comparisons of a ``FieldExpression`` give nodes; nodes join with ``&``, ``|`` an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
+    Arithmetic,
+    ArithmeticOp,
     Between,
     Compare,
     CompareOp,
@@ -21,6 +24,7 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
@@ -31,9 +35,13 @@ from elanus.filter.ast import (
     Quantifier,
     RandomSample,
     RegexMatch,
+    Relation,
+    Spatial,
     TextContains,
     TextMatch,
 )
+from elanus.schema.collection import did_you_mean
+from elanus.schema.times import interval_text
 
 
 class FieldExpression:
@@ -45,7 +53,7 @@ class FieldExpression:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, node: FieldRef | JsonPath | Element) -> None:
+    def __init__(self, node: FieldRef | JsonPath | Element | Arithmetic) -> None:
         self.node = node
 
     def __getitem__(self, key: str | int) -> FieldExpression:
@@ -53,6 +61,8 @@ class FieldExpression:
             if self.node.key is not None or not isinstance(key, str):
                 raise FilterError("the elements of an array are single values and have no keys")
             return FieldExpression(Element(key))
+        if isinstance(self.node, Arithmetic):
+            raise FilterError("the result of a calculation has no keys")
         if isinstance(self.node, FieldRef):
             return FieldExpression(JsonPath(self.node.name, (key,)))
         return FieldExpression(JsonPath(self.node.field, (*self.node.keys, key)))
@@ -77,6 +87,12 @@ class FieldExpression:
 
     def __ge__(self, value: object) -> Node:
         return Compare(CompareOp.GE, self.node, _operand(value))
+
+    def __add__(self, value: object) -> FieldExpression:
+        return FieldExpression(Arithmetic(ArithmeticOp.ADD, self.node, _operand(value)))
+
+    def __sub__(self, value: object) -> FieldExpression:
+        return FieldExpression(Arithmetic(ArithmeticOp.SUB, self.node, _operand(value)))
 
     def between(self, low: object, high: object) -> Node:
         """Both ends included."""
@@ -138,6 +154,25 @@ class FieldExpression:
         """An array of which ``threshold`` elements meet it, no more and no less."""
         return ElementMatch(self.node, condition, Quantifier.EXACT, Literal(threshold))
 
+    def st(self, relation: Relation | str, wkt: str, distance: float | None = None) -> Node:
+        """Stand in a relation to a geometry: ``st("within", "POLYGON ((...))")``.
+
+        Args:
+            relation: ``equals``, ``touches``, ``overlaps``, ``crosses``, ``contains``,
+                ``intersects``, ``within`` or ``dwithin``.
+            wkt: The other geometry.
+            distance: Meters of ``dwithin``.
+
+        Raises:
+            FilterError: No such relation, or a distance where none belongs.
+        """
+        meters = None if distance is None else Literal(distance)
+        return Spatial(_relation(relation), self.node, Literal(wkt), meters)
+
+    def is_valid_geometry(self) -> Node:
+        """A geometry that follows the rules of OGC, such as that rings do not cross."""
+        return Spatial(Relation.IS_VALID, self.node)
+
     def is_null(self) -> Node:
         """Null; inside JSON also missing."""
         return IsNull(self.node)
@@ -166,7 +201,17 @@ def random_sample(fraction: float, *, seed: int | None = None) -> Node:
     return RandomSample(Literal(fraction), None if seed is None else Literal(seed))
 
 
+def _relation(name: str) -> Relation:
+    try:
+        return Relation(name if name.startswith("st_") else f"st_{name}")
+    except ValueError:
+        known = [relation.removeprefix("st_") for relation in Relation]
+        raise FilterError(f"unknown relation {name!r}{did_you_mean(name, known)}") from None
+
+
 def _operand(value: object) -> Node:
     if isinstance(value, FieldExpression):
         return value.node
+    if isinstance(value, timedelta):
+        return Interval(interval_text(value))
     return value if isinstance(value, Node) else Literal(value)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from elanus.errors import FilterError
-from elanus.filter.ast import Compare, CompareOp, FieldRef, In, JsonPath, Literal, Node, check_tree
+from elanus.filter.ast import Compare, CompareOp, FieldRef, In, JsonPath, Literal, Node
 from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
@@ -17,6 +17,7 @@ from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Scope, resolve
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
+from elanus.filter.trees import check_tree
 from elanus.schema.collection import Schema
 from elanus.types import BoolArray, DataType, PrimaryKey
 
@@ -133,7 +134,6 @@ def compile_filter(
 
 
 def _bind(node: Node, scope: Scope) -> BoundFilter:
-    check_tree(node)
     return BoundFilter(resolve(node, scope), scope)
 
 

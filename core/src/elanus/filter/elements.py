@@ -12,15 +12,18 @@ from typing import NoReturn
 
 import numpy as np
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.filter.ast import Element
 from elanus.filter.columns import FilterColumns, RowFilter
+from elanus.filter.geometry_store import GeometryStore
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
 from elanus.filter.json_paths import JsonColumn, JsonPathStore
 from elanus.filter.names import Scope
 from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.strings import StringStore
 from elanus.filter.struct_operands import ListField, parts_by_name
+from elanus.filter.term_store import TermStore
 from elanus.filter.typed_operands import ArrayField, ElementOf
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
@@ -52,7 +55,15 @@ class ElementColumns:
         """Elements have no fields."""
         _refuse(name)
 
+    def terms(self, name: str, analyzer: Analyzer) -> TermStore:
+        """Elements have no fields."""
+        _refuse(name)
+
     def json_paths(self, name: str) -> JsonPathStore:
+        """Elements have no fields."""
+        _refuse(name)
+
+    def geometries(self, name: str) -> GeometryStore:
         """Elements have no fields."""
         _refuse(name)
 

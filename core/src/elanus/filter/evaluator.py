@@ -7,11 +7,12 @@ true are allowed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elanus.filter.ast import CompareOp, Quantifier
 from elanus.filter.columns import FilterColumns
@@ -54,7 +55,8 @@ class Condition(Protocol):
         ...
 
 
-def _truth(holds: BoolArray, known: BoolArray | None) -> Truth:
+def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
+    """Return a truth that is unknown where nothing is known."""
     return Truth(holds) if known is None else Truth(holds & known, ~known)
 
 
@@ -153,7 +155,7 @@ class CompareConstant:
             holds = values.numbers.compare(self.op, self.constant)
             if values.is_number is not None:
                 holds = holds & values.is_number
-        return _truth(holds, values.known)
+        return truth_of(holds, values.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class CompareList:
         holds = self.operand.equals(columns, self.values)
         if self.op is CompareOp.NE:
             holds = self.operand.is_container(columns, or_text=False) & ~holds
-        return _truth(holds, self.operand.validity(columns))
+        return truth_of(holds, self.operand.validity(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class CompareValues:
             holds |= numbers if are_numbers is None else numbers & are_numbers
         if left.strings is not None and right.strings is not None:
             holds |= _compare_texts(left.strings, self.op, right.strings)
-        return _truth(holds, both(left.known, right.known))
+        return truth_of(holds, both(left.known, right.known))
 
 
 def _compare_texts(left: CodedStrings, op: CompareOp, right: CodedStrings) -> BoolArray:
@@ -210,7 +212,7 @@ class Membership:
         if isinstance(self.operand, JsonValue | JsonElement):
             return Truth(self.operand.is_in(columns, self.wanted))
         values = self.operand.load(columns)
-        return _truth(self._holds(values, columns), values.known)
+        return truth_of(self._holds(values, columns), values.known)
 
     def _holds(self, values: Values, columns: FilterColumns) -> BoolArray:
         holds = _nowhere(columns)
@@ -233,8 +235,39 @@ class TextTest:
     def evaluate(self, columns: FilterColumns) -> Truth:
         values = self.operand.load(columns)
         if values.strings is None:
-            return _truth(_nowhere(columns), values.known)
-        return _truth(values.strings.matches(self.matches), values.known)
+            return truth_of(_nowhere(columns), values.known)
+        return truth_of(values.strings.matches(self.matches), values.known)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageTest:
+    """Something about a text, asked in the way that another field of the row names.
+
+    Attributes:
+        operand: The text.
+        by_field: The other field.
+        numbers: Returns the place in ``matchers`` for each value of it, int64.
+        matchers: Tell whether it is so.
+    """
+
+    operand: Operand
+    by_field: str
+    numbers: Callable[[Sequence[object]], NDArray[np.int64]]
+    matchers: tuple[Callable[[str], bool], ...]
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        values = self.operand.load(columns)
+        strings = values.strings
+        if strings is None:
+            return truth_of(_nowhere(columns), values.known)
+        num_rows = columns.num_rows
+        said = columns.strings(self.by_field).strings(num_rows).first(num_rows)
+        chosen = self.numbers(said.dictionary.texts().tolist())[said.codes]
+        holds = _nowhere(columns)
+        for number in np.unique(chosen).tolist():
+            rows = np.flatnonzero(chosen == number)
+            holds[rows] = strings.take(rows).matches(self.matchers[number], few=True)
+        return truth_of(holds, values.known)
 
 
 # --- presence and arrays ----------------------------------------------------------------------
@@ -282,7 +315,7 @@ class HoldsAny:
         holds = self.container.holds(columns, self.wanted)
         if self.parts:
             holds |= self.container.holds_text(columns, self.parts)
-        return _truth(holds, self.container.validity(columns))
+        return truth_of(holds, self.container.validity(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +327,7 @@ class IsContainer:
 
     def evaluate(self, columns: FilterColumns) -> Truth:
         holds = self.container.is_container(columns, or_text=self.or_text)
-        return _truth(holds, self.container.validity(columns))
+        return truth_of(holds, self.container.validity(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,4 +357,4 @@ class ElementTest:
                 holds = counts == self.count
         if is_array is not None:
             holds = holds & is_array
-        return _truth(holds, self.container.validity(columns))
+        return truth_of(holds, self.container.validity(columns))

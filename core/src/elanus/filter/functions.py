@@ -20,6 +20,8 @@ from elanus.filter.ast import (
     PhraseMatch,
     Quantifier,
     RandomSample,
+    Relation,
+    Spatial,
     TextContains,
     TextMatch,
 )
@@ -69,6 +71,11 @@ def _elements(quantifier: Quantifier) -> Function:
     return Function(2, make, "threshold" if has_count else "", needs_option=has_count)
 
 
+def _spatial(relation: Relation) -> Function:
+    num_arguments = {Relation.IS_VALID: 1, Relation.DWITHIN: 3}.get(relation, 2)
+    return Function(num_arguments, lambda a, at: Spatial(relation, *a, position=at))
+
+
 FUNCTIONS: dict[str, Function] = {
     "contains": _contains(Contains, arrays_only=False),
     "contains_any": _contains(ContainsAny, arrays_only=False),
@@ -87,6 +94,7 @@ FUNCTIONS: dict[str, Function] = {
     "random_sample": Function(1, lambda a, at: RandomSample(*a, position=at), "seed"),
     "element_filter": _elements(Quantifier.ANY),
     **{f"match_{quantifier}": _elements(quantifier) for quantifier in Quantifier},
+    **{str(relation): _spatial(relation) for relation in Relation},
     "is_empty": Function(1, lambda a, at: IsEmpty(a[0], position=at)),
 }
 """Functions by name, in small letters; calls may use any case."""

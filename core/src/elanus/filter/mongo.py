@@ -35,6 +35,8 @@ from elanus.filter.ast import (
     PhraseMatch,
     RandomSample,
     RegexMatch,
+    Relation,
+    Spatial,
     TextContains,
     TextMatch,
 )
@@ -263,6 +265,22 @@ def _with_option(value: object, option: str, default: int, where: str) -> tuple[
     return _text(value.get("query"), where), _literal(value.get(option, default))
 
 
+def _spatial(relation: Relation) -> _Operator:
+    return lambda node, value, where: Spatial(relation, node, _text(value, where))
+
+
+def _near(node: Node, value: object, where: str) -> Node:
+    if not isinstance(value, Mapping) or set(value) != {"shape", "distance"}:
+        _fail(where, "a dict of 'shape' and 'distance'", value)
+    distance = _literal(value["distance"])
+    return Spatial(Relation.DWITHIN, node, _text(value["shape"], where), distance)
+
+
+def _valid(node: Node, value: object, where: str) -> Node:
+    condition = Spatial(Relation.IS_VALID, node)
+    return condition if _flag(value, where) else Not(condition)
+
+
 def _text_contains(ignore_case: bool) -> _Operator:
     return lambda node, value, where: TextContains(node, _text(value, where), ignore_case)
 
@@ -315,6 +333,9 @@ _OPERATORS: Final[dict[str, _Operator]] = {
     "$phrase": _phrase,
     "$text_match": _text_contains(ignore_case=False),
     "$itext_match": _text_contains(ignore_case=True),
+    **{f"${r}": _spatial(r) for r in Relation if r is not Relation.IS_VALID},
+    "$st_dwithin": _near,
+    "$st_isvalid": _valid,
     "$exists": _exists,
     "$empty": _empty,
 }

@@ -10,21 +10,24 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
     And,
     FieldRef,
+    Interval,
     JsonPath,
     Literal,
     Node,
     Or,
     Parameter,
     RandomSample,
-    rebuild,
 )
+from elanus.filter.trees import rebuild
 from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
 from elanus.schema.structs import struct_of
+from elanus.schema.times import interval_text
 from elanus.types import DataType
 
 _HIDDEN = (DYNAMIC_FIELD, PARTITION_FIELD)
@@ -104,12 +107,15 @@ def _unknown_field(name: str, node: Node, scope: Scope) -> FilterError:
     return scope.error(f"no field {name!r}{did_you_mean(name, names)}", node)
 
 
-def _value(name: str, node: Node, scope: Scope) -> Literal:
+def _value(name: str, node: Node, scope: Scope) -> Node:
     if name not in scope.params:
         near = did_you_mean(name, list(scope.params))
         raise scope.error(f"no value for parameter {{{name}}}{near}", node)
+    value = scope.params[name]
+    if isinstance(value, timedelta):
+        return Interval(interval_text(value), position=node.position)
     try:
-        return Literal(scope.params[name], position=node.position)  # type: ignore[arg-type]
+        return Literal(value, position=node.position)  # type: ignore[arg-type]
     except FilterError as error:
         raise scope.error(f"parameter {{{name}}}: {error}", node) from None
 

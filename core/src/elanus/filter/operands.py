@@ -23,6 +23,7 @@ from elanus.filter.patterns import text_matcher
 from elanus.filter.strings import CodedStrings
 from elanus.filter.text import constant_to_text
 from elanus.schema.batches import Column
+from elanus.schema.times import to_iso
 from elanus.types import BoolArray, Int64Array
 
 ColumnT = TypeVar("ColumnT", bound=Column)
@@ -34,6 +35,8 @@ class ValueType(StrEnum):
     NUMBER = "number"
     BOOL = "bool"
     TEXT = "text"
+    TIME = "moment"
+    GEOMETRY = "geometry"
     JSON = "JSON value"
     ARRAY = "array"
 
@@ -154,12 +157,20 @@ class Container(Path, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConstantOperand:
-    """The same value in every row; None has no value."""
+    """The same value in every row; None has no value.
+
+    Attributes:
+        value: The value.
+        is_time: Whether it is the microseconds of a moment.
+    """
 
     value: Constant
+    is_time: bool = False
 
     @property
     def type(self) -> ValueType:
+        if self.is_time:
+            return ValueType.TIME
         if isinstance(self.value, bool):
             return ValueType.BOOL
         if isinstance(self.value, str):
@@ -167,6 +178,8 @@ class ConstantOperand:
         return ValueType.ARRAY if isinstance(self.value, tuple) else ValueType.NUMBER
 
     def describe(self) -> str:
+        if self.is_time and isinstance(self.value, int):
+            return f"the moment {to_iso(np.array([self.value], dtype=np.int64))[0]}"
         shown = constant_to_text(self.value)
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
         return f"the {'list' if self.type is ValueType.ARRAY else self.type} {shown}"

@@ -12,6 +12,7 @@ Milvus.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from elanus.errors import FilterError
@@ -26,10 +27,12 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
@@ -39,11 +42,15 @@ from elanus.filter.ast import (
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
 from elanus.filter.functions import FUNCTIONS, Function
 from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
+from elanus.filter.trees import depth
 from elanus.schema.collection import did_you_mean
 
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
     1, 12
 )
+_LOOK_AHEAD: Final = 2
+"""Tokens that are looked at before they are taken."""
+_READ_TOKENS: Final = 256
 _VALUE = _BIT_OR
 """The weakest operator of a value."""
 
@@ -62,6 +69,8 @@ _POWERS: Final = {
     "**": _POWER,
     **dict.fromkeys((*CompareOp, "not", "in", "like", "ilike", "is", "=~", "!~"), _COMPARISON),
 }
+_TEXT_NODES: Final = {"iso": Moment, "interval": Interval}
+"""What a name makes of a string behind it; by themselves they are names like others."""
 _MAX_EXPRESSIONS: Final = 2 * MAX_DEPTH + 2
 """A level of a tree may need two nested expressions: a term, and the parentheses around it."""
 _ASCENDING = (CompareOp.LT, CompareOp.LE)
@@ -83,7 +92,8 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = tokenize(text)
+        self._unread = tokenize(text)
+        self._tokens: list[Token] = []
         self._next = 0
         self._depth = 0
 
@@ -91,21 +101,29 @@ class _Parser:
         node = self._expression(0)
         if self._peek().kind is not TokenKind.END:
             raise self._expected("an operator or the end")
+        if depth(node) > MAX_DEPTH:
+            raise too_deep(self._text, node.position)
         return node
 
     # --- tokens ---
 
     def _peek(self) -> Token:
+        if self._next + _LOOK_AHEAD > len(self._tokens):
+            self._read()
         return self._tokens[self._next]
 
+    def _read(self) -> None:
+        """Read some tokens more, so that a text that is wrong early is not read to its end."""
+        self._tokens.extend(islice(self._unread, _READ_TOKENS))
+
     def _take(self) -> Token:
-        token = self._tokens[self._next]
+        token = self._peek()
         self._next += 1
         return token
 
     def _word(self) -> str:
         """Return the next token's operator or keyword in one spelling, or ""."""
-        token = self._tokens[self._next]
+        token = self._peek()
         if token.kind is TokenKind.OPERATOR or token.kind is TokenKind.KEYWORD:
             word = str(token.value)
             return _SPELLINGS.get(word, word)
@@ -238,6 +256,8 @@ class _Parser:
         item = self._expression(_VALUE)
         if isinstance(item, Literal):
             return item.value
+        if isinstance(item, Moment):
+            return item.iso
         hint = "pass a whole list as {name}"
         raise self._error("a list holds constants only", token.start, hint)
 
@@ -275,6 +295,9 @@ class _Parser:
         if self._word() == "(":
             return self._call(token)
         name = str(token.value)
+        if self._peek().kind is TokenKind.STRING and name.lower() in _TEXT_NODES:
+            text = str(self._take().value)
+            return _TEXT_NODES[name.lower()](text, position=token.start)
         keys: list[str | int] = []
         while self._accept("["):
             key = self._take()

@@ -14,8 +14,8 @@ from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns
 from elanus.filter.evaluator import Truth
 from elanus.kernels.hashing import hash64_strings
-from elanus.schema.batches import FixedColumn, StringColumn
-from elanus.types import UInt64Array
+from elanus.schema.batches import Column, FixedColumn, StringColumn
+from elanus.types import Float64Array, UInt64Array
 
 _MASK = 2**64 - 1
 
@@ -38,16 +38,26 @@ class SampleTest:
         limit = int(self.fraction * 2**64)
         if limit > _MASK:
             return Truth(np.ones(columns.num_rows, dtype=np.bool_))
-        drawn = mix64(self._keys(columns) ^ np.uint64(_mixed_seed(self.seed)))
+        drawn = _drawn(columns.column(self.key), self.seed)
         return Truth(np.asarray(drawn < np.uint64(limit)))
 
-    def _keys(self, columns: FilterColumns) -> UInt64Array:
-        column = columns.column(self.key)
-        if isinstance(column, FixedColumn):
-            return mix64(column.values.astype(np.int64).view(np.uint64))
-        if isinstance(column, StringColumn):
-            return hash64_strings(column.offsets, column.data)
-        raise InternalError(f"primary key {self.key!r} is a {type(column).__name__}")
+
+def random_numbers(column: Column, seed: int) -> Float64Array:
+    """Return a number in [0, 1) for each value of whole numbers or texts; float64, ``(n,)``."""
+    # 53 bits are what a double holds: rounding more of them could give 1.
+    drawn = (_drawn(column, seed) >> np.uint64(11)).astype(np.float64)
+    numbers: Float64Array = drawn * 2.0**-53
+    return numbers
+
+
+def _drawn(column: Column, seed: int) -> UInt64Array:
+    if isinstance(column, FixedColumn):
+        keys = mix64(column.values.astype(np.int64).view(np.uint64))
+    elif isinstance(column, StringColumn):
+        keys = hash64_strings(column.offsets, column.data)
+    else:
+        raise InternalError(f"a random number of a {type(column).__name__}")
+    return mix64(keys ^ np.uint64(_mixed_seed(seed)))
 
 
 def mix64(values: UInt64Array) -> UInt64Array:

@@ -63,15 +63,28 @@ class StringDictionary:
         """Return the code of ``text``, or None when no row holds it."""
         return self._codes.get(text)
 
+    def since(self, code: int) -> list[str]:
+        """Return the texts with codes from ``code`` on."""
+        return self._texts[code:]
+
     def texts(self) -> NDArray[np.object_]:
         """Return the texts by code, and None at the end for the code -1."""
         return np.array([*self._texts, None], dtype=np.object_)
 
-    def table(self, predicate: Callable[[str], bool]) -> BoolArray:
-        """Return for each code whether ``predicate`` holds for its text."""
+    def table(self, predicate: Callable[[str], bool], codes: Codes | None = None) -> BoolArray:
+        """Return for each code whether ``predicate`` holds for its text.
+
+        Args:
+            predicate: Asked once for each text.
+            codes: Texts to ask about; False for all others. None asks about all.
+        """
         texts = self._texts[:]
         table = np.zeros(len(texts) + 1, dtype=np.bool_)
-        table[:-1] = np.fromiter(map(predicate, texts), np.bool_, len(texts))
+        if codes is None:
+            table[:-1] = np.fromiter(map(predicate, texts), np.bool_, len(texts))
+        else:
+            asked = codes[codes >= 0]
+            table[asked] = [predicate(texts[code]) for code in asked.tolist()]
         return table
 
     def table_of(self, texts: Iterable[str]) -> BoolArray:
@@ -139,9 +152,15 @@ class CodedStrings:
             return self.compare(CompareOp.EQ, next(iter(texts)))
         return self._look_up(self.dictionary.table_of(texts))
 
-    def matches(self, predicate: Callable[[str], bool]) -> BoolArray:
-        """Return where ``predicate`` holds for the text of a row."""
-        return self._look_up(self.dictionary.table(predicate))
+    def matches(self, predicate: Callable[[str], bool], *, few: bool = False) -> BoolArray:
+        """Return where ``predicate`` holds for the text of a row.
+
+        Args:
+            predicate: Asked once for each text.
+            few: These are few rows of many: ask about no other texts.
+        """
+        codes = np.unique(self.codes) if few else None
+        return self._look_up(self.dictionary.table(predicate, codes))
 
     def texts(self) -> NDArray[np.object_]:
         """Return the text of each row, None where it holds none."""
@@ -167,6 +186,11 @@ class StringStore:
         self._dictionary = StringDictionary()
         self._codes: Codes = np.empty(0, dtype=np.int32)
         self._num_rows = 0
+
+    @property
+    def dictionary(self) -> StringDictionary:
+        """The texts that were read."""
+        return self._dictionary
 
     def strings(self, num_rows: int) -> CodedStrings:
         """Return the texts of at least the first ``num_rows`` rows; nulls have the code -1.

@@ -25,11 +25,13 @@ from elanus.filter.ast import (
     Exists,
     FieldRef,
     In,
+    Interval,
     IsEmpty,
     IsNull,
     JsonPath,
     Like,
     Literal,
+    Moment,
     Node,
     Not,
     Or,
@@ -37,12 +39,13 @@ from elanus.filter.ast import (
     PhraseMatch,
     RandomSample,
     RegexMatch,
+    Spatial,
     TextContains,
     TextMatch,
-    check_tree,
 )
 from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
+from elanus.filter.trees import check_tree
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = (
@@ -104,6 +107,10 @@ def _render(node: Node) -> tuple[str, int]:
             return _render_name(name), _ATOM
         case JsonPath(name, keys):
             return _render_name(name) + "".join(f"[{constant_to_text(k)}]" for k in keys), _ATOM
+        case Moment(iso):
+            return f"ISO {constant_to_text(iso)}", _ATOM
+        case Interval(iso):
+            return f"INTERVAL {constant_to_text(iso)}", _ATOM
         case Element(key):
             return "$" if key is None else f"$[{_render_name(key)}]", _ATOM
         case Parameter(name):
@@ -165,6 +172,9 @@ def _render_call(node: Node) -> str:
         case RandomSample(fraction, seed):
             given = "" if seed is None else f", seed={_render(seed)[0]}"
             return f"random_sample({_render(fraction)[0]}{given})"
+        case Spatial(relation, operand, shape, distance):
+            parts = [a for a in (operand, shape, distance) if a is not None]
+            return f"{relation}({', '.join(_render(a)[0] for a in parts)})"
         case ArrayLength(operand):
             return f"array_length({_render(operand)[0]})"
         case IsEmpty(operand):

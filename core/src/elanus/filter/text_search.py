@@ -9,8 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from elanus.analysis.analyzer import Analyzer
+from elanus.analysis.multi import MultiAnalyzer, shared_analyzer
+from elanus.filter.columns import FilterColumns
+from elanus.filter.evaluator import Condition, LanguageTest, TextTest, Truth, truth_of
+from elanus.filter.term_store import (
+    MAX_STORED_SLOP,
+    TermStore,
+    texts_with_phrase,
+    texts_with_terms,
+)
+from elanus.filter.typed_operands import TextField
+from elanus.schema.fields import AnalyzerSpec
+from elanus.types import BoolArray
 
 MAX_MINIMUM = 1_000
 """Milvus' limit on ``minimum_should_match``."""
@@ -18,42 +34,141 @@ MAX_SLOP = 2**31 - 1
 """Largest slop; further than any two words of a text are apart."""
 
 
-def terms_matcher(analyzer: Analyzer, query: str, minimum: int) -> Callable[[str], bool]:
-    """Return a function that tells whether a text holds enough terms of ``query``.
+class TermsQuestion(NamedTuple):
+    """Whether a text holds enough terms of another.
 
-    Args:
-        analyzer: Cuts the query and the texts.
+    Attributes:
         query: Its terms count once each. Without terms it is in no text.
         minimum: How many different terms a text must hold. More than there are is never reached.
     """
-    wanted = frozenset(analyzer.tokens(query))
-    if minimum == 1:
-        return lambda text: not wanted.isdisjoint(analyzer.tokens(text))
-    return lambda text: len(wanted.intersection(analyzer.tokens(text))) >= minimum
+
+    query: str
+    minimum: int
+
+    def matcher(self, analyzer: Analyzer) -> Callable[[str], bool]:
+        """Return a function that answers for one text."""
+        wanted, minimum = frozenset(analyzer.tokens(self.query)), self.minimum
+        if minimum == 1:
+            return lambda text: not wanted.isdisjoint(analyzer.tokens(text))
+        return lambda text: len(wanted.intersection(analyzer.tokens(text))) >= minimum
+
+    def table(self, analyzer: Analyzer, store: TermStore) -> BoolArray | None:
+        """Return the answer for each text of a store; None when it cannot tell."""
+        found = store.numbers(list(dict.fromkeys(analyzer.tokens(self.query))))
+        return None if found is None else texts_with_terms(found[1], found[0], self.minimum)
 
 
-def phrase_matcher(analyzer: Analyzer, query: str, slop: int) -> Callable[[str], bool]:
-    """Return a function that tells whether a text holds ``query`` as a phrase.
+class PhraseQuestion(NamedTuple):
+    """Whether a text holds another as a phrase.
 
-    Args:
-        analyzer: Cuts the query and the texts.
+    Attributes:
         query: Without terms it is in no text.
         slop: By how many places the terms may be shifted, all shifts from one term to the next
             together. 0: side by side and in order. Exchanging two neighbours takes 2.
     """
-    phrase = analyzer.places(query)
+
+    query: str
+    slop: int
+
+    def matcher(self, analyzer: Analyzer) -> Callable[[str], bool]:
+        """Return a function that answers for one text."""
+        phrase = analyzer.places(self.query)
+        if not phrase:
+            return lambda text: False
+        words, slop = analyzer.words(), self.slop
+        if words is None or slop:
+            return _matcher_of_places(analyzer, phrase, slop)
+        first = phrase[0][0]
+        terms = [(term, place - first) for place, term in phrase]
+        return lambda text: _stands_in(words(text), terms)
+
+    def table(self, analyzer: Analyzer, store: TermStore) -> BoolArray | None:
+        """Return the answer for each text of a store; None when it cannot tell."""
+        phrase = analyzer.places(self.query)
+        found = store.numbers([term for _, term in phrase])
+        if found is None or self.slop > MAX_STORED_SLOP:
+            return None
+        numbers, terms = found
+        placed = [(p, n) for (p, _), n in zip(phrase, numbers, strict=True) if n is not None]
+        if not placed or len(placed) < len(phrase):
+            return np.zeros(len(terms[0]) - 1, dtype=np.bool_)
+        return texts_with_phrase(terms, placed, self.slop)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTextTest:
+    """A question about the words of texts, which are kept as numbers."""
+
+    operand: TextField
+    analyzer: Analyzer
+    question: TermsQuestion | PhraseQuestion
+
+    def evaluate(self, columns: FilterColumns) -> Truth:
+        values, analyzer = self.operand.load(columns), self.analyzer
+        if values.strings is None:
+            return truth_of(np.zeros(columns.num_rows, dtype=np.bool_), values.known)
+        table = self.question.table(analyzer, columns.terms(self.operand.name, analyzer))
+        if table is None:
+            return TextTest(self.operand, self.question.matcher(analyzer)).evaluate(columns)
+        # The code of a row without a text reaches the last place.
+        return truth_of(np.append(table, False)[values.strings.codes], values.known)
+
+
+def condition(
+    operand: TextField, spec: AnalyzerSpec, question: TermsQuestion | PhraseQuestion
+) -> Condition:
+    """Return the condition that asks a question about the texts of a field.
+
+    Args:
+        operand: The field.
+        spec: How it is analyzed.
+        question: What to ask.
+
+    Raises:
+        SchemaError: There is no such analyzer.
+    """
+    analyzer = shared_analyzer(spec)
+    if isinstance(analyzer, MultiAnalyzer):
+        matchers = tuple(map(question.matcher, analyzer.analyzers))
+        return LanguageTest(operand, analyzer.by_field, analyzer.numbers, matchers)
+    if analyzer.counts_words:
+        return StoredTextTest(operand, analyzer, question)
+    return TextTest(operand, question.matcher(analyzer))
+
+
+def _stands_in(words: list[str], terms: list[tuple[str, int]]) -> bool:
+    """Whether the terms stand among the words of a text at some place, each at its distance."""
+    # The search for the first word is native code; most texts lack it, or another one.
+    (anchor, _), *others = terms
+    for term, _ in others:
+        if term not in words:
+            return False
+    start, last = 0, max(len(words) - terms[-1][1], 0)
+    while True:
+        try:
+            start = words.index(anchor, start, last)
+        except ValueError:
+            return False
+        if all(words[start + distance] == term for term, distance in others):
+            return True
+        start += 1
+
+
+def _matcher_of_places(
+    analyzer: Analyzer, phrase: list[tuple[int, str]], slop: int
+) -> Callable[[str], bool]:
+    """Return what ``phrase_matcher`` returns, for words that are not counted one by one."""
     wanted = frozenset(term for _, term in phrase)
 
     def holds(text: str) -> bool:
-        # Most texts lack a term, and finding that out is native code.
-        if not wanted or not wanted.issubset(analyzer.tokens(text)):
+        if not wanted.issubset(analyzer.tokens(text)):
             return False
         places: dict[str, list[int]] = {term: [] for term in wanted}
         for place, term in analyzer.places(text):
             if term in places:
                 places[term].append(place)
         # Where the phrase would begin if this term stood at its place in it.
-        begins = [[place - offset for place in places[term]] for offset, term in phrase]
+        begins = [sorted(place - offset for place in places[term]) for offset, term in phrase]
         return _fewest_shifts(begins, slop)
 
     return holds

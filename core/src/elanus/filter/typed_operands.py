@@ -27,13 +27,15 @@ ColumnT = TypeVar("ColumnT", bound=Column)
 
 @dataclass(frozen=True, slots=True)
 class NumberField:
-    """A field of numbers or bools."""
+    """A field of numbers, bools or moments."""
 
     name: str
     dtype: DataType
 
     @property
     def type(self) -> ValueType:
+        if self.dtype is DataType.TIMESTAMPTZ:
+            return ValueType.TIME
         return ValueType.BOOL if self.dtype is DataType.BOOL else ValueType.NUMBER
 
     def describe(self) -> str:

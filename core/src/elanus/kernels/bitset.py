@@ -124,6 +124,12 @@ class Bitset:
         word, bit = divmod(row, _BITS_PER_WORD)
         return bool(int(self.words[word]) >> bit & 1)
 
+    def holds(self, rows: Int64Array) -> BoolArray:
+        """Return which of the row ids ``rows``, in any order, are in the set; same shape."""
+        words = self.words[rows // _BITS_PER_WORD] >> (rows % _BITS_PER_WORD).astype(np.uint64)
+        held: BoolArray = (words & np.uint64(1)).astype(np.bool_)
+        return held
+
     def __and__(self, other: Bitset) -> Bitset:
         self._check_same_rows(other)
         return Bitset(self.words & other.words, self.num_bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from elanus.filter import BoundFilter
 from elanus.query.sources import SearchSource, matching_rows
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.schema.collection import Schema, did_you_mean
+from elanus.schema.fields import Field
+from elanus.schema.times import to_datetimes
 from elanus.types import NUMPY_DTYPES, AnyArray, BoolArray, DataType, Int64Array
 
 FUNCTIONS = ("count", "min", "max", "sum", "avg")
@@ -39,10 +42,17 @@ class Aggregate(NamedTuple):
 
 
 class _Values(NamedTuple):
-    """Values of one field for all matching rows; ``present`` is False where there is none."""
+    """Values of one field for all matching rows.
+
+    Attributes:
+        values: Anything where there is none.
+        present: False where there is none.
+        zone: Time zone of moments; None: the values are none.
+    """
 
     values: AnyArray
     present: BoolArray
+    zone: tzinfo | None = None
 
 
 def parse_aggregates(schema: Schema, texts: str | Sequence[str]) -> tuple[Aggregate, ...]:
@@ -61,7 +71,7 @@ def check_group_fields(schema: Schema, fields: str | Sequence[str]) -> tuple[str
     """Return the fields to group by.
 
     Raises:
-        InvalidArgumentError: One is no field of numbers, bools or texts.
+        InvalidArgumentError: One is no field of numbers, bools, moments or texts.
     """
     names = (fields,) if isinstance(fields, str) else tuple(fields)
     for name in names:
@@ -73,7 +83,7 @@ def check_facet_fields(schema: Schema, fields: str | Sequence[str]) -> tuple[str
     """Return the fields whose values are counted; arrays are counted by element.
 
     Raises:
-        InvalidArgumentError: One is no field of numbers, bools, texts or arrays.
+        InvalidArgumentError: One is no field of numbers, bools, moments, texts or arrays.
     """
     names = (fields,) if isinstance(fields, str) else tuple(fields)
     for name in names:
@@ -82,6 +92,7 @@ def check_facet_fields(schema: Schema, fields: str | Sequence[str]) -> tuple[str
 
 
 def aggregate(
+    schema: Schema,
     sources: Sequence[SearchSource],
     filters: Sequence[BoundFilter],
     group_by: Sequence[str],
@@ -90,6 +101,7 @@ def aggregate(
     """Return a dict for each group, in the order of its values, nulls last.
 
     Args:
+        schema: Of the collection.
         sources: Of one snapshot.
         filters: All must pass.
         group_by: Scalar fields; none makes one group of everything.
@@ -98,7 +110,7 @@ def aggregate(
     matching = [matching_rows(source, filters) for source in sources]
     num_rows = sum(map(len, matching))
     read = {
-        name: _read(sources, matching, name)
+        name: _read(schema.field(name), sources, matching)
         for name in {*group_by, *[m.field for m in metrics if m.field is not None]}
     }
     codes = np.zeros(num_rows, dtype=np.int64)
@@ -111,9 +123,9 @@ def aggregate(
         first = np.zeros(1, dtype=np.int64)
     groups: list[dict[str, Any]] = [{} for _ in first]
     for name in group_by:
-        values, present = read[name]
+        values, present, zone = read[name]
         for group, row in zip(groups, first.tolist(), strict=True):
-            group[name] = _plain(values[row]) if present[row] else None
+            group[name] = _plain(values[row], zone) if present[row] else None
     for metric in metrics:
         about = None if metric.field is None else read[metric.field]
         for group, value in zip(groups, _reduce(metric, about, group_of, len(groups)), strict=True):
@@ -122,17 +134,21 @@ def aggregate(
 
 
 def facet(
-    sources: Sequence[SearchSource], filters: Sequence[BoundFilter], field: str, limit: int
+    schema: Schema,
+    sources: Sequence[SearchSource],
+    filters: Sequence[BoundFilter],
+    field: str,
+    limit: int,
 ) -> list[tuple[Any, int]]:
     """Return the commonest values of a field and how many entities have each; equals by value.
 
     An entity counts once for each value that its array holds; a null counts nowhere.
     """
     matching = [matching_rows(source, filters) for source in sources]
-    values, present = _read(sources, matching, field)
+    values, present, zone = _read(schema.field(field), sources, matching)
     counted, counts = np.unique(values[present], return_counts=True)
     order = np.lexsort((np.arange(len(counts)), -counts))[:limit]
-    return [(_plain(counted[i]), int(counts[i])) for i in order.tolist()]
+    return [(_plain(counted[i], zone), int(counts[i])) for i in order.tolist()]
 
 
 def _aggregate(schema: Schema, text: object) -> Aggregate:
@@ -173,9 +189,9 @@ def _is_scalar(dtype: DataType) -> bool:
     return dtype in NUMPY_DTYPES or dtype is DataType.VARCHAR
 
 
-def _read(sources: Sequence[SearchSource], matching: Sequence[Int64Array], field: str) -> _Values:
+def _read(field: Field, sources: Sequence[SearchSource], matching: Sequence[Int64Array]) -> _Values:
     parts = [
-        _values_of(source.column(field).take(rows))
+        _values_of(source.column(field.name).take(rows))
         for source, rows in zip(sources, matching, strict=True)
         if len(rows)
     ]
@@ -184,6 +200,7 @@ def _read(sources: Sequence[SearchSource], matching: Sequence[Int64Array], field
     return _Values(
         np.concatenate([part.values for part in parts]),
         np.concatenate([part.present for part in parts]),
+        field.zone if field.dtype is DataType.TIMESTAMPTZ else None,
     )
 
 
@@ -227,7 +244,8 @@ def _reduce(
     values = values[order]
     for group, count in enumerate(counts):
         if count:
-            reduced[group] = _reduced(metric.function, values[start : start + count])
+            found = _reduced(metric.function, values[start : start + count])
+            reduced[group] = _plain(found, about.zone)
         start += count
     return reduced
 
@@ -251,5 +269,7 @@ def _extreme(function: str, values: AnyArray) -> Any:
     return min(values.tolist()) if function == "min" else max(values.tolist())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, zone: tzinfo | None = None) -> Any:
+    if zone is not None:
+        return to_datetimes(np.array([value], dtype=np.int64), zone)[0]
     return value.item() if isinstance(value, np.generic) else value

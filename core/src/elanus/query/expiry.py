@@ -88,47 +88,51 @@ def expired_pks(
 
 
 class UnexpiredSource:
-    """A source without the rows that have expired (``query.sources``)."""
+    """A source without the rows that have expired (``query.sources``).
+
+    Attributes:
+        whole: The source with them.
+    """
 
     def __init__(self, source: SearchSource, alive: Bitset) -> None:
         self.name = source.name
         self.num_rows = source.num_rows
         self.alive = alive
         self.num_alive = alive.count()
-        self._source = source
+        self.whole = source
 
     @property
     def columns(self) -> FilterColumns:
         """What filters read."""
-        return self._source.columns
+        return self.whole.columns
 
     @property
     def seqs(self) -> Int64Array:
         """Sequence number of each row."""
-        return self._source.seqs
+        return self.whole.seqs
 
     @property
     def seq_range(self) -> tuple[int, int]:
         """Smallest and largest sequence number."""
-        return self._source.seq_range
+        return self.whole.seq_range
 
     def column(self, name: str) -> Column:
-        return self._source.column(name)
+        return self.whole.column(name)
 
     def vector_index(self, name: str) -> VectorIndex:
-        return self._source.vector_index(name)
+        return self.whole.vector_index(name)
 
     def vector_lists(self, name: str) -> VectorLists:
         return self._source.vector_lists(name)
 
     def text_index(self, name: str) -> BM25View:
-        return self._source.text_index(name)
+        return self.whole.text_index(name)
 
     def sparse_index(self, name: str) -> SparseView:
-        return self._source.sparse_index(name)
+        return self.whole.sparse_index(name)
 
     def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
-        rows = self._source.find_pks(pks).copy()
+        rows = self.whole.find_pks(pks).copy()
         found = np.flatnonzero(rows >= 0)
         places = rows[found]
         bits = self.alive.words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1)

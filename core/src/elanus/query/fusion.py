@@ -12,7 +12,7 @@ import numpy as np
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.ranking import FusedRows, fuse_lists, unit_scores
 from elanus.query.merge import PkReader
-from elanus.query.requests import RRF, Fusion, Weighted
+from elanus.query.requests import DBSF, RRF, Fusion, Weighted
 from elanus.schema.fields import Field
 from elanus.types import DataType, Float32Array, Float64Array, Int64Array
 
@@ -25,8 +25,22 @@ def contributions(
         ranks = np.arange(1, len(distances) + 1, dtype=np.float64)
         parts: Float64Array = weight / (float(fusion.k) + ranks)
         return parts
+    if isinstance(fusion, DBSF):
+        return weight * _by_distribution(-distances.astype(np.float64))
+    metric = field.metric_type
+    if not fusion.norm_score and not metric.is_distance:
+        return weight * -distances.astype(np.float64)
     is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
-    return weight * unit_scores(field.metric_type, distances, is_sparse=is_sparse)
+    return weight * unit_scores(metric, distances, is_sparse=is_sparse)
+
+
+def _by_distribution(scores: Float64Array) -> Float64Array:
+    """Return scores as places between three deviations below their mean and three above."""
+    deviation = scores.std(ddof=1) if len(scores) > 1 else 0.0
+    if not deviation > 0:
+        return np.full(len(scores), 0.5)
+    placed: Float64Array = 0.5 + (scores - scores.mean()) / (6 * deviation)
+    return placed
 
 
 def fuse(

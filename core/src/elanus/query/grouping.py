@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from datetime import UTC
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -26,12 +27,13 @@ from elanus.filter import (
     compile_filter,
 )
 from elanus.kernels.ranking import FusedRows, MergedCandidates
-from elanus.query.projection import read_places
+from elanus.query.paths import path_values
+from elanus.query.projection import read_places, times_at
 from elanus.query.requests import GroupBy, LegRequest
 from elanus.query.sources import SearchSource
-from elanus.schema.batches import StringColumn
+from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array
+from elanus.types import DataType, Int64Array
 
 GroupKey = tuple[bool, Any]
 """A value that equals no other kind's: whether it is a bool, and the value."""
@@ -90,10 +92,12 @@ class GroupReader:
     def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
         node = self._node
         if isinstance(node, FieldRef):
-            return source.column(node.name).values_at(rows)
-        column = source.column(node.field)
-        found = column.json_at(rows) if isinstance(column, StringColumn) else [None] * len(rows)
-        return [_at_path(value, node.keys) for value in found]
+            column = source.column(node.name)
+            if self._schema.column_types[node.name] is DataType.TIMESTAMPTZ:
+                # In UTC, because Python takes an hour that a clock shows twice for the same one.
+                return times_at(cast(FixedColumn, column), rows, UTC)
+            return column.values_at(rows)
+        return path_values(source, node, rows)
 
 
 def nearest_groups(
@@ -218,15 +222,3 @@ def _key_of(value: Any) -> GroupKey:
     if not _is_scalar(value):
         return False, json.dumps(value, sort_keys=True)
     return isinstance(value, bool), value
-
-
-def _at_path(value: Any, keys: Sequence[str | int]) -> Any:
-    """Return what lies at a path of a JSON value, None where nothing does."""
-    for key in keys:
-        if isinstance(value, dict) and isinstance(key, str):
-            value = value.get(key)
-        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
-            value = value[key]
-        else:
-            return None
-    return value

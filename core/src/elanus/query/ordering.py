@@ -64,7 +64,8 @@ def _order_key(schema: Schema, text: object) -> OrderKey:
     if words[0] not in names:
         hint = did_you_mean(words[0], names)
         raise InvalidArgumentError(
-            f"order_by: expected a field of numbers, bools or texts, got {words[0]!r}{hint}"
+            f"order_by: expected a field of numbers, bools, moments or texts, "
+            f"got {words[0]!r}{hint}"
         )
     return OrderKey(words[0], _DIRECTIONS[direction])
 

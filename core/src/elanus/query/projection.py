@@ -7,15 +7,20 @@ dynamic column under their own names.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from elanus.errors import InvalidArgumentError
+from elanus.errors import FilterError, InvalidArgumentError
+from elanus.filter import FieldRef
+from elanus.query.paths import path_values, read_path
 from elanus.query.sources import SearchSource
-from elanus.schema.batches import Column, StringColumn
+from elanus.schema.batches import Column, FixedColumn, StringColumn
 from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
 from elanus.schema.structs import narrowed, stored_parts, struct_of, struct_rows
+from elanus.schema.times import to_datetimes
 from elanus.types import DataType, Int64Array, PrimaryKey
 
 
@@ -24,12 +29,15 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
 
     Args:
         schema: Of the collection.
-        output: Field names, also undeclared ones of a dynamic schema; ``"*"`` stands for every
-            stored field, a struct for all that it holds, ``chunks[text]`` for a part of it. None
-            takes every stored field but vectors.
+        output: Field names, also undeclared ones of a dynamic schema, and paths such as
+            ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
+            stands for every stored field, a struct for all that it holds, ``chunks[text]`` for a
+            part of it, ``"meta_*"`` for those whose names begin so, undeclared
+            ones included. None takes every stored field but vectors.
 
     Raises:
-        InvalidArgumentError: An unknown field, or one that cannot be read back.
+        InvalidArgumentError: An unknown field, one that cannot be read back, or a pattern that
+            fits none.
     """
     if output is None:
         return tuple(f.name for f in schema.value_fields if not f.vector_type.is_vector)
@@ -43,6 +51,11 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
             names += [f.name for f in schema.value_fields]
         elif name in structs:
             names += structs[name]
+        elif isinstance(name, str) and "[" in name and name not in stored:
+            _check_path(schema, name)
+            names.append(name)
+        elif isinstance(name, str) and "*" in name:
+            names += _matching_names(schema, name)
         elif name in stored or (schema.dynamic and name not in schema):
             names.append(name)
         elif name in schema:
@@ -55,6 +68,26 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
     return tuple(dict.fromkeys(names))
 
 
+def _check_path(schema: Schema, name: str) -> None:
+    try:
+        read_path(schema, name)
+    except FilterError as error:
+        raise InvalidArgumentError(f"output: {error}") from None
+
+
+def _matching_names(schema: Schema, pattern: str) -> list[str]:
+    """Return the stored fields that fit, and the pattern itself where undeclared ones may."""
+    stored = [f.name for f in schema.value_fields]
+    names = [name for name in stored if name != DYNAMIC_FIELD and fnmatchcase(name, pattern)]
+    if schema.dynamic:
+        return [*names, pattern]
+    if not names:
+        raise InvalidArgumentError(
+            f"output: no field fits {pattern!r}; stored are {', '.join(stored)}"
+        )
+    return names
+
+
 def project(
     schema: Schema, source: SearchSource, rows: Int64Array, output: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -62,14 +95,19 @@ def project(
     stored = schema.column_types
     declared = [name for name in output if name in stored]
     plain = declared if not schema.structs else [n for n in declared if struct_of(n) == n]
-    columns = [_values(stored[name], source.column(name), rows) for name in plain]
+    columns = [values_at(schema, name, source.column(name), rows) for name in plain]
     if not columns:
         entities: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     else:
         entities = [dict(zip(plain, row, strict=True)) for row in zip(*columns, strict=True)]
     if len(declared) < len(output):
-        undeclared = [name for name in output if name not in stored]
-        _add_dynamic(source, rows, undeclared, entities)
+        others = [name for name in output if name not in stored]
+        keys = [name for name in others if "[" not in name]
+        if keys:
+            _add_dynamic(schema, source, rows, keys, entities)
+        for name in others:
+            if "[" in name:
+                _add_path(schema, source, rows, name, entities)
     if schema.structs:
         _join_structs(schema, source, rows, declared, entities)
     return entities
@@ -93,16 +131,38 @@ def _join_structs(
             entity[struct.name] = elements
 
 
-def _add_dynamic(
-    source: SearchSource, rows: Int64Array, names: Sequence[str], entities: list[dict[str, Any]]
+def _add_path(
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    name: str,
+    entities: list[dict[str, Any]],
 ) -> None:
-    values = _values(DataType.JSON, source.column(DYNAMIC_FIELD), rows)
+    path = read_path(schema, name)
+    if isinstance(path, FieldRef):
+        values = source.column(path.name).values_at(rows)
+    else:
+        values = path_values(source, path, rows)
+    for entity, value in zip(entities, values, strict=True):
+        entity[name] = value
+
+
+def _add_dynamic(
+    schema: Schema,
+    source: SearchSource,
+    rows: Int64Array,
+    names: Sequence[str],
+    entities: list[dict[str, Any]],
+) -> None:
+    values = values_at(schema, DYNAMIC_FIELD, source.column(DYNAMIC_FIELD), rows)
     for entity, extra in zip(entities, values, strict=True):
         for name in names:
             if name == DYNAMIC_FIELD:
                 entity.update(extra or {})
             elif extra and name in extra:
                 entity[name] = extra[name]
+            elif extra and "*" in name:
+                entity.update({k: v for k, v in extra.items() if fnmatchcase(k, name)})
 
 
 def read_pks(schema: Schema, source: SearchSource, rows: Int64Array) -> list[PrimaryKey]:
@@ -150,7 +210,20 @@ def project_places(
     return read_places(sources, numbers, rows, lambda s, r: project(schema, s, r, output))
 
 
-def _values(dtype: DataType, column: Column, rows: Int64Array) -> list[Any]:
+def values_at(schema: Schema, name: str, column: Column, rows: Int64Array) -> list[Any]:
+    """Return the values of a field in the given rows as users see them."""
+    dtype = schema.column_types.get(name, DataType.JSON)
     if dtype is DataType.JSON and isinstance(column, StringColumn):
         return column.json_at(rows)
+    if dtype is DataType.TIMESTAMPTZ and isinstance(column, FixedColumn):
+        return times_at(column, rows, schema.field(name).zone)
     return column.values_at(rows)
+
+
+def times_at(column: FixedColumn, rows: Int64Array, zone: tzinfo) -> list[datetime | None]:
+    """Return the moments in the given rows, in a time zone."""
+    taken = column.take(rows)
+    moments = to_datetimes(taken.values, zone)  # type: ignore[arg-type]
+    if taken.validity is None:
+        return [*moments]
+    return [m if ok else None for m, ok in zip(moments, taken.validity.tolist(), strict=True)]

@@ -15,7 +15,9 @@ from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
 from elanus.index.vector_lists import VectorQueries
+from elanus.query.highlighter import HighlightRequest
 from elanus.query.ranges import DistanceRange
+from elanus.query.ranking import Ranking
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
 from elanus.types import Float32Array, UInt32Array, VectorArray
@@ -161,21 +163,42 @@ class Weighted:
         dense: Weight of each leg over a dense field.
         sparse: Weight of each leg over a sparse or BM25 field.
         weights: One weight per leg, or by the leg's field name; goes before the other two.
+        norm_score: False adds similarities and BM25 scores up as they are. Distances are still
+            mapped: the smallest sum of distances would be that of a hit that no leg found.
     """
 
     dense: float = 0.5
     sparse: float = 0.5
     weights: tuple[float, ...] | Mapping[str, float] | None = None
+    norm_score: bool = True
 
 
-Fusion = RRF | Weighted
+@dataclass(frozen=True, slots=True)
+class DBSF:
+    """Distribution-based score fusion: each leg's scores by their own mean and deviation.
+
+    A leg gives a hit ``weight * (s - (m - 3 d)) / (6 d)``, with the mean ``m`` and the sample
+    deviation ``d`` of the scores of its candidates, of distances their negatives; 0.5 where all
+    are equal. How far ahead a hit is counts, unlike in ``RRF``, and the scale of a leg does not.
+
+    Attributes:
+        weights: One weight per leg, or by the leg's field name; None weighs all legs 1.
+
+    Source: Mazzeschi, "Distribution-Based Score Fusion (DBSF), a new approach to Vector Search
+    Ranking", 2023, with the sample deviation, as Qdrant has it.
+    """
+
+    weights: tuple[float, ...] | Mapping[str, float] | None = None
+
+
+Fusion = RRF | Weighted | DBSF
 
 
 class GroupBy(NamedTuple):
     """Hits come in groups that share a value.
 
     Attributes:
-        node: A field of whole numbers, bools or texts, or a path of a JSON field.
+        node: A field of whole numbers, bools, moments or texts, or a path of a JSON field.
         size: Most hits of a group.
     """
 
@@ -194,6 +217,9 @@ class SearchRequest(NamedTuple):
         output: Fields of ``hit.entity``.
         explain: Attach plan, timings and the parts of every score.
         group: How hits are grouped; None: not at all. The legs hold one query then.
+        ranking: What rankers do with what was found; None: nothing.
+        decimals: Places that scores are rounded to; None: not at all.
+        highlight: What to mark in the texts of hits; None: nothing.
     """
 
     legs: tuple[LegRequest, ...]
@@ -203,3 +229,6 @@ class SearchRequest(NamedTuple):
     output: tuple[str, ...] = ()
     explain: bool = False
     group: GroupBy | None = None
+    ranking: Ranking | None = None
+    decimals: int | None = None
+    highlight: HighlightRequest | None = None

@@ -6,9 +6,10 @@ The only place where a distance becomes the value that the user sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -21,6 +22,13 @@ def user_score(metric: MetricType, distance: float) -> float:
     """Return the metric's value: the distance for L2 (squared), HAMMING and JACCARD, else the
     similarity or BM25 score."""
     return distance if metric.is_distance else -distance
+
+
+def shown_score(score: float) -> str:
+    """Return a score as explanations print it: four decimals, or three digits of a small one."""
+    if score == 0:
+        return "0.0000"
+    return f"{score:.4f}" if abs(score) >= 0.001 else f"{score:.3g}"
 
 
 def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float:
@@ -56,7 +64,10 @@ class LegScore:
     def __str__(self) -> str:
         if self.rank is None or self.score is None:
             return f"{self.name}: not found"
-        return f"{self.name}: rank {self.rank}, {self.metric} {self.score:.4f}"
+        added = (
+            "" if self.contribution == self.score else f", adds {shown_score(self.contribution)}"
+        )
+        return f"{self.name}: rank {self.rank}, {self.metric} {shown_score(self.score)}{added}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +81,60 @@ class TermScore:
 
 
 @dataclass(frozen=True, slots=True)
+class RankStep:
+    """What one ranker did to one hit.
+
+    Attributes:
+        ranker: Which one.
+        score_before: Score of the hit when it came to the ranker.
+        score_after: Score that it left with.
+        rank_before: Place among the candidates, from 1.
+        rank_after: Place that it left with; None: it was left out.
+        factor: What the score was multiplied by, or raised by; None: the ranker gave a new one.
+        is_sum: The factor was added.
+    """
+
+    ranker: str
+    score_before: float
+    score_after: float
+    rank_before: int
+    rank_after: int | None
+    factor: float | None = None
+    is_sum: bool = False
+
+    def __str__(self) -> str:
+        moved = f"rank {self.rank_before} → {self.rank_after or 'left out'}"
+        before, after = shown_score(self.score_before), shown_score(self.score_after)
+        if self.score_before == self.score_after:
+            return f"{self.ranker}: score {after}, {moved}"
+        if self.factor is None:
+            return f"{self.ranker}: {before} → {after}, {moved}"
+        if self.is_sum:
+            return f"{self.ranker}: {before} + {shown_score(self.factor)} = {after}, {moved}"
+        product = self.score_before * self.factor
+        if self.factor and not math.isclose(product, self.score_after, rel_tol=1e-6):
+            # A distance was mapped first.
+            before += f" as {shown_score(self.score_after / self.factor)}"
+        return f"{self.ranker}: {before} x {shown_score(self.factor)} = {after}, {moved}"
+
+
+@dataclass(frozen=True, slots=True)
 class HitExplanation:
-    """Why a hit is where it is.
+    """Why a hit is where it is; ``print`` it.
 
     Attributes:
         legs: One entry per searched field, in the order of the request.
         source: Segment or memtable that holds the row.
         terms: Matched terms of the BM25 leg, the heaviest first; only with ``explain=True``.
+        fusion: How the legs were joined, or "".
+        steps: What each ranker did, in order.
     """
 
     legs: tuple[LegScore, ...]
     source: str = ""
     terms: tuple[TermScore, ...] = ()
+    fusion: str = ""
+    steps: tuple[RankStep, ...] = ()
 
     def __str__(self) -> str:
         lines = [str(leg) for leg in self.legs]
@@ -89,7 +142,53 @@ class HitExplanation:
             f"  {t.term}: {t.contribution:.3f} (idf {t.idf:.3f}, {t.frequency:g} times)"
             for t in self.terms
         ]
-        return "\n".join(lines)
+        return "\n".join(lines + self.ranking_lines())
+
+    def ranking_lines(self) -> list[str]:
+        """Return what fusion and each ranker did, a line each."""
+        joined = math.fsum(leg.contribution for leg in self.legs)
+        lines = [f"{self.fusion}: {shown_score(joined)}"] if self.fusion else []
+        return lines + [str(step) for step in self.steps]
+
+
+class RankRecord(NamedTuple):
+    """What one ranker did to the candidates of one query; arrays of shape ``(n,)``, best first.
+
+    Attributes:
+        ranker: Which one.
+        sources: int64, numbers of sources.
+        row_ids: int64.
+        before: float64, scores that candidates came with.
+        after: float64, scores that they left with.
+        ranks: int64, their places afterwards, from 1; 0 for those that were left out.
+        factors: float64, what scores were multiplied by, or raised by; None: replaced.
+        is_sum: Factors were added.
+    """
+
+    ranker: str
+    sources: Int64Array
+    row_ids: Int64Array
+    before: Float64Array
+    after: Float64Array
+    ranks: Int64Array
+    factors: Float64Array | None
+    is_sum: bool
+
+    def step_of(self, source: int, row_id: int) -> RankStep | None:
+        """Return what was done to a row; None when it was no candidate."""
+        places = np.flatnonzero((self.row_ids == row_id) & (self.sources == source))
+        if not len(places):
+            return None
+        place = int(places[0])
+        return RankStep(
+            self.ranker,
+            float(self.before[place]),
+            float(self.after[place]),
+            place + 1,
+            int(self.ranks[place]) or None,
+            None if self.factors is None else float(self.factors[place]),
+            self.is_sum,
+        )
 
 
 class LegRanking(NamedTuple):
@@ -132,6 +231,8 @@ class HitReasons(NamedTuple):
         row_ids: int64, its row there.
         names: Names of the sources.
         terms: Matched terms of each hit; empty without ``explain=True``.
+        fusion: How several legs were joined, or "".
+        records: What each ranker did.
     """
 
     legs: tuple[LegRanking, ...]
@@ -139,12 +240,23 @@ class HitReasons(NamedTuple):
     row_ids: Int64Array
     names: tuple[str, ...]
     terms: tuple[tuple[TermScore, ...], ...] = ()
+    fusion: str = ""
+    records: tuple[RankRecord, ...] = ()
 
     def explain(self, hit: int) -> HitExplanation:
         """Return the explanation of the hit at this place, from 0."""
         source, row_id = int(self.sources[hit]), int(self.row_ids[hit])
+        terms = self.terms[hit] if self.terms else ()
+        return self.explain_row(source, row_id, terms)
+
+    def explain_row(
+        self, source: int, row_id: int, terms: tuple[TermScore, ...] = ()
+    ) -> HitExplanation:
+        """Return the explanation of a row, be it a hit or not."""
         legs = tuple(leg.score_of(source, row_id) for leg in self.legs)
-        return HitExplanation(legs, self.names[source], self.terms[hit] if self.terms else ())
+        steps = [record.step_of(source, row_id) for record in self.records]
+        done = tuple([step for step in steps if step is not None])
+        return HitExplanation(legs, self.names[source], terms, self.fusion, done)
 
 
 class Hit:
@@ -158,9 +270,12 @@ class Hit:
         entity: The output fields.
         offset: Which vector of a list is the one that was found, from 0, in a search of lists of
             vectors by another metric than MAX_SIM; None elsewhere.
+        highlights: By text field the fragments in which words of the query are marked, the first
+            one first; of a search with ``highlight``, empty otherwise.
     """
 
     __slots__ = ("_explanation", "entity", "id", "offset", "score")
+    highlights: Mapping[str, list[str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -196,24 +311,79 @@ class Hit:
         return f"Hit(id={self.id!r}, score={self.score!r}, entity={self.entity!r})"
 
 
+class RankingSummary(NamedTuple):
+    """What the rankers of a search saw.
+
+    Attributes:
+        rankers: In the order in which they were applied.
+        num_candidates: Candidates that they began with.
+        is_fused: These are all that the legs of a hybrid search found.
+        is_exact: No other row could be a hit.
+        unseen: Score that a row may have at best which was no candidate, before ``MMR``, a model or
+            the end of the page cuts; None: none is left, or the rankers do not say.
+        last: Score of the last row before that cut; None: there are not as many.
+    """
+
+    rankers: tuple[str, ...]
+    num_candidates: int
+    is_fused: bool
+    is_exact: bool
+    unseen: float | None = None
+    last: float | None = None
+
+    def __str__(self) -> str:
+        head = f"ranked by {', then '.join(self.rankers)}: {self.num_candidates} candidates"
+        if self.is_fused:
+            return f"{head}, all that the legs found"
+        if self.is_exact:
+            return f"{head}, no other row can be a hit"
+        if self.unseen is None or self.last is None:
+            return f"{head}; others were not looked at, candidates= looks at more"
+        return (
+            f"{head}; another row may score {shown_score(self.unseen)}, the last that counts has "
+            f"{shown_score(self.last)}, candidates= looks at more"
+        )
+
+
+class HighlightedHit(Hit):
+    """A hit of a search with ``highlight``."""
+
+    __slots__ = ("highlights",)
+
+    def __init__(
+        self,
+        id: PrimaryKey,
+        score: float,
+        entity: dict[str, Any],
+        explanation: HitExplanation | Callable[[], HitExplanation],
+        highlights: dict[str, list[str]],
+    ) -> None:
+        super().__init__(id, score, entity, explanation)
+        self.highlights = highlights
+
+
 class SearchExplanation(NamedTuple):
     """How a search was answered; ``print`` it.
 
     Attributes:
         legs: Plan of each searched field.
         fusion: How several legs were joined, or "".
-        timings_ms: Milliseconds by stage: ``filter``, ``candidates``, ``merge``, ``project``,
-            ``total``; of all queries of a call together.
+        timings_ms: Milliseconds by stage: ``filter``, ``candidates``, ``merge``, ``rank``,
+            ``project``, ``total``; of all queries of a call together.
+        ranking: What rankers saw; None without one.
     """
 
     legs: tuple[LegPlan, ...]
     fusion: str
     timings_ms: dict[str, float]
+    ranking: RankingSummary | None = None
 
     def __str__(self) -> str:
         lines = [str(leg) for leg in self.legs]
         if self.fusion:
             lines.append(f"fused by {self.fusion}")
+        if self.ranking is not None:
+            lines.append(str(self.ranking))
         lines.append(", ".join(f"{stage} {ms:.2f} ms" for stage, ms in self.timings_ms.items()))
         return "\n".join(lines)
 
@@ -236,6 +406,7 @@ class Answer(NamedTuple):
     Attributes:
         groups: Value and number of hits of each group, one after the other.
         offsets: ``Hit.offset`` of each hit; empty when there are none.
+        highlights: Marked fragments of each hit; none without ``highlight``.
     """
 
     ids: list[PrimaryKey]
@@ -244,6 +415,7 @@ class Answer(NamedTuple):
     reasons: HitReasons
     groups: tuple[tuple[Any, int], ...] = ()
     offsets: tuple[int, ...] = ()
+    highlights: Sequence[dict[str, list[str]]] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -269,11 +441,16 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _, offsets = self._answer
+            ids, scores, entities, reasons, _, offsets, highlights = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
             )
+            if highlights:
+                self._hits = tuple(
+                    HighlightedHit(h.id, h.score, h.entity, partial(reasons.explain, i), marked)
+                    for i, (h, marked) in enumerate(zip(self._hits, highlights, strict=True))
+                )
             for hit, offset in zip(self._hits, offsets, strict=False):
                 hit.offset = offset
         return self._hits
@@ -294,7 +471,10 @@ class SearchResult(Sequence[Hit]):
 
     @property
     def is_exact(self) -> bool:
-        """Whether every candidate list was computed exactly."""
+        """Whether every candidate list was computed exactly, and rankers saw what they had to."""
+        ranking = self.explanation.ranking
+        if ranking is not None and not ranking.is_exact:
+            return False
         return all(step.is_exact for leg in self.explanation.legs for step in leg.steps)
 
     @property

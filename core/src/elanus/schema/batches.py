@@ -34,7 +34,7 @@ RowIds: TypeAlias = Int64Array
 
 @dataclass(frozen=True, slots=True)
 class FixedColumn:
-    """Values of one width: BOOL, INT8 to INT64, FLOAT, DOUBLE.
+    """Values of one width: BOOL, INT8 to INT64, FLOAT, DOUBLE, and TIMESTAMPTZ in microseconds.
 
     ``values`` has shape ``(n,)`` and the dtype of the field; places of nulls hold 0.
     ``validity`` is bool of shape ``(n,)``, True where a value is present; None means no nulls.
@@ -60,7 +60,7 @@ class FixedColumn:
 
 @dataclass(frozen=True, slots=True)
 class StringColumn:
-    """UTF-8 text: VARCHAR, and JSON as its text.
+    """UTF-8 text: VARCHAR, JSON as its text, and GEOMETRY as its WKT.
 
     Row ``i`` is ``data[offsets[i]:offsets[i + 1]]``; ``offsets`` is int64 of shape ``(n + 1,)``
     and need not start at 0; ``data`` is uint8. Nulls are empty.

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
 from elanus.schema.structs import stored_parts
+from elanus.schema.times import zone_of
 from elanus.types import DataType
 
 DYNAMIC_FIELD = "$meta"
@@ -35,6 +37,7 @@ class Schema:
             ``$meta`` and can be filtered and returned by their name.
         description: Free text.
         partitioned: Entities belong to partitions; the number of each is in a hidden column.
+        timezone: That of the TIMESTAMPTZ fields that name none, an argument only; None: UTC.
         primary: The primary key.
         value_fields: What entities hold as columns, ``$meta`` last when the schema is dynamic; an
             array of structs has a column for each field of the struct (``chunks[text]``).
@@ -67,8 +70,11 @@ class Schema:
         dynamic: bool = False,
         description: str = "",
         partitioned: bool = False,
+        timezone: str | None = None,
     ) -> None:
         object.__setattr__(self, "fields", tuple(fields))
+        if timezone is not None:
+            object.__setattr__(self, "fields", _in_zone(self.fields, timezone))
         object.__setattr__(self, "dynamic", dynamic)
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "partitioned", partitioned)
@@ -115,6 +121,13 @@ class Schema:
                     f"ARRAY with element_type={field.dtype.name}, or take "
                     f"{field.metric_type.of_vectors}"
                 )
+            if field.language_field is not None:
+                self._check_language(field)
+        zones = {f.timezone or "UTC" for f in self.fields if f.dtype is DataType.TIMESTAMPTZ}
+        if len(zones) > 1:
+            raise SchemaError(
+                f"TIMESTAMPTZ fields of one schema share a timezone, got {', '.join(sorted(zones))}"
+            )
 
     def _check_embedding(self, field: Field) -> None:
         text = field.embedding.field if field.embedding else None
@@ -137,6 +150,29 @@ class Schema:
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
             )
+
+    def _check_language(self, field: Field) -> None:
+        language = next((f for f in self.fields if f.name == field.language_field), None)
+        if language is None or language.dtype is not DataType.VARCHAR or language is field:
+            raise SchemaError(
+                f"field {field.name!r}: analyzer: by_field needs another VARCHAR field named "
+                f"{field.language_field!r} in the same schema"
+            )
+
+    def with_timezone(self, timezone: str) -> Schema:
+        """Return a schema whose TIMESTAMPTZ fields have this time zone unless they name one."""
+        return Schema(
+            self.fields,
+            dynamic=self.dynamic,
+            description=self.description,
+            partitioned=self.partitioned,
+            timezone=timezone,
+        )
+
+    @property
+    def zone(self) -> tzinfo:
+        """Time zone in which moments are read that have no offset from UTC."""
+        return next((f.zone for f in self.fields if f.dtype is DataType.TIMESTAMPTZ), UTC)
 
     @property
     def embedded_fields(self) -> tuple[Field, ...]:
@@ -177,6 +213,18 @@ class Schema:
                 return field
         names = [f.name for f in self.fields]
         raise FieldNotFoundError(f"no field {name!r}{did_you_mean(name, names)}", name=name)
+
+
+def _in_zone(fields: tuple[Field, ...], timezone: str) -> tuple[Field, ...]:
+    zone_of(timezone)
+    return tuple(
+        replace(field, timezone=timezone)
+        if isinstance(field, Field)
+        and field.dtype is DataType.TIMESTAMPTZ
+        and field.timezone is None
+        else field
+        for field in fields
+    )
 
 
 def did_you_mean(name: object, names: Sequence[str]) -> str:

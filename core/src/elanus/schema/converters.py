@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +27,9 @@ from elanus.schema.batches import (
 )
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
+from elanus.schema.geometry import first_fault, to_wkt
 from elanus.schema.structs import element_field
+from elanus.schema.times import EPOCH, MAX_TIME, MIN_TIME, time_of
 from elanus.schema.vectors import to_dense
 from elanus.types import (
     NUMPY_DTYPES,
@@ -93,9 +97,11 @@ _ABSENT_TYPES = {type(None), type(MISSING)}
 _PLACEHOLDERS: dict[DataType, Any] = {
     DataType.BOOL: False,
     DataType.VARCHAR: "",
+    DataType.GEOMETRY: "",
     DataType.JSON: None,
     DataType.ARRAY: (),
     DataType.SPARSE_FLOAT_VECTOR: {},
+    DataType.TIMESTAMPTZ: EPOCH,
 }
 
 
@@ -135,6 +141,33 @@ def to_numbers(field: Field, dtype: DataType, values: Any) -> np.ndarray[Any, An
     return np.ascontiguousarray(array, dtype=target)
 
 
+def _time_column(field: Field, values: Any, validity: BoolArray | None) -> FixedColumn:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        # NumPy's moments have no zone and count as UTC; None stands for those that are none.
+        micros = values.astype("M8[us]")
+        if np.isnat(micros).any():
+            filled, validity = _fill(field, micros.tolist())
+            values = [v.replace(tzinfo=UTC) if isinstance(v, datetime) else v for v in filled]
+        else:
+            values = micros.view(np.int64)
+            outside = (values < MIN_TIME) | (values > MAX_TIME)
+            if outside.any():
+                row = int(np.argmax(outside))
+                fail(field, f"{micros[row]} is outside of the years 1 to 9999", row)
+            return FixedColumn(np.ascontiguousarray(values), None)
+    zone = field.zone
+    times = np.empty(len(values), dtype=np.int64)
+    # Row by row: Python's reader of ISO 8601 is the only one that takes all of its forms.
+    for row, value in enumerate(values):
+        if not isinstance(value, datetime | str):
+            fail(field, f"expected a datetime or a text of ISO 8601, got {shown(value)}", row)
+        try:
+            times[row] = time_of(value, zone)
+        except (ValueError, TypeError, OverflowError) as error:
+            fail(field, f"expected a moment, got {shown(value)}: {error}", row)
+    return FixedColumn(times, validity)
+
+
 _KINDS = {"b": "b", "i": "iu", "f": "fiu"}
 _SCALARS: dict[str, tuple[type, ...]] = {
     "b": (bool, np.bool_),
@@ -155,7 +188,11 @@ def to_strings(field: Field, values: Any, validity: BoolArray | None) -> StringC
     if not set(map(type, texts)) <= {str}:
         for row, value in enumerate(texts):
             if not isinstance(value, str):
-                fail(field, f"expected VARCHAR, got {shown(value)}", row)
+                fail(
+                    field,
+                    f"expected {(field.element_type or field.dtype).name}, got {shown(value)}",
+                    row,
+                )
     column = _encoded(field, texts)
     if field.max_length is not None:
         lengths = column.offsets[1:] - column.offsets[:-1]
@@ -175,6 +212,17 @@ def _encoded(field: Field, texts: list[str]) -> StringColumn:
             except UnicodeEncodeError as error:
                 fail(field, f"text cannot be written as UTF-8: {error.reason}", row)
         raise
+
+
+def _geometry_column(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
+    texts = to_wkt(_as_list(field, values))
+    column = replace(to_strings(field, texts, None), validity=validity)
+    rows = range(len(texts)) if validity is None else np.flatnonzero(validity).tolist()
+    fault = first_fault([texts[row] for row in rows])
+    if fault is not None:
+        row, why = rows[fault[0]], fault[1]
+        fail(field, f"expected WKT such as 'POINT (1 2)', got {shown(texts[row])}: {why}", row)
+    return column
 
 
 def _json_column(field: Field, values: Any, validity: BoolArray | None) -> StringColumn:
@@ -329,7 +377,9 @@ _Converter = Callable[[Field, Any, BoolArray | None], Column]
 _CONVERTERS: dict[DataType, _Converter] = {
     DataType.VARCHAR: to_strings,
     DataType.JSON: _json_column,
+    DataType.GEOMETRY: _geometry_column,
     DataType.ARRAY: _array_column,
+    DataType.TIMESTAMPTZ: _time_column,
     DataType.SPARSE_FLOAT_VECTOR: _sparse_column,
     **dict.fromkeys(VECTOR_DTYPES, to_dense),
 }

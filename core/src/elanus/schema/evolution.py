@@ -17,6 +17,7 @@ from elanus.schema.batches import Column, DenseVectorColumn
 from elanus.schema.collection import Schema
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
+from elanus.types import DataType
 
 ALTERABLE = ("description", "max_length", "max_capacity")
 """Attributes of a field that can be changed."""
@@ -127,9 +128,11 @@ def with_other_fields(schema: Schema, fields: Iterable[Field]) -> Schema:
 
 
 def _with_fields(schema: Schema, fields: tuple[Field, ...]) -> Schema:
+    zones = [f.timezone for f in schema.fields if f.dtype is DataType.TIMESTAMPTZ]
     return Schema(
         fields,
         dynamic=schema.dynamic,
         description=schema.description,
         partitioned=schema.partitioned,
+        timezone=zones[0] if zones else None,
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
+from datetime import datetime, tzinfo
 
 from elanus.errors import SchemaError
 from elanus.schema.functions import BM25, Embedding
+from elanus.schema.times import zone_of
 from elanus.types import (
     BINARY_METRICS,
     DENSE_METRICS,
@@ -29,8 +31,15 @@ MAX_BITS = 8 * MAX_DIM
 MAX_ARRAY_CAPACITY = 4_096
 """Milvus' limit on the elements of an ARRAY."""
 
+ELEMENT_TYPES = (
+    *(dtype for dtype in NUMPY_DTYPES if dtype is not DataType.TIMESTAMPTZ),
+    DataType.VARCHAR,
+)
+"""Types that the elements of an ARRAY may have."""
+
 AnalyzerSpec = str | Mapping[str, object]
-"""Name of an analyzer, or its parameters in Milvus' form."""
+"""Name of an analyzer, or its parameters in Milvus' form: ``analyzer_params``, or
+``multi_analyzer_params`` with ``by_field``, ``analyzers`` and ``alias``."""
 
 
 def check_name(name: object, what: str) -> str:
@@ -72,7 +81,10 @@ class Field:
             in an ARRAY also take MAX_SIM_COSINE, MAX_SIM_IP, MAX_SIM_L2, MAX_SIM_HAMMING and
             MAX_SIM_JACCARD, which compare whole lists; with another metric an entity is as near as
             the nearest of its vectors.
-        analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` or parameters.
+        analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` and so on, or
+            parameters; with ``by_field`` each row has the analyzer that another field of it names.
+        timezone: In which zone a TIMESTAMPTZ comes back and is read where it has no offset from
+            UTC: a name of the IANA data base; None: that of the schema, else UTC.
         source: Function that fills this field, such as ``BM25("title")``.
         embedding: Function that fills this FLOAT_VECTOR where no vector is given, such as
             ``Embedding("title", "minilm")``; ``dim`` may be left out then.
@@ -104,6 +116,7 @@ class Field:
     embedding: Embedding | None = None
     partition_key: bool = False
     clustering_key: bool = False
+    timezone: str | None = None
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -119,6 +132,7 @@ class Field:
         _check_sizes(self)
         _check_array(self)
         _check_text(self)
+        _check_time(self)
         if self.nullable and (self.primary or self.source is not None):
             raise _error(self, "primary keys and what a function fills cannot be nullable")
         if self.default is not None and (self.primary or self.dtype.is_vector):
@@ -143,6 +157,17 @@ class Field:
     def is_vector_list(self) -> bool:
         """Whether each value is a list of dense vectors."""
         return self.element_type is not None and self.element_type.is_dense_vector
+
+    @property
+    def language_field(self) -> str | None:
+        """The field that names the analyzer of each row; None when all rows have the same."""
+        name = self.analyzer.get("by_field") if isinstance(self.analyzer, Mapping) else None
+        return name if isinstance(name, str) else None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of a TIMESTAMPTZ field."""
+        return zone_of(self.timezone)
 
     @property
     def metric_type(self) -> MetricType:
@@ -286,7 +311,7 @@ _NOT_IN_STRUCTS = (
 
 
 def _is_scalar(dtype: DataType) -> bool:
-    return dtype in NUMPY_DTYPES or dtype is DataType.VARCHAR
+    return dtype in ELEMENT_TYPES
 
 
 def _check_text(field: Field) -> None:
@@ -296,6 +321,16 @@ def _check_text(field: Field) -> None:
         raise _error(field, f"an embedding fills a FLOAT_VECTOR, not a {field.dtype.name}")
     if field.source is not None and field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise _error(field, f"BM25 fills a SPARSE_FLOAT_VECTOR, not a {field.dtype.name}")
+
+
+def _check_time(field: Field) -> None:
+    if field.timezone is not None:
+        if field.dtype is not DataType.TIMESTAMPTZ:
+            raise _error(field, "timezone is only for TIMESTAMPTZ")
+        zone_of(field.timezone)
+    if isinstance(field.default, datetime):
+        # Schemas are written as JSON.
+        object.__setattr__(field, "default", field.default.isoformat())
 
 
 def _error(field: Field, message: str) -> SchemaError:

@@ -25,8 +25,10 @@ from elanus.schema.batches import (
     StringColumn,
 )
 from elanus.schema.fields import Field
+from elanus.schema.times import all_times
 from elanus.types import (
     NUMPY_DTYPES,
+    TEXT_TYPES,
     VECTOR_DTYPES,
     AnyArray,
     BoolArray,
@@ -122,7 +124,7 @@ class _SectionReader:
         validity = self._validity(num_rows)
         if field.dtype in NUMPY_DTYPES:
             return replace(self._fixed(field.dtype, num_rows), validity=validity)
-        if field.dtype in (DataType.VARCHAR, DataType.JSON):
+        if field.dtype in TEXT_TYPES:
             return replace(self._strings(num_rows), validity=validity)
         if field.dtype.is_dense_vector:
             return replace(self._vectors(field, num_rows), validity=validity)
@@ -154,6 +156,8 @@ class _SectionReader:
         values = self._take(prefix + "values", NUMPY_DTYPES[dtype], length)
         if dtype is DataType.BOOL and length and int(values.view(np.uint8).max()) > 1:
             raise self._damaged(f"{prefix}values holds booleans other than 0 and 1")
+        if dtype is DataType.TIMESTAMPTZ and not all_times(values):
+            raise self._damaged(f"{prefix}values holds moments outside of the years 1 to 9999")
         return FixedColumn(values)
 
     def _strings(self, length: int, prefix: str = "") -> StringColumn:

@@ -25,6 +25,7 @@ from elanus.schema.batches import (
 from elanus.schema.fields import Field
 from elanus.types import (
     NUMPY_DTYPES,
+    TEXT_TYPES,
     VECTOR_DTYPES,
     BoolArray,
     DataType,
@@ -60,7 +61,7 @@ def growing_column(field: Field) -> GrowingColumn:
     """Return an empty column for a field."""
     if field.dtype in NUMPY_DTYPES:
         return GrowingFixed(NUMPY_DTYPES[field.dtype])
-    if field.dtype in (DataType.VARCHAR, DataType.JSON):
+    if field.dtype in TEXT_TYPES:
         return GrowingStrings()
     if field.dtype.is_dense_vector:
         width = vector_width(field.dtype, field.dim or 0)

@@ -40,7 +40,7 @@ from elanus.storage.segment_writer import (
 )
 from elanus.storage.stored_strings import StoredStrings
 from elanus.storage.stored_vectors import StoredVectors
-from elanus.types import DataType, Float32Array, Int64Array
+from elanus.types import TEXT_TYPES, Float32Array, Int64Array
 
 _log = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ class SegmentReader:
             return self._stored_vectors(field, file)
         if field.is_vector_list:
             return self._stored_lists(field, file)
-        if field.dtype in (DataType.VARCHAR, DataType.JSON):
+        if field.dtype in TEXT_TYPES:
             return self._stored_strings(field, file)
         sections = {section: file.section(section) for section in file.section_names}
         return sections_to_column(field, self.num_rows, sections, path=file.path)

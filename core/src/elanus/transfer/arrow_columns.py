@@ -7,12 +7,14 @@ exactly go through Python values, which the schema checks one by one.
 Dense vectors are fixed-size lists: FLOAT_VECTOR of float32, FLOAT16_VECTOR of halffloat,
 BFLOAT16_VECTOR of float32 (Arrow has no bfloat16), INT8_VECTOR of int8, BINARY_VECTOR of uint8,
 eight dimensions each. ARRAY is a large list, also of structs, SPARSE_FLOAT_VECTOR a large list
-of ``struct<index: uint32, value: float>``, VARCHAR large text, and JSON large text of JSON.
+of ``struct<index: uint32, value: float>``, VARCHAR large text, JSON large text of JSON,
+GEOMETRY large text of WKT, and TIMESTAMPTZ a timestamp of microseconds in its time zone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,7 @@ from elanus.schema.batches import (
     StringColumn,
 )
 from elanus.schema.collection import did_you_mean
-from elanus.schema.converters import MAX_SPARSE_INDEX, to_numbers
+from elanus.schema.converters import MAX_SPARSE_INDEX, convert_column, to_numbers
 from elanus.schema.faults import fail
 from elanus.schema.fields import MAX_ARRAY_CAPACITY, Field
 from elanus.schema.structs import element_field, stored_parts
@@ -47,6 +49,7 @@ _SCALARS: dict[DataType, Any] = {
     DataType.DOUBLE: pa.float64(),
     DataType.VARCHAR: pa.large_string(),
     DataType.JSON: pa.large_string(),
+    DataType.GEOMETRY: pa.large_string(),
 }
 _ELEMENTS: dict[DataType, Any] = {
     DataType.FLOAT_VECTOR: pa.float32(),
@@ -96,7 +99,9 @@ class ArrowValues:
             # Defaults take the place of nulls, or the first null is the fault.
             return PlainValues(array.to_pylist(), json_is_text=True).column(field)
         made: Column | None = None
-        if field.dtype in NUMPY_DTYPES:
+        if field.dtype is DataType.TIMESTAMPTZ:
+            made = _times(field, array)
+        elif field.dtype in NUMPY_DTYPES:
             made = _fixed(field, array)
         elif field.dtype is DataType.VARCHAR:
             made = _text(field, array)
@@ -125,7 +130,8 @@ def _plain(array: Any) -> Any:
 def _pylist(field: Field, array: Any) -> list[Any]:
     """Return values for the schema to check; a type that no field has is refused by its name."""
     kind = array.type
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+    is_time = pa.types.is_temporal(kind) and field.dtype is not DataType.TIMESTAMPTZ
+    if is_time or pa.types.is_decimal(kind):
         fail(field, f"expected {field.dtype.name}, got Arrow's {kind}; cast the column first")
     values: list[Any] = array.to_pylist()
     return values
@@ -152,6 +158,25 @@ def _fixed(field: Field, array: Any) -> FixedColumn | None:
     )
     numbers = values.to_numpy(zero_copy_only=False)
     return FixedColumn(to_numbers(field, field.dtype, numbers), validity)
+
+
+def _times(field: Field, array: Any) -> FixedColumn | None:
+    """Return timestamps of any unit; those without a zone are read in that of the field."""
+    kind = array.type
+    if _is_text(kind) or pa.types.is_null(kind):
+        return None
+    if not pa.types.is_timestamp(kind):
+        fail(field, f"expected TIMESTAMPTZ, got Arrow's {kind}; cast the column first")
+    try:
+        micros = array.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+    except pa.ArrowInvalid as error:
+        fail(field, f"Arrow's {kind} cannot be read: {error}")
+    validity = _validity(micros)
+    values = micros.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if kind.tz is None and field.zone is not UTC:
+        return None  # clocks of a zone are read one by one
+    moments = convert_column(field, values.view("M8[us]"), len(values))
+    return FixedColumn(moments.values, validity) if isinstance(moments, FixedColumn) else None
 
 
 def _text(field: Field, array: Any) -> StringColumn | None:
@@ -389,6 +414,8 @@ def arrow_type(field: Field) -> Any:
         return pa.large_list(pa.field("item", pa.struct(parts), False))
     if field.dtype is DataType.ARRAY:
         return pa.large_list(pa.field("item", arrow_type(element_field(field)), False))
+    if field.dtype is DataType.TIMESTAMPTZ:
+        return pa.timestamp("us", tz=field.timezone or "UTC")
     return _SCALARS[field.dtype]
 
 

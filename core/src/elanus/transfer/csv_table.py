@@ -24,12 +24,16 @@ from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
-from elanus.transfer.values import NULL_CELL, TextCells
+from elanus.transfer.values import NULL_CELL, TextCells, plain_values
 from elanus.types import DataType
 
 _MAX_CELL = 64 << 20
 """Characters of a cell. The limit of Python's own, 131,072, is less than a long vector takes;
 without any, a quote that is never closed would read the rest of the file into memory."""
+
+
+_AS_IT_IS = (DataType.JSON, DataType.GEOMETRY, DataType.TIMESTAMPTZ)
+"""Types whose values are text already, which is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,7 @@ class CsvWriter(TextWriter):
                 field,
                 struct_rows(field, batch.columns)
                 if field.struct
-                else batch.columns[field.name].to_pylist(),
+                else plain_values(field, batch.columns[field.name]),
             )
             for field in self._fields
         ]
@@ -257,7 +261,7 @@ class CsvWriter(TextWriter):
             return ["" if value is None else str(value).lower() for value in values]
         if field.dtype.is_number:
             return ["" if value is None else repr(value) for value in values]
-        if field.dtype is DataType.JSON:
+        if field.dtype in _AS_IT_IS:
             return ["" if value is None else value for value in values]
         return [
             ""

@@ -17,6 +17,7 @@ from elanus.schema.structs import struct_rows
 from elanus.transfer.chunks import CHUNK_BYTES, Chunk, Output, Position, RowFault
 from elanus.transfer.files import open_text
 from elanus.transfer.text_writer import TextWriter
+from elanus.transfer.values import plain_values
 from elanus.types import DataType
 
 SHOWN_CHARACTERS = 2_000
@@ -137,7 +138,7 @@ def json_values(field: Field, batch: ColumnBatch) -> Sequence[Any]:
     if field.struct is not None:
         return struct_rows(field, batch.columns)
     column = batch.columns[field.name]
-    values = column.to_pylist()
+    values = plain_values(field, column)
     if field.dtype is DataType.JSON:
         return [None if text is None else json.loads(str(text)) for text in values]
     return values

@@ -292,9 +292,15 @@ class _ColumnFile:
         self._dtype: np.dtype[Any] | None = (NUMPY_DTYPES | VECTOR_DTYPES).get(field.dtype)
         if field.dtype is DataType.BFLOAT16_VECTOR:
             self._dtype = np.dtype(np.float32)  # NumPy has no bfloat16
+        if field.dtype is DataType.TIMESTAMPTZ:
+            self._dtype = np.dtype("<M8[us]")  # of UTC
 
     def append(self, column: Column) -> None:
-        is_json = self._dtype is None and self.field.dtype is not DataType.VARCHAR
+        is_json = self._dtype is None and self.field.dtype in (
+            DataType.JSON,
+            DataType.ARRAY,
+            DataType.SPARSE_FLOAT_VECTOR,
+        )
         if not is_json and column.validity is not None and not column.validity.all():
             raise InvalidArgumentError(
                 f"{self._location}: field {self.field.name!r} holds nulls, which NumPy files "

@@ -234,12 +234,14 @@ def _series_values(series: Any) -> Values:
     """Return a column of a DataFrame."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
-        if dtype.kind in "mM":
+        if dtype.kind == "m":
             raise EntityError(
                 f"column {series.name!r} holds {dtype}, which no field has; convert it to text or "
                 f"to a number, or leave it out with columns={{{series.name!r}: None}}",
                 field=str(series.name),
             )
+        if dtype.kind == "M":
+            return ObjectValues(series.astype(object).tolist())
         if dtype.kind == "f":
             values = series.to_numpy()
             return NullableValues(values, np.isnan(values), maybe=True)

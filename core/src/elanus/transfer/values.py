@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from elanus.schema.batches import Column
+from elanus.schema.batches import Column, FixedColumn
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.faults import fail, shown
 from elanus.schema.fields import Field
 from elanus.schema.struct_values import struct_columns
+from elanus.schema.times import to_iso
 from elanus.types import VECTOR_DTYPES, DataType, vector_width
 
 NULL_CELL = r"\N"
@@ -172,6 +173,16 @@ def _as_index(key: Any) -> Any:
     return key
 
 
+def plain_values(field: Field, column: Column) -> list[Any]:
+    """Return the values of a column as Python values; moments as text of ISO 8601 in UTC."""
+    if field.dtype is not DataType.TIMESTAMPTZ or not isinstance(column, FixedColumn):
+        return column.to_pylist()
+    moments = to_iso(column.values)  # type: ignore[arg-type]
+    if column.validity is None:
+        return [*moments]
+    return [m if ok else None for m, ok in zip(moments, column.validity.tolist(), strict=True)]
+
+
 def _parse_bool(cell: str) -> bool:
     lowered = cell.strip().lower()
     if lowered in ("true", "t", "1", "yes"):
@@ -202,6 +213,8 @@ _PARSERS: dict[DataType, Callable[[str], Any]] = {
     DataType.DOUBLE: float,
     DataType.JSON: json.loads,
     DataType.ARRAY: json.loads,
+    DataType.GEOMETRY: str,
+    DataType.TIMESTAMPTZ: str,
     **dict.fromkeys(VECTOR_DTYPES, json.loads),
 }
 

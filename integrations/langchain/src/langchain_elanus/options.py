@@ -13,10 +13,10 @@ from typing import Any, TypedDict
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 
-from elanus import RRF, Weighted
+from elanus import DBSF, RRF, Weighted
 from elanus.documents import FieldNames, SearchMode, check_options, parse_enum
 
-Fusion = RRF | Weighted
+Fusion = RRF | Weighted | DBSF
 
 _FIELD_OPTIONS = {f"{f.name}_field": f.name for f in fields(FieldNames)}
 
@@ -104,6 +104,7 @@ _SEARCH_OPTIONS = (
     "search_mode",
     "fetch_k",
     "fusion",
+    "ranker",
     "rerank",
     "score_threshold",
     "offset",
@@ -122,10 +123,11 @@ class SearchSettings:
         search_mode: None takes the store's.
         fetch_k: Candidates of each hybrid leg, or of MMR; None takes the default.
         fusion: None takes the store's.
+        ranker: ``Decay``, ``Boost`` and others of elanus by metadata keys; one or a list.
         rerank: None reranks when the store has a reranker.
         score_threshold: Least relevance of a hit, in [0, 1].
         offset: Hits to leave out at the front.
-        search_params: ``recall`` and ``ef``.
+        search_params: ``recall``, ``ef`` and ``candidates``.
         tenant: Search only this tenant.
     """
 
@@ -133,6 +135,7 @@ class SearchSettings:
     search_mode: SearchMode | None = None
     fetch_k: int | None = None
     fusion: Fusion | None = None
+    ranker: Any = None
     rerank: bool | None = None
     score_threshold: float | None = None
     offset: int = 0

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from langchain_core.documents.compressor import BaseDocumentCompressor
-from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from elanus.documents import (
     DocumentSearch,
@@ -21,6 +20,7 @@ from elanus.documents import (
     SearchMode,
     Selection,
     rerank_window,
+    select_diverse,
 )
 from elanus.errors import InvalidArgumentError
 from langchain_elanus.documents import Found, to_found
@@ -158,6 +158,7 @@ def run_plan(plan: SearchPlan, query: str | None, vectors: QueryVectors) -> list
         selection=Selection(filter=settings.filter),
         offset=offset,
         fusion=settings.fusion,
+        ranker=settings.ranker,
         windows=dict.fromkeys(plan.legs, settings.fetch_k) if settings.fetch_k else {},
         with_vectors=plan.with_vectors,
         params=settings.search_params,
@@ -199,10 +200,7 @@ def select_mmr(
         raise InvalidArgumentError(
             "mmr needs dense vectors of documents and query; open the store with embedding="
         )
-    chosen = maximal_marginal_relevance(
-        np.asarray(query, dtype=np.float32),
-        vectors,  # type: ignore[arg-type]  # typed as lists of floats, meant for arrays too
-        lambda_mult=lambda_mult,
-        k=k,
-    )
+    if not vectors:
+        return []
+    chosen = select_diverse(np.asarray(query), np.stack(vectors), k, lambda_mult)
     return [found[i] for i in chosen]

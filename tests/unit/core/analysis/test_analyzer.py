@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.analysis import analyzer as analyzer_module
+from elanus.analysis import chains as chains_module
 from elanus.analysis import counting as counting_module
 from elanus.analysis.registry import build_analyzer
 from elanus.kernels.text import Vocabulary
@@ -71,7 +71,7 @@ def test_forgetting_and_grouping_change_nothing(monkeypatch):
     plain, vocabulary = build_analyzer("english"), Vocabulary()
     expected = counts_by_term(plain.analyze_batch(texts, vocabulary), vocabulary)
 
-    monkeypatch.setattr(analyzer_module, "MAX_KNOWN_TOKENS", 8)
+    monkeypatch.setattr(chains_module, "MAX_KNOWN_TOKENS", 8)
     monkeypatch.setattr(counting_module, "MAX_KNOWN_PIECES", 50)
     monkeypatch.setattr(counting_module, "_GROUP_CHARACTERS", 300)
     monkeypatch.setattr(counting_module, "_GROUP_BYTES", 300)

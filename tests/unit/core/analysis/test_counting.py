@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from elanus.analysis import analyzer as analyzer_module
+from elanus.analysis import chains as chains_module
 from elanus.analysis import counting
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.counting import NativeCounter, PieceCounter
@@ -102,7 +102,7 @@ def test_native_tokens_of_a_text_are_those_of_the_python_twin(name, texts):
 
 
 def test_tokens_that_are_forgotten_are_worked_out_again(monkeypatch):
-    monkeypatch.setattr(analyzer_module, "MAX_KNOWN_TOKENS", 5)
+    monkeypatch.setattr(chains_module, "MAX_KNOWN_TOKENS", 5)
     analyzer = build_analyzer("english")
     for text in [
         "The quick foxes",

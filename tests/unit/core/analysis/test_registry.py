@@ -80,7 +80,11 @@ def test_a_name_is_stored_as_parameters():
     ("spec", "message"),
     [
         ("englsh", "analyzer: unknown name 'englsh'; did you mean 'english'?"),
-        ("klingon", "analyzer: unknown name 'klingon'; known names are english, standard"),
+        (
+            "klingon",
+            "analyzer: unknown name 'klingon'; known names are arabic, chinese, english, "
+            "standard, thai",
+        ),
         (7, "analyzer: expected a name or a dict, got int"),
         ({}, "analyzer: expected 'type' or 'tokenizer', for example"),
         ({"type": 7}, "analyzer: expected a name, got 7"),
@@ -109,8 +113,8 @@ def test_a_name_is_stored_as_parameters():
             "stemmer: language: unknown name 'englisch'; did you mean 'english'?",
         ),
         (
-            {"tokenizer": "standard", "filter": [{"type": "stop", "stop_words": ["_dutch_"]}]},
-            "stop: no list of stop words '_dutch_'; lists are _english_",
+            {"tokenizer": "standard", "filter": [{"type": "stop", "stop_words": ["_klingon_"]}]},
+            "stop: no list of stop words '_klingon_'; lists are _arabic_, _chinese_",
         ),
         (
             {"tokenizer": "standard", "filter": [{"type": "stop", "stop_words": [1]}]},

@@ -1,8 +1,8 @@
 import pytest
 import Stemmer
 
+from elanus.analysis.stop_lists import ENGLISH_STOP_WORDS
 from elanus.analysis.token_filters import (
-    ENGLISH_STOP_WORDS,
     AsciiFoldingFilter,
     LengthFilter,
     LowercaseFilter,

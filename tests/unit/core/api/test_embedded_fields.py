@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus import BM25, DataType, Embedding, Field, Leg, Schema
+from elanus import BM25, DataType, Embedding, Field, Leg, Rerank, Schema
 from elanus.errors import (
     EntityError,
     InvalidArgumentError,
@@ -12,7 +12,7 @@ from elanus.errors import (
     PluginNotInstalledError,
     SchemaError,
 )
-from elanus.plugins import get_embedder
+from elanus.plugins import RerankerInfo, ScoreKind, get_embedder
 
 TEXTS = [
     "graphs of neighbours",
@@ -167,3 +167,23 @@ def test_only_texts_are_embedded():
         schema(embedding=Embedding("words", "hash"))
     with pytest.raises(SchemaError, match="fills a FLOAT_VECTOR"):
         Field("v", DataType.INT8_VECTOR, dim=8, embedding=Embedding("t", "hash"))
+
+
+class Words:
+    """Reranker that counts the words of the query in a text."""
+
+    info = RerankerInfo("words", ScoreKind.RELEVANCE)
+
+    def score(self, query, documents):
+        counts = [sum(text.split().count(word) for word in query.split()) for text in documents]
+        return np.array(counts, dtype=np.float32)
+
+
+def test_a_reranker_reads_for_the_text_that_was_embedded(collection):
+    collection.insert([{"id": i, "text": text} for i, text in enumerate(TEXTS)])
+    ranker = Rerank(Words())
+    assert collection.search("lake in winter", "dense", 1, ranker=ranker)[0].score == 3.0
+    several = collection.search(["BM25 with keyword", "bread and"], "dense", 1, ranker=ranker)
+    assert [(one.ids, one[0].score) for one in several] == [([1], 3.0), ([4], 2.0)]
+    legs = [Leg("dense", "bread and butter"), Leg("bm25", "logs")]
+    assert collection.hybrid_search(legs, limit=1, ranker=ranker)[0].score == 3.0

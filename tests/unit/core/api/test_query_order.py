@@ -100,9 +100,12 @@ def test_one_key_as_a_text(collection):
 @pytest.mark.parametrize(
     ("order_by", "message"),
     [
-        ("yaer", "order_by: expected a field of numbers, bools or texts, got 'yaer'.*year"),
-        ("tags", "expected a field of numbers, bools or texts, got 'tags'"),
-        ("dense desc", "expected a field of numbers, bools or texts, got 'dense'"),
+        (
+            "yaer",
+            "order_by: expected a field of numbers, bools, moments or texts, got 'yaer'.*year",
+        ),
+        ("tags", "expected a field of numbers, bools, moments or texts, got 'tags'"),
+        ("dense desc", "expected a field of numbers, bools, moments or texts, got 'dense'"),
         ("year down", "expected a field, followed by asc or desc if at all, got 'year down'"),
         ("", "expected a field, followed by asc or desc"),
         ([3], "expected a field, followed by asc or desc if at all, got 3"),

@@ -211,3 +211,63 @@ def test_metric_of_the_collection(database: elanus.Database) -> None:
     (hit,) = documents.search("x", mode="dense")
     assert (hit.score, hit.relevance) == pytest.approx((0.0, 1.0), abs=1e-6)
     assert documents.collection.schema.field("dense").metric == "L2"
+
+
+class Length:
+    """Reranker to whom longer texts are more relevant."""
+
+    info = RerankerInfo("length", ScoreKind.PROBABILITY)
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+
+    def score(self, query: str, documents: Sequence[str]) -> Float32Array:
+        self.queries.append(query)
+        return np.array([len(text) / 100 for text in documents], dtype=np.float32)
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_rankers_read_metadata(documents: elanus.documents.Documents, mode: str) -> None:
+    plain = {h.id: h.score for h in documents.search("key", mode=mode)}
+    decay = elanus.Decay("year", "exp", origin=2024, scale=4)
+    hits = documents.search("key", mode=mode, ranker=decay)
+    wanted = {pk: s * (0.5 if pk == "pears" else 1.0) for pk, s in plain.items()}
+    assert {h.id: h.score for h in hits} == pytest.approx(wanted)
+    boosted = documents.search("key", mode=mode, ranker=elanus.Boost({"tags": ["music"]}, 100.0))
+    assert boosted[0].id == "piano"
+    assert boosted[0].score == pytest.approx(100 * plain["piano"])
+    by_text = elanus.FunctionScore([elanus.Boost("year == 2024", 3.0)])
+    chained = documents.search("key", mode=mode, ranker=[decay, by_text])
+    assert {h.id: h.score for h in chained} == pytest.approx(
+        {pk: s * (1 if pk == "pears" else 3) for pk, s in wanted.items()}
+    )
+    relevances = [h.relevance for h in hits]
+    assert relevances == sorted(relevances, reverse=True)
+    assert all(0 <= r <= 1 for r in relevances)
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_a_model_in_a_chain_reads_the_texts(
+    documents: elanus.documents.Documents, mode: str
+) -> None:
+    model = Length()
+    hits = documents.search("key piano", mode=mode, ranker=elanus.Rerank(model))
+    assert model.queries == ["key piano"]
+    lengths = {pk: len(text) / 100 for pk, text in zip(IDS, TEXTS, strict=True)}
+    assert [(h.id, h.score) for h in hits] == sorted(
+        ((h.id, pytest.approx(lengths[h.id])) for h in hits), key=lambda s: -lengths[s[0]]
+    )
+    assert [h.relevance for h in hits] == pytest.approx([h.score for h in hits])
+    assert hits[0].explanation is not None
+    assert "Rerank(length)" in str(hits[0].explanation)
+
+
+def test_dbsf_of_documents(documents: elanus.documents.Documents) -> None:
+    hits = documents.search("key", fusion=elanus.DBSF(), mode="hybrid")
+    assert "DBSF" in str(hits[0].explanation)
+    assert all(0 <= h.relevance <= 1 for h in hits)
+
+
+def test_a_decay_that_names_nothing(documents: elanus.documents.Documents) -> None:
+    with pytest.raises(InvalidArgumentError, match="Decay: "):
+        documents.search("key", ranker=elanus.Decay("year >"))

@@ -29,6 +29,9 @@ SCHEMA = Schema(
         Field("flag", DataType.BOOL),
         Field("meta", DataType.JSON),
         Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR),
+        Field("at", DataType.TIMESTAMPTZ),
+        Field("until", DataType.TIMESTAMPTZ),
+        Field("place", DataType.GEOMETRY),
     ],
     dynamic=True,
 )
@@ -42,7 +45,10 @@ def examples(section: str, column: int) -> list[str]:
     return [text.replace("\\|", "|") for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
 
 
-@pytest.mark.parametrize("text", examples("Conditions", 1) + examples("Arithmetic", 1))
+TABLES = ("Conditions", "Arithmetic", "Moments", "Geometries")
+
+
+@pytest.mark.parametrize("text", [text for table in TABLES for text in examples(table, 1)])
 def test_condition_compiles(text: str) -> None:
     params = {"ids": [1, 2]} if "{ids}" in text else {}
     bound = compile_filter(text, SCHEMA, params=params)

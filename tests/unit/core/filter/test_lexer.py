@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from elanus.errors import FilterError
-from elanus.filter.lexer import MAX_TEXT_LENGTH, TokenKind, tokenize
+from elanus.filter.lexer import MAX_TEXT_LENGTH, Token, TokenKind
+from elanus.filter.lexer import tokenize as read_tokens
+
+
+def tokenize(text: str) -> list[Token]:
+    return list(read_tokens(text))
 
 
 def values(text: str) -> list[object]:

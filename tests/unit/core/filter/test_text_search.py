@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
 from elanus.errors import FilterError
-from elanus.filter import batch_columns, compile_filter, field
-from elanus.filter.text_search import phrase_matcher, terms_matcher
+from elanus.filter import batch_columns, compile_filter, field, term_store
+from elanus.filter.strings import StringDictionary
+from elanus.filter.term_store import MAX_STORED_SLOP, TermStore
+from elanus.filter.text_search import PhraseQuestion, TermsQuestion
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import entities_to_batch
@@ -20,6 +23,23 @@ from elanus.types import DataType
 
 STANDARD = build_analyzer("standard")
 ENGLISH = build_analyzer("english")
+
+
+def answers(
+    analyzer: Analyzer, question: TermsQuestion | PhraseQuestion, texts: list[str]
+) -> list[bool]:
+    """Return the answer for each text, which is the same by itself and among the others."""
+    matches = question.matcher(analyzer)
+    alone = [matches(text) for text in texts]
+    dictionary = StringDictionary()
+    store = TermStore(dictionary, analyzer, lambda size: None)
+    # In two parts, as rows come.
+    for part in (texts[: len(texts) // 2], texts):
+        codes = dictionary.encode(part)
+        table = question.table(analyzer, store)
+        if table is not None:
+            assert table[codes].tolist() == alone[: len(part)], (question, texts)
+    return alone
 
 
 @pytest.mark.parametrize(
@@ -34,9 +54,8 @@ ENGLISH = build_analyzer("english")
     ],
 )
 def test_terms(query: str, minimum: int, matching: list[str], other: list[str]) -> None:
-    matches = terms_matcher(STANDARD, query, minimum)
-    assert [t for t in matching if not matches(t)] == []
-    assert [t for t in other if matches(t)] == []
+    found = answers(STANDARD, TermsQuestion(query, minimum), matching + other)
+    assert found == [True] * len(matching) + [False] * len(other)
 
 
 @pytest.mark.parametrize(
@@ -61,22 +80,19 @@ def test_terms(query: str, minimum: int, matching: list[str], other: list[str]) 
     ],
 )
 def test_phrases(query: str, slop: int, matching: list[str], other: list[str]) -> None:
-    matches = phrase_matcher(STANDARD, query, slop)
-    assert [t for t in matching if not matches(t)] == []
-    assert [t for t in other if matches(t)] == []
+    found = answers(STANDARD, PhraseQuestion(query, slop), matching + other)
+    assert found == [True] * len(matching) + [False] * len(other)
 
 
 def test_the_analyzer_of_the_field_decides() -> None:
-    assert terms_matcher(ENGLISH, "searching", 1)("they searched")
-    assert not terms_matcher(ENGLISH, "the of", 1)("the of")
+    searching = TermsQuestion("searching", 1)
+    assert answers(ENGLISH, searching, ["they searched", "the of"]) == [True, False]
+    assert answers(ENGLISH, TermsQuestion("the of", 1), ["the of"]) == [False]
     # Stop words are gone, and their places are not.
-    light = phrase_matcher(ENGLISH, "speed of light", 0)
-    assert [light(t) for t in ("speeds at lights", "speed light", "speed of the light")] == [
-        True,
-        False,
-        False,
-    ]
-    assert phrase_matcher(ENGLISH, "speed of light", 1)("speed light")
+    texts = ["speeds at lights", "speed light", "speed of the light", "of speed of light"]
+    light = PhraseQuestion("speed of light", 0)
+    assert answers(ENGLISH, light, texts) == [True, False, False, True]
+    assert answers(ENGLISH, light._replace(slop=1), texts) == [True, True, True, True]
 
 
 def holds_phrase(query: list[str], text: list[str], slop: int) -> bool:
@@ -91,21 +107,72 @@ def holds_phrase(query: list[str], text: list[str], slop: int) -> bool:
 def test_phrases_agree_with_every_choice_of_places() -> None:
     choose = random.Random(3)
     found = []
-    for _ in range(3000):
-        text = choose.choices("abcd", k=choose.randint(0, 9))
+    for _ in range(600):
+        texts = [choose.choices("abcd", k=choose.randint(0, 9)) for _ in range(5)]
         query = choose.choices("abcd", k=choose.randint(1, 4))
         slop = choose.randint(0, 5)
-        expected = holds_phrase(query, text, slop)
-        found.append(expected)
-        matches = phrase_matcher(STANDARD, " ".join(query), slop)
-        assert matches(" ".join(text)) == expected, (query, text, slop)
+        expected = [holds_phrase(query, text, slop) for text in texts]
+        found += expected
+        question = PhraseQuestion(" ".join(query), slop)
+        assert answers(STANDARD, question, [" ".join(text) for text in texts]) == expected
     assert 0.2 < np.mean(found) < 0.8
 
 
+@pytest.mark.parametrize("slop", [0, 3, MAX_STORED_SLOP + 1])
+def test_phrases_do_not_go_from_one_text_to_the_next(slop: int) -> None:
+    question = PhraseQuestion("machine of learning", slop)
+    assert (
+        answers(ENGLISH, question, ["a machine", "learning", "", "machine", "x learning"])
+        == [False] * 5
+    )
+
+
+@pytest.mark.parametrize("slop", [0, 2, 40])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"tokenizer": "standard", "filter": [{"type": "synonym", "synonyms": ["fast, quick"]}]},
+        {"tokenizer": "jieba"},
+    ],
+)
+def test_analyzers_with_other_places(spec: dict[str, Any], slop: int) -> None:
+    analyzer = build_analyzer(spec)
+    texts = ["a quick way home", "a fast way", "way fast", "way"]
+    has_synonym = spec["tokenizer"] == "standard"
+    # Exchanging two neighbours takes 2.
+    expected = [True, has_synonym, has_synonym and slop >= 2, False]
+    assert answers_alone(analyzer, PhraseQuestion("quick way", slop), texts) == expected
+
+
+def answers_alone(analyzer: Analyzer, question: PhraseQuestion, texts: list[str]) -> list[bool]:
+    assert not analyzer.counts_words
+    return list(map(question.matcher(analyzer), texts))
+
+
 def test_a_repeated_word_takes_linear_time() -> None:
-    matches = phrase_matcher(STANDARD, "a " * 50 + "b", 3)
-    assert matches("a " * 20_000 + "x b")
-    assert not matches("b " * 10 + "a " * 20_000)
+    question = PhraseQuestion("a " * 50 + "b", 3)
+    texts = ["a " * 20_000 + "x b", "b " * 10 + "a " * 20_000]
+    assert answers(STANDARD, question, texts) == [True, False]
+
+
+def test_more_terms_than_can_be_numbered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(term_store, "MAX_TERMS", 3)
+    dictionary = StringDictionary()
+    store = TermStore(dictionary, STANDARD, lambda size: None)
+    dictionary.encode(["a b c d", "c d"])
+    assert TermsQuestion("a", 1).table(STANDARD, store) is None
+    assert answers(STANDARD, TermsQuestion("d", 1), ["a b c d", "c", "d c"]) == [True, False, True]
+
+
+def test_numbers_go_round_the_surrogates() -> None:
+    words = [f"w{i}" for i in range(60_000)]
+    dictionary = StringDictionary()
+    codes = dictionary.encode(words)
+    store = TermStore(dictionary, STANDARD, lambda size: None)
+    for place in (0, 55_294, 55_295, 55_296, 57_344, 59_999):
+        table = TermsQuestion(words[place], 1).table(STANDARD, store)
+        assert table is not None
+        assert np.flatnonzero(table[codes]).tolist() == [place]
 
 
 SCHEMA = Schema(

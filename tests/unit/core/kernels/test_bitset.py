@@ -90,3 +90,11 @@ def test_masks_of_another_kind_are_refused() -> None:
 def test_sets_over_different_rows_do_not_mix() -> None:
     with pytest.raises(InvalidArgumentError, match="got 3 and 4"):
         Bitset.full(3) & Bitset.full(4)
+
+
+def test_holds_tells_of_each_row_asked_for():
+    rows = np.array([0, 3, 63, 64, 130])
+    bits = Bitset.from_rows(rows, 131)
+    asked = np.array([130, 1, 64, 64, 0, 65, 63, 129, 3])
+    assert bits.holds(asked).tolist() == [row in rows for row in asked.tolist()]
+    assert bits.holds(np.empty(0, dtype=np.int64)).tolist() == []

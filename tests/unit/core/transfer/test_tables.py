@@ -95,7 +95,13 @@ def test_nan_in_a_float_field_without_nulls_is_a_value():
         ([1.5, 2], None, F("f", elanus.INT64), "1.5 is no exact integer.*'Int64'"),
         ([2.0**60, NAN], None, NULL_INT, "is no exact integer"),
         ([1.0, NAN], None, F("f", elanus.INT64), "got None"),
-        (pd.to_datetime(["2020-01-01"]), None, F("f", elanus.INT64), "holds datetime64"),
+        (
+            pd.to_datetime(["2020-01-01"]),
+            None,
+            F("f", elanus.INT64),
+            "expected INT64, got Timestamp",
+        ),
+        (pd.to_timedelta(["1 days"]), None, F("f", elanus.INT64), "holds timedelta64"),
         (["a"], None, F("f", elanus.INT64), "expected INT64"),
     ],
 )

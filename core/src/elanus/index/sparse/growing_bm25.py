@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from elanus.analysis.analyzer import Analyzer
+from elanus.analysis.multi import FieldAnalyzer, MultiCounter
 from elanus.errors import InternalError
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.bm25_weights import DEFAULT_B, DEFAULT_K1
@@ -28,7 +28,9 @@ class GrowingBM25:
         b: Share of length normalisation that they will have; with others they take longer.
     """
 
-    def __init__(self, analyzer: Analyzer, k1: float = DEFAULT_K1, b: float = DEFAULT_B) -> None:
+    def __init__(
+        self, analyzer: FieldAnalyzer, k1: float = DEFAULT_K1, b: float = DEFAULT_B
+    ) -> None:
         self._parameters = k1, b
         self._vocabulary = Vocabulary()
         self._counter = analyzer.counter(self._vocabulary)
@@ -51,9 +53,18 @@ class GrowingBM25:
         words = self._vocabulary.size_bytes + self._counter_bytes
         return rows + words + self._postings.size_bytes
 
-    def append(self, texts: StringColumn) -> None:
-        """Analyze and add rows; they show in snapshots taken with the larger number of rows."""
-        batch = self._counter.count_utf8(texts.offsets, texts.data)
+    def append(self, texts: StringColumn, languages: StringColumn | None = None) -> None:
+        """Analyze and add rows; they show in snapshots taken with the larger number of rows.
+
+        Args:
+            texts: Their texts.
+            languages: What names the analyzer of each, where the field has several.
+        """
+        if isinstance(self._counter, MultiCounter):
+            named = [None] * len(texts) if languages is None else languages.to_pylist()
+            batch = self._counter.count_utf8(texts.offsets, texts.data, named)
+        else:
+            batch = self._counter.count_utf8(texts.offsets, texts.data)
         start, stop = self._num_rows, self._num_rows + len(texts)
         self._reserve(stop)
         self._lengths[start:stop] = batch.lengths

@@ -13,10 +13,10 @@ from typing import Any, TypedDict
 
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 
-from elanus import RRF, Weighted
+from elanus import DBSF, RRF, Weighted
 from elanus.documents import BM25, FieldNames, check_options
 
-Fusion = RRF | Weighted
+Fusion = RRF | Weighted | DBSF
 
 _FIELD_OPTIONS = {f"{f.name}_field": f.name for f in fields(FieldNames)}
 _RANKERS = ("RRFRanker", "WeightedRanker")
@@ -138,12 +138,12 @@ def _sparse_sources(sparse: Any, options: Mapping[str, Any]) -> tuple[BM25 | Non
 
 def _fusion(options: Mapping[str, Any]) -> Fusion:
     given = options.get("fusion")
-    if isinstance(given, RRF | Weighted):
+    if isinstance(given, Fusion):
         return given
     if isinstance(given, Mapping):
         return RRF(**given) if "k" in given else Weighted(**given)
     if given is not None:
-        raise TypeError(f"fusion: expected RRF or Weighted, got {type(given).__name__}")
+        raise TypeError(f"fusion: expected RRF, Weighted or DBSF, got {type(given).__name__}")
     params = options.get("hybrid_ranker_params") or {}
     ranker = options.get("hybrid_ranker", "RRFRanker")
     if ranker not in _RANKERS:
@@ -168,8 +168,9 @@ class QueryOptions:
     """The keyword arguments of a query, parsed.
 
     Attributes:
-        search_params: ``recall`` and ``ef``.
+        search_params: ``recall``, ``ef`` and ``candidates``.
         fusion: How hybrid joins its legs; None takes ``alpha``, then the store's.
+        ranker: ``Decay``, ``Boost`` and others of elanus, by metadata keys; one or a list.
         rerank: Order the nodes by the store's reranker.
         tenant: Search only this tenant.
         filter: On metadata, beside ``query.filters``: text, dict or tree.
@@ -180,6 +181,7 @@ class QueryOptions:
 
     search_params: Mapping[str, Any] | None = None
     fusion: Fusion | None = None
+    ranker: Any = None
     rerank: bool = False
     tenant: str | None = None
     filter: Any = None

@@ -146,6 +146,7 @@ def run_query(plan: QueryPlan, sparse: dict[int, float] | None) -> VectorStoreQu
                 ref_doc_ids=query.doc_ids,
             ),
             fusion=_fusion_of(plan),
+            ranker=plan.options.ranker,
             windows=plan.windows,
             with_vectors=plan.is_mmr,
             params=plan.options.search_params,

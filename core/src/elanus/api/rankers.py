@@ -1,0 +1,270 @@
+"""How do the rankers that a user passes become steps over candidates?
+
+Fields are looked up, filters bound and models fetched before anything is searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elanus.api.context import RequestContext
+from elanus.api.options import SearchOptions
+from elanus.errors import FilterError, InvalidArgumentError
+from elanus.filter import FieldRef, JsonPath
+from elanus.query.diversity import MMRStep
+from elanus.query.paths import read_path
+from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, Ranker, Rerank
+from elanus.query.ranking import EXACT, RankerStep, Ranking
+from elanus.query.requests import (
+    DBSF,
+    MAX_LIMIT,
+    RRF,
+    DenseQuery,
+    Fusion,
+    LegRequest,
+    Weighted,
+)
+from elanus.query.rescoring import BoostStep, DecayStep, RerankStep
+from elanus.schema.collection import Schema
+from elanus.types import DataType
+
+MIN_CANDIDATES = 100
+"""Fewest candidates of a leg or a ranker: what is joined or ranked anew needs some to choose of."""
+MIN_FETCH_K = 20
+"""Fewest hits that ``MMR`` chooses from, as in LangChain."""
+FACTOR = 4
+"""Candidates for every hit that is wanted."""
+MAX_DECIMALS = 15
+
+
+def default_candidates(wanted: int) -> int:
+    """Return how many candidates joining and ranking begin with."""
+    return min(max(FACTOR * wanted, MIN_CANDIDATES), MAX_LIMIT)
+
+
+def read_decimals(options: SearchOptions) -> int | None:
+    """Return the value of ``round_decimal``; None where scores stay as they are.
+
+    Raises:
+        InvalidArgumentError: It is no number of places.
+    """
+    value = options.get("round_decimal")
+    if value is None or value == -1:
+        return None
+    if type(value) is not int or not 0 <= value <= MAX_DECIMALS:
+        raise InvalidArgumentError(
+            f"round_decimal: expected 0 to {MAX_DECIMALS}, or -1 for no rounding, got {value!r}"
+        )
+    return value
+
+
+def texts_of(data: Any) -> tuple[str, ...]:
+    """Return the texts that are searched for; none where vectors are."""
+    texts = data if isinstance(data, list | tuple) else [data]
+    return tuple(texts) if texts and all(isinstance(text, str) for text in texts) else ()
+
+
+def split_fusion(fusion: Fusion | None, ranker: Any) -> tuple[Fusion | None, tuple[Ranker, ...]]:
+    """Return what joins the legs and what ranks the hits then.
+
+    Raises:
+        InvalidArgumentError: An object is neither, or two join the legs.
+    """
+    given = list(ranker) if isinstance(ranker, list | tuple) else [ranker]
+    if ranker is None:
+        given = []
+    if fusion is not None and not isinstance(fusion, Fusion):
+        raise InvalidArgumentError(
+            f"fusion: expected RRF(...), Weighted(...) or DBSF(...), got {type(fusion).__name__}"
+        )
+    if given and isinstance(given[0], RRF | Weighted | DBSF):
+        if fusion is not None:
+            raise InvalidArgumentError(
+                f"hybrid_search: expected one fusion, got fusion={fusion!r} and {given[0]!r} in "
+                f"ranker"
+            )
+        fusion = given.pop(0)
+    for one in given:
+        if isinstance(one, RRF | Weighted | DBSF):
+            raise InvalidArgumentError(
+                f"ranker: {type(one).__name__} joins the legs of a hybrid search; it comes first "
+                f"and once"
+            )
+        if not isinstance(one, Ranker):
+            raise InvalidArgumentError(
+                f"ranker: expected Decay, Boost, FunctionScore, Rerank or MMR, got "
+                f"{type(one).__name__}"
+            )
+    if any(isinstance(one, MMR) for one in given[:-1]):
+        raise InvalidArgumentError("ranker: MMR chooses among the hits; it comes last")
+    return fusion, tuple(given)
+
+
+def read_ranking(
+    context: RequestContext,
+    rankers: Sequence[Ranker],
+    options: SearchOptions,
+    legs: Sequence[LegRequest],
+    wanted: int,
+    texts: tuple[str, ...],
+) -> Ranking | None:
+    """Return what rankers do with the candidates of legs; None where there is none.
+
+    Args:
+        context: Of the collection.
+        rankers: In order, no fusion among them.
+        options: Of the search.
+        legs: What is searched; each with the same number of queries.
+        wanted: Hits wanted, those that ``offset`` leaves out included.
+        texts: What is searched for, one for each query; empty where no text is.
+
+    Raises:
+        InvalidArgumentError: A field, a model or a number does not fit.
+        FilterError: The filter of a boost cannot be read.
+    """
+    if not rankers:
+        if options.get("candidates") is not None:
+            raise InvalidArgumentError("candidates: expected a ranker that looks at them")
+        return None
+    if options.get("group_by") is not None:
+        raise InvalidArgumentError(
+            f"group_by: hits that are ranked anew cannot be grouped, got ranker "
+            f"{type(rankers[0]).__name__}"
+        )
+    steps = tuple([_step(context, one, options, legs, wanted, texts) for one in rankers])
+    windows = [step.window for step in steps if step.window is not None]
+    _check_windows(steps, wanted)
+    asked = options.get("candidates")
+    first = max([default_candidates(wanted), *windows])
+    if asked is None:
+        return Ranking(steps, first, first)
+    if asked == "exact":
+        _check_exact(rankers, legs)
+        return Ranking(steps, EXACT, first)
+    least = max([wanted, *windows])
+    if type(asked) is not int or not least <= asked <= MAX_LIMIT:
+        raise InvalidArgumentError(
+            f"candidates: expected {least} to {MAX_LIMIT} or 'exact', got {asked!r}"
+        )
+    return Ranking(steps, asked, asked)
+
+
+def _check_windows(steps: Sequence[RankerStep], wanted: int) -> None:
+    for step in steps:
+        if step.window is not None and step.window < wanted:
+            raise InvalidArgumentError(
+                f"{step.title}: expected at least limit + offset = {wanted} hits to choose from, "
+                f"got {step.window}"
+            )
+
+
+def _check_exact(rankers: Sequence[Ranker], legs: Sequence[LegRequest]) -> None:
+    if len(legs) > 1:
+        raise InvalidArgumentError(
+            "candidates='exact': a hybrid search ranks what its legs found; give a number"
+        )
+    for one in rankers:
+        if isinstance(one, Rerank | MMR):
+            if isinstance(one, Rerank) and one.top is None:
+                raise InvalidArgumentError(
+                    "candidates='exact': a model would read every row; give Rerank(top=...)"
+                )
+            return
+
+
+def _step(
+    context: RequestContext,
+    ranker: Ranker,
+    options: SearchOptions,
+    legs: Sequence[LegRequest],
+    wanted: int,
+    texts: tuple[str, ...],
+) -> RankerStep:
+    if isinstance(ranker, Decay):
+        return DecayStep(ranker, _numeric_node(context.schema, ranker.field, options.get("root")))
+    if isinstance(ranker, Rerank):
+        return _rerank_step(context, ranker, legs[0].query.num_queries, texts)
+    if isinstance(ranker, MMR):
+        return _mmr_step(context.schema, ranker, legs, wanted)
+    spec = FunctionScore([ranker]) if isinstance(ranker, Boost) else ranker
+    for boost in spec.functions:
+        _check_random_field(context.schema, boost)
+    filters = []
+    for boost in spec.functions:
+        bound = context.filters.bind(
+            boost.filter, params=options.get("params"), root=options.get("root")
+        )
+        filters.append(bound[0] if bound else None)
+    return BoostStep(spec, tuple(filters))
+
+
+def _numeric_node(schema: Schema, name: str, root: str | None) -> FieldRef | JsonPath:
+    try:
+        node = read_path(schema, name, root)
+    except FilterError as error:
+        raise InvalidArgumentError(f"Decay: {error}") from None
+    if isinstance(node, JsonPath) or _is_numeric(schema.field(node.name).dtype):
+        return node
+    raise InvalidArgumentError(
+        f"Decay: expected a numeric field or a path of a JSON field, got {name!r} of "
+        f"{schema.field(node.name).dtype.name}"
+    )
+
+
+def _is_numeric(dtype: DataType) -> bool:
+    return dtype.is_integer or dtype in (DataType.FLOAT, DataType.DOUBLE)
+
+
+def _check_random_field(schema: Schema, boost: Boost) -> None:
+    name = None if boost.random_score is None else boost.random_score.field
+    if name is not None and not schema.field(name).dtype.is_integer:
+        raise InvalidArgumentError(
+            f"RandomScore: expected a field of whole numbers, got {name!r} of "
+            f"{schema.field(name).dtype.name}"
+        )
+
+
+def _rerank_step(
+    context: RequestContext, ranker: Rerank, count: int, texts: tuple[str, ...]
+) -> RankerStep:
+    queries = texts
+    if isinstance(ranker.query, str):
+        queries = (ranker.query,) * count
+    elif ranker.query is not None:
+        queries = tuple(ranker.query)
+    elif not texts:
+        raise InvalidArgumentError(
+            "Rerank: a search by vector has no text to rank by; give Rerank(query='...')"
+        )
+    if len(queries) != count or not all(isinstance(text, str) for text in queries):
+        raise InvalidArgumentError(
+            f"Rerank: expected a text for each of {count} queries, got {ranker.query!r}"
+        )
+    (output,) = _text_output(context, ranker.field)
+    return RerankStep(ranker, queries, output)
+
+
+def _text_output(context: RequestContext, name: str) -> tuple[str, ...]:
+    names = context.output([name])
+    types = context.schema.column_types
+    if names != (name,) or types.get(name, DataType.VARCHAR) is not DataType.VARCHAR:
+        raise InvalidArgumentError(f"Rerank: expected a field of text, got {name!r}")
+    return names
+
+
+def _mmr_step(schema: Schema, ranker: MMR, legs: Sequence[LegRequest], wanted: int) -> MMRStep:
+    dense = [leg for leg in legs if isinstance(leg.query, DenseQuery)]
+    if ranker.field is not None:
+        schema.field(ranker.field)
+        dense = [leg for leg in dense if leg.field.name == ranker.field]
+    if len(dense) != 1:
+        names = ", ".join(repr(leg.field.name) for leg in dense) or "none"
+        raise InvalidArgumentError(
+            f"MMR: expected one dense field that is searched, got {names}; "
+            f"{'name one with MMR(field=...)' if dense else 'search a dense field'}"
+        )
+    query = dense[0].query
+    assert isinstance(query, DenseQuery)
+    window = ranker.fetch_k or min(max(FACTOR * wanted, MIN_FETCH_K), MAX_LIMIT)
+    return MMRStep(ranker, dense[0].field, query.vectors, window, wanted)

@@ -1,0 +1,111 @@
+"""What does a user learn about an entity that is not among the hits?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from elanus.query.results import HitExplanation, shown_score
+from elanus.types import PrimaryKey
+
+
+class Cause(StrEnum):
+    """Where an entity fell out.
+
+    HIT: nowhere. OFFSET: it is left out at the front. UNKNOWN_KEY: nothing has the key. DELETED:
+    it was deleted. EXPIRED: it is too old. LATER: it was written after the state that is searched.
+    FILTER: a filter says no.
+    NULL: it has no vector in the field. NO_MATCH: it shares no term or dimension with the query.
+    RANGE: its score lies outside of the bounds. LIMIT: others are nearer. MISSED: it is near
+    enough, and the approximate search did not find it. CUT: it was a candidate, and others are
+    better after fusion and rankers.
+    """
+
+    HIT = "hit"
+    OFFSET = "offset"
+    UNKNOWN_KEY = "unknown_key"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+    LATER = "later"
+    FILTER = "filter"
+    NULL = "null"
+    NO_MATCH = "no_match"
+    RANGE = "range"
+    LIMIT = "limit"
+    MISSED = "missed"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class LegVerdict:
+    """What one leg says of the entity.
+
+    Attributes:
+        field: Field that it searched.
+        metric: Its metric.
+        cause: FILTER, NULL, NO_MATCH, RANGE, LIMIT or MISSED; None: it is a candidate.
+        score: The metric's value, computed exactly; None where it shares nothing with the query.
+        rank: Place of the entity among all rows that the leg may find, by exact scores, from 1;
+            None where it is not one of them.
+        limit: Candidates of the leg.
+        failed: Conditions of the filter that say no, with what the entity holds.
+        remedy: What would make it a candidate, or "".
+    """
+
+    field: str
+    metric: str
+    cause: Cause | None
+    score: float | None
+    rank: int | None
+    limit: int
+    failed: tuple[str, ...] = ()
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        score = "" if self.score is None else f"{self.metric} {shown_score(self.score)}"
+        place = f"{score}, exact rank {self.rank}"
+        said = {
+            None: f"{place}, one of {self.limit} candidates",
+            Cause.FILTER: f"fails {' and '.join(self.failed)}",
+            Cause.NULL: "holds no vector",
+            Cause.NO_MATCH: "shares no term with the query"
+            if self.metric == "BM25"
+            else "shares no dimension with the query",
+            Cause.RANGE: f"{score} lies outside of the bounds",
+            Cause.LIMIT: f"{place}, not among the nearest {self.limit}",
+            Cause.MISSED: f"{place}, missed by the approximate search for {self.limit}",
+        }[self.cause]
+        return f"{self.field}: {said}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why an entity is not among the hits of a search; ``print`` it.
+
+    Attributes:
+        id: Its primary key.
+        cause: Where it fell out.
+        summary: The same as a sentence.
+        legs: What each leg says; none for a key that cannot be searched.
+        rank: Its place in the end, from 1, offset included; None when it was no candidate, or a
+            ranker left it out.
+        score: Its score in the end; None when it was no candidate.
+        last_score: Score of the last hit; None without hits.
+        explanation: The parts of its score, as of a hit; None when it was no candidate.
+    """
+
+    id: PrimaryKey
+    cause: Cause
+    summary: str
+    legs: tuple[LegVerdict, ...] = ()
+    rank: int | None = None
+    score: float | None = None
+    last_score: float | None = None
+    explanation: HitExplanation | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.id!r}: {self.summary}"]
+        lines += [f"  {leg}" for leg in self.legs]
+        if self.explanation is not None:
+            lines += [f"  {line}" for line in self.explanation.ranking_lines()]
+        return "\n".join(lines)

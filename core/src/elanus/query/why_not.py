@@ -1,0 +1,356 @@
+"""Where did an entity fall out of a search?
+
+The search is run as it was asked for, and what it left of one row is compared with what exact
+searches say of it. Costs a few searches, some of them exact; nothing here is on the way of a plain
+search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from elanus.filter import And, BoundFilter, Node, compile_filter
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.cancel import CancelToken
+from elanus.query.candidates import Run
+from elanus.query.expiry import UnexpiredSource
+from elanus.query.pages import Page, fused_page, ranked_page, single_page
+from elanus.query.projection import project
+from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, SearchRequest
+from elanus.query.results import HitExplanation, HitReasons, shown_score, user_score
+from elanus.query.sources import SearchSource
+from elanus.query.statistics import weigh
+from elanus.query.verdicts import Cause, LegVerdict, WhyNot
+from elanus.schema.collection import PARTITION_FIELD, Schema
+from elanus.types import PrimaryKey
+
+_MOST_SHOWN = 60
+"""Characters of a value that are shown."""
+_RECALLS = (0.99, 0.999, 1.0)
+
+
+class Place(NamedTuple):
+    """A visible row: number of its source, and row id there."""
+
+    source: int
+    row_id: int
+
+
+def find_place(sources: Sequence[SearchSource], pk: PrimaryKey) -> Place | None:
+    """Return where the visible row with a key is."""
+    for number, source in enumerate(sources):
+        row = int(source.find_pks([pk])[0])
+        if row >= 0:
+            return Place(number, row)
+    return None
+
+
+def has_expired(sources: Sequence[SearchSource], pk: PrimaryKey) -> bool:
+    """Return whether the row with this key is hidden for its age."""
+    return any(
+        isinstance(source, UnexpiredSource) and int(source.whole.find_pks([pk])[0]) >= 0
+        for source in sources
+    )
+
+
+def was_deleted(schema: Schema, sources: Sequence[SearchSource], pk: PrimaryKey) -> bool:
+    """Return whether a row with this key lies in a source and is not visible any more."""
+    for source in sources:
+        if source.alive is None:
+            continue
+        rows = (~source.alive).to_rows()
+        if pk in source.column(schema.primary.name).values_at(rows):
+            return True
+    return False
+
+
+def explain_row(
+    schema: Schema,
+    sources: Sequence[SearchSource],
+    request: SearchRequest,
+    pk: PrimaryKey,
+    place: Place,
+    token: CancelToken,
+) -> WhyNot:
+    """Return where a visible row fell out of a search with one query, or which hit it is.
+
+    Args:
+        schema: Of the collection.
+        sources: Of the snapshot that is searched.
+        request: What was asked for; no groups.
+        pk: The row's key.
+        place: Where it is.
+        token: Ends the searches.
+    """
+    probe = _Probe(schema, sources, request, place, token)
+    verdicts = tuple([probe.verdict(i) for i in range(len(request.legs))])
+    if all(verdict.cause is not None for verdict in verdicts):
+        order = [Cause.MISSED, Cause.LIMIT, Cause.RANGE, Cause.NO_MATCH, Cause.NULL, Cause.FILTER]
+        worst = min(verdicts, key=lambda v: order.index(v.cause or Cause.FILTER))
+        cause = worst.cause or Cause.FILTER
+        return WhyNot(pk, cause, _SENTENCES[cause], verdicts, last_score=probe.last_score)
+    return probe.outcome(pk, verdicts)
+
+
+_SENTENCES = {
+    Cause.FILTER: "not a hit, the filter excludes it",
+    Cause.NULL: "not a hit, it has no vector in the field",
+    Cause.NO_MATCH: "not a hit, it has nothing in common with the query",
+    Cause.RANGE: "not a hit, its score lies outside of radius and range_filter",
+    Cause.LIMIT: "not a hit, others are nearer",
+    Cause.MISSED: "not a hit, the approximate search missed it",
+}
+
+
+class _Probe:
+    """One search, run once, and a row to look for in it."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        sources: Sequence[SearchSource],
+        request: SearchRequest,
+        place: Place,
+        token: CancelToken,
+    ) -> None:
+        self._schema = schema
+        self._sources = sources
+        self._request = request
+        self._place = place
+        self._token = token
+        self._page = self._whole_page()
+
+    @property
+    def last_score(self) -> float | None:
+        """Score of the last hit."""
+        scores = self._page.scores
+        if not self._page.outcomes:
+            scores = scores[: self._request.offset + self._request.limit]
+        return scores[-1] if scores else None
+
+    def verdict(self, number: int) -> LegVerdict:
+        """Return what a leg says of the row."""
+        leg = self._request.legs[number]
+        depth, metric = self._depth(leg), leg.field.metric_type
+        source = self._sources[self._place.source]
+        failed = tuple(self._failed(source, leg.filters))
+        score = self._exact_score(leg)
+        rank: int | None = None
+        cause: Cause | None = None
+        remedy = ""
+        if failed:
+            cause = Cause.FILTER
+        elif leg.field.nullable and not self._has_vector(source, leg.field.name):
+            cause, score = Cause.NULL, None
+        elif score is None:
+            cause = Cause.NO_MATCH
+        else:
+            rank = self._exact_rank(leg, depth)
+            ranking = self._page.rankings[0][number]
+            if rank is None:
+                cause, remedy = Cause.RANGE, _bounds(leg)
+            elif ranking.score_of(*self._place).rank is not None:
+                cause = None
+            elif rank > depth:
+                cause, remedy = Cause.LIMIT, self._deeper(rank)
+            else:
+                cause, remedy = Cause.MISSED, self._better(leg, depth)
+        return LegVerdict(leg.field.name, metric, cause, score, rank, depth, failed, remedy)
+
+    def outcome(self, pk: PrimaryKey, verdicts: tuple[LegVerdict, ...]) -> WhyNot:
+        """Return what became of a row that is a candidate."""
+        request, explanation = self._request, self._explanation()
+        rank, score = self._final(explanation)
+        first, last = request.offset + 1, request.offset + request.limit
+        gap = ""
+        if rank is None:
+            cause = Cause.CUT
+            said = f"not a hit, {self._left_out(explanation)}"
+        elif rank < first:
+            cause, said = Cause.OFFSET, f"rank {rank}, which offset={request.offset} leaves out"
+        elif rank <= last:
+            cause, said = Cause.HIT, f"a hit, rank {rank}"
+        else:
+            cause = Cause.CUT
+            if score is not None and self.last_score is not None:
+                gap = f", score {shown_score(score)} behind {shown_score(self.last_score)}"
+            same = "of the same candidates, " if len(request.legs) > 1 else ""
+            reach = f"{same}limit={rank - request.offset} reaches it"
+            said = f"not a hit, rank {rank} where {last} are wanted{gap}; {reach}"
+        return WhyNot(pk, cause, said, verdicts, rank, score, self.last_score, explanation)
+
+    # --- the search as it was asked for -------------------------------------------------------
+
+    def _whole_page(self) -> Page:
+        """Return the page of the search, with every candidate on it unless rankers cut."""
+        request, run = self._request, self._run()
+        if request.ranking is not None:
+            return ranked_page(run, request, request.ranking)
+        whole = request._replace(offset=0, limit=MAX_LIMIT * len(request.legs))
+        if len(request.legs) == 1:
+            return single_page(whole, run.leg(request.legs[0]))
+        return fused_page(whole, [run.leg(leg) for leg in request.legs], run.keys)
+
+    def _run(self) -> Run:
+        return Run(self._schema, self._sources, self._token)
+
+    def _depth(self, leg: LegRequest) -> int:
+        if self._request.ranking is None or len(self._request.legs) > 1:
+            return leg.limit
+        return max(self._request.ranking.first, self._page.outcomes[0].num_candidates)
+
+    def _explanation(self) -> HitExplanation:
+        names = tuple([source.name for source in self._sources])
+        fusion = "" if len(self._request.legs) == 1 else str(self._request.fusion)
+        outcomes = self._page.outcomes
+        reasons = HitReasons(
+            self._page.rankings[0],
+            self._page.sources,
+            self._page.row_ids,
+            names,
+            fusion=fusion,
+            records=outcomes[0].records if outcomes else (),
+        )
+        return reasons.explain_row(*self._place)
+
+    def _final(self, explanation: HitExplanation) -> tuple[int | None, float | None]:
+        """Return rank and score of the row in the end; no rank where a ranker left it out."""
+        if self._page.outcomes:
+            steps = explanation.steps
+            is_through = len(steps) == len(self._page.outcomes[0].records)
+            score = steps[-1].score_after if steps else None
+            return (steps[-1].rank_after if is_through else None), score
+        is_here = (self._page.row_ids == self._place.row_id) & (
+            self._page.sources == self._place.source
+        )
+        place = int(np.flatnonzero(is_here)[0])
+        return place + 1, self._page.scores[place]
+
+    def _left_out(self, explanation: HitExplanation) -> str:
+        """Return which ranker left the row out, and why."""
+        assert self._request.ranking is not None
+        done = len(explanation.steps)
+        steps = self._request.ranking.steps
+        if done == len(steps):
+            return f"{steps[-1].title} chose others"
+        window = steps[done].window
+        rank = explanation.steps[-1].rank_after if done else explanation.legs[0].rank
+        return f"{steps[done].title} takes the best {window}, it is number {rank}"
+
+    # --- the row by itself --------------------------------------------------------------------
+
+    def _failed(self, source: SearchSource, filters: Sequence[BoundFilter]) -> Iterator[str]:
+        """Yield the conditions that the row does not pass, with what it holds."""
+        for bound in filters:
+            for term in _conjuncts(bound.tree):
+                part = compile_filter(term, self._schema)
+                if part is None or self._place.row_id in source.columns.matching(part):
+                    continue
+                if part.fields == {PARTITION_FIELD}:
+                    yield "partitions (it is in another one)"
+                else:
+                    yield f"{part}{self._held(source, part)}"
+
+    def _has_vector(self, source: SearchSource, name: str) -> bool:
+        validity = source.column(name).validity
+        return validity is None or bool(validity[self._place.row_id])
+
+    def _held(self, source: SearchSource, part: BoundFilter) -> str:
+        names = sorted(part.fields)
+        rows = np.array([self._place.row_id], dtype=np.int64)
+        (entity,) = project(self._schema, source, rows, names)
+        held = [f"{name} is {_shown(value)}" for name, value in entity.items()]
+        return f" ({', '.join(held)})" if held else ""
+
+    def _exact_score(self, leg: LegRequest) -> float | None:
+        source = self._sources[self._place.source]
+        only = Bitset.from_rows(np.array([self._place.row_id]), source.num_rows)
+        if isinstance(leg.query, DenseQuery):
+            found = source.vector_index(leg.field.name).search(leg.query.vectors, 1, allowed=only)
+        else:
+            query = leg.query._replace(drop_ratio=0.0)
+            found = weigh(self._sources, leg.field.name, query).search(source, only, 1)
+        nearest = found.query(0)
+        if not len(nearest):
+            return None
+        return user_score(leg.field.metric_type, float(nearest.distances[0]))
+
+    def _exact_rank(self, leg: LegRequest, depth: int) -> int | None:
+        """Return the place of the row among those that the leg may find; None: outside of range."""
+        limit = depth
+        query = leg.query
+        if isinstance(query, DenseQuery):
+            exact = leg._replace(query=query._replace(recall=1.0, ef=None))
+        else:
+            exact = leg._replace(query=query._replace(drop_ratio=0.0))
+        while True:
+            rank, count = self._rank_in(exact, limit)
+            if rank is not None or count < limit:
+                return rank
+            limit *= 4
+
+    def _rank_in(self, leg: LegRequest, limit: int) -> tuple[int | None, int]:
+        """Return the place of the row in what a leg finds, from 1, and how much it finds."""
+        found = self._run().leg(leg._replace(limit=limit))
+        row_ids, sources = found.row_ids[0], found.sources[0]
+        is_here = (row_ids == self._place.row_id) & (sources == self._place.source)
+        places = np.flatnonzero(is_here)
+        count = int(np.count_nonzero(row_ids >= 0))
+        return (int(places[0]) + 1 if len(places) else None), count
+
+    # --- what would help ----------------------------------------------------------------------
+
+    def _deeper(self, rank: int) -> str:
+        if len(self._request.legs) > 1:
+            return f"Leg(limit={rank}) reaches it"
+        if self._request.ranking is not None:
+            return f"candidates={rank} reaches it"
+        return f"limit={rank - self._request.offset} reaches it"
+
+    def _better(self, leg: LegRequest, depth: int) -> str:
+        """Return the options with which the search finds the row, tried one by one."""
+        query = leg.query
+        if not isinstance(query, DenseQuery):
+            return "drop_ratio_search=0 finds it"
+        found = []
+        for recall in _RECALLS:
+            asked = query._replace(recall=recall, ef=None)
+            if self._rank_in(leg._replace(query=asked), depth)[0] is not None:
+                found.append(f"recall={recall:g}")
+                break
+        most = max(source.num_rows for source in self._sources)
+        ef = max(query.ef or 0, depth)
+        while ef < most:
+            ef *= 2
+            asked = query._replace(ef=ef)
+            if self._rank_in(leg._replace(query=asked), depth)[0] is not None:
+                found.append(f"ef={ef}")
+                break
+        return f"{' or '.join(found)} finds it"
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    if isinstance(node, And):
+        for term in node.terms:
+            yield from _conjuncts(term)
+    else:
+        yield node
+
+
+def _bounds(leg: LegRequest) -> str:
+    if leg.range is None:
+        return ""
+    metric = leg.field.metric_type
+    near, far = (user_score(metric, value) for value in leg.range)
+    parts = [] if math.isinf(near) else [f"{'>=' if metric.is_distance else '<='} {near:g}"]
+    parts += [] if math.isinf(far) else [f"{'<' if metric.is_distance else '>'} {far:g}"]
+    return f"asked for is {' and '.join(parts)}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."

@@ -1,0 +1,99 @@
+"""How the legs of a hybrid search are joined, with values worked out by hand."""
+
+import math
+import statistics
+
+import pytest
+
+import elanus
+from elanus import DBSF, Field, Leg, Schema, Weighted
+from elanus.errors import InvalidArgumentError
+from support.builders import paper_schema, papers
+
+QUERY = [0.3, -1.0, 0.5, 0.2]
+
+
+@pytest.fixture
+def collection():
+    db = elanus.connect(":memory:")
+    made = db.create_collection("papers", paper_schema(metric="L2"))
+    made.insert(papers(120))
+    return made
+
+
+def legs(limit=30):
+    return [
+        Leg("dense", QUERY, limit=limit),
+        Leg("bm25", "graph index", limit=limit),
+        Leg("sparse", {1: 1.0, 3: 0.4}, limit=limit),
+    ]
+
+
+def lists(collection, limit=30):
+    """Return {id: score} of each leg."""
+    asked = ((QUERY, "dense"), ("graph index", "bm25"), ({1: 1.0, 3: 0.4}, "sparse"))
+    return [{h.id: h.score for h in collection.search(q, f, limit)} for q, f in asked]
+
+
+def check(found, parts):
+    """Compare hits with the sums of what each leg gives, {id: part}."""
+    sums = {}
+    for part in parts:
+        for pk, value in part.items():
+            sums[pk] = sums.get(pk, 0.0) + value
+    wanted = sorted(sums.items(), key=lambda s: (-round(s[1], 9), s[0]))
+    assert [h.id for h in found] == [pk for pk, _ in wanted[: len(found)]]
+    assert [h.score for h in found] == pytest.approx([s for _, s in wanted[: len(found)]])
+
+
+def by_distribution(scores):
+    mean, deviation = statistics.mean(scores.values()), statistics.stdev(scores.values())
+    return {pk: (s - (mean - 3 * deviation)) / (6 * deviation) for pk, s in scores.items()}
+
+
+def test_dbsf_places_scores_by_mean_and_deviation(collection):
+    dense, text, sparse = lists(collection)
+    parts = [by_distribution({pk: -d for pk, d in dense.items()})]
+    parts += [by_distribution(text), by_distribution(sparse)]
+    check(collection.hybrid_search(legs(), DBSF(), limit=40), parts)
+    weighted = [{pk: w * v for pk, v in p.items()} for p, w in zip(parts, (2, 0.5, 1), strict=True)]
+    for weights in ((2, 0.5, 1), {"dense": 2, "bm25": 0.5, "sparse": 1}):
+        check(collection.hybrid_search(legs(), DBSF(weights), limit=40), weighted)
+
+
+def test_dbsf_worked_out_by_hand():
+    db = elanus.connect(":memory:")
+    vectors = [Field(name, elanus.FLOAT_VECTOR, dim=1, metric="IP") for name in ("a", "b")]
+    made = db.create_collection("rows", Schema([Field("id", elanus.INT64, primary=True), *vectors]))
+    made.insert([{"id": i, "a": [a], "b": [7]} for i, a in enumerate((1.0, 2.0, 3.0))])
+    found = made.hybrid_search([Leg("a", [1]), Leg("b", [1])], DBSF())
+    # a: mean 2, deviation 1: (3 - (2 - 3)) / 6 and so on; b: all are equal.
+    assert [(h.id, h.score) for h in found] == [
+        (2, pytest.approx(4 / 6 + 0.5)),
+        (1, pytest.approx(3 / 6 + 0.5)),
+        (0, pytest.approx(2 / 6 + 0.5)),
+    ]
+    one = made.hybrid_search([Leg("a", [1], limit=1), Leg("b", [1], limit=1)], DBSF())
+    assert [(h.id, h.score) for h in one] == [(0, 0.5), (2, 0.5)]
+
+
+def test_weighted_with_and_without_normalisation(collection):
+    dense, text, sparse = lists(collection)
+    near = {pk: 1 - 2 * math.atan(d) / math.pi for pk, d in dense.items()}
+    weights = (0.5, 0.2, 0.3)
+    raw = [
+        {pk: w * v for pk, v in part.items()}
+        for part, w in zip((near, text, sparse), weights, strict=True)
+    ]
+    check(collection.hybrid_search(legs(), Weighted(weights=weights, norm_score=False)), raw)
+    unit = [raw[0]] + [
+        {pk: 2 * math.atan(v / w) / math.pi * w for pk, v in part.items()}
+        for part, w in zip(raw[1:], weights[1:], strict=True)
+    ]
+    check(collection.hybrid_search(legs(), Weighted(weights=weights)), unit)
+    check(collection.hybrid_search(legs(), Weighted(weights=weights, norm_score=True)), unit)
+
+
+def test_dbsf_wants_as_many_weights_as_legs(collection):
+    with pytest.raises(InvalidArgumentError, match="expected 3 weights, one per leg, got 2"):
+        collection.hybrid_search(legs(), DBSF((1, 2)))

@@ -1,0 +1,1 @@
+"""Fuzzers: programs that feed random input to one function until it misbehaves."""
