@@ -27,6 +27,7 @@ from elanus.query.results import (
 from elanus.query.sources import SearchSource
 from elanus.query.statistics import weigh_text
 from elanus.schema.collection import Schema
+from elanus.types import Int64Array
 
 
 def search(
