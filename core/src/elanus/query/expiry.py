@@ -123,7 +123,7 @@ class UnexpiredSource:
         return self.whole.vector_index(name)
 
     def vector_lists(self, name: str) -> VectorLists:
-        return self._source.vector_lists(name)
+        return self.whole.vector_lists(name)
 
     def text_index(self, name: str) -> BM25View:
         return self.whole.text_index(name)

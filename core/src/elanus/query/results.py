@@ -414,8 +414,8 @@ class Answer(NamedTuple):
     entities: list[dict[str, Any]]
     reasons: HitReasons
     groups: tuple[tuple[Any, int], ...] = ()
-    offsets: tuple[int, ...] = ()
     highlights: Sequence[dict[str, list[str]]] = ()
+    offsets: tuple[int, ...] = ()
 
 
 class SearchResult(Sequence[Hit]):
@@ -441,7 +441,7 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _, offsets, highlights = self._answer
+            ids, scores, entities, reasons, _, highlights, offsets = self._answer
             self._hits = tuple(
                 Hit(pk, score, entity, partial(reasons.explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
