@@ -18,11 +18,12 @@ from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run
 from elanus.query.expiry import UnexpiredSource
+from elanus.query.late_interaction import nearest_lists
 from elanus.query.pages import Page, fused_page, ranked_page, single_page
 from elanus.query.projection import project
-from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, SearchRequest
+from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, ListQuery, SearchRequest
 from elanus.query.results import HitExplanation, HitReasons, shown_score, user_score
-from elanus.query.sources import SearchSource
+from elanus.query.sources import AllowedRows, SearchSource
 from elanus.query.statistics import weigh
 from elanus.query.verdicts import Cause, LegVerdict, WhyNot
 from elanus.schema.collection import PARTITION_FIELD, Schema
@@ -271,6 +272,10 @@ class _Probe:
         only = Bitset.from_rows(np.array([self._place.row_id]), source.num_rows)
         if isinstance(leg.query, DenseQuery):
             found = source.vector_index(leg.field.name).search(leg.query.vectors, 1, allowed=only)
+        elif isinstance(leg.query, ListQuery):
+            lists, rows = source.vector_lists(leg.field.name), AllowedRows(only, 1)
+            exact = leg.query._replace(recall=1.0)
+            _, found = nearest_lists(source.name, lists, exact, 1, rows, lambda: None)
         else:
             query = leg.query._replace(drop_ratio=0.0)
             found = weigh(self._sources, leg.field.name, query).search(source, only, 1)
@@ -285,6 +290,8 @@ class _Probe:
         query = leg.query
         if isinstance(query, DenseQuery):
             exact = leg._replace(query=query._replace(recall=1.0, ef=None))
+        elif isinstance(query, ListQuery):
+            exact = leg._replace(query=query._replace(recall=1.0))
         else:
             exact = leg._replace(query=query._replace(drop_ratio=0.0))
         while True:
