@@ -229,7 +229,7 @@ def test_a_leg_of_a_hybrid_search(tmp_path: Path) -> None:
         assert {hit.id: hit.score for hit in found} == pytest.approx(
             {1: 1 / 62 + 1 / 62, 2: 1 / 61, 3: 1 / 61}
         )
-        assert str(found[0].explanation).splitlines()[1] == "tokens: rank 2, MAX_SIM_COSINE 1.0000"
+        assert "tokens: rank 2, MAX_SIM_COSINE 1.0000" in str(found[0].explanation)
         # Weighted fusion maps sums like inner products.
         found = collection.hybrid_search(
             [Leg("tokens", query)], fusion=elanus.Weighted(dense=1.0), limit=1
