@@ -103,7 +103,7 @@ class MetricType(StrEnum):
     Inside the engine every metric is a distance, smaller is nearer: L2 the squared Euclidean
     distance, IP the negated inner product, COSINE the negated cosine, BM25 the negated score,
     HAMMING the number of bits that differ, JACCARD the share of the bits set in either vector that
-    differ (0 between two vectors without any). ``query/results.py`` turns it into what the user
+    differ (0 between two vectors without any). ``query/scores.py`` turns it into what the user
     sees: squared distance, inner product, cosine, BM25 score, and these two as they are.
 
     The MAX_SIM metrics are of lists of vectors: the sum, over the vectors of a query, of the

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from elanus.documents.options import SearchMode
 from elanus.query.requests import RRF, Fusion
-from elanus.query.results import unit_score
+from elanus.query.scores import unit_score
 from elanus.types import MetricType
 
 

@@ -18,7 +18,8 @@ from elanus.query.grouping import GroupReader, fused_groups, nearest_groups
 from elanus.query.merge import PkReader
 from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, RowReader, rank
 from elanus.query.requests import GroupBy, SearchRequest
-from elanus.query.results import LegRanking, user_score
+from elanus.query.results import LegRanking
+from elanus.query.scores import user_score
 from elanus.types import Float64Array, Int64Array
 
 

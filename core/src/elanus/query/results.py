@@ -1,7 +1,4 @@
-"""What does a user hold after a search?
-
-The only place where a distance becomes the value that the user sees.
-"""
+"""What does a user hold after a search?"""
 
 from __future__ import annotations
 
@@ -16,32 +13,8 @@ import numpy as np
 
 from elanus.query.filter_plan import FilterPlan
 from elanus.query.plan import LegPlan
+from elanus.query.scores import shown_score, user_score
 from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
-
-
-def user_score(metric: MetricType, distance: float) -> float:
-    """Return the metric's value: the distance for L2 (squared), HAMMING and JACCARD, else the
-    similarity or BM25 score."""
-    return distance if metric.is_distance else -distance
-
-
-def shown_score(score: float) -> str:
-    """Return a score as explanations print it: four decimals, or three digits of a small one."""
-    if score == 0:
-        return "0.0000"
-    return f"{score:.4f}" if abs(score) >= 0.001 else f"{score:.3g}"
-
-
-def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float:
-    """Map a distance into [0, 1], larger is better, as Milvus' weighted ranker does."""
-    score = user_score(metric, distance)
-    if is_sparse:
-        return 2.0 * math.atan(score) / math.pi
-    if metric is MetricType.COSINE:
-        return (1.0 + score) / 2.0
-    if metric in (MetricType.IP, MetricType.MAX_SIM_IP, MetricType.MAX_SIM_COSINE):
-        return 0.5 + math.atan(score) / math.pi
-    return 1.0 - 2.0 * math.atan(score) / math.pi
 
 
 @dataclass(frozen=True, slots=True)

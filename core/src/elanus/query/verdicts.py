@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from elanus.query.results import HitExplanation, shown_score
+from elanus.query.results import HitExplanation
+from elanus.query.scores import shown_score
 from elanus.types import PrimaryKey
 
 

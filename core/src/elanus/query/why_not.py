@@ -22,7 +22,8 @@ from elanus.query.late_interaction import nearest_lists
 from elanus.query.pages import Page, fused_page, ranked_page, single_page
 from elanus.query.projection import project
 from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, ListQuery, SearchRequest
-from elanus.query.results import HitExplanation, HitReasons, shown_score, user_score
+from elanus.query.results import HitExplanation, HitReasons
+from elanus.query.scores import shown_score, user_score
 from elanus.query.sources import AllowedRows, SearchSource
 from elanus.query.statistics import weigh
 from elanus.query.verdicts import Cause, LegVerdict, WhyNot
