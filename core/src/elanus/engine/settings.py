@@ -127,9 +127,13 @@ class CollectionSettings:
         return {f.name: self.index(f.name).type for f in dense} | scalars
 
     def scalars(self, schema: Schema) -> dict[str, IndexChoice]:
-        """Return the choices for scalar fields and JSON paths."""
+        """Return the choices for scalar fields and JSON paths.
+
+        Partition keys and clustering keys have an index unless another one was chosen.
+        """
         dense = {f.name for f in schema.stored_fields if f.vector_type.is_vector}
-        return {key: choice for key, choice in self.indexes.items() if key not in dense}
+        keys = {f.name: IndexChoice() for f in schema.fields if f.partition_key or f.clustering_key}
+        return keys | {key: choice for key, choice in self.indexes.items() if key not in dense}
 
     def with_index(
         self, schema: Schema, name: str, type_name: str, params: Mapping[str, Any]
