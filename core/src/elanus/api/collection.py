@@ -378,6 +378,14 @@ class Collection(Searches, Reasons, ImportsAndExports, Iterations):
         """Sequence number of the last visible write, int; ``as_of`` takes it."""
         return self._engine.snapshot().seq
 
+    def load(self) -> None:
+        """Read ahead what searches need: a hint, every search works without it."""
+        self._engine.load()
+
+    def release(self) -> None:
+        """Give memory back that the next searches will fill again: a hint, nothing is closed."""
+        self._engine.release()
+
     def flush(self) -> None:
         """Move what is in memory into a sealed segment. Durability does not need it."""
         self._engine.flush()

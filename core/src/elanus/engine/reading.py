@@ -324,6 +324,24 @@ class CollectionReader:
         for indexes in self._indexes():
             indexes.wait_loaded()
 
+    def load(self) -> None:
+        """Read ahead what searches need, instead of at the first search that needs it."""
+        self._check_open()
+        fields = self._view.current_fields()
+        for indexes in self._indexes():
+            indexes.wait_loaded()
+            for name in fields.analyzers:
+                indexes.text(name)
+            for name in fields.sparse:
+                indexes.sparse(name)
+
+    def release(self) -> None:
+        """Give back what is in memory and can be read again; searches read it when they need it."""
+        self._check_open()
+        for segment in self._view.segments():
+            if isinstance(segment, SealedSegment):
+                segment.release(self._view.directory, self._view.path)
+
     def _indexes(self) -> list[SegmentIndexes]:
         segments = self._view.segments()
         return [s.indexes for s in segments if isinstance(s, SealedSegment)]

@@ -156,6 +156,7 @@ class SealedSegment:
     def saved(self, info: SegmentInfo) -> None:
         """Take note of what the current manifest says; what is alive is saved."""
         self.info = info
+        self.indexes.saved(info)
         self._saved_alive = self._alive
 
     def followed_by(
@@ -205,6 +206,11 @@ class SealedSegment:
     def retire(self) -> None:
         """Forget what only new snapshots need; the segment was merged into another."""
         self._source = None
+
+    def release(self, directory: Directory, path: str) -> None:
+        """Forget graphs in memory and decoded columns; whoever reads some of them keeps those."""
+        self.indexes.release(directory, path)
+        self.cache.clear()
 
     def content(self, rows: Int64Array) -> SegmentContent:
         """Return the given rows (ascending) for a new segment, without postings."""

@@ -31,7 +31,7 @@ from elanus.schema.batches import SparseVectorColumn, StringColumn
 from elanus.storage.block_file import BlockFile, write_block_file
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.leftovers import INDEXES_FOLDER
-from elanus.storage.manifest import IndexEntry
+from elanus.storage.manifest import IndexEntry, SegmentInfo
 from elanus.storage.section_stream import ArraySection
 from elanus.storage.segment_reader import SegmentReader, map_whole
 from elanus.storage.verification import INDEX_KIND
@@ -203,6 +203,26 @@ class SegmentIndexes:
             self._vectors[name] = index
             self._unfit.discard(name)
             self._mapped.discard(name)
+
+    def saved(self, info: SegmentInfo) -> None:
+        """Take note of what the current manifest says."""
+        with self._lock:
+            self._reader = self._reader.with_info(info)
+
+    def release(self, directory: Directory, path: str) -> None:
+        """Forget vector indexes that are held in memory; the next search begins to load them."""
+        with self._lock:
+            for name, entry in self._reader.info.indexes.items():
+                if name not in self._vectors or name in self._mapped or name in self._loaders:
+                    continue
+                file = join_path(path, entry.file)
+                try:
+                    raw = map_whole(directory, file, entry.size)
+                    self._maps[name] = file, raw, entry.crc
+                except CorruptionError as error:
+                    _log.warning("%s; the index stays in memory", error)
+                else:
+                    del self._vectors[name]
 
     def reopened(self, directory: Directory, path: str, reader: SegmentReader) -> SegmentIndexes:
         """Return the indexes that a later manifest names."""

@@ -172,3 +172,32 @@ def test_a_small_limit_flushes_early_and_answers_the_same(monkeypatch):
         assert small.count() == large.count()
         small.compact()
         assert small.search(query, limit=50).ids == large.search(query, limit=50).ids
+
+
+def test_what_is_released_is_read_again(tmp_path):
+    """Hints change what is in memory, never what is found."""
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(600, 8)).astype(np.float32)
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=8),
+            elanus.Field("meta", elanus.JSON),
+        ]
+    )
+    with elanus.connect(tmp_path / "kb") as database:
+        collection = database.create_collection("kb", schema)
+        collection.create_index("v", "HNSW")
+        collection.insert({"id": range(600), "v": vectors, "meta": [{"n": n} for n in range(600)]})
+        collection.compact()
+        collection.wait_indexed()
+        collection.load()
+        found = collection.search(vectors[3], "v", 5, filter='meta["n"] < 300').ids
+        held = collection.stats().memory.graphs
+        assert held > 0
+        collection.release()
+        # The next search begins to load what it needs.
+        assert collection.stats().memory.graphs == 0
+        assert collection.search(vectors[3], "v", 5, filter='meta["n"] < 300').ids == found
+        collection.load()
+        assert collection.stats().memory.graphs == held

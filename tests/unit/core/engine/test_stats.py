@@ -45,6 +45,13 @@ def warm_up(db):
     collection.search(rows(0, 1)["dense"][0].tolist(), field="dense", limit=5)
     collection.search("word1", field="bm25", limit=5)
     collection.query("meta['page'] == 3 or title like 'word1%'")
+    collection.insert(rows(500, 1_000))
+    collection.create_index("dense", "GRAPH")
+    collection.compact()
+    collection.wait_indexed()
+    collection.query("meta['page'] == 3 or title like 'word1%'")
+    for recall in (0.9, 1.0):
+        collection.search(rows(0, 1)["dense"][0].tolist(), "dense", limit=5, recall=recall)
     db.drop_collection("warm")
 """
 
@@ -148,5 +155,6 @@ def test_memory_is_what_the_process_grew_by(tmp_path):
     anonymous, mapped, private, resident, graphs, caches = in_fresh_process(GRAPH, tmp_path)
     assert graphs == 0  # mapped
     assert caches > NUM_ROWS * 20
-    assert private == pytest.approx(anonymous, rel=0.2)
+    # The allocator and threads keep about a megabyte besides.
+    assert private == pytest.approx(anonymous, rel=0.2, abs=1_500_000)
     assert resident == pytest.approx(mapped, rel=0.2)
