@@ -57,7 +57,7 @@ class IndexBuilder:
 
             # Whoever merged it looks after the index of what it became.
             with contextlib.suppress(_SupersededError):
-                if field in segment.fields.dense:
+                if field in segment.fields.indexed:
                     self._build(segment, field, watched)
                 else:
                     watched()
