@@ -81,8 +81,7 @@ def _spans(
     if isinstance(values, SortedTexts):
         if not isinstance(constant, str):
             return None
-        front = values.place(constant, behind=False)
-        return _of_places(op, front, values.place(constant, behind=True), values)
+        return _of_places(op, *values.span(constant), values)
     if isinstance(constant, str):
         return None
     bound = bound_of(values.dtype, op, constant)

@@ -64,6 +64,9 @@ class SortedTexts:
     def __init__(self, offsets: Int64Array, data: ByteArray) -> None:
         self._offsets = offsets
         self._data = data
+        # Halving reads single numbers and short texts, which takes longest by way of arrays.
+        self._ends = np.ascontiguousarray(offsets).data
+        self._raw = np.ascontiguousarray(data).data
         self.num_ordered = len(offsets) - 1
 
     @classmethod
@@ -76,15 +79,17 @@ class SortedTexts:
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    def place(self, text: str, *, behind: bool) -> int:
-        """Return the place in front of ``text``, or behind it."""
-        return self._place(text.encode(), behind)
+    def span(self, text: str) -> tuple[int, int]:
+        """Return the places in front of ``text`` and behind it: no text stands twice."""
+        wanted = text.encode()
+        front = self._place(wanted)
+        return front, front + (front < len(self) and self._text(front) == wanted)
 
     def with_prefix(self, prefix: str) -> tuple[int, int]:
         """Return the places of the texts that begin with ``prefix``, which is not empty."""
         first = prefix.encode()
         # No byte of UTF-8 is 255, so that there is a next one.
-        return self._place(first, False), self._place(first[:-1] + bytes([first[-1] + 1]), False)
+        return self._place(first), self._place(first[:-1] + bytes([first[-1] + 1]))
 
     def texts(self, start: int, stop: int) -> Iterator[str]:
         """Yield the texts at some places."""
@@ -97,17 +102,18 @@ class SortedTexts:
         """Return what is stored."""
         return {"offsets": self._offsets, "data": self._data}
 
-    def _place(self, wanted: bytes, behind: bool) -> int:
+    def _place(self, wanted: bytes) -> int:
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
-            a, b = self._offsets[middle : middle + 2].tolist()
-            text = self._data[a:b].tobytes()
-            if text < wanted or (behind and text == wanted):
+            if self._text(middle) < wanted:
                 low = middle + 1
             else:
                 high = middle
         return low
+
+    def _text(self, place: int) -> bytes:
+        return bytes(self._raw[self._ends[place] : self._ends[place + 1]])
 
 
 def values_from(arrays: Mapping[str, Any]) -> SortedNumbers | SortedTexts:
