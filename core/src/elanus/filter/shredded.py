@@ -327,7 +327,7 @@ def _narrow(values: IntArray) -> AnyArray:
 
 
 def _joined(parts: Sequence[PathColumn]) -> PathColumn:
-    """Join columns whose rows follow each other."""
+    """Join columns, in the order of their rows."""
     if not parts:
         return PathColumn(np.empty(0, dtype=np.int64), JsonColumn(np.empty(0, dtype=np.uint8)))
     rows = np.concatenate([part.rows for part in parts])
@@ -342,7 +342,12 @@ def _joined(parts: Sequence[PathColumn]) -> PathColumn:
         dictionary = StringDictionary()
         codes = [_codes_in(dictionary, v.strings, len(v)) for v in values]
         strings = CodedStrings(np.concatenate(codes), dictionary)
-    return PathColumn(rows, JsonColumn(kinds, ints, floats, strings))
+    column = JsonColumn(kinds, ints, floats, strings)
+    if (rows[1:] < rows[:-1]).any():
+        # Rows in the order of a clustering key: those of the segments stand among each other.
+        order = np.argsort(rows, kind="stable")
+        rows, column = rows[order], replace(column.take(order), containers=no_containers)
+    return PathColumn(rows, column)
 
 
 def _or_zeros(array: AnyArray | None, size: int, dtype: Any) -> AnyArray:
