@@ -50,7 +50,9 @@ class IndexChoices:
         if is_nullable and segment.present_share(field) < MIN_PRESENT_SHARE:
             # Nulls would be one crowded place of the graph; the others are scanned alone.
             return index_type(FlatIndex.index_type), {}
-        return self.wanted(field, segment.num_vectors(field))
+        count = segment.num_vectors(field)
+        # A segment of empty lists has nothing to build an index of.
+        return self.wanted(field, count) if count else (index_type(FlatIndex.index_type), {})
 
     def wants_graph(self, field: str, num_vectors: int) -> bool:
         """Whether so many vectors of a field are to have more than a scan."""

@@ -121,3 +121,13 @@ def test_vectors_move_with_their_rows() -> None:
     # Rows 0 and 3 become 2 and 1, row 1 becomes 3, row 2 is gone.
     moved = moved_vectors(before, after, np.array([2, 3, -1, 1]))
     assert moved.tolist() == [5, 6, -1, -1, -1, 4]
+
+
+def test_a_segment_of_empty_lists_gets_no_graph(tmp_path: Path) -> None:
+    database, collection = _filled(tmp_path, "MAX_SIM_IP", [[], []], nullable=True)
+    with database:
+        collection.compact()
+        assert collection.search(np.ones((2, DIM), dtype=np.float32), limit=3).ids == []
+        collection.insert([{"id": 9, "tokens": np.ones((2, DIM), dtype=np.float32)}])
+        collection.compact()
+        assert collection.search(np.ones((2, DIM), dtype=np.float32), limit=3).ids == [9]
