@@ -203,3 +203,20 @@ def test_refused(collection, act, error, message):
         act(collection)
     assert collection.list_partitions() == NAMES
     assert collection.count() == 90
+
+
+def test_a_write_to_a_partition_that_goes_meanwhile_is_refused(collection, monkeypatch):
+    """Entities that were on their way would otherwise be there without a partition."""
+    engine = collection._engine
+    make_room = engine._make_room
+
+    def drop_first(batch):
+        monkeypatch.undo()
+        collection.drop_partition("left")
+        make_room(batch)
+
+    monkeypatch.setattr(engine, "_make_room", drop_first)
+    with pytest.raises(NotFoundError, match="no partition 'left'"):
+        collection.insert([{**entity(0), "id": 700}], partition="left")
+    assert collection.count() == 60
+    assert collection.get(700) == []
