@@ -316,6 +316,16 @@ def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
 
+class PreparedSearch:
+    """Searches a graph for one query at a time."""
+
+    def __init__(self, graph: Graph, limit: int, ef: int, rescored: int, by_codes: bool, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+
+    def find(self, query: object) -> tuple[list[int], list[float], list[int] | None] | None:
+        """
+        Row ids, scores and keys; None when there is more to be said about the query.
+        """
+
 def code_stride(dim: int) -> int:
     """Bytes that the codes of a row fill."""
 

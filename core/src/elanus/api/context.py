@@ -5,7 +5,7 @@ Programs ask the same few things again: filter texts and lists of output fields 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
@@ -15,6 +15,7 @@ from elanus.engine.views import FieldViews
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
 from elanus.query.partitions import within_partitions
+from elanus.query.plain import PlainRequest
 from elanus.query.projection import resolve_output
 from elanus.schema.collection import Schema
 
@@ -78,6 +79,7 @@ class RequestContext:
     settings: Callable[[], CollectionSettings]
     within: dict[frozenset[int], BoundFilter] = dataclass_field(default_factory=dict)
     outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
+    plain: dict[Hashable, PlainRequest] = dataclass_field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:

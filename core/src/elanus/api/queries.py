@@ -128,7 +128,7 @@ def _dense_queries(field: Field, data: Any, options: SearchOptions) -> tuple[lis
     else:
         rows = [data] if is_single else data
         array = matrix_of(rows, field.dim or 0) if isinstance(rows, list) else None
-    vectors: VectorArray | None = None if array is None else _checked_vectors(field, array)
+    vectors: VectorArray | None = None if array is None else checked_vectors(field, array)
     if vectors is None:
         # What is left are rarer kinds of numbers, and what is no vector, which this says.
         vectors = query_vector(field, data)
@@ -182,7 +182,7 @@ def _list_queries(field: Field, data: Any, options: SearchOptions) -> tuple[list
     return [ListQuery(VectorQueries(vectors, ends), _recall(options))], is_single
 
 
-def _checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
+def checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
     """Return vectors as they are searched; None when one has another dim, NaN or infinity."""
     vectors = array[np.newaxis] if array.ndim == 1 else array
     if vectors.ndim != 2 or vectors.shape[1] != field.dim:

@@ -10,6 +10,7 @@ import numpy as np
 from elanus.api.arguments import hybrid_request, search_requests
 from elanus.api.context import Filter
 from elanus.api.options import Leg, SearchOptions
+from elanus.api.plain import plain_key, plain_search, remember_plain
 from elanus.api.reads import Ids, Reads, as_ids
 from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
@@ -62,6 +63,11 @@ class Searches(Reads):
         if ids is not None:
             data = self._stored_queries(ids, data, field, options)
         context = self._context_at(options.get("consistency"))
+        key = plain_key(field, limit, filter, output, options)
+        if key is not None and (plain := context.plain.get(key)) is not None:
+            answer = plain_search(context, self._engine.snapshot(), plain, data)
+            if answer is not None:
+                return answer
         requests, is_single = search_requests(
             context,
             data,
@@ -72,7 +78,11 @@ class Searches(Reads):
             options=options,
         )
         results = self._answer(context.schema, requests, options)
-        return results[0] if is_single else results
+        if not is_single:
+            return results
+        if key is not None and key not in context.plain:
+            remember_plain(context, key, requests[0])
+        return results[0]
 
     def hybrid_search(
         self,

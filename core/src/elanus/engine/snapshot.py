@@ -6,8 +6,9 @@ no lock. Writers publish a new one; whoever holds an old one keeps it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from elanus.query.plain import PlainRequest, PlainSearch
 from elanus.query.sources import SearchSource
 
 
@@ -18,7 +19,11 @@ class Snapshot:
     Attributes:
         seq: Every write up to this number is visible, no later one.
         sources: Sealed segments, oldest first, then the memtables.
+        plain: Searches that were asked of it more than once; None: once.
     """
 
     seq: int
     sources: tuple[SearchSource, ...]
+    plain: dict[PlainRequest, PlainSearch | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )

@@ -30,6 +30,8 @@ _empty, _INT64, _FLOAT32 = np.empty, np.dtype(np.int64), np.dtype(np.float32)
 NO_ROW = 0xFFFFFFFF
 """Fills up lists of links."""
 LINE_BYTES = 64
+PreparedSearch: TypeAlias = _native.PreparedSearch
+"""What ``SearchGraph.prepared`` gives."""
 
 
 class CodeKind(StrEnum):
@@ -307,6 +309,34 @@ class SearchGraph:
         count = query_threads(len(queries), threads)
         least = self._scan(queries, rescored, words, row_ids, distances, count)
         return GraphHits(row_ids, distances, least)
+
+    def prepared(
+        self,
+        limit: int,
+        ef: int,
+        rescored: int,
+        *,
+        by_codes: bool,
+        allowed: Bitset | None,
+        keys: Int64Array | None,
+    ) -> PreparedSearch:
+        """Return what answers one float query after the other without making arrays.
+
+        ``find(query)`` takes a list of floats or float32 ``(dim,)``, of any length for COSINE, and
+        returns ids, scores and keys of the ``limit`` nearest rows as lists. It returns None where
+        there is more to be said: of any other query, NaN, too few rows, a damaged row, and where
+        two of the nearest ``limit + 1`` rows lie equally near.
+
+        Args:
+            limit: Rows wanted, at least 1.
+            ef: Rows that a walk keeps.
+            rescored: Rows whose distance is computed, more than ``limit``.
+            by_codes: The codes of all allowed rows are compared, without a walk.
+            allowed: Rows that may be returned; None allows all.
+            keys: int64 ``(n,)``, a key for each row; None: none are wanted.
+        """
+        words = None if allowed is None else allowed.words
+        return PreparedSearch(self.native, limit, ef, rescored, by_codes, words, keys)
 
     def stream(
         self, query: VectorArray, *, allowed: Bitset | None, ef: int, slack: float

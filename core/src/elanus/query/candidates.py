@@ -25,6 +25,7 @@ from elanus.query.requests import DenseQuery, LegRequest, ListQuery
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows, rows_with
 from elanus.query.statistics import WeightedQuery, weigh
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.types import Int64Array, PrimaryKey, VectorArray
 
 
@@ -108,6 +109,15 @@ def _allowed_rows(
     return found
 
 
+def allowed_places(
+    source: SearchSource, filters: tuple[BoundFilter, ...], field: Field, token: CancelToken
+) -> AllowedRows:
+    """Return the visible rows of a source that pass every filter and have a value in a field."""
+    rows = allowed_rows(source, filters)
+    token.check()
+    return rows_with(source, rows, field.name) if field.nullable else rows
+
+
 # --- candidates -------------------------------------------------------------------------------
 
 
@@ -135,7 +145,7 @@ def _run_leg(
             index = source.vector_index(leg.field.name)
             step = plan_dense(source.name, index, rows.count, limit, query.recall, query.ef)
             steps.append(step)
-            tables.append(_nearest(index, query.vectors, limit, rows, step.ef))
+            tables.append(nearest_rows(index, query.vectors, limit, rows, step.ef))
         elif isinstance(query, ListQuery):
             lists = source.vector_lists(leg.field.name)
             step, table = nearest_lists(source.name, lists, query, limit, rows, token.check)
@@ -147,21 +157,21 @@ def _run_leg(
                 source.name, source.num_rows, rows.count, "postings", drop_ratio=ratio
             )
             steps.append(step)
-            tables.append(_best(weighted, source, limit, rows))
+            tables.append(best_rows(weighted, source, limit, rows))
     return num_queries, steps, tables
 
 
-_NOTHING = CandidateTable(np.empty((1, 0), dtype=np.int64), np.empty((1, 0), dtype=np.float32))
+NOTHING = CandidateTable(np.empty((1, 0), dtype=np.int64), np.empty((1, 0), dtype=np.float32))
 
 
 def _no_candidates(num_queries: int) -> CandidateTable:
     if num_queries == 1:
-        return _NOTHING
+        return NOTHING
     nothing = np.empty((num_queries, 0), dtype=np.int64)
     return CandidateTable(nothing, np.empty((num_queries, 0), dtype=np.float32))
 
 
-def _nearest(
+def nearest_rows(
     index: VectorIndex, vectors: VectorArray, limit: int, rows: AllowedRows, ef: int | None
 ) -> CandidateTable:
     """Return at least the ``limit`` nearest rows to each vector, and those as near as the last."""
@@ -173,7 +183,7 @@ def _nearest(
     return _with_ties(table, nearest, limit, rows.count)
 
 
-def _best(
+def best_rows(
     weighted: WeightedQuery, source: SearchSource, limit: int, rows: AllowedRows
 ) -> CandidateTable:
     """Return at least the ``limit`` best rows for each query, and those that score as the last."""

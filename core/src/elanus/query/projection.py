@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,31 @@ def project(
     return entities
 
 
+RowReader = Callable[[Int64Array], list[dict[str, Any]]]
+"""Row ids (int64) → output fields of each row."""
+
+
+def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> RowReader:
+    """Return what ``project`` does with some rows of a source, without looking fields up again."""
+    stored = schema.column_types
+    if schema.structs or not output or any(name not in stored for name in output):
+        return partial(_projected, schema, source, tuple(output))
+    names = tuple(output)
+    columns = [value_reader(schema, name, source.column(name)) for name in names]
+
+    def read(rows: Int64Array) -> list[dict[str, Any]]:
+        values = zip(*[column(rows) for column in columns], strict=True)
+        return [dict(zip(names, row, strict=True)) for row in values]
+
+    return read
+
+
+def _projected(
+    schema: Schema, source: SearchSource, output: Sequence[str], rows: Int64Array
+) -> list[dict[str, Any]]:
+    return project(schema, source, rows, output)
+
+
 def _join_structs(
     schema: Schema,
     source: SearchSource,
@@ -212,12 +238,17 @@ def project_places(
 
 def values_at(schema: Schema, name: str, column: Column, rows: Int64Array) -> list[Any]:
     """Return the values of a field in the given rows as users see them."""
+    return value_reader(schema, name, column)(rows)
+
+
+def value_reader(schema: Schema, name: str, column: Column) -> Callable[[Int64Array], list[Any]]:
+    """Return what reads the values of a field in some rows (int64) as users see them."""
     dtype = schema.column_types.get(name, DataType.JSON)
     if dtype is DataType.JSON and isinstance(column, StringColumn):
-        return column.json_at(rows)
+        return column.json_at
     if dtype is DataType.TIMESTAMPTZ and isinstance(column, FixedColumn):
-        return times_at(column, rows, schema.field(name).zone)
-    return column.values_at(rows)
+        return partial(times_at, column, zone=schema.field(name).zone)
+    return column.values_at
 
 
 def times_at(column: FixedColumn, rows: Int64Array, zone: tzinfo) -> list[datetime | None]:

@@ -380,6 +380,7 @@ class Answer(NamedTuple):
     """Hits of one query as lists, best first; one value per hit.
 
     Attributes:
+        made_reasons: From what hits are explained, or what makes it; see ``reasons``.
         groups: Value and number of hits of each group, one after the other.
         highlights: Marked fragments of each hit; none without ``highlight``.
         offsets: ``Hit.offset`` of each hit; empty when there are none.
@@ -388,25 +389,41 @@ class Answer(NamedTuple):
     ids: list[PrimaryKey]
     scores: list[float]
     entities: list[dict[str, Any]]
-    reasons: HitReasons
+    made_reasons: HitReasons | Callable[[], HitReasons]
     groups: tuple[tuple[Any, int], ...] = ()
     highlights: Sequence[dict[str, list[str]]] = ()
     offsets: tuple[int, ...] = ()
 
+    @property
+    def reasons(self) -> HitReasons:
+        """From what the explanations of hits are made."""
+        found = self.made_reasons
+        return found if isinstance(found, HitReasons) else found()
+
+    def explain(self, hit: int) -> HitExplanation:
+        """Return the explanation of the hit at this place, from 0."""
+        return self.reasons.explain(hit)
+
 
 class SearchResult(Sequence[Hit]):
-    """Hits of one query, best first.
+    """Hits of one query, best first."""
 
-    Attributes:
-        explanation: Plan and timings.
-    """
+    __slots__ = ("_answer", "_explanation", "_hits")
 
-    __slots__ = ("_answer", "_hits", "explanation")
-
-    def __init__(self, answer: Answer, explanation: SearchExplanation) -> None:
+    def __init__(
+        self, answer: Answer, explanation: SearchExplanation | Callable[[], SearchExplanation]
+    ) -> None:
         self._answer = answer
         self._hits: tuple[Hit, ...] | None = None
-        self.explanation = explanation
+        self._explanation = explanation
+
+    @property
+    def explanation(self) -> SearchExplanation:
+        """Plan and timings; made when it is first asked for."""
+        found = self._explanation
+        if not isinstance(found, SearchExplanation):
+            found = self._explanation = found()
+        return found
 
     @property
     def answer(self) -> Answer:
@@ -417,14 +434,15 @@ class SearchResult(Sequence[Hit]):
     def hits(self) -> tuple[Hit, ...]:
         """The hits."""
         if self._hits is None:
-            ids, scores, entities, reasons, _, highlights, offsets = self._answer
+            ids, scores, entities, _, _, highlights, offsets = self._answer
+            explain = self._answer.explain
             self._hits = tuple(
-                Hit(pk, score, entity, partial(reasons.explain, place))
+                Hit(pk, score, entity, partial(explain, place))
                 for place, (pk, score, entity) in enumerate(zip(ids, scores, entities, strict=True))
             )
             if highlights:
                 self._hits = tuple(
-                    HighlightedHit(h.id, h.score, h.entity, partial(reasons.explain, i), marked)
+                    HighlightedHit(h.id, h.score, h.entity, partial(explain, i), marked)
                     for i, (h, marked) in enumerate(zip(self._hits, highlights, strict=True))
                 )
             for hit, offset in zip(self._hits, offsets, strict=False):

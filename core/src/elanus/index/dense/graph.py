@@ -36,6 +36,7 @@ from elanus.kernels.graph import (
     CodedRows,
     CodeKind,
     GraphHits,
+    PreparedSearch,
     Quantizer,
     SearchGraph,
 )
@@ -182,16 +183,51 @@ class GraphIndex:
             if least == limit:
                 return CandidateTable(row_ids, distances)
             return self._completed(queries, limit, None, found)
-        method = self.approximate(allowed.count(), limit, ef).method
+        method, ef = self._filtered(allowed.count(), limit, ef)
         if method == "scan":
             return self._flat.search(queries, limit, allowed=allowed)
         if method == "codes":
             rescored = SCAN_RESCORED_FACTOR * self._num_rescored(limit)
             found = self._graph.scan(queries, limit, rescored=rescored, allowed=allowed)
         else:
-            few = allowed.count() < FEW_BLOCKED * self.num_rows
-            found = self._walk(queries, limit, math.ceil(FILTERED_EF * ef) if few else ef, allowed)
+            found = self._walk(queries, limit, ef, allowed)
         return self._completed(queries, limit, allowed, found)
+
+    def prepared(
+        self, limit: int, *, allowed: Bitset | None, ef: int | None, keys: Int64Array | None
+    ) -> PreparedSearch | None:
+        """Return what finds the ``limit`` nearest rows, and what comes after them, as ``search``.
+
+        Args:
+            limit: Rows wanted.
+            allowed: As in ``search``.
+            ef: As in ``search``.
+            keys: int64, one for each row; None: none are wanted.
+
+        Returns:
+            None where rows are scanned, or are no floats.
+        """
+        asked = limit + 1
+        if ef is None or asked >= self._num_rows or self._quantizer.kind is CodeKind.BITS:
+            return None
+        if np.dtype(np.float32) not in self._query_dtypes:
+            return None
+        ef, rescored, by_codes = max(ef, asked), self._num_rescored(asked), False
+        if allowed is not None:
+            method, ef = self._filtered(allowed.count(), asked, ef)
+            if method == "scan":
+                return None
+            by_codes = method == "codes"
+            rescored *= SCAN_RESCORED_FACTOR if by_codes else 1
+        return self._graph.prepared(
+            asked - 1, ef, rescored, by_codes=by_codes, allowed=allowed, keys=keys
+        )
+
+    def _filtered(self, count: int, limit: int, ef: int) -> tuple[str, int]:
+        """Return how ``count`` allowed rows are searched, and the candidate list of a walk."""
+        few = count < FEW_BLOCKED * self._num_rows
+        method = self.approximate(count, limit, ef).method
+        return method, math.ceil(FILTERED_EF * ef) if few else ef
 
     def _walk(self, queries: VectorArray, limit: int, ef: int, allowed: Bitset | None) -> GraphHits:
         rescored = self._rescored * (limit if limit > RESCORED_LIMIT else RESCORED_LIMIT)
