@@ -76,12 +76,12 @@ def plain_search(
     known = snapshot.plain
     found = known.get(request)
     if found is None:
+        if len(known) > MAX_KNOWN:
+            known.clear()
         if request not in known:
             # The next one is worth preparing for: many snapshots see a single search.
             known[request] = None
             return None
-        if len(known) > MAX_KNOWN:
-            known.clear()
         with search_token() as token:
             found = PlainSearch(context.schema, snapshot.sources, request, token)
         known[request] = found

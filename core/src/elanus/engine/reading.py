@@ -341,6 +341,8 @@ class CollectionReader:
         for segment in self._view.segments():
             if isinstance(segment, SealedSegment):
                 segment.release(self._view.directory, self._view.path)
+        # Prepared searches hold the graphs that they walk.
+        self._view.current().plain.clear()
 
     def _indexes(self) -> list[SegmentIndexes]:
         segments = self._view.segments()

@@ -1,0 +1,89 @@
+"""Prepared searches of a graph give what a search with arrays gives, or nothing."""
+
+import numpy as np
+import pytest
+
+from elanus.errors import InvalidArgumentError
+from elanus.kernels.bitset import Bitset
+from elanus.kernels.distance import unit_rows
+from elanus.kernels.graph import CodedRows, CodeKind, Quantizer, SearchGraph
+from elanus.types import MetricType
+
+from .test_graph import graph_of, quantizer_of, rows_of
+
+DIM = 24
+
+
+@pytest.mark.parametrize("kind", [CodeKind.NIBBLES, CodeKind.BYTES])
+@pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
+@pytest.mark.parametrize("by_codes", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_lists_are_the_arrays(kind, metric, by_codes, share):
+    rows, scale = rows_of(DIM, metric)
+    graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, kind, metric))
+    rng = np.random.default_rng(5)
+    allowed = None if share == 1.0 else Bitset.from_mask(rng.random(len(rows)) < share)
+    numbers = rng.permutation(len(rows)).astype(np.int64) - 100
+    prepared = graph.prepared(10, 40, 22, by_codes=by_codes, allowed=allowed, keys=numbers)
+    keyless = graph.prepared(10, 40, 22, by_codes=by_codes, allowed=allowed, keys=None)
+    for query in rows_of(DIM, metric, 20, seed=7)[0]:
+        asked = query[None] if metric is not MetricType.COSINE else unit_rows(query[None])
+        if by_codes:
+            ids, distances, _ = graph.scan(asked, 11, rescored=22, allowed=allowed)
+        else:
+            ids, distances, _ = graph.search(asked, 11, 40, 22, allowed)
+        wanted_ids = ids[0, :10].tolist()
+        sign = 1 if metric is MetricType.L2 else -1
+        wanted = (sign * distances[0, :10]).tolist()
+        found = prepared.find(query)
+        assert found == (wanted_ids, wanted, numbers[wanted_ids].tolist())
+        assert prepared.find(query.tolist()) == found
+        assert keyless.find(query) == (wanted_ids, wanted, None)
+
+
+def test_nothing_where_there_is_more_to_be_said():
+    rows, scale = rows_of(DIM, MetricType.L2)
+    rows[3] = rows[4]
+    graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
+    prepared = graph.prepared(10, 40, 22, by_codes=False, allowed=None, keys=None)
+    query = rows_of(DIM, MetricType.L2, 1, seed=7)[0][0]
+    assert prepared.find(query) is not None
+    others = [
+        query[:-1],
+        query[None],
+        query.astype(np.float64),
+        np.repeat(query, 2)[::2],
+        query.tolist()[1:],
+        [*query.tolist()[1:], 1],
+        tuple(query.tolist()),
+        np.full(DIM, np.nan, dtype=np.float32),
+        [1e300] * DIM,
+        None,
+        "text",
+        rows[3],
+    ]
+    assert [prepared.find(other) for other in others] == [None] * len(others)
+    few = Bitset.from_rows(np.arange(10), len(rows))
+    scarce = graph.prepared(10, 40, 22, by_codes=True, allowed=few, keys=None)
+    assert scarce.find(query) is None
+
+
+def test_what_cannot_be_prepared_is_refused():
+    rows, scale = rows_of(DIM, MetricType.L2)
+    graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
+    with pytest.raises(InvalidArgumentError, match="limit: expected at least 1"):
+        graph.prepared(0, 40, 22, by_codes=False, allowed=None, keys=None)
+    keys = np.arange(5, dtype=np.int64)
+    with pytest.raises(InvalidArgumentError, match="keys: expected one for each row"):
+        graph.prepared(5, 40, 22, by_codes=False, allowed=None, keys=keys)
+    bits = np.arange(64, dtype=np.uint8).reshape(16, 4)
+    binary = SearchGraph(
+        Quantizer.of_bits(MetricType.HAMMING),
+        bits,
+        None,
+        CodedRows(np.zeros((16, 64), dtype=np.uint8), np.zeros((0, 2), dtype=np.float32)),
+        np.full((16, 16), 0xFFFFFFFF, dtype=np.uint32),
+        np.zeros(1, dtype=np.uint32),
+    )
+    with pytest.raises(InvalidArgumentError, match="rows that take float32"):
+        binary.prepared(5, 40, 22, by_codes=False, allowed=None, keys=None)
