@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -33,8 +33,9 @@ import elanus
 from benchmarks.datasets import Passages, load_passages
 from benchmarks.machine import describe_run
 from benchmarks.report import render, write_result
-from elanus.engine.growing import GrowingSource
-from elanus.engine.sealed import SealedSource
+from elanus.index.dense.flat import FlatIndex
+from elanus.index.dense.graph import GraphIndex
+from elanus.index.sparse.bm25 import BM25View
 
 MODULE = "benchmarks.macro.overhead"
 LIMIT = 10
@@ -143,8 +144,8 @@ def _new_filter(call: Callable[..., object], text: str) -> Call:
 # --- measuring --------------------------------------------------------------------------------
 
 
-class TimedIndex:
-    """An index that adds up the CPU time of its searches, and can give the answers it gave before.
+class Timer:
+    """Adds up the CPU time of searches of indexes, and can give the answers that they gave before.
 
     Attributes:
         spent_us: Microseconds.
@@ -152,46 +153,72 @@ class TimedIndex:
         given: What the last call was answered.
     """
 
-    spent_us = 0.0
-    answers: list[Any] | None = None
-    given: ClassVar[list[Any]] = []
+    def __init__(self) -> None:
+        self.spent_us = 0.0
+        self.answers: list[Any] | None = None
+        self.given: list[Any] = []
+        self._is_inside = False
 
-    def __init__(self, index: Any) -> None:
-        self._index = index
+    def begin(self, answers: list[Any] | None) -> None:
+        """Forget the last call."""
+        self.spent_us, self.answers = 0.0, answers
+        if answers is None:
+            self.given = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._index, name)
+    def timed(self, search: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the same search, timed; what it calls itself is part of it."""
 
-    def search(self, *args: Any, **kwargs: Any) -> Any:
-        return self._timed(self._index.search, *args, **kwargs)
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            if self._is_inside:
+                return search(*args, **kwargs)
+            if self.answers is not None:
+                return self.answers.pop(0)
+            self._is_inside = True
+            started = time.thread_time_ns()
+            try:
+                found = search(*args, **kwargs)
+            finally:
+                self.spent_us += (time.thread_time_ns() - started) / 1e3
+                self._is_inside = False
+            self.given.append(found)
+            return found
 
-    def search_alone(self, *args: Any, **kwargs: Any) -> Any:
-        """What a text is searched by where one source is the whole collection."""
-        return self._timed(self._index.search_alone, *args, **kwargs)
-
-    def _timed(self, search: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if TimedIndex.answers is not None:
-            return TimedIndex.answers.pop(0)
-        started = time.thread_time_ns()
-        found = search(*args, **kwargs)
-        TimedIndex.spent_us += (time.thread_time_ns() - started) / 1e3
-        TimedIndex.given.append(found)
-        return found
+        return answer
 
 
-def _timed(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    return lambda source, name: TimedIndex(original(source, name))
+class TimedPrepared:
+    """Stands in for the native ``PreparedSearch``, whose methods cannot be replaced."""
+
+    def __init__(self, search: Any, timer: Timer) -> None:
+        self.find = timer.timed(search.find)
 
 
 @contextmanager
-def timed_indexes() -> Iterator[None]:
-    """Have the indexes of all sources time their searches."""
+def timed_indexes() -> Iterator[Timer]:
+    """Have all indexes time their searches, also those of collections that are open."""
+    timer = Timer()
+    prepared = GraphIndex.prepared
+
+    def timed_prepared(index: GraphIndex, *args: Any, **kwargs: Any) -> Any:
+        found = prepared(index, *args, **kwargs)
+        return None if found is None else TimedPrepared(found, timer)
+
     with ExitStack() as stack:
-        for kind in (SealedSource, GrowingSource):
-            for name in ("vector_index", "text_index"):
-                timed = _timed(getattr(kind, name))
-                stack.enter_context(mock.patch.object(kind, name, timed))
-        yield
+        for kind, name in (
+            (GraphIndex, "search"),
+            (FlatIndex, "search"),
+            (BM25View, "search"),
+            (BM25View, "search_alone"),
+        ):
+            patched = timer.timed(getattr(kind, name))
+
+            # A function, which becomes a method.
+            def search(index: Any, *args: Any, _patched: Any = patched, **kwargs: Any) -> Any:
+                return _patched(index, *args, **kwargs)
+
+            stack.enter_context(mock.patch.object(kind, name, search))
+        stack.enter_context(mock.patch.object(GraphIndex, "prepared", timed_prepared))
+        yield timer
 
 
 def cpu_us(call: Callable[[], object]) -> float:
@@ -201,21 +228,28 @@ def cpu_us(call: Callable[[], object]) -> float:
     return (time.thread_time_ns() - started) / 1e3
 
 
-def measure(case: Case, calls: int, rounds: int) -> dict[str, Any]:
-    """Return the median over calls of time, index time and overhead; each the least of rounds."""
+def measure(case: Case, forget: Callable[[], None], calls: int, rounds: int) -> dict[str, Any]:
+    """Return the median over calls of time, index time and overhead; each the least of rounds.
+
+    ``forget`` takes away what searches have prepared.
+    """
     whole = np.full((rounds, calls), np.inf)
     overhead = np.full((rounds, calls), np.inf)
     alone = np.full((rounds, calls), np.inf)
-    with timed_indexes():
+    with timed_indexes() as timer:
+        # What is prepared from here on is timed.
+        forget()
+        for i in range(3):
+            case.call(i)
         for r in range(rounds):
             for i in range(calls):
-                TimedIndex.spent_us, TimedIndex.answers, TimedIndex.given = 0.0, None, []
+                timer.begin(None)
                 whole[r, i] = cpu_us(partial(case.call, i))
-                overhead[r, i] = whole[r, i] - TimedIndex.spent_us
+                overhead[r, i] = whole[r, i] - timer.spent_us
                 for _ in range(2):
-                    TimedIndex.answers = [*TimedIndex.given]
+                    timer.begin([*timer.given])
                     alone[r, i] = min(alone[r, i], cpu_us(partial(case.call, i)))
-    TimedIndex.answers = None
+    forget()
     whole, overhead, alone = (times.min(axis=0) for times in (whole, overhead, alone))
     return {
         "case": case.name,
@@ -289,7 +323,7 @@ def run(collection: elanus.Collection, passages: Passages, chosen: Any) -> dict[
     wanted = [c for c in cases(collection, passages) if chosen.only in c.name]
     for case in wanted:
         calls = max(chosen.calls // (case.queries if case.queries > 1 else 1), 4)
-        row = measure(case, calls, chosen.rounds)
+        row = measure(case, collection.release, calls, chosen.rounds)
         row["threads"] = scaling(case, 2 * calls, chosen.rounds)
         result["cases"].append(row)
         print(row["case"], row["overhead_us"], row["without_index_us"], file=sys.stderr)
