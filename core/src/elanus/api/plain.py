@@ -6,25 +6,25 @@ taken for what was never checked. Everything else is read by ``api.arguments``, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
 from elanus.api.context import Filter, RequestContext
-from elanus.api.options import SearchOptions
+from elanus.api.options import Leg, SearchOptions
 from elanus.api.queries import checked_vectors
 from elanus.api.text import query_analyzer
 from elanus.engine.snapshot import Snapshot
 from elanus.kernels.cancel import search_token
 from elanus.kernels.lists import matrix_of
 from elanus.query.plain import MAX_KNOWN, PlainRequest, PlainSearch
-from elanus.query.requests import SearchRequest, TextQuery
+from elanus.query.requests import DBSF, RRF, Fusion, SearchRequest, TextQuery, Weighted
 from elanus.query.results import SearchResult
+from elanus.schema.fields import Field
 from elanus.types import DataType, VectorArray
 
-PlainKey: TypeAlias = tuple[str, int, str | None, tuple[str, ...] | None, float | None, int | None]
-"""Field, limit, filter, output, recall and ef."""
+_FUSIONS = (RRF, Weighted, DBSF)
 
 
 def plain_key(
@@ -33,8 +33,58 @@ def plain_key(
     filter: Filter | None,
     output: Sequence[str] | None,
     options: SearchOptions,
-) -> PlainKey | None:
+) -> Hashable | None:
     """Return what the like of a search is known by; None where each is read by itself."""
+    effort = _effort(options)
+    if effort is None or type(field) is not str or not _is_plain(limit, filter, output):
+        return None
+    return field, limit, filter, output if output is None else tuple(output), effort
+
+
+def hybrid_key(
+    legs: Sequence[Leg],
+    fusion: Fusion | None,
+    limit: int,
+    filter: Filter | None,
+    output: Sequence[str] | None,
+    options: SearchOptions,
+) -> Hashable | None:
+    """The same for a hybrid search."""
+    effort = _effort(options)
+    if effort is None or not _is_plain(limit, filter, output):
+        return None
+    if type(legs) not in (list, tuple) or len(legs) < 2:
+        return None
+    known: list[Hashable] = []
+    for leg in legs:
+        if type(leg) is not Leg or type(leg.field) is not str:
+            return None
+        if leg.limit is not None and type(leg.limit) is not int:
+            return None
+        if leg.filter is not None and type(leg.filter) is not str:
+            return None
+        if leg.recall is not None and type(leg.recall) is not float:
+            return None
+        if (leg.radius, leg.range_filter, leg.analyzer_name) != (None, None, None):
+            return None
+        known += (leg.field, leg.limit, leg.filter, leg.recall)
+    if fusion is not None and (type(fusion) not in _FUSIONS or type(fusion.weights) is dict):
+        return None
+    names = output if output is None else tuple(output)
+    return (*known, type(fusion), fusion, limit, filter, names, effort)
+
+
+def _is_plain(limit: object, filter: object, output: Any) -> bool:
+    """Whether these are of types that are equal only to their own kind."""
+    if type(limit) is not int or not (filter is None or type(filter) is str):
+        return False
+    return output is None or (
+        type(output) in (list, tuple) and all(type(name) is str for name in output)
+    )
+
+
+def _effort(options: SearchOptions) -> tuple[float | None, int | None] | None:
+    """Return recall and ef; None when anything else is asked for."""
     recall = ef = None
     for name, value in options.items():
         kind = type(value)
@@ -46,81 +96,81 @@ def plain_key(
             name == "explain" and value is False
         ):
             return None
-    # A bool is equal to an int, and a float may be.
-    if type(field) is not str or type(limit) is not int:
-        return None
-    if filter is not None and type(filter) is not str:
-        return None
-    if output is None:
-        return field, limit, filter, None, recall, ef  # type: ignore[return-value]
-    if type(output) not in (list, tuple) or not all([type(name) is str for name in output]):
-        return None
-    return field, limit, filter, tuple(output), recall, ef  # type: ignore[return-value]
+    return recall, ef  # type: ignore[return-value]
 
 
-def remember_plain(context: RequestContext, key: PlainKey, request: SearchRequest) -> None:
-    """Remember what the searches of a key have in common, if they are plain ones."""
-    field = request.legs[0].field
-    is_text = field.source is not None
-    if field.embedding is not None or not (is_text or field.dtype is DataType.FLOAT_VECTOR):
+def remember_plain(context: RequestContext, key: Hashable | None, request: SearchRequest) -> None:
+    """Remember what the searches of a key have in common, if their legs are plain ones."""
+    if key is None or key in context.plain:
         return
+    for leg in request.legs:
+        field = leg.field
+        is_text = field.source is not None
+        if field.embedding is not None or not (is_text or field.dtype is DataType.FLOAT_VECTOR):
+            return
     if len(context.plain) >= MAX_KNOWN:
         context.plain.clear()
     context.plain[key] = PlainRequest(request)
 
 
 def plain_search(
-    context: RequestContext, snapshot: Snapshot, request: PlainRequest, data: Any
+    context: RequestContext, snapshot: Snapshot, plain: PlainRequest, queries: Sequence[Any]
 ) -> SearchResult | None:
-    """Answer one query; None where it is no single query, or the first of its like."""
+    """Answer a query for each leg; None where one is no single query, or they are the first."""
     known = snapshot.plain
-    found = known.get(request)
+    found = known.get(plain)
     if found is None:
         if len(known) > MAX_KNOWN:
             known.clear()
-        if request not in known:
+        if plain not in known:
             # The next one is worth preparing for: many snapshots see a single search.
-            known[request] = None
+            known[plain] = None
             return None
         with search_token() as token:
-            found = PlainSearch(context.schema, snapshot.sources, request, token)
-        known[request] = found
+            found = PlainSearch(context.schema, snapshot.sources, plain, token)
+        known[plain] = found
     if found.is_short:
-        return _answer(context, found, request, data)
+        return _answer(context, found, plain, queries)
     with search_token() as token:
-        answer = _answer(context, found, request, data)
+        answer = _answer(context, found, plain, queries)
         token.check()
         return answer
 
 
 def _answer(
-    context: RequestContext, search: PlainSearch, request: PlainRequest, data: Any
+    context: RequestContext, search: PlainSearch, plain: PlainRequest, queries: Sequence[Any]
 ) -> SearchResult | None:
-    answer = search.answer_at_once(data)
-    if answer is not None:
-        return answer
-    query = _text(context, request, data) if request.field.source else _vector(request, data)
-    return None if query is None else search.answer(query)
+    if len(queries) == 1:
+        answer = search.answer_at_once(queries[0])
+        if answer is not None:
+            return answer
+    read = []
+    for leg, data in zip(plain.legs, queries, strict=True):
+        field = leg.field
+        query = _vector(field, data) if field.source is None else _text(context, field, data)
+        if query is None:
+            return None
+        read.append(query)
+    return search.answer(read)
 
 
-def _vector(request: PlainRequest, data: Any) -> VectorArray | None:
+def _vector(field: Field, data: Any) -> VectorArray | None:
     """Return a vector as it is searched; None when there is more to be said about it."""
     if type(data) is np.ndarray:
         if data.ndim != 1 or data.dtype.kind not in "fiu":
             return None
         rows = np.ascontiguousarray(data, dtype=np.float32)
     elif type(data) is list and data and not hasattr(data[0], "__len__"):
-        made = matrix_of([data], request.field.dim or 0)
+        made = matrix_of([data], field.dim or 0)
         if made is None:
             return None
         rows = made
     else:
         return None
-    return checked_vectors(request.field, rows)
+    return checked_vectors(field, rows)
 
 
-def _text(context: RequestContext, request: PlainRequest, data: Any) -> TextQuery | None:
-    field = request.field
+def _text(context: RequestContext, field: Field, data: Any) -> TextQuery | None:
     if type(data) is not str or field.source is None:
         return None
     analyzer = query_analyzer(field.name, context.fields.analyzers[field.name], None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from elanus.api.arguments import hybrid_request, search_requests
 from elanus.api.context import Filter
 from elanus.api.options import Leg, SearchOptions
-from elanus.api.plain import plain_key, plain_search, remember_plain
+from elanus.api.plain import hybrid_key, plain_key, plain_search, remember_plain
 from elanus.api.reads import Ids, Reads, as_ids
 from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
@@ -64,24 +64,15 @@ class Searches(Reads):
             data = self._stored_queries(ids, data, field, options)
         context = self._context_at(options.get("consistency"))
         key = plain_key(field, limit, filter, output, options)
-        if key is not None and (plain := context.plain.get(key)) is not None:
-            answer = plain_search(context, self._engine.snapshot(), plain, data)
-            if answer is not None:
-                return answer
+        if key is not None and (answer := self._plain_answer(context, key, [data])) is not None:
+            return answer
         requests, is_single = search_requests(
-            context,
-            data,
-            field,
-            limit=limit,
-            filter=filter,
-            output=output,
-            options=options,
+            context, data, field, limit=limit, filter=filter, output=output, options=options
         )
         results = self._answer(context.schema, requests, options)
         if not is_single:
             return results
-        if key is not None and key not in context.plain:
-            remember_plain(context, key, requests[0])
+        remember_plain(context, key, requests[0])
         return results[0]
 
     def hybrid_search(
@@ -110,6 +101,11 @@ class Searches(Reads):
             each leg.
         """
         context = self._context_at(options.get("consistency"))
+        key = hybrid_key(legs, fusion, limit, filter, output, options)
+        if key is not None:
+            answer = self._plain_answer(context, key, [leg.data for leg in legs])
+            if answer is not None:
+                return answer
         request = hybrid_request(
             context,
             legs,
@@ -120,6 +116,7 @@ class Searches(Reads):
             options=options,
         )
         (result,) = self._answer(context.schema, [request], options)
+        remember_plain(context, key, request)
         return result
 
     def _stored_queries(
@@ -155,6 +152,15 @@ class Searches(Reads):
         if not queries:
             raise InvalidArgumentError("search: expected at least one key in ids, got none")
         return queries[0] if isinstance(ids, str | int | np.integer) else queries
+
+    def _plain_answer(
+        self, context: RequestContext, key: Hashable, queries: Sequence[Any]
+    ) -> SearchResult | None:
+        """Answer what was asked before with other queries; None: it has to be read."""
+        plain = context.plain.get(key)
+        if plain is None:
+            return None
+        return plain_search(context, self._engine.snapshot(), plain, queries)
 
     def _answer(
         self, schema: Schema, requests: Sequence[SearchRequest], options: SearchOptions

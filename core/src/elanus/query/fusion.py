@@ -59,8 +59,11 @@ def fuse(
     if start >= stop:
         return FusedRows(fused.sources[:0], fused.row_ids[:0], scores[:0])
     # Rows with the score of an end of the page may belong on either side of it.
-    first = int(np.searchsorted(-scores, -scores[start], side="left"))
-    last = int(np.searchsorted(-scores, -scores[stop - 1], side="right"))
+    first, last = start, stop
+    while first > 0 and scores[first - 1] == scores[start]:
+        first -= 1
+    while last < len(scores) and scores[last] == scores[stop - 1]:
+        last += 1
     sources, row_ids = fused.sources[first:last], fused.row_ids[first:last]
     values = scores[first:last]
     if (values[1:] == values[:-1]).any():

@@ -1,79 +1,97 @@
-"""How is a search answered that differs from earlier ones in its query alone?
+"""How is a search answered that differs from earlier ones in its queries alone?
 
-Programs ask one field for the same output, under the same filter, again and again. What does not
-depend on the query is found once for each snapshot: the rows that pass the filter, the plan, and
+What does not depend on them is found once for each snapshot: the legs (``query.plain_legs``), and
 what reads the output. Answers are those of ``query.search``, which knows everything else as well.
 """
 
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from elanus.filter import BoundFilter
-from elanus.index.base import CandidateTable, VectorIndex
-from elanus.index.dense.graph import GraphIndex
 from elanus.kernels.cancel import CancelToken
-from elanus.kernels.graph import PreparedSearch
-from elanus.query.candidates import NOTHING, allowed_places, best_rows, nearest_rows, read_keys
-from elanus.query.merge import merge
-from elanus.query.plan import LegPlan, SourceStep, plan_dense
-from elanus.query.projection import project_places, read_pks, row_reader
-from elanus.query.requests import DEFAULT_RECALL, DenseQuery, SearchRequest, TextQuery
+from elanus.query.candidates import read_keys
+from elanus.query.pages import fused_page
+from elanus.query.plain_legs import PlainLeg, PlainLegRequest
+from elanus.query.projection import project_places, row_reader
+from elanus.query.requests import SearchRequest, TextQuery
 from elanus.query.results import Answer, HitReasons, LegRanking, SearchExplanation, SearchResult
-from elanus.query.sources import AllowedRows, SearchSource
-from elanus.query.statistics import weigh
-from elanus.schema.batches import FixedColumn
+from elanus.query.sources import SearchSource
 from elanus.schema.collection import Schema
-from elanus.schema.fields import Field
-from elanus.types import DataType, Int64Array, PrimaryKey, VectorArray
+from elanus.types import Int64Array, PrimaryKey, VectorArray
 
 MAX_KNOWN = 32
 """Searches that a snapshot remembers, with a bit for each row that passes their filters."""
 MOST_ROWS = 200_000
 """Rows up to which a search is over before anybody could end it."""
+PlainQuery: TypeAlias = VectorArray | TextQuery
+"""``(1, dim)`` as ``VectorIndex.search`` takes it, or a text."""
 
 
 class PlainRequest:
     """What searches have in common; equal to itself alone.
 
     Attributes:
-        field: The dense or BM25 field to search.
-        limit: Hits wanted.
-        filters: Hits must pass all of them.
-        output: Fields of ``hit.entity``.
-        recall: Share of the true nearest rows wanted.
-        ef: Candidate list given by the user.
+        request: The first of them.
+        legs: What each leg has in common.
     """
 
-    __slots__ = ("ef", "field", "filters", "limit", "output", "recall")
-    recall: float
-    ef: int | None
+    __slots__ = ("legs", "request")
 
     def __init__(self, request: SearchRequest) -> None:
-        (leg,) = request.legs
-        self.field: Field = leg.field
-        self.limit = request.limit
-        self.filters: tuple[BoundFilter, ...] = leg.filters
-        self.output = request.output
-        self.recall, self.ef = DEFAULT_RECALL, None
-        if isinstance(leg.query, DenseQuery):
-            self.recall, self.ef = leg.query.recall, leg.query.ef
+        self.request = request
+        self.legs = tuple([PlainLegRequest.of(leg) for leg in request.legs])
 
 
-class _Part(NamedTuple):
-    """How one source is searched; a dense field by what is ``held``, None: no row is allowed."""
+class _Output:
+    """Reads keys and output fields of hits."""
 
-    number: int
-    source: SearchSource
-    rows: AllowedRows
-    step: SourceStep
-    held: weakref.ref[VectorIndex] | None
+    def __init__(
+        self, schema: Schema, sources: Sequence[SearchSource], output: tuple[str, ...]
+    ) -> None:
+        self._schema, self._sources, self._names = schema, sources, output
+        self._primary = schema.primary.name
+        self._keys_only = output == (self._primary,)
+        self._has_keys = self._primary in output
+        self._readers = [row_reader(schema, source, output) for source in sources]
+        self.keys = partial(read_keys, schema, sources)
+
+    def read(
+        self, sources: Int64Array, rows: Int64Array
+    ) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
+        """Return keys and output of rows of any source."""
+        if not len(rows):
+            return [], []
+        if self._keys_only:
+            return self.with_keys(self.keys(sources, rows))
+        if len(self._readers) == 1:
+            entities = self._readers[0](rows)
+        else:
+            entities = project_places(self._schema, self._sources, sources, rows, self._names)
+        if self._has_keys:
+            return [entity[self._primary] for entity in entities], entities
+        return self.keys(sources, rows), entities
+
+    def read_lone(
+        self, rows: list[int], keys: list[int] | None
+    ) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
+        """Return the same for rows of the only source, whose keys may be known."""
+        if keys is None:
+            row_ids = np.array(rows, dtype=np.int64)
+            return self.read(np.zeros_like(row_ids), row_ids)
+        if self._keys_only:
+            return self.with_keys([*keys])
+        if not self._names:
+            return [*keys], [{} for _ in keys]
+        return [*keys], self._readers[0](np.array(rows, dtype=np.int64))
+
+    def with_keys(self, keys: list[PrimaryKey]) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
+        primary = self._primary
+        return keys, [{primary: key} for key in keys]
 
 
 class PlainSearch:
@@ -82,7 +100,7 @@ class PlainSearch:
     Args:
         schema: Of the collection.
         sources: Of the snapshot.
-        request: What the searches have in common.
+        plain: What the searches have in common.
         token: Ends what takes long.
     """
 
@@ -90,123 +108,59 @@ class PlainSearch:
         self,
         schema: Schema,
         sources: Sequence[SearchSource],
-        request: PlainRequest,
+        plain: PlainRequest,
         token: CancelToken,
     ) -> None:
-        self._schema, self._sources = schema, sources
-        self._field, self._limit = request.field, request.limit
-        self._name, self._metric = request.field.name, request.field.metric_type
-        self._is_distance = self._metric.is_distance
-        self._request = request
+        self._request = request = plain.request
+        self._legs = [PlainLeg(schema, sources, leg, token) for leg in plain.legs]
+        self._output = _Output(schema, sources, request.output)
         self._names = tuple([source.name for source in sources])
-        self._keys = partial(read_keys, schema, sources)
-        self._primary = schema.primary.name
-        self._readers = [row_reader(schema, source, request.output) for source in sources]
-        filters = request.filters
-        self._rows = [allowed_places(source, filters, request.field, token) for source in sources]
-        self._parts, self._plan = self._planned()
-        self._prepared = self._prepare()
+        self._fusion = "" if len(self._legs) == 1 else str(request.fusion)
+        field = request.legs[0].field
+        self._field, self._is_distance = field, field.metric_type.is_distance
         self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
 
     def answer_at_once(self, data: object) -> SearchResult | None:
-        """Answer a query as the user passed it; None where there is more to be said about it."""
-        if self._prepared is None:
-            return None
+        """Answer a query of one leg as the user passed it; None: there is more to be said."""
         started = time.perf_counter()
-        part = self._parts[0]
-        if part.held is None or part.source.vector_index(self._name) is not part.held():
-            return None
-        found = self._prepared.find(data)
+        found = self._legs[0].find(data)
         if found is None:
             return None
-        rows, scores, numbers = found
         searched = time.perf_counter()
-        primary = self._primary
-        keys: list[PrimaryKey]
-        if numbers is not None and self._request.output == (primary,):
-            keys = [*numbers]
-            entities: list[dict[str, Any]] = [{primary: key} for key in numbers]
+        rows, scores, numbers = found
+        keys, entities = self._output.read_lone(rows, numbers)
+        answer = Answer(keys, scores, entities, partial(self._reasons, rows, scores))
+        times = started, searched, time.perf_counter()
+        return SearchResult(answer, partial(self._explanation, times))
+
+    def answer(self, queries: Sequence[PlainQuery]) -> SearchResult:
+        """Answer a query for each leg."""
+        started = time.perf_counter()
+        found = [leg.candidates(query) for leg, query in zip(self._legs, queries, strict=True)]
+        searched = time.perf_counter()
+        if len(found) == 1:
+            sources, rows, distances = [places[0] for places in found[0][:3]]
+            legs: tuple[LegRanking, ...]
+            scores = (distances if self._is_distance else -distances).tolist()
+            field = self._field
+            legs = (LegRanking(field.name, field.metric_type, sources, rows, distances),)
         else:
-            places = np.array(rows, dtype=np.int64)
-            entities = self._readers[0](places)
-            if numbers is not None:
-                keys = [*numbers]
-            elif primary in self._request.output:
-                keys = [entity[primary] for entity in entities]
-            else:
-                keys = read_pks(self._schema, part.source, places)
-        reasons = partial(self._reasons, rows, scores)
+            page = fused_page(self._request, found, self._output.keys)
+            sources, rows, scores, legs = page.sources, page.row_ids, page.scores, page.rankings[0]
+        keys, entities = self._output.read(sources, rows)
+        reasons = HitReasons(legs, sources, rows, self._names, fusion=self._fusion)
         times = started, searched, time.perf_counter()
         return SearchResult(
             Answer(keys, scores, entities, reasons), partial(self._explanation, times)
         )
 
-    def answer(self, query: VectorArray | TextQuery) -> SearchResult:
-        """Answer one query, a text or ``(1, dim)`` as ``VectorIndex.search`` takes it."""
-        started = time.perf_counter()
-        if isinstance(query, TextQuery):
-            weighted = weigh(self._sources, self._name, query)
-            tables = [
-                best_rows(weighted, part.source, self._limit, part.rows)
-                if part.rows.count
-                else NOTHING
-                for part in self._parts
-            ]
-        else:
-            tables = [self._nearest(part, query) for part in self._parts]
-        return self._result(tables, started)
-
-    def _nearest(self, part: _Part, vectors: VectorArray) -> CandidateTable:
-        if part.held is None:
-            return NOTHING
-        index = part.source.vector_index(self._name)
-        if index is not part.held():
-            # It was built, loaded or released since.
-            self._parts, self._plan = self._planned()
-            self._prepared = self._prepare()
-            part = self._parts[part.number]
-        return nearest_rows(index, vectors, self._limit, part.rows, part.step.ef)
-
-    def _planned(self) -> tuple[list[_Part], LegPlan]:
-        request, name = self._request, self._name
-        parts = []
-        for i, (source, rows) in enumerate(zip(self._sources, self._rows, strict=True)):
-            reference = None
-            if not rows.count:
-                step = SourceStep(source.name, source.num_rows, 0, "skip")
-            elif self._field.source is not None:
-                step = SourceStep(source.name, source.num_rows, rows.count, "postings")
-            else:
-                index = source.vector_index(name)
-                limit, recall = request.limit, request.recall
-                step = plan_dense(source.name, index, rows.count, limit, recall, request.ef)
-                reference = weakref.ref(index)
-            parts.append(_Part(i, source, rows, step, reference))
-        steps = tuple([part.step for part in parts])
-        return parts, LegPlan(name, self._metric, request.limit, steps)
-
-    def _prepare(self) -> PreparedSearch | None:
-        """Return what answers queries of a single graph; None: there is none."""
-        if len(self._parts) != 1 or self._field.dtype is not DataType.FLOAT_VECTOR:
-            return None
-        part = self._parts[0]
-        index = None if part.held is None else part.held()
-        if not isinstance(index, GraphIndex):
-            return None
-        column = part.source.column(self._primary)
-        keys: Int64Array | None = None
-        if isinstance(column, FixedColumn):
-            keys = np.asarray(column.values, dtype=np.int64)
-        bits, ef = part.rows.bits, part.step.ef
-        return index.prepared(self._limit, allowed=bits, ef=ef, keys=keys)
-
     def _reasons(self, rows: list[int], scores: list[float]) -> HitReasons:
-        """Return from what hits of the only source are explained."""
-        row_ids = np.array(rows, dtype=np.int64)
-        values = np.array(scores, dtype=np.float32)
-        distances = values if self._is_distance else -values
+        """Return from what hits of the only leg and source are explained."""
+        row_ids, values = np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32)
         sources = np.zeros_like(row_ids)
-        ranking = LegRanking(self._name, self._metric, sources, row_ids, distances)
+        distances = values if self._is_distance else -values
+        field = self._field
+        ranking = LegRanking(field.name, field.metric_type, sources, row_ids, distances)
         return HitReasons((ranking,), sources, row_ids, self._names)
 
     def _explanation(self, times: tuple[float, float, float]) -> SearchExplanation:
@@ -216,36 +170,4 @@ class PlainSearch:
             "project": (done - searched) * 1e3,
             "total": (done - started) * 1e3,
         }
-        return SearchExplanation((self._plan,), "", timings)
-
-    def _result(self, tables: Sequence[CandidateTable], started: float) -> SearchResult:
-        """Return the best of the candidates of all sources."""
-        found = time.perf_counter()
-        merged = merge(tables, 1, self._limit, self._keys)
-        sources, rows, distances = merged.sources[0], merged.row_ids[0], merged.distances[0]
-        scores = (distances if self._is_distance else -distances).tolist()
-        keys, entities = self._entities(sources, rows)
-        ranking = LegRanking(self._name, self._metric, sources, rows, distances)
-        reasons = HitReasons((ranking,), sources, rows, self._names)
-        times = started, found, time.perf_counter()
-        return SearchResult(
-            Answer(keys, scores, entities, reasons), partial(self._explanation, times)
-        )
-
-    def _entities(
-        self, sources: Int64Array, rows: Int64Array
-    ) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
-        """Return keys and output of the hits."""
-        if not len(rows):
-            return [], []
-        primary, output = self._primary, self._request.output
-        if output == (primary,):
-            keys = self._keys(sources, rows)
-            return keys, [{primary: key} for key in keys]
-        if len(self._readers) == 1:
-            entities = self._readers[0](rows)
-        else:
-            entities = project_places(self._schema, self._sources, sources, rows, output)
-        if primary in output:
-            return [entity[primary] for entity in entities], entities
-        return self._keys(sources, rows), entities
+        return SearchExplanation(tuple([leg.plan for leg in self._legs]), self._fusion, timings)

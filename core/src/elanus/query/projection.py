@@ -121,7 +121,9 @@ RowReader = Callable[[Int64Array], list[dict[str, Any]]]
 def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> RowReader:
     """Return what ``project`` does with some rows of a source, without looking fields up again."""
     stored = schema.column_types
-    if schema.structs or not output or any(name not in stored for name in output):
+    if not output:
+        return lambda rows: [{} for _ in range(len(rows))]
+    if schema.structs or any(name not in stored for name in output):
         return partial(_projected, schema, source, tuple(output))
     names = tuple(output)
     columns = [value_reader(schema, name, source.column(name)) for name in names]

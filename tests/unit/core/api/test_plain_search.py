@@ -85,7 +85,8 @@ def test_the_graph_is_walked_and_nothing_else(graph: elanus.Collection) -> None:
     for _ in range(4):
         result = graph.search(queries(1)[0], "dense", 10)
     (step,) = result.explanation.legs[0].steps
-    assert step.method == "graph" and not result.is_exact
+    assert step.method == "graph"
+    assert not result.is_exact
     assert set(result.explanation.timings_ms) == {"candidates", "project", "total"}
 
 
@@ -204,6 +205,53 @@ def test_texts_are_answered_as_ever(graph: elanus.Collection, options: dict[str,
             graph.search(bad, "bm25", 10, **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"fusion": elanus.RRF(k=5, weights=(1.0, 0.2)), "output": ["id"]},
+        {"fusion": elanus.RRF(weights={"dense": 2.0, "bm25": 1.0}), "output": ["title"]},
+        {"fusion": elanus.Weighted(), "filter": "year < 2005"},
+        {"fusion": elanus.DBSF(), "output": []},
+        {"recall": 1.0},
+    ],
+)
+def test_legs_are_joined_as_ever(graph: elanus.Collection, options: dict[str, Any]) -> None:
+    leg_options: list[dict[str, Any]] = [{}, {"limit": 7, "recall": 0.5, "filter": "year > 1995"}]
+    for query, text in zip(queries(5), ["graph", "vector query", "?", "index", ""], strict=True):
+        for more in leg_options:
+            legs = [elanus.Leg("dense", query, **more), elanus.Leg("bm25", text)]
+            for limit in (1, 10, 300):
+                wanted = told(graph.hybrid_search(legs, limit=limit, timeout=60.0, **options))
+                for _ in range(4):
+                    assert told(graph.hybrid_search(legs, limit=limit, **options)) == wanted
+
+
+def test_legs_that_say_more_are_read(graph: elanus.Collection) -> None:
+    query = queries(1)[0]
+    plain = [elanus.Leg("dense", query), elanus.Leg("bm25", "graph")]
+    for _ in range(3):
+        graph.hybrid_search(plain, limit=10)
+    others = [
+        [elanus.Leg("dense", query), elanus.Leg("bm25", "graph", filter={"year": {"$lt": 2000}})],
+        [elanus.Leg("dense", query), elanus.Leg("bm25", "graph", radius=0.3)],
+        [elanus.Leg("dense", query), elanus.Leg("sparse", {3: 1.0})],
+        [elanus.Leg("dense", query), elanus.Leg("bm25", "graph", limit=3)],
+        [elanus.Leg("bm25", "graph"), elanus.Leg("dense", query)],
+        [elanus.Leg("dense", query)],
+    ]
+    for legs in others:
+        wanted = told(graph.hybrid_search(legs, limit=10, timeout=60.0))
+        for _ in range(3):
+            assert told(graph.hybrid_search(legs, limit=10)) == wanted
+    for bad in ([], [elanus.Leg("dense", [query, query])], ["dense"], None):
+        with pytest.raises((ElanusError, TypeError)) as plainly:
+            graph.hybrid_search(bad, limit=10)
+        with pytest.raises((ElanusError, TypeError)) as read:
+            graph.hybrid_search(bad, limit=10, timeout=60.0)
+        assert str(plainly.value) == str(read.value)
+
+
 def test_writes_are_seen_at_once(tmp_path: Path) -> None:
     collection = filled(tmp_path, "COSINE", rows=1_500)
     collection.create_index("dense", "GRAPH")
@@ -256,7 +304,7 @@ def test_an_index_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     collection.create_index("dense", "GRAPH")
     collection.wait_indexed()
     assert method() == "graph"
-    engine = collection._engine  # noqa: SLF001 - what is held cannot be seen from outside
+    engine = collection._engine  # what is held cannot be seen from outside
     before = engine.snapshot().sources[0].vector_index("dense")
     collection.release()
     assert not engine.snapshot().plain
@@ -331,6 +379,6 @@ def test_many_kinds_of_searches_are_not_all_remembered(graph: elanus.Collection)
     for year in range(1_990, 2_060):
         for _ in range(2):
             graph.search(query, "dense", 3, filter=f"year < {year}", output=["id"])
-    engine = graph._engine  # noqa: SLF001 - what is held cannot be seen from outside
+    engine = graph._engine  # what is held cannot be seen from outside
     assert len(engine.snapshot().plain) <= 34
     assert_same(graph, query, "dense", 3, filter="year < 2000", output=["id"])
