@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from elanus.api.arguments import hybrid_request, search_requests
-from elanus.api.context import Filter
+from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions
 from elanus.api.plain import hybrid_key, plain_key, plain_search, remember_plain
 from elanus.api.reads import Ids, Reads, as_ids
