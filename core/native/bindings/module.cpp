@@ -74,6 +74,7 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_prepared(module);
   elanus::bindings::bind_quantized(module);
   elanus::bindings::bind_ranking(module);
+  elanus::bindings::bind_rows(module);
   elanus::bindings::bind_sparse(module);
   elanus::bindings::bind_text(module);
 }

@@ -16,6 +16,7 @@ void bind_lists(nanobind::module_& module);
 void bind_prepared(nanobind::module_& module);
 void bind_quantized(nanobind::module_& module);
 void bind_ranking(nanobind::module_& module);
+void bind_rows(nanobind::module_& module);
 void bind_sparse(nanobind::module_& module);
 void bind_text(nanobind::module_& module);
 

@@ -387,6 +387,20 @@ def fuse_lists(lists: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=
 def unit_scores(scale: UnitScale, distances: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]:
     """Each distance as a score in [0, 1]."""
 
+class RowReader:
+    """Reads rows of columns as dicts."""
+
+    def __init__(self, num_rows: int) -> None: ...
+
+    def add_numbers(self, name: str, values: Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)], validity: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> bool:
+        """Read a column of numbers or bools; false for others."""
+
+    def add_texts(self, name: str, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], validity: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, verifier: BlockVerifier | None, base: int, is_json: bool) -> None:
+        """Read a column of texts, or of JSON as its text."""
+
+    def read(self, rows: NDArray[numpy.int64]) -> list[dict[str, object]] | None:
+        """A dict for each row; None where Python has to read them."""
+
 class Bm25:
     """BM25 parameters and the lengths of the rows."""
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import FieldRef
+from elanus.kernels.rows import RowReader as KernelRowReader
 from elanus.query.paths import path_values, read_path
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, FixedColumn, StringColumn
@@ -127,12 +128,36 @@ def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> R
         return partial(_projected, schema, source, tuple(output))
     names = tuple(output)
     columns = [value_reader(schema, name, source.column(name)) for name in names]
+    native = _native_reader(schema, source, names)
 
     def read(rows: Int64Array) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] | None = None if native is None else native.read(rows)
+        if found is not None:
+            return found
         values = zip(*[column(rows) for column in columns], strict=True)
         return [dict(zip(names, row, strict=True)) for row in values]
 
     return read
+
+
+def _native_reader(
+    schema: Schema, source: SearchSource, names: Sequence[str]
+) -> KernelRowReader | None:
+    """Return what reads these fields in one call; None when one is of another kind."""
+    reader = KernelRowReader(source.num_rows)
+    for name in names:
+        dtype, column = schema.column_types[name], source.column(name)
+        if isinstance(column, FixedColumn) and dtype is not DataType.TIMESTAMPTZ:
+            if not reader.add_numbers(name, column.values, column.validity):
+                return None
+        elif isinstance(column, StringColumn):
+            data, guard = column.unverified()
+            is_json = dtype is DataType.JSON
+            places = column.offsets, data, column.validity
+            reader.add_texts(name, *places, guard=guard, is_json=is_json)
+        else:
+            return None
+    return reader
 
 
 def _projected(

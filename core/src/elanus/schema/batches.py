@@ -12,7 +12,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -88,6 +88,11 @@ class StringColumn:
         """Return the texts of the given rows."""
         texts: list[object] = [*strings_at(self.offsets, self.data, rows)]
         return _with_nulls(texts, _take_validity(self.validity, rows))
+
+    def unverified(self) -> tuple[ByteArray, tuple[Any, int] | None]:
+        """Return ``data``, and what verifies bytes of it: a ``BlockVerifier``, and where in its
+        file they begin; None: there is no need."""
+        return self.data, None
 
     def json_at(self, rows: RowIds) -> list[object]:
         """Return the decoded values of the given rows of a JSON column."""

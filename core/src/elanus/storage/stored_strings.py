@@ -6,6 +6,7 @@ whoever asks for all of ``data`` has all of it verified first.
 
 from __future__ import annotations
 
+from elanus.kernels.checksum import BlockVerifier
 from elanus.schema.batches import RowIds, StringColumn
 from elanus.storage.block_file import RowGuard
 from elanus.types import BoolArray, ByteArray, Int64Array
@@ -54,6 +55,9 @@ class StoredStrings(StringColumn):
         """
         self._guard.check_all()
         return self._unverified.data
+
+    def unverified(self) -> tuple[ByteArray, tuple[BlockVerifier, int] | None]:
+        return self._unverified.data, self._guard.native()
 
     def take(self, rows: RowIds) -> StringColumn:
         self._check(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.errors import ElanusError, FieldNotFoundError, InvalidArgumentError
+from elanus.errors import CorruptionError, ElanusError, FieldNotFoundError, InvalidArgumentError
 from support.builders import paper_schema, papers
 
 DIM = 16
@@ -382,3 +382,23 @@ def test_many_kinds_of_searches_are_not_all_remembered(graph: elanus.Collection)
     engine = graph._engine  # what is held cannot be seen from outside
     assert len(engine.snapshot().plain) <= 34
     assert_same(graph, query, "dense", 3, filter="year < 2000", output=["id"])
+
+
+def test_damaged_text_is_never_shown(tmp_path: Path) -> None:
+    collection = filled(tmp_path, "L2", rows=1_500)
+    collection.create_index("dense", "GRAPH")
+    collection.compact()
+    collection.wait_indexed()
+    query = queries(1)[0]
+    wanted = collection.search(query, "dense", 10, output=["id"]).ids
+    elanus.connect(str(tmp_path)).close()
+    (file,) = tmp_path.rglob("*-title.col")
+    raw = bytearray(file.read_bytes())
+    text = raw.index(b"vector graph") if b"vector graph" in raw else raw.index(b"graph")
+    raw[text] ^= 1
+    file.write_bytes(raw)
+    collection = elanus.connect(str(tmp_path)).collection("papers")
+    for _ in range(4):
+        assert collection.search(query, "dense", 10, output=["id"]).ids == wanted
+        with pytest.raises(CorruptionError, match="title"):
+            collection.search(query, "dense", 10, output=["id", "title"])
