@@ -17,6 +17,7 @@ from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
 from elanus.api.rankers import (
     default_candidates,
+    ranker_of_query,
     read_decimals,
     read_ranking,
     split_fusion,
@@ -93,21 +94,44 @@ def search_requests(
         if query.num_queries
     ]
     if options and not _LATE_OPTIONS.isdisjoint(options):
-        requests = [_with_late_options(context, request, data, options) for request in requests]
+        requests = _all_with_late_options(context, requests, texts_of(data), options)
     return requests, is_single
 
 
+def _all_with_late_options(
+    context: RequestContext,
+    requests: list[SearchRequest],
+    texts: tuple[str, ...],
+    options: SearchOptions,
+) -> list[SearchRequest]:
+    if len(requests) == 1:
+        return [_with_late_options(context, requests[0], texts, options)]
+    made = []
+    for place, request in enumerate(requests):
+        ranker = ranker_of_query(options.get("ranker"), place, len(requests))
+        own = SearchOptions(**{**options, "ranker": ranker})
+        made.append(_with_late_options(context, request, texts[place : place + 1], own))
+    return made
+
+
 def _with_late_options(
-    context: RequestContext, request: SearchRequest, data: Any, options: SearchOptions
+    context: RequestContext,
+    request: SearchRequest,
+    texts: tuple[str, ...],
+    options: SearchOptions,
 ) -> SearchRequest:
-    """Return a request over one field with what is done with hits after they are found."""
+    """Return a request over one field with what is done with hits after they are found.
+
+    ``texts`` are those that it searches for, if any.
+    """
     fusion, rankers = split_fusion(None, options.get("ranker"))
     if fusion is not None:
         raise InvalidArgumentError(
             f"ranker: a search over one field has nothing to join, got {type(fusion).__name__}"
         )
     wanted = request.limit + request.offset
-    ranking = read_ranking(context, rankers, options, request.legs, wanted, texts_of(data))
+    size = 1 if request.group is None else request.group.size
+    ranking = read_ranking(context, rankers, options, request.legs, wanted, texts, size)
     marked = options.get("highlight")
     if marked is not None:
         request = request._replace(
@@ -175,7 +199,8 @@ def hybrid_request(
     if _LATE_OPTIONS.isdisjoint(options):
         return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
-    ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts)
+    size = 1 if request.group is None else request.group.size
+    ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts, size)
     if ranking is not None and len(parsed) == 1:
         ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
     return request._replace(ranking=ranking, decimals=read_decimals(options))

@@ -59,7 +59,8 @@ class SearchOptions(TypedDict, total=False):
             radius``.
         group_by: Field of whole numbers, bools, moments or texts, or path of a JSON field
             (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
-            count groups, and ``result.groups`` has them.
+            count groups, and ``result.groups`` has them. With a ranker they are groups of the hits
+            as it leaves them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
         strict_group_size: Taken for the sake of Milvus' programs: groups are always filled.
         ranker: ``Decay``, ``Boost``, ``FunctionScore``, ``Rerank`` or ``MMR``, or a list of them

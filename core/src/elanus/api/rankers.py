@@ -6,6 +6,7 @@ Fields are looked up, filters bound and models fetched before anything is search
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -111,6 +112,19 @@ def split_fusion(fusion: Fusion | None, ranker: Any) -> tuple[Fusion | None, tup
     return fusion, tuple(given)
 
 
+def ranker_of_query(ranker: Any, place: int, count: int) -> Any:
+    """Return the rankers of one query of a batch: of several texts to rank by, its own."""
+    if isinstance(ranker, list | tuple):
+        return [ranker_of_query(one, place, count) for one in ranker]
+    if not isinstance(ranker, Rerank) or ranker.query is None or isinstance(ranker.query, str):
+        return ranker
+    if len(ranker.query) != count:
+        raise InvalidArgumentError(
+            f"Rerank: expected a text for each of {count} queries, got {ranker.query!r}"
+        )
+    return replace(ranker, query=ranker.query[place])
+
+
 def read_ranking(
     context: RequestContext,
     rankers: Sequence[Ranker],
@@ -118,6 +132,7 @@ def read_ranking(
     legs: Sequence[LegRequest],
     wanted: int,
     texts: tuple[str, ...],
+    group_size: int = 1,
 ) -> Ranking | None:
     """Return what rankers do with the candidates of legs; None where there is none.
 
@@ -128,6 +143,7 @@ def read_ranking(
         legs: What is searched; each with the same number of queries.
         wanted: Hits wanted, those that ``offset`` leaves out included.
         texts: What is searched for, one for each query; empty where no text is.
+        group_size: Hits of each of the ``wanted`` groups, of a search for groups.
 
     Raises:
         InvalidArgumentError: A field, a model or a number does not fit.
@@ -137,16 +153,12 @@ def read_ranking(
         if options.get("candidates") is not None:
             raise InvalidArgumentError("candidates: expected a ranker that looks at them")
         return None
-    if options.get("group_by") is not None:
-        raise InvalidArgumentError(
-            f"group_by: hits that are ranked anew cannot be grouped, got ranker "
-            f"{type(rankers[0]).__name__}"
-        )
-    steps = tuple([_step(context, one, options, legs, wanted, texts) for one in rankers])
+    most = min(wanted * group_size, MAX_LIMIT)
+    steps = tuple([_step(context, one, options, legs, most, texts) for one in rankers])
     windows = [step.window for step in steps if step.window is not None]
     _check_windows(steps, wanted)
     asked = options.get("candidates")
-    first = max([default_candidates(wanted), *windows])
+    first = max([default_candidates(most), *windows])
     if asked is None:
         return Ranking(steps, first, first)
     if asked == "exact":
@@ -196,7 +208,8 @@ def _step(
     if isinstance(ranker, Rerank):
         return _rerank_step(context, ranker, legs[0].query.num_queries, texts)
     if isinstance(ranker, MMR):
-        return _mmr_step(context.schema, ranker, legs, wanted)
+        is_grouped = options.get("group_by") is not None
+        return _mmr_step(context.schema, ranker, legs, wanted, is_grouped=is_grouped)
     spec = FunctionScore([ranker]) if isinstance(ranker, Boost) else ranker
     for boost in spec.functions:
         _check_random_field(context.schema, boost)
@@ -269,7 +282,9 @@ def _text_output(context: RequestContext, name: str) -> tuple[str, ...]:
     return names
 
 
-def _mmr_step(schema: Schema, ranker: MMR, legs: Sequence[LegRequest], wanted: int) -> MMRStep:
+def _mmr_step(
+    schema: Schema, ranker: MMR, legs: Sequence[LegRequest], wanted: int, *, is_grouped: bool
+) -> MMRStep:
     dense = [leg for leg in legs if isinstance(leg.query, DenseQuery)]
     if ranker.field is not None:
         schema.field(ranker.field)
@@ -283,4 +298,6 @@ def _mmr_step(schema: Schema, ranker: MMR, legs: Sequence[LegRequest], wanted: i
     query = dense[0].query
     assert isinstance(query, DenseQuery)
     window = ranker.fetch_k or min(max(FACTOR * wanted, MIN_FETCH_K), MAX_LIMIT)
-    return MMRStep(ranker, dense[0].field, query.vectors, window, wanted)
+    # Of groups the hits that count are not known before all are in order.
+    chosen = window if is_grouped else wanted
+    return MMRStep(ranker, dense[0].field, query.vectors, window, chosen)

@@ -60,6 +60,7 @@ class MMRStep:
     queries: VectorArray
     window: int
     wanted: int
+    is_rowwise: bool = False
 
     @property
     def title(self) -> str:

@@ -117,7 +117,7 @@ def nearest_groups(
     without: BoundFilter | None = None
     while len(groups) < leg.limit:
         hits = _hits_of(find(leg._replace(limit=asked), without))
-        fresh = _sort_in(groups, hits, reader, leg.limit)
+        fresh = sort_in(groups, hits, reader, leg.limit)
         is_all = len(hits) < asked
         for group in fresh:
             group.is_complete = is_all or len(group.hits) >= reader.size
@@ -149,7 +149,7 @@ def fused_groups(
         parts = zip(
             fused.sources.tolist(), fused.row_ids.tolist(), fused.scores.tolist(), strict=True
         )
-        _sort_in(groups, [GroupHit(*part) for part in parts], reader, limit)
+        sort_in(groups, [GroupHit(*part) for part in parts], reader, limit)
         is_full = len(groups) >= limit and all(
             len(group.hits) >= reader.size for group in groups.values()
         )
@@ -169,15 +169,22 @@ def _hits_of(found: MergedCandidates) -> list[GroupHit]:
     return [GroupHit(*part) for part in parts if part[1] >= 0]
 
 
-def _sort_in(
+def sort_in(
     groups: dict[GroupKey, Group], hits: Sequence[GroupHit], reader: GroupReader, limit: int
 ) -> list[Group]:
-    """Add hits to their groups, in order, and return the groups that are new."""
+    """Add hits to their groups, in order, and return the groups that are new.
+
+    Args:
+        groups: Those that are known; changed.
+        hits: Best first.
+        reader: Knows groups.
+        limit: Groups wanted; hits of others are left out.
+    """
     numbers = [hit.source for hit in hits]
     rows = [hit.row_id for hit in hits]
     fresh = []
     for hit, value in zip(hits, reader.values(*_arrays(numbers, rows)), strict=True):
-        key = _key_of(value)
+        key = key_of(value)
         group = groups.get(key)
         if group is None:
             if len(groups) >= limit:
@@ -204,7 +211,7 @@ def _fill(
         hits = _hits_of(find(own._replace(limit=asked), None))
         # A filter may take 1 and true for equal, or say nothing of a list; the key does.
         filled = {key: Group(group.value)}
-        _sort_in(filled, hits, reader, 1)
+        sort_in(filled, hits, reader, 1)
         group.hits = filled[key].hits
         group.is_complete = len(group.hits) >= reader.size or len(hits) < asked
         asked *= 4
@@ -218,7 +225,7 @@ def _is_scalar(value: Any) -> bool:
     return not isinstance(value, list | dict)
 
 
-def _key_of(value: Any) -> GroupKey:
+def key_of(value: Any) -> GroupKey:
     if not _is_scalar(value):
         return False, json.dumps(value, sort_keys=True)
     return isinstance(value, bool), value

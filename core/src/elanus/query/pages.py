@@ -1,7 +1,8 @@
 """Which hits, in which order, are the answer to a request?
 
-Candidates of one leg or several become a page of hits: as they are, fused, ranked anew, or in
-groups. What is done for each query of a batch is done for all of them at once where it can be.
+Candidates of one leg or several become a page of hits: as they are, fused, or ranked anew; those
+in groups are made in ``query.grouped_pages``. What is done for each query of a batch is done for
+all of them at once where it can be.
 """
 
 from __future__ import annotations
@@ -11,15 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elanus.kernels.ranking import FusedRows, MergedCandidates
+from elanus.kernels.ranking import MergedCandidates
 from elanus.query.candidates import Run
 from elanus.query.fusion import contributions, fuse, leg_weights
-from elanus.query.grouping import GroupReader, fused_groups, nearest_groups
 from elanus.query.merge import PkReader
 from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, RowReader, rank
-from elanus.query.requests import GroupBy, SearchRequest
+from elanus.query.requests import SearchRequest
 from elanus.query.results import LegRanking
-from elanus.query.scores import user_score
 from elanus.types import Float64Array, Int64Array
 
 
@@ -72,14 +71,14 @@ def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
 
 def fused_page(request: SearchRequest, merged: Sequence[MergedCandidates], keys: PkReader) -> Page:
     """Return a page of the joined candidates of several legs, which hold one query each."""
-    lists, rankings = _fused_lists(request, merged)
+    lists, rankings = fused_lists(request, merged)
     page = slice(request.offset, request.offset + request.limit)
     fused = fuse(lists, page, keys)
     scores = fused.scores.tolist()
     return Page(fused.sources, fused.row_ids, scores, [len(scores)], [rankings])
 
 
-def _fused_lists(
+def fused_lists(
     request: SearchRequest, merged: Sequence[MergedCandidates]
 ) -> tuple[list[tuple[Int64Array, Int64Array, Float64Array]], tuple[LegRanking, ...]]:
     """Return what is fused, and what each leg found."""
@@ -108,7 +107,7 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
         return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all, may_stop=goes_on)
 
     if len(request.legs) > 1:
-        lists, rankings = _fused_lists(request, [run.leg(leg) for leg in request.legs])
+        lists, rankings = fused_lists(request, [run.leg(leg) for leg in request.legs])
         fused = fuse(lists, slice(0, sum(len(parts) for _, _, parts in lists)), run.keys)
         run.watch.stage("merge")
         outcomes = [outcome(0, RankedRows(*fused, False), is_all=True)]
@@ -116,9 +115,9 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     else:
         depth = ranking.first
         while True:
-            found = _leg_rankings(request, run.leg(request.legs[0]._replace(limit=depth)))
+            found = leg_rankings(request, run.leg(request.legs[0]._replace(limit=depth)))
             outcomes = [
-                outcome(i, _as_ranked(leg), is_all=len(leg.row_ids) < depth)
+                outcome(i, as_ranked(leg), is_all=len(leg.row_ids) < depth)
                 for i, leg in enumerate(found)
             ]
             run.watch.stage("rank")
@@ -140,7 +139,7 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     )
 
 
-def _leg_rankings(request: SearchRequest, merged: MergedCandidates) -> list[LegRanking]:
+def leg_rankings(request: SearchRequest, merged: MergedCandidates) -> list[LegRanking]:
     """Return what the only leg found for each query, without the missing places."""
     field = request.legs[0].field
     found = []
@@ -151,42 +150,10 @@ def _leg_rankings(request: SearchRequest, merged: MergedCandidates) -> list[LegR
     return found
 
 
-def _as_ranked(leg: LegRanking) -> RankedRows:
+def as_ranked(leg: LegRanking) -> RankedRows:
+    """Return the candidates of a leg with the metric's values as scores."""
     distances = leg.distances.astype(np.float64)
     is_distance = leg.metric.is_distance
     return RankedRows(
         leg.sources, leg.row_ids, distances if is_distance else -distances, is_distance
     )
-
-
-def grouped_page(run: Run, request: SearchRequest, group: GroupBy) -> Page:
-    """Return a page of groups; these requests hold one query."""
-    reader = GroupReader(run.schema, run.sources, group)
-    wanted = request.offset + request.limit
-    rankings: tuple[LegRanking, ...] = ()
-    if len(request.legs) == 1:
-        groups = nearest_groups(run.leg, reader, request.legs[0]._replace(limit=wanted))
-    else:
-
-        def fuse_deeper(times: int) -> tuple[FusedRows, bool]:
-            nonlocal rankings
-            legs = [leg._replace(limit=times * leg.limit) for leg in request.legs]
-            merged = [run.leg(leg) for leg in legs]
-            lists, rankings = _fused_lists(request, merged)
-            is_full = [m.row_ids.shape[1] >= leg.limit for m, leg in zip(merged, legs, strict=True)]
-            every = slice(0, sum(len(parts) for _, _, parts in lists))
-            return fuse(lists, every, run.keys), any(is_full)
-
-        groups = fused_groups(fuse_deeper, reader, wanted)
-    groups = groups[request.offset : wanted]
-    hits = [hit for one in groups for hit in one.hits]
-    sources = np.array([hit.source for hit in hits], dtype=np.int64)
-    row_ids = np.array([hit.row_id for hit in hits], dtype=np.int64)
-    scores = [hit.value for hit in hits]
-    if not rankings:
-        field = request.legs[0].field
-        distances = np.array(scores, dtype=np.float32)
-        rankings = (LegRanking(field.name, field.metric_type, sources, row_ids, distances),)
-        scores = [user_score(field.metric_type, distance) for distance in scores]
-    sizes = tuple([(one.value, len(one.hits)) for one in groups])
-    return Page(sources, row_ids, scores, [len(hits)], [rankings], sizes)

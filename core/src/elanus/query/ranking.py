@@ -84,6 +84,11 @@ class RankerStep(Protocol):
         """Candidates that it takes, the best so far; None: all."""
         ...
 
+    @property
+    def is_rowwise(self) -> bool:
+        """Whether it scores each row by itself, and as many as there are."""
+        ...
+
     def apply(self, reader: RowReader, query: int, rows: RankedRows) -> Rescored:
         """Return new scores of candidates of a query of the request."""
         ...

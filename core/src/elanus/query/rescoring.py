@@ -65,6 +65,7 @@ class DecayStep:
     scale: float
     offset: float
     window: int | None = None
+    is_rowwise: bool = True
 
     @property
     def title(self) -> str:
@@ -121,6 +122,7 @@ class BoostStep:
     spec: FunctionScore
     filters: tuple[BoundFilter | None, ...]
     window: int | None = None
+    is_rowwise: bool = True
 
     @property
     def title(self) -> str:
@@ -215,6 +217,7 @@ class RerankStep:
     spec: Rerank
     queries: tuple[str, ...]
     output: str
+    is_rowwise: bool = False
 
     @property
     def title(self) -> str:

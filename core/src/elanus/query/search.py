@@ -14,8 +14,9 @@ import numpy as np
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
 from elanus.query.filter_plan import FilterPlan, explain_filters
+from elanus.query.grouped_pages import grouped_page
 from elanus.query.highlighting import Highlights, highlight
-from elanus.query.pages import Page, fused_page, grouped_page, ranked_page, single_page
+from elanus.query.pages import Page, fused_page, ranked_page, single_page
 from elanus.query.projection import project_places, read_places
 from elanus.query.requests import LegRequest, ListQuery, SearchRequest, TextQuery
 from elanus.query.results import (

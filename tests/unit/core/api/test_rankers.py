@@ -399,7 +399,6 @@ def test_rankers_that_cannot_be(make, message):
         ({"ranker": RRF()}, "a search over one field has nothing to join, got RRF"),
         ({"ranker": [Decay("year"), RRF()]}, "RRF joins the legs of a hybrid search"),
         ({"ranker": [MMR(), Decay("year")]}, "MMR chooses among the hits; it comes last"),
-        ({"ranker": Decay("year"), "group_by": "year"}, "ranked anew cannot be grouped"),
         ({"ranker": Decay("year"), "candidates": 4}, "candidates: expected 10 to 16384"),
         ({"ranker": Decay("year"), "candidates": "all"}, "or 'exact', got 'all'"),
         ({"candidates": 100}, "candidates: expected a ranker"),
