@@ -10,7 +10,7 @@ from elanus.api.transfer import ExportResult, ImportResult
 from elanus.errors import ElanusError
 from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
-from elanus.query.requests import DBSF, RRF, Weighted
+from elanus.query.requests import DBSF, RRF, ByScore, Weighted
 from elanus.query.results import Hit, SearchResult
 from elanus.query.verdicts import WhyNot
 from elanus.schema.collection import Schema
@@ -57,6 +57,7 @@ __all__ = [
     "RRF",
     "Weighted",
     "DBSF",
+    "ByScore",
     "Decay",
     "Boost",
     "RandomScore",

@@ -17,6 +17,7 @@ from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
 from elanus.api.rankers import (
     default_candidates,
+    leg_ranking,
     ranker_of_query,
     read_decimals,
     read_ranking,
@@ -27,6 +28,8 @@ from elanus.api.text import highlight_request
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
 from elanus.query.ranges import DistanceRange
+from elanus.query.rankers import Ranker
+from elanus.query.ranking import Ranking
 from elanus.query.requests import (
     MAX_LIMIT,
     RRF,
@@ -165,7 +168,7 @@ def hybrid_request(
     context: RequestContext,
     legs: Sequence[Leg],
     *,
-    fusion: Fusion | None,
+    fusion: Fusion | Ranker | None,
     limit: int,
     filter: Filter | None,
     output: Sequence[str] | None,
@@ -176,7 +179,7 @@ def hybrid_request(
     schema = context.schema
     if not legs:
         raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
-    fusion, rankers = split_fusion(fusion, options.get("ranker"))
+    joined, rankers = split_fusion(fusion, options.get("ranker"))
     for name in ("radius", "range_filter"):
         if options.get(name) is not None:
             raise InvalidArgumentError(
@@ -191,19 +194,32 @@ def hybrid_request(
     parsed = [_leg_request(context, leg, depth, filter, options) for leg in legs]
     names, explain = context.output(output), options.get("explain", False)
     request = SearchRequest(
-        tuple(parsed), limit, offset, fusion or RRF(), names, explain, _group_by(schema, options)
+        tuple(parsed), limit, offset, joined or RRF(), names, explain, _group_by(schema, options)
     )
+    own = parsed[0].ranking
+    if own is not None and len(parsed) == 1:
+        # Nothing is joined: these are the first rankers of the search.
+        request = request._replace(legs=(parsed[0]._replace(ranking=None),), ranking=own)
     if options.get("highlight") is not None:
         marks = highlight_request(schema, parsed, options["highlight"])
         request = request._replace(highlight=marks)
-    if _LATE_OPTIONS.isdisjoint(options):
+    if not rankers and _LATE_OPTIONS.isdisjoint(options):
         return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
     size = 1 if request.group is None else request.group.size
     ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts, size)
     if ranking is not None and len(parsed) == 1:
         ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
+    if request.ranking is not None:
+        ranking = _joined_ranking(request.ranking, ranking)
     return request._replace(ranking=ranking, decimals=read_decimals(options))
+
+
+def _joined_ranking(first: Ranking, then: Ranking | None) -> Ranking:
+    """Return the rankers of the only leg, with those of the search after them."""
+    if then is None:
+        return first
+    return first._replace(steps=(*first.steps, *then.steps))
 
 
 def _leg_request(
@@ -229,7 +245,10 @@ def _leg_request(
         partitions=options.get("partitions"),
     )
     within = distance_range(field, leg.radius, leg.range_filter)
-    return LegRequest(field, query, limit, filters, within)
+    made = LegRequest(field, query, limit, filters, within)
+    if leg.ranker is None:
+        return made
+    return made._replace(ranking=leg_ranking(context, leg.ranker, options, made, leg.data))
 
 
 def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:

@@ -123,6 +123,8 @@ class Leg:
         radius: As in ``SearchOptions``, for the scores of this leg.
         range_filter: As in ``SearchOptions``, for the scores of this leg.
         analyzer_name: As in ``SearchOptions``, for this leg; None: that of the whole search.
+        ranker: Ranks the candidates of this leg anew before the legs are joined, as in
+            ``SearchOptions``: it looks at ``max(4 * limit, 100)`` and leaves the best ``limit``.
     """
 
     field: str
@@ -133,6 +135,7 @@ class Leg:
     radius: float | None = None
     range_filter: float | None = None
     analyzer_name: str | None = None
+    ranker: Ranker | Sequence[Ranker] | None = None
 
 
 _SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)

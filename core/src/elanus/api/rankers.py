@@ -27,13 +27,11 @@ from elanus.query.rankers import (
 )
 from elanus.query.ranking import EXACT, RankerStep, Ranking
 from elanus.query.requests import (
-    DBSF,
     MAX_LIMIT,
-    RRF,
+    ByScore,
     DenseQuery,
     Fusion,
     LegRequest,
-    Weighted,
 )
 from elanus.query.rescoring import BoostStep, DecayStep, RerankStep
 from elanus.schema.collection import Schema
@@ -76,8 +74,10 @@ def texts_of(data: Any) -> tuple[str, ...]:
     return tuple(texts) if texts and all(isinstance(text, str) for text in texts) else ()
 
 
-def split_fusion(fusion: Fusion | None, ranker: Any) -> tuple[Fusion | None, tuple[Ranker, ...]]:
+def split_fusion(fusion: Any, ranker: Any) -> tuple[Fusion | None, tuple[Ranker, ...]]:
     """Return what joins the legs and what ranks the hits then.
+
+    A ranker in place of a fusion ranks what the legs found by their scores.
 
     Raises:
         InvalidArgumentError: An object is neither, or two join the legs.
@@ -85,19 +85,24 @@ def split_fusion(fusion: Fusion | None, ranker: Any) -> tuple[Fusion | None, tup
     given = list(ranker) if isinstance(ranker, list | tuple) else [ranker]
     if ranker is None:
         given = []
+    first = [fusion] if isinstance(fusion, Ranker) else []
+    if first:
+        fusion = ByScore()
     if fusion is not None and not isinstance(fusion, Fusion):
         raise InvalidArgumentError(
-            f"fusion: expected RRF(...), Weighted(...) or DBSF(...), got {type(fusion).__name__}"
+            f"fusion: expected RRF(...), Weighted(...), DBSF(...), ByScore(...) or a ranker, got "
+            f"{type(fusion).__name__}"
         )
-    if given and isinstance(given[0], RRF | Weighted | DBSF):
+    if given and isinstance(given[0], Fusion):
         if fusion is not None:
             raise InvalidArgumentError(
                 f"hybrid_search: expected one fusion, got fusion={fusion!r} and {given[0]!r} in "
                 f"ranker"
             )
         fusion = given.pop(0)
+    given = first + given
     for one in given:
-        if isinstance(one, RRF | Weighted | DBSF):
+        if isinstance(one, Fusion):
             raise InvalidArgumentError(
                 f"ranker: {type(one).__name__} joins the legs of a hybrid search; it comes first "
                 f"and once"
@@ -157,19 +162,39 @@ def read_ranking(
     steps = tuple([_step(context, one, options, legs, most, texts) for one in rankers])
     windows = [step.window for step in steps if step.window is not None]
     _check_windows(steps, wanted)
+    is_model = any(isinstance(one, Rerank) for one in rankers)
     asked = options.get("candidates")
     first = max([default_candidates(most), *windows])
     if asked is None:
-        return Ranking(steps, first, first)
+        return Ranking(steps, first, first, is_model)
     if asked == "exact":
         _check_exact(rankers, legs)
-        return Ranking(steps, EXACT, first)
+        return Ranking(steps, EXACT, first, is_model)
     least = max([wanted, *windows])
     if type(asked) is not int or not least <= asked <= MAX_LIMIT:
         raise InvalidArgumentError(
             f"candidates: expected {least} to {MAX_LIMIT} or 'exact', got {asked!r}"
         )
-    return Ranking(steps, asked, asked)
+    return Ranking(steps, asked, asked, is_model)
+
+
+def leg_ranking(
+    context: RequestContext, ranker: Any, options: SearchOptions, leg: LegRequest, data: Any
+) -> Ranking | None:
+    """Return what the rankers of one leg do with its candidates; None where it has none.
+
+    Raises:
+        InvalidArgumentError: As ``read_ranking``.
+        FilterError: As ``read_ranking``.
+    """
+    fusion, rankers = split_fusion(None, ranker)
+    if fusion is not None:
+        raise InvalidArgumentError(
+            f"leg {leg.field.name!r}: ranker: one leg has nothing to join, got "
+            f"{type(fusion).__name__}"
+        )
+    own = SearchOptions(params=options.get("params"), root=options.get("root"))
+    return read_ranking(context, rankers, own, [leg], leg.limit, texts_of(data))
 
 
 def _check_windows(steps: Sequence[RankerStep], wanted: int) -> None:

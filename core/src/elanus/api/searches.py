@@ -14,6 +14,7 @@ from elanus.api.plain import hybrid_key, plain_key, plain_search, remember_plain
 from elanus.api.reads import Ids, Reads, as_ids
 from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
+from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
@@ -78,7 +79,7 @@ class Searches(Reads):
     def hybrid_search(
         self,
         legs: Sequence[Leg],
-        fusion: Fusion | None = None,
+        fusion: Fusion | Ranker | None = None,
         limit: int = 10,
         *,
         filter: Filter | None = None,
@@ -89,8 +90,9 @@ class Searches(Reads):
 
         Args:
             legs: What to search; every leg holds one query.
-            fusion: ``RRF(k=60)`` by default, ``Weighted(...)`` or ``DBSF(...)``; it may also be the
-                first of ``ranker``.
+            fusion: ``RRF(k=60)`` by default, ``Weighted(...)``, ``DBSF(...)`` or ``ByScore(...)``;
+                it may also be the first of ``ranker``. A ranker here joins legs ``ByScore()`` and
+                ranks what comes out, as a decay does in Milvus.
             limit: Hits wanted, 1 to 16,384.
             filter: Hits must pass it, besides the filter of their leg.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.

@@ -12,6 +12,7 @@ from elanus.api.options import Leg, SearchOptions
 from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
+from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.sources import SearchSource
 from elanus.query.verdicts import Cause, WhyNot
@@ -31,7 +32,7 @@ class Reasons(Handle):
         limit: int = 10,
         *,
         legs: Sequence[Leg] | None = None,
-        fusion: Fusion | None = None,
+        fusion: Fusion | Ranker | None = None,
         filter: Filter | None = None,
         **options: Unpack[SearchOptions],
     ) -> WhyNot:
@@ -98,7 +99,7 @@ def _asked(
     field: str | None,
     limit: int,
     legs: Sequence[Leg] | None,
-    fusion: Fusion | None,
+    fusion: Fusion | Ranker | None,
     filter: Filter | None,
     options: SearchOptions,
 ) -> SearchRequest:

@@ -51,6 +51,12 @@ _SCALES = {
     MetricType.L2: _native.UnitScale.L2,
     MetricType.HAMMING: _native.UnitScale.L2,
     MetricType.JACCARD: _native.UnitScale.L2,
+    # Sums of cosines have no bounds.
+    MetricType.MAX_SIM_COSINE: _native.UnitScale.IP,
+    MetricType.MAX_SIM_IP: _native.UnitScale.IP,
+    MetricType.MAX_SIM_L2: _native.UnitScale.L2,
+    MetricType.MAX_SIM_HAMMING: _native.UnitScale.L2,
+    MetricType.MAX_SIM_JACCARD: _native.UnitScale.L2,
 }
 
 

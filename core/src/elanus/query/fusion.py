@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from elanus.errors import InvalidArgumentError
-from elanus.kernels.ranking import FusedRows, fuse_lists, unit_scores
+from elanus.kernels.ranking import FusedRows, RankedArrays, fuse_lists, unit_scores
 from elanus.query.merge import PkReader
-from elanus.query.requests import DBSF, RRF, Fusion, Weighted
+from elanus.query.ranking import RankedRows
+from elanus.query.requests import DBSF, RRF, ByScore, Fusion, Weighted
+from elanus.query.rescoring import nearness
 from elanus.schema.fields import Field
-from elanus.types import DataType, Float32Array, Float64Array, Int64Array
+from elanus.types import DataType, Float32Array, Float64Array, Int64Array, MetricType
 
 
 def contributions(
@@ -28,10 +30,61 @@ def contributions(
     if isinstance(fusion, DBSF):
         return weight * _by_distribution(-distances.astype(np.float64))
     metric = field.metric_type
+    if isinstance(fusion, ByScore):
+        values = distances.astype(np.float64)
+        return weight * (nearness(values) if metric.is_distance else -values)
     if not fusion.norm_score and not metric.is_distance:
         return weight * -distances.astype(np.float64)
     is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
     return weight * unit_scores(metric, distances, is_sparse=is_sparse)
+
+
+def ranked_contributions(
+    fusion: Fusion, field: Field, weight: float, rows: RankedRows, *, is_model: bool
+) -> Float64Array:
+    """Return what a leg with rankers adds to the score of each of its candidates, best first.
+
+    Boosted or decayed values count as the metric's own would. Distances that a decay has mapped
+    into [0, 1] stay as they are, and the scores of a model count as inner products.
+    """
+    scores = rows.scores
+    if isinstance(fusion, RRF) or not rows.is_distance:
+        scores = scores if rows.is_distance else -scores
+    if isinstance(fusion, RRF | DBSF):
+        return contributions(fusion, field, weight, scores.astype(np.float32))
+    if rows.is_distance:
+        return weight * nearness(scores)
+    if isinstance(fusion, ByScore) or not fusion.norm_score:
+        return weight * rows.scores
+    metric = MetricType.IP if is_model else field.metric_type
+    if metric.is_distance:
+        return weight * rows.scores
+    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR and not is_model
+    return weight * unit_scores(metric, scores.astype(np.float32), is_sparse=is_sparse)
+
+
+def settled(fusion: Fusion, lists: Sequence[RankedArrays]) -> list[RankedArrays]:
+    """Return lists whose parts add up to the score of each row, as the fusion has it.
+
+    Of the largest score only the leg that gave it keeps its part; of a mean each has its share.
+    """
+    if not isinstance(fusion, ByScore) or fusion.mode == "sum" or not lists:
+        return list(lists)
+    places = np.stack([np.concatenate([one[i] for one in lists]) for i in (0, 1)])
+    parts = np.concatenate([one[2] for one in lists])
+    _, rows, counts = np.unique(places, axis=1, return_inverse=True, return_counts=True)
+    rows = rows.reshape(-1)
+    if fusion.mode == "avg":
+        parts = parts / counts[rows]
+    else:
+        # Stable: of equal parts that of the first leg stands first.
+        order = np.lexsort((-parts, rows))
+        is_best = np.zeros(len(parts), dtype=np.bool_)
+        is_best[order[np.cumsum(counts) - counts]] = True
+        parts = np.where(is_best, parts, 0.0)
+    ends = np.cumsum([len(one[2]) for one in lists])[:-1]
+    both = zip(lists, np.split(parts, ends), strict=True)
+    return [(sources, row_ids, own) for (sources, row_ids, _), own in both]
 
 
 def _by_distribution(scores: Float64Array) -> Float64Array:

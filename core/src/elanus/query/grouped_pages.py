@@ -68,10 +68,9 @@ def _fused(
     run: Run, request: SearchRequest, times: int
 ) -> tuple[FusedRows, tuple[LegRanking, ...], bool]:
     """Return all that legs find that are so many times as deep, and whether there may be more."""
-    legs = [leg._replace(limit=times * leg.limit) for leg in request.legs]
-    merged = [run.leg(leg) for leg in legs]
-    lists, rankings = fused_lists(request, merged)
-    is_full = [m.row_ids.shape[1] >= leg.limit for m, leg in zip(merged, legs, strict=True)]
+    lists, rankings = fused_lists(run, request, times)
+    both = zip(rankings, request.legs, strict=True)
+    is_full = [len(ranking.row_ids) >= times * leg.limit for ranking, leg in both]
     every = slice(0, sum(len(parts) for _, _, parts in lists))
     return fuse(lists, every, run.keys), rankings, any(is_full)
 
@@ -144,7 +143,7 @@ class _Search:
 
     def found(self, leg: LegRequest) -> tuple[RankedRows, LegRanking, bool]:
         """Return the candidates of a leg, and whether there are no others."""
-        (ranking,) = leg_rankings(self.request, self.run.leg(leg))
+        (ranking,) = leg_rankings(leg, self.run.leg(leg))
         return as_ranked(ranking), ranking, len(ranking.row_ids) < leg.limit
 
     def chosen(self) -> _Chosen:

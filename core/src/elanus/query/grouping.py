@@ -226,6 +226,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def key_of(value: Any) -> GroupKey:
+    """Return what the values of one group have in common."""
     if not _is_scalar(value):
         return False, json.dumps(value, sort_keys=True)
     return isinstance(value, bool), value

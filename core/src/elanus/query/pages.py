@@ -7,19 +7,23 @@ all of them at once where it can be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from elanus.kernels.ranking import MergedCandidates
+from elanus.kernels.ranking import MergedCandidates, RankedArrays
 from elanus.query.candidates import Run
-from elanus.query.fusion import contributions, fuse, leg_weights
-from elanus.query.merge import PkReader
+from elanus.query.fusion import (
+    contributions,
+    fuse,
+    leg_weights,
+    ranked_contributions,
+    settled,
+)
 from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, RowReader, rank
-from elanus.query.requests import SearchRequest
+from elanus.query.requests import ByScore, LegRequest, SearchRequest
 from elanus.query.results import LegRanking
-from elanus.types import Float64Array, Int64Array
+from elanus.types import Int64Array
 
 
 class Page(NamedTuple):
@@ -69,31 +73,64 @@ def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
     return Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
 
-def fused_page(request: SearchRequest, merged: Sequence[MergedCandidates], keys: PkReader) -> Page:
+def fused_page(run: Run, request: SearchRequest) -> Page:
     """Return a page of the joined candidates of several legs, which hold one query each."""
-    lists, rankings = fused_lists(request, merged)
+    lists, rankings = fused_lists(run, request)
     page = slice(request.offset, request.offset + request.limit)
-    fused = fuse(lists, page, keys)
+    fused = fuse(lists, page, run.keys)
     scores = fused.scores.tolist()
     return Page(fused.sources, fused.row_ids, scores, [len(scores)], [rankings])
 
 
 def fused_lists(
-    request: SearchRequest, merged: Sequence[MergedCandidates]
-) -> tuple[list[tuple[Int64Array, Int64Array, Float64Array]], tuple[LegRanking, ...]]:
-    """Return what is fused, and what each leg found."""
-    fields = [leg.field for leg in request.legs]
-    weights = leg_weights(request.fusion, fields)
+    run: Run, request: SearchRequest, times: int = 1
+) -> tuple[list[RankedArrays], tuple[LegRanking, ...]]:
+    """Return what is fused, and what each leg found that is so many times as deep as asked for."""
+    fusion = request.fusion
+    weights = leg_weights(fusion, [leg.field for leg in request.legs])
     rankings = []
-    lists = []
-    for field, weight, (sources, row_ids, distances, _) in zip(
-        fields, weights, merged, strict=True
-    ):
-        parts = contributions(request.fusion, field, weight, distances[0])
-        metric = field.metric_type
-        rankings.append(LegRanking(field.name, metric, sources[0], row_ids[0], distances[0], parts))
-        lists.append((sources[0], row_ids[0], parts))
-    return lists, tuple(rankings)
+    lists: list[RankedArrays] = []
+    for leg, weight in zip(request.legs, weights, strict=True):
+        leg = leg if times == 1 else leg._replace(limit=times * leg.limit)
+        if leg.ranking is not None:
+            ranking = _ranked_leg(run, request, leg, leg.ranking, weight)
+        else:
+            sources, row_ids, distances, _ = run.leg(leg)
+            parts = contributions(fusion, leg.field, weight, distances[0])
+            places = sources[0], row_ids[0], distances[0]
+            ranking = LegRanking(leg.field.name, leg.field.metric_type, *places, parts)
+        rankings.append(ranking)
+        lists.append((ranking.sources, ranking.row_ids, ranking.contributions))  # type: ignore[arg-type]
+    if not isinstance(fusion, ByScore):
+        return lists, tuple(rankings)
+    lists = settled(fusion, lists)
+    both = zip(rankings, lists, strict=True)
+    return lists, tuple([ranking._replace(contributions=one[2]) for ranking, one in both])
+
+
+def _ranked_leg(
+    run: Run, request: SearchRequest, leg: LegRequest, ranking: Ranking, weight: float
+) -> LegRanking:
+    """Return the best candidates of a leg after its own rankers, with what they add."""
+    depth = max(ranking.first, leg.limit)
+    (found,) = leg_rankings(leg, run.leg(leg._replace(limit=depth)))
+    reader = RowReader(run.schema, run.sources, run.keys)
+    is_all = len(found.row_ids) < depth
+    outcome = rank(ranking.steps, reader, 0, as_ranked(found), leg.limit, is_all=is_all)
+    run.watch.stage("rank")
+    rows = outcome.rows
+    parts = ranked_contributions(request.fusion, leg.field, weight, rows, is_model=ranking.is_model)
+    known = zip(found.sources.tolist(), found.row_ids.tolist(), strict=True)
+    places = {row: place for place, row in enumerate(known)}
+    kept = zip(rows.sources.tolist(), rows.row_ids.tolist(), strict=True)
+    distances = found.distances[[places[row] for row in kept]]
+    return found._replace(
+        sources=rows.sources,
+        row_ids=rows.row_ids,
+        distances=distances,
+        contributions=parts,
+        records=outcome.records,
+    )
 
 
 def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
@@ -107,7 +144,7 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
         return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all, may_stop=goes_on)
 
     if len(request.legs) > 1:
-        lists, rankings = fused_lists(request, [run.leg(leg) for leg in request.legs])
+        lists, rankings = fused_lists(run, request)
         fused = fuse(lists, slice(0, sum(len(parts) for _, _, parts in lists)), run.keys)
         run.watch.stage("merge")
         outcomes = [outcome(0, RankedRows(*fused, False), is_all=True)]
@@ -115,7 +152,8 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     else:
         depth = ranking.first
         while True:
-            found = leg_rankings(request, run.leg(request.legs[0]._replace(limit=depth)))
+            leg = request.legs[0]
+            found = leg_rankings(leg, run.leg(leg._replace(limit=depth)))
             outcomes = [
                 outcome(i, as_ranked(leg), is_all=len(leg.row_ids) < depth)
                 for i, leg in enumerate(found)
@@ -139,9 +177,9 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     )
 
 
-def leg_rankings(request: SearchRequest, merged: MergedCandidates) -> list[LegRanking]:
-    """Return what the only leg found for each query, without the missing places."""
-    field = request.legs[0].field
+def leg_rankings(leg: LegRequest, merged: MergedCandidates) -> list[LegRanking]:
+    """Return what a leg found for each query, without the missing places."""
+    field = leg.field
     found = []
     for sources, row_ids, distances in zip(*merged[:3], strict=True):
         there = int(np.count_nonzero(row_ids >= 0))

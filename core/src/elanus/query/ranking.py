@@ -108,11 +108,13 @@ class Ranking(NamedTuple):
         steps: At least one, in order.
         candidates: Of a search over one field, or ``EXACT``.
         first: Candidates to begin with.
+        is_model: In the end a model gives the scores.
     """
 
     steps: tuple[RankerStep, ...]
     candidates: int
     first: int
+    is_model: bool = False
 
 
 class Outcome(NamedTuple):

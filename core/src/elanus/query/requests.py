@@ -25,6 +25,7 @@ from elanus.types import Float32Array, UInt32Array, VectorArray
 MAX_LIMIT = 16_384
 """Most hits of one search, as in Milvus."""
 DEFAULT_RECALL = 0.95
+SCORE_MODES = ("max", "sum", "avg")
 
 
 class DenseQuery(NamedTuple):
@@ -121,6 +122,7 @@ class LegRequest(NamedTuple):
         limit: Candidates wanted per query.
         filters: Rows must pass all of them.
         range: Candidates must lie in it; None: any do.
+        ranking: What the rankers of this leg do with its candidates before legs are joined.
     """
 
     field: Field
@@ -128,6 +130,7 @@ class LegRequest(NamedTuple):
     limit: int
     filters: tuple[BoundFilter, ...] = ()
     range: DistanceRange | None = None
+    ranking: Ranking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,30 @@ class DBSF:
     weights: tuple[float, ...] | Mapping[str, float] | None = None
 
 
-Fusion = RRF | Weighted | DBSF
+@dataclass(frozen=True, slots=True)
+class ByScore:
+    """Joins the legs' scores as they are, larger is better, for rankers that come after it.
+
+    Similarities and BM25 scores stay, a distance ``d`` becomes ``1 - 2 atan(d) / π``. This is how
+    Milvus joins legs where a decay is the ranker of a hybrid search. Scores of different scales,
+    such as cosines and BM25, are better joined by the others.
+
+    Attributes:
+        mode: ``"max"``, ``"sum"`` or ``"avg"`` of the scores of the legs that found a hit.
+        weights: One weight per leg, or by the leg's field name; None weighs all legs 1.
+    """
+
+    mode: str = "max"
+    weights: tuple[float, ...] | Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in SCORE_MODES:
+            raise InvalidArgumentError(
+                f"ByScore: mode must be one of {', '.join(SCORE_MODES)}, got {self.mode!r}"
+            )
+
+
+Fusion = RRF | Weighted | DBSF | ByScore
 
 
 class GroupBy(NamedTuple):

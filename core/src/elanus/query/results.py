@@ -27,6 +27,7 @@ class LegScore:
         rank: Place in the leg's list, from 1; None when the leg did not find the hit.
         score: The metric's value; None when the leg did not find the hit.
         contribution: Part of the hit's final score that comes from this leg.
+        steps: What the rankers of the leg did, in order.
     """
 
     name: str
@@ -34,6 +35,7 @@ class LegScore:
     rank: int | None
     score: float | None
     contribution: float
+    steps: tuple[RankStep, ...] = ()
 
     def __str__(self) -> str:
         if self.rank is None or self.score is None:
@@ -41,7 +43,8 @@ class LegScore:
         added = (
             "" if self.contribution == self.score else f", adds {shown_score(self.contribution)}"
         )
-        return f"{self.name}: rank {self.rank}, {self.metric} {shown_score(self.score)}{added}"
+        head = f"{self.name}: rank {self.rank}, {self.metric} {shown_score(self.score)}{added}"
+        return "\n  ".join([head, *map(str, self.steps)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,12 @@ class RankRecord(NamedTuple):
         )
 
 
+def steps_of(records: Sequence[RankRecord], source: int, row_id: int) -> tuple[RankStep, ...]:
+    """Return what rankers did to a row, as far as it came."""
+    steps = [record.step_of(source, row_id) for record in records]
+    return tuple([step for step in steps if step is not None])
+
+
 class LegRanking(NamedTuple):
     """What one leg found for one query, best first; arrays of shape ``(n,)``.
 
@@ -175,6 +184,7 @@ class LegRanking(NamedTuple):
         row_ids: int64.
         distances: float32.
         contributions: float64, what the leg adds to scores; None: the metric's value itself.
+        records: What the rankers of the leg did.
     """
 
     name: str
@@ -183,6 +193,7 @@ class LegRanking(NamedTuple):
     row_ids: Int64Array
     distances: Float32Array
     contributions: Float64Array | None = None
+    records: tuple[RankRecord, ...] = ()
 
     def score_of(self, source: int, row_id: int) -> LegScore:
         """Return what the leg says about a row."""
@@ -193,7 +204,8 @@ class LegRanking(NamedTuple):
         score = user_score(self.metric, float(self.distances[place]))
         parts = self.contributions
         part = score if parts is None else float(parts[place])
-        return LegScore(self.name, self.metric, place + 1, score, part)
+        steps = steps_of(self.records, source, row_id) if self.records else ()
+        return LegScore(self.name, self.metric, place + 1, score, part, steps)
 
 
 class HitReasons(NamedTuple):
@@ -228,8 +240,7 @@ class HitReasons(NamedTuple):
     ) -> HitExplanation:
         """Return the explanation of a row, be it a hit or not."""
         legs = tuple(leg.score_of(source, row_id) for leg in self.legs)
-        steps = [record.step_of(source, row_id) for record in self.records]
-        done = tuple([step for step in steps if step is not None])
+        done = steps_of(self.records, source, row_id)
         return HitExplanation(legs, self.names[source], terms, self.fusion, done)
 
 

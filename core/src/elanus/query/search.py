@@ -50,7 +50,7 @@ def search(
     elif one_leg:
         page = single_page(request, run.leg(request.legs[0]))
     else:
-        page = fused_page(request, [run.leg(leg) for leg in request.legs], run.keys)
+        page = fused_page(run, request)
     run.watch.stage("merge")
     if request.decimals is not None:
         page = page._replace(scores=_rounded(page.scores, request.decimals))

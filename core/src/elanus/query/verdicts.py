@@ -44,7 +44,8 @@ class LegVerdict:
     Attributes:
         field: Field that it searched.
         metric: Its metric.
-        cause: FILTER, NULL, NO_MATCH, RANGE, LIMIT or MISSED; None: it is a candidate.
+        cause: FILTER, NULL, NO_MATCH, RANGE, LIMIT, MISSED, or CUT by rankers of the leg; None: it
+            is a candidate.
         score: The metric's value, computed exactly; None where it shares nothing with the query.
         rank: Place of the entity among all rows that the leg may find, by exact scores, from 1;
             None where it is not one of them.
@@ -74,6 +75,7 @@ class LegVerdict:
             else "shares no dimension with the query",
             Cause.RANGE: f"{score} lies outside of the bounds",
             Cause.LIMIT: f"{place}, not among the nearest {self.limit}",
+            Cause.CUT: f"{place}, and the rankers of the leg leave others",
             Cause.MISSED: f"{place}, missed by the approximate search for {self.limit}",
         }[self.cause]
         return f"{self.field}: {said}" + (f"; {self.remedy}" if self.remedy else "")

@@ -91,7 +91,15 @@ def explain_row(
     probe = _Probe(schema, sources, request, place, token)
     verdicts = tuple([probe.verdict(i) for i in range(len(request.legs))])
     if all(verdict.cause is not None for verdict in verdicts):
-        order = [Cause.MISSED, Cause.LIMIT, Cause.RANGE, Cause.NO_MATCH, Cause.NULL, Cause.FILTER]
+        order = [
+            Cause.CUT,
+            Cause.MISSED,
+            Cause.LIMIT,
+            Cause.RANGE,
+            Cause.NO_MATCH,
+            Cause.NULL,
+            Cause.FILTER,
+        ]
         worst = min(verdicts, key=lambda v: order.index(v.cause or Cause.FILTER))
         cause = worst.cause or Cause.FILTER
         return WhyNot(pk, cause, _SENTENCES[cause], verdicts, last_score=probe.last_score)
@@ -99,6 +107,7 @@ def explain_row(
 
 
 _SENTENCES = {
+    Cause.CUT: "not a hit, the rankers of its leg prefer others",
     Cause.FILTER: "not a hit, the filter excludes it",
     Cause.NULL: "not a hit, it has no vector in the field",
     Cause.NO_MATCH: "not a hit, it has nothing in common with the query",
@@ -157,6 +166,8 @@ class _Probe:
                 cause, remedy = Cause.RANGE, _bounds(leg)
             elif ranking.score_of(*self._place).rank is not None:
                 cause = None
+            elif any(r.step_of(*self._place) is not None for r in ranking.records):
+                cause = Cause.CUT
             elif rank > depth:
                 cause, remedy = Cause.LIMIT, self._deeper(rank)
             else:
@@ -195,12 +206,14 @@ class _Probe:
         whole = request._replace(offset=0, limit=MAX_LIMIT * len(request.legs))
         if len(request.legs) == 1:
             return single_page(whole, run.leg(request.legs[0]))
-        return fused_page(whole, [run.leg(leg) for leg in request.legs], run.keys)
+        return fused_page(run, whole)
 
     def _run(self) -> Run:
         return Run(self._schema, self._sources, self._token)
 
     def _depth(self, leg: LegRequest) -> int:
+        if leg.ranking is not None:
+            return max(leg.ranking.first, leg.limit)
         if self._request.ranking is None or len(self._request.legs) > 1:
             return leg.limit
         return max(self._request.ranking.first, self._page.outcomes[0].num_candidates)

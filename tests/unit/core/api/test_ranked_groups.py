@@ -179,8 +179,8 @@ def test_each_query_of_a_batch_has_its_own_text(collection):
     collection.search(["graph", "index"], "bm25", 3, group_by="year",
                       ranker=Rerank(model, "title", top=20))  # fmt: skip
     assert [text for text, _ in model.read] == ["graph", "index"]
+    wrong = Rerank(model, "title", query=["a"], top=20)
     with pytest.raises(InvalidArgumentError, match="a text for each of 2 queries"):
-        wrong = Rerank(model, "title", query=["a"], top=20)
         collection.search(queries, "dense", 3, ranker=wrong, group_by="year")
 
 
