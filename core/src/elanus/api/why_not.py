@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 from elanus.api.arguments import hybrid_request, search_requests
 from elanus.api.context import Filter, RequestContext
-from elanus.api.handle import Handle
 from elanus.api.options import Leg, SearchOptions
+from elanus.api.searches import Searches
 from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
@@ -21,7 +21,7 @@ from elanus.schema.validation import primary_keys
 from elanus.types import PrimaryKey
 
 
-class Reasons(Handle):
+class Reasons(Searches):
     """The part of ``Collection`` that says why an entity is not found."""
 
     def why_not(
@@ -31,6 +31,7 @@ class Reasons(Handle):
         field: str | None = None,
         limit: int = 10,
         *,
+        ids: PrimaryKey | None = None,
         legs: Sequence[Leg] | None = None,
         fusion: Fusion | Ranker | None = None,
         filter: Filter | None = None,
@@ -45,19 +46,23 @@ class Reasons(Handle):
             data: One query, as in ``search``.
             field: As in ``search``.
             limit: As in ``search``.
+            ids: One key, as in ``search``.
             legs: As in ``hybrid_search``, instead of ``data`` and ``field``.
             fusion: As in ``hybrid_search``.
             filter: As in ``search``.
-            **options: As in ``search``, but no groups.
+            **options: As in ``search``.
 
         Returns:
             A ``WhyNot``: its ``cause``, what each leg says, and the parts of its score.
 
         Raises:
-            InvalidArgumentError: As in ``search``; several queries, or groups.
+            InvalidArgumentError: As in ``search``; several queries.
+            NotFoundError: No entity has the key in ``ids``.
         """
-        if options.get("group_by") is not None:
-            raise InvalidArgumentError("why_not: group_by cannot be given")
+        if ids is not None:
+            if legs is not None:
+                raise InvalidArgumentError("why_not: expected ids or legs, got both")
+            data = self._stored_queries(ids, data, field, options)
         context = self._context_at(options.get("consistency"))
         schema = context.schema
         (pk,) = primary_keys(schema.primary, [id])

@@ -19,7 +19,8 @@ class Cause(StrEnum):
     NULL: it has no vector in the field. NO_MATCH: it shares no term or dimension with the query.
     RANGE: its score lies outside of the bounds. LIMIT: others are nearer. MISSED: it is near
     enough, and the approximate search did not find it. CUT: it was a candidate, and others are
-    better after fusion and rankers.
+    better after fusion and rankers. GROUP_FULL: its group is wanted and has better hits.
+    GROUP_LIMIT: other groups are better than its own.
     """
 
     HIT = "hit"
@@ -35,6 +36,8 @@ class Cause(StrEnum):
     LIMIT = "limit"
     MISSED = "missed"
     CUT = "cut"
+    GROUP_FULL = "group_full"
+    GROUP_LIMIT = "group_limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,34 @@ class LegVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupVerdict:
+    """What became of the group of the entity.
+
+    Attributes:
+        value: What the group shares.
+        rank: Place of the group, from 1; None when it is not found.
+        limit: Groups wanted, those of ``offset`` included.
+        place: Place of the entity in its group, from 1; None when it is not found there.
+        size: Most hits of a group.
+        kept: Keys and scores of the hits of the group; none when it is not wanted.
+    """
+
+    value: object
+    rank: int | None
+    limit: int
+    place: int | None
+    size: int
+    kept: tuple[tuple[PrimaryKey, float], ...] = ()
+
+    def __str__(self) -> str:
+        rank = "not found" if self.rank is None else f"number {self.rank} of {self.limit} wanted"
+        place = "" if self.place is None else f"; the entity is number {self.place} of it"
+        hits = ", ".join(f"{pk!r} ({shown_score(score)})" for pk, score in self.kept)
+        kept = f", with {hits}" if hits else ""
+        return f"group {self.value!r}: {rank}{kept}{place} where {self.size} are kept"
+
+
+@dataclass(frozen=True, slots=True)
 class WhyNot:
     """Why an entity is not among the hits of a search; ``print`` it.
 
@@ -91,10 +122,11 @@ class WhyNot:
         summary: The same as a sentence.
         legs: What each leg says; none for a key that cannot be searched.
         rank: Its place in the end, from 1, offset included; None when it was no candidate, or a
-            ranker left it out.
+            ranker left it out. Of a search for groups its place in its group.
         score: Its score in the end; None when it was no candidate.
         last_score: Score of the last hit; None without hits.
         explanation: The parts of its score, as of a hit; None when it was no candidate.
+        group: What became of its group, of a search with ``group_by``.
     """
 
     id: PrimaryKey
@@ -105,10 +137,13 @@ class WhyNot:
     score: float | None = None
     last_score: float | None = None
     explanation: HitExplanation | None = None
+    group: GroupVerdict | None = None
 
     def __str__(self) -> str:
         lines = [f"{self.id!r}: {self.summary}"]
         lines += [f"  {leg}" for leg in self.legs]
+        if self.group is not None:
+            lines.append(f"  {self.group}")
         if self.explanation is not None:
             lines += [f"  {line}" for line in self.explanation.ranking_lines()]
         return "\n".join(lines)

@@ -18,6 +18,7 @@ from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run
 from elanus.query.expiry import UnexpiredSource
+from elanus.query.grouped_pages import grouped_page
 from elanus.query.late_interaction import nearest_lists
 from elanus.query.pages import Page, fused_page, ranked_page, single_page
 from elanus.query.projection import project
@@ -27,6 +28,7 @@ from elanus.query.scores import shown_score, user_score
 from elanus.query.sources import AllowedRows, SearchSource
 from elanus.query.statistics import weigh
 from elanus.query.verdicts import Cause, LegVerdict, WhyNot
+from elanus.query.why_not_groups import GroupProbe
 from elanus.schema.collection import PARTITION_FIELD, Schema
 from elanus.types import PrimaryKey
 
@@ -83,7 +85,7 @@ def explain_row(
     Args:
         schema: Of the collection.
         sources: Of the snapshot that is searched.
-        request: What was asked for; no groups.
+        request: What was asked for.
         pk: The row's key.
         place: Where it is.
         token: Ends the searches.
@@ -103,6 +105,8 @@ def explain_row(
         worst = min(verdicts, key=lambda v: order.index(v.cause or Cause.FILTER))
         cause = worst.cause or Cause.FILTER
         return WhyNot(pk, cause, _SENTENCES[cause], verdicts, last_score=probe.last_score)
+    if request.group is not None:
+        return probe.grouped_outcome(pk, verdicts)
     return probe.outcome(pk, verdicts)
 
 
@@ -114,6 +118,15 @@ _SENTENCES = {
     Cause.RANGE: "not a hit, its score lies outside of radius and range_filter",
     Cause.LIMIT: "not a hit, others are nearer",
     Cause.MISSED: "not a hit, the approximate search missed it",
+}
+
+
+_GROUP_SENTENCES = {
+    Cause.HIT: "a hit",
+    Cause.OFFSET: "a hit of a group that offset leaves out",
+    Cause.MISSED: "not a hit, the approximate search missed it",
+    Cause.GROUP_FULL: "not a hit, its group has better ones",
+    Cause.GROUP_LIMIT: "not a hit, other groups are better",
 }
 
 
@@ -139,7 +152,7 @@ class _Probe:
     def last_score(self) -> float | None:
         """Score of the last hit."""
         scores = self._page.scores
-        if not self._page.outcomes:
+        if not self._page.outcomes and self._request.group is None:
             scores = scores[: self._request.offset + self._request.limit]
         return scores[-1] if scores else None
 
@@ -164,6 +177,8 @@ class _Probe:
             ranking = self._page.rankings[0][number]
             if rank is None:
                 cause, remedy = Cause.RANGE, _bounds(leg)
+            elif self._may_be_any_row:
+                cause, depth = None, max(depth, rank)
             elif ranking.score_of(*self._place).rank is not None:
                 cause = None
             elif any(r.step_of(*self._place) is not None for r in ranking.records):
@@ -196,11 +211,38 @@ class _Probe:
             said = f"not a hit, rank {rank} where {last} are wanted{gap}; {reach}"
         return WhyNot(pk, cause, said, verdicts, rank, score, self.last_score, explanation)
 
+    def grouped_outcome(self, pk: PrimaryKey, verdicts: tuple[LegVerdict, ...]) -> WhyNot:
+        """Return what became of a row that may be a hit of a group."""
+        schema, sources, request = self._schema, self._sources, self._request
+        probe = GroupProbe(schema, sources, request, self._page, self._place, self._token)
+        cause, group, remedy = probe.verdict()
+        is_hit = cause in (Cause.HIT, Cause.OFFSET)
+        explanation = self._explanation() if is_hit else None
+        score = None
+        if is_hit:
+            score = dict(group.kept)[pk]
+        said = _GROUP_SENTENCES[cause] + (f"; {remedy}" if remedy else "")
+        return WhyNot(
+            pk, cause, said, verdicts, group.place, score, self.last_score, explanation, group
+        )
+
+    @property
+    def _may_be_any_row(self) -> bool:
+        """Whether groups are filled with rows that were no candidates."""
+        request = self._request
+        if request.group is None or len(request.legs) > 1:
+            return False
+        steps = () if request.ranking is None else request.ranking.steps
+        return all(step.is_rowwise for step in steps)
+
     # --- the search as it was asked for -------------------------------------------------------
 
     def _whole_page(self) -> Page:
         """Return the page of the search, with every candidate on it unless rankers cut."""
         request, run = self._request, self._run()
+        if request.group is not None:
+            whole = request._replace(offset=0, limit=request.offset + request.limit)
+            return grouped_page(run, whole, request.group)
         if request.ranking is not None:
             return ranked_page(run, request, request.ranking)
         whole = request._replace(offset=0, limit=MAX_LIMIT * len(request.legs))

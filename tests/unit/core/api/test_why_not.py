@@ -306,8 +306,12 @@ def test_rankers_that_leave_entities_out(collection):
 
 
 def test_what_why_not_refuses(collection):
-    with pytest.raises(InvalidArgumentError, match="group_by cannot be given"):
-        collection.why_not(1, QUERY, "dense", group_by="year")
+    with pytest.raises(InvalidArgumentError, match="ids or legs, got both"):
+        collection.why_not(1, ids=3, legs=[Leg("dense", QUERY)])
+    with pytest.raises(InvalidArgumentError, match="expected data or ids, got both"):
+        collection.why_not(1, QUERY, "dense", ids=3)
+    with pytest.raises(InvalidArgumentError, match="expected one query, got 2"):
+        collection.why_not(1, field="dense", ids=[3, 4])
     with pytest.raises(InvalidArgumentError, match="expected one query, got 2"):
         collection.why_not(1, [QUERY, QUERY], "dense")
     with pytest.raises(InvalidArgumentError, match="data and field or legs, got both"):
