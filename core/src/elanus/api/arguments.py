@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elanus.api.context import Filter, RequestContext
+from elanus.api.elements import as_elements, legs_of_elements
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_one_query, default_field, read_queries
 from elanus.api.rankers import (
@@ -70,12 +71,11 @@ def search_requests(
     filters: tuple[BoundFilter, ...] = ()
     partitions = options.get("partitions")
     if filter is not None or partitions is not None:
-        filters = context.bind(
-            filter,
-            params=options.get("params"),
-            root=options.get("root"),
-            partitions=partitions,
-        )
+        params, root = options.get("params"), options.get("root")
+        filters = context.bind(filter, params=params, root=root, partitions=partitions)
+    elements: str | None = None
+    if options and options.get("per_element"):
+        elements, field, filters = as_elements(context.schema, field, filters)
     offset = options.get("offset", 0)
     check_page(limit, offset)
     queries, is_single = read_queries(context.fields, field, data, options)
@@ -92,6 +92,7 @@ def search_requests(
             output=names,
             explain=explain,
             group=group,
+            elements=elements,
         )
         for query in queries
         if query.num_queries
@@ -153,7 +154,7 @@ def iterated_request(
     options: SearchOptions,
 ) -> SearchRequest:
     """Return the request of ``Collection.search_iterator``, for a single hit."""
-    for option in ("offset", "group_by", "ranker"):
+    for option in ("offset", "group_by", "ranker", "per_element"):
         if options.get(option):
             raise InvalidArgumentError(f"search_iterator: {option} cannot be given")
     requests, is_single = search_requests(
@@ -177,14 +178,8 @@ def hybrid_request(
     """Return the request of ``Collection.hybrid_search``."""
     check_options(options)
     schema = context.schema
-    if not legs:
-        raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
+    _check_legs(legs, options)
     joined, rankers = split_fusion(fusion, options.get("ranker"))
-    for name in ("radius", "range_filter"):
-        if options.get(name) is not None:
-            raise InvalidArgumentError(
-                f"hybrid_search: {name} is of one field's scores; pass it to a Leg"
-            )
     offset = options.get("offset", 0)
     check_page(limit, offset)
     depth = default_candidates(limit + offset)
@@ -192,10 +187,13 @@ def hybrid_request(
     if isinstance(candidates, int):
         depth = candidates
     parsed = [_leg_request(context, leg, depth, filter, options) for leg in legs]
+    elements = legs_of_elements(parsed) if options.get("per_element") else None
     names, explain = context.output(output), options.get("explain", False)
     request = SearchRequest(
         tuple(parsed), limit, offset, joined or RRF(), names, explain, _group_by(schema, options)
     )
+    if elements is not None:
+        request = request._replace(elements=elements)
     own = parsed[0].ranking
     if own is not None and len(parsed) == 1:
         # Nothing is joined: these are the first rankers of the search.
@@ -213,6 +211,16 @@ def hybrid_request(
     if request.ranking is not None:
         ranking = _joined_ranking(request.ranking, ranking)
     return request._replace(ranking=ranking, decimals=read_decimals(options))
+
+
+def _check_legs(legs: Sequence[Leg], options: SearchOptions) -> None:
+    if not legs:
+        raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
+    for name in ("radius", "range_filter"):
+        if options.get(name) is not None:
+            raise InvalidArgumentError(
+                f"hybrid_search: {name} is of one field's scores; pass it to a Leg"
+            )
 
 
 def _joined_ranking(first: Ranking, then: Ranking | None) -> Ranking:
@@ -233,10 +241,6 @@ def _leg_request(
     if not isinstance(leg, Leg):
         raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
     field = context.schema.field(leg.field)
-    queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
-    (query,) = check_one_query(field, queries)
-    limit = depth if leg.limit is None else leg.limit
-    check_page(limit, 0)
     filters = context.bind(
         leg.filter,
         filter,
@@ -244,6 +248,12 @@ def _leg_request(
         root=options.get("root"),
         partitions=options.get("partitions"),
     )
+    if options.get("per_element"):
+        _, field, filters = as_elements(context.schema, field, filters)
+    queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
+    (query,) = check_one_query(field, queries)
+    limit = depth if leg.limit is None else leg.limit
+    check_page(limit, 0)
     within = distance_range(field, leg.radius, leg.range_filter)
     made = LegRequest(field, query, limit, filters, within)
     if leg.ranker is None:

@@ -63,6 +63,10 @@ class SearchOptions(TypedDict, total=False):
             as it leaves them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
         strict_group_size: Taken for the sake of Milvus' programs: groups are always filled.
+        per_element: Each vector of a list is a hit of its own, with its place as ``hit.offset``,
+            and those of one entity may be several hits; not for MAX_SIM metrics. Of an array of
+            structs only elements that meet an ``element_filter`` of the filter are hits. Grouped by
+            the primary key, hits are entities again.
         ranker: ``Decay``, ``Boost``, ``FunctionScore``, ``Rerank`` or ``MMR``, or a list of them
             that are applied in order; in a hybrid search the fusion may come first.
         candidates: Candidates that the rankers begin with; ``max(4 * (limit + offset), 100)``, of a
@@ -97,6 +101,7 @@ class SearchOptions(TypedDict, total=False):
     group_by: str | None
     group_size: int
     strict_group_size: bool
+    per_element: bool
     ranker: Ranker | Sequence[Ranker | Fusion] | None
     candidates: int | str | None
     round_decimal: int

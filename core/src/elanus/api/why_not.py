@@ -59,13 +59,10 @@ class Reasons(Searches):
             InvalidArgumentError: As in ``search``; several queries.
             NotFoundError: No entity has the key in ``ids``.
         """
-        if ids is not None:
-            if legs is not None:
-                raise InvalidArgumentError("why_not: expected ids or legs, got both")
-            data = self._stored_queries(ids, data, field, options)
+        _check(ids, legs, options)
+        data = data if ids is None else self._stored_queries(ids, data, field, options)
         context = self._context_at(options.get("consistency"))
-        schema = context.schema
-        (pk,) = primary_keys(schema.primary, [id])
+        (pk,) = primary_keys(context.schema.primary, [id])
         request = _asked(context, data, field, limit, legs, fusion, filter, options)
         sources = self._engine.snapshot(
             options.get("as_of"),
@@ -75,7 +72,7 @@ class Reasons(Searches):
         place = find_place(sources, pk)
         if place is not None:
             with search_token(options.get("timeout")) as token:
-                return explain_row(schema, sources, request, pk, place, token)
+                return explain_row(context.schema, sources, request, pk, place, token)
         return WhyNot(pk, *self._absent(context, sources, pk, options.get("as_of")))
 
     def _absent(
@@ -96,6 +93,13 @@ class Reasons(Searches):
         expires = settings.ttl_s is not None or settings.ttl_field is not None
         expired = ", or it has expired" if expires else ""
         return Cause.UNKNOWN_KEY, f"not a hit, no entity has this key{expired}"
+
+
+def _check(ids: PrimaryKey | None, legs: Sequence[Leg] | None, options: SearchOptions) -> None:
+    if ids is not None and legs is not None:
+        raise InvalidArgumentError("why_not: expected ids or legs, got both")
+    if options.get("per_element"):
+        raise InvalidArgumentError("why_not: per_element cannot be given")
 
 
 def _asked(

@@ -42,7 +42,13 @@ from elanus.filter.ast import (
 )
 from elanus.filter.builder import FieldExpression, element, field, random_sample
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
-from elanus.filter.compiler import BoundFilter, FilterSource, compile_filter
+from elanus.filter.compiler import (
+    BoundFilter,
+    ElementFilter,
+    FilterSource,
+    compile_filter,
+    split_elements,
+)
 from elanus.filter.mongo import from_mongo
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
@@ -51,12 +57,14 @@ __all__ = [
     # reading and evaluating
     "BoundFilter",
     "ColumnCache",
+    "ElementFilter",
     "FilterColumns",
     "FilterSource",
     "batch_columns",
     "compile_filter",
     "from_mongo",
     "parse",
+    "split_elements",
     "to_text",
     # building in Python
     "FieldExpression",

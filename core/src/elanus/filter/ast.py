@@ -374,12 +374,15 @@ class ElementMatch(Node):
         condition: Asked of each element.
         quantifier: How many must meet it.
         count: The number that belongs to ``LEAST``, ``MOST`` and ``EXACT``.
+        chooses: Only elements that meet it are found by a search of single elements
+            (``element_filter``). It goes with ``ANY``, and allows the same rows.
     """
 
     operand: Node
     condition: Node
     quantifier: Quantifier = Quantifier.ANY
     count: Node = field(default_factory=lambda: Literal(1))
+    chooses: bool = False
 
 
 class Relation(StrEnum):

@@ -138,6 +138,10 @@ class FieldExpression:
         """An array of which an element meets a condition on ``element()``."""
         return ElementMatch(self.node, condition)
 
+    def element_filter(self, condition: Node) -> Node:
+        """As ``match_any``; a search of single elements finds only those that meet it."""
+        return ElementMatch(self.node, condition, chooses=True)
+
     def match_all(self, condition: Node) -> Node:
         """An array of which every element meets it."""
         return ElementMatch(self.node, condition, Quantifier.ALL)

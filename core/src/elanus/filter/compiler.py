@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from elanus.errors import FilterError
-from elanus.filter.ast import Compare, CompareOp, FieldRef, In, JsonPath, Literal, Node
+from elanus.errors import FilterError, InternalError
+from elanus.filter.ast import (
+    And,
+    Compare,
+    CompareOp,
+    ElementMatch,
+    FieldRef,
+    In,
+    JsonPath,
+    Literal,
+    Node,
+)
 from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
+from elanus.filter.evaluator import ElementTest
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Scope, resolve
 from elanus.filter.parser import parse
@@ -104,6 +115,50 @@ class BoundFilter:
 
     def __repr__(self) -> str:
         return f"BoundFilter({str(self)!r})"
+
+
+class ElementFilter(BoundFilter):
+    """A single ``element_filter``, which allows elements instead of rows."""
+
+    def allowed(self, columns: FilterColumns) -> Bitset:
+        """Return the elements that meet the condition, those of all rows one after the other."""
+        if not isinstance(self._condition, ElementTest):
+            raise InternalError(f"{self} is no condition on elements")
+        return Bitset.from_mask(self._condition.meeting(columns))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ElementFilter) and BoundFilter.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        # Other than that of the filter that allows rows: both are keys of what is remembered.
+        return hash((ElementFilter, self._hash))
+
+
+def split_elements(
+    bound: BoundFilter, schema: Schema, name: str
+) -> tuple[BoundFilter | None, list[ElementFilter]]:
+    """Return what a filter asks of rows, and what of the elements of an array of structs.
+
+    Args:
+        bound: A filter; its conditions that must all hold are looked at.
+        schema: What it is bound to.
+        name: The array of structs whose ``element_filter`` chooses elements.
+    """
+    terms = bound.tree.terms if isinstance(bound.tree, And) else (bound.tree,)
+    scope = Scope(schema, None, {})
+    chosen, others = [], []
+    for term in terms:
+        match term:
+            case ElementMatch(operand=FieldRef(field), chooses=True) if field == name:
+                chosen.append(ElementFilter(term, scope))
+            case _:
+                others.append(term)
+    if not chosen:
+        return bound, []
+    if not others:
+        return None, chosen
+    rest = others[0] if len(others) == 1 else And(tuple(others))
+    return BoundFilter(rest, scope), chosen
 
 
 def compile_filter(

@@ -368,6 +368,10 @@ class ElementTest(Leaf):
     quantifier: Quantifier
     count: int
 
+    def meeting(self, columns: FilterColumns) -> BoolArray:
+        """Return which elements meet the condition, those of all rows one after the other."""
+        return self.condition.evaluate(elements_of(self.container, columns)[1]).true
+
     def scan(self, columns: FilterColumns) -> Truth:
         rows, elements = elements_of(self.container, columns)
         meeting = rows[self.condition.evaluate(elements).true]

@@ -16,6 +16,7 @@ from elanus.filter.ast import (
     ContainsAny,
     ElementMatch,
     IsEmpty,
+    Literal,
     Node,
     PhraseMatch,
     Quantifier,
@@ -62,10 +63,11 @@ def _text_contains(ignore_case: bool) -> Function:
     return Function(2, lambda a, at: TextContains(a[0], a[1], ignore_case, position=at))
 
 
-def _elements(quantifier: Quantifier) -> Function:
+def _elements(quantifier: Quantifier, *, chooses: bool = False) -> Function:
     def make(arguments: list[Node], at: int) -> Node:
         operand, condition, *count = arguments
-        return ElementMatch(operand, condition, quantifier, *count, position=at)
+        number = count[0] if count else Literal(1)
+        return ElementMatch(operand, condition, quantifier, number, chooses, position=at)
 
     has_count = quantifier.has_count
     return Function(2, make, "threshold" if has_count else "", needs_option=has_count)
@@ -92,7 +94,7 @@ FUNCTIONS: dict[str, Function] = {
     "text_match": Function(2, lambda a, at: TextMatch(*a, position=at), "minimum_should_match"),
     "phrase_match": Function(2, lambda a, at: PhraseMatch(*a, position=at), "slop"),
     "random_sample": Function(1, lambda a, at: RandomSample(*a, position=at), "seed"),
-    "element_filter": _elements(Quantifier.ANY),
+    "element_filter": _elements(Quantifier.ANY, chooses=True),
     **{f"match_{quantifier}": _elements(quantifier) for quantifier in Quantifier},
     **{str(relation): _spatial(relation) for relation in Relation},
     "is_empty": Function(1, lambda a, at: IsEmpty(a[0], position=at)),

@@ -166,6 +166,8 @@ def _render_call(node: Node) -> str:
             return _render_option("text_match", operand, text, "minimum_should_match", minimum)
         case PhraseMatch(operand, text, slop):
             return _render_option("phrase_match", operand, text, "slop", slop)
+        case ElementMatch(operand, condition, chooses=True):
+            return f"element_filter({_render(operand)[0]}, {_render(condition)[0]})"
         case ElementMatch(operand, condition, quantifier, count):
             given = f", threshold={_render(count)[0]}" if quantifier.has_count else ""
             return f"match_{quantifier}({_render(operand)[0]}, {_render(condition)[0]}{given})"

@@ -17,10 +17,17 @@ from elanus.index.base import Candidates, CandidateTable, VectorIndex
 from elanus.kernels.cancel import CancelToken
 from elanus.kernels.ranking import MergedCandidates
 from elanus.query.late_interaction import nearest_lists
-from elanus.query.merge import cut_between_equals, merge, search_with_ties, table_of
+from elanus.query.merge import (
+    PkReader,
+    cut_between_equals,
+    merge,
+    search_with_ties,
+    table_of,
+)
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.projection import read_pks, read_places
 from elanus.query.ranges import cut_to_range
+from elanus.query.ranking import RowReader
 from elanus.query.requests import DenseQuery, LegRequest, ListQuery
 from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows, rows_with
 from elanus.query.statistics import WeightedQuery, weigh
@@ -65,8 +72,12 @@ class Run:
         self.token = token
         self.watch = Stopwatch()
         self.plans: list[LegPlan] = []
-        self.keys = partial(read_keys, schema, sources)
+        self.keys: PkReader = partial(read_keys, schema, sources)
         self._allowed: dict[tuple[BoundFilter, ...], list[AllowedRows]] = {}
+
+    def reader(self) -> RowReader:
+        """Return where rankers read what candidates hold."""
+        return RowReader(self.schema, self.sources, self.keys)
 
     def leg(self, leg: LegRequest, without: BoundFilter | None = None) -> MergedCandidates:
         """Return the candidates of a leg, of all sources together, less those of a filter."""

@@ -27,7 +27,7 @@ from elanus.query.grouping import (
     sort_in,
 )
 from elanus.query.pages import Page, as_ranked, fused_lists, leg_rankings
-from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, RowReader, order_of, rank
+from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, order_of, rank
 from elanus.query.requests import GroupBy, LegRequest, SearchRequest
 from elanus.query.results import LegRanking
 from elanus.query.scores import user_score
@@ -128,10 +128,9 @@ class _Search:
         """Return what rankers make of candidates."""
         run, ranking = self.run, self.ranking
         run.token.check()
-        reader = RowReader(run.schema, run.sources, run.keys)
         stop = ranking.candidates == EXACT
         count = len(rows.row_ids)
-        return rank(ranking.steps, reader, 0, rows, count, is_all=is_all, may_stop=stop)
+        return rank(ranking.steps, run.reader(), 0, rows, count, is_all=is_all, may_stop=stop)
 
     def groups_of(self, rows: RankedRows, limit: int | None = None) -> dict[GroupKey, Group]:
         """Return the groups of ranked rows, best first, each with its first hits."""

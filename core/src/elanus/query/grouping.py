@@ -27,6 +27,7 @@ from elanus.filter import (
     compile_filter,
 )
 from elanus.kernels.ranking import FusedRows, MergedCandidates
+from elanus.query.elements import ElementSource
 from elanus.query.paths import path_values
 from elanus.query.projection import read_places, times_at
 from elanus.query.requests import GroupBy, LegRequest
@@ -91,6 +92,8 @@ class GroupReader:
 
     def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
         node = self._node
+        if isinstance(source, ElementSource):
+            source, rows = source.whole, source.owners(rows)
         if isinstance(node, FieldRef):
             column = source.column(node.name)
             if self._schema.column_types[node.name] is DataType.TIMESTAMPTZ:

@@ -20,7 +20,7 @@ from elanus.query.fusion import (
     ranked_contributions,
     settled,
 )
-from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, RowReader, rank
+from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, rank
 from elanus.query.requests import ByScore, LegRequest, SearchRequest
 from elanus.query.results import LegRanking
 from elanus.types import Int64Array
@@ -114,7 +114,7 @@ def _ranked_leg(
     """Return the best candidates of a leg after its own rankers, with what they add."""
     depth = max(ranking.first, leg.limit)
     (found,) = leg_rankings(leg, run.leg(leg._replace(limit=depth)))
-    reader = RowReader(run.schema, run.sources, run.keys)
+    reader = run.reader()
     is_all = len(found.row_ids) < depth
     outcome = rank(ranking.steps, reader, 0, as_ranked(found), leg.limit, is_all=is_all)
     run.watch.stage("rank")
@@ -135,7 +135,7 @@ def _ranked_leg(
 
 def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
     """Return a page of what rankers make of the candidates of all legs, each query by itself."""
-    reader = RowReader(run.schema, run.sources, run.keys)
+    reader = run.reader()
     wanted = request.offset + request.limit
     goes_on = ranking.candidates == EXACT
 

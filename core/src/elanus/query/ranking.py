@@ -8,7 +8,7 @@ candidates could change the hits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -46,11 +46,19 @@ class RankedRows(NamedTuple):
 
 
 class RowReader(NamedTuple):
-    """Where steps read what candidates hold."""
+    """Where steps read what candidates hold.
+
+    Attributes:
+        schema: Of the collection.
+        sources: Of one snapshot.
+        keys: Reads primary keys of candidates.
+        holders: Returns the rows that hold candidates, where these are elements of lists.
+    """
 
     schema: Schema
     sources: Sequence[SearchSource]
     keys: PkReader
+    holders: Callable[[RankedRows], RankedRows] | None = None
 
 
 class Rescored(NamedTuple):
@@ -182,7 +190,8 @@ def rank(
                 if may_stop and not is_exact:
                     break
             rows = rows.at(slice(window))
-        made = step.apply(reader, query, rows)
+        held = rows if reader.holders is None else reader.holders(rows)
+        made = step.apply(reader, query, held)
         if is_open and unseen is not None:
             unseen = step.best(unseen, rows.is_distance)
         scored = rows._replace(scores=made.scores, is_distance=made.is_distance)

@@ -246,6 +246,8 @@ class SearchRequest(NamedTuple):
         ranking: What rankers do with what was found; None: nothing.
         decimals: Places that scores are rounded to; None: not at all.
         highlight: What to mark in the texts of hits; None: nothing.
+        elements: Hits are elements of lists as long as those of this field; None: entities. The
+            legs' fields are of single vectors then, under the names of the lists.
     """
 
     legs: tuple[LegRequest, ...]
@@ -258,3 +260,4 @@ class SearchRequest(NamedTuple):
     ranking: Ranking | None = None
     decimals: int | None = None
     highlight: HighlightRequest | None = None
+    elements: str | None = None

@@ -256,7 +256,7 @@ class Hit:
         highlights: By text field the fragments in which words of the query are marked, the first
             one first; of a search with ``highlight``, empty otherwise.
         offset: Which vector of a list is the one that was found, from 0, in a search of lists of
-            vectors by another metric than MAX_SIM; None elsewhere.
+            vectors by another metric than MAX_SIM, also with ``per_element``; None elsewhere.
     """
 
     __slots__ = ("_explanation", "entity", "id", "offset", "score")

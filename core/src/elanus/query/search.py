@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run, read_keys
+from elanus.query.elements import ElementRun
 from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.highlighting import Highlights, highlight
@@ -41,7 +42,12 @@ def search(
         SearchTimeoutError: The time of ``token`` was over.
         SearchCancelledError: ``token`` was cancelled.
     """
-    run = Run(schema, sources, token)
+    elements = request.elements
+    run = (
+        Run(schema, sources, token)
+        if elements is None
+        else ElementRun(schema, sources, token, elements)
+    )
     one_leg = len(request.legs) == 1
     if request.group is not None:
         page = grouped_page(run, request, request.group)
@@ -55,7 +61,10 @@ def search(
     if request.decimals is not None:
         page = page._replace(scores=_rounded(page.scores, request.decimals))
     fusion = "" if one_leg else str(request.fusion)
-    answers = _answers(schema, sources, request, page, fusion)
+    if isinstance(run, ElementRun):
+        answers = _element_answers(run, request, page, fusion)
+    else:
+        answers = _answers(schema, sources, request, page, fusion)
     if one_leg and isinstance(request.legs[0].query, ListQuery):
         answers = _with_offsets(sources, request.legs[0], answers)
     run.watch.stage("project")
@@ -124,6 +133,23 @@ def _answers(
         )
         start = end
     return answers
+
+
+def _element_answers(
+    run: ElementRun, request: SearchRequest, page: Page, fusion: str
+) -> list[Answer]:
+    """Read the entities that hold the elements of a page."""
+    elements = page.row_ids
+    rows = page._replace(row_ids=run.owners(page.sources, elements))
+    places = run.places(page.sources, elements)
+    made = []
+    start = 0
+    answers = _answers(run.schema, run.whole, request, rows, fusion)
+    for answer, end in zip(answers, page.ends, strict=True):
+        reasons = answer.reasons._replace(row_ids=elements[start:end])
+        made.append(answer._replace(reasons=reasons, offsets=tuple(places[start:end])))
+        start = end
+    return made
 
 
 def _with_offsets(

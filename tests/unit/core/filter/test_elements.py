@@ -26,7 +26,8 @@ TAGS, EU = field("tags"), element() == "eu"
 @pytest.mark.parametrize(
     ("text", "other"),
     [
-        ("element_filter(tags, $ == 'eu')", TAGS.match_any(EU)),
+        ("element_filter(tags, $ == 'eu')", TAGS.element_filter(EU)),
+        ("match_any(tags, $ == 'eu')", TAGS.match_any(EU)),
         ("match_any(tags, $ == 'eu')", {"tags": {"$elemMatch": {"$eq": "eu"}}}),
         (
             "match_any(tags, $ > 'a' and $ < 'f')",

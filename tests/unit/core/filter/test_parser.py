@@ -133,8 +133,8 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
         ("random_sample(.5, 1)", RandomSample(Literal(0.5), ONE), "random_sample(0.5, seed=1)"),
         (
             "element_filter(a, $ == 1)",
-            ElementMatch(A, equal(Element(), ONE)),
-            "match_any(a, $ == 1)",
+            ElementMatch(A, equal(Element(), ONE), chooses=True),
+            "element_filter(a, $ == 1)",
         ),
         ("MATCH_ALL(a, $)", ElementMatch(A, Element(), Quantifier.ALL), "match_all(a, $)"),
         (

@@ -1,0 +1,276 @@
+"""One hit for each element of a list, against a look at every element in plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus import ARRAY, STRUCT, Boost, ByScore, Decay, Field, Leg, Schema
+from elanus.errors import InvalidArgumentError
+
+DIM = 8
+ROWS = 70
+RNG = np.random.default_rng(11)
+QUERY = RNG.normal(size=DIM).astype(np.float32)
+
+
+def entities():
+    """Return rows of 0 to 6 chunks, with vectors whose products are exact."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for i in range(ROWS):
+        count = 0 if i % 9 == 4 else int(rng.integers(1, 7))
+        chunks = [
+            {
+                "page": int(rng.integers(0, 12)),
+                "lang": "en" if rng.random() < 0.6 else "de",
+                "vector": (rng.integers(-64, 64, DIM) / 32).astype(np.float32).tolist(),
+                "half": (rng.integers(-64, 64, DIM) / 32).astype(np.float32).tolist(),
+            }
+            for _ in range(count)
+        ]
+        rows.append({"id": i, "kind": i % 4, "year": 2000 + i % 20, "chunks": chunks})
+    return rows
+
+
+def schema(metric):
+    return Schema(
+        [
+            Field("id", elanus.INT64, primary=True),
+            Field("kind", elanus.INT64),
+            Field("year", elanus.INT64),
+            Field(
+                "chunks",
+                ARRAY,
+                element_type=STRUCT,
+                struct=[
+                    Field("page", elanus.INT64),
+                    Field("lang", elanus.VARCHAR),
+                    Field("vector", elanus.FLOAT_VECTOR, dim=DIM, metric=metric),
+                    Field("half", elanus.FLOAT16_VECTOR, dim=DIM, metric=metric),
+                ],
+            ),
+        ]
+    )
+
+
+def score(metric, query, vector):
+    a, b = np.asarray(query, dtype=np.float64), np.asarray(vector, dtype=np.float64)
+    if metric == "L2":
+        return float(((a - b) ** 2).sum())
+    product = float(a @ b)
+    return product / (np.linalg.norm(a) * np.linalg.norm(b)) if metric == "COSINE" else product
+
+
+def every(metric, rows, part="vector", passes=lambda row: True, element=lambda chunk: True):
+    """Return (id, place, score) of every element, best first."""
+    found = [
+        (row["id"], place, score(metric, QUERY, chunk[part]))
+        for row in rows
+        if passes(row)
+        for place, chunk in enumerate(row["chunks"])
+        if element(chunk)
+    ]
+    sign = 1 if metric == "L2" else -1
+    return sorted(found, key=lambda one: (sign * one[2], one[0], one[1]))
+
+
+def check(found, wanted):
+    assert [(hit.id, hit.offset) for hit in found] == [one[:2] for one in wanted]
+    assert [hit.score for hit in found] == pytest.approx([one[2] for one in wanted], abs=1e-4)
+
+
+@pytest.fixture(params=["memory", "segments", "merged", "deleted"])
+def state(request, tmp_path):
+    """Return a function that makes a collection, and the rows that are visible in it."""
+    rows = entities()
+
+    def make(metric):
+        db = elanus.connect(":memory:" if request.param == "memory" else tmp_path / metric)
+        made = db.create_collection("books", schema(metric))
+        made.insert(rows[:30])
+        if request.param != "memory":
+            made.flush()
+        made.insert(rows[30:55])
+        if request.param in ("segments", "merged"):
+            made.flush()
+        made.insert(rows[55:])
+        left = rows
+        if request.param == "merged":
+            made.flush()
+            made.compact()
+        if request.param == "deleted":
+            made.delete([2, 40, 41, 60])
+            made.upsert([{**rows[5], "chunks": rows[6]["chunks"]}])
+            left = [r for r in rows if r["id"] not in (2, 40, 41, 60, 5)]
+            left.append({**rows[5], "chunks": rows[6]["chunks"]})
+        return made, left
+
+    return make
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "IP", "L2"])
+def test_every_element_is_a_hit(state, metric):
+    collection, rows = state(metric)
+    for part in ("vector", "half"):
+        options = {"field": f"chunks[{part}]", "per_element": True}
+        wanted = every(metric, rows, part)
+        check(collection.search(QUERY, limit=15, **options), wanted[:15])
+        check(collection.search(QUERY, limit=1000, **options), wanted)
+        check(collection.search(QUERY, limit=9, offset=4, **options), wanted[4:13])
+        some = every(metric, rows, part, lambda row: row["kind"] == 1)
+        check(collection.search(QUERY, limit=8, filter="kind == 1", **options), some[:8])
+    hit = collection.search(QUERY, "chunks[vector]", 1, per_element=True)[0]
+    (entity,) = [row for row in rows if row["id"] == hit.id]
+    assert hit.entity["chunks"][hit.offset]["page"] == entity["chunks"][hit.offset]["page"]
+    assert hit.explanation.legs[0].score == hit.score
+    assert hit.explanation.legs[0].rank == 1
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "L2"])
+def test_element_filter_chooses_elements_and_match_any_entities(state, metric):
+    collection, rows = state(metric)
+    options = {"field": "chunks[vector]", "per_element": True, "limit": 1000}
+    found = collection.search(QUERY, filter="element_filter(chunks, $[page] > 5)", **options)
+    check(found, every(metric, rows, element=lambda chunk: chunk["page"] > 5))
+    pages, english = (
+        "element_filter(chunks, $[page] > 5)",
+        "element_filter(chunks, $[lang] == 'en')",
+    )
+    found = collection.search(QUERY, filter=f"kind < 3 and {pages} and {english}", **options)
+    wanted = every(
+        metric,
+        rows,
+        passes=lambda row: row["kind"] < 3,
+        element=lambda chunk: chunk["page"] > 5 and chunk["lang"] == "en",
+    )
+    check(found, wanted)
+    assert wanted
+    # Asked again: what was remembered of elements is not taken for rows.
+    condition = "element_filter(chunks, $[page] > 5)"
+    assert collection.count(condition) == sum(
+        any(chunk["page"] > 5 for chunk in row["chunks"]) for row in rows
+    )
+    check(collection.search(QUERY, filter=condition, **options),
+          every(metric, rows, element=lambda chunk: chunk["page"] > 5))  # fmt: skip
+    rows_with = every(
+        metric, rows, passes=lambda row: any(chunk["page"] > 5 for chunk in row["chunks"])
+    )
+    check(collection.search(QUERY, filter="match_any(chunks, $[page] > 5)", **options), rows_with)
+    either = collection.search(QUERY, filter=f"{condition} or kind == 9", **options)
+    check(either, rows_with)
+
+
+def test_groups_by_key_are_entities(state):
+    collection, rows = state("COSINE")
+    wanted = every("COSINE", rows)
+    options = {"field": "chunks[vector]", "per_element": True}
+    for size in (1, 3):
+        groups = {}
+        for one in wanted:
+            groups.setdefault(one[0], []).append(one)
+        firsts = [*groups.items()][:12]
+        found = collection.search(QUERY, limit=12, group_by="id", group_size=size, **options)
+        assert [group.value for group in found.groups] == [pk for pk, _ in firsts]
+        check(found, [one for _, ones in firsts for one in ones[:size]])
+    once = collection.search(QUERY, "chunks[vector]", 12)
+    grouped = collection.search(QUERY, limit=12, group_by="id", **options)
+    assert [(h.id, h.offset) for h in once] == [(h.id, h.offset) for h in grouped]
+
+
+def test_bounds_rankers_and_batches(state):
+    collection, rows = state("COSINE")
+    options = {"field": "chunks[vector]", "per_element": True}
+    inside = [one for one in every("COSINE", rows) if 0.1 < one[2] <= 0.5]
+    found = collection.search(QUERY, limit=1000, radius=0.1, range_filter=0.5, **options)
+    check(found, inside)
+    years = {row["id"]: row["year"] for row in rows}
+    decay = Decay("year", "exp", origin=2010, scale=3)
+    wanted = sorted(
+        [
+            (pk, place, s * math.exp(math.log(0.5) * abs(years[pk] - 2010) / 3) * (1 + (pk % 2)))
+            for pk, place, s in every("COSINE", rows)
+        ],
+        key=lambda one: (-one[2], one[0], one[1]),
+    )
+    chain = [decay, Boost("id % 2 == 1", weight=2.0)]
+    found = collection.search(QUERY, limit=10, ranker=chain, candidates="exact", **options)
+    check(found, wanted[:10])
+    many = collection.search([QUERY, -QUERY], limit=5, **options)
+    check(many[0], every("COSINE", rows)[:5])
+    assert many[1].ids == collection.search(-QUERY, limit=5, **options).ids
+
+
+def test_legs_of_one_struct_are_joined_by_element(state):
+    collection, rows = state("COSINE")
+    first = {one[:2]: one[2] for one in every("COSINE", rows)}
+    second = {one[:2]: one[2] for one in every("COSINE", rows, "half")}
+    wanted = sorted(
+        [(*key, first[key] + second[key]) for key in first],
+        key=lambda one: (-round(one[2], 6), one[0], one[1]),
+    )
+    legs = [Leg(f"chunks[{part}]", QUERY, limit=1000) for part in ("vector", "half")]
+    found = collection.hybrid_search(legs, ByScore("sum"), limit=20, per_element=True)
+    check(found, wanted[:20])
+    condition = "element_filter(chunks, $[lang] == 'de')"
+    german = {
+        (row["id"], place)
+        for row in rows
+        for place, chunk in enumerate(row["chunks"])
+        if chunk["lang"] == "de"
+    }
+    found = collection.hybrid_search(
+        legs, ByScore("sum"), limit=20, per_element=True, filter=condition
+    )
+    check(found, [one for one in wanted if one[:2] in german][:20])
+
+
+def test_plain_lists_and_an_index(tmp_path):
+    rng = np.random.default_rng(0)
+    with elanus.connect(tmp_path) as db:
+        field = Field(
+            "tokens", ARRAY, element_type=elanus.FLOAT_VECTOR, dim=DIM, metric="IP", nullable=True
+        )
+        made = db.create_collection("c", Schema([Field("id", elanus.INT64, primary=True), field]))
+        lists = [rng.normal(size=(4, DIM)).astype(np.float32) for _ in range(300)]
+        made.insert([{"id": i, "tokens": None if i % 50 == 7 else v} for i, v in enumerate(lists)])
+        made.flush()
+        made.create_index("tokens", "GRAPH")
+        found = made.search(QUERY, "tokens", 20, per_element=True, recall=0.99)
+        every = [
+            (i, place, float(v @ QUERY))
+            for i, vectors in enumerate(lists)
+            if i % 50 != 7
+            for place, v in enumerate(vectors)
+        ]
+        wanted = sorted(every, key=lambda one: -one[2])[:20]
+        assert len({(h.id, h.offset) for h in found} & {one[:2] for one in wanted}) >= 19
+        exact = made.search(QUERY, "tokens", 20, per_element=True, recall=1.0)
+        check(exact, wanted)
+
+
+def test_what_does_not_fit():
+    with elanus.connect(":memory:") as db:
+        made = db.create_collection("books", schema("COSINE"))
+        lists = db.create_collection(
+            "lists",
+            Schema(
+                [
+                    Field("id", elanus.INT64, primary=True),
+                    Field("v", elanus.FLOAT_VECTOR, dim=DIM),
+                    Field(
+                        "tokens", ARRAY, element_type=elanus.FLOAT_VECTOR, dim=DIM,
+                        metric="MAX_SIM_IP",
+                    ),
+                ]
+            ),
+        )  # fmt: skip
+        with pytest.raises(InvalidArgumentError, match="expected a field of lists of vectors"):
+            lists.search(QUERY, "v", per_element=True)
+        with pytest.raises(InvalidArgumentError, match=r"compared as a whole .*declare it with IP"):
+            lists.search(QUERY, "tokens", per_element=True)
+        with pytest.raises(InvalidArgumentError, match="per_element cannot be given"):
+            made.search_iterator(QUERY, "chunks[vector]", per_element=True)
+        with pytest.raises(InvalidArgumentError, match="per_element cannot be given"):
+            made.why_not(1, QUERY, "chunks[vector]", per_element=True)
