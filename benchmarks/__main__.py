@@ -13,6 +13,7 @@ BENCHMARKS = {
     "demo": "benchmarks.macro.demo",
     "overhead": "benchmarks.macro.overhead",
     "tenants": "benchmarks.macro.tenants",
+    "shapes": "benchmarks.macro.shapes",
     "filters": "benchmarks.macro.filters",
     "threads": "benchmarks.macro.threads",
     "storage_inserts": "benchmarks.macro.storage_inserts",

@@ -230,6 +230,33 @@ def _tenants(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, cells)]
 
 
+def _shapes(result: Mapping[str, Any]) -> list[str]:
+    heads = [
+        "search",
+        "setting",
+        "queries",
+        "CPU p50, ms",
+        "the plain search beside it, ms",
+        "ratio",
+        "recall",
+        "answers like brute force",
+    ]
+    cells = [
+        [
+            row["case"],
+            row["setting"],
+            str(row["queries"]),
+            f"{row['cpu_p50_ms']:,.2f}",
+            f"{row['plain_p50_ms']:,.2f}",
+            f"{row['ratio']:,.1f}",
+            f"{row['recall']:.3f}",
+            str(row["same"]),
+        ]
+        for row in result["cases"]
+    ]
+    return [f"{result['rows']:,} passages, keys returned.", table(heads, cells)]
+
+
 def _filters(result: Mapping[str, Any]) -> list[str]:
     ways = list(dict.fromkeys((row["system"], row["way"]) for row in result["measured"]))
     cells = {(r["case"], r["system"], r["way"]): r["p50_ms"] for r in result["measured"]}
@@ -339,6 +366,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "dense_scan": _dense_scan,
     "overhead": _overhead,
     "tenants": _tenants,
+    "shapes": _shapes,
     "filters": _filters,
     "text_ingest": _text_ingest,
     "quantized_scan": _quantized_scan,

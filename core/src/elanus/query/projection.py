@@ -33,7 +33,7 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
         schema: Of the collection.
         output: Field names, also undeclared ones of a dynamic schema, and paths such as
             ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
-            stands for every stored field, ``"meta_*"`` for those whose names begin so, undeclared
+            stands for every stored field, ``"%"`` for those of vectors, ``"meta_*"`` for those whose names begin so, undeclared
             ones included; a struct for all that it holds, ``chunks[text]`` for a part of it. None
             takes every stored field but vectors.
 
@@ -51,6 +51,8 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
     for name in output:
         if name == "*":
             names += [f.name for f in schema.value_fields]
+        elif name == "%":
+            names += [f.name for f in schema.value_fields if f.vector_type.is_vector]
         elif name in structs:
             names += structs[name]
         elif isinstance(name, str) and "[" in name and name not in stored:

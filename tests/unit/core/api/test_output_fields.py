@@ -82,6 +82,10 @@ def test_patterns_name_declared_and_undeclared_fields(collection):
         {"meta_b": "y", "title": "two"},
     ]
     assert entities(collection, ["*ther"]) == [{}, {"other": 1}]
+    vectors = [{name: row[name] for name in ("dense", "sparse")} for row in ROWS]
+    assert entities(collection, ["%"]) == vectors
+    both = [{"title": row["title"], **own} for row, own in zip(ROWS, vectors, strict=True)]
+    assert entities(collection, ["title", "%"]) == both
     assert entities(collection, ["*"]) == [
         {**ROWS[0], "sparse": {2: 1.0, 7: 0.5}},
         ROWS[1],
