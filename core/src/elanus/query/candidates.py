@@ -94,7 +94,7 @@ class Run:
                 for source, rows in zip(self.sources, allowed, strict=True)
             ]
         self.watch.stage("filter")
-        asked = leg.limit
+        asked = leg.limit if leg.range is None else leg.range.first_asked(leg.limit)
         while asked:
             num_queries, steps, tables = _run_leg(self.sources, leg, asked, allowed, self.token)
             self.watch.stage("candidates")

@@ -2,7 +2,7 @@
 
 A group is as good as its best hit, and comes with its best hits. Candidates are looked at from the
 nearest on; once their groups are known, the search goes on without the rows of these groups, so
-that one large group hides nothing, and groups that are not full yet are searched by themselves.
+that one large group hides nothing, and groups that are not full yet are searched among their rows.
 What comes out is what a look at every row would give, as far as the searches find it.
 """
 
@@ -128,9 +128,7 @@ def nearest_groups(
             break
         without = reader.filter_of([group.value for group in groups.values()])
         asked *= 2
-    for key, group in groups.items():
-        if not group.is_complete:
-            _fill(find, reader, leg, key, group)
+    _fill(find, reader, leg, {k: g for k, g in groups.items() if not g.is_complete})
     return list(groups.values())
 
 
@@ -203,20 +201,23 @@ def _fill(
     find: Callable[[LegRequest, BoundFilter | None], MergedCandidates],
     reader: GroupReader,
     leg: LegRequest,
-    key: GroupKey,
-    group: Group,
+    pending: dict[GroupKey, Group],
 ) -> None:
-    """Search for the hits of a group among its rows only."""
-    condition = reader.filter_of([group.value])
-    own = leg if condition is None else leg._replace(filters=(*leg.filters, condition))
-    asked = reader.size
-    while not group.is_complete:
+    """Search for the hits of groups among their rows only."""
+    asked = 2 * reader.size * len(pending)
+    while pending:
+        condition = reader.filter_of([group.value for group in pending.values()])
+        own = leg if condition is None else leg._replace(filters=(*leg.filters, condition))
         hits = _hits_of(find(own._replace(limit=asked), None))
-        # A filter may take 1 and true for equal, or say nothing of a list; the key does.
-        filled = {key: Group(group.value)}
-        sort_in(filled, hits, reader, 1)
-        group.hits = filled[key].hits
-        group.is_complete = len(group.hits) >= reader.size or len(hits) < asked
+        # A filter may take 1 and true for equal, or say nothing of a list; the keys do.
+        filled: dict[GroupKey, Group] = {}
+        sort_in(filled, hits, reader, len(hits))
+        is_all = len(hits) < asked
+        for key, found in filled.items():
+            if key in pending and (is_all or len(found.hits) >= reader.size):
+                pending.pop(key).hits = found.hits
+        if is_all:
+            break
         asked *= 4
 
 

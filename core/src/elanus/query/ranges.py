@@ -6,11 +6,17 @@ further, until it has passed the far end or has seen every row.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from elanus.kernels.ranking import MergedCandidates
+
+FIRST_ASKED = 256
+"""Candidates that are asked for first where a range has a far end: most ranges hold few rows."""
+DEEPER = 8
+"""How many times as many are asked for next."""
 
 
 class DistanceRange(NamedTuple):
@@ -18,6 +24,10 @@ class DistanceRange(NamedTuple):
 
     nearest: float
     farthest: float
+
+    def first_asked(self, limit: int) -> int:
+        """Return how many candidates to ask for first when ``limit`` are wanted of the range."""
+        return limit if math.isinf(self.farthest) else min(limit, FIRST_ASKED)
 
 
 def cut_to_range(
@@ -45,7 +55,7 @@ def cut_to_range(
     may_go_on &= before + inside == np.count_nonzero(is_there, axis=1)
     is_short = may_go_on & (inside < limit)
     if is_short.any():
-        return merged, 2 * int((before[is_short] + limit).max())
+        return merged, min(DEEPER * asked, 2 * int((before[is_short] + limit).max()))
     width = min(limit, int(inside.max(initial=0)))
     # The run of each query, moved to the front.
     places = before[:, None] + np.arange(width)
