@@ -13,8 +13,9 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from elanus.types import Float32Array, Int64Array
 MODULE = "benchmarks.macro.shapes"
 LIMIT = 10
 MOST = 16_384
+RANGES = (10, 100, 1_000, 10_000)
+ITERATED = (1_000, 10_000)
 STEP = 10_000
 CLOSE = 2e-6
 """Difference below which scores are taken for equal: products are rounded in another order."""
@@ -104,13 +107,18 @@ def within(similarities: Float32Array, count: int) -> float:
     return float((ordered[count - 1] + ordered[count]) / 2)
 
 
-def cases(collection: elanus.Collection, passages: Passages) -> Iterator[Case]:
-    """Yield what is measured, the plain search first."""
+def cases(collection: elanus.Collection, passages: Passages) -> list[Case]:
+    """Return what is measured, the plain search first."""
 
     def plain(query: Float32Array, _: float, options: dict[str, Any]) -> list[int]:
-        return [*collection.search(query, "dense", LIMIT, output=["id"], **options).ids]
+        found = collection.search(query, "dense", LIMIT, output=["id"], **options)
+        return [*found.ids]
 
-    yield Case("plain, 10 hits", plain, lambda s: nearest(s, LIMIT))
+    def every(_: Float32Array, __: float, options: dict[str, Any]) -> list[int]:
+        batches = collection.query_iterator(output=["id"], batch_size=1_000)
+        return [row["id"] for batch in batches for row in batch]
+
+    made = [Case("plain, 10 hits", plain, partial(nearest, limit=LIMIT))]
     sources, numbers = np.unique(passages.sources, return_inverse=True)
     columns = {"bucket": passages.buckets, "source": numbers.astype(np.int64)}
     for name, size, strict in (
@@ -121,51 +129,52 @@ def cases(collection: elanus.Collection, passages: Passages) -> Iterator[Case]:
         ("source", 3, False),
     ):
         keys = columns[name]
-        count = len(sources) if name == "source" else len(np.unique(keys))
+        count = len(np.unique(keys))
         title = f"10 groups of {count:,} by {name}, size {size}{', strict' if strict else ''}"
         given = {"group_by": name, "group_size": size, "strict_group_size": strict}
+        search = partial(_grouped, collection, given)
+        made.append(Case(title, search, partial(best_groups, keys, size=size), 4))
+    made += [_range_case(collection, n) for n in RANGES if n < passages.num_rows]
+    for count in [n for n in ITERATED if n < passages.num_rows]:
+        search = partial(_iterated, collection, count)
+        title = f"iterator to {count:,} hits"
+        made.append(Case(title, search, partial(nearest, limit=count), 10))
+    title = f"iterator over {passages.num_rows:,} rows"
+    made.append(Case(title, every, lambda similarities: np.arange(len(similarities)), 20))
+    return made
 
-        def grouped(
-            query: Float32Array, _: float, options: dict[str, Any], given: Any = given
-        ) -> list[int]:
-            return [
-                *collection.search(query, "dense", LIMIT, output=["id"], **given, **options).ids
-            ]
 
-        yield Case(title, grouped, lambda s, keys=keys, size=size: best_groups(keys, s, size), 4)
-    for count in [n for n in (10, 100, 1_000, 10_000) if n < passages.num_rows]:
+def _grouped(
+    collection: elanus.Collection,
+    given: dict[str, Any],
+    query: Float32Array,
+    _: float,
+    options: dict[str, Any],
+) -> list[int]:
+    return [*collection.search(query, "dense", LIMIT, output=["id"], **given, **options).ids]
 
-        def ranged(query: Float32Array, radius: float, options: dict[str, Any]) -> list[int]:
-            return [
-                *collection.search(
-                    query, "dense", MOST, radius=radius, output=["id"], **options
-                ).ids
-            ]
 
-        yield Case(
-            f"range of {count:,} rows",
-            ranged,
-            lambda s, n=count: nearest(s, n),
-            4,
-            lambda s, n=count: within(s, n),
-        )
-    for count in [n for n in (1_000, 10_000) if n < passages.num_rows]:
+def _range_case(collection: elanus.Collection, count: int) -> Case:
+    def ranged(query: Float32Array, radius: float, options: dict[str, Any]) -> list[int]:
+        asked = {"radius": radius, "output": ["id"], **options}
+        return [*collection.search(query, "dense", MOST, **asked).ids]
 
-        def iterated(
-            query: Float32Array, _: float, options: dict[str, Any], count: int = count
-        ) -> list[int]:
-            batches = collection.search_iterator(
-                query, "dense", batch_size=1_000, limit=count, output=["id"], **options
-            )
-            return [pk for batch in batches for pk in batch.ids]
+    title = f"range of {count:,} rows"
+    return Case(title, ranged, partial(nearest, limit=count), 4, partial(within, count=count))
 
-        yield Case(f"iterator to {count:,} hits", iterated, lambda s, n=count: nearest(s, n), 10)
 
-    def every(_: Float32Array, __: float, options: dict[str, Any]) -> list[int]:
-        batches = collection.query_iterator(output=["id"], batch_size=1_000)
-        return [row["id"] for batch in batches for row in batch]
-
-    yield Case(f"iterator over {passages.num_rows:,} rows", every, lambda s: np.arange(len(s)), 20)
+def _iterated(
+    collection: elanus.Collection,
+    count: int,
+    query: Float32Array,
+    _: float,
+    options: dict[str, Any],
+) -> list[int]:
+    asked = {"batch_size": 1_000, "limit": count, "output": ["id"], **options}
+    found: list[Any] = []
+    for batch in collection.search_iterator(query, "dense", **asked):
+        found += batch.ids
+    return found
 
 
 # --- measuring --------------------------------------------------------------------------------
@@ -237,7 +246,7 @@ def measure(
 def run(collection: elanus.Collection, passages: Passages, chosen: Any) -> dict[str, Any]:
     """Measure every case, by the index and exactly."""
     result: dict[str, Any] = {"rows": passages.num_rows, "limit": LIMIT, "cases": []}
-    plain, *_ = made = list(cases(collection, passages))
+    plain, *_ = made = cases(collection, passages)
     for how, options in (("default", {}), ("recall=1.0", {"recall": 1.0})):
         for case in made:
             row = {"setting": how, **measure(case, plain, passages, options, chosen)}

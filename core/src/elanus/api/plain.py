@@ -19,6 +19,7 @@ from elanus.engine.snapshot import Snapshot
 from elanus.kernels.cancel import search_token
 from elanus.kernels.lists import matrix_of
 from elanus.query.plain import MAX_KNOWN, PlainRequest, PlainSearch
+from elanus.query.rankers import Ranker
 from elanus.query.requests import DBSF, RRF, Fusion, SearchRequest, TextQuery, Weighted
 from elanus.query.results import SearchResult
 from elanus.schema.fields import Field
@@ -43,7 +44,7 @@ def plain_key(
 
 def hybrid_key(
     legs: Sequence[Leg],
-    fusion: Fusion | None,
+    fusion: Fusion | Ranker | None,
     limit: int,
     filter: Filter | None,
     output: Sequence[str] | None,
@@ -65,9 +66,13 @@ def hybrid_key(
             return None
         if leg.recall is not None and type(leg.recall) is not float:
             return None
+        if leg.ranker is not None:
+            return None
         if (leg.radius, leg.range_filter, leg.analyzer_name) != (None, None, None):
             return None
         known += (leg.field, leg.limit, leg.filter, leg.recall)
+    if fusion is not None and not isinstance(fusion, _FUSIONS):
+        return None
     if fusion is not None and (type(fusion) not in _FUSIONS or type(fusion.weights) is dict):
         return None
     names = output if output is None else tuple(output)

@@ -26,7 +26,7 @@ from elanus.query.grouping import (
     nearest_groups,
     sort_in,
 )
-from elanus.query.pages import Page, as_ranked, fused_lists, leg_rankings
+from elanus.query.pages import Page, as_ranked, found_by_legs, fused_lists, leg_rankings
 from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, order_of, rank
 from elanus.query.requests import GroupBy, LegRequest, SearchRequest
 from elanus.query.results import LegRanking
@@ -68,7 +68,7 @@ def _fused(
     run: Run, request: SearchRequest, times: int
 ) -> tuple[FusedRows, tuple[LegRanking, ...], bool]:
     """Return all that legs find that are so many times as deep, and whether there may be more."""
-    lists, rankings = fused_lists(run, request, times)
+    lists, rankings = fused_lists(request, found_by_legs(run, request, times))
     both = zip(rankings, request.legs, strict=True)
     is_full = [len(ranking.row_ids) >= times * leg.limit for ranking, leg in both]
     every = slice(0, sum(len(parts) for _, _, parts in lists))

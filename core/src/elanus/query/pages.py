@@ -7,6 +7,7 @@ all of them at once where it can be.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from elanus.query.fusion import (
     ranked_contributions,
     settled,
 )
+from elanus.query.merge import PkReader
 from elanus.query.ranking import EXACT, Outcome, RankedRows, Ranking, rank
 from elanus.query.requests import ByScore, LegRequest, SearchRequest
 from elanus.query.results import LegRanking
@@ -48,6 +50,23 @@ class Page(NamedTuple):
     outcomes: tuple[Outcome, ...] = ()
 
 
+class RankedLeg(NamedTuple):
+    """What the rankers of a leg left of its candidates, best first.
+
+    Attributes:
+        ranking: Their distances, and what rankers did.
+        rows: Their scores afterwards.
+        is_model: A model gave the scores.
+    """
+
+    ranking: LegRanking
+    rows: RankedRows
+    is_model: bool
+
+
+LegCandidates = MergedCandidates | RankedLeg
+
+
 def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
     """Return a page of the candidates of a single leg; their metric's value is the score."""
     field = request.legs[0].field
@@ -73,64 +92,71 @@ def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
     return Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
 
-def fused_page(run: Run, request: SearchRequest) -> Page:
+def fused_page(request: SearchRequest, found: Sequence[LegCandidates], keys: PkReader) -> Page:
     """Return a page of the joined candidates of several legs, which hold one query each."""
-    lists, rankings = fused_lists(run, request)
+    lists, rankings = fused_lists(request, found)
     page = slice(request.offset, request.offset + request.limit)
-    fused = fuse(lists, page, run.keys)
+    fused = fuse(lists, page, keys)
     scores = fused.scores.tolist()
     return Page(fused.sources, fused.row_ids, scores, [len(scores)], [rankings])
 
 
+def found_by_legs(run: Run, request: SearchRequest, times: int = 1) -> list[LegCandidates]:
+    """Return what each leg finds that is so many times as deep as asked for."""
+    found: list[LegCandidates] = []
+    for leg in request.legs:
+        deep = leg if times == 1 else leg._replace(limit=times * leg.limit)
+        found.append(
+            run.leg(deep) if deep.ranking is None else _ranked_leg(run, deep, deep.ranking)
+        )
+    return found
+
+
 def fused_lists(
-    run: Run, request: SearchRequest, times: int = 1
+    request: SearchRequest, found: Sequence[LegCandidates]
 ) -> tuple[list[RankedArrays], tuple[LegRanking, ...]]:
-    """Return what is fused, and what each leg found that is so many times as deep as asked for."""
+    """Return what is fused, and what each leg found."""
     fusion = request.fusion
     weights = leg_weights(fusion, [leg.field for leg in request.legs])
     rankings = []
     lists: list[RankedArrays] = []
-    for leg, weight in zip(request.legs, weights, strict=True):
-        leg = leg if times == 1 else leg._replace(limit=times * leg.limit)
-        if leg.ranking is not None:
-            ranking = _ranked_leg(run, request, leg, leg.ranking, weight)
+    for leg, weight, one in zip(request.legs, weights, found, strict=True):
+        if isinstance(one, RankedLeg):
+            is_model = one.is_model
+            parts = ranked_contributions(fusion, leg.field, weight, one.rows, is_model=is_model)
+            ranking = one.ranking._replace(contributions=parts)
         else:
-            sources, row_ids, distances, _ = run.leg(leg)
+            sources, row_ids, distances, _ = one
             parts = contributions(fusion, leg.field, weight, distances[0])
             places = sources[0], row_ids[0], distances[0]
             ranking = LegRanking(leg.field.name, leg.field.metric_type, *places, parts)
         rankings.append(ranking)
-        lists.append((ranking.sources, ranking.row_ids, ranking.contributions))  # type: ignore[arg-type]
+        lists.append((ranking.sources, ranking.row_ids, parts))
     if not isinstance(fusion, ByScore):
         return lists, tuple(rankings)
     lists = settled(fusion, lists)
     both = zip(rankings, lists, strict=True)
-    return lists, tuple([ranking._replace(contributions=one[2]) for ranking, one in both])
+    return lists, tuple([ranking._replace(contributions=own[2]) for ranking, own in both])
 
 
-def _ranked_leg(
-    run: Run, request: SearchRequest, leg: LegRequest, ranking: Ranking, weight: float
-) -> LegRanking:
-    """Return the best candidates of a leg after its own rankers, with what they add."""
+def _ranked_leg(run: Run, leg: LegRequest, ranking: Ranking) -> RankedLeg:
+    """Return the best candidates of a leg after its own rankers."""
     depth = max(ranking.first, leg.limit)
     (found,) = leg_rankings(leg, run.leg(leg._replace(limit=depth)))
-    reader = run.reader()
     is_all = len(found.row_ids) < depth
-    outcome = rank(ranking.steps, reader, 0, as_ranked(found), leg.limit, is_all=is_all)
+    outcome = rank(ranking.steps, run.reader(), 0, as_ranked(found), leg.limit, is_all=is_all)
     run.watch.stage("rank")
     rows = outcome.rows
-    parts = ranked_contributions(request.fusion, leg.field, weight, rows, is_model=ranking.is_model)
     known = zip(found.sources.tolist(), found.row_ids.tolist(), strict=True)
     places = {row: place for place, row in enumerate(known)}
     kept = zip(rows.sources.tolist(), rows.row_ids.tolist(), strict=True)
-    distances = found.distances[[places[row] for row in kept]]
-    return found._replace(
+    made = found._replace(
         sources=rows.sources,
         row_ids=rows.row_ids,
-        distances=distances,
-        contributions=parts,
+        distances=found.distances[[places[row] for row in kept]],
         records=outcome.records,
     )
+    return RankedLeg(made, rows, ranking.is_model)
 
 
 def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
@@ -144,7 +170,7 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
         return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all, may_stop=goes_on)
 
     if len(request.legs) > 1:
-        lists, rankings = fused_lists(run, request)
+        lists, rankings = fused_lists(request, found_by_legs(run, request))
         fused = fuse(lists, slice(0, sum(len(parts) for _, _, parts in lists)), run.keys)
         run.watch.stage("merge")
         outcomes = [outcome(0, RankedRows(*fused, False), is_all=True)]

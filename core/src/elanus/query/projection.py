@@ -33,8 +33,8 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
         schema: Of the collection.
         output: Field names, also undeclared ones of a dynamic schema, and paths such as
             ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
-            stands for every stored field, ``"%"`` for those of vectors, ``"meta_*"`` for those whose names begin so, undeclared
-            ones included; a struct for all that it holds, ``chunks[text]`` for a part of it. None
+            stands for every stored field, ``"%"`` for those of vectors, ``"meta_*"`` for those
+            whose names begin so, undeclared ones included; a struct for all that it holds, ``chunks[text]`` for a part of it. None
             takes every stored field but vectors.
 
     Raises:

@@ -17,7 +17,7 @@ from elanus.query.elements import ElementRun
 from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.highlighting import Highlights, highlight
-from elanus.query.pages import Page, fused_page, ranked_page, single_page
+from elanus.query.pages import Page, found_by_legs, fused_page, ranked_page, single_page
 from elanus.query.projection import project_places, read_places
 from elanus.query.requests import LegRequest, ListQuery, SearchRequest, TextQuery
 from elanus.query.results import (
@@ -56,7 +56,7 @@ def search(
     elif one_leg:
         page = single_page(request, run.leg(request.legs[0]))
     else:
-        page = fused_page(run, request)
+        page = fused_page(request, found_by_legs(run, request), run.keys)
     run.watch.stage("merge")
     if request.decimals is not None:
         page = page._replace(scores=_rounded(page.scores, request.decimals))
@@ -147,7 +147,7 @@ def _element_answers(
     answers = _answers(run.schema, run.whole, request, rows, fusion)
     for answer, end in zip(answers, page.ends, strict=True):
         reasons = answer.reasons._replace(row_ids=elements[start:end])
-        made.append(answer._replace(reasons=reasons, offsets=tuple(places[start:end])))
+        made.append(answer._replace(made_reasons=reasons, offsets=tuple(places[start:end])))
         start = end
     return made
 

@@ -20,7 +20,7 @@ from elanus.query.candidates import Run
 from elanus.query.expiry import UnexpiredSource
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.late_interaction import nearest_lists
-from elanus.query.pages import Page, fused_page, ranked_page, single_page
+from elanus.query.pages import Page, found_by_legs, fused_page, ranked_page, single_page
 from elanus.query.projection import project
 from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, ListQuery, SearchRequest
 from elanus.query.results import HitExplanation, HitReasons
@@ -248,7 +248,7 @@ class _Probe:
         whole = request._replace(offset=0, limit=MAX_LIMIT * len(request.legs))
         if len(request.legs) == 1:
             return single_page(whole, run.leg(request.legs[0]))
-        return fused_page(run, whole)
+        return fused_page(whole, found_by_legs(run, whole), run.keys)
 
     def _run(self) -> Run:
         return Run(self._schema, self._sources, self._token)
