@@ -119,7 +119,7 @@ def cases(collection: elanus.Collection, passages: Passages) -> list[Case]:
         return [row["id"] for batch in batches for row in batch]
 
     made = [Case("plain, 10 hits", plain, partial(nearest, limit=LIMIT))]
-    sources, numbers = np.unique(passages.sources, return_inverse=True)
+    _, numbers = np.unique(passages.sources, return_inverse=True)
     columns = {"bucket": passages.buckets, "source": numbers.astype(np.int64)}
     for name, size, strict in (
         ("bucket", 1, False),

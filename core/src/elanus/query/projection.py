@@ -34,8 +34,8 @@ def resolve_output(schema: Schema, output: Sequence[str] | None) -> tuple[str, .
         output: Field names, also undeclared ones of a dynamic schema, and paths such as
             ``meta["a"]``, ``tags[0]`` and ``$meta["key"]``, which come under their text. ``"*"``
             stands for every stored field, ``"%"`` for those of vectors, ``"meta_*"`` for those
-            whose names begin so, undeclared ones included; a struct for all that it holds, ``chunks[text]`` for a part of it. None
-            takes every stored field but vectors.
+            whose names begin so, undeclared ones included; a struct for all that it holds,
+            ``chunks[text]`` for a part of it. None takes every stored field but vectors.
 
     Raises:
         InvalidArgumentError: An unknown field, one that cannot be read back, or a pattern that

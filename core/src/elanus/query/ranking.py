@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from elanus.query.merge import PkReader
-from elanus.query.results import RankingSummary, RankRecord
+from elanus.query.rank_records import RankingSummary, RankRecord
 from elanus.query.sources import SearchSource
 from elanus.schema.collection import Schema
 from elanus.types import Float64Array, Int64Array

@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.query.filter_plan import FilterPlan
 from elanus.query.plan import LegPlan
+from elanus.query.rank_records import RankingSummary, RankRecord, RankStep, steps_of
 from elanus.query.scores import shown_score, user_score
 from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
 
@@ -58,44 +59,6 @@ class TermScore:
 
 
 @dataclass(frozen=True, slots=True)
-class RankStep:
-    """What one ranker did to one hit.
-
-    Attributes:
-        ranker: Which one.
-        score_before: Score of the hit when it came to the ranker.
-        score_after: Score that it left with.
-        rank_before: Place among the candidates, from 1.
-        rank_after: Place that it left with; None: it was left out.
-        factor: What the score was multiplied by, or raised by; None: the ranker gave a new one.
-        is_sum: The factor was added.
-    """
-
-    ranker: str
-    score_before: float
-    score_after: float
-    rank_before: int
-    rank_after: int | None
-    factor: float | None = None
-    is_sum: bool = False
-
-    def __str__(self) -> str:
-        moved = f"rank {self.rank_before} → {self.rank_after or 'left out'}"
-        before, after = shown_score(self.score_before), shown_score(self.score_after)
-        if self.score_before == self.score_after:
-            return f"{self.ranker}: score {after}, {moved}"
-        if self.factor is None:
-            return f"{self.ranker}: {before} → {after}, {moved}"
-        if self.is_sum:
-            return f"{self.ranker}: {before} + {shown_score(self.factor)} = {after}, {moved}"
-        product = self.score_before * self.factor
-        if self.factor and not math.isclose(product, self.score_after, rel_tol=1e-6):
-            # A distance was mapped first.
-            before += f" as {shown_score(self.score_after / self.factor)}"
-        return f"{self.ranker}: {before} x {shown_score(self.factor)} = {after}, {moved}"
-
-
-@dataclass(frozen=True, slots=True)
 class HitExplanation:
     """Why a hit is where it is; ``print`` it.
 
@@ -126,52 +89,6 @@ class HitExplanation:
         joined = math.fsum(leg.contribution for leg in self.legs)
         lines = [f"{self.fusion}: {shown_score(joined)}"] if self.fusion else []
         return lines + [str(step) for step in self.steps]
-
-
-class RankRecord(NamedTuple):
-    """What one ranker did to the candidates of one query; arrays of shape ``(n,)``, best first.
-
-    Attributes:
-        ranker: Which one.
-        sources: int64, numbers of sources.
-        row_ids: int64.
-        before: float64, scores that candidates came with.
-        after: float64, scores that they left with.
-        ranks: int64, their places afterwards, from 1; 0 for those that were left out.
-        factors: float64, what scores were multiplied by, or raised by; None: replaced.
-        is_sum: Factors were added.
-    """
-
-    ranker: str
-    sources: Int64Array
-    row_ids: Int64Array
-    before: Float64Array
-    after: Float64Array
-    ranks: Int64Array
-    factors: Float64Array | None
-    is_sum: bool
-
-    def step_of(self, source: int, row_id: int) -> RankStep | None:
-        """Return what was done to a row; None when it was no candidate."""
-        places = np.flatnonzero((self.row_ids == row_id) & (self.sources == source))
-        if not len(places):
-            return None
-        place = int(places[0])
-        return RankStep(
-            self.ranker,
-            float(self.before[place]),
-            float(self.after[place]),
-            place + 1,
-            int(self.ranks[place]) or None,
-            None if self.factors is None else float(self.factors[place]),
-            self.is_sum,
-        )
-
-
-def steps_of(records: Sequence[RankRecord], source: int, row_id: int) -> tuple[RankStep, ...]:
-    """Return what rankers did to a row, as far as it came."""
-    steps = [record.step_of(source, row_id) for record in records]
-    return tuple([step for step in steps if step is not None])
 
 
 class LegRanking(NamedTuple):
@@ -294,40 +211,6 @@ class Hit:
 
     def __repr__(self) -> str:
         return f"Hit(id={self.id!r}, score={self.score!r}, entity={self.entity!r})"
-
-
-class RankingSummary(NamedTuple):
-    """What the rankers of a search saw.
-
-    Attributes:
-        rankers: In the order in which they were applied.
-        num_candidates: Candidates that they began with.
-        is_fused: These are all that the legs of a hybrid search found.
-        is_exact: No other row could be a hit.
-        unseen: Score that a row may have at best which was no candidate, before ``MMR``, a model or
-            the end of the page cuts; None: none is left, or the rankers do not say.
-        last: Score of the last row before that cut; None: there are not as many.
-    """
-
-    rankers: tuple[str, ...]
-    num_candidates: int
-    is_fused: bool
-    is_exact: bool
-    unseen: float | None = None
-    last: float | None = None
-
-    def __str__(self) -> str:
-        head = f"ranked by {', then '.join(self.rankers)}: {self.num_candidates} candidates"
-        if self.is_fused:
-            return f"{head}, all that the legs found"
-        if self.is_exact:
-            return f"{head}, no other row can be a hit"
-        if self.unseen is None or self.last is None:
-            return f"{head}; others were not looked at, candidates= looks at more"
-        return (
-            f"{head}; another row may score {shown_score(self.unseen)}, the last that counts has "
-            f"{shown_score(self.last)}, candidates= looks at more"
-        )
 
 
 class HighlightedHit(Hit):

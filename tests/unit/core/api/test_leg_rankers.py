@@ -211,3 +211,22 @@ def test_weighted_sums_of_lists_of_vectors():
         both = [Leg("v", [2.0, 0.0]), Leg("tokens", [[1.0, 0.0], [0.0, 1.0]])]
         (hit,) = made.hybrid_search(both, Weighted(weights=(1.0, 1.0)))
         assert hit.score == pytest.approx(2 * (0.5 + math.atan(2) / math.pi))
+
+
+def test_searches_that_come_again_keep_their_rankers(collection):
+    for asked in (
+        {"legs": legs(), "fusion": None},
+        {"legs": legs(ranker=RECENT), "fusion": None},
+        {"legs": legs(), "fusion": RECENT},
+        {"legs": legs(), "fusion": ByScore("sum")},
+    ):
+        first = collection.hybrid_search(**asked, limit=8)
+        for _ in range(4):
+            again = collection.hybrid_search(**asked, limit=8)
+            assert [(h.id, h.score) for h in again] == [(h.id, h.score) for h in first]
+    kinds = {
+        tuple(collection.hybrid_search(legs(**own), fusion, limit=8).ids)
+        for own in ({}, {"ranker": RECENT})
+        for fusion in (None, RECENT)
+    }
+    assert len(kinds) == 4
