@@ -214,6 +214,7 @@ def test_weighted_sums_of_lists_of_vectors():
 
 
 def test_searches_that_come_again_keep_their_rankers(collection):
+    seen = []
     for asked in (
         {"legs": legs(), "fusion": None},
         {"legs": legs(ranker=RECENT), "fusion": None},
@@ -221,12 +222,8 @@ def test_searches_that_come_again_keep_their_rankers(collection):
         {"legs": legs(), "fusion": ByScore("sum")},
     ):
         first = collection.hybrid_search(**asked, limit=8)
+        seen.append(first.ids)
         for _ in range(4):
             again = collection.hybrid_search(**asked, limit=8)
             assert [(h.id, h.score) for h in again] == [(h.id, h.score) for h in first]
-    kinds = {
-        tuple(collection.hybrid_search(legs(**own), fusion, limit=8).ids)
-        for own in ({}, {"ranker": RECENT})
-        for fusion in (None, RECENT)
-    }
-    assert len(kinds) == 4
+    assert all(ids != seen[0] for ids in seen[1:])
