@@ -304,8 +304,8 @@ class Iterations(Handle):
             filter: As in ``search``.
             output: As in ``search``.
             token: As in ``query_iterator``.
-            **options: As in ``search``, but ``offset`` and ``group_by``; ``timeout`` is that of a
-                batch.
+            **options: As in ``search``, but ``offset``, ``group_by``, ``ranker`` and
+                ``per_element``; ``timeout`` is that of a batch.
 
         Raises:
             InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.
