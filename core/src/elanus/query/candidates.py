@@ -94,7 +94,10 @@ class Run:
                 for source, rows in zip(self.sources, allowed, strict=True)
             ]
         self.watch.stage("filter")
-        asked = leg.limit if leg.range is None else leg.range.first_asked(leg.limit)
+        asked = leg.limit
+        if leg.range is not None and isinstance(leg.query, DenseQuery) and leg.query.recall < 1.0:
+            # A scan takes as long for few as for many, an index does not.
+            asked = leg.range.first_asked(leg.limit)
         while asked:
             num_queries, steps, tables = _run_leg(self.sources, leg, asked, allowed, self.token)
             self.watch.stage("candidates")
