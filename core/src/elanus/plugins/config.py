@@ -10,12 +10,12 @@ import json
 from collections.abc import Mapping
 
 from elanus.errors import InvalidArgumentError
-from elanus.plugins.protocols import Embedder, Reranker, SparseEmbedder
+from elanus.plugins.protocols import AnyEmbedder, Reranker
 
 _SECRET_NAMES = ("api_key", "apikey", "token", "access_token", "password", "secret")
 
 
-def plugin_config(plugin: Embedder | SparseEmbedder | Reranker) -> dict[str, object]:
+def plugin_config(plugin: AnyEmbedder | Reranker) -> dict[str, object]:
     """Return what has to be stored to build ``plugin`` again.
 
     A plug-in that can be built again has an attribute ``config``: a mapping with ``name``, as its

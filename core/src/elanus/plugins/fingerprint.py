@@ -21,7 +21,12 @@ from numpy.typing import NDArray
 
 from elanus.errors import FormatVersionError, InvalidArgumentError, ModelMismatchError
 from elanus.plugins.batching import check_vectors
-from elanus.plugins.protocols import Embedder, SparseEmbedder, SparseVectors
+from elanus.plugins.protocols import (
+    AnyEmbedder,
+    HybridVectors,
+    SparseVectors,
+    TokenVectors,
+)
 from elanus.types import Float32Array, Float64Array, UInt32Array, UInt64Array
 
 PROBES: Final = (
@@ -51,7 +56,7 @@ class _Fingerprint:
     projections: Float64Array
 
 
-def fingerprint(embedder: Embedder | SparseEmbedder) -> str:
+def fingerprint(embedder: AnyEmbedder) -> str:
     """Return the fingerprint of a model.
 
     Costs two calls of the model with four short texts in all, unless ``embedder.info`` has a
@@ -64,13 +69,18 @@ def fingerprint(embedder: Embedder | SparseEmbedder) -> str:
     if info.fingerprint:
         _parse(info.fingerprint)
         return info.fingerprint
-    parts = [
+    parts: list[tuple[object, int]] = [
         (embedder.embed_documents(list(PROBES)), len(PROBES)),
         (embedder.embed_queries([PROBES[0]]), 1),
     ]
     sketch = np.empty(len(PROBES) + 1, dtype=_SKETCH_DTYPE)
     row = 0
     for vectors, count in parts:
+        if isinstance(vectors, HybridVectors):
+            vectors = vectors.dense
+        if isinstance(vectors, TokenVectors):
+            # The sum of the tokens' vectors stands for the text.
+            vectors = np.add.reduceat(vectors.vectors, vectors.offsets[:-1], axis=0)
         if not isinstance(vectors, SparseVectors):
             vectors = _dense_as_sparse(check_vectors(vectors, count, info))
         for i in range(count):
@@ -100,7 +110,7 @@ def fingerprints_match(stored: str, given: str) -> bool:
     return bool((differences <= _DIRECTION_TOLERANCE).all())
 
 
-def require_same_model(stored: str, embedder: Embedder | SparseEmbedder, *, where: str) -> None:
+def require_same_model(stored: str, embedder: AnyEmbedder, *, where: str) -> None:
     """Raise unless ``embedder`` makes the vectors that ``stored`` was taken from.
 
     Args:

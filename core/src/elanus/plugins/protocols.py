@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,10 +19,16 @@ from elanus.types import Float32Array, Int64Array, MetricType, UInt32Array
 
 
 class VectorKind(StrEnum):
-    """Form of the vectors that an embedder makes."""
+    """Form of the vectors that an embedder makes.
+
+    DENSE is one vector per text, SPARSE one of few values at many indices, MULTIVECTOR one vector
+    per token, HYBRID all three from one pass of the model.
+    """
 
     DENSE = "dense"
     SPARSE = "sparse"
+    MULTIVECTOR = "multivector"
+    HYBRID = "hybrid"
 
 
 class ScoreKind(StrEnum):
@@ -44,9 +50,9 @@ class ModelInfo:
     Attributes:
         name: Name that tells this model from others, such as ``"all-MiniLM-L6-v2"``.
         revision: Version of the model, or "" when it has none.
-        kind: Dense or sparse vectors.
-        dim: Dimensions of a dense vector; for sparse ones the number of distinct indices, or 0
-            when there is no bound.
+        kind: Form of the vectors.
+        dim: Dimensions of a dense vector, or of each token's; for sparse ones the number of
+            distinct indices, or 0 when there is no bound.
         metric: The metric that the model was trained for.
         normalized: True when every vector has length 1.
         max_tokens: Tokens after which a text is cut, or None when nothing is cut.
@@ -131,6 +137,51 @@ class SparseVectors:
         ]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenVectors:
+    """Lists of vectors, one list per text and one vector per token.
+
+    Attributes:
+        offsets: int64, shape ``(n + 1,)``, from 0, rising: every text has a vector at least.
+        vectors: float32, finite, shape ``(offsets[-1], dim)``; text ``i`` has the rows
+            ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+
+    offsets: Int64Array
+    vectors: Float32Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def from_lists(cls, lists: Sequence[Float32Array], dim: int) -> TokenVectors:
+        """Build from one float32 matrix of ``dim`` columns per text."""
+        offsets = np.zeros(len(lists) + 1, dtype=np.int64)
+        np.cumsum([len(rows) for rows in lists], out=offsets[1:])
+        vectors = np.concatenate([np.empty((0, dim), dtype=np.float32), *lists])
+        return cls(offsets, vectors)
+
+    def to_lists(self) -> list[Float32Array]:
+        """Return one matrix per text, views of ``vectors``."""
+        ends = self.offsets.tolist()
+        return [self.vectors[a:b] for a, b in itertools.pairwise(ends)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HybridVectors:
+    """What a hybrid model makes of the same texts in one pass.
+
+    Attributes:
+        dense: float32, shape ``(n, dim)``.
+        sparse: One row per text.
+        tokens: One list per text.
+    """
+
+    dense: Float32Array
+    sparse: SparseVectors
+    tokens: TokenVectors
+
+
 class Embedder(Protocol):
     """Text → dense vectors.
 
@@ -159,6 +210,36 @@ class SparseEmbedder(Protocol):
     def embed_documents(self, texts: Sequence[str]) -> SparseVectors: ...
 
     def embed_queries(self, texts: Sequence[str]) -> SparseVectors: ...
+
+
+class MultiVectorEmbedder(Protocol):
+    """Text → one vector per token, at least one per text; else as ``Embedder``."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def embed_documents(self, texts: Sequence[str]) -> TokenVectors: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> TokenVectors: ...
+
+
+class HybridEmbedder(Protocol):
+    """Text → dense, sparse and token vectors at once; else as ``Embedder``.
+
+    ``view`` returns an embedder of one of the three kinds that shares the model.
+    """
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def embed_documents(self, texts: Sequence[str]) -> HybridVectors: ...
+
+    def embed_queries(self, texts: Sequence[str]) -> HybridVectors: ...
+
+    def view(self, kind: VectorKind) -> Embedder | SparseEmbedder | MultiVectorEmbedder: ...
+
+
+AnyEmbedder: TypeAlias = Embedder | SparseEmbedder | MultiVectorEmbedder | HybridEmbedder
 
 
 class Reranker(Protocol):

@@ -20,7 +20,16 @@ from types import ModuleType
 from typing import Final, cast
 
 from elanus.errors import InvalidArgumentError, PluginError, PluginNotInstalledError
-from elanus.plugins.protocols import Embedder, Reranker, SparseEmbedder, VectorKind
+from elanus.plugins.adapters import adapted_embedder
+from elanus.plugins.protocols import (
+    AnyEmbedder,
+    Embedder,
+    HybridEmbedder,
+    MultiVectorEmbedder,
+    Reranker,
+    SparseEmbedder,
+    VectorKind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,25 @@ _EMBEDDERS: Final = _Group(
     members=("info", "embed_documents", "embed_queries"),
     provided_by={
         "hash": "elanus-embeddings",
+        "lsa": "elanus-embeddings",
         "minilm": "elanus-embeddings[minilm]",
         "sentence-transformers": "elanus-embeddings[sentence-transformers]",
+        "splade": "elanus-embeddings[sentence-transformers]",
+        "transformers": "elanus-embeddings[transformers]",
+        "late-interaction": "elanus-embeddings[transformers]",
+        "bge-m3": "elanus-embeddings[transformers]",
+        "onnx": "elanus-embeddings[onnx]",
+        "model2vec": "elanus-embeddings[model2vec]",
+        "fastembed": "elanus-embeddings[fastembed]",
+        "truncated": "elanus-embeddings",
+        "openai": "elanus-embeddings",
+        "ollama": "elanus-embeddings",
+        "tei": "elanus-embeddings",
+        "cohere": "elanus-embeddings",
+        "voyage": "elanus-embeddings",
+        "jina": "elanus-embeddings",
+        "gemini": "elanus-embeddings",
+        "mistral": "elanus-embeddings",
     },
     distribution="elanus-embeddings",
 )
@@ -60,6 +86,17 @@ _RERANKERS: Final = _Group(
     provided_by={
         "lexical": "elanus-rerankers",
         "cross-encoder": "elanus-rerankers[cross-encoder]",
+        "onnx-cross-encoder": "elanus-rerankers[onnx]",
+        "yes-no": "elanus-rerankers[cross-encoder]",
+        "flashrank": "elanus-rerankers[flashrank]",
+        "maxsim": "elanus-rerankers",
+        "llm-pointwise": "elanus-rerankers",
+        "llm-listwise": "elanus-rerankers",
+        "cohere": "elanus-rerankers",
+        "voyage": "elanus-rerankers",
+        "jina": "elanus-rerankers",
+        "tei": "elanus-rerankers",
+        "vllm": "elanus-rerankers",
     },
     distribution="elanus-rerankers",
 )
@@ -70,26 +107,39 @@ def get_embedder(spec: str | Embedder, /, **config: object) -> Embedder:
 
     Args:
         spec: A name (``"minilm"``), a name with a model (``"sentence-transformers:BAAI/bge-m3"``),
-            or an object that fulfils ``Embedder``, which is returned as it is.
+            or an object that fulfils ``Embedder``, which is returned as it is. An embedding object
+            of LangChain or LlamaIndex is taken as well.
         config: Keyword arguments of the factory.
 
     Raises:
         PluginNotInstalledError: Nothing installed has this name, or a package that it needs is
             missing.
         InvalidArgumentError: The factory does not take these arguments, the object does not fulfil
-            the protocol, or the embedder is a sparse one.
+            the protocol, or the embedder makes vectors of another kind.
         PluginError: Two distributions claim the name, or its factory returned something else.
     """
-    embedder = cast(Embedder, _resolve(_EMBEDDERS, spec, config))
-    _check_kind(embedder, VectorKind.DENSE, spec)
-    return embedder
+    return cast(Embedder, _of_kind(get_embedding(spec, **config), VectorKind.DENSE, spec))
 
 
 def get_sparse_embedder(spec: str | SparseEmbedder, /, **config: object) -> SparseEmbedder:
     """Return the sparse embedder that ``spec`` stands for; else as ``get_embedder``."""
-    embedder = cast(SparseEmbedder, _resolve(_EMBEDDERS, spec, config))
-    _check_kind(embedder, VectorKind.SPARSE, spec)
-    return embedder
+    return cast(SparseEmbedder, _of_kind(get_embedding(spec, **config), VectorKind.SPARSE, spec))
+
+
+def get_multivector_embedder(
+    spec: str | MultiVectorEmbedder, /, **config: object
+) -> MultiVectorEmbedder:
+    """Return the embedder of token vectors that ``spec`` stands for; else as ``get_embedder``."""
+    made = _of_kind(get_embedding(spec, **config), VectorKind.MULTIVECTOR, spec)
+    return cast(MultiVectorEmbedder, made)
+
+
+def get_embedding(spec: str | AnyEmbedder, /, **config: object) -> AnyEmbedder:
+    """Return the embedder of any kind that ``spec`` stands for; else as ``get_embedder``.
+
+    ``info.kind`` of what is returned tells which kind it is.
+    """
+    return cast(AnyEmbedder, _resolve(_EMBEDDERS, adapted_embedder(spec), config))
 
 
 def get_reranker(spec: str | Reranker, /, **config: object) -> Reranker:
@@ -98,13 +148,27 @@ def get_reranker(spec: str | Reranker, /, **config: object) -> Reranker:
 
 
 def embedder_from_config(config: Mapping[str, object]) -> Embedder:
-    """Build the embedder that ``plugin_config`` described.
+    """Build the dense embedder that ``plugin_config`` described.
 
     Raises:
         PluginNotInstalledError: It was an object of the user's own, or is not installed here.
     """
+    return cast(Embedder, embedding_from_config(config, VectorKind.DENSE))
+
+
+def embedding_from_config(config: Mapping[str, object], kind: VectorKind) -> AnyEmbedder:
+    """Build the embedder of any kind that ``plugin_config`` described.
+
+    Args:
+        config: What ``plugin_config`` returned.
+        kind: Which vectors it makes; a hybrid model serves each kind.
+
+    Raises:
+        PluginNotInstalledError: It was an object of the user's own, or is not installed here.
+        InvalidArgumentError: It makes vectors of another kind.
+    """
     name, params = _stored(_EMBEDDERS, config)
-    return get_embedder(name, **params)
+    return _of_kind(get_embedding(name, **params), kind, name)
 
 
 def reranker_from_config(config: Mapping[str, object]) -> Reranker:
@@ -265,12 +329,15 @@ def _check_members(group: _Group, plugin: object) -> None:
         )
 
 
-def _check_kind(embedder: Embedder | SparseEmbedder, kind: VectorKind, spec: object) -> None:
+def _of_kind(embedder: AnyEmbedder, kind: VectorKind, spec: object) -> AnyEmbedder:
     found = embedder.info.kind
-    if found is not kind:
-        raise InvalidArgumentError(
-            f"embedder {spec!r} makes {found} vectors, expected one that makes {kind} vectors"
-        )
+    if found is kind:
+        return embedder
+    if found is VectorKind.HYBRID:
+        return cast(HybridEmbedder, embedder).view(kind)
+    raise InvalidArgumentError(
+        f"embedder {spec!r} makes {found} vectors, expected one that makes {kind} vectors"
+    )
 
 
 def _stored(group: _Group, config: Mapping[str, object]) -> tuple[str, dict[str, object]]:
