@@ -8,6 +8,7 @@ from elanus_embeddings.cache import CachedEmbedder
 from elanus_embeddings.catalog import CATALOG, CatalogEntry, find_model
 from elanus_embeddings.hashing import HashEmbedder
 from elanus_embeddings.minilm import MiniLMEmbedder
+from elanus_embeddings.remote import RemoteEmbedder
 from elanus_embeddings.sentence_transformers import SentenceTransformerEmbedder
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CatalogEntry",
     "HashEmbedder",
     "MiniLMEmbedder",
+    "RemoteEmbedder",
     "SentenceTransformerEmbedder",
     "find_model",
 ]

@@ -102,6 +102,11 @@ class CachedEmbedder:
         """What a collection stores: the configuration of the embedder inside."""
         return plugin_config(self._embedder)
 
+    @property
+    def batch_texts(self) -> int:
+        """Texts per call that suit the embedder inside."""
+        return max(_COMMIT_SIZE, int(getattr(self._embedder, "batch_texts", 0)))
+
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._embed(texts, Role.DOCUMENT)
 
@@ -128,11 +133,8 @@ class CachedEmbedder:
             vectors[places.pop(digest)] = vector
         # What is left in ``places`` is not in the file.
         missing = list(places)
-        for start in range(0, len(missing), _COMMIT_SIZE):
-            digests = missing[start : start + _COMMIT_SIZE]
-            fresh = embed_texts(
-                self._embedder, [texts[places[digest][0]] for digest in digests], role=role
-            )
+        for rows, fresh in self._fresh([texts[places[digest][0]] for digest in missing], role):
+            digests = [missing[row] for row in rows]
             self._store(model, role, digests, fresh)
             for digest, vector in zip(digests, fresh, strict=True):
                 vectors[places[digest]] = vector
@@ -140,6 +142,20 @@ class CachedEmbedder:
             self.misses += len(missing)
             self.hits += len(texts) - len(missing)
         return vectors
+
+    def _fresh(self, texts: list[str], role: Role) -> Iterator[tuple[Sequence[int], Float32Array]]:
+        """Yield positions and vectors, in portions that are worth a commit."""
+        in_batches = getattr(self._embedder, "embed_in_batches", None)
+        if in_batches is not None:
+            # What a service was paid for is kept even if its next answer fails.
+            yield from in_batches(texts, role)
+            return
+        for start in range(0, len(texts), _COMMIT_SIZE):
+            portion = texts[start : start + _COMMIT_SIZE]
+            yield (
+                range(start, start + len(portion)),
+                embed_texts(self._embedder, portion, role=role),
+            )
 
     def _model(self) -> int:
         """Return the number of the model in the file; costs one fingerprint per instance."""

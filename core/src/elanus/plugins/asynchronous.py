@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from elanus.plugins.batching import DEFAULT_BATCH_SIZE, Progress, Role, embed_texts
+from elanus.plugins.batching import Progress, Role, embed_texts
 from elanus.plugins.protocols import Embedder, Reranker
 from elanus.plugins.ranking import Ranked, rank
 from elanus.types import Float32Array
@@ -20,7 +20,7 @@ async def aembed_texts(
     texts: Sequence[str],
     *,
     role: Role = Role.DOCUMENT,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Float32Array:
     """Embed texts in a worker thread; arguments, result and errors are those of ``embed_texts``.

@@ -37,7 +37,7 @@ def embed_texts(
     texts: Sequence[str],
     *,
     role: Role = Role.DOCUMENT,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Float32Array:
     """Embed texts of any number, batched by length.
@@ -46,7 +46,8 @@ def embed_texts(
         embedder: The plug-in.
         texts: Texts to embed; may be empty.
         role: Documents to store, or queries.
-        batch_size: Texts per call of the plug-in, at least 1.
+        batch_size: Texts per call of the plug-in, at least 1. None takes ``embedder.batch_texts``,
+            which plug-ins that ask a service have, or 128.
         progress: Called after each batch with the texts done and the number of all texts.
 
     Returns:
@@ -58,6 +59,8 @@ def embed_texts(
         ProviderError: The plug-in returned another shape or dtype, or a value that is not finite.
     """
     _check_texts(texts)
+    if batch_size is None:
+        batch_size = int(getattr(embedder, "batch_texts", DEFAULT_BATCH_SIZE))
     if batch_size < 1:
         raise InvalidArgumentError(f"batch_size must be at least 1, got {batch_size}")
     embed = embedder.embed_queries if role is Role.QUERY else embedder.embed_documents

@@ -1,0 +1,285 @@
+"""How are texts embedded by a service, whichever it is?"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import numpy as np
+
+from elanus.errors import InvalidArgumentError
+from elanus.plugins import ModelInfo, Role, leading_dimensions, normalize_rows
+from elanus.plugins.answers import find, find_count, matrix, order_of
+from elanus.plugins.http import HttpClient, HttpOptions
+from elanus.plugins.remote import (
+    Usage,
+    UsageCounter,
+    answers,
+    estimated_tokens,
+    request_batches,
+)
+from elanus.types import Float32Array
+from elanus_embeddings.catalog import find_model
+from elanus_embeddings.services import SERVICES, EmbeddingRequest, EmbeddingService
+
+# Of the options, those that decide the vectors, and those without which nothing can be asked.
+_STORED: Final = (
+    "model",
+    "base_url",
+    "dim",
+    "query_prompt",
+    "document_prompt",
+    "normalize",
+    "max_chars",
+    "key_env",
+    "key_header",
+    "key_prefix",
+)
+# A call of at most this many texts keeps what waits for its turn small.
+_MOST_TEXTS_PER_CALL: Final = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteEmbedder:
+    """Embedder that asks a service over HTTP.
+
+    Texts go out in batches within the limits of the service, several requests at a time; failed
+    requests are repeated as ``HttpClient`` says. Empty texts are sent as a space, which services
+    accept. Safe from many threads; can be pickled.
+
+    Args:
+        service: Name of an entry of ``SERVICES``.
+        model: Name of the model at the service.
+        base_url: Address of the service, when it is not the vendor's.
+        dim: Dimensions of the vectors. None takes the model's own, of the catalogue or else of one
+            vector that is asked for. Services that cannot shorten vectors get them cut here.
+        query_prompt: Put in front of queries; None takes the catalogue's.
+        document_prompt: Put in front of documents; None takes the catalogue's.
+        normalize: True to scale vectors to length 1.
+        max_chars: Characters after which texts are cut, for services that refuse long ones.
+        key_env: Environment variable with the key; None takes the usual one of the service, unless
+            ``base_url`` leads elsewhere than to the vendor: no key is sent there then.
+        key_header: Header that carries the key, such as ``"api-key"`` for Azure; None as above.
+        key_prefix: In front of the key; None as above.
+        batch_size: Most texts of a request; None takes the limit of the service.
+        batch_tokens: Most estimated tokens of a request; None takes the limit of the service.
+        concurrency: Most requests at a time.
+        timeout_s: Seconds without a byte after which an attempt is given up.
+        attempts: Attempts of one request in all.
+        longest_wait_s: Longest wait for another attempt, in seconds.
+        requests_per_minute: Limit to keep, or None.
+        tokens_per_minute: Limit to keep, in estimated tokens, or None.
+        usd_per_million_tokens: Price, for ``usage.cost_usd``.
+
+    Raises:
+        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``.
+    """
+
+    service: str
+    model: str
+    base_url: str | None = None
+    dim: int | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    normalize: bool = True
+    max_chars: int | None = None
+    key_env: str | None = None
+    key_header: str | None = None
+    key_prefix: str | None = None
+    batch_size: int | None = None
+    batch_tokens: int | None = None
+    concurrency: int = 4
+    timeout_s: float = 60.0
+    attempts: int = 6
+    longest_wait_s: float = 60.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    usd_per_million_tokens: float | None = None
+    _client: HttpClient = field(init=False, repr=False)
+    _counter: UsageCounter = field(init=False, repr=False)
+    _lock: threading.Lock = field(init=False, repr=False)
+    _known: dict[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.service not in SERVICES:
+            raise InvalidArgumentError(
+                f"service must be one of {', '.join(sorted(SERVICES))}, got {self.service!r}"
+            )
+        if not isinstance(self.model, str) or not self.model:
+            raise InvalidArgumentError(
+                f"{self.service}: expected the name of a model, got {self.model!r}"
+            )
+        for name in ("dim", "max_chars", "batch_size", "batch_tokens"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InvalidArgumentError(
+                    f"{self.service}: {name} must be an integer of at least 1 or None, got "
+                    f"{value!r}"
+                )
+        object.__setattr__(self, "_client", HttpClient(self.service, self._http_options()))
+        object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
+        object.__setattr__(self, "_lock", threading.Lock())
+        object.__setattr__(self, "_known", {})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+
+    @property
+    def info(self) -> ModelInfo:
+        """Facts about the model; the first look may ask the service for a vector."""
+        entry = find_model(self.model)
+        return ModelInfo(
+            name=self.model,
+            dim=self._dim(),
+            normalized=self.normalize,
+            max_tokens=entry.model.max_tokens if entry else None,
+            query_prompt=self._prompt(Role.QUERY),
+            document_prompt=self._prompt(Role.DOCUMENT),
+        )
+
+    @property
+    def config(self) -> dict[str, object]:
+        """What a collection stores to build this embedder again; never a key."""
+        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
+        params = {
+            name: value
+            for name, (value, default) in options.items()
+            if name in _STORED and value != default
+        }
+        return {"name": self.service, "params": params}
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has used so far."""
+        return self._counter.read(requests=self._client.requests, retries=self._client.retries)
+
+    @property
+    def batch_texts(self) -> int:
+        """Texts per call that keep all requests at a time busy."""
+        most = self.batch_size or self._service.max_texts
+        return min(most * self.concurrency, _MOST_TEXTS_PER_CALL)
+
+    def embed_documents(self, texts: Sequence[str]) -> Float32Array:
+        return self._embed(texts, Role.DOCUMENT)
+
+    def embed_queries(self, texts: Sequence[str]) -> Float32Array:
+        return self._embed(texts, Role.QUERY)
+
+    def embed_in_batches(
+        self, texts: Sequence[str], role: Role
+    ) -> Iterator[tuple[list[int], Float32Array]]:
+        """Yield the positions and vectors of each request as its answer comes, in any order.
+
+        A caller that keeps them at once loses nothing that was paid for when a later request fails.
+
+        Raises:
+            ProviderError: As ``HttpClient.post``; or an answer is not whole.
+        """
+        prompt = self._prompt(role)
+        prepared = [self._prepared(prompt + text) for text in texts]
+        counts = [estimated_tokens(text) for text in prepared]
+        dim = self._dim() if texts else 0
+        batches = list(
+            request_batches(
+                counts,
+                max_texts=self.batch_size or self._service.max_texts,
+                max_tokens=self.batch_tokens or self._service.max_tokens,
+            )
+        )
+
+        def ask(rows: list[int]) -> Float32Array:
+            return self._ask([prepared[i] for i in rows], role, sum(counts[i] for i in rows), dim)
+
+        yield from answers(ask, batches, self.concurrency)
+
+    def close(self) -> None:
+        """Close idle connections. The embedder can still be used."""
+        self._client.close()
+
+    def _embed(self, texts: Sequence[str], role: Role) -> Float32Array:
+        vectors = np.empty((len(texts), self._dim()), dtype=np.float32)
+        for rows, found in self.embed_in_batches(texts, role):
+            vectors[rows] = found
+        return vectors
+
+    def _ask(
+        self, texts: list[str], role: Role, tokens: int, dim: int | None = None
+    ) -> Float32Array:
+        service = self._service
+        asked = EmbeddingRequest(self.model, texts, role, self.dim if service.takes_dim else None)
+        path = service.path.replace("{model}", self.model)
+        answer = self._client.post(path, service.body(asked), tokens=tokens)
+        sent = dim if service.takes_dim or self.dim is None else None
+        rows = find(answer, service.vectors, self.service)
+        vectors = matrix(rows, len(texts), sent, self.service)
+        if service.index:
+            places = order_of(find(answer, service.index, self.service), len(texts), self.service)
+            vectors = vectors[np.argsort(places)]
+        self._counter.add(len(texts), find_count(answer, service.tokens))
+        if self.dim is not None and not service.takes_dim:
+            return leading_dimensions(vectors, self.dim, normalize=self.normalize)
+        return normalize_rows(vectors) if self.normalize else vectors
+
+    def _dim(self) -> int:
+        if self.dim is not None:
+            return self.dim
+        entry = find_model(self.model)
+        if entry is not None:
+            return entry.model.dim
+        with self._lock:
+            if "dim" not in self._known:
+                found = self._ask(["dimensions"], Role.DOCUMENT, 2)
+                self._known["dim"] = found.shape[1]
+            return self._known["dim"]
+
+    def _prompt(self, role: Role) -> str:
+        given = self.query_prompt if role is Role.QUERY else self.document_prompt
+        if given is not None:
+            return given
+        entry = find_model(self.model)
+        if entry is None:
+            return ""
+        return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
+
+    def _prepared(self, text: str) -> str:
+        cut = text[: self.max_chars]
+        return cut if cut.strip() else " "
+
+    @property
+    def _service(self) -> EmbeddingService:
+        return SERVICES[self.service]
+
+    def _http_options(self) -> HttpOptions:
+        service = self._service
+        base_url = self.base_url or service.base_url
+        if not base_url:
+            raise InvalidArgumentError(
+                f"{self.service}: give the address of your server, as base_url='http://host:8080'"
+            )
+        return HttpOptions(
+            base_url=base_url,
+            key_env=self._key_env(),
+            key_required=bool(self.key_env) or service.key_required,
+            key_header=service.key_header if self.key_header is None else self.key_header,
+            key_prefix=service.key_prefix if self.key_prefix is None else self.key_prefix,
+            timeout_s=self.timeout_s,
+            attempts=self.attempts,
+            longest_wait_s=self.longest_wait_s,
+            concurrency=self.concurrency,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
+
+
+    def _key_env(self) -> str:
+        if self.key_env is not None:
+            return self.key_env
+        # The key of a vendor goes to the vendor. Whoever sends it elsewhere says so, by key_env.
+        elsewhere = self.base_url is not None and self._service.key_required
+        return "" if elsewhere else self._service.key_env
+
+
+def _rebuild(options: dict[str, Any]) -> RemoteEmbedder:
+    return RemoteEmbedder(**options)

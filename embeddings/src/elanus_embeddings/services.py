@@ -1,0 +1,240 @@
+"""How does each embedding service want to be asked, and where does it answer?
+
+One entry of ``SERVICES`` per service: its address, its limits, the shape of its request and where
+the vectors stand in its answer. ``remote.py`` does the rest, the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from elanus.plugins import Role
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """One request, in the terms of no service in particular.
+
+    Attributes:
+        model: Name of the model at the service.
+        texts: What to embed, none of them empty.
+        role: Documents or queries.
+        dim: Dimensions to ask for, or None for the model's own.
+    """
+
+    model: str
+    texts: list[str]
+    role: Role
+    dim: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingService:
+    """One service.
+
+    Attributes:
+        base_url: Its address, or "" when the user has to give one.
+        path: Behind the address; ``{model}`` stands for the model.
+        body: The JSON of a request.
+        vectors: Keys to the vectors in the answer; "*" goes through a list.
+        index: Keys to the place of each vector, or () when they come in order.
+        tokens: Keys to the tokens that were counted, or ().
+        max_texts: Most texts of a request.
+        max_tokens: Most tokens of a request, or None.
+        takes_dim: Whether it shortens vectors itself when asked.
+        key_env: Environment variable of its key, or "".
+        key_required: Whether it refuses to answer without a key.
+        key_header: Header that carries the key.
+        key_prefix: In front of the key.
+    """
+
+    base_url: str
+    path: str
+    body: Callable[[EmbeddingRequest], dict[str, object]]
+    vectors: tuple[str, ...]
+    index: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    max_texts: int = 128
+    max_tokens: int | None = None
+    takes_dim: bool = True
+    key_env: str = ""
+    key_required: bool = True
+    key_header: str = "Authorization"
+    key_prefix: str = "Bearer "
+
+
+def _given(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _openai(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(
+        model=asked.model, input=asked.texts, encoding_format="float", dimensions=asked.dim
+    )
+
+
+def _mistral(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(model=asked.model, input=asked.texts, output_dimension=asked.dim)
+
+
+def _ollama(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(model=asked.model, input=asked.texts, truncate=True, dimensions=asked.dim)
+
+
+def _tei(asked: EmbeddingRequest) -> dict[str, object]:
+    return {"inputs": asked.texts, "normalize": True, "truncate": True}
+
+
+def _cohere(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(
+        model=asked.model,
+        texts=asked.texts,
+        input_type="search_query" if asked.role is Role.QUERY else "search_document",
+        embedding_types=["float"],
+        truncate="END",
+        output_dimension=asked.dim,
+    )
+
+
+def _voyage(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(
+        model=asked.model,
+        input=asked.texts,
+        input_type=asked.role.value,
+        truncation=True,
+        output_dimension=asked.dim,
+    )
+
+
+# The second generation of models knows no tasks.
+_JINA_WITHOUT_TASKS: Final = frozenset(
+    f"jina-embeddings-v2-{name}"
+    for name in ("small-en", "base-en", "base-zh", "base-de", "base-es", "base-code")
+)
+
+
+def _jina(asked: EmbeddingRequest) -> dict[str, object]:
+    task = "retrieval.query" if asked.role is Role.QUERY else "retrieval.passage"
+    return _given(
+        model=asked.model,
+        input=asked.texts,
+        task=None if asked.model in _JINA_WITHOUT_TASKS else task,
+        truncate=True,
+        dimensions=asked.dim,
+    )
+
+
+def _gemini(asked: EmbeddingRequest) -> dict[str, object]:
+    task = "RETRIEVAL_QUERY" if asked.role is Role.QUERY else "RETRIEVAL_DOCUMENT"
+    return {
+        "requests": [
+            _given(
+                model=f"models/{asked.model}",
+                content={"parts": [{"text": text}]},
+                taskType=task,
+                outputDimensionality=asked.dim,
+            )
+            for text in asked.texts
+        ]
+    }
+
+
+_DATA: Final = ("data", "*", "embedding")
+_DATA_INDEX: Final = ("data", "*", "index")
+_TOTAL_TOKENS: Final = ("usage", "total_tokens")
+
+# Shapes and limits as the services document them.
+SERVICES: Final[Mapping[str, EmbeddingService]] = {
+    # platform.openai.com/docs/api-reference/embeddings; also vLLM, LM Studio, llama.cpp, Azure.
+    "openai": EmbeddingService(
+        base_url="https://api.openai.com/v1",
+        path="/embeddings",
+        body=_openai,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=2048,
+        max_tokens=300_000,
+        key_env="OPENAI_API_KEY",
+    ),
+    # docs.ollama.com/api/embed
+    "ollama": EmbeddingService(
+        base_url="http://localhost:11434",
+        path="/api/embed",
+        body=_ollama,
+        vectors=("embeddings", "*"),
+        tokens=("prompt_eval_count",),
+        max_texts=64,
+        key_env="OLLAMA_API_KEY",
+        key_required=False,
+    ),
+    # huggingface.github.io/text-embeddings-inference; 32 is its --max-client-batch-size.
+    "tei": EmbeddingService(
+        base_url="",
+        path="/embed",
+        body=_tei,
+        vectors=("*",),
+        max_texts=32,
+        takes_dim=False,
+        key_env="TEI_API_KEY",
+        key_required=False,
+    ),
+    # docs.cohere.com/reference/embed
+    "cohere": EmbeddingService(
+        base_url="https://api.cohere.com/v2",
+        path="/embed",
+        body=_cohere,
+        vectors=("embeddings", "float", "*"),
+        tokens=("meta", "billed_units", "input_tokens"),
+        max_texts=96,
+        key_env="COHERE_API_KEY",
+    ),
+    # docs.voyageai.com/reference/embeddings-api; models of the series 3.5 take more tokens.
+    "voyage": EmbeddingService(
+        base_url="https://api.voyageai.com/v1",
+        path="/embeddings",
+        body=_voyage,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=1000,
+        max_tokens=120_000,
+        key_env="VOYAGE_API_KEY",
+    ),
+    # api.jina.ai/redoc
+    "jina": EmbeddingService(
+        base_url="https://api.jina.ai/v1",
+        path="/embeddings",
+        body=_jina,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=512,
+        key_env="JINA_API_KEY",
+    ),
+    # ai.google.dev/api/embeddings
+    "gemini": EmbeddingService(
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        path="/models/{model}:batchEmbedContents",
+        body=_gemini,
+        vectors=("embeddings", "*", "values"),
+        max_texts=100,
+        key_env="GEMINI_API_KEY",
+        key_header="x-goog-api-key",
+        key_prefix="",
+    ),
+    # docs.mistral.ai/api/#tag/embeddings
+    "mistral": EmbeddingService(
+        base_url="https://api.mistral.ai/v1",
+        path="/embeddings",
+        body=_mistral,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=512,
+        max_tokens=16_384,
+        key_env="MISTRAL_API_KEY",
+    ),
+}
