@@ -1,0 +1,136 @@
+"""How does a sentence-transformers model become a folder that ONNX Runtime runs?"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+from elanus.errors import InvalidArgumentError, ProviderError
+from elanus.plugins import require_package
+
+_PLUGIN: Final = "export_onnx"
+_EXTRA: Final = "elanus-embeddings[onnx-export]"
+_OPSET: Final = 17
+
+
+def export_onnx(
+    model: str | Path,
+    folder: str | Path,
+    *,
+    int8: bool = False,
+    revision: str | None = None,
+    offline: bool = False,
+) -> Path:
+    """Write a model as ``model.onnx`` and ``tokenizer.json`` for ``get_embedder("onnx:folder")``.
+
+    Pooling, prompts and the token limit go along. The graph makes hidden states; ``OnnxEmbedder``
+    pools them.
+
+    Args:
+        model: Folder of a sentence-transformers model, or its name at the Hugging Face Hub.
+        folder: Where to write; it is created, and files in it are replaced.
+        int8: True to also write ``model_int8.onnx``, with int8 weights and activations that are
+            quantized as they come. It is smaller and faster and makes other vectors.
+        revision: Branch, tag or commit at the hub, or None for its default.
+        offline: True to never use the network.
+
+    Returns:
+        ``folder``.
+
+    Raises:
+        PluginNotInstalledError: sentence-transformers, onnxruntime or onnx is not installed.
+        InvalidArgumentError: The model is not a transformer followed by pooling.
+        ProviderError: The model cannot be loaded.
+    """
+    package = require_package("sentence_transformers", plugin=_PLUGIN, extra=_EXTRA)
+    for needed in ("onnx", "onnxruntime"):
+        require_package(needed, plugin=_PLUGIN, extra=_EXTRA)
+    try:
+        loaded = package.SentenceTransformer(
+            str(model),
+            device="cpu",
+            revision=revision,
+            local_files_only=offline,
+            # The other kernels have no form in ONNX.
+            model_kwargs={"attn_implementation": "eager"},
+        ).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ProviderError(
+            f"{_PLUGIN}: cannot load the model {str(model)!r}: {error}. Check the name or the "
+            "folder, and the network if the model has to be fetched."
+        ) from error
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    names = [type(module).__name__ for module in loaded]
+    if names[:2] != ["Transformer", "Pooling"] or not set(names[2:]) <= {"Normalize"}:
+        raise InvalidArgumentError(
+            f"{_PLUGIN}: {str(model)!r} consists of {', '.join(names)}; only a transformer with "
+            "pooling can be exported"
+        )
+    _write_settings(loaded, str(model), out)
+    write_graph(loaded[0].model, loaded.tokenizer, out / "model.onnx", "last_hidden_state")
+    if int8:
+        quantize(out / "model.onnx", out / "model_int8.onnx")
+    return out
+
+
+def write_graph(model: Any, tokenizer: Any, file: Path, output: str) -> None:
+    """Write one output of a model of transformers as a graph of any batch and length.
+
+    Args:
+        model: On the CPU, with eager attention.
+        tokenizer: Its tokenizer.
+        file: The graph.
+        output: Name of the member of the model's output.
+    """
+    torch = require_package("torch", plugin=_PLUGIN, extra=_EXTRA)
+    features = dict(tokenizer(["one", "two words"], padding=True, return_tensors="pt"))
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features]
+
+    class Graph(torch.nn.Module):  # type: ignore[misc,name-defined]
+        """The model with positional arguments, which is what a graph has."""
+
+        def forward(self, *values: Any) -> Any:
+            return model(**dict(zip(names, values, strict=True)))[output]
+
+    axes = {name: {0: "texts", 1: "tokens"} for name in [*names, output]}
+    if output == "logits":
+        axes[output] = {0: "texts"}
+    with warnings.catch_warnings(), torch.inference_mode():
+        # The exporter warns about every shape that it cannot prove.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Graph(),
+            tuple(features[name] for name in names),
+            str(file),
+            input_names=names,
+            output_names=[output],
+            dynamic_axes=axes,
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Write a graph with int8 weights, one scale per output channel."""
+    tools = require_package("onnxruntime.quantization", plugin=_PLUGIN, extra=_EXTRA)
+    tools.quantize_dynamic(
+        str(source), str(target), weight_type=tools.QuantType.QInt8, per_channel=True
+    )
+
+
+def _write_settings(loaded: Any, source: str, out: Path) -> None:
+    loaded.tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    (out / "1_Pooling").mkdir(exist_ok=True)
+    settings = {
+        "config.json": {
+            "elanus_source": Path(source).name if Path(source).is_dir() else source,
+            "prompts": {name: prompt for name, prompt in loaded.prompts.items() if prompt},
+        },
+        "sentence_bert_config.json": {"max_seq_length": loaded.max_seq_length},
+        "1_Pooling/config.json": loaded[1].get_config_dict(),
+    }
+    for name, content in settings.items():
+        (out / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
