@@ -1,10 +1,20 @@
 """Every reranker of elanus-rerankers keeps the contract."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from elanus.plugins import Reranker, get_reranker
 from elanus.testing import RerankerContract
-from support.tiny_models import save_cross_encoder
+from elanus_rerankers import (
+    ListwiseLlmReranker,
+    PointwiseLlmReranker,
+    RemoteReranker,
+    export_cross_encoder,
+)
+from support.model_server import KEY, model_server
+from support.rerank_services import RERANK_SERVICES, ranking, yes_or_no
+from support.tiny_models import save_colbert, save_cross_encoder, save_decoder
 
 
 class TestLexical(RerankerContract):
@@ -35,3 +45,63 @@ class TestCrossEncoderOfTwoLabelsAsProbability(RerankerContract):
         return get_reranker(
             f"cross-encoder:{folder}", device="cpu", offline=True, score_kind="probability"
         )
+
+
+class TestRemote(RerankerContract):
+    @pytest.fixture(scope="class", params=sorted(RERANK_SERVICES))
+    @classmethod
+    def reranker(cls, request: pytest.FixtureRequest) -> Iterator[Reranker]:
+        service = request.param
+        with model_server(RERANK_SERVICES[service]) as served, pytest.MonkeyPatch.context() as m:
+            m.setenv("TEST_KEY", KEY)
+            yield RemoteReranker(service, "model", served.url, key_env="TEST_KEY")
+
+
+class TestPointwiseLlm(RerankerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls) -> Iterator[Reranker]:
+        with model_server(yes_or_no) as served:
+            yield PointwiseLlmReranker("model", served.url)
+
+
+class TestListwiseLlm(RerankerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls) -> Iterator[Reranker]:
+        with model_server(ranking) as served:
+            yield ListwiseLlmReranker("model", served.url, window=4, step=2)
+
+    def test_scores_follow_the_order_of_the_documents(self, reranker: Reranker) -> None:
+        """Ties keep the order of the documents, so only the best one can be compared."""
+        documents = ["the weather", "rotate a key", "a key"]
+        assert reranker.score("rotate a key", documents).tolist() == [1.0, 3.0, 2.0]
+        assert reranker.score("rotate a key", documents[::-1]).tolist() == [2.0, 3.0, 1.0]
+
+
+class TestOnnxCrossEncoder(RerankerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls, tmp_path_factory: pytest.TempPathFactory) -> Reranker:
+        base = tmp_path_factory.mktemp("models")
+        source = save_cross_encoder(base / "classifier")
+        folder = export_cross_encoder(source, base / "onnx", offline=True)
+        return get_reranker(f"onnx-cross-encoder:{folder}")
+
+
+class TestYesNo(RerankerContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls, tmp_path_factory: pytest.TempPathFactory) -> Reranker:
+        folder = save_decoder(tmp_path_factory.mktemp("models") / "decoder", causal_head=True)
+        return get_reranker(f"yes-no:{folder}", max_tokens=180, device="cpu", offline=True)
+
+
+class TestMaxSim(RerankerContract):
+    tolerance = 1e-4
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls, tmp_path_factory: pytest.TempPathFactory) -> Reranker:
+        folder = save_colbert(tmp_path_factory.mktemp("models") / "colbert")
+        return get_reranker(f"maxsim:late-interaction:{folder}")

@@ -8,7 +8,6 @@ has ``model.onnx`` and ``tokenizer.json``, and ``sentence_bert_config.json`` and
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,15 +15,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from elanus.errors import InvalidArgumentError, NotFoundError, ProviderError
-from elanus.plugins import (
-    ModelInfo,
-    Role,
-    leading_dimensions,
-    normalize_rows,
-    require_package,
-    token_batches,
-)
+from elanus.errors import InvalidArgumentError
+from elanus.plugins import ModelInfo, Role, leading_dimensions, normalize_rows
+from elanus.plugins.onnx_graphs import OnnxSession
 from elanus.types import Float32Array, Int64Array
 from elanus_embeddings.catalog import find_model
 from elanus_embeddings.transformers import POOLINGS
@@ -35,9 +28,6 @@ _STORED: Final = (
     *("model", "file", "pooling", "query_prompt", "document_prompt"),
     *("truncate_dim", "max_tokens", "normalize"),
 )
-# Activations of a batch of this many tokens stay in the caches of the processor.
-_BATCH_TOKENS: Final = 1024
-_MAX_BATCH_TEXTS: Final = 256
 _DEFAULT_MAX_TOKENS: Final = 512
 
 
@@ -89,7 +79,14 @@ class OnnxEmbedder:
                 raise InvalidArgumentError(
                     f"{_PLUGIN}: {name} must be an integer of at least 1 or None, got {value!r}"
                 )
-        session = OnnxSession(Path(self.model), self.file, self.max_tokens, self.threads)
+        session = OnnxSession(
+            Path(self.model),
+            self.file,
+            plugin=_PLUGIN,
+            extra=_EXTRA,
+            max_tokens=self.max_tokens or _stored_limit(Path(self.model)),
+            threads=self.threads,
+        )
         object.__setattr__(self, "_session", session)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -154,109 +151,6 @@ class OnnxEmbedder:
         return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
 
 
-class OnnxSession:
-    """Tokenizer and graph of a folder; the graph is loaded when it is first needed."""
-
-    def __init__(
-        self, folder: Path, file: str, max_tokens: int | None, threads: int | None
-    ) -> None:
-        for name in (file, "tokenizer.json"):
-            if not (folder / name).is_file():
-                raise NotFoundError(
-                    f"{_PLUGIN}: no file {str(folder / name)!r}; export_onnx(model, folder) writes "
-                    "a folder that has what is needed"
-                )
-        self._folder = folder
-        self._file = file
-        self._given_max_tokens = max_tokens
-        self._threads = threads
-        self._lock = threading.Lock()
-        self._session: Any = None
-        self._tokenizer: Any = None
-        self._inputs: frozenset[str] = frozenset()
-        # Both packages at once, so that a missing one shows before anything is embedded.
-        self._runtime = require_package("onnxruntime", plugin=_PLUGIN, extra=_EXTRA)
-        self._tokenizers = require_package("tokenizers", plugin=_PLUGIN, extra=_EXTRA)
-
-    @property
-    def max_tokens(self) -> int:
-        """Tokens after which a text is cut."""
-        if self._given_max_tokens is not None:
-            return self._given_max_tokens
-        stored = _read_json(self._folder / "sentence_bert_config.json").get("max_seq_length")
-        return int(stored or _DEFAULT_MAX_TOKENS)
-
-    @property
-    def dim(self) -> int:
-        """Numbers of the last axis of the first output."""
-        size = self._load().get_outputs()[0].shape[-1]
-        if isinstance(size, int):
-            return size
-        return int(self.run(["dimensions"])[0][1].shape[-1])
-
-    def run(self, texts: Sequence[str]) -> list[tuple[list[int], Any, Int64Array]]:
-        """Return places, first output and mask of each batch.
-
-        Raises:
-            ProviderError: The graph cannot be loaded, or failed.
-        """
-        session = self._load()
-        # The lock of tokenizers is its own: encoding changes nothing.
-        encoded = self._tokenizer.encode_batch(list(texts)) if len(texts) else []
-        found = []
-        for rows in token_batches([len(one.ids) for one in encoded], _BATCH_TOKENS, _MAX_BATCH_TEXTS):
-            longest = max(len(encoded[row].ids) for row in rows)
-            features = {
-                name: np.zeros((len(rows), longest), dtype=np.int64)
-                for name in ("input_ids", "attention_mask", "token_type_ids")
-            }
-            for place, row in enumerate(rows):
-                one = encoded[row]
-                features["input_ids"][place, : len(one.ids)] = one.ids
-                features["attention_mask"][place, : len(one.ids)] = 1
-                features["token_type_ids"][place, : len(one.ids)] = one.type_ids
-            inputs = {name: features[name] for name in features if name in self._inputs}
-            try:
-                output = session.run(None, inputs)[0]
-            except (RuntimeError, ValueError, self._failure) as error:
-                raise ProviderError(
-                    f"{_PLUGIN}: {str(self._folder / self._file)!r} failed on {len(rows)} texts: "
-                    f"{error}"
-                ) from error
-            found.append((rows, np.asarray(output, np.float32), features["attention_mask"]))
-        return found
-
-    @property
-    def _failure(self) -> Any:
-        return self._runtime.capi.onnxruntime_pybind11_state.RuntimeException
-
-    def _load(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                options = self._runtime.SessionOptions()
-                if self._threads is not None:
-                    options.intra_op_num_threads = self._threads
-                options.log_severity_level = 3
-                state = self._runtime.capi.onnxruntime_pybind11_state
-                try:
-                    session = self._runtime.InferenceSession(
-                        str(self._folder / self._file), options, providers=["CPUExecutionProvider"]
-                    )
-                except (RuntimeError, state.InvalidProtobuf, state.Fail, state.InvalidGraph) as bad:
-                    raise ProviderError(
-                        f"{_PLUGIN}: cannot load {str(self._folder / self._file)!r}: {bad}"
-                    ) from bad
-                self._inputs = frozenset(one.name for one in session.get_inputs())
-                tokenizer = self._tokenizers.Tokenizer.from_file(
-                    str(self._folder / "tokenizer.json")
-                )
-                tokenizer.enable_truncation(self.max_tokens)
-                tokenizer.no_padding()
-                self._tokenizer = tokenizer
-                self._session = session
-            return self._session
-
-
 def _pooled(hidden: Float32Array, mask: Int64Array, pooling: str) -> Float32Array:
     if pooling == "cls":
         return hidden[:, 0]
@@ -264,9 +158,14 @@ def _pooled(hidden: Float32Array, mask: Int64Array, pooling: str) -> Float32Arra
     if pooling == "last":
         last: Float32Array = hidden[np.arange(len(hidden)), lengths - 1]
         return last
-    weights = mask.astype(np.float32) / lengths[:, np.newaxis]
-    mean: Float32Array = np.einsum("btd,bt->bd", hidden, weights, dtype=np.float32)
+    weights = (mask / lengths[:, np.newaxis]).astype(np.float32)
+    mean: Float32Array = np.einsum("btd,bt->bd", hidden, weights)
     return mean
+
+
+def _stored_limit(folder: Path) -> int:
+    stored = _read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    return int(stored or _DEFAULT_MAX_TOKENS)
 
 
 def _stored_pooling(folder: Path) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import require_package
+from elanus.plugins.onnx_graphs import quantize, write_graph
 
 _PLUGIN: Final = "export_onnx"
 _EXTRA: Final = "elanus-embeddings[onnx-export]"
-_OPSET: Final = 17
 
 
 def export_onnx(
@@ -74,51 +73,6 @@ def export_onnx(
     if int8:
         quantize(out / "model.onnx", out / "model_int8.onnx")
     return out
-
-
-def write_graph(model: Any, tokenizer: Any, file: Path, output: str) -> None:
-    """Write one output of a model of transformers as a graph of any batch and length.
-
-    Args:
-        model: On the CPU, with eager attention.
-        tokenizer: Its tokenizer.
-        file: The graph.
-        output: Name of the member of the model's output.
-    """
-    torch = require_package("torch", plugin=_PLUGIN, extra=_EXTRA)
-    features = dict(tokenizer(["one", "two words"], padding=True, return_tensors="pt"))
-    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features]
-
-    class Graph(torch.nn.Module):  # type: ignore[misc,name-defined]
-        """The model with positional arguments, which is what a graph has."""
-
-        def forward(self, *values: Any) -> Any:
-            return model(**dict(zip(names, values, strict=True)))[output]
-
-    axes = {name: {0: "texts", 1: "tokens"} for name in [*names, output]}
-    if output == "logits":
-        axes[output] = {0: "texts"}
-    with warnings.catch_warnings(), torch.inference_mode():
-        # The exporter warns about every shape that it cannot prove.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Graph(),
-            tuple(features[name] for name in names),
-            str(file),
-            input_names=names,
-            output_names=[output],
-            dynamic_axes=axes,
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-
-
-def quantize(source: Path, target: Path) -> None:
-    """Write a graph with int8 weights, one scale per output channel."""
-    tools = require_package("onnxruntime.quantization", plugin=_PLUGIN, extra=_EXTRA)
-    tools.quantize_dynamic(
-        str(source), str(target), weight_type=tools.QuantType.QInt8, per_channel=True
-    )
 
 
 def _write_settings(loaded: Any, source: str, out: Path) -> None:

@@ -5,6 +5,17 @@ docstring names; pytest then runs every case of it against your class.
 """
 
 from elanus.testing.embedder import EmbedderContract
+from elanus.testing.other_embedders import (
+    HybridEmbedderContract,
+    MultiVectorEmbedderContract,
+    SparseEmbedderContract,
+)
 from elanus.testing.reranker import RerankerContract
 
-__all__ = ["EmbedderContract", "RerankerContract"]
+__all__ = [
+    "EmbedderContract",
+    "HybridEmbedderContract",
+    "MultiVectorEmbedderContract",
+    "RerankerContract",
+    "SparseEmbedderContract",
+]

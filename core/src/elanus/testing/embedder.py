@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from elanus.plugins import (
     get_embedder,
     plugin_config,
 )
+from elanus.plugins.asynchronous import aembed_texts
 from elanus.types import Float32Array, MetricType
 
-_TEXTS = (
+CONTRACT_TEXTS = (
     "How do I rotate an access key?",
     "",
     "Keys are rotated in the console, under Security.",
@@ -67,58 +69,68 @@ class EmbedderContract:
         assert get_embedder(embedder) is embedder
 
     def test_documents_give_one_finite_float32_row_each(self, embedder: Embedder) -> None:
-        _check_matrix(embedder.embed_documents(list(_TEXTS)), len(_TEXTS), embedder.info.dim)
+        _check_matrix(embedder.embed_documents(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim)
 
     def test_queries_give_one_finite_float32_row_each(self, embedder: Embedder) -> None:
-        _check_matrix(embedder.embed_queries(list(_TEXTS)), len(_TEXTS), embedder.info.dim)
+        _check_matrix(embedder.embed_queries(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim)
 
     def test_no_texts_give_no_rows(self, embedder: Embedder) -> None:
         _check_matrix(embedder.embed_documents([]), 0, embedder.info.dim)
         _check_matrix(embedder.embed_queries([]), 0, embedder.info.dim)
 
     def test_texts_may_come_as_a_tuple(self, embedder: Embedder) -> None:
-        given = embedder.embed_documents(tuple(_TEXTS[:3]))
-        self._assert_close(given, embedder.embed_documents(list(_TEXTS[:3])))
+        given = embedder.embed_documents(tuple(CONTRACT_TEXTS[:3]))
+        self._assert_close(given, embedder.embed_documents(list(CONTRACT_TEXTS[:3])))
 
     def test_the_same_texts_give_the_same_vectors(self, embedder: Embedder) -> None:
-        texts = list(_TEXTS)
+        texts = list(CONTRACT_TEXTS)
         self._assert_close(embedder.embed_documents(texts), embedder.embed_documents(texts))
         self._assert_close(embedder.embed_queries(texts), embedder.embed_queries(texts))
 
     def test_a_vector_does_not_depend_on_the_batch(self, embedder: Embedder) -> None:
-        together = embedder.embed_documents(list(_TEXTS))
-        single = np.concatenate([embedder.embed_documents([text]) for text in _TEXTS])
+        together = embedder.embed_documents(list(CONTRACT_TEXTS))
+        single = np.concatenate([embedder.embed_documents([text]) for text in CONTRACT_TEXTS])
         self._assert_close(together, single)
-        queries = np.concatenate([embedder.embed_queries([text]) for text in _TEXTS])
-        self._assert_close(embedder.embed_queries(list(_TEXTS)), queries)
+        queries = np.concatenate([embedder.embed_queries([text]) for text in CONTRACT_TEXTS])
+        self._assert_close(embedder.embed_queries(list(CONTRACT_TEXTS)), queries)
 
     def test_rows_follow_the_order_of_the_texts(self, embedder: Embedder) -> None:
-        forward = embedder.embed_documents(list(_TEXTS))
-        backward = embedder.embed_documents(list(reversed(_TEXTS)))
+        forward = embedder.embed_documents(list(CONTRACT_TEXTS))
+        backward = embedder.embed_documents(list(reversed(CONTRACT_TEXTS)))
         self._assert_close(forward, backward[::-1])
 
     def test_different_texts_give_different_vectors(self, embedder: Embedder) -> None:
-        one, other = embedder.embed_documents([_TEXTS[0], _TEXTS[5]])
+        one, other = embedder.embed_documents([CONTRACT_TEXTS[0], CONTRACT_TEXTS[5]])
         assert np.abs(one - other).max() > 10 * self.tolerance
 
     def test_length_is_one_when_it_is_claimed(self, embedder: Embedder) -> None:
         if embedder.info.normalized:
             for vectors in (
-                embedder.embed_documents(list(_TEXTS)),
-                embedder.embed_queries(list(_TEXTS)),
+                embedder.embed_documents(list(CONTRACT_TEXTS)),
+                embedder.embed_queries(list(CONTRACT_TEXTS)),
             ):
                 lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
                 np.testing.assert_allclose(lengths, 1.0, atol=1e-4)
 
     def test_threads_get_the_vectors_of_one_thread(self, embedder: Embedder) -> None:
-        texts = list(_TEXTS[:7])
+        texts = list(CONTRACT_TEXTS[:7])
         expected = embedder.embed_documents(texts)
         with ThreadPoolExecutor(4) as pool:
             for given in pool.map(embedder.embed_documents, [texts] * 8):
                 self._assert_close(given, expected)
 
+    def test_an_event_loop_gets_the_same_vectors(self, embedder: Embedder) -> None:
+        texts = list(CONTRACT_TEXTS[:7])
+
+        async def together() -> list[Float32Array]:
+            return await asyncio.gather(*(aembed_texts(embedder, texts) for _ in range(3)))
+
+        expected = embedder.embed_documents(texts)
+        for given in asyncio.run(together()):
+            self._assert_close(given, expected)
+
     def test_batching_by_length_keeps_the_order(self, embedder: Embedder) -> None:
-        texts = list(_TEXTS)
+        texts = list(CONTRACT_TEXTS)
         given = embed_texts(embedder, texts, batch_size=3)
         self._assert_close(given, embedder.embed_documents(texts))
 
@@ -132,7 +144,7 @@ class EmbedderContract:
         if config["params"] is not None:
             rebuilt = embedder_from_config(config)
             assert rebuilt.info == embedder.info
-            texts = list(_TEXTS[:3])
+            texts = list(CONTRACT_TEXTS[:3])
             self._assert_close(rebuilt.embed_documents(texts), embedder.embed_documents(texts))
 
     def test_fingerprint_tells_the_model_again(self, embedder: Embedder) -> None:
@@ -149,7 +161,7 @@ class EmbedderContract:
             return
         copy = pickle.loads(raw)
         assert copy.info == embedder.info
-        texts = list(_TEXTS[:3])
+        texts = list(CONTRACT_TEXTS[:3])
         self._assert_close(copy.embed_documents(texts), embedder.embed_documents(texts))
 
     def _assert_close(self, given: Float32Array, expected: Float32Array) -> None:

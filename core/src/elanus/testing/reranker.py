@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,10 @@ from elanus.plugins import (
     ScoreKind,
     get_reranker,
     plugin_config,
+    rank,
     reranker_from_config,
 )
+from elanus.plugins.asynchronous import arank
 from elanus.types import Float32Array
 
 _QUERY = "how to rotate a key"
@@ -102,6 +105,13 @@ class RerankerContract:
         with ThreadPoolExecutor(4) as pool:
             for given in pool.map(lambda _: reranker.score(_QUERY, documents), range(8)):
                 self._assert_close(given, expected)
+
+    def test_an_event_loop_gets_the_same_ranking(self, reranker: Reranker) -> None:
+        documents = list(_DOCUMENTS)
+        ranked = rank(reranker, _QUERY, documents, top_k=3)
+        assert asyncio.run(arank(reranker, _QUERY, documents, top_k=3)) == ranked
+        scores = reranker.score(_QUERY, documents)
+        assert [one.index for one in ranked] == np.argsort(-scores, kind="stable")[:3].tolist()
 
     def test_configuration_survives_json(self, reranker: Reranker) -> None:
         config = plugin_config(reranker)
