@@ -21,6 +21,7 @@ BENCHMARKS = {
     "storage_space": "benchmarks.macro.storage_space",
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
+    "embedding": "benchmarks.micro.embedding",
     "inverted_lists": "benchmarks.micro.inverted_lists",
     "late_interaction": "benchmarks.micro.late_interaction",
     "quantized_scan": "benchmarks.micro.quantized_scan",

@@ -282,6 +282,25 @@ def _text_ingest(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _embedding(result: Mapping[str, Any]) -> list[str]:
+    heads = ["path", "passages/s", "x plain", "mean cosine", "lowest cosine"]
+    rows = [
+        [
+            row["path"],
+            f"{row['passages_per_s']:,.1f}",
+            f"{row['times_plain']:.2f}",
+            f"{row['mean_cosine']:.4f}",
+            f"{row['lowest_cosine']:.4f}",
+        ]
+        for row in result["rows"]
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    return [
+        f"{result['passages']:,} passages of {result['mean_words']:.0f} words; {versions}.",
+        table(heads, rows),
+    ]
+
+
 def _quantized_scan(result: Mapping[str, Any]) -> list[str]:
     heads = ["data", "rows", "dim", "queries", "allowed", "codes, ms", "float32, ms", "faiss, ms"]
     heads += ["NumPy, ms", "x float32", "x faiss", "codes, GB/s", "memory, GB/s", "share", "read"]
@@ -369,6 +388,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "shapes": _shapes,
     "filters": _filters,
     "text_ingest": _text_ingest,
+    "embedding": _embedding,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
     "late_interaction": _late_interaction,

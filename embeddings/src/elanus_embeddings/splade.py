@@ -82,13 +82,14 @@ class SpladeEmbedder:
         """Facts about the model; the first look loads it."""
         with self._lock:
             model = self._get()
-            dim = model.get_embedding_dimension()
             limit = model.max_seq_length
+            # The pooling of some models learns its width from the first text it sees.
+            dim = model.encode_document(["dimensions"], show_progress_bar=False).shape[-1]
         return ModelInfo(
             name=Path(self.model).name if Path(self.model).is_dir() else self.model,
             revision=self.revision or "",
             kind=VectorKind.SPARSE,
-            dim=int(dim or 0),
+            dim=int(dim),
             metric=MetricType.IP,
             max_tokens=int(limit) if limit is not None and np.isfinite(limit) else None,
         )

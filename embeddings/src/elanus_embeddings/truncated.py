@@ -43,7 +43,8 @@ class TruncatedEmbedder:
 
     @property
     def info(self) -> ModelInfo:
-        return replace(self._embedder.info, dim=self._dim, normalized=True, fingerprint="")
+        # What is kept may be all zeros, which no scaling makes a vector of length 1.
+        return replace(self._embedder.info, dim=self._dim, normalized=False, fingerprint="")
 
     @property
     def config(self) -> dict[str, object] | None:
