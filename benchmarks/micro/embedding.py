@@ -41,9 +41,7 @@ def contestants(folder: Path) -> dict[str, Embed]:
     export_onnx(str(get_model_path()), folder, int8=True, offline=True)
 
     def plain_encode(texts: list[str]) -> Float32Array:
-        made: Float32Array = plain.encode(
-            texts, normalize_embeddings=True, show_progress_bar=False
-        )
+        made: Float32Array = plain.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         return made
 
     return {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from support.model_server import KEY, OWN_DIM, Refused, Seen, vector
+from support.model_server import KEY, OWN_DIM, RefusedError, Seen, vector
 
 
 def _require(condition: bool, status: int, body: Any) -> None:
     if not condition:
-        raise Refused(status, body)
+        raise RefusedError(status, body)
 
 
 def _bearer(seen: Seen, body: Any) -> None:
@@ -24,9 +24,11 @@ def _only(body: dict[str, Any], *names: str) -> None:
 
 def _texts(body: dict[str, Any], name: str, most: int) -> list[str]:
     texts = body[name]
-    _require(isinstance(texts, list) and all(isinstance(t, str) and t for t in texts), 400, {
-        "error": {"message": f"'{name}' has an empty text", "type": "invalid_request_error"}
-    })
+    _require(
+        isinstance(texts, list) and all(isinstance(t, str) and t for t in texts),
+        400,
+        {"error": {"message": f"'{name}' has an empty text", "type": "invalid_request_error"}},
+    )
     _require(len(texts) <= most, 400, {"error": {"message": f"at most {most} texts"}})
     return list(texts)
 
@@ -61,9 +63,11 @@ def openai(seen: Seen) -> Any:
 def ollama(seen: Seen) -> Any:
     _require(seen.path == "/api/embed", 404, {"error": "not found"})
     _only(seen.body, "model", "input", "truncate", "dimensions")
-    _require(seen.body["model"] != "absent", 404, {
-        "error": 'model "absent" not found, try pulling it first'
-    })
+    _require(
+        seen.body["model"] != "absent",
+        404,
+        {"error": 'model "absent" not found, try pulling it first'},
+    )
     texts = _texts(seen.body, "input", 10_000)
     dim = seen.body.get("dimensions", OWN_DIM)
     return {
@@ -78,10 +82,14 @@ def tei(seen: Seen) -> Any:
     _require(seen.path == "/embed", 404, {"error": "not found"})
     _only(seen.body, "inputs", "normalize", "truncate")
     texts = seen.body["inputs"]
-    _require(len(texts) <= 32, 413, {
-        "error": f"batch size {len(texts)} > maximum allowed batch size 32",
-        "error_type": "Validation",
-    })
+    _require(
+        len(texts) <= 32,
+        413,
+        {
+            "error": f"batch size {len(texts)} > maximum allowed batch size 32",
+            "error_type": "Validation",
+        },
+    )
     texts = _texts(seen.body, "inputs", 32)
     return [vector(text) for text in texts]
 
@@ -139,9 +147,11 @@ def jina(seen: Seen) -> Any:
 def gemini(seen: Seen) -> Any:
     model = seen.path.removeprefix("/models/").removesuffix(":batchEmbedContents")
     _require(seen.path == f"/models/{model}:batchEmbedContents", 404, {"error": {"code": 404}})
-    _require(seen.headers.get("x-goog-api-key") == KEY, 403, {
-        "error": {"code": 403, "message": "no permission", "status": "PERMISSION_DENIED"}
-    })
+    _require(
+        seen.headers.get("x-goog-api-key") == KEY,
+        403,
+        {"error": {"code": 403, "message": "no permission", "status": "PERMISSION_DENIED"}},
+    )
     requests = seen.body["requests"]
     _require(len(requests) <= 100, 400, {"error": {"message": "at most 100 requests"}})
     roles = {"RETRIEVAL_DOCUMENT": "document", "RETRIEVAL_QUERY": "query"}

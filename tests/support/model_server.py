@@ -23,7 +23,7 @@ KEY = "secret-key-0123456789"
 OWN_DIM = 12
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The service refuses a request, with a status and the body that it documents."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -89,7 +89,7 @@ def relevance(query: str, document: str) -> float:
 
 @contextmanager
 def model_server(answer: Callable[[Seen], Any]) -> Iterator[ModelServer]:
-    """Serve ``answer``, which maps a request to JSON or raises ``Refused``, on a free port."""
+    """Serve ``answer``, which maps a request to JSON or raises ``RefusedError``, on a free port."""
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     httpd.daemon_threads = True
     served = ModelServer(f"http://127.0.0.1:{httpd.server_port}")
@@ -139,7 +139,7 @@ def _handler(
                 try:
                     given = answer(request)
                     body = json.dumps(fault.change(given) if fault.change else given).encode()
-                except Refused as refused:
+                except RefusedError as refused:
                     status, body = refused.status, json.dumps(refused.body).encode()
             self.send_response(status)
             for name, value in fault.headers.items():

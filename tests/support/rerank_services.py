@@ -85,9 +85,7 @@ def _choice(content: str, logprobs: Any = None) -> Any:
 def yes_or_no(seen: Seen) -> Any:
     """Answer a question about one document, with the log probabilities of the first token."""
     _require(seen.path == "/chat/completions", 404, {"error": {"message": "not found"}})
-    _only(
-        seen.body, "model", "messages", "temperature", "max_tokens", "logprobs", "top_logprobs"
-    )
+    _only(seen.body, "model", "messages", "temperature", "max_tokens", "logprobs", "top_logprobs")
     prompt = seen.body["messages"][0]["content"]
     found = re.search(r"Query: (.*)\n\nDocument: (.*)\n\nAnswer:", prompt)
     assert found is not None

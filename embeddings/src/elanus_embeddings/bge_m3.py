@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -111,8 +111,7 @@ class BgeM3Embedder:
         """
         if kind not in _PARTS:
             raise InvalidArgumentError(f"{_PLUGIN}: no view of kind {kind!r}")
-        view: Any = BgeM3View(self, kind)
-        return view
+        return cast(Embedder | SparseEmbedder | MultiVectorEmbedder, BgeM3View(self, kind))
 
     @property
     def vocabulary_size(self) -> int:

@@ -95,7 +95,9 @@ class FastEmbedEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Any:
         return self._embed(texts, Role.QUERY)
 
-    def _embed(self, texts: Sequence[str], role: Role) -> Float32Array | SparseVectors | TokenVectors:
+    def _embed(
+        self, texts: Sequence[str], role: Role
+    ) -> Float32Array | SparseVectors | TokenVectors:
         made = self._run(texts, role) if len(texts) else []
         if self.kind == VectorKind.SPARSE:
             return SparseVectors.from_dicts(

@@ -17,7 +17,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -73,6 +73,38 @@ class _Counts:
         return _Counts(offsets, rows[order], self.values[order], len(self.offsets) - 1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LsaModel:
+    """What a fit finds.
+
+    Attributes:
+        words: The words that are known, by column.
+        idf: float32, shape ``(len(words),)``, the weight of each.
+        basis: float32, shape ``(len(words), directions)``, orthonormal columns.
+    """
+
+    words: dict[str, int]
+    idf: Float32Array
+    basis: Float32Array
+
+    def weights(self, counted: Sequence[Counter[str]]) -> _Counts:
+        """Return rows of length 1 of the tf-idf weights of counted words."""
+        words = self.words
+        rows = [
+            sorted((words[word], count) for word, count in found.items() if word in words)
+            for found in counted
+        ]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        columns = np.array([place for row in rows for place, _ in row], dtype=np.int64)
+        counts = np.array([count for row in rows for _, count in row], dtype=np.float64)
+        values = (1.0 + np.log(counts)) * self.idf[columns]
+        owners = np.repeat(np.arange(len(rows)), np.diff(offsets))
+        squares = np.bincount(owners, weights=values**2, minlength=len(rows))
+        values /= np.sqrt(squares)[owners]
+        return _Counts(offsets, columns, values.astype(np.float32), len(words))
+
+
 class LsaEmbedder:
     """Embedder by latent semantic analysis of the texts that it was fitted on.
 
@@ -81,30 +113,22 @@ class LsaEmbedder:
     to one fixed vector, at right angles to all others. Texts are never cut. Safe from many threads.
 
     Args:
-        model: File that ``save`` wrote.
+        model: File that ``save`` wrote, or what a fit found.
 
     Raises:
         NotFoundError: There is no such file.
         CorruptionError: The file is not one that ``save`` wrote.
     """
 
-    def __init__(self, model: str | Path) -> None:
-        self._path: Path | None = Path(model)
-        if not self._path.is_file():
-            raise NotFoundError(
-                f"lsa: no file {str(model)!r}; make one with LsaEmbedder.fit(texts).save(file)"
-            )
-        try:
-            with np.load(self._path, allow_pickle=False) as stored:
-                if int(stored["format"]) != _FORMAT:
-                    raise ValueError(f"format {int(stored['format'])}, expected {_FORMAT}")
-                words = stored["words"].tobytes().decode("utf-8").split("\n")
-                idf, basis = stored["idf"], stored["basis"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise CorruptionError(
-                f"lsa: {str(model)!r} is not a saved embedder: {error}", path=str(model)
-            ) from error
-        self._set(words, idf, basis)
+    def __init__(self, model: str | Path | LsaModel) -> None:
+        self._path = None if isinstance(model, LsaModel) else Path(model)
+        self._model = model if isinstance(model, LsaModel) else _read(Path(model))
+        words, basis = "\n".join(self._model.words), self._model.basis
+        digest = hashlib.sha256(words.encode("utf-8") + basis.tobytes()).hexdigest()
+        # One dimension is kept for texts without a word that is known.
+        self._info = ModelInfo(
+            name="lsa", revision=digest[:16], dim=basis.shape[1] + 1, normalized=True
+        )
 
     @classmethod
     def fit(
@@ -141,13 +165,10 @@ class LsaEmbedder:
         kept = sorted(sorted(kept), key=lambda word: -frequency[word])[:max_words]
         documents = np.array([frequency[word] for word in kept], dtype=np.float64)
         idf = (np.log((1.0 + len(texts)) / (1.0 + documents)) + 1.0).astype(np.float32)
-        fitted = cls.__new__(cls)
-        fitted._path = None
-        fitted._set(kept, idf, np.zeros((len(kept), 1), dtype=np.float32))
-        weights = fitted._weights(counted)
-        # One dimension is kept for texts without a word that is known.
-        fitted._set(kept, idf, _leading_directions(weights, dim - 1, seed))
-        return fitted
+        words = {word: place for place, word in enumerate(kept)}
+        unfitted = LsaModel(words, idf, np.empty((len(kept), 0), dtype=np.float32))
+        basis = _leading_directions(unfitted.weights(counted), dim - 1, seed)
+        return cls(replace(unfitted, basis=basis))
 
     def save(self, file: str | Path) -> None:
         """Write everything to one file, from which ``config`` builds this embedder again.
@@ -155,14 +176,14 @@ class LsaEmbedder:
         Raises:
             OSError: The file cannot be written.
         """
-        path = Path(file)
+        path, model = Path(file), self._model
         with path.open("wb") as out:
             np.savez_compressed(
                 out,
                 format=np.array(_FORMAT),
-                words=np.frombuffer("\n".join(self._places).encode("utf-8"), dtype=np.uint8),
-                idf=self._idf,
-                basis=self._basis,
+                words=np.frombuffer("\n".join(model.words).encode("utf-8"), dtype=np.uint8),
+                idf=model.idf,
+                basis=model.basis,
             )
         self._path = path
 
@@ -183,38 +204,30 @@ class LsaEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Float32Array:
         return self._embed(texts)
 
-    def _set(self, words: list[str], idf: Float32Array, basis: Float32Array) -> None:
-        self._places = {word: place for place, word in enumerate(words)}
-        self._idf = idf
-        self._basis = basis
-        digest = hashlib.sha256("\n".join(words).encode("utf-8") + basis.tobytes()).hexdigest()
-        self._info = ModelInfo(
-            name="lsa", revision=digest[:16], dim=basis.shape[1] + 1, normalized=True
-        )
-
     def _embed(self, texts: Sequence[str]) -> Float32Array:
         vectors = np.zeros((len(texts), self._info.dim), dtype=np.float32)
-        weights = self._weights([Counter(_words(text)) for text in texts])
-        vectors[:, :-1] = normalize_rows(weights.times(self._basis))
+        weights = self._model.weights([Counter(_words(text)) for text in texts])
+        vectors[:, :-1] = normalize_rows(weights.times(self._model.basis))
         vectors[~vectors.any(axis=1), -1] = 1.0
         return vectors
 
-    def _weights(self, counted: Sequence[Counter[str]]) -> _Counts:
-        """Return rows of length 1 of the tf-idf weights of counted words."""
-        places = self._places
-        rows = [
-            sorted((places[word], count) for word, count in words.items() if word in places)
-            for words in counted
-        ]
-        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
-        columns = np.array([place for row in rows for place, _ in row], dtype=np.int64)
-        counts = np.array([count for row in rows for _, count in row], dtype=np.float64)
-        values = (1.0 + np.log(np.maximum(counts, 1.0))) * self._idf[columns]
-        owners = np.repeat(np.arange(len(rows)), np.diff(offsets))
-        squares = np.bincount(owners, weights=values**2, minlength=len(rows))
-        values /= np.sqrt(squares)[owners]
-        return _Counts(offsets, columns, values.astype(np.float32), len(places))
+
+def _read(file: Path) -> LsaModel:
+    if not file.is_file():
+        raise NotFoundError(
+            f"lsa: no file {str(file)!r}; make one with LsaEmbedder.fit(texts).save(file)"
+        )
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            if int(stored["format"]) != _FORMAT:
+                raise ValueError(f"format {int(stored['format'])}, expected {_FORMAT}")
+            words = stored["words"].tobytes().decode("utf-8").split("\n")
+            places = {word: place for place, word in enumerate(words)}
+            return LsaModel(places, stored["idf"], stored["basis"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CorruptionError(
+            f"lsa: {str(file)!r} is not a saved embedder: {error}", path=str(file)
+        ) from error
 
 
 def _leading_directions(weights: _Counts, count: int, seed: int) -> Float32Array:

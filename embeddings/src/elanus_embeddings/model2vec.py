@@ -95,9 +95,7 @@ class Model2VecEmbedder:
         model = self._get()
         vectors = np.zeros((len(texts), int(model.dim)), dtype=np.float32)
         if len(texts):
-            made = model.encode(
-                list(texts), max_length=self.max_tokens, use_multiprocessing=False
-            )
+            made = model.encode(list(texts), max_length=self.max_tokens, use_multiprocessing=False)
             vectors[:] = np.asarray(made, dtype=np.float32)
         if self.truncate_dim is not None:
             return leading_dimensions(vectors, self.truncate_dim, normalize=self.normalize)

@@ -272,7 +272,6 @@ class RemoteEmbedder:
             tokens_per_minute=self.tokens_per_minute,
         )
 
-
     def _key_env(self) -> str:
         if self.key_env is not None:
             return self.key_env

@@ -1,4 +1,4 @@
-"""How is a language model asked over an OpenAI-compatible address, for the rerankers that use one?"""
+"""How is a language model asked, for the rerankers that use one?"""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ChatReranker:
     _counter: UsageCounter = field(init=False, repr=False)
 
     # Of the options, those that decide the scores; subclasses add theirs.
-    stored = ("model", "base_url", "key_env", "max_chars")
+    stored: tuple[str, ...] = ("model", "base_url", "key_env", "max_chars")
     plugin = ""
 
     def __post_init__(self) -> None:

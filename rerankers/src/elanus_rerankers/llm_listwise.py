@@ -45,7 +45,7 @@ class ListwiseLlmReranker(ChatReranker):
     stored = (*ChatReranker.stored, "window", "step")
 
     def __post_init__(self) -> None:
-        if not 2 <= self.window or not 1 <= self.step <= self.window:
+        if self.window < 2 or not 1 <= self.step <= self.window:
             raise InvalidArgumentError(
                 f"{self.plugin}: window must be at least 2 and step lie in [1, window], got "
                 f"window={self.window} and step={self.step}"

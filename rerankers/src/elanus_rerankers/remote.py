@@ -155,9 +155,7 @@ class RemoteReranker:
         service = self._service
         body = service.body(RerankRequest(self.model, query, documents))
         answer = self._client.post(service.path, body, tokens=tokens)
-        places = order_of(
-            find(answer, service.indices, self.service), len(documents), self.service
-        )
+        places = order_of(find(answer, service.indices, self.service), len(documents), self.service)
         found = [[score] for score in find(answer, service.scores, self.service)]
         scores = np.empty(len(documents), dtype=np.float32)
         scores[places] = matrix(found, len(documents), 1, self.service)[:, 0]

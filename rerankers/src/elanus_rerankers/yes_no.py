@@ -29,9 +29,7 @@ _PREFIX: Final = (
     "<|im_start|>user\n"
 )
 _SUFFIX: Final = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-_INSTRUCTION: Final = (
-    "Given a web search query, retrieve relevant passages that answer the query"
-)
+_INSTRUCTION: Final = "Given a web search query, retrieve relevant passages that answer the query"
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,9 @@ def test_similarities_are_those_of_the_exact_decomposition() -> None:
     assert found.info.dim == 4
     # The empty text has only itself; the others keep the angles of the exact directions.
     np.testing.assert_allclose(made[6], [0, 0, 0, 1])
-    np.testing.assert_allclose((made @ made.T)[:6, :6], (projected @ projected.T)[:6, :6], atol=1e-4)
+    np.testing.assert_allclose(
+        (made @ made.T)[:6, :6], (projected @ projected.T)[:6, :6], atol=1e-4
+    )
 
 
 def test_texts_that_share_no_word_are_near_through_others() -> None:

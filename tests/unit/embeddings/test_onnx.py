@@ -76,7 +76,9 @@ def test_other_poolings(tiny: tuple[Path, Path], pooling: str) -> None:
     np.testing.assert_allclose(found.embed_queries(TEXTS), rows, atol=1e-4)
 
 
-def test_pooling_and_prompts_of_the_folder_are_read(tiny: tuple[Path, Path], tmp_path: Path) -> None:
+def test_pooling_and_prompts_of_the_folder_are_read(
+    tiny: tuple[Path, Path], tmp_path: Path
+) -> None:
     folder = tmp_path / "copy"
     (folder / "1_Pooling").mkdir(parents=True)
     for name in ("model.onnx", "tokenizer.json"):

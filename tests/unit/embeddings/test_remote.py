@@ -98,9 +98,7 @@ def test_tokens_are_counted_and_priced(service: str, server: ModelServer) -> Non
     ],
     ids=["throttled", "outage", "dropped", "half", "half-without-length", "empty"],
 )
-def test_a_fault_that_passes_is_waited_out(
-    service: str, server: ModelServer, fault: Fault
-) -> None:
+def test_a_fault_that_passes_is_waited_out(service: str, server: ModelServer, fault: Fault) -> None:
     found = embedder(service, server, dim=OWN_DIM)
     waits: list[float] = []
     object.__setattr__(found._client, "_sleep", waits.append)

@@ -13,7 +13,12 @@ import torch
 import transformers
 
 from elanus.errors import InvalidArgumentError, NotFoundError, ProviderError
-from elanus.plugins import get_multivector_embedder, get_reranker, plugin_config, reranker_from_config
+from elanus.plugins import (
+    get_multivector_embedder,
+    get_reranker,
+    plugin_config,
+    reranker_from_config,
+)
 from elanus_rerankers import (
     FlashRankReranker,
     MaxSimReranker,
@@ -38,9 +43,7 @@ def test_a_graph_scores_as_torch_does(tmp_path: Path, labels: int) -> None:
     )
     chance = OnnxCrossEncoderReranker(str(folder), score_kind="probability")
     logits = expected.score(QUERY, DOCUMENTS).astype(np.float64)
-    np.testing.assert_allclose(
-        chance.score(QUERY, DOCUMENTS), 1 / (1 + np.exp(-logits)), atol=1e-4
-    )
+    np.testing.assert_allclose(chance.score(QUERY, DOCUMENTS), 1 / (1 + np.exp(-logits)), atol=1e-4)
 
 
 def test_an_int8_graph_is_smaller_and_near(tmp_path: Path) -> None:

@@ -71,9 +71,7 @@ def test_many_documents_are_several_requests(service: str, server: ModelServer) 
     ],
     ids=["throttled", "dropped", "half"],
 )
-def test_a_fault_that_passes_is_waited_out(
-    service: str, server: ModelServer, fault: Fault
-) -> None:
+def test_a_fault_that_passes_is_waited_out(service: str, server: ModelServer, fault: Fault) -> None:
     server.faults = [fault]
     found = reranker(service, server)
     np.testing.assert_allclose(found.score(QUERY, DOCUMENTS), EXPECTED, atol=1e-6)

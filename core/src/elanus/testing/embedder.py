@@ -69,10 +69,14 @@ class EmbedderContract:
         assert get_embedder(embedder) is embedder
 
     def test_documents_give_one_finite_float32_row_each(self, embedder: Embedder) -> None:
-        _check_matrix(embedder.embed_documents(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim)
+        _check_matrix(
+            embedder.embed_documents(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim
+        )
 
     def test_queries_give_one_finite_float32_row_each(self, embedder: Embedder) -> None:
-        _check_matrix(embedder.embed_queries(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim)
+        _check_matrix(
+            embedder.embed_queries(list(CONTRACT_TEXTS)), len(CONTRACT_TEXTS), embedder.info.dim
+        )
 
     def test_no_texts_give_no_rows(self, embedder: Embedder) -> None:
         _check_matrix(embedder.embed_documents([]), 0, embedder.info.dim)
