@@ -70,6 +70,22 @@ class ModelServer:
     # Requests wait here until so many are running together, if that is asked for.
     gathering: threading.Barrier | None = None
 
+    @contextmanager
+    def running_request(self, request: Seen) -> Iterator[Fault]:
+        """Note a request while it is answered; yield what goes wrong with it."""
+        with self.lock:
+            self.seen.append(request)
+            fault = self.faults.pop(0) if self.faults else Fault()
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        try:
+            if self.gathering is not None:
+                self.gathering.wait(10)
+            yield fault
+        finally:
+            with self.lock:
+                self.running -= 1
+
 
 def vector(text: str, role: str = "", dim: int = OWN_DIM) -> list[float]:
     """Return the vector that every service of this server makes; its first numbers for less dim."""
@@ -116,18 +132,8 @@ def _handler(
             raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Seen(self.path, headers, json.loads(raw))
-            with served.lock:
-                served.seen.append(request)
-                fault = served.faults.pop(0) if served.faults else Fault()
-                served.running += 1
-                served.most_running = max(served.most_running, served.running)
-            if served.gathering is not None:
-                served.gathering.wait(10)
-            try:
+            with served.running_request(request) as fault:
                 self._answer(request, fault)
-            finally:
-                with served.lock:
-                    served.running -= 1
 
         def _answer(self, request: Seen, fault: Fault) -> None:
             if fault.drop:

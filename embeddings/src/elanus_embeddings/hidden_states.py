@@ -96,27 +96,32 @@ class HiddenStates:
     @property
     def torch(self) -> Any:
         """The torch module."""
-        return self._load()._torch
+        self._load()
+        return self._torch
 
     @property
     def tokenizer(self) -> Any:
         """The tokenizer."""
-        return self._load()._tokenizer
+        self._load()
+        return self._tokenizer
 
     @property
     def device(self) -> Any:
         """Where the model runs."""
-        return self._load()._model.device
+        self._load()
+        return self._model.device
 
     @property
     def hidden_size(self) -> int:
         """Numbers of a hidden state."""
-        return int(self._load()._model.config.hidden_size)
+        self._load()
+        return int(self._model.config.hidden_size)
 
     @property
     def max_tokens(self) -> int:
         """Tokens after which a text is cut."""
-        return self._load()._max_tokens
+        self._load()
+        return self._max_tokens
 
     def run(
         self,
@@ -175,11 +180,10 @@ class HiddenStates:
             return {"input_ids": []}
         return self._tokenizer(list(texts), truncation=True, max_length=limit, **options)
 
-    def _load(self) -> HiddenStates:
+    def _load(self) -> None:
         with self._lock:
             if self._model is None:
                 self._read()
-        return self
 
     def _read(self) -> None:
         options = self.options

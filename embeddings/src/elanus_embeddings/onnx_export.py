@@ -43,23 +43,9 @@ def export_onnx(
         InvalidArgumentError: The model is not a transformer followed by pooling.
         ProviderError: The model cannot be loaded.
     """
-    package = require_package("sentence_transformers", plugin=_PLUGIN, extra=_EXTRA)
     for needed in ("onnx", "onnxruntime"):
         require_package(needed, plugin=_PLUGIN, extra=_EXTRA)
-    try:
-        loaded = package.SentenceTransformer(
-            str(model),
-            device="cpu",
-            revision=revision,
-            local_files_only=offline,
-            # The other kernels have no form in ONNX.
-            model_kwargs={"attn_implementation": "eager"},
-        ).eval()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ProviderError(
-            f"{_PLUGIN}: cannot load the model {str(model)!r}: {error}. Check the name or the "
-            "folder, and the network if the model has to be fetched."
-        ) from error
+    loaded = _load(str(model), revision=revision, offline=offline)
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     names = [type(module).__name__ for module in loaded]
@@ -73,6 +59,24 @@ def export_onnx(
     if int8:
         quantize(out / "model.onnx", out / "model_int8.onnx")
     return out
+
+
+def _load(model: str, *, revision: str | None, offline: bool) -> Any:
+    package = require_package("sentence_transformers", plugin=_PLUGIN, extra=_EXTRA)
+    try:
+        return package.SentenceTransformer(
+            model,
+            device="cpu",
+            revision=revision,
+            local_files_only=offline,
+            # The other kernels have no form in ONNX.
+            model_kwargs={"attn_implementation": "eager"},
+        ).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ProviderError(
+            f"{_PLUGIN}: cannot load the model {model!r}: {error}. Check the name or the "
+            "folder, and the network if the model has to be fetched."
+        ) from error
 
 
 def _write_settings(loaded: Any, source: str, out: Path) -> None:

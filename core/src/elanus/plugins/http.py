@@ -142,7 +142,7 @@ class HttpClient:
                 self._sleep_if(self._requests.take(1.0) + self._tokens.take(tokens))
                 try:
                     return self._attempt(path, payload)
-                except _Retry as failure:
+                except _RetryError as failure:
                     if attempt == self.options.attempts:
                         raise self._error(
                             f"{failure.reason}, in each of {attempt} attempts. Try again later, "
@@ -152,7 +152,7 @@ class HttpClient:
                     self._wait(failure, attempt)
         raise AssertionError("attempts is at least 1")
 
-    def _wait(self, failure: _Retry, attempt: int) -> None:
+    def _wait(self, failure: _RetryError, attempt: int) -> None:
         wait_s = failure.wait_s
         if wait_s is None:
             # Full jitter: clients that failed together do not come back together.
@@ -176,7 +176,7 @@ class HttpClient:
         try:
             status, answered, raw = self._idle.exchange(path, payload, headers)
         except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLEOFError) as error:
-            raise _Retry(f"the connection failed ({type(error).__name__}: {error})") from error
+            raise _RetryError(f"the connection failed ({type(error).__name__}: {error})") from error
         except OSError as error:
             # Name resolution, refused routes and certificates: another attempt seldom helps.
             raise self._error(
@@ -189,7 +189,7 @@ class HttpClient:
                 return json.loads(raw)
             except ValueError as error:
                 shown = raw[:80].decode("utf-8", "replace")
-                raise _Retry(f"the answer is not JSON ({shown!r})") from error
+                raise _RetryError(f"the answer is not JSON ({shown!r})") from error
         raise self._refusal(status, answered, raw)
 
     def _refusal(self, status: int, answered: Mapping[str, str], raw: bytes) -> Exception:
@@ -197,7 +197,7 @@ class HttpClient:
         reason = f"HTTP {status}: {said}"
         spent = any(word in raw[:4096].decode("utf-8", "replace").lower() for word in _SPENT)
         if status in _RETRYABLE and not (status in (402, 429) and spent):
-            return _Retry(reason, _retry_after_s(answered))
+            return _RetryError(reason, _retry_after_s(answered))
         if status == _TOO_LARGE:
             return TooLargeError(f"{self.service}: {reason}")
         key = self.options.key_env or "no key"
@@ -245,7 +245,7 @@ class HttpClient:
             self._sleep(wait_s)
 
 
-class _Retry(Exception):
+class _RetryError(Exception):
     """An attempt failed in a way that another one may not.
 
     Attributes:

@@ -103,8 +103,8 @@ class OnnxSession:
                 output = session.run(None, inputs)[0]
             except (RuntimeError, ValueError, self._failure) as error:
                 raise ProviderError(
-                    f"{self._plugin}: {str(self._folder / self._file)!r} failed on {len(rows)} texts: "
-                    f"{error}"
+                    f"{self._plugin}: {str(self._folder / self._file)!r} failed on {len(rows)} "
+                    f"texts: {error}"
                 ) from error
             found.append((rows, np.asarray(output, np.float32), features["attention_mask"]))
         return found
