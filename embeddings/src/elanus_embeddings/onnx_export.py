@@ -46,14 +46,14 @@ def export_onnx(
     for needed in ("onnx", "onnxruntime"):
         require_package(needed, plugin=_PLUGIN, extra=_EXTRA)
     loaded = _load(str(model), revision=revision, offline=offline)
-    out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
     names = [type(module).__name__ for module in loaded]
     if names[:2] != ["Transformer", "Pooling"] or not set(names[2:]) <= {"Normalize"}:
         raise InvalidArgumentError(
             f"{_PLUGIN}: {str(model)!r} consists of {', '.join(names)}; only a transformer with "
             "pooling can be exported"
         )
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
     _write_settings(loaded, str(model), out)
     write_graph(loaded[0].model, loaded.tokenizer, out / "model.onnx", "last_hidden_state")
     if int8:
