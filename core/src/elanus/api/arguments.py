@@ -73,6 +73,8 @@ def search_requests(
     if filter is not None or partitions is not None:
         params, root = options.get("params"), options.get("root")
         filters = context.bind(filter, params=params, root=root, partitions=partitions)
+    if context.partition_key is not None:
+        context.check_isolated(filters)
     elements: str | None = None
     if options and options.get("per_element"):
         elements, field, filters = as_elements(context.schema, field, filters)
@@ -248,6 +250,7 @@ def _leg_request(
         root=options.get("root"),
         partitions=options.get("partitions"),
     )
+    context.check_isolated(filters)
     if options.get("per_element"):
         _, field, filters = as_elements(context.schema, field, filters)
     queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))

@@ -9,6 +9,7 @@ from typing import Any
 from elanus.api.context import Filter, Partitions
 from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
+from elanus.api.properties import Properties
 from elanus.api.reads import Ids, as_ids
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
 from elanus.api.why_not import Reasons
@@ -31,7 +32,7 @@ class CollectionDescription:
     Attributes:
         name: Its name.
         schema: Its fields.
-        properties: What ``create_collection`` was given, and what adapters keep there.
+        properties: Those that were set, and what adapters keep there.
         indexes: Index type by dense field, scalar field and JSON path.
         count: Visible entities.
     """
@@ -43,7 +44,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection(Reasons, ImportsAndExports, Iterations):
+class Collection(Reasons, ImportsAndExports, Iterations, Properties):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one
@@ -59,15 +60,6 @@ class Collection(Reasons, ImportsAndExports, Iterations):
     def schema(self) -> Schema:
         """The fields as they are now."""
         return self._engine.schema
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        """JSON values stored with the collection (a copy)."""
-        return self._engine.properties
-
-    def set_properties(self, properties: Mapping[str, Any]) -> None:
-        """Add or replace properties, durably; a value of None removes one."""
-        self._engine.set_properties(properties)
 
     def run_analyzer(
         self,

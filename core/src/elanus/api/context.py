@@ -6,18 +6,19 @@ Programs ask the same few things again: filter texts and lists of output fields 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
 
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.views import FieldViews
-from elanus.errors import InvalidArgumentError
+from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
 from elanus.query.partitions import within_partitions
 from elanus.query.plain import PlainRequest
 from elanus.query.projection import resolve_output
 from elanus.schema.collection import Schema
+from elanus.types import DataType
 
 Filter = str | Mapping[str, Any] | Node
 """A filter as text, as a Mongo-like dict, or as a tree of ``elanus.filter``."""
@@ -27,6 +28,8 @@ Partitions = Sequence[str] | str | None
 
 MAX_KNOWN_OUTPUTS = 64
 """Lists of output fields that a collection remembers."""
+MAX_KNOWN_ZONES = 64
+"""Time zones for which a collection remembers the same."""
 MAX_KNOWN_FILTERS = 256
 """Filter texts whose bound form a collection remembers."""
 
@@ -72,18 +75,69 @@ class FilterReader:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What reading a request needs to know about its collection."""
+    """What reading a request needs to know about its collection.
+
+    Attributes:
+        fields: What the engine derives from the schema.
+        filters: Reads filters.
+        settings: Returns the settings as they are now.
+        partition_key: Field that reads may have to name one value of; None when there is none.
+        within: Filters by partition that were made.
+        outputs: Lists of output fields that were read.
+        plain: Searches that differ in their query alone.
+        zones: The same for other time zones.
+    """
 
     fields: FieldViews
     filters: FilterReader
     settings: Callable[[], CollectionSettings]
+    partition_key: str | None
     within: dict[frozenset[int], BoundFilter] = dataclass_field(default_factory=dict)
     outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
     plain: dict[Hashable, PlainRequest] = dataclass_field(default_factory=dict)
+    zones: dict[str, RequestContext] = dataclass_field(default_factory=dict)
 
     @property
     def schema(self) -> Schema:
         return self.fields.schema
+
+    def in_timezone(self, timezone: str) -> RequestContext:
+        """Return the same for a read whose moments are those of another time zone.
+
+        Raises:
+            SchemaError: No such zone.
+        """
+        found = self.zones.get(timezone)
+        if found is None:
+            schema = self.schema.in_timezone(timezone)
+            fields = replace(self.fields, schema=schema)
+            reader = FilterReader(schema)
+            found = RequestContext(fields, reader, self.settings, self.partition_key)
+            if len(self.zones) >= MAX_KNOWN_ZONES:
+                self.zones.clear()
+            self.zones[timezone] = found
+        return found
+
+    def check_isolated(self, filters: tuple[BoundFilter, ...]) -> None:
+        """Refuse a read of a collection with a partition key that must name one, and does not.
+
+        Raises:
+            FilterError: The property ``partitionkey.isolation`` is set, and the filters allow
+                several values of the key.
+        """
+        key = self.partition_key
+        if key is None or not self.settings().is_isolated:
+            return
+        if not any(bound.has_one_value_of(key) for bound in filters):
+            raise FilterError(
+                f"the collection keeps the values of {key!r} apart (partitionkey.isolation): "
+                f"expected a filter that names exactly one, such as {key} == "
+                f"{self._example(key)}, alone or with 'and'; got "
+                + (" and ".join(f"({bound})" for bound in filters) or "none")
+            )
+
+    def _example(self, key: str) -> str:
+        return "'a'" if self.schema.field(key).dtype is DataType.VARCHAR else "1"
 
     def bind(
         self,

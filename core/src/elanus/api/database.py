@@ -29,6 +29,7 @@ from elanus.engine.names import (
     without_alias,
     without_database,
 )
+from elanus.engine.properties import TIMEZONE, read_properties
 from elanus.engine.stats import DatabaseStats
 from elanus.errors import (
     ClosedError,
@@ -71,21 +72,22 @@ class Database:
         Args:
             name: Letters, digits and underscores, at most 255 characters.
             schema: Its fields.
-            properties: JSON values to keep with it. ``timezone`` is that of its TIMESTAMPTZ fields,
-                as the argument of ``Schema``.
+            properties: As of ``Collection.alter_properties``. ``timezone`` goes before that of the
+                schema, and that before the one of this database.
 
         Raises:
             CollectionExistsError: The name is taken.
+            InvalidArgumentError: A property does not fit.
             SchemaError: The name is not valid.
         """
         if not isinstance(schema, Schema):
             raise InvalidArgumentError(f"schema: expected a Schema, got {type(schema).__name__}")
-        if properties is not None and "timezone" in properties:
-            schema = schema.with_timezone(properties["timezone"])
-        engine = self._writable().create(
-            self._full(check_name(name, "collection")), schema, properties or {}
-        )
-        return Collection(engine)
+        given = read_properties(properties or {})
+        zone = given.get(TIMEZONE) or self.database_properties().get(TIMEZONE)
+        if zone is not None and schema.timezone is None:
+            schema = schema.with_timezone(zone)
+        full = self._full(check_name(name, "collection"))
+        return Collection(self._writable().create(full, schema, given))
 
     def collection(self, name: str) -> Collection:
         """Return an existing collection.
@@ -223,15 +225,30 @@ class Database:
         check_database(catalog, wanted)
         return dict(catalog.databases.get(wanted, {}))
 
-    def set_database_properties(self, name: str, properties: Mapping[str, Any]) -> None:
-        """Add or replace properties of a database, durably; a value of None removes one.
+    def alter_database_properties(self, name: str, properties: Mapping[str, Any]) -> None:
+        """Set properties of a database, durably; the others stay as they are.
+
+        Args:
+            name: Of the database.
+            properties: JSON values by name; None removes one. ``timezone`` is that of collections
+                that are made in it from now on and name none.
 
         Raises:
+            InvalidArgumentError: A value does not fit, or a name is nearly that of a property.
             NotFoundError: No such database.
+            SchemaError: No such time zone.
         """
         self._writable().change_names(
             lambda catalog: with_database_properties(catalog, name, properties)
         )
+
+    def drop_database_properties(self, name: str, *properties: str) -> None:
+        """Remove properties of a database, durably.
+
+        Raises:
+            NotFoundError: No such database.
+        """
+        self.alter_database_properties(name, dict.fromkeys(properties))
 
     def drop_database(self, name: str) -> None:
         """Remove an empty database, durably.

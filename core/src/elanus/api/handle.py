@@ -16,16 +16,19 @@ class Handle:
 
     def _context_of(self, fields: FieldViews) -> RequestContext:
         engine = self._engine
-        return RequestContext(fields, FilterReader(fields.schema), lambda: engine.settings)
+        schema = fields.schema
+        key = schema.partition_key
+        return RequestContext(fields, FilterReader(schema), lambda: engine.settings, key)
 
     @property
     def _context(self) -> RequestContext:
         """What was remembered, as long as it is of the schema as it is now."""
         return self._context_at(None)
 
-    def _context_at(self, consistency: str | None) -> RequestContext:
-        """Return what was remembered, for a read that is as recent as a level asks for."""
+    def _context_at(self, consistency: str | None, timezone: str | None = None) -> RequestContext:
+        """Return what was remembered, for a read that is as recent as a level asks for, and whose
+        moments are those of a time zone."""
         context, fields = self._known_context, self._engine.fields_at(consistency)
         if context.fields is not fields:
             context = self._known_context = self._context_of(fields)
-        return context
+        return context if timezone is None else context.in_timezone(timezone)

@@ -19,6 +19,7 @@ from elanus.api.arguments import iterated_request
 from elanus.api.context import Filter
 from elanus.api.handle import Handle
 from elanus.api.options import ReadOptions, SearchOptions, check_read_options
+from elanus.engine.snapshot import Snapshot
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
 from elanus.query.entities import EntityRequest, matching_places
@@ -264,18 +265,15 @@ class Iterations(Handle):
         check_batch(batch_size, limit)
         of = fingerprint("query", self._engine.name, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
-        context = self._context_at(options.get("consistency"))
-        snapshot = self._engine.snapshot(
-            options.get("as_of") if position is None else position.seq,
-            consistency=options.get("consistency"),
-            at_least=options.get("at_least"),
-        )
+        context = self._context_at(options.get("consistency"), options.get("timezone"))
+        snapshot = self._snapshot_at(position, options)
         bound = context.bind(
             filter,
             params=options.get("params"),
             root=options.get("root"),
             partitions=options.get("partitions"),
         )
+        context.check_isolated(bound)
         request = EntityRequest(context.entity_output(output), bound, limit)
         position = position or Position(snapshot.seq, 0)
         return QueryIterator(context.schema, snapshot.sources, request, position, of, batch_size)
@@ -316,19 +314,30 @@ class Iterations(Handle):
             "search", self._engine.name, data, field, batch_size, limit, filter, output, options
         )
         position = None if token is None else read_token(token, of)
+        context = self._context_at(options.get("consistency"), options.get("timezone"))
         request = iterated_request(
-            self._context, data, field, filter=filter, output=output, options=options
+            context, data, field, filter=filter, output=output, options=options
         )
-        as_of = options.get("as_of") if position is None else position.seq
-        snapshot = self._engine.snapshot(as_of)
+        snapshot = self._snapshot_at(position, options)
+        schema = context.schema
 
         def find(deeper: SearchRequest) -> SearchResult:
             with search_token(options.get("timeout")) as cancel:
-                return search(self._context.schema, snapshot.sources, deeper, cancel)[0]
+                return search(schema, snapshot.sources, deeper, cancel)[0]
 
         position = position or Position(snapshot.seq, 0)
         return SearchIterator(
-            self._context.schema, snapshot.sources, request, find, position, of, batch_size, limit
+            schema, snapshot.sources, request, find, position, of, batch_size, limit
+        )
+
+    def _snapshot_at(
+        self, position: Position | None, options: ReadOptions | SearchOptions
+    ) -> Snapshot:
+        """Return what an iterator sees: the snapshot of its token, else as its options say."""
+        return self._engine.snapshot(
+            options.get("as_of") if position is None else position.seq,
+            consistency=options.get("consistency"),
+            at_least=options.get("at_least"),
         )
 
 

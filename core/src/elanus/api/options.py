@@ -27,6 +27,7 @@ class ReadOptions(TypedDict, total=False):
         as_of: Read the state of a moment in the past, as in ``SearchOptions``.
         consistency: As in ``SearchOptions``.
         at_least: As in ``SearchOptions``.
+        timezone: As in ``SearchOptions``.
     """
 
     params: Mapping[str, Any] | None
@@ -35,6 +36,7 @@ class ReadOptions(TypedDict, total=False):
     as_of: datetime | int | str | None
     consistency: str | None
     at_least: int | None
+    timezone: str | None
 
 
 class SearchOptions(TypedDict, total=False):
@@ -87,6 +89,8 @@ class SearchOptions(TypedDict, total=False):
             of the process that wrote.
         as_of: Search the state of a moment in the past: a ``datetime`` (a naive one is local
             time), a sequence number, or the name of a snapshot; None: what is visible now.
+        timezone: In which zone moments come back, and are read in filters where they have no offset
+            from UTC: a name such as ``"Europe/Berlin"``; None: that of the collection.
     """
 
     offset: int
@@ -112,6 +116,7 @@ class SearchOptions(TypedDict, total=False):
     consistency: str | None
     at_least: int | None
     as_of: datetime | int | str | None
+    timezone: str | None
 
 
 @dataclass(frozen=True, slots=True)

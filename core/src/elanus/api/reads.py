@@ -93,13 +93,14 @@ class Reads(Handle):
 
         Raises:
             InvalidArgumentError: A number is out of range, or ``order_by`` names no such field.
-            FilterError: The filter cannot be read.
+            FilterError: The filter cannot be read, or names no partition key where it must.
         """
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
         context = self._reading("query", options)
         bound = _bound(context, filter, options)
+        context.check_isolated(bound)
         order = order_keys(context.schema, order_by)
         request = EntityRequest(context.entity_output(output), bound, limit, offset, order)
         return query_entities(context.schema, self._sources(options), request)
@@ -195,7 +196,7 @@ class Reads(Handle):
     def _reading(self, call: str, options: ReadOptions) -> RequestContext:
         """Check the options of a read; return what it is bound to."""
         check_read_options(options, call)
-        return self._context_at(options.get("consistency"))
+        return self._context_at(options.get("consistency"), options.get("timezone"))
 
     def _sources(self, options: ReadOptions) -> Sequence[SearchSource]:
         return self._engine.snapshot(

@@ -63,7 +63,7 @@ class Searches(Reads):
         """
         if ids is not None:
             data = self._stored_queries(ids, data, field, options)
-        context = self._context_at(options.get("consistency"))
+        context = self._context_at(options.get("consistency"), options.get("timezone"))
         key = plain_key(field, limit, filter, output, options)
         if key is not None and (answer := self._plain_answer(context, key, [data])) is not None:
             return answer
@@ -102,7 +102,7 @@ class Searches(Reads):
             Hits by fused score; ``hit.explanation.legs`` has rank, score and contribution of
             each leg.
         """
-        context = self._context_at(options.get("consistency"))
+        context = self._context_at(options.get("consistency"), options.get("timezone"))
         key = hybrid_key(legs, fusion, limit, filter, output, options)
         if key is not None:
             answer = self._plain_answer(context, key, [leg.data for leg in legs])
@@ -162,6 +162,9 @@ class Searches(Reads):
         plain = context.plain.get(key)
         if plain is None:
             return None
+        if context.partition_key is not None:
+            for leg in plain.legs:
+                context.check_isolated(leg.filters)
         return plain_search(context, self._engine.snapshot(), plain, queries)
 
     def _answer(

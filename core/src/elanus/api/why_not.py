@@ -61,7 +61,7 @@ class Reasons(Searches):
         """
         _check(ids, legs, options)
         data = data if ids is None else self._stored_queries(ids, data, field, options)
-        context = self._context_at(options.get("consistency"))
+        context = self._context_at(options.get("consistency"), options.get("timezone"))
         (pk,) = primary_keys(context.schema.primary, [id])
         request = _asked(context, data, field, limit, legs, fusion, filter, options)
         sources = self._engine.snapshot(

@@ -32,9 +32,16 @@ from elanus.engine.ingest import Ingest
 from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.partial import prepare_partial, unique_keys
 from elanus.engine.partitions import Partitions
+from elanus.engine.properties import (
+    changed_schema,
+    changed_settings,
+    changes_schema,
+    read_properties,
+)
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
 from elanus.engine.schema_change import SchemaChanges
+from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.upkeep import Upkeep
 from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
@@ -86,12 +93,15 @@ class CollectionEngine(CollectionReader):
         """Create the files of a new collection; the catalog does not name it yet.
 
         Raises:
+            InvalidArgumentError: A property does not fit.
             SchemaError: A default does not fit its field, or an analyzer is unknown.
         """
-        schema = with_models(schema)
+        values = read_properties(properties)
+        schema = with_models(changed_schema(schema, values))
         check_defaults(schema)
+        settings = changed_settings(CollectionSettings(), schema, values)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        state = create_state(context, collection, name, schema, properties, created)
+        state = create_state(context, collection, name, schema, settings, created)
         return cls(context, state, name)
 
     @classmethod
@@ -178,7 +188,12 @@ class CollectionEngine(CollectionReader):
             fields = self._state.fields
             schema = fields.schema
             ingest = Ingest(fields, self._state.auto_ids)
-            prepared = ingest.prepare(entities, replace=kind is WriteKind.UPSERT, partition=number)
+            prepared = ingest.prepare(
+                entities,
+                replace=kind is WriteKind.UPSERT,
+                partition=number,
+                takes_keys=self._state.settings.takes_auto_ids,
+            )
             if not prepared.batch.num_rows:
                 return prepared.pks
             self._make_room(prepared.batch)
@@ -261,10 +276,17 @@ class CollectionEngine(CollectionReader):
         self._changes.truncate()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
-        """Merge properties into the stored ones, durably; None removes one."""
+        """Add or replace properties, durably; None removes one."""
         self._check_writable()
+        values = read_properties(properties)
+        if changes_schema(values):
+            self._changes.apply(
+                lambda schema: changed_schema(schema, values),
+                lambda settings, schema: changed_settings(settings, schema, values),
+            )
+            return
         with self._state.lock:
-            self._state.commit_settings(self._state.settings.with_properties(properties))
+            self._state.commit_settings(changed_settings(self._state.settings, self.schema, values))
 
     def set_ttl(self, seconds: float | None, field: str | None) -> None:
         """Let entities expire, durably."""

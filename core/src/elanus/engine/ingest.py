@@ -83,13 +83,21 @@ class Ingest:
         self._schema = fields.schema
         self._auto_ids = auto_ids
 
-    def prepare(self, entities: Entities, *, replace: bool, partition: int = 0) -> Prepared:
+    def prepare(
+        self,
+        entities: Entities,
+        *,
+        replace: bool,
+        partition: int = 0,
+        takes_keys: bool = False,
+    ) -> Prepared:
         """Check and convert entities.
 
         Args:
             entities: List of dicts or dict of columns.
             replace: Of entities with the same key the last one counts; else they are an error.
             partition: Number of the partition that they belong to.
+            takes_keys: New entities may bring the keys that the engine makes otherwise.
 
         Raises:
             EntityError: An entity does not fit.
@@ -102,10 +110,10 @@ class Ingest:
         primary = self._schema.primary
         if primary.name not in batch.columns:
             batch = with_auto_ids(self._schema, self._auto_ids, batch)
-        elif primary.auto_id and not replace:
+        elif primary.auto_id and not replace and not takes_keys:
             raise EntityError(
-                f"field {primary.name!r} is made by the engine (auto_id); leave it out, or use "
-                f"upsert to replace existing entities",
+                f"field {primary.name!r} is made by the engine (auto_id); leave it out, use upsert "
+                f"to replace existing entities, or set the property 'allow_insert_auto_id'",
                 field=primary.name,
             )
         pks: list[PrimaryKey] = batch.columns[primary.name].to_pylist()  # type: ignore[assignment]

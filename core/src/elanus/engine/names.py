@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from elanus.engine.properties import read_properties
 from elanus.errors import (
     AlreadyExistsError,
     CollectionExistsError,
@@ -211,9 +212,10 @@ def with_database(catalog: Catalog, name: str, properties: Mapping[str, Any]) ->
         raise AlreadyExistsError(
             f"database {name!r} exists already; use_database({name!r}) opens it"
         )
-    if len(catalog.databases) + 1 >= MAX_DATABASES:
+    if len({DEFAULT_DATABASE, *catalog.databases}) >= MAX_DATABASES:
         raise StateError(f"database {name!r}: a folder holds at most {MAX_DATABASES} databases")
-    return {"databases": {**catalog.databases, name: _json_values(properties)}}
+    values = read_properties(properties, of_database=True)
+    return {"databases": {**catalog.databases, name: _json_values(values)}}
 
 
 def with_database_properties(catalog: Catalog, name: str, properties: Mapping[str, Any]) -> Changes:
@@ -223,7 +225,8 @@ def with_database_properties(catalog: Catalog, name: str, properties: Mapping[st
         NotFoundError: No such database.
     """
     check_database(catalog, name)
-    merged = {**catalog.databases.get(name, {}), **properties}
+    values = read_properties(properties, of_database=True)
+    merged = {**catalog.databases.get(name, {}), **values}
     kept = {key: value for key, value in merged.items() if value is not None}
     return {"databases": {**catalog.databases, name: _json_values(kept)}}
 

@@ -17,6 +17,7 @@ from elanus.engine.expiry import ExpiringSnapshots, expiry_at, whole_second
 from elanus.engine.follower import CollectionFollower
 from elanus.engine.live import Segment
 from elanus.engine.past import PastStates
+from elanus.engine.properties import shown_properties
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SegmentIndexes
 from elanus.engine.settings import CollectionSettings
@@ -103,8 +104,9 @@ class CollectionReader:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """A copy of the stored properties."""
-        return dict(self._view.settings.properties)
+        """The properties that were set."""
+        fields = self._view.current_fields()
+        return shown_properties(self._view.settings, fields.schema)
 
     @property
     def retention_s(self) -> float:
@@ -288,7 +290,7 @@ class CollectionReader:
         raise self._refused()
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
-        """Merge properties into the stored ones, durably; None removes one."""
+        """Add or replace properties, durably; None removes one."""
         raise self._refused()
 
     def set_ttl(self, seconds: float | None, field: str | None) -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from elanus.engine.commit_log import CommitLog
 from elanus.engine.context import EngineContext
@@ -59,13 +58,12 @@ def create_state(
     collection: uuid.UUID,
     name: str,
     schema: Schema,
-    properties: Mapping[str, Any],
+    settings: CollectionSettings,
     created: str,
 ) -> CollectionState:
     """Make the files of an empty collection; the catalog has to name it afterwards."""
     path = collection_path(collection)
     fields = FieldViews.of(schema)
-    settings = CollectionSettings().with_properties(properties)
     for folder in _FOLDERS:
         context.directory.make_dir(join_path(path, folder))
     manifest = Manifest(

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from elanus.engine.flush import MemtableFlush
 from elanus.engine.segment_indexes import field_of
+from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
 from elanus.errors import StateError
@@ -29,8 +30,17 @@ class SchemaChanges:
         self._flush = flush
         self._is_loading = is_loading
 
-    def apply(self, change: Callable[[Schema], Schema]) -> None:
+    def apply(
+        self,
+        change: Callable[[Schema], Schema],
+        change_settings: Callable[[CollectionSettings, Schema], CollectionSettings] | None = None,
+    ) -> None:
         """Replace the schema by what ``change`` makes of it, durably.
+
+        Args:
+            change: Returns the new schema.
+            change_settings: Returns the settings that come with it, given the schema; None leaves
+                them as they are.
 
         Raises:
             SchemaError: ``change`` refuses, or an analyzer is unknown.
@@ -46,10 +56,12 @@ class SchemaChanges:
                     f"are; wait until it has ended"
                 )
             wanted = change(self._state.schema)
-            if wanted == self._state.schema:
+            settings = self._state.settings
+            if change_settings is not None:
+                settings = change_settings(settings, wanted)
+            if wanted == self._state.schema and settings == self._state.settings:
                 return
             fields = FieldViews.of(wanted)
-            settings = self._state.settings
             kept = {n: c for n, c in settings.indexes.items() if fields.has(field_of(n))}
             ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None
             self._state.install_schema(fields, replace(settings, indexes=kept, ttl_field=ttl_field))

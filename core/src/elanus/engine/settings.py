@@ -30,6 +30,10 @@ DEFAULT_PARTITION = "_default"
 """Where entities are that name no partition, as in Milvus."""
 MAX_PARTITIONS = 1_024
 """As in Milvus."""
+ISOLATION = "partitionkey.isolation"
+"""Property by which searches and queries must name one partition key, as in Milvus."""
+ALLOW_AUTO_ID = "allow_insert_auto_id"
+"""Property by which inserts may give keys that the engine makes otherwise, as in Milvus."""
 MAX_RETENTION_S = 10 * 366 * 24 * 3600
 """Ten years."""
 
@@ -67,6 +71,21 @@ class CollectionSettings:
     ttl_s: float | None = None
     ttl_field: str | None = None
     consistency: Consistency = Consistency.STRONG
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether searches and queries must name one partition key."""
+        return bool(self.properties.get(ISOLATION))
+
+    @property
+    def takes_auto_ids(self) -> bool:
+        """Whether inserts may give keys that the engine makes otherwise."""
+        return bool(self.properties.get(ALLOW_AUTO_ID))
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether reads that do not say it see everything that was acknowledged."""
+        return self.consistency is Consistency.STRONG
 
     def partition(self, name: str | None) -> int:
         """Return the number of a partition; None is the default one.

@@ -100,6 +100,11 @@ class BoundFilter:
             return tuple(dict.fromkeys(key for key in keys if isinstance(key, str)))
         return tuple(dict.fromkeys(_integers(keys)))
 
+    def has_one_value_of(self, name: str) -> bool:
+        """Whether what the filter allows has one value of a field, which it names: ``name == x``,
+        alone or with others that must hold as well."""
+        return _names_one(self.tree, name)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundFilter):
             return NotImplemented
@@ -115,6 +120,19 @@ class BoundFilter:
 
     def __repr__(self) -> str:
         return f"BoundFilter({str(self)!r})"
+
+
+def _names_one(tree: Node, name: str) -> bool:
+    match tree:
+        case And(terms):
+            return any(_names_one(term, name) for term in terms)
+        case Compare(CompareOp.EQ, FieldRef(found), Literal(value)):
+            return found == name and value is not None
+        case Compare(CompareOp.EQ, Literal(value), FieldRef(found)):
+            return found == name and value is not None
+        case In(FieldRef(found), Literal(tuple(values))):
+            return found == name and len(set(values)) == 1
+    return False
 
 
 class ElementFilter(BoundFilter):

@@ -10,13 +10,15 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Any
+
+import numpy as np
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
 from elanus.schema.structs import stored_parts
-from elanus.schema.times import zone_of
+from elanus.schema.times import time_of, to_iso, zone_of
 from elanus.types import DataType
 
 DYNAMIC_FIELD = "$meta"
@@ -37,7 +39,8 @@ class Schema:
             ``$meta`` and can be filtered and returned by their name.
         description: Free text.
         partitioned: Entities belong to partitions; the number of each is in a hidden column.
-        timezone: That of the TIMESTAMPTZ fields that name none, an argument only; None: UTC.
+        timezone: In which zone moments come back, and are read where they have no offset from UTC:
+            that of all TIMESTAMPTZ fields. None: UTC.
         primary: The primary key.
         value_fields: What entities hold as columns, ``$meta`` last when the schema is dynamic; an
             array of structs has a column for each field of the struct (``chunks[text]``).
@@ -56,6 +59,7 @@ class Schema:
     dynamic: bool
     description: str
     partitioned: bool
+    timezone: str | None
     primary: Field = dataclass_field(compare=False, repr=False)
     value_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
@@ -79,6 +83,8 @@ class Schema:
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "partitioned", partitioned)
         self._check()
+        named = [f.timezone for f in self.fields if f.dtype is DataType.TIMESTAMPTZ]
+        object.__setattr__(self, "timezone", named[0] if named else timezone)
         # Every write and search asks for these.
         stored = tuple(part for f in self.fields if f.is_stored for part in stored_parts(f))
         object.__setattr__(self, "primary", next(f for f in self.fields if f.primary))
@@ -161,18 +167,34 @@ class Schema:
 
     def with_timezone(self, timezone: str) -> Schema:
         """Return a schema whose TIMESTAMPTZ fields have this time zone unless they name one."""
-        return Schema(
-            self.fields,
-            dynamic=self.dynamic,
-            description=self.description,
-            partitioned=self.partitioned,
-            timezone=timezone,
-        )
+        return self.replaced(timezone=timezone)
+
+    def in_timezone(self, timezone: str | None) -> Schema:
+        """Return a schema whose TIMESTAMPTZ fields have this time zone, whatever they had.
+
+        The defaults of fields stay the moments that they are.
+
+        Raises:
+            SchemaError: No such zone.
+        """
+        zone_of(timezone)
+        return self.replaced(fields=[_moved(f, timezone) for f in self.fields], timezone=timezone)
+
+    def replaced(self, **changes: Any) -> Schema:
+        """Return a schema with other arguments; the others are those of this one."""
+        arguments: dict[str, Any] = {
+            "fields": self.fields,
+            "dynamic": self.dynamic,
+            "description": self.description,
+            "partitioned": self.partitioned,
+            "timezone": self.timezone,
+        }
+        return Schema(**{**arguments, **changes})
 
     @property
     def zone(self) -> tzinfo:
         """Time zone in which moments are read that have no offset from UTC."""
-        return next((f.zone for f in self.fields if f.dtype is DataType.TIMESTAMPTZ), UTC)
+        return zone_of(self.timezone)
 
     @property
     def embedded_fields(self) -> tuple[Field, ...]:
@@ -225,6 +247,16 @@ def _in_zone(fields: tuple[Field, ...], timezone: str) -> tuple[Field, ...]:
         else field
         for field in fields
     )
+
+
+def _moved(field: Field, timezone: str | None) -> Field:
+    """Return a field in another time zone; its default is the moment that it was."""
+    if field.dtype is not DataType.TIMESTAMPTZ:
+        return field
+    default = field.default
+    if isinstance(default, str):
+        (default,) = to_iso(np.array([time_of(default, field.zone)], dtype=np.int64))
+    return replace(field, timezone=timezone, default=default)
 
 
 def did_you_mean(name: object, names: Sequence[str]) -> str:

@@ -17,7 +17,6 @@ from elanus.schema.batches import Column, DenseVectorColumn
 from elanus.schema.collection import Schema
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
-from elanus.types import DataType
 
 ALTERABLE = ("description", "max_length", "max_capacity")
 """Attributes of a field that can be changed."""
@@ -53,7 +52,7 @@ def with_field(schema: Schema, field: Field) -> Schema:
             f"field {field.name!r}: entities that are there have no value for it; declare it with "
             f"nullable=True" + ("" if field.dtype.is_vector else " or a default")
         )
-    return _with_fields(schema, (*schema.fields, field))
+    return schema.replaced(fields=(*schema.fields, field))
 
 
 def without_field(schema: Schema, name: str) -> Schema:
@@ -75,7 +74,7 @@ def without_field(schema: Schema, name: str) -> Schema:
     left = tuple(f for f in schema.fields if f.name != name)
     if len(left) == len(schema.fields):
         raise SchemaError(f"field {name!r} was not declared and cannot be dropped")
-    return _with_fields(schema, left)
+    return schema.replaced(fields=left)
 
 
 def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) -> Schema:
@@ -100,14 +99,12 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"got {value!r}: stored values may be larger"
             )
     changed = replace(field, **changes)
-    return _with_fields(schema, tuple(changed if f is field else f for f in schema.fields))
+    return schema.replaced(fields=[changed if f is field else f for f in schema.fields])
 
 
 def with_partitions(schema: Schema) -> Schema:
     """Return the schema with the hidden column of partitions; entities are in the first."""
-    return Schema(
-        schema.fields, dynamic=schema.dynamic, description=schema.description, partitioned=True
-    )
+    return schema.replaced(partitioned=True)
 
 
 def as_given(schema: Schema) -> Schema:
@@ -115,24 +112,26 @@ def as_given(schema: Schema) -> Schema:
     may be missing."""
     if not schema.embedded_fields:
         return schema
-    return _with_fields(
-        schema,
-        tuple(f if f.embedding is None else replace(f, nullable=True) for f in schema.fields),
+    return schema.replaced(
+        fields=[f if f.embedding is None else replace(f, nullable=True) for f in schema.fields]
     )
 
 
 def with_other_fields(schema: Schema, fields: Iterable[Field]) -> Schema:
     """Return the schema with each of the given fields in place of the one of its name."""
     others = {field.name: field for field in fields}
-    return _with_fields(schema, tuple(others.get(f.name, f) for f in schema.fields))
+    return schema.replaced(fields=[others.get(f.name, f) for f in schema.fields])
 
 
-def _with_fields(schema: Schema, fields: tuple[Field, ...]) -> Schema:
-    zones = [f.timezone for f in schema.fields if f.dtype is DataType.TIMESTAMPTZ]
-    return Schema(
-        fields,
-        dynamic=schema.dynamic,
-        description=schema.description,
-        partitioned=schema.partitioned,
-        timezone=zones[0] if zones else None,
-    )
+def with_dynamic(schema: Schema, *, dynamic: bool) -> Schema:
+    """Return the schema whose entities may carry undeclared fields.
+
+    Raises:
+        SchemaError: They may already, and are to do so no more.
+    """
+    if schema.dynamic and not dynamic:
+        raise SchemaError(
+            "dynamic: entities may hold undeclared fields, which would be lost; make a new "
+            "collection without them"
+        )
+    return schema.replaced(dynamic=dynamic)

@@ -26,7 +26,11 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
         "description": schema.description,
         "fields": [_field_to_json(f) for f in schema.fields],
     }
-    return {**made, "partitioned": True} if schema.partitioned else made
+    if schema.partitioned:
+        made["partitioned"] = True
+    if schema.timezone is not None:
+        made["timezone"] = schema.timezone
+    return made
 
 
 def schema_from_json(stored: Mapping[str, Any]) -> Schema:
@@ -47,6 +51,7 @@ def schema_from_json(stored: Mapping[str, Any]) -> Schema:
         dynamic=stored["dynamic"],
         description=stored["description"],
         partitioned=stored.get("partitioned", False),
+        timezone=stored.get("timezone"),
     )
 
 

@@ -130,7 +130,7 @@ def test_databases_of_a_folder_have_their_own_names(database, tmp_path):
     assert sales.database == "sales"
     assert sales.collection("papers").name == "papers"
     assert sales.database_properties() == {"owner": "me"}
-    database.set_database_properties("sales", {"owner": None, "limit": 3})
+    database.alter_database_properties("sales", {"owner": None, "limit": 3})
     assert database.database_properties("sales") == {"limit": 3}
     sales.close()
     with elanus.connect(tmp_path / "kb", read_only=True, database="sales") as reader:
