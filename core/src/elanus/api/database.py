@@ -6,12 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elanus.api.backup import BackupResult, back_up_to
 from elanus.api.collection import Collection
 from elanus.api.sharing import OpenOptions, SharedEngine, share
-from elanus.documents import Documents
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.memory import parse_limit
@@ -39,11 +37,16 @@ from elanus.errors import (
     PluginNotInstalledError,
     ReadOnlyError,
 )
-from elanus.plugins import Embedder
 from elanus.schema.collection import Schema
 from elanus.schema.fields import check_name
 from elanus.storage.catalog import NamedSnapshot
 from elanus.storage.memory_directory import MemoryDirectory
+
+# Loaded by the methods that need them: most programs do without.
+if TYPE_CHECKING:
+    from elanus.api.backup import BackupResult
+    from elanus.documents import Documents
+    from elanus.plugins import Embedder
 
 MEMORY_URI = ":memory:"
 _SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://", "unix:")
@@ -282,6 +285,8 @@ class Database:
             ModelMismatchError: The collection was embedded with another model.
             PluginNotInstalledError: No such embedder.
         """
+        from elanus.documents import Documents
+
         return Documents.open(self, name, embedder=embedder, language=language, **options)
 
     def snapshot(self, name: str) -> NamedSnapshot:
@@ -323,6 +328,8 @@ class Database:
             InvalidArgumentError: The folder is inside the database, or holds something else.
             StorageError: The medium failed; earlier backups are as they were.
         """
+        from elanus.api.backup import back_up_to
+
         return back_up_to(self._engine().directory, path, keep=keep)
 
     @property

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from elanus.api.context import Filter
 from elanus.api.handle import Handle
-from elanus.api.transfer import (
-    ExportOptions,
-    ExportResult,
-    ImportOptions,
-    ImportResult,
-    Scan,
-    run_export,
-    run_import,
-    to_arrow_reader,
-    to_pandas,
-    to_polars,
-)
 from elanus.engine.reading import AsOf
 from elanus.errors import InvalidArgumentError
 from elanus.query.entities import count_entities
@@ -28,7 +16,11 @@ from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import DYNAMIC_FIELD, Schema
 from elanus.schema.fields import Field
 from elanus.schema.structs import narrowed, struct_of
-from elanus.transfer.files import PathLike
+
+# Loaded by the methods: most programs neither import nor export.
+if TYPE_CHECKING:
+    from elanus.api.transfer import ExportOptions, ExportResult, ImportOptions, ImportResult, Scan
+    from elanus.transfer.files import PathLike
 
 
 class ImportsAndExports(Handle):
@@ -73,6 +65,8 @@ class ImportsAndExports(Handle):
             StateError: Another import into this collection is running.
             StorageError: Reading or writing failed; nothing was stored.
         """
+        from elanus.api.transfer import run_import
+
         return run_import(
             self._engine,
             source,
@@ -109,6 +103,8 @@ class ImportsAndExports(Handle):
             StorageError: The file cannot be written.
         """
         scan = self._scan(filter, output, options.get("params"), options.get("as_of"))
+        from elanus.api.transfer import run_export
+
         return run_export(scan, self._engine.schema, target, options)
 
     def to_arrow(
@@ -148,6 +144,8 @@ class ImportsAndExports(Handle):
         Arguments and errors are those of ``to_arrow``; ``batch_rows`` is the most rows of a
         batch.
         """
+        from elanus.api.transfer import to_arrow_reader
+
         return to_arrow_reader(self._scan(filter, output, params, as_of), batch_rows)
 
     def to_pandas(
@@ -159,6 +157,8 @@ class ImportsAndExports(Handle):
         as_of: AsOf | None = None,
     ) -> Any:
         """Return entities as a pandas DataFrame. Arguments and errors are those of ``to_arrow``."""
+        from elanus.api.transfer import to_pandas
+
         return to_pandas(self._scan(filter, output, params, as_of))
 
     def to_polars(
@@ -170,6 +170,8 @@ class ImportsAndExports(Handle):
         as_of: AsOf | None = None,
     ) -> Any:
         """Return entities as a polars DataFrame. Arguments and errors are those of ``to_arrow``."""
+        from elanus.api.transfer import to_polars
+
         return to_polars(self._scan(filter, output, params, as_of))
 
     def _scan(
@@ -193,6 +195,8 @@ class ImportsAndExports(Handle):
 
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:
             return scan_batches(sources, bound, names, batch_rows)
+
+        from elanus.api.transfer import Scan
 
         return Scan(_exported_fields(schema, names), count_entities(sources, bound), batches)
 

@@ -318,8 +318,7 @@ class Iterations(Handle):
         request = iterated_request(
             context, data, field, filter=filter, output=output, options=options
         )
-        snapshot = self._snapshot_at(position, options)
-        schema = context.schema
+        snapshot, schema = self._snapshot_at(position, options), context.schema
 
         def find(deeper: SearchRequest) -> SearchResult:
             with search_token(options.get("timeout")) as cancel:

@@ -15,9 +15,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from elanus.errors import InvalidArgumentError, PluginError, PluginNotInstalledError
 from elanus.plugins.adapters import adapted_embedder
@@ -30,6 +29,9 @@ from elanus.plugins.protocols import (
     SparseEmbedder,
     VectorKind,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +303,9 @@ def _declared(group: str) -> dict[str, tuple[EntryPoint, ...]]:
 def _scan(group: str, path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
     """Read every installed distribution, which takes milliseconds; ``path`` is part of the key."""
     del path
+    # It brings a reader of e-mail with it, and most programs name no plug-in.
+    from importlib.metadata import entry_points
+
     found: dict[str, tuple[EntryPoint, ...]] = {}
     for point in entry_points(group=group):
         found[point.name] = (*found.get(point.name, ()), point)
