@@ -12,6 +12,7 @@ Milvus.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Final
 
@@ -41,7 +42,14 @@ from elanus.filter.ast import (
 )
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
 from elanus.filter.functions import FUNCTIONS, Function
-from elanus.filter.lexer import Token, TokenKind, is_plain_name, tokenize
+from elanus.filter.lexer import (
+    KEYWORDS,
+    MAX_TEXT_LENGTH,
+    Token,
+    TokenKind,
+    is_plain_name,
+    tokenize,
+)
 from elanus.filter.trees import depth
 from elanus.schema.collection import did_you_mean
 
@@ -73,6 +81,13 @@ _TEXT_NODES: Final = {"iso": Moment, "interval": Interval}
 """What a name makes of a string behind it; by themselves they are names like others."""
 _MAX_EXPRESSIONS: Final = 2 * MAX_DEPTH + 2
 """A level of a tree may need two nested expressions: a term, and the parentheses around it."""
+_EQUALITY: Final = re.compile(
+    r"""[ \t\r\n]*+([A-Za-z_][A-Za-z0-9_]*+)[ \t\r\n]*+(==)[ \t\r\n]*+
+    (?P<value>"[^"\\\r\n\x80-\U0010ffff]*+"|'[^'\\\r\n\x80-\U0010ffff]*+'
+    |(?P<digits>0|[1-9][0-9]{0,17}))[ \t\r\n]*+""",
+    re.VERBOSE,
+)
+"""``name == constant`` without escapes, in ASCII."""
 _ASCENDING = (CompareOp.LT, CompareOp.LE)
 _DESCENDING = (CompareOp.GT, CompareOp.GE)
 
@@ -84,7 +99,22 @@ def parse(text: str) -> Node:
         FilterError: The text is no expression, with the position of the fault, or it is too long
             or nested too deeply.
     """
-    return _Parser(text).parse()
+    return _equality(text) or _Parser(text).parse()
+
+
+def _equality(text: str) -> Compare | None:
+    """Return the tree of ``name == constant``, by far the commonest expression, read at once."""
+    match = _EQUALITY.fullmatch(text)
+    if match is None or len(text) > MAX_TEXT_LENGTH:
+        return None
+    name = match[1]
+    if name.lower() in KEYWORDS:
+        return None
+    digits = match["digits"]
+    value = int(digits) if digits else match["value"][1:-1]
+    left = FieldRef(name, position=match.start(1))
+    right = Literal(value, position=match.start("value"))
+    return Compare(CompareOp.EQ, left, right, position=match.start(2))
 
 
 class _Parser:

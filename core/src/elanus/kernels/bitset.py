@@ -7,7 +7,7 @@ in which native scans read alive rows and filter results. Bits past the last row
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,8 +15,12 @@ from elanus.errors import InvalidArgumentError
 from elanus.types import BoolArray, Int64Array, UInt64Array
 
 _BITS_PER_WORD = 64
+_SPARSE_SHARE = 8
+"""With rows in fewer than one word in so many, only these words are unpacked."""
 _MARKED_SHARE = 128
 """From one row in so many on it is quicker to mark rows in a mask, and to pack that."""
+
+_ALL_BITS = np.uint64(np.iinfo(np.uint64).max)
 
 if sys.byteorder != "little":
     raise ImportError("elanus: bitsets need a little-endian machine, this one is big-endian")
@@ -37,6 +41,8 @@ class Bitset:
 
     words: UInt64Array
     num_bits: int
+    _count: int | None = field(default=None, repr=False)
+    _run: tuple[int, int] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         words = self.words
@@ -114,7 +120,19 @@ class Bitset:
             bits = np.uint64(1) << (rows & 63).astype(np.uint64)
             firsts = np.flatnonzero(np.append(True, places[1:] != places[:-1]))
             words[places[firsts]] = np.bitwise_or.reduceat(bits, firsts)
-        return cls(words, num_bits)
+        return cls(words, num_bits, len(rows))
+
+    @classmethod
+    def from_range(cls, start: int, stop: int, num_bits: int) -> Bitset:
+        """Return the set of the rows from ``start`` up to ``stop``, none of them too large."""
+        words = np.zeros(_num_words(num_bits), dtype=np.uint64)
+        if start < stop:
+            first, last = start >> 6, (stop - 1) >> 6
+            words[first : last + 1] = _ALL_BITS
+            words[last] = _ALL_BITS >> np.uint64(63 - ((stop - 1) & 63))
+            words[first] &= _ALL_BITS << np.uint64(start & 63)
+        words.flags.writeable = False
+        return cls(words, num_bits, max(stop - start, 0), (start, stop))
 
     def to_mask(self) -> BoolArray:
         """Return bool of shape ``(num_bits,)``, True for the rows of the set."""
@@ -123,11 +141,24 @@ class Bitset:
 
     def to_rows(self) -> Int64Array:
         """Return the row ids of the set, ascending."""
-        return np.flatnonzero(self.to_mask())
+        if self._run is not None:
+            return np.arange(*self._run, dtype=np.int64)
+        places = np.flatnonzero(self.words)
+        if len(places) * _SPARSE_SHARE > len(self.words):
+            return np.flatnonzero(self.to_mask())
+        packed = self.words[places].view(np.uint8)
+        found = np.flatnonzero(np.unpackbits(packed, bitorder="little"))
+        rows: Int64Array = (places[found >> 6] << 6) | (found & 63)
+        return rows
 
     def count(self) -> int:
         """Return the number of rows in the set."""
-        return int(np.bitwise_count(self.words).sum(dtype=np.int64))
+        count = self._count
+        if count is None:
+            # A search asks more than once.
+            count = int(np.bitwise_count(self.words).sum(dtype=np.int64))
+            object.__setattr__(self, "_count", count)
+        return count
 
     def __len__(self) -> int:
         return self.num_bits

@@ -267,3 +267,40 @@ def test_a_tree_that_is_too_deep_has_no_text() -> None:
         tree = Not(tree)
     with pytest.raises(FilterError, match="nested deeper than 64 levels"):
         to_text(tree)
+
+
+EQUALITIES = [
+    "a == 'b'",
+    ' a=="b" ',
+    "\ta_1\n==\r'it\"s'",
+    "iso == 'x'",
+    "array_length == 3",
+    "slop == 0",
+    "a == 017",
+    "a == 123456789012345678901",
+    "a == 'b\\n'",
+    "a == 'ä'",
+    "ä == 'b'",
+    "True == 'b'",
+    "a == ''",
+]
+
+
+def shape(node: Node) -> object:
+    """Return a tree with the places of its nodes."""
+    return type(node), node.position, getattr(node, "value", None), [*map(shape, node.children())]
+
+
+@pytest.mark.parametrize("text", EQUALITIES)
+def test_an_equality_is_read_as_within_parentheses(text: str) -> None:
+    # Parentheses around it take the long way, and move it by one place.
+    longer = parse(f"({text})")
+    tree = parse(f" {text}")
+    assert tree == longer
+    assert shape(tree) == shape(longer)
+
+
+@pytest.mark.parametrize("text", ["not == 1", "a == 'b", "a == 1 2", "a = 1", "1 == a == 'b'"])
+def test_what_is_no_equality_is_refused_as_before(text: str) -> None:
+    with pytest.raises(FilterError):
+        parse(text)

@@ -98,3 +98,27 @@ def test_holds_tells_of_each_row_asked_for():
     asked = np.array([130, 1, 64, 64, 0, 65, 63, 129, 3])
     assert bits.holds(asked).tolist() == [row in rows for row in asked.tolist()]
     assert bits.holds(np.empty(0, dtype=np.int64)).tolist() == []
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 200))
+def test_a_range_is_the_set_of_its_rows(start: int, length: int, more: int) -> None:
+    num_bits = start + length + more
+    mask = np.zeros(num_bits, dtype=np.bool_)
+    mask[start : start + length] = True
+    made = Bitset.from_range(start, start + length, num_bits)
+    assert made == Bitset.from_mask(mask)
+    assert made.count() == length
+    assert np.array_equal(made.to_rows(), np.flatnonzero(mask))
+    # What is made of it is no range any more.
+    others = ~made
+    assert others.count() == num_bits - length
+    assert np.array_equal(others.to_rows(), np.flatnonzero(~mask))
+
+
+@given(st.sets(st.integers(0, 9_999), max_size=30))
+def test_few_rows_among_many_are_found(rows: set[int]) -> None:
+    expected = np.array(sorted(rows), dtype=np.int64)
+    made = Bitset.from_ascending(expected, 10_000)
+    assert made.count() == len(rows)
+    assert np.array_equal(made.to_rows(), expected)
+    assert np.array_equal((made | made).to_rows(), expected)

@@ -64,12 +64,14 @@ class FoundRows:
         num_rows: Rows of the segment.
         is_exact: Every row holds what was asked for.
         others: Where every row stands once in an index: all rows that are not in ``lists``.
+        ascends: There is one list, whose rows ascend.
     """
 
     lists: Sequence[NDArray[np.uint32]]
     num_rows: int
     is_exact: bool = True
     others: Sequence[NDArray[np.uint32]] | None = None
+    ascends: bool = False
 
     @property
     def count(self) -> int:
@@ -88,12 +90,20 @@ class FoundRows:
             return np.flatnonzero(self.mask())
         if not self.lists:
             return np.empty(0, dtype=np.int64)
+        if self.ascends:
+            return self.lists[0].astype(np.int64)
         found = np.sort(np.concatenate(self.lists))
         is_new = np.ones(len(found), dtype=np.bool_)
         np.not_equal(found[1:], found[:-1], out=is_new[1:])
         return found[is_new].astype(np.int64)
 
     def bits(self) -> Bitset:
+        if self.ascends:
+            rows = self.lists[0]
+            first, stop = int(rows[0]), int(rows[-1]) + 1
+            if stop - first == len(rows):
+                # Kept in the order of their values, such as the rows of a tenant.
+                return Bitset.from_range(first, stop, self.num_rows)
         if self.count * MARKED_SHARE > self.num_rows:
             return Bitset.from_mask(self.mask())
         return Bitset.from_ascending(self.rows(), self.num_rows)

@@ -114,6 +114,10 @@ class SortedIndex:
             return FoundBits([self._words[p] for p in places], counts, self.num_rows)
         rows = self._all_rows()
         lists = [rows[self._start(a) : self._start(b)] for a, b in kept]
+        # The rows of one value stand as they were given, ascending.
+        is_one = self._starts is not None and len(kept) == 1 and kept[0][1] - kept[0][0] == 1
+        if is_one and 0 < 2 * len(lists[0]) <= self.num_rows:
+            return FoundRows(lists, self.num_rows, ascends=True)
         others = None
         if not self.of_elements and len(rows) == self.num_rows:
             ends = [0, *(end for span in sorted(kept) for end in span), len(self.values)]

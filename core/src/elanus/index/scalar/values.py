@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -103,14 +104,7 @@ class SortedTexts:
         return {"offsets": self._offsets, "data": self._data}
 
     def _place(self, wanted: bytes) -> int:
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self._text(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect_left(range(len(self)), wanted, key=self._text)
 
     def _text(self, place: int) -> bytes:
         return bytes(self._raw[self._ends[place] : self._ends[place + 1]])
