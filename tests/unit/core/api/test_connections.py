@@ -50,8 +50,11 @@ def test_a_forked_child_is_not_held_up_by_locks_of_its_parent(tmp_path, read_onl
             engine = handle._engine()
             held, go_on = threading.Event(), threading.Event()
 
+            view = collection._engine._view
+            of_view = view._lock if read_only else view.lock
+
             def hold():
-                with engine._lock, engine._context.memory._lock, handle._shared._door:
+                with engine._lock, engine._context.memory._lock, handle._shared._door, of_view:
                     held.set()
                     go_on.wait(60)
 
@@ -62,6 +65,8 @@ def test_a_forked_child_is_not_held_up_by_locks_of_its_parent(tmp_path, read_onl
 
                 def look():
                     counts = (collection.count(), collection.count(as_of="then"))
+                    assert collection.stats().rows == 7
+                    assert collection.schema == paper_schema()
                     again = handle.collection("papers").count()
                     with elanus.connect(tmp_path / "kb", read_only=True) as own:
                         opened = own.collection("papers").count()
