@@ -29,6 +29,7 @@ class Token(NamedTuple):
         position: The place of the word in the text, for phrases; a dropped word leaves its place
             empty. Counted in words, or in characters by ``jieba`` and ``icu``.
         position_length: How many places the word takes.
+        hash: What stands for the term in the sparse vectors of Milvus; None unless asked for.
     """
 
     token: str
@@ -36,6 +37,7 @@ class Token(NamedTuple):
     end_offset: int
     position: int
     position_length: int
+    hash: int | None = None
 
 
 class Analyzer:
@@ -112,7 +114,7 @@ class Analyzer:
 
     def spans(self, text: str) -> list[Span]:
         """Return the terms as the tokens of a ``Tokenizer`` that this analyzer is a part of."""
-        return [Span(*token) for token in self.details(text)]
+        return [Span(*token[:-1]) for token in self.details(text)]
 
     def pieces(self, text: str) -> list[str]:
         """Cut ``text`` so that the terms of the pieces, end to end, are those of the text."""

@@ -27,10 +27,11 @@ from elanus.analysis.params import (
 )
 from elanus.analysis.segmenters import (
     JIEBA_MODES,
+    LINDERA_DICTIONARIES,
     IcuTokenizer,
     JiebaTokenizer,
+    LinderaTokenizer,
     ThaiTokenizer,
-    refuse_lindera,
 )
 from elanus.analysis.tokenizers import StandardTokenizer, Tokenizer, WhitespaceTokenizer
 from elanus.errors import SchemaError
@@ -145,8 +146,6 @@ def build_tokenizer(spec: object) -> Tokenizer:
         PluginNotInstalledError: The tokenizer needs a package that is not installed.
     """
     params = typed("analyzer: tokenizer", spec)
-    if params["type"] == "lindera":
-        refuse_lindera()
     name = choice("analyzer: tokenizer", params["type"], TOKENIZERS)
     return TOKENIZERS[name](params)
 
@@ -164,6 +163,12 @@ def _build_jieba(params: AnalyzerParams) -> Tokenizer:
     words = strings("jieba: dict", params["dict"]) if "dict" in params else None
     mode = choice("jieba: mode", params.get("mode", "search"), JIEBA_MODES)
     return JiebaTokenizer(words, mode, boolean("jieba: hmm", params.get("hmm", True)))
+
+
+def _build_lindera(params: AnalyzerParams) -> Tokenizer:
+    check_keys("lindera", params, {"type", "dict_kind"})
+    kind = choice("lindera: dict_kind", params.get("dict_kind"), LINDERA_DICTIONARIES)
+    return LinderaTokenizer(kind)
 
 
 def _build_language_identifier(params: AnalyzerParams) -> Tokenizer:
@@ -217,6 +222,7 @@ TOKENIZERS: dict[str, Callable[[AnalyzerParams], Tokenizer]] = {
     "whitespace": _without_settings(WhitespaceTokenizer),
     "jieba": _build_jieba,
     "icu": _without_settings(IcuTokenizer),
+    "lindera": _build_lindera,
     "thai": _without_settings(ThaiTokenizer),
     "language_identifier": _build_language_identifier,
 }

@@ -2,7 +2,7 @@
 
 ``thai`` needs nothing but this package and knows no words: runs of Thai, Lao, Khmer and Burmese
 become overlapping pairs of character clusters, as runs of Chinese do in the ``standard`` tokenizer.
-``jieba`` and ``icu`` look words up in the dictionaries of libraries, which are extras.
+``jieba``, ``icu`` and ``lindera`` look words up in the dictionaries of libraries, which are extras.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from elanus.analysis.tokenizers import MAX_TOKEN_LENGTH, Span, StandardTokenizer
-from elanus.errors import PluginNotInstalledError
+from elanus.errors import PluginNotInstalledError, SchemaError
 
+LINDERA_DICTIONARIES = ("ipadic", "ko-dic", "cc-cedict", "unidic")
 JIEBA_MODES = ("search", "exact")
 # A consonant with the vowel written before it and what is written around it. The vowels of Thai
 # and Lao that stand before their consonant are characters of their own; everything else that
@@ -195,6 +196,65 @@ class IcuTokenizer:
         return self.name
 
 
+class LinderaTokenizer:
+    """Words of Japanese, Korean or Chinese by a dictionary, read with ``lindera``.
+
+    Punctuation is a token of its own, white space is none.
+
+    Attributes:
+        dict_kind: Its dictionary: ``ipadic`` (Japanese), ``ko-dic`` or ``cc-cedict``; ``unidic``
+            where a package of lindera has it.
+
+    Raises:
+        PluginNotInstalledError: ``lindera`` is not installed.
+        SchemaError: What is installed does not have the dictionary.
+    """
+
+    name = "lindera"
+
+    def __init__(self, dict_kind: str) -> None:
+        self.dict_kind = dict_kind
+        self._tokenize: Callable[[str], Any] = _lindera(dict_kind).tokenize
+
+    def split(self, text: str) -> list[str]:
+        return [token.surface[:MAX_TOKEN_LENGTH] for token in self._tokenize(text)]
+
+    def spans(self, text: str) -> list[Span]:
+        tokens = self._tokenize(text)
+        ends = np.array([(t.byte_start, t.byte_end) for t in tokens], dtype=np.int64)
+        if not text.isascii():
+            # Lindera counts bytes of UTF-8: characters begin where none is continued.
+            raw = np.frombuffer(text.encode(), dtype=np.uint8)
+            ends = np.searchsorted(np.flatnonzero((raw & 0xC0) != 0x80), ends)
+        return [
+            Span(token.surface[:MAX_TOKEN_LENGTH], start, end, token.position, 1)
+            for token, (start, end) in zip(tokens, ends.reshape(-1, 2).tolist(), strict=True)
+        ]
+
+    def pieces(self, text: str) -> list[str]:
+        return [text]
+
+    def to_params(self) -> str | dict[str, object]:
+        return {"type": self.name, "dict_kind": self.dict_kind}
+
+
+@lru_cache(maxsize=8)
+def _lindera(dict_kind: str) -> Any:
+    """Return what holds the dictionary; it is large, so analyzers share it."""
+    try:
+        from lindera import Tokenizer, load_dictionary
+    except ImportError:
+        package = "lindera-python-cjk"
+        raise _missing("lindera", package, "'icu' or 'standard'") from None
+    try:
+        return Tokenizer(load_dictionary(f"embedded://{dict_kind}"), "normal")
+    except ValueError as error:
+        raise SchemaError(
+            f"lindera: dict_kind: the package of lindera that is installed does not have "
+            f"{dict_kind!r} ({error}); elanus[lindera] has ipadic, ko-dic and cc-cedict"
+        ) from None
+
+
 def _spans_of_words(found: Iterable[tuple[str, int, int]]) -> list[Span]:
     """Return words as spans; the place of a word is where it begins, as in Milvus."""
     spans: list[Span] = []
@@ -215,18 +275,4 @@ def _missing(tokenizer: str, package: str, instead: str) -> PluginNotInstalledEr
         f"pip install '{extra}', or use the tokenizer {instead}, which needs no package",
         name=tokenizer,
         extra=extra,
-    )
-
-
-def refuse_lindera() -> NoReturn:
-    """Raise the error that says what to use in place of Milvus' ``lindera``.
-
-    Raises:
-        PluginNotInstalledError: Always.
-    """
-    raise PluginNotInstalledError(
-        "analyzer: tokenizer 'lindera' is not part of elanus: its dictionaries have no Python "
-        "package; use 'icu' (pip install 'elanus[icu]'), which looks Japanese and Chinese words "
-        "up, 'jieba' for Chinese, or 'standard', whose pairs of characters find Japanese, Korean "
-        "and Chinese without a dictionary"
     )

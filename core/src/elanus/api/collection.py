@@ -68,6 +68,7 @@ class Collection(Reasons, ImportsAndExports, Iterations, Properties):
         *,
         analyzer_name: str | None = None,
         with_detail: bool = False,
+        with_hash: bool = False,
     ) -> Any:
         """Return the terms that the analyzer of a field makes of texts.
 
@@ -76,6 +77,7 @@ class Collection(Reasons, ImportsAndExports, Iterations, Properties):
             field: VARCHAR field with an analyzer.
             analyzer_name: Which one to run where the field has several; None: ``default``.
             with_detail: Return an ``elanus.Token`` for each term, with its place in the text.
+            with_hash: Return one with its number in the sparse vectors of Milvus.
 
         Returns:
             The terms in order, for several texts a list for each.
@@ -85,7 +87,8 @@ class Collection(Reasons, ImportsAndExports, Iterations, Properties):
             InvalidArgumentError: The field has no analyzer, or none with that name.
         """
         analyzer = analyzer_of_field(self.schema, field, "run_analyzer")
-        return analyzed(texts, query_analyzer(field, analyzer, analyzer_name), with_detail)
+        chosen = query_analyzer(field, analyzer, analyzer_name)
+        return analyzed(texts, chosen, with_detail=with_detail, with_hash=with_hash)
 
     def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
         """Store new entities, all or none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from elanus.query.requests import LegRequest, TextQuery
 from elanus.schema.collection import Schema, did_you_mean
 
 __all__ = ["Token", "highlight_request", "query_analyzer", "run_analyzer"]
+
+_HASHED_BYTES, _NUM_DIMENSIONS = 100, 2**32 - 1
+"""Bytes of a term that count for its number in Milvus, and how many numbers there are."""
 
 
 def query_analyzer(field: str, analyzer: FieldAnalyzer, name: str | None) -> Analyzer:
@@ -42,6 +46,7 @@ def run_analyzer(
     *,
     analyzer_name: str | None = None,
     with_detail: bool = False,
+    with_hash: bool = False,
 ) -> Any:
     """Return the terms that an analyzer makes of texts, to look at what it does.
 
@@ -50,6 +55,8 @@ def run_analyzer(
         analyzer: Name or parameters, as ``Field(analyzer=...)`` takes them.
         analyzer_name: Which one to run where the parameters hold several; None: ``default``.
         with_detail: Return a ``Token`` for each term, with its place in the text.
+        with_hash: Return a ``Token`` for each term, with its number in the sparse vectors of
+            Milvus.
 
     Returns:
         The terms in order, for several texts a list for each.
@@ -60,16 +67,24 @@ def run_analyzer(
         PluginNotInstalledError: The analyzer needs a package that is not installed.
     """
     built = shared_analyzer(analyzer)
-    return analyzed(texts, query_analyzer("analyzer", built, analyzer_name), with_detail)
+    chosen = query_analyzer("analyzer", built, analyzer_name)
+    return analyzed(texts, chosen, with_detail=with_detail, with_hash=with_hash)
 
 
-def analyzed(texts: str | Sequence[str], analyzer: Analyzer, with_detail: bool) -> Any:
+def analyzed(
+    texts: str | Sequence[str], analyzer: Analyzer, *, with_detail: bool, with_hash: bool
+) -> Any:
     """Return the terms of one text, or of several a list for each.
 
     Raises:
         InvalidArgumentError: Something else than texts came.
     """
-    run = analyzer.details if with_detail else analyzer.tokens
+
+    def run(text: str) -> list[Any]:
+        if with_hash:
+            return [t._replace(hash=_term_number(t.token)) for t in analyzer.details(text)]
+        return analyzer.details(text) if with_detail else analyzer.tokens(text)
+
     if isinstance(texts, str):
         return run(texts)
     if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
@@ -77,6 +92,11 @@ def analyzed(texts: str | Sequence[str], analyzer: Analyzer, with_detail: bool) 
             f"run_analyzer: expected a text or a list of texts, got {texts!r}"
         )
     return [run(text) for text in texts]
+
+
+def _term_number(term: str) -> int:
+    """Return the dimension that a term has in the sparse vectors of Milvus."""
+    return zlib.crc32(term.encode()[:_HASHED_BYTES]) % _NUM_DIMENSIONS
 
 
 def analyzer_of_field(schema: Schema, name: str, what: str) -> FieldAnalyzer:

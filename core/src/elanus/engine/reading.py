@@ -88,52 +88,52 @@ class CollectionReader:
         return self._view.path
 
     @property
-    def _live_view(self) -> CollectionView:
+    def live_view(self) -> CollectionView:
         """The collection as this process follows it: a forked child does so by itself."""
         if os.getpid() == self._context.owner_pid:
             return self._view
-        return self._in_child()._live_view
+        return self._in_child().live_view
 
     @property
     def schema(self) -> Schema:
         """The fields."""
-        return self._live_view.current_fields().schema
+        return self.live_view.current_fields().schema
 
     @property
     def fields(self) -> FieldViews:
         """What the engine derives from the schema."""
-        return self._live_view.current_fields()
+        return self.live_view.current_fields()
 
     def fields_at(self, consistency: str | None) -> FieldViews:
         """Return what the engine derives from the schema, as recent as a level asks for."""
         level = None if consistency is None else parse_consistency(consistency)
-        return self._live_view.current_fields(level)
+        return self.live_view.current_fields(level)
 
     @property
     def properties(self) -> dict[str, Any]:
         """The properties that were set."""
-        view = self._live_view
+        view = self.live_view
         return shown_properties(view.settings, view.current_fields().schema)
 
     @property
     def retention_s(self) -> float:
         """How long past states are kept, in seconds."""
-        return self._live_view.settings.retention_s
+        return self.live_view.settings.retention_s
 
     @property
     def settings(self) -> CollectionSettings:
         """What can be changed about the collection, as it is now."""
-        return self._live_view.settings
+        return self.live_view.settings
 
     @property
     def index_types(self) -> dict[str, str]:
         """Index type by dense field, scalar field and JSON path, as chosen by the user."""
-        return self._live_view.settings.types(self.schema)
+        return self.live_view.settings.types(self.schema)
 
     def list_indexes(self) -> list[IndexDescription]:
         """Return the indexes that were chosen, and how many rows have them."""
         self._check_open()
-        view = self._live_view
+        view = self.live_view
         settings = view.settings
         segments = [(s.num_rows, s.index_names()) for s in view.segments()]
         total = sum(rows for rows, _ in segments)
@@ -222,7 +222,7 @@ class CollectionReader:
     def stats(self) -> CollectionStats:
         """Return rows, segments and bytes."""
         self._check_open()
-        view = self._live_view
+        view = self.live_view
         view.current()
         return collection_stats(
             view.directory, view.path, view.segments(), self._background_error()

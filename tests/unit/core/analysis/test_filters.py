@@ -109,7 +109,7 @@ def test_pinyin(settings, found):
 def test_terms_of_one_token_stand_at_its_place():
     chain = ["lowercase", {"type": "synonym", "synonyms": ["tv, television"]}, "removepunct"]
     analyzer = build_analyzer({"tokenizer": "whitespace", "filter": chain})
-    assert [tuple(token) for token in analyzer.details("My TV - on")] == [
+    assert [token[:5] for token in analyzer.details("My TV - on")] == [
         ("my", 0, 2, 0, 1),
         ("tv", 3, 5, 1, 1),
         ("television", 3, 5, 1, 1),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from elanus.analysis import segmenters
 from elanus.analysis.registry import build_analyzer, build_tokenizer
-from elanus.errors import PluginNotInstalledError
+from elanus.errors import PluginNotInstalledError, SchemaError
 
 SCRIPTS = "aZ9 ._-'é中国ｶﾞ가각しน้ำทำเกมๆມະລາວខ្មែរမြန်မာ😀👍🏽\u200d\ufe0f\u0301\n"
 TEXTS = st.one_of(st.text(st.sampled_from(SCRIPTS), max_size=30), st.text(max_size=20))
@@ -128,11 +128,17 @@ def test_jieba_takes_words_of_its_own(settings, tokens):
     [
         ({"tokenizer": "jieba"}, "rjieba", "elanus[jieba]"),
         ({"tokenizer": "icu"}, "icu4py", "elanus[icu]"),
+        (
+            {"tokenizer": {"type": "lindera", "dict_kind": "ko-dic"}},
+            "lindera",
+            "elanus[lindera]",
+        ),
         ({"tokenizer": "standard", "filter": ["pinyin"]}, "pypinyin", "elanus[pinyin]"),
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, spec, package, extra):
     segmenters._jieba.cache_clear()
+    segmenters._lindera.cache_clear()
     real = builtins.__import__
 
     def without(name, *args, **kwargs):
@@ -148,6 +154,68 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, spec, package, e
     assert caught.value.extra == extra
 
 
-def test_lindera_says_what_to_use():
-    with pytest.raises(PluginNotInstalledError, match="use 'icu'"):
-        build_analyzer({"tokenizer": {"type": "lindera", "dict_kind": "ipadic"}})
+@pytest.mark.parametrize(
+    ("dict_kind", "text", "found"),
+    [
+        # Places are in characters, across an emoji of four bytes and white space that is no token.
+        (
+            "ipadic",
+            "a 😀東京都に\n行く。",
+            [
+                ("a", 0, 1, 0, 1),
+                ("😀", 2, 3, 1, 1),
+                ("東京", 3, 5, 2, 1),
+                ("都", 5, 6, 3, 1),
+                ("に", 6, 7, 4, 1),
+                ("行く", 8, 10, 5, 1),
+                ("。", 10, 11, 6, 1),
+            ],
+        ),
+        (
+            "ko-dic",
+            "한국어를 공부합니다",
+            [
+                ("한국어", 0, 3, 0, 1),
+                ("를", 3, 4, 1, 1),
+                ("공부", 5, 7, 2, 1),
+                ("합니다", 7, 10, 3, 1),
+            ],
+        ),
+        (
+            "cc-cedict",
+            "我来到北京清华大学",
+            [
+                ("我", 0, 1, 0, 1),
+                ("来到", 1, 3, 1, 1),
+                ("北京", 3, 5, 2, 1),
+                ("清华大学", 5, 9, 3, 1),
+            ],
+        ),
+        ("ipadic", "", []),
+        ("ipadic", "two words", [("two", 0, 3, 0, 1), ("words", 4, 9, 1, 1)]),
+    ],
+)
+def test_lindera(dict_kind, text, found):
+    pytest.importorskip("lindera")
+    spec = {"type": "lindera", "dict_kind": dict_kind}
+    tokenizer = build_tokenizer(spec)
+    assert [tuple(span) for span in tokenizer.spans(text)] == found
+    assert tokenizer.split(text) == [token for token, *_ in found]
+    assert tokenizer.to_params() == spec
+    analyzer = build_analyzer({"tokenizer": spec, "filter": ["removepunct"]})
+    assert analyzer.tokens(text) == [t for t, *_ in found if t != "。"]
+
+
+def test_lindera_names_what_it_takes():
+    with pytest.raises(SchemaError, match="unknown name 'ipa'; did you mean 'ipadic'"):
+        build_tokenizer({"type": "lindera", "dict_kind": "ipa"})
+    with pytest.raises(SchemaError, match="dict_kind: expected a name, got None"):
+        build_tokenizer({"type": "lindera"})
+    with pytest.raises(SchemaError, match="unknown parameter 'filter'"):
+        build_tokenizer({"type": "lindera", "dict_kind": "ipadic", "filter": []})
+
+
+def test_a_dictionary_that_is_not_installed_is_said():
+    pytest.importorskip("lindera")
+    with pytest.raises(SchemaError, match="does not have 'unidic'"):
+        build_tokenizer({"type": "lindera", "dict_kind": "unidic"})

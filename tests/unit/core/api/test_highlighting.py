@@ -1,5 +1,7 @@
 """Marked fragments, worked out by hand."""
 
+import zlib
+
 import pytest
 
 import elanus
@@ -213,6 +215,20 @@ def test_nothing_to_mark(notes):
     with pytest.raises(FieldNotFoundError, match="did you mean 'text'"):
         notes.search("x", highlight=elanus.Highlighter(highlight_query=unknown))
     assert list(notes.search("unheard", highlight=elanus.Highlighter())) == []
+
+
+def test_terms_have_the_numbers_of_milvus(notes):
+    # CRC-32 of the term, the check value of the standard among them; bytes behind 100 do not count.
+    tokens = elanus.run_analyzer("123456789 graphs", with_hash=True)
+    assert [(t.token, t.hash, t.start_offset) for t in tokens] == [
+        ("123456789", 0xCBF43926, 0),
+        ("graphs", zlib.crc32(b"graphs"), 10),
+    ]
+    long, longer = elanus.run_analyzer(["a" * 100, "a" * 150], "standard", with_hash=True)
+    assert long[0].hash == longer[0].hash
+    assert elanus.run_analyzer("graphs", with_detail=True)[0].hash is None
+    (token,) = notes.run_analyzer("The Graphs", "text", with_hash=True)
+    assert (token.token, token.hash) == ("graph", zlib.crc32(b"graph"))
 
 
 def test_run_analyzer(notes):
