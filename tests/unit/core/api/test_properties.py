@@ -231,6 +231,24 @@ def test_reads_that_name_no_key_or_several_are_refused(
     isolated.search(query, "dense", filter=condition)
 
 
+def test_searches_that_were_prepared_are_refused_as_well(isolated: elanus.Collection) -> None:
+    legs = [elanus.Leg("dense", [1.0, 1.0]), elanus.Leg("bm25", "word")]
+    searches = [
+        lambda: isolated.search([1.0, 1.0], "dense").ids,
+        lambda: isolated.search("word", "bm25").ids,
+        lambda: isolated.hybrid_search(legs).ids,
+    ]
+    isolated.alter_properties({"partitionkey.isolation": False})
+    for search in searches:
+        assert [len(search()) for _ in range(4)] == [10] * 4
+    isolated.alter_properties({"partitionkey.isolation": True})
+    for search in searches:
+        with pytest.raises(FilterError, match="names exactly one"):
+            search()
+    found = [isolated.search([1.0, 1.0], "dense", filter="tenant == 'b'").ids for _ in range(4)]
+    assert found == [found[0]] * 4
+
+
 def test_the_guide_lists_every_property() -> None:
     page = (ROOT / "docs/guide/collections.md").read_text("utf-8")
     part = page[page.index("## Properties") : page.index("## Starting anew")]

@@ -170,3 +170,17 @@ def test_one_read_asks_for_another_zone(db: elanus.Database) -> None:
     assert times(held) == ["2025-10-26T02:30:00+02:00", "2025-10-26T02:30:00+01:00"]
     with pytest.raises(SchemaError, match="'Mars' is not known"):
         held.query(timezone="Mars")
+
+
+def test_searches_that_were_prepared_follow_the_zone(db: elanus.Database) -> None:
+    held = db.create_collection("notes", schema("Europe/Berlin"))
+    held.insert([row(1, BEFORE)])
+
+    def shown(**options: object) -> set[str]:
+        hits = [held.search([1.0, 1.0], "dense", output=["at"], **options) for _ in range(4)]  # type: ignore[arg-type]
+        return {hit.entity["at"].isoformat() for found in hits for hit in found}
+
+    assert shown() == {"2025-10-26T02:30:00+02:00"}
+    assert shown(timezone="Asia/Tokyo") == {"2025-10-26T09:30:00+09:00"}
+    held.alter_properties({"timezone": "UTC"})
+    assert shown() == {"2025-10-26T00:30:00+00:00"}
