@@ -113,7 +113,8 @@ class CollectionReader:
     def properties(self) -> dict[str, Any]:
         """The properties that were set."""
         view = self.live_view
-        return shown_properties(view.settings, view.current_fields().schema)
+        schema = view.current_fields().schema  # looks for news, of settings as well
+        return shown_properties(view.settings, schema)
 
     @property
     def retention_s(self) -> float:

@@ -123,7 +123,8 @@ def test_a_reader_follows_a_change_of_the_zone(tmp_path: Path) -> None:
         held.insert([row(1, BEFORE)])
         read = other.collection("notes")
         assert times(read) == ["2025-10-26T00:30:00+00:00"]
-        held.alter_properties({"timezone": "Europe/Berlin"})
+        held.alter_properties({"timezone": "Europe/Berlin", "owner": "me"})
+        assert read.properties == {"timezone": "Europe/Berlin", "owner": "me"}
         assert times(read) == ["2025-10-26T02:30:00+02:00"]
         assert read.count("at == ISO '2025-10-26T02:30:00'") == 1
         held.drop_properties("timezone")
