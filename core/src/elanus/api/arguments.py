@@ -61,10 +61,8 @@ def search_requests(
     output: Sequence[str] | None,
     options: SearchOptions,
 ) -> tuple[list[SearchRequest], bool]:
-    """Return the requests of ``Collection.search``, and whether ``data`` was a single query.
-
-    All queries are one request; no query is none.
-    """
+    """Return the requests of ``Collection.search``: one for all queries, none where there is none;
+    and whether ``data`` was a single query."""
     check_options(options)
     schema = context.schema
     field = schema.field(name) if name else default_field(schema, data)
