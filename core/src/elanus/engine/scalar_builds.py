@@ -21,11 +21,13 @@ from elanus.engine.shredding import MIN_SHREDDED_ROWS, paths_of
 from elanus.engine.state import CollectionState
 from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns
+from elanus.filter.geometry_store import boxes_of
 from elanus.filter.json_columns import JsonColumn, JsonKind
 from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.index.scalar.ngram import NgramIndex
 from elanus.index.scalar.registry import AUTO, NOTHING, ScalarTarget, build_sorted
+from elanus.index.scalar.rtree import RTree
 from elanus.index.scalar.sorted_index import IndexedValues
 from elanus.index.scalar.values import SortedNumbers, SortedTexts
 from elanus.schema.batches import ArrayColumn, FixedColumn
@@ -111,6 +113,8 @@ def built_index(
         texts, rows = _texts(columns, target)
         sizes = params["min_gram"], params["max_gram"]
         return NgramIndex.build(texts, rows, num_rows, sizes).to_arrays()
+    if target.dtype is DataType.GEOMETRY:
+        return RTree.build(boxes_of(columns.column(target.field))).to_arrays()
     values = indexed_values(columns, target)
     if values is None:
         return {"type": NOTHING, "num_rows": num_rows}, {}

@@ -90,7 +90,7 @@ def checked_choice(
     if canonical is None:
         raise InvalidArgumentError(
             f"{shown}: no scalar index type {type_name!r}; take AUTO, INVERTED, BITMAP, STL_SORT, "
-            f"TRIE or NGRAM"
+            f"TRIE, NGRAM or RTREE"
         )
     checked = check_scalar(canonical, target, left, shown)
     if target.is_json:

@@ -61,9 +61,9 @@ from elanus.filter.evaluator import (
 from elanus.filter.geometry import (
     GeometryField,
     SpatialTest,
-    are_valid,
     distance_test,
     relation_test,
+    validity_test,
 )
 from elanus.filter.hints import TextHint, like_hint, regex_hint
 from elanus.filter.json_operands import JsonValue
@@ -347,7 +347,7 @@ class Binder:
                 f"'{node.relation}' takes a GEOMETRY field, got {field.describe()}", node.operand
             )
         if node.shape is None:
-            return SpatialTest(field, are_valid)
+            return SpatialTest(field, validity_test())
         wkt = self._text_constant(node.shape, node.relation)
         meters = None if node.distance is None else self._meters(node.distance)
         try:

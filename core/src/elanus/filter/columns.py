@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
-from elanus.filter.geometry_store import GeometryStore
+from elanus.filter.geometry_store import Geometries, GeometryStore, read_geometries
 from elanus.filter.json_columns import JsonColumn, JsonElements
 from elanus.filter.json_paths import JsonPathStore
 from elanus.filter.shredded import ShreddedPaths
@@ -121,7 +121,7 @@ class FilterColumns(Protocol):
         """Return some rows, ascending, as rows of their own; None when that saves nothing."""
         ...
 
-    def geometries(self, name: str) -> GeometryStore:
+    def geometries(self, name: str) -> Geometries:
         """Return the geometries of a GEOMETRY field."""
         ...
 
@@ -252,10 +252,8 @@ class ColumnCache:
         with self._lock:
             if not isinstance(column, StringColumn) or name in self._strings:
                 return None
-            num_read = self._num_read.get(name, 0) + len(column)
-            self._num_read[name] = num_read
-        if num_read > READ_TWICE * num_rows:
-            return None
+            if self._is_read_twice(name, len(column), num_rows):
+                return None
         return StringStore(lambda start, stop: column).strings(len(column))
 
     def json_paths(self, name: str) -> JsonPathStore:
@@ -278,6 +276,22 @@ class ColumnCache:
                 store = self._geometries[name] = GeometryStore(read)
             return store
 
+    def geometries_at(self, name: str, column: Column, rows: Int64Array) -> Geometries | None:
+        """Return the geometries of some rows, alone; None when those of all are better read.
+
+        Args:
+            name: Name of the column.
+            column: All rows.
+            rows: Which of them, ascending.
+        """
+        with self._lock:
+            store = self._geometries.get(name)
+            if store is not None and store.num_read >= len(column):
+                return store.geometries(len(column)).take(rows)
+            if self._is_read_twice(name, len(rows), len(column)):
+                return None
+        return read_geometries(column.take(rows))
+
     def matching(self, condition: RowFilter, columns: FilterColumns) -> Bitset:
         """Return the rows of ``columns``, the first ones here, that a filter allows."""
         key = condition, columns.num_rows
@@ -296,6 +310,12 @@ class ColumnCache:
                 oldest = self._results.pop(next(iter(self._results)))
                 self._size -= oldest.words.nbytes
         return found
+
+    def _is_read_twice(self, name: str, num_taken: int, num_rows: int) -> bool:
+        """Count rows of a column that are read alone; return whether it was all too often."""
+        num_read = self._num_read.get(name, 0) + num_taken
+        self._num_read[name] = num_read
+        return num_read > READ_TWICE * num_rows
 
     def _grew(self, size: int) -> None:
         self._size += size
@@ -364,8 +384,8 @@ class _CachedColumns:
     def select(self, rows: Int64Array) -> FilterColumns | None:
         return SelectedColumns(self, self._cache, rows)
 
-    def geometries(self, name: str) -> GeometryStore:
-        return self._cache.geometries(name)
+    def geometries(self, name: str) -> Geometries:
+        return self._cache.geometries(name).geometries(self.num_rows)
 
     def matching(self, condition: RowFilter) -> Bitset:
         return self._cache.matching(condition, self)
@@ -413,8 +433,9 @@ class SelectedColumns:
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         raise InternalError("words are numbered for all rows of a segment")
 
-    def geometries(self, name: str) -> GeometryStore:
-        raise InternalError("geometries are read for all rows of a segment")
+    def geometries(self, name: str) -> Geometries:
+        few = self._cache.geometries_at(name, self.base.column(name), self.chosen)
+        return self.base.geometries(name).take(self.chosen) if few is None else few
 
     def index(self, name: str, keys: Keys) -> ScalarIndex | None:
         return None  # it finds rows among all, of which most are not asked about

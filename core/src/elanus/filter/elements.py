@@ -16,7 +16,7 @@ from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.filter.ast import Element
 from elanus.filter.columns import FilterColumns, RowFilter, Trace
-from elanus.filter.geometry_store import GeometryStore
+from elanus.filter.geometry_store import Geometries
 from elanus.filter.json_columns import JsonColumn, JsonElements
 from elanus.filter.json_operands import JsonValue, json_is_in, json_values
 from elanus.filter.names import Scope
@@ -69,7 +69,7 @@ class ElementColumns:
         """Elements have no fields."""
         _refuse(name)
 
-    def geometries(self, name: str) -> GeometryStore:
+    def geometries(self, name: str) -> Geometries:
         """Elements have no fields."""
         _refuse(name)
 

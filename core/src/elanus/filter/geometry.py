@@ -20,6 +20,8 @@ from elanus.filter.geometry_store import Geometries
 from elanus.filter.logic import Leaf, Truth
 from elanus.filter.operands import Values, ValueType
 from elanus.filter.sphere import arc_boxes, boxes_around, distances
+from elanus.index.scalar.base import Found
+from elanus.index.scalar.rtree import Box, RTree, boxes_meet
 from elanus.schema.geometry import load_shapely, wkt_fault
 from elanus.types import BoolArray, Float64Array
 
@@ -64,36 +66,66 @@ class GeometryField:
 
 
 @dataclass(frozen=True, slots=True)
-class SpatialTest(Leaf):
-    """A relation of a field's geometries; unknown where the field is null.
+class Question:
+    """What is asked about geometries.
 
     Attributes:
-        place: The field.
-        matches: Returns which of the geometries stand in the relation.
+        ask: Returns of an array of shapes for which it holds.
+        boxes: It holds only for geometries whose box meets one of these; None: for any.
+        on_globe: Edges are arcs on the globe, which leave the boxes around their ends.
     """
 
-    place: GeometryField
-    matches: Callable[[Geometries], BoolArray] = field(compare=False)
+    ask: Callable[[Any], BoolArray]
+    boxes: list[Box] | None = None
+    on_globe: bool = False
 
-    needs_all_rows = True
+    def matches(self, geometries: Geometries) -> BoolArray:
+        """Return for which geometries it holds."""
+        if self.boxes is None:
+            return np.asarray(self.ask(geometries.shapes))
+        rows = np.flatnonzero(boxes_meet(self.widened(geometries.boxes), self.boxes))
+        holds = np.zeros(len(geometries.shapes), dtype=np.bool_)
+        if len(rows):
+            holds[rows] = self.ask(geometries.shapes[rows])
+        return holds
+
+    def widened(self, boxes: Float64Array) -> Float64Array:
+        """Return the boxes that are compared for those around geometries."""
+        return arc_boxes(boxes) if self.on_globe else boxes
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialTest(Leaf):
+    """A relation of a field's geometries; unknown where the field is null."""
+
+    place: GeometryField
+    question: Question = field(compare=False)
 
     def guess(self) -> tuple[float, float]:
         return 0.1, 500.0
 
     def scan(self, columns: FilterColumns) -> Truth:
         known = columns.column(self.place.name).validity
-        holds = self.matches(columns.geometries(self.place.name).geometries(columns.num_rows))
+        holds = self.question.matches(columns.geometries(self.place.name))
         return Truth(holds) if known is None else Truth(holds & known, ~known)
 
+    def known(self, columns: FilterColumns) -> BoolArray | None:
+        return columns.column(self.place.name).validity
 
-def are_valid(geometries: Geometries) -> BoolArray:
-    """Return which geometries follow the rules of OGC, such as that rings do not cross."""
-    valid: BoolArray = load_shapely().is_valid(geometries.shapes)
-    return valid
+    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
+        index = columns.index(self.place.name, ())
+        if not isinstance(index, RTree) or self.question.boxes is None:
+            return None, ""
+        return index.candidates(self.question.boxes, self.question.widened), index.type
 
 
-def relation_test(relation: Relation, wkt: str) -> Callable[[Geometries], BoolArray]:
-    """Return a function that tells which geometries stand in a relation to another.
+def validity_test() -> Question:
+    """Return the question which geometries follow the rules of OGC: that rings do not cross."""
+    return Question(lambda shapes: np.asarray(load_shapely().is_valid(shapes)))
+
+
+def relation_test(relation: Relation, wkt: str) -> Question:
+    """Return the question which geometries stand in a relation to another.
 
     Raises:
         ValueError: The text is no WKT.
@@ -106,14 +138,12 @@ def relation_test(relation: Relation, wkt: str) -> Callable[[Geometries], BoolAr
     ask = getattr(shapely, _ASKED[relation])
     if shape.is_empty:
         # It has no box, and two geometries without a place are equal.
-        return lambda geometries: np.asarray(ask(shape, geometries.shapes))
-    return lambda geometries: _asked_where(
-        geometries, [shape.bounds], lambda shapes: np.asarray(ask(shape, shapes))
-    )
+        return Question(lambda shapes: np.asarray(ask(shape, shapes)))
+    return Question(lambda shapes: np.asarray(ask(shape, shapes)), [shape.bounds])
 
 
-def distance_test(wkt: str, meters: float) -> Callable[[Geometries], BoolArray]:
-    """Return a function that tells which geometries lie within some meters of a point.
+def distance_test(wkt: str, meters: float) -> Question:
+    """Return the question which geometries lie within some meters of a point.
 
     Raises:
         ValueError: The text is no WKT of a point on the globe, or the distance is negative.
@@ -126,12 +156,7 @@ def distance_test(wkt: str, meters: float) -> Callable[[Geometries], BoolArray]:
     if not meters >= 0:
         raise ValueError(f"a distance is 0 or more meters, got {meters}")
     boxes = boxes_around(point.x, point.y, meters)
-
-    def matches(geometries: Geometries) -> BoolArray:
-        around = Geometries(geometries.shapes, arc_boxes(geometries.boxes))
-        return _asked_where(around, boxes, lambda shapes: distances(point, shapes) <= meters)
-
-    return matches
+    return Question(lambda shapes: distances(point, shapes) <= meters, boxes, on_globe=True)
 
 
 def _read(wkt: str) -> Any:
@@ -139,23 +164,3 @@ def _read(wkt: str) -> Any:
     if why is not None:
         raise ValueError(f"no WKT: {why}")
     return load_shapely().from_wkt(wkt)
-
-
-def _asked_where(
-    geometries: Geometries, boxes: list[Any], ask: Callable[[Any], BoolArray]
-) -> BoolArray:
-    """Ask about the geometries that meet one of the boxes."""
-    rows = np.flatnonzero(_meet_any(geometries.boxes, boxes))
-    holds = np.zeros(len(geometries.shapes), dtype=np.bool_)
-    if len(rows):
-        holds[rows] = ask(geometries.shapes[rows])
-    return holds
-
-
-def _meet_any(known: Float64Array, boxes: list[Any]) -> BoolArray:
-    meets = np.zeros(len(known), dtype=np.bool_)
-    for x0, y0, x1, y1 in boxes:
-        meets |= (
-            (known[:, 0] <= x1) & (known[:, 2] >= x0) & (known[:, 1] <= y1) & (known[:, 3] >= y0)
-        )
-    return meets

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from elanus.errors import InternalError
 from elanus.filter.strings import ReadRows
-from elanus.schema.batches import StringColumn
+from elanus.schema.batches import Column, StringColumn, slice_column
 from elanus.schema.geometry import load_shapely
-from elanus.types import Float64Array
+from elanus.types import Float64Array, Int64Array
+
+CHUNK_ROWS = 65_536
+"""Rows that are read at once where only their boxes are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ class Geometries:
     shapes: NDArray[Any]
     boxes: Float64Array
 
+    def take(self, rows: Int64Array) -> Geometries:
+        """Return those of the given rows."""
+        return Geometries(self.shapes[rows], self.boxes[rows])
+
 
 class GeometryStore:
     """The geometries of one column, read when they are first asked for. Safe from many threads."""
@@ -40,6 +47,11 @@ class GeometryStore:
         self._read = read
         self._lock = threading.Lock()
         self._known = Geometries(np.empty(0, dtype=np.object_), np.empty((0, 4)))
+
+    @property
+    def num_read(self) -> int:
+        """Rows that were read."""
+        return len(self._known.shapes)
 
     def geometries(self, num_rows: int) -> Geometries:
         """Return the geometries of the first rows."""
@@ -50,12 +62,23 @@ class GeometryStore:
         return Geometries(known.shapes[:num_rows], known.boxes[:num_rows])
 
     def _extended(self, known: Geometries, num_rows: int) -> Geometries:
-        column = self._read(len(known.shapes), num_rows)
-        if not isinstance(column, StringColumn):
-            raise InternalError(f"expected WKT, got {type(column).__name__}")
-        shapely = load_shapely()
-        shapes = shapely.from_wkt(np.array(column.to_pylist(), dtype=np.object_))
-        boxes = shapely.bounds(shapes).reshape(len(shapes), 4)
+        read = read_geometries(self._read(len(known.shapes), num_rows))
         return Geometries(
-            np.concatenate([known.shapes, shapes]), np.concatenate([known.boxes, boxes])
+            np.concatenate([known.shapes, read.shapes]), np.concatenate([known.boxes, read.boxes])
         )
+
+
+def read_geometries(column: Column) -> Geometries:
+    """Return the geometries of a column of WKT."""
+    if not isinstance(column, StringColumn):
+        raise InternalError(f"expected WKT, got {type(column).__name__}")
+    shapely = load_shapely()
+    shapes = shapely.from_wkt(np.array(column.to_pylist(), dtype=np.object_))
+    return Geometries(shapes, shapely.bounds(shapes).reshape(len(shapes), 4))
+
+
+def boxes_of(column: Column) -> Float64Array:
+    """Return the boxes of a column of WKT, as ``Geometries`` has them, without its geometries."""
+    starts = range(0, len(column), CHUNK_ROWS)
+    parts = [slice_column(column, s, min(s + CHUNK_ROWS, len(column))) for s in starts]
+    return np.concatenate([np.empty((0, 4)), *(read_geometries(part).boxes for part in parts)])

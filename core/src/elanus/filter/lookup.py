@@ -61,7 +61,7 @@ def find_texts(
     """Return the rows with a text that matches; None: it cannot tell."""
     if isinstance(index, NgramIndex):
         return None if hint is None else index.candidates(hint.parts)
-    if not isinstance(index.values, SortedTexts):
+    if not isinstance(index, SortedIndex) or not isinstance(index.values, SortedTexts):
         return None
     span = 0, len(index.values)
     if hint is not None and hint.prefix:

@@ -25,8 +25,10 @@ def boxes_around(
 ) -> list[tuple[float, float, float, float]]:
     """Return boxes (x0, y0, x1, y1) that hold every place within ``meters`` of a point.
 
-    Several where the circle crosses the 180th meridian, at which longitudes begin anew.
+    Several, because longitudes begin anew at the 180th meridian, and places may lie up to a turn
+    on either side of it.
     """
+    longitude = math.remainder(longitude, 360.0)
     angle = meters / EARTH_RADIUS
     reach = math.degrees(angle) + _SLACK
     south, north = latitude - reach, latitude + reach
@@ -45,11 +47,13 @@ def boxes_around(
 def arc_boxes(boxes: Float64Array) -> Float64Array:
     """Return boxes that hold the arcs between places in the given ones, shape ``(n, 4)``.
 
-    An arc runs nearer to the pole than both of its ends, and the short way round.
+    An arc runs nearer to the pole than both of its ends, and the short way round. What lies more
+    than a turn away from the meridian of Greenwich may be anywhere.
     """
     width = boxes[:, 2] - boxes[:, 0]
     wide = np.flatnonzero(width > 0)
-    if not len(wide):
+    is_beyond = (boxes[:, 0] < -360) | (boxes[:, 2] > 360)
+    if not len(wide) and not is_beyond.any():
         return boxes
     made = boxes.copy()
     half = np.cos(np.radians(np.minimum(width[wide], 180.0) / 2))
@@ -57,7 +61,7 @@ def arc_boxes(boxes: Float64Array) -> Float64Array:
         edge = boxes[wide, column] * sign
         bulged = np.degrees(np.arctan(np.tan(np.radians(edge)) / half))
         made[wide, column] = sign * np.where((edge > 0) & (edge < 90), bulged, edge)
-    made[width >= 180] = [-np.inf, -np.inf, np.inf, np.inf]
+    made[(width >= 180) | is_beyond] = [-np.inf, -np.inf, np.inf, np.inf]
     return made
 
 
@@ -79,7 +83,9 @@ def distances(point: Any, geometries: Any) -> Float64Array:
     rows = np.flatnonzero(~is_point)
     if len(rows):
         found[rows] = _to_edges(shapely, here, geometries[rows])
-        found[rows[shapely.intersects(point, geometries[rows])]] = 0.0
+        for turn in (-360.0, 0.0, 360.0):
+            inside = shapely.Point(math.remainder(point.x, 360.0) + turn, point.y)
+            found[rows[shapely.intersects(inside, geometries[rows])]] = 0.0
     return found * EARTH_RADIUS
 
 

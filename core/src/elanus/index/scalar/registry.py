@@ -11,10 +11,11 @@ from typing import Any, Final, TypeAlias
 
 from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.index.scalar.ngram import NgramIndex
+from elanus.index.scalar.rtree import RTree
 from elanus.index.scalar.sorted_index import IndexedValues, SortedIndex
 from elanus.types import DataType
 
-ScalarIndex: TypeAlias = SortedIndex | NgramIndex
+ScalarIndex: TypeAlias = SortedIndex | NgramIndex | RTree
 
 AUTO: Final = "AUTO"
 NOTHING: Final = "NONE"
@@ -135,6 +136,8 @@ def open_index(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> ScalarIn
     stored = header.get("type")
     if stored == NgramIndex.type:
         return NgramIndex.from_arrays(header, arrays)
+    if stored == RTree.type:
+        return RTree.from_arrays(header, arrays)
     if stored not in _TAKES:
         raise CorruptionError(f"a scalar index is of the unknown type {stored!r}")
     return SortedIndex.from_arrays(header, arrays)
@@ -150,5 +153,6 @@ _TAKES: Final[dict[str, frozenset[tuple[DataType, bool]]]] = {
     "STL_SORT": frozenset((d, False) for d in _NUMBERS | {DataType.VARCHAR}),
     "TRIE": frozenset({(DataType.VARCHAR, False)}),
     "NGRAM": frozenset({(DataType.VARCHAR, False)}),
+    "RTREE": frozenset({(DataType.GEOMETRY, False)}),
 }
 """For each type the dtypes it takes, and whether as elements of arrays."""
