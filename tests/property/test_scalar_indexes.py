@@ -30,9 +30,12 @@ KINDS = {
     "single": NUMBER_TYPES,
     "double": NUMBER_TYPES,
     "name": ["INVERTED", "BITMAP", "STL_SORT", "TRIE", "NGRAM", "AUTO"],
+    "at": NUMBER_TYPES,
+    "place": ["RTREE", "AUTO"],
     **{name: ["INVERTED", "AUTO"] for name in ARRAYS},
 }
-PATHS = st.tuples(st.sampled_from(["meta", "$meta"]), st.lists(KEYS, max_size=2).map(tuple))
+PLACE_KINDS = [["INVERTED", "AUTO"], ["INVERTED", "TRIE", "NGRAM", "BITMAP", "AUTO"]]
+PATHS = st.tuples(st.sampled_from(["meta", "$meta"]), st.lists(KEYS | st.integers(0, 2), max_size=2).map(tuple))
 JSON_INDEXES = st.dictionaries(
     PATHS, st.tuples(st.sampled_from([*CAST_TYPES]), st.sampled_from(["INVERTED", "AUTO"]))
 )
@@ -79,6 +82,9 @@ def choices(schema: Schema, data: st.DataObject) -> dict[Any, tuple[ScalarTarget
         assert dtype is not None
         kind = data.draw(st.sampled_from(kinds))
         made[name, ()] = ScalarTarget(name, (), dtype, of_elements, False), kind
+        for place in range(2 if of_elements else 0):
+            kind = data.draw(st.sampled_from(PLACE_KINDS[dtype is DataType.VARCHAR]))
+            made[name, (place,)] = ScalarTarget(name, (place,), dtype, False, False), kind
     for (name, keys), (cast, kind) in data.draw(JSON_INDEXES).items():
         dtype, of_elements = CAST_TYPES[cast]
         made[name, keys] = ScalarTarget(name, keys, dtype, of_elements, True), kind

@@ -23,15 +23,17 @@ from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns
 from elanus.filter.geometry_store import boxes_of
 from elanus.filter.json_columns import JsonColumn, JsonKind
+from elanus.filter.operands import Values
 from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.filter.strings import NO_TEXT, CodedStrings
+from elanus.filter.typed_operands import ArrayField
 from elanus.index.scalar.ngram import NgramIndex
 from elanus.index.scalar.registry import AUTO, NOTHING, ScalarTarget, build_sorted
 from elanus.index.scalar.rtree import RTree
 from elanus.index.scalar.sorted_index import IndexedValues
 from elanus.index.scalar.values import SortedNumbers, SortedTexts
 from elanus.schema.batches import ArrayColumn, FixedColumn
-from elanus.types import AnyArray, DataType, Int64Array
+from elanus.types import AnyArray, BoolArray, DataType, Int64Array
 
 ROW_BYTES = 64
 """About what a row takes while an index of it is built."""
@@ -125,10 +127,12 @@ def _texts(columns: FilterColumns, target: ScalarTarget) -> tuple[list[str], Int
     """Return the texts of a field or path, and the row of each."""
     if target.is_json:
         strings = columns.json_column(target.field, target.keys).strings
-        if strings is None:
-            return [], np.empty(0, dtype=np.int64)
+    elif target.keys:
+        strings = _elements_at(columns, target)[0].strings
     else:
         strings = columns.strings(target.field)
+    if strings is None:
+        return [], np.empty(0, dtype=np.int64)
     rows = np.flatnonzero(strings.codes != NO_TEXT)
     return strings.take(rows).texts().tolist(), rows
 
@@ -143,6 +147,8 @@ def indexed_values(columns: FilterColumns, target: ScalarTarget) -> IndexedValue
     if target.is_json:
         return _of_json(columns.json_column(target.field, target.keys), rows, target, num_rows)
     column = columns.column(target.field)
+    if target.keys:
+        return _of_place(columns, target, rows)
     if isinstance(column, ArrayColumn):
         rows = np.repeat(rows, np.diff(column.offsets))
         first, last = int(column.offsets[0]), int(column.offsets[-1])
@@ -158,15 +164,38 @@ def indexed_values(columns: FilterColumns, target: ScalarTarget) -> IndexedValue
     return _coded(columns.strings(target.field), rows, num_rows)
 
 
+def _of_place(columns: FilterColumns, target: ScalarTarget, rows: Int64Array) -> IndexedValues:
+    """Return the values at one place of the arrays of a field."""
+    values, is_there = _elements_at(columns, target)
+    if values.strings is not None:
+        return _coded(values.strings, rows, columns.num_rows)
+    if values.numbers is None:
+        return _no_values(target, columns.num_rows)
+    rows = rows[is_there]
+    ints, floats = values.numbers.ints, values.numbers.floats
+    found: AnyArray = ints if floats is None else floats  # type: ignore[assignment]
+    return _numbers(found[rows], rows, columns.num_rows)
+
+
+def _elements_at(columns: FilterColumns, target: ScalarTarget) -> tuple[Values, BoolArray]:
+    """Return the elements at the place of a target, and the rows that have one."""
+    return ArrayField(target.field, target.dtype).element(columns, int(target.keys[0]))
+
+
+def _no_values(target: ScalarTarget, num_rows: int) -> IndexedValues:
+    nothing = np.empty(0, dtype=np.int64)
+    is_text = target.dtype is DataType.VARCHAR
+    values = SortedTexts.of([]) if is_text else SortedNumbers(nothing)
+    return IndexedValues(values, nothing, nothing, num_rows, target.of_elements)
+
+
 def _of_json(
     column: JsonColumn, rows: Int64Array, target: ScalarTarget, num_rows: int
 ) -> IndexedValues | None:
     of_elements = target.of_elements
     if target.dtype is DataType.VARCHAR:
         if column.strings is None:
-            empty = SortedTexts.of([])
-            nothing = np.empty(0, dtype=np.int64)
-            return IndexedValues(empty, nothing, nothing, num_rows, of_elements)
+            return _no_values(target, num_rows)
         return _coded(column.strings, rows, num_rows, of_elements=of_elements)
     # In a filter a bool is the number 0 or 1 and may meet any number: all of them are indexed.
     is_number = column.is_number()

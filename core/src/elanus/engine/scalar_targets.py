@@ -40,9 +40,9 @@ def scalar_target(schema: Schema, name: str, cast: object = None) -> ScalarTarge
             raise InvalidArgumentError(f"{name}: {CAST_PARAM} is for paths of JSON fields")
         return _field_target(field)
     if place.field in schema and schema.field(place.field).dtype is not DataType.JSON:
-        raise InvalidArgumentError(f"{name}: index the whole field {place.field!r}, not a place")
-    if not all(isinstance(key, str) for key in place.keys):
-        raise InvalidArgumentError(f"{name}: a place in an array is not indexed; take the array")
+        if cast is not None:
+            raise InvalidArgumentError(f"{name}: {CAST_PARAM} is for paths of JSON fields")
+        return _place_target(schema.field(place.field), place.keys, name)
     if not isinstance(cast, str) or cast.upper() not in CAST_TYPES:
         raise InvalidArgumentError(
             f"{name}: {CAST_PARAM} must be one of {', '.join(CAST_TYPES)}, got {cast!r}"
@@ -110,6 +110,15 @@ def _place(schema: Schema, name: str) -> FieldRef | JsonPath:
     if not isinstance(tree, Exists) or not isinstance(tree.operand, FieldRef | JsonPath):
         raise InvalidArgumentError(f'{name!r} is neither a field nor a path such as meta["key"]')
     return tree.operand
+
+
+def _place_target(field: Field, keys: tuple[str | int, ...], name: str) -> ScalarTarget:
+    is_place = len(keys) == 1 and isinstance(keys[0], int)
+    if field.dtype is not DataType.ARRAY or not is_place or field.element_type is None:
+        raise InvalidArgumentError(f"{name}: index the whole field {field.name!r}, not a place")
+    if field.vector_type.is_vector or field.struct is not None:
+        raise InvalidArgumentError(f"{name}: places of {field.name!r} have no scalar values")
+    return ScalarTarget(field.name, keys, field.element_type, of_elements=False, is_json=False)
 
 
 def _field_target(field: Field) -> ScalarTarget:

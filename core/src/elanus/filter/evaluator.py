@@ -31,7 +31,7 @@ from elanus.filter.operands import (
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
-from elanus.filter.typed_operands import ArrayField, NumberField, TextField
+from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.types import BoolArray
@@ -51,6 +51,8 @@ def _index_of(operand: object, columns: FilterColumns) -> ScalarIndex | None:
     index = None
     if isinstance(operand, NumberField | TextField):
         index = columns.index(operand.name, ())
+    elif isinstance(operand, ElementOf):
+        index = columns.index(operand.array.name, (operand.place,))
     elif isinstance(operand, JsonValue):
         index = columns.index(operand.name, operand.keys)
     return None if index is None or index.of_elements else index
@@ -58,7 +60,10 @@ def _index_of(operand: object, columns: FilterColumns) -> ScalarIndex | None:
 
 def _known(operand: object, columns: FilterColumns) -> BoolArray | None:
     """Return where the field of an operand that has an index is not null; None: everywhere."""
-    return None if isinstance(operand, JsonValue) else columns.column(operand.name).validity  # type: ignore[attr-defined]
+    if isinstance(operand, JsonValue):
+        return None
+    name = operand.array.name if isinstance(operand, ElementOf) else operand.name  # type: ignore[attr-defined]
+    return columns.column(name).validity
 
 
 def _named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:

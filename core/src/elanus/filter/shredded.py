@@ -3,8 +3,9 @@
 Every path that leads through objects only, such as ``meta["author"]["name"]``, and the elements of
 arrays at such a path, are typed columns in a file beside the segment: kinds where they differ,
 whole numbers in the narrowest type that holds them, doubles, and texts as numbers of a dictionary.
-Filters map what they need of it; no JSON text is decoded. What is not there is decoded from the
-rows: places in arrays, whole arrays and objects as values, and what goes beyond the limits.
+Filters map what they need of it; no JSON text is decoded. A place in an array is one of its elements.
+What is not there is decoded from the rows: whole arrays and objects as values, and what goes beyond
+the limits.
 """
 
 from __future__ import annotations
@@ -200,8 +201,8 @@ class ShreddedPaths:
         """
         with self._lock:
             found = self._recent.pop(keys, None)
-            if found is None and not self._is_lost and all(isinstance(key, str) for key in keys):
-                found = self._read(keys, containers)
+            if found is None and not self._is_lost:
+                found = self._found(keys, containers)
             if found is not None:
                 self._recent[keys] = found
                 if len(self._recent) > RECENT_PATHS:
@@ -213,18 +214,7 @@ class ShreddedPaths:
     def elements(self, keys: tuple[str | int, ...]) -> JsonElements | None:
         """Return the elements of the arrays at ``keys``; None when they have to be decoded."""
         with self._lock:
-            if self._is_lost or (keys, True) not in self._kinds:
-                return None
-            if keys not in self._elements:
-                try:
-                    column = self._load((keys, True))
-                except CorruptionError as error:
-                    self._lose(error)
-                    return None
-                self._elements[keys] = JsonElements(column.rows, column.values)
-                size = column.rows.nbytes + _text_bytes(column.values)
-                self._sizes[keys] = self._sizes.get(keys, 0) + size
-            return self._elements[keys]
+            return self._elements_at(keys)
 
     def all_columns(self) -> PathColumns | None:
         """Return every path; None when something is damaged."""
@@ -235,6 +225,39 @@ class ShreddedPaths:
                 self._lose(error)
                 return None
             return PathColumns(self.num_rows, paths, self._is_complete)
+
+    def _elements_at(self, keys: tuple[str | int, ...]) -> JsonElements | None:
+        if self._is_lost or (keys, True) not in self._kinds:
+            return None
+        if keys not in self._elements:
+            try:
+                column = self._load((keys, True))
+            except CorruptionError as error:
+                self._lose(error)
+                return None
+            self._elements[keys] = JsonElements(column.rows, column.values)
+            size = column.rows.nbytes + _text_bytes(column.values)
+            self._sizes[keys] = self._sizes.get(keys, 0) + size
+        return self._elements[keys]
+
+    def _found(self, keys: tuple[str | int, ...], containers: Containers) -> JsonColumn | None:
+        *path, last = keys or ("",)
+        if not all(isinstance(key, str) for key in path):
+            return None
+        if not isinstance(last, int):
+            return self._read(keys, containers)
+        elements = self._elements_at(keys[:-1])
+        if elements is None:
+            return None
+        # Elements of a row follow each other; those that are written are no containers.
+        firsts = np.flatnonzero(np.diff(elements.rows, prepend=-1))
+        lengths = np.diff(firsts, append=len(elements.rows))
+        firsts = firsts[lengths > last]
+        values = elements.values.take(firsts + last)
+        spread = values.spread(elements.rows[firsts], self.num_rows)
+        arrays = (spread.kinds, spread.ints, spread.floats)
+        self._sizes[keys] = sum(array.nbytes for array in arrays if array is not None)
+        return spread
 
     def _read(self, keys: tuple[str | int, ...], containers: Containers) -> JsonColumn | None:
         if (keys, False) not in self._kinds:

@@ -22,6 +22,8 @@ INDEXES = [
     ('meta["author"]["name"]', "TRIE", {"json_cast_type": "VARCHAR"}),
     ("meta", "INVERTED", {"json_path": 'meta["tags"]', "json_cast_type": "ARRAY_VARCHAR"}),
     ("color", "BITMAP", {"json_cast_type": "VARCHAR"}),
+    ("tags[1]", "TRIE", {}),
+    ('meta["tags"][1]', "AUTO", {"json_cast_type": "VARCHAR"}),
 ]
 
 
@@ -46,6 +48,9 @@ FILTERS = {
     'meta["year"] > 2000': lambda r: year_in_meta(r) > 2000,
     'meta["author"]["name"] like "Ann%"': lambda r: r["meta"]["author"]["name"].startswith("Ann"),
     'json_contains(meta["tags"], "m2")': lambda r: "m2" in r["meta"]["tags"],
+    'tags[1] == "t3"': lambda r: r["tags"][1:2] == ["t3"],
+    'tags[1] != "t3"': lambda r: r["tags"][1:2] not in ([], ["t3"]),
+    'meta["tags"][1] in ["m1", "m3"]': lambda r: r["meta"]["tags"][1:2] in (["m1"], ["m3"]),
     'color == "red" and meta["year"] < 1950': lambda r: (
         r["color"] == "red" and 0 < year_in_meta(r) < 1950
     ),
@@ -129,10 +134,13 @@ def test_every_index_answers_as_columns_do(tmp_path):
         check(collection, rows)
         index_all(collection)
         check(collection, rows)
-        assert [i.indexed_rows for i in collection.list_indexes()] == [0] + [NUM_ROWS] * 9
+        assert [i.indexed_rows for i in collection.list_indexes()] == [0] + [NUM_ROWS] * 11
         assert collection.describe().indexes['meta["author"]["name"]'] == "TRIE"
         assert collection.stats().segments[0].indexes["title"] == "NGRAM"
         assert methods(collection, "year > 2000") == ["STL_SORT"]
+        assert methods(collection, 'tags[1] >= "t4"') == ["TRIE"]
+        assert methods(collection, 'tags[0] >= "t4"') == ["columns"]
+        assert methods(collection, 'meta["tags"][1] == "m1"') == ["BITMAP"]
         # Rows that are deleted, replaced, and in memory only.
         collection.delete("year == 2001")
         later = entities(1_400, 300)
@@ -288,8 +296,9 @@ def test_auto_leaves_small_segments_to_columns():
         ("brand", "INVERTED", {"json_cast_type": "DOUBLE"}, "is for paths of JSON fields"),
         ("meta", "INVERTED", {}, "index a path of it"),
         ('meta["year"]', "INVERTED", {}, "json_cast_type must be one of BOOL, DOUBLE"),
-        ('meta["a"][0]', "INVERTED", {"json_cast_type": "DOUBLE"}, "a place in an array"),
-        ("tags[0]", "INVERTED", {}, "index the whole field 'tags'"),
+        ("tags[0]", "STL_SORT", {"json_cast_type": "VARCHAR"}, "is for paths of JSON fields"),
+        ("tags[0][1]", "INVERTED", {}, "index the whole field 'tags'"),
+        ("year[0]", "INVERTED", {}, "index the whole field 'year'"),
         ("year > 3", "INVERTED", {}, "neither a field nor a path"),
         (
             "meta",
