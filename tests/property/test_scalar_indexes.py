@@ -35,7 +35,9 @@ KINDS = {
     **{name: ["INVERTED", "AUTO"] for name in ARRAYS},
 }
 PLACE_KINDS = [["INVERTED", "AUTO"], ["INVERTED", "TRIE", "NGRAM", "BITMAP", "AUTO"]]
-PATHS = st.tuples(st.sampled_from(["meta", "$meta"]), st.lists(KEYS | st.integers(0, 2), max_size=2).map(tuple))
+PATHS = st.tuples(
+    st.sampled_from(["meta", "$meta"]), st.lists(KEYS | st.integers(0, 2), max_size=2).map(tuple)
+)
 JSON_INDEXES = st.dictionaries(
     PATHS, st.tuples(st.sampled_from([*CAST_TYPES]), st.sampled_from(["INVERTED", "AUTO"]))
 )

@@ -14,6 +14,7 @@ from elanus.engine.settings import CollectionSettings
 from elanus.engine.views import FieldViews
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.filter.names import Casts
 from elanus.query.partitions import within_partitions
 from elanus.query.plain import PlainRequest
 from elanus.query.projection import resolve_output
@@ -38,11 +39,17 @@ class FilterReader:
     """Reads filters for one schema and remembers texts: programs ask the same few again.
 
     Safe from many threads.
+
+    Args:
+        schema: What names and types are bound to.
+        settings: Returns the settings of now; their indexes may cast values of JSON.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, settings: Callable[[], CollectionSettings]) -> None:
         self._schema = schema
-        self._known: dict[tuple[str, str | None], BoundFilter | None] = {}
+        self._settings = settings
+        self._known: dict[tuple[str, str | None, Casts], BoundFilter | None] = {}
+        self._casts: tuple[CollectionSettings | None, Casts] = None, frozenset()
 
     def bind(
         self,
@@ -62,15 +69,25 @@ class FilterReader:
         self, source: Filter, params: Mapping[str, Any] | None, root: str | None
     ) -> BoundFilter | None:
         if not isinstance(source, str) or params:
-            return compile_filter(source, self._schema, params=params, root=root)
-        key = (source, root)
+            return compile_filter(
+                source, self._schema, params=params, root=root, casts=self._current_casts()
+            )
+        casts = self._current_casts()
+        key = (source, root, casts)
         if key not in self._known:
-            made = compile_filter(source, self._schema, root=root)
+            made = compile_filter(source, self._schema, root=root, casts=casts)
             if len(self._known) >= MAX_KNOWN_FILTERS:
                 self._known.clear()
             self._known[key] = made
             return made
         return self._known.get(key)
+
+    def _current_casts(self) -> Casts:
+        settings, (seen, casts) = self._settings(), self._casts
+        if settings is not seen:
+            casts = settings.casts(self._schema)
+            self._casts = settings, casts
+        return casts
 
 
 @dataclass(frozen=True, slots=True)

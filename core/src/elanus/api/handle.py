@@ -17,8 +17,8 @@ class Handle:
     def _context_of(self, fields: FieldViews) -> RequestContext:
         engine = self._engine
         schema = fields.schema
-        key = schema.partition_key
-        return RequestContext(fields, FilterReader(schema), lambda: engine.settings, key)
+        filters = FilterReader(schema, lambda: engine.settings)
+        return RequestContext(fields, filters, lambda: engine.settings, schema.partition_key)
 
     @property
     def _context(self) -> RequestContext:

@@ -8,12 +8,13 @@ columns. Shredded JSON is written with a segment; what has none, or a damaged on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from elanus.engine.index_choice import MIN_INDEXED_ROWS
-from elanus.engine.scalar_targets import CAST_PARAM, scalar_target
+from elanus.engine.scalar_targets import CAST_PARAM, FUNCTION_PARAM, scalar_target
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import IndexFile, write_index
 from elanus.engine.settings import IndexChoice
@@ -22,7 +23,8 @@ from elanus.engine.state import CollectionState
 from elanus.errors import InternalError
 from elanus.filter.columns import FilterColumns
 from elanus.filter.geometry_store import boxes_of
-from elanus.filter.json_columns import JsonColumn, JsonKind
+from elanus.filter.json_columns import JsonColumn
+from elanus.filter.json_operands import cast_values, json_values
 from elanus.filter.operands import Values
 from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.filter.strings import NO_TEXT, CodedStrings
@@ -96,7 +98,8 @@ class ScalarBuilds:
         choice = self._state.settings.scalars(segment.fields.schema).get(key)
         if choice is None:
             return None
-        target = scalar_target(segment.fields.schema, key, choice.params.get(CAST_PARAM))
+        cast, function = choice.params.get(CAST_PARAM), choice.params.get(FUNCTION_PARAM)
+        target = scalar_target(segment.fields.schema, key, cast, function)
         columns = segment.cache.at(segment.num_rows)
         header, arrays = built_index(columns, target, choice.type, choice.params)
         return IndexFile(key, str(header["type"]), _stored_params(choice), header, arrays)
@@ -198,19 +201,23 @@ def _of_json(
             return _no_values(target, num_rows)
         return _coded(column.strings, rows, num_rows, of_elements=of_elements)
     # In a filter a bool is the number 0 or 1 and may meet any number: all of them are indexed.
-    is_number = column.is_number()
+    found = cast_values(column) if target.is_cast else json_values(column)
+    if found.numbers is None:
+        return replace(_no_values(target, num_rows), is_cast=target.is_cast)
+    is_number, numbers = found.is_number, found.numbers
     places = np.arange(len(column)) if is_number is None else np.flatnonzero(is_number)
-    if column.floats is None:
-        none = np.zeros(len(column), dtype=np.int64)
-        values: AnyArray = (none if column.ints is None else column.ints)[places]
+    if numbers.floats is None:
+        values: AnyArray = numbers.ints[places]  # type: ignore[index]
     else:
-        values = column.floats[places]
-        if column.ints is not None:
-            ints = column.ints[places].astype(np.int64)
-            if ((ints > MAX_EXACT) | (ints < -MAX_EXACT)).any():
+        values = numbers.floats[places]
+        if numbers.ints is not None and numbers.is_int is not None:
+            ints = numbers.ints[places].astype(np.int64)
+            is_int = numbers.is_int[places]
+            if (is_int & ((ints > MAX_EXACT) | (ints < -MAX_EXACT))).any():
                 return None
-            values = np.where(column.kinds[places] == JsonKind.FLOAT, values, ints)
-    return _numbers(values, rows[places], num_rows, of_elements=of_elements)
+            values = np.where(is_int, ints, values)
+    made = _numbers(values, rows[places], num_rows, of_elements=of_elements)
+    return replace(made, is_cast=target.is_cast)
 
 
 def _numbers(

@@ -8,8 +8,9 @@ from typing import Any
 from elanus.engine.derived_columns import index_key
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import Exists, FieldRef, JsonPath, parse
-from elanus.filter.names import Scope, resolve
+from elanus.filter.names import Casts, Scope, resolve
 from elanus.index.scalar.registry import (
+    CAST_FUNCTIONS,
     CAST_TYPES,
     ScalarTarget,
     check_scalar,
@@ -22,24 +23,30 @@ from elanus.types import DataType
 PATH_PARAM, CAST_PARAM, FUNCTION_PARAM = "json_path", "json_cast_type", "json_cast_function"
 
 
-def scalar_target(schema: Schema, name: str, cast: object = None) -> ScalarTarget:
+def scalar_target(
+    schema: Schema, name: str, cast: object = None, function: object = None
+) -> ScalarTarget:
     """Return what an index of a field or path is over.
 
     Args:
         schema: The fields.
         name: A field, or a path of a JSON field such as ``meta["year"]``.
         cast: ``json_cast_type`` of a path.
+        function: ``json_cast_function`` of a path.
 
     Raises:
         InvalidArgumentError: No such field, one that cannot be indexed, or a wrong cast.
     """
     place = _place(schema, name)
+    is_json = isinstance(place, JsonPath) and schema.field(place.field).dtype is DataType.JSON
+    if function is not None and not is_json:
+        raise InvalidArgumentError(f"{name}: {FUNCTION_PARAM} is for paths of JSON fields")
     if isinstance(place, FieldRef):
         field = schema.field(place.name)
         if field.dtype is not DataType.JSON and cast is not None:
             raise InvalidArgumentError(f"{name}: {CAST_PARAM} is for paths of JSON fields")
         return _field_target(field)
-    if place.field in schema and schema.field(place.field).dtype is not DataType.JSON:
+    if not is_json:
         if cast is not None:
             raise InvalidArgumentError(f"{name}: {CAST_PARAM} is for paths of JSON fields")
         return _place_target(schema.field(place.field), place.keys, name)
@@ -48,7 +55,32 @@ def scalar_target(schema: Schema, name: str, cast: object = None) -> ScalarTarge
             f"{name}: {CAST_PARAM} must be one of {', '.join(CAST_TYPES)}, got {cast!r}"
         )
     dtype, of_elements = CAST_TYPES[cast.upper()]
-    return ScalarTarget(place.field, place.keys, dtype, of_elements, is_json=True)
+    if function is not None:
+        wanted = CAST_FUNCTIONS.get(str(function).upper())
+        if wanted is None:
+            raise InvalidArgumentError(
+                f"{name}: {FUNCTION_PARAM} must be {' or '.join(CAST_FUNCTIONS)}, got {function!r}"
+            )
+        if wanted is not dtype or of_elements:
+            raise InvalidArgumentError(
+                f"{name}: {FUNCTION_PARAM} {function} goes with {CAST_PARAM} {wanted.name}, "
+                f"got {cast}"
+            )
+    is_cast = function is not None
+    return ScalarTarget(place.field, place.keys, dtype, of_elements, is_json=True, is_cast=is_cast)
+
+
+def casts_of(schema: Schema, chosen: Mapping[str, Mapping[str, Any]]) -> Casts:
+    """Return the paths where filters take texts that are numbers as numbers.
+
+    Args:
+        schema: The fields.
+        chosen: Checked parameters of scalar indexes by key.
+    """
+    casts = [name for name, params in chosen.items() if FUNCTION_PARAM in params]
+    # Settings may be newer than the schema, and name a field that it does not have yet.
+    places = [_place(schema, name) for name in casts if name.partition("[")[0] in schema]
+    return frozenset((p.field, p.keys) for p in places if isinstance(p, JsonPath))
 
 
 def key_of(schema: Schema, name: str) -> str:
@@ -78,12 +110,8 @@ def checked_choice(
     left = dict(params)
     shown = str(left.pop(PATH_PARAM, name))
     cast = left.pop(CAST_PARAM, None)
-    if FUNCTION_PARAM in left:
-        raise InvalidArgumentError(
-            f"{shown}: {FUNCTION_PARAM} is not supported: an index never changes which rows match; "
-            f"store such values as numbers"
-        )
-    target = scalar_target(schema, shown, cast)
+    function = left.pop(FUNCTION_PARAM, None)
+    target = scalar_target(schema, shown, cast, function)
     if shown != name and target.field != name and name not in (DYNAMIC_FIELD, shown):
         raise InvalidArgumentError(f"{PATH_PARAM} {shown!r} is no path of field {name!r}")
     canonical = scalar_type(type_name)
@@ -95,6 +123,8 @@ def checked_choice(
     checked = check_scalar(canonical, target, left, shown)
     if target.is_json:
         checked[CAST_PARAM] = str(cast).upper()
+    if target.is_cast:
+        checked[FUNCTION_PARAM] = str(function).upper()
     return index_key(target.field, target.keys), canonical, checked
 
 

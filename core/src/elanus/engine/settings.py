@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elanus.engine.consistency import Consistency
-from elanus.engine.scalar_targets import checked_choice, key_of
+from elanus.engine.scalar_targets import casts_of, checked_choice, key_of
 from elanus.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
     NotFoundError,
     StateError,
 )
+from elanus.filter.names import Casts
 from elanus.index.base import VectorIndexType
 from elanus.index.registry import AUTO, canonical_name, index_type
 from elanus.schema.collection import Schema, did_you_mean
@@ -153,6 +154,10 @@ class CollectionSettings:
         dense = {f.name for f in schema.stored_fields if f.vector_type.is_vector}
         keys = {f.name: IndexChoice() for f in schema.fields if f.partition_key or f.clustering_key}
         return keys | {key: choice for key, choice in self.indexes.items() if key not in dense}
+
+    def casts(self, schema: Schema) -> Casts:
+        """Return the paths of JSON fields where texts that are numbers count as numbers."""
+        return casts_of(schema, {key: choice.params for key, choice in self.indexes.items()})
 
     def with_index(
         self, schema: Schema, name: str, type_name: str, params: Mapping[str, Any]

@@ -227,7 +227,7 @@ class Binder:
                 f"field {name!r} is a {field.dtype.name} and cannot be filtered", node
             )
         if field.dtype is DataType.JSON:
-            return JsonValue(name, keys)
+            return JsonValue(name, keys, (name, keys) in self._scope.casts)
         if field.vector_type.is_vector or field.struct is not None:
             if keys:
                 raise self._scope.error(f"{list_field(field).describe()} has no values", node)

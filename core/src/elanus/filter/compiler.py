@@ -25,7 +25,7 @@ from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import ElementTest
 from elanus.filter.mongo import from_mongo
-from elanus.filter.names import Scope, resolve
+from elanus.filter.names import Casts, Scope, resolve
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
 from elanus.filter.trees import check_tree
@@ -46,12 +46,14 @@ class BoundFilter:
     Attributes:
         tree: The tree, with names resolved and parameters filled in.
         fields: Names of the fields that the filter reads.
+        casts: Paths of JSON fields where texts that are numbers count as numbers.
     """
 
     def __init__(self, tree: Node, scope: Scope) -> None:
         self.tree = tree
         self.fields = frozenset(_field_names(tree))
         self._schema = scope.schema
+        self.casts = scope.casts
         binder = Binder(scope)
         self._condition = binder.condition(tree)
         # By identity: equal conditions may stand in a filter twice.
@@ -110,7 +112,8 @@ class BoundFilter:
             return NotImplemented
         if self is other:
             return True
-        return self.tree == other.tree and self._schema == other._schema
+        same = self.tree == other.tree and self.casts == other.casts
+        return same and self._schema == other._schema
 
     def __hash__(self) -> int:
         return self._hash
@@ -185,6 +188,7 @@ def compile_filter(
     *,
     params: Mapping[str, object] | None = None,
     root: str | None = None,
+    casts: Casts = frozenset(),
 ) -> BoundFilter | None:
     """Read a filter and bind it to a schema.
 
@@ -197,6 +201,7 @@ def compile_filter(
         root: JSON field whose keys all names are, such as ``"metadata"``. The root's own name
             still names the field. None: names are fields, or keys of ``$meta`` if the schema is
             dynamic.
+        casts: Paths of JSON fields where texts that are numbers count as numbers.
 
     Returns:
         The bound filter, or None when there is nothing to filter by.
@@ -208,7 +213,7 @@ def compile_filter(
     if source is None or (isinstance(source, str) and not source.strip()):
         return None
     if isinstance(source, str):
-        return _bind(parse(source), Scope(schema, root, params or {}, source))
+        return _bind(parse(source), Scope(schema, root, params or {}, source, casts))
     if isinstance(source, Mapping):
         # Names in the tree that comes from a dict are rooted already.
         node, root = from_mongo(source, root), None
@@ -222,7 +227,7 @@ def compile_filter(
         )
     check_tree(node)
     try:
-        return _bind(node, Scope(schema, root, params or {}))
+        return _bind(node, Scope(schema, root, params or {}, casts=casts))
     except FilterError as error:
         _raise_with_text(node, Scope(schema, root, params or {}), error)
         raise

@@ -55,6 +55,8 @@ def _index_of(operand: object, columns: FilterColumns) -> ScalarIndex | None:
         index = columns.index(operand.array.name, (operand.place,))
     elif isinstance(operand, JsonValue):
         index = columns.index(operand.name, operand.keys)
+        if index is not None and index.is_cast is not operand.is_cast:
+            return None  # the one that was asked for is still to be built
     return None if index is None or index.of_elements else index
 
 

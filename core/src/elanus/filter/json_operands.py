@@ -24,10 +24,17 @@ from elanus.types import BoolArray, Int64Array
 
 @dataclass(frozen=True, slots=True)
 class JsonValue:
-    """A value inside a JSON field; without keys the whole value."""
+    """A value inside a JSON field; without keys the whole value.
+
+    Attributes:
+        name: Name of the field.
+        keys: The path.
+        is_cast: Texts that are numbers count as numbers, and remain texts.
+    """
 
     name: str
     keys: tuple[str | int, ...]
+    is_cast: bool = False
 
     @property
     def type(self) -> ValueType:
@@ -37,7 +44,7 @@ class JsonValue:
         return self.name + "".join(f"[{constant_to_text(key)}]" for key in self.keys)
 
     def load(self, columns: FilterColumns) -> Values:
-        return json_values(self._column(columns))
+        return self._values(self._column(columns))
 
     def validity(self, columns: FilterColumns) -> BoolArray | None:
         return None
@@ -77,7 +84,8 @@ class JsonValue:
 
     def is_in(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
         """Return where the value equals one of the constants."""
-        return json_is_in(self._column(columns), wanted)
+        column = self._column(columns)
+        return json_is_in(column, wanted, self._values(column))
 
     def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray]:
         is_array = self.is_container(columns, or_text=False)
@@ -88,6 +96,9 @@ class JsonValue:
     def elements(self, columns: FilterColumns) -> JsonElements:
         """Return the elements of the arrays."""
         return columns.json_elements(self.name, self.keys)
+
+    def _values(self, column: JsonColumn) -> Values:
+        return cast_values(column) if self.is_cast else json_values(column)
 
     def _column(self, columns: FilterColumns) -> JsonColumn:
         return columns.json_column(self.name, self.keys)
@@ -104,10 +115,34 @@ def json_values(column: JsonColumn) -> Values:
     return Values(Numbers(ints, floats, is_int), column.is_number(), column.strings)
 
 
-def json_is_in(column: JsonColumn, wanted: Constants) -> BoolArray:
-    """Return where a value equals one of the constants, of any kind."""
-    found = np.zeros(len(column), dtype=np.bool_)
+def cast_values(column: JsonColumn) -> Values:
+    """Return the numbers and texts of a column; a text that is a number is both."""
     values = json_values(column)
+    if column.strings is None:
+        return values
+    read = column.strings.numbers()
+    is_read = ~np.isnan(read)
+    if not is_read.any():
+        return values
+    floats = read if column.floats is None else np.where(is_read, read, column.floats)
+    is_number = column.is_number()
+    is_int = None
+    if column.ints is not None:
+        is_int = (column.kinds == JsonKind.INT) | (column.kinds == JsonKind.BOOL)
+    numbers = Numbers(column.ints, floats, is_int)
+    return Values(numbers, is_read if is_number is None else is_number | is_read, column.strings)
+
+
+def json_is_in(column: JsonColumn, wanted: Constants, values: Values | None = None) -> BoolArray:
+    """Return where a value equals one of the constants, of any kind.
+
+    Args:
+        column: What stands in the rows.
+        wanted: The constants.
+        values: Its numbers and texts, where they are not those of ``json_values``.
+    """
+    found = np.zeros(len(column), dtype=np.bool_)
+    values = json_values(column) if values is None else values
     if wanted.numbers and values.numbers is not None:
         holds = values.numbers.is_in(wanted.numbers)
         found |= holds if values.is_number is None else holds & values.is_number

@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeAlias
 
 from elanus.errors import FilterError
 from elanus.filter.ast import (
@@ -30,6 +31,9 @@ from elanus.schema.structs import struct_of
 from elanus.schema.times import interval_text
 from elanus.types import DataType
 
+Casts: TypeAlias = frozenset[tuple[str, tuple[str | int, ...]]]
+"""Fields, and keys of a path inside each."""
+
 _HIDDEN = (DYNAMIC_FIELD, PARTITION_FIELD)
 
 
@@ -42,12 +46,14 @@ class Scope:
         root: JSON field whose keys all names are; None: names are fields.
         params: Values of ``{name}``.
         text: The expression, for error messages.
+        casts: Paths of JSON fields where texts that are numbers count as numbers.
     """
 
     schema: Schema
     root: str | None = None
     params: Mapping[str, object] = field(default_factory=dict)
     text: str = ""
+    casts: Casts = frozenset()
 
     def error(self, message: str, node: Node, hint: str | None = None) -> FilterError:
         """Return an error that points at ``node``."""

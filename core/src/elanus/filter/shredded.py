@@ -3,8 +3,8 @@
 Every path that leads through objects only, such as ``meta["author"]["name"]``, and the elements of
 arrays at such a path, are typed columns in a file beside the segment: kinds where they differ,
 whole numbers in the narrowest type that holds them, doubles, and texts as numbers of a dictionary.
-Filters map what they need of it; no JSON text is decoded. A place in an array is one of its elements.
-What is not there is decoded from the rows: whole arrays and objects as values, and what goes beyond
+Filters map what they need of it; no JSON text is decoded. A place in arrays is an element.
+What is not there is decoded from the rows: whole arrays and objects as values, and what is beyond
 the limits.
 """
 

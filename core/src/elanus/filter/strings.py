@@ -8,6 +8,7 @@ appends.
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from elanus.errors import InternalError
 from elanus.filter.ast import CompareOp
 from elanus.schema.batches import ArrayColumn, Column, StringColumn
-from elanus.types import BoolArray
+from elanus.types import BoolArray, Float64Array
 
 Codes: TypeAlias = NDArray[np.signedinteger[Any]]
 ReadRows: TypeAlias = Callable[[int, int], Column]
@@ -31,6 +32,8 @@ NO_TEXT = -1
 """Code of a row that holds no text."""
 MAX_COMPARED = 5
 """Texts that are compared one by one: a look-up of all rows takes as long."""
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
+"""Texts that count as numbers where that is asked for: decimal ones."""
 _OF_NO_ROW = -2
 """Code of a text that no row holds."""
 
@@ -45,6 +48,7 @@ class StringDictionary:
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
         self._texts: list[str] = []
+        self._numbers: Float64Array = np.empty(0)
         self._sorted: tuple[list[str], NDArray[np.int64]] = ([], np.empty(0, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -85,6 +89,15 @@ class StringDictionary:
     def texts(self) -> NDArray[np.object_]:
         """Return the texts by code, and None at the end for the code -1."""
         return np.array([*self._texts, None], dtype=np.object_)
+
+    def numbers(self) -> Float64Array:
+        """Return by code the number that a text is, NaN where it is none."""
+        known = self._numbers
+        if len(known) != len(self._texts) + 1:
+            added = self._texts[max(len(known) - 1, 0) :]
+            read = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in added]
+            known = self._numbers = np.concatenate([known[:-1], read, [np.nan]])
+        return known
 
     def table(self, predicate: Callable[[str], bool], codes: Codes | None = None) -> BoolArray:
         """Return for each code whether ``predicate`` holds for its text.
@@ -180,6 +193,10 @@ class CodedStrings:
         """
         codes = np.unique(self.codes) if few or len(self.codes) < len(self.dictionary) else None
         return self._look_up(self.dictionary.table(predicate, codes))
+
+    def numbers(self) -> Float64Array:
+        """Return the number that the text of each row is, NaN where it is none."""
+        return self.dictionary.numbers()[self.codes]
 
     def texts(self) -> NDArray[np.object_]:
         """Return the text of each row, None where it holds none."""

@@ -304,7 +304,7 @@ class _Probe:
         """Yield the conditions that the row does not pass, with what it holds."""
         for bound in filters:
             for term in _conjuncts(bound.tree):
-                part = compile_filter(term, self._schema)
+                part = compile_filter(term, self._schema, casts=bound.casts)
                 if part is None or self._place.row_id in source.columns.matching(part):
                     continue
                 if part.fields == {PARTITION_FIELD}:

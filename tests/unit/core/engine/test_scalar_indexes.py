@@ -309,8 +309,20 @@ def test_auto_leaves_small_segments_to_columns():
         (
             'meta["year"]',
             "INVERTED",
-            {"json_cast_type": "DOUBLE", "json_cast_function": "STRING_TO_DOUBLE"},
-            "json_cast_function is not supported",
+            {"json_cast_type": "DOUBLE", "json_cast_function": "TO_DOUBLE"},
+            "json_cast_function must be STRING_TO_DOUBLE, got 'TO_DOUBLE'",
+        ),
+        (
+            'meta["year"]',
+            "INVERTED",
+            {"json_cast_type": "VARCHAR", "json_cast_function": "STRING_TO_DOUBLE"},
+            "STRING_TO_DOUBLE goes with json_cast_type DOUBLE, got VARCHAR",
+        ),
+        (
+            "brand",
+            "INVERTED",
+            {"json_cast_function": "STRING_TO_DOUBLE"},
+            "json_cast_function is for paths of JSON fields",
         ),
     ],
 )
@@ -320,6 +332,63 @@ def test_what_cannot_be_indexed_is_refused(field, kind, params, message):
         with pytest.raises(InvalidArgumentError) as error:
             collection.create_index(field, kind, params)
         assert message in str(error.value)
+
+
+PRICES = [5, 7.5, "5", " 7.5 ", "-2e1", ".5", "5 euro", "", "inf", "0x10", "1_0", True, None, ["5"]]
+CASTS = {
+    'meta["p"] == 5': [5, "5"],
+    'meta["p"] > 1': [5, 7.5, "5", " 7.5 "],
+    'meta["p"] >= 0.5 and meta["p"] < 6': [5, "5", ".5", True],
+    'meta["p"] in [7.5, -20]': [7.5, " 7.5 ", "-2e1"],
+    'meta["p"] != 5': [7.5, " 7.5 ", "-2e1", ".5", True],
+    'meta["p"] + 1 == 6': [5, "5"],
+    'meta["p"] == "5"': ["5"],
+    'meta["p"] in ["5", "", 7.5]': ["5", "", 7.5, " 7.5 "],
+    'meta["p"] like "5%"': ["5", "5 euro"],
+    'json_contains(meta["p"], "5")': [["5"]],
+}
+
+
+def test_texts_count_as_numbers_where_an_index_casts_them(tmp_path):
+    cast = {"json_cast_type": "DOUBLE", "json_cast_function": "string_to_double"}
+
+    def check_all(collection, is_cast, method=None):
+        for text, values in CASTS.items():
+            found = [e["meta"]["p"] for e in collection.query(text, ["meta"])]
+            numbers = "like" not in text and '"5"' not in text
+            plain = [v for v in values if not (numbers and isinstance(v, str))]
+            if text == 'meta["p"] in ["5", "", 7.5]':
+                plain = ["5", "", 7.5]
+            assert sorted(found, key=repr) == sorted(values if is_cast else plain, key=repr), text
+        if method:
+            assert methods(collection, 'meta["p"] > 1') == [method]
+
+    with elanus.connect(tmp_path / "db") as db:
+        collection = db.create_collection("c", schema())
+        kept = [{**row, "meta": {"p": p}} for row, p in zip(entities(), PRICES, strict=False)]
+        collection.insert(kept)
+        check_all(collection, is_cast=False)
+        collection.create_index('meta["p"]', "STL_SORT", {"json_cast_type": "DOUBLE"})
+        collection.flush()
+        collection.wait_indexed()
+        check_all(collection, is_cast=False, method="STL_SORT")
+        collection.create_index('meta["p"]', "STL_SORT", cast)
+        check_all(collection, is_cast=True)
+        collection.wait_indexed()
+        check_all(collection, is_cast=True, method="STL_SORT")
+        why = collection.why_not(6, [0, 1], "v", filter='meta["p"] > 1')
+        assert 'meta["p"] > 1' in str(why)
+    with elanus.connect(tmp_path / "db") as db:
+        collection = db.collection("c")
+        check_all(collection, is_cast=True, method="STL_SORT")
+        collection.drop_index('meta["p"]')
+        check_all(collection, is_cast=False)
+        collection.create_index("meta", "INVERTED", {"json_path": 'meta["p"]', **cast})
+        collection.upsert(kept)  # in memory
+        check_all(collection, is_cast=True)
+        collection.compact()
+        collection.wait_indexed()
+        check_all(collection, is_cast=True, method="INVERTED")
 
 
 def test_integers_that_no_double_holds_are_compared_exactly():

@@ -36,6 +36,7 @@ class NgramIndex:
 
     type = TYPE
     of_elements = False
+    is_cast = False
 
     def __init__(
         self,

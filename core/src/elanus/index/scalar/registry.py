@@ -38,6 +38,9 @@ CAST_TYPES: Final = {
 }
 """Values of ``json_cast_type``: what is indexed, and whether it is the elements of arrays."""
 
+CAST_FUNCTIONS: Final = {"STRING_TO_DOUBLE": DataType.DOUBLE}
+"""Values of ``json_cast_function``, and the ``json_cast_type`` that each goes with."""
+
 _INTEGERS: Final = frozenset({DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64})
 _NUMBERS: Final = _INTEGERS | {DataType.FLOAT, DataType.DOUBLE, DataType.TIMESTAMPTZ}
 
@@ -52,6 +55,7 @@ class ScalarTarget:
         dtype: Type of the field, or of the elements of an ARRAY; for JSON that of the cast.
         of_elements: Elements of arrays are indexed.
         is_json: It is a path of a JSON field.
+        is_cast: Texts that are numbers are indexed as numbers.
     """
 
     field: str
@@ -59,6 +63,7 @@ class ScalarTarget:
     dtype: DataType
     of_elements: bool
     is_json: bool
+    is_cast: bool = False
 
 
 def scalar_type(name: str) -> str | None:

@@ -41,6 +41,7 @@ class RTree:
 
     type = TYPE
     of_elements = False
+    is_cast = False
 
     def __init__(
         self, num_rows: int, boxes: Float64Array, rows: NDArray[np.uint32], nodes: Float64Array

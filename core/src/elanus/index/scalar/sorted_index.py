@@ -32,6 +32,7 @@ class IndexedValues:
             one that holds an array occurs with each element.
         num_rows: Rows of the segment.
         of_elements: The values are elements of arrays.
+        is_cast: Texts that are numbers are among the numbers.
     """
 
     values: SortedNumbers | SortedTexts
@@ -39,6 +40,7 @@ class IndexedValues:
     rows: Int64Array
     num_rows: int
     of_elements: bool = False
+    is_cast: bool = False
 
 
 class SortedIndex:
@@ -53,6 +55,7 @@ class SortedIndex:
             ``i`` is that of ``rows[i]``.
         words: Instead of ``rows``: uint64 ``(len(values), ceil(num_rows / 64))``.
         of_elements: The values are elements of arrays, of which a row may have many.
+        is_cast: Texts that are numbers are among the numbers.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class SortedIndex:
         *,
         words: UInt64Array | None = None,
         of_elements: bool = False,
+        is_cast: bool = False,
     ) -> None:
         self.type = type_name
         self.num_rows = num_rows
@@ -73,6 +77,7 @@ class SortedIndex:
         self._starts = starts
         self._words = words
         self.of_elements = of_elements
+        self.is_cast = is_cast
 
     @classmethod
     def build(cls, type_name: str, given: IndexedValues) -> SortedIndex:
@@ -97,12 +102,21 @@ class SortedIndex:
                 starts,
                 words=words,
                 of_elements=given.of_elements,
+                is_cast=given.is_cast,
             )
         values: SortedNumbers | SortedTexts = given.values
         kept: Int64Array | None = starts
         if type_name == "STL_SORT" and isinstance(values, SortedNumbers):
             values, kept = SortedNumbers(values.arrays()["values"][given.codes[order]]), None
-        return cls(type_name, given.num_rows, values, rows, kept, of_elements=given.of_elements)
+        return cls(
+            type_name,
+            given.num_rows,
+            values,
+            rows,
+            kept,
+            of_elements=given.of_elements,
+            is_cast=given.is_cast,
+        )
 
     def found(self, spans: Sequence[Span]) -> Found:
         """Return the rows whose values stand in ``spans``, which do not overlap."""
@@ -128,6 +142,8 @@ class SortedIndex:
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """Return header and arrays to store."""
         header = {"type": self.type, "num_rows": self.num_rows, "of_elements": self.of_elements}
+        if self.is_cast:
+            header["is_cast"] = True
         stored = {"rows": self._rows, "starts": self._starts, "words": self._words}
         arrays = {name: array for name, array in stored.items() if array is not None}
         return header, {**self.values.arrays(), **arrays}
@@ -148,6 +164,7 @@ class SortedIndex:
                 arrays.get("starts"),
                 words=arrays.get("words"),
                 of_elements=bool(header["of_elements"]),
+                is_cast=bool(header.get("is_cast", False)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptionError(f"a scalar index is not understood: {error!r}") from error
