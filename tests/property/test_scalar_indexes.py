@@ -17,6 +17,7 @@ from elanus.filter.shredded import PathColumns, ShreddedPaths
 from elanus.index.scalar.registry import CAST_TYPES, NOTHING, ScalarTarget, open_index
 from elanus.schema.batches import ColumnBatch, slice_column
 from elanus.schema.collection import Schema
+from elanus.schema.ranges import RANGED_TYPES, ValueRange, range_of
 from elanus.types import DataType
 from support.filter_oracle import allowed_rows
 from support.filter_strategies import ARRAYS, CONDITIONS, KEYS, collections, to_batch
@@ -46,13 +47,18 @@ JSON_INDEXES = st.dictionaries(
 class Written:
     """Indexes and paths as they are read back from what was stored."""
 
-    def __init__(self, batch: ColumnBatch, choices: dict[Any, tuple[ScalarTarget, str]]) -> None:
+    def __init__(
+        self, schema: Schema, batch: ColumnBatch, choices: dict[Any, tuple[ScalarTarget, str]]
+    ) -> None:
         columns = batch_columns(batch)
         self._indexes = {}
         for key, (target, kind) in choices.items():
             header, arrays = built_index(columns, target, kind, {"min_gram": 1, "max_gram": 2})
             if header["type"] != NOTHING:
                 self._indexes[key] = open_index(header, arrays)
+        ranged = [f.name for f in schema.stored_fields if f.dtype in RANGED_TYPES]
+        found = {name: range_of(batch.columns[name]) for name in ranged}
+        self._ranges = {n: ValueRange.from_json(r.to_json()) for n, r in found.items() if r}
         self._shredded = {name: shredded(paths(batch, name)) for name in ("meta", "$meta")}
 
     size_bytes = 0
@@ -62,6 +68,9 @@ class Written:
 
     def shredded(self, name: str) -> ShreddedPaths | None:
         return self._shredded.get(name)
+
+    def value_range(self, name: str) -> ValueRange | None:
+        return self._ranges.get(name)
 
 
 def paths(batch: ColumnBatch, name: str) -> PathColumns:
@@ -116,7 +125,7 @@ def test_indexes_agree_with_rows(
     batch = to_batch(schema, rows)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        written = Written(batch, choices(schema, data))
+        written = Written(schema, batch, choices(schema, data))
         cache = ColumnCache(
             lambda name, a, b: slice_column(batch.columns[name], a, b), derived=written
         )
@@ -146,7 +155,7 @@ def test_joined_paths_agree_with_rows(
         sources.append((to_batch(schema, alive), mapping))
         kept += [row for row, lives_on in zip(alive, lives, strict=True) if lives_on]
     batch = to_batch(schema, kept)
-    written = Written(batch, {})
+    written = Written(schema, batch, {})
     for name in ("meta", "$meta"):
         joined = PathColumns.joined([(paths(b, name), m) for b, m in sources], len(kept))
         written._shredded[name] = shredded(joined)

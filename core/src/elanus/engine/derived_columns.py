@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from elanus.engine.segment_indexes import SegmentIndexes
@@ -18,6 +18,7 @@ from elanus.filter import JsonPath, to_text
 from elanus.filter.columns import Keys
 from elanus.filter.shredded import ShreddedPaths
 from elanus.index.scalar.registry import NOTHING, ScalarIndex, open_index
+from elanus.schema.ranges import ValueRange
 from elanus.storage.block_file import BlockFile
 
 _log = logging.getLogger(__name__)
@@ -36,9 +37,13 @@ class DerivedColumns:
     Args:
         indexes: The files of the segment.
         num_rows: Its rows.
+        ranges: Bounds of its fields.
     """
 
-    def __init__(self, indexes: SegmentIndexes, num_rows: int) -> None:
+    def __init__(
+        self, indexes: SegmentIndexes, num_rows: int, ranges: Mapping[str, ValueRange]
+    ) -> None:
+        self._ranges = ranges
         self._indexes = indexes
         self._num_rows = num_rows
         self._lock = threading.Lock()
@@ -56,6 +61,10 @@ class DerivedColumns:
         with self._lock:
             self._scalars[name, keys] = found
         return found
+
+    def value_range(self, name: str) -> ValueRange | None:
+        """Return the bounds of a field; None: they are not known."""
+        return self._ranges.get(name)
 
     def shredded(self, name: str) -> ShreddedPaths | None:
         """Return the paths of a JSON field that were written as columns."""

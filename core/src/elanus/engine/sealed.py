@@ -45,7 +45,7 @@ class SealedSegment:
         self.info = reader.info
         self.indexes = indexes
         self.reader = reader
-        self.derived = derived = DerivedColumns(indexes, reader.info.num_rows)
+        self.derived = derived = DerivedColumns(indexes, reader.info.num_rows, reader.info.ranges)
         # The cache must not hold the segment itself: its files go when nobody holds it any more.
         self.cache = ColumnCache(
             lambda name, start, stop: slice_column(reader.column(name), start, stop),
@@ -182,6 +182,7 @@ class SealedSegment:
             self.info,
             columns={n: file for n, file in self.info.columns.items() if n in names},
             indexes={n: i for n, i in self.info.indexes.items() if fields.has(field_of(n))},
+            ranges={n: found for n, found in self.info.ranges.items() if n in names},
         )
         reader = self.reader.with_schema(fields.schema, info)
         self.indexes.change_schema(fields, reader)

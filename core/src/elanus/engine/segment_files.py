@@ -16,7 +16,10 @@ from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.index.sparse.inverted import joined_sections as joined_sparse
 from elanus.index.sparse.merging import POSTING_BYTES, POSTINGS_AT_ONCE
 from elanus.index.sparse.sealed_bm25 import joined_sections as joined_text
+from elanus.schema.batches import Column
+from elanus.schema.ranges import RANGED_TYPES, ValueRange, range_of
 from elanus.storage.manifest import SegmentInfo
+from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import SegmentStreams, write_segment, write_segment_streams
 from elanus.types import Int64Array
 
@@ -32,7 +35,8 @@ def write_sealed(state: CollectionState, content: SegmentContent) -> SealedSegme
     info = write_segment(
         state.directory, state.path, schema=state.schema, batch=content.batch, seqs=content.seqs
     )
-    info = replace(info, sorted_by=state.schema.order_field)
+    ranges = _ranges(state, content.batch.columns.__getitem__)
+    info = replace(info, sorted_by=state.schema.order_field, ranges=ranges)
     files = [
         IndexFile(name, TEXT_INDEX, {}, *index.to_arrays()) for name, index in content.text.items()
     ]
@@ -65,14 +69,7 @@ def write_merged(
         StorageError: The medium failed.
     """
     if job.opened() is None:
-        job.note(
-            replace(
-                write_segment_streams(
-                    state.directory, state.path, schema=state.schema, streams=streams()
-                ),
-                sorted_by=state.schema.order_field,
-            )
-        )
+        job.note(_written_columns(state, streams()))
     share = state.context.memory.share(STREAMED_PART)
     at_once = POSTINGS_AT_ONCE if share is None else min(POSTINGS_AT_ONCE, share // POSTING_BYTES)
     for name in [*state.fields.analyzers, *state.fields.sparse]:
@@ -91,6 +88,21 @@ def write_merged(
     return SealedSegment.open(
         state.directory, state.path, state.fields, job.written, state.context.memory
     )
+
+
+def _written_columns(state: CollectionState, streams: SegmentStreams) -> SegmentInfo:
+    info = write_segment_streams(state.directory, state.path, schema=state.schema, streams=streams)
+    reader = SegmentReader.open(state.directory, state.path, schema=state.schema, info=info)
+    # What dead rows held is not in it: bounds are those of the rows that live on.
+    ranges = _ranges(state, reader.column)
+    return replace(info, sorted_by=state.schema.order_field, ranges=ranges)
+
+
+def _ranges(state: CollectionState, column: Callable[[str], Column]) -> dict[str, ValueRange]:
+    """Return the bounds of the columns that have any."""
+    fields = [field for field in state.schema.stored_fields if field.dtype in RANGED_TYPES]
+    found = {field.name: range_of(column(field.name)) for field in fields}
+    return {name: bounds for name, bounds in found.items() if bounds is not None}
 
 
 def _write_shredded(

@@ -32,6 +32,7 @@ from elanus.schema.batches import (
     gather_ranges,
     slice_column,
 )
+from elanus.schema.ranges import ValueRange
 from elanus.types import Int64Array
 
 TEXT_COST, JSON_COST, GEOMETRY_COST = (1, 110), (2, 20), (1, 250)
@@ -117,6 +118,10 @@ class FilterColumns(Protocol):
         """Return the index of a field (no keys) or JSON path; None when there is none."""
         ...
 
+    def value_range(self, name: str) -> ValueRange | None:
+        """Return the bounds of a field; None: they are not known."""
+        ...
+
     def select(self, rows: Int64Array) -> FilterColumns | None:
         """Return some rows, ascending, as rows of their own; None when that saves nothing."""
         ...
@@ -143,6 +148,10 @@ class Derived(Protocol):
 
     def shredded(self, name: str) -> ShreddedPaths | None:
         """Return the paths of a JSON field that were written as columns."""
+        ...
+
+    def value_range(self, name: str) -> ValueRange | None:
+        """Return the bounds of a field; None: they are not known."""
         ...
 
     @property
@@ -381,6 +390,10 @@ class _CachedColumns:
         derived = self._cache.derived
         return None if derived is None else derived.index(name, keys)
 
+    def value_range(self, name: str) -> ValueRange | None:
+        derived = self._cache.derived
+        return None if derived is None else derived.value_range(name)
+
     def select(self, rows: Int64Array) -> FilterColumns | None:
         return SelectedColumns(self, self._cache, rows)
 
@@ -439,6 +452,9 @@ class SelectedColumns:
 
     def index(self, name: str, keys: Keys) -> ScalarIndex | None:
         return None  # it finds rows among all, of which most are not asked about
+
+    def value_range(self, name: str) -> ValueRange | None:
+        return self.base.value_range(name)
 
     def select(self, rows: Int64Array) -> FilterColumns | None:
         return SelectedColumns(self.base, self._cache, self.chosen[rows])

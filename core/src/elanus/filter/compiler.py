@@ -67,17 +67,30 @@ class BoundFilter:
 
     def allowed(self, columns: FilterColumns) -> Bitset:
         """Return the rows that the filter allows."""
-        return self._condition.allowed(columns)
+        decided = self._decided(columns)
+        return self._condition.allowed(columns) if decided is None else decided
 
     def explain(self, columns: FilterColumns) -> list[tuple[str, str, int, int]]:
         """Evaluate once more; return what each condition did, in order.
 
         Returns:
-            Text, ``columns`` or type of index, rows asked about, and rows let through.
+            Text, ``columns``, ``ranges`` (bounds of the fields, and no row was looked at) or type
+            of index, rows asked about, and rows let through.
         """
+        decided = self._decided(columns)
+        if decided is not None:
+            return [(str(self), "ranges", columns.num_rows, decided.count())]
         trace: Trace = []
         self._condition.allowed(columns.traced(trace))
         return [(self._text(s.condition), s.method, s.asked, s.allowed) for s in trace]
+
+    def _decided(self, columns: FilterColumns) -> Bitset | None:
+        """Return what the bounds of the fields allow; None: rows have to be looked at."""
+        possible = self._condition.outcomes(columns)
+        if not possible.true:
+            return Bitset.empty(columns.num_rows)
+        is_open = possible.false or possible.unknown
+        return None if is_open else Bitset.full(columns.num_rows)
 
     def _text(self, condition: object) -> str:
         nodes = self._nodes.get(id(condition), ())

@@ -29,6 +29,7 @@ from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column
 from elanus.schema.collection import did_you_mean
+from elanus.schema.ranges import ValueRange
 from elanus.types import BoolArray, Int64Array
 
 
@@ -83,6 +84,10 @@ class ElementColumns:
 
     def index(self, name: str, keys: tuple[str | int, ...]) -> ScalarIndex | None:
         """Elements have no index of their own."""
+        return None
+
+    def value_range(self, name: str) -> ValueRange | None:
+        """Elements have no bounds of their own."""
         return None
 
     def select(self, rows: Int64Array) -> FilterColumns | None:

@@ -29,11 +29,20 @@ from elanus.filter.operands import (
     Values,
     both,
 )
+from elanus.filter.outcomes import (
+    ANY,
+    Outcomes,
+    of_all,
+    of_comparison,
+    of_membership,
+    of_prefix,
+)
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
+from elanus.schema.ranges import ValueRange
 from elanus.types import BoolArray
 
 
@@ -70,6 +79,13 @@ def _known(operand: object, columns: FilterColumns) -> BoolArray | None:
 
 def _named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:
     return found, "" if index is None else index.type
+
+
+def _range_of(operand: object, columns: FilterColumns) -> ValueRange | None:
+    """Return the bounds of an operand; None: they are not known."""
+    if isinstance(operand, NumberField | TextField):
+        return columns.value_range(operand.name)
+    return None
 
 
 def _row_ns(operand: object) -> float:
@@ -114,6 +130,9 @@ class CompareConstant(Leaf):
     def guess(self) -> tuple[float, float]:
         return _SHARES.get(self.op, 0.33), _row_ns(self.operand)
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return of_comparison(_range_of(self.operand, columns), self.op, self.constant)
+
 
 @dataclass(frozen=True, slots=True)
 class CompareRange(Leaf):
@@ -137,6 +156,9 @@ class CompareRange(Leaf):
 
     def guess(self) -> tuple[float, float]:
         return 0.2, 2 * _row_ns(self.low.operand)
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return of_all([self.low.outcomes(columns), self.high.outcomes(columns)])
 
 
 _LOWER, _UPPER = (CompareOp.GT, CompareOp.GE), (CompareOp.LT, CompareOp.LE)
@@ -220,6 +242,13 @@ class Membership(Leaf):
     def guess(self) -> tuple[float, float]:
         return 0.1, 3 * _row_ns(self.operand)
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        wanted = self.wanted
+        if wanted.lists or wanted.has_null:
+            return ANY
+        known = _range_of(self.operand, columns)
+        return of_membership(known, (*wanted.numbers, *wanted.texts))
+
     def _holds(self, values: Values, columns: FilterColumns) -> BoolArray:
         holds = _nowhere(columns)
         if self.wanted.numbers and values.numbers is not None:
@@ -256,6 +285,10 @@ class TextTest(Leaf):
 
     def guess(self) -> tuple[float, float]:
         return 0.2, 100.0
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        prefix = "" if self.hint is None else self.hint.prefix
+        return of_prefix(_range_of(self.operand, columns), prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +333,12 @@ class NullTest(Leaf):
     def scan(self, columns: FilterColumns) -> Truth:
         return Truth(self.path.is_null(columns))
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        known = _range_of(self.path, columns)
+        if known is None:
+            return ANY
+        return Outcomes(known.has_null, known.low is not None or known.has_nan, False)
+
 
 @dataclass(frozen=True, slots=True)
 class ExistsTest(Leaf):
@@ -309,6 +348,12 @@ class ExistsTest(Leaf):
 
     def scan(self, columns: FilterColumns) -> Truth:
         return Truth(self.path.exists(columns))
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        known = _range_of(self.path, columns)
+        if known is None:
+            return ANY
+        return Outcomes(known.low is not None or known.has_nan, known.has_null, False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from elanus.filter.columns import FilterColumns, SelectedColumns, TraceStep
+from elanus.filter.outcomes import ANY, Outcomes, of_all, of_any
 from elanus.index.scalar.base import Found
 from elanus.kernels.bitset import Bitset
 from elanus.types import BoolArray, Int64Array
@@ -111,6 +112,10 @@ class Condition(Protocol):
         """Return the rows in which it is true."""
         ...
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        """Return what it can come to, without looking at rows."""
+        ...
+
     def plan(self, columns: FilterColumns) -> Step:
         """Return how it would be answered."""
         ...
@@ -143,6 +148,10 @@ class Leaf:
     def guess(self) -> tuple[float, float]:
         """Return share of rows it lets through and nanoseconds a row, without looking at any."""
         return 0.5, 2.0
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        """Return what it can come to, without looking at rows."""
+        return ANY
 
     def evaluate(self, columns: FilterColumns) -> Truth:
         """Return its truth in each row."""
@@ -214,6 +223,9 @@ class Always(Leaf):
     def guess(self) -> tuple[float, float]:
         return float(self.value is True), 0.1
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return Outcomes(self.value is True, self.value is False, self.value is None)
+
 
 class Joined:
     """A condition that is made of others."""
@@ -239,6 +251,9 @@ class Negation(Joined):
 
     term: Condition
 
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return self.term.outcomes(columns).inverted()
+
     def evaluate(self, columns: FilterColumns) -> Truth:
         return self.follow(self.plan(columns), columns)
 
@@ -258,6 +273,9 @@ class Conjunction(Joined):
     """All terms; a false one decides, else an unknown one."""
 
     terms: tuple[Condition, ...]
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return of_all(term.outcomes(columns) for term in self.terms)
 
     def evaluate(self, columns: FilterColumns) -> Truth:
         (step, term), *rest = self._in_order(columns)
@@ -311,6 +329,9 @@ class Disjunction(Joined):
     """Any term; a true one decides, else an unknown one."""
 
     terms: tuple[Condition, ...]
+
+    def outcomes(self, columns: FilterColumns) -> Outcomes:
+        return of_any(term.outcomes(columns) for term in self.terms)
 
     def evaluate(self, columns: FilterColumns) -> Truth:
         total = self.terms[0].evaluate(columns)

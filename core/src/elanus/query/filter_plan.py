@@ -18,7 +18,8 @@ class FilterStep(NamedTuple):
 
     Attributes:
         condition: Its text.
-        method: ``columns``, or the type of the index that answered.
+        method: ``columns``, the type of the index that answered, or ``ranges``: the bounds of the
+            fields did, and no row was looked at.
         asked: Rows that it was asked about.
         allowed: Rows that it let through.
     """
@@ -47,6 +48,11 @@ class SourceFilter(NamedTuple):
     steps: tuple[FilterStep, ...]
     allowed: int
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the bounds of its fields say that no row passes."""
+        return any(s.method == "ranges" and not s.allowed for s in self.steps)
+
     def __str__(self) -> str:
         head = f"{self.source}: {self.allowed} of {self.num_rows} rows pass"
         return "\n".join([head, *(f"  {step}" for step in self.steps)])
@@ -63,8 +69,16 @@ class FilterPlan(NamedTuple):
     filter: str
     sources: tuple[SourceFilter, ...]
 
+    @property
+    def num_pruned(self) -> int:
+        """Sources that the bounds of their fields rule out: no row of them is looked at."""
+        return sum(source.is_pruned for source in self.sources)
+
     def __str__(self) -> str:
-        return "\n".join([f"filter {self.filter}", *map(str, self.sources)])
+        head, pruned = f"filter {self.filter}", self.num_pruned
+        if pruned:
+            head += f"\n{pruned} of {len(self.sources)} sources ruled out by their ranges"
+        return "\n".join([head, *map(str, self.sources)])
 
 
 def explain_filters(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from elanus.errors import CorruptionError
+from elanus.schema.ranges import ValueRange
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.versions import VersionFolder
 
@@ -84,6 +85,7 @@ class SegmentInfo:
         deletes: Its tombstones; None when no row is deleted.
         indexes: Its indexes by field.
         sorted_by: Field in whose order its rows are, nulls and NaN last; None: in no such order.
+        ranges: Bounds of fields; deleted rows are within them.
     """
 
     uuid: uuid.UUID
@@ -95,6 +97,7 @@ class SegmentInfo:
     deletes: DeletesEntry | None = None
     indexes: Mapping[str, IndexEntry] = field(default_factory=dict)
     sorted_by: str | None = None
+    ranges: Mapping[str, ValueRange] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -262,6 +265,7 @@ def segment_to_json(segment: SegmentInfo) -> dict[str, Any]:
             for name, index in segment.indexes.items()
         },
         "sorted_by": segment.sorted_by,
+        "ranges": {name: found.to_json() for name, found in segment.ranges.items()},
     }
 
 
@@ -282,6 +286,7 @@ def segment_from_json(stored: Mapping[str, Any]) -> SegmentInfo:
         deletes=None if deletes is None else DeletesEntry(**deletes),
         indexes={name: IndexEntry(**entry) for name, entry in stored["indexes"].items()},
         sorted_by=stored.get("sorted_by"),
+        ranges={n: ValueRange.from_json(r) for n, r in stored.get("ranges", {}).items()},
     )
 
 
