@@ -65,7 +65,7 @@ from elanus.filter.geometry import (
     relation_test,
     validity_test,
 )
-from elanus.filter.hints import TextHint, like_hint, regex_hint
+from elanus.filter.hints import TextHint, like_hint, part_hint, regex_hint
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.logic import Always, Condition, Conjunction, Disjunction, Negation
 from elanus.filter.moments import shifted
@@ -147,7 +147,7 @@ class Binder:
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
-                hint = None if ignore_case else TextHint(parts=(text,))
+                hint = None if ignore_case else part_hint(text)
                 return TextTest(self._text_operand(operand, "text_contains"), matches, hint)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)
@@ -484,7 +484,7 @@ class Binder:
         if isinstance(node, ContainsAll):
             every = TextHint(parts=tuple(parts))
             return TextTest(place, lambda text: all(part in text for part in parts), every)
-        hint = TextHint(parts=tuple(parts)) if len(parts) == 1 else None
+        hint = part_hint(parts[0]) if len(parts) == 1 else None
         return TextTest(place, any_part(parts), hint)
 
 

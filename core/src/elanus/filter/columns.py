@@ -102,6 +102,10 @@ class FilterColumns(Protocol):
         """Return the texts of a VARCHAR field, or those of an ARRAY, all items of all rows."""
         ...
 
+    def num_texts(self, name: str) -> int | None:
+        """Return how many distinct texts a VARCHAR field has; None: they are not numbered yet."""
+        ...
+
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         """Return the words of the texts of a VARCHAR field, as ``analyzer`` cuts them."""
         ...
@@ -240,6 +244,12 @@ class ColumnCache:
                 store = self._strings[name] = StringStore(read)
             return store
 
+    def num_texts(self, name: str) -> int | None:
+        """Return how many distinct texts a column has; None: they are not numbered yet."""
+        with self._lock:
+            store = self._strings.get(name)
+        return None if store is None else len(store.dictionary)
+
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         """Return the words of the texts of a column."""
         dictionary = self.strings(name).dictionary
@@ -368,6 +378,9 @@ class _CachedColumns:
             return strings.first(int(column.offsets[-1] - column.offsets[0]))
         return strings.first(self.num_rows)
 
+    def num_texts(self, name: str) -> int | None:
+        return self._cache.num_texts(name)
+
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         return self._cache.terms(name, analyzer)
 
@@ -442,6 +455,9 @@ class SelectedColumns:
 
     def json_elements(self, name: str, keys: Keys) -> JsonElements:
         return self.base.json_elements(name, keys).take(self.chosen)
+
+    def num_texts(self, name: str) -> int | None:
+        return self._cache.num_texts(name)
 
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         raise InternalError("words are numbered for all rows of a segment")

@@ -66,6 +66,10 @@ class ElementColumns:
         """Elements have no fields."""
         _refuse(name)
 
+    def num_texts(self, name: str) -> int | None:
+        """Elements have no fields."""
+        _refuse(name)
+
     def terms(self, name: str, analyzer: Analyzer) -> TermStore:
         """Elements have no fields."""
         _refuse(name)

@@ -20,11 +20,13 @@ class TextHint:
         prefix: How it begins.
         parts: Texts that stand in it, anywhere.
         is_exact: Whatever begins with ``prefix`` matches.
+        is_part: Whatever holds the one part matches.
     """
 
     prefix: str = ""
     parts: tuple[str, ...] = ()
     is_exact: bool = False
+    is_part: bool = False
 
 
 def like_hint(pattern: str) -> TextHint:
@@ -32,15 +34,24 @@ def like_hint(pattern: str) -> TextHint:
     pieces: list[str] = [""]
     characters = iter(pattern)
     has_only_end = False
+    is_free = True
     for character in characters:
         if character in "%_":
+            is_free = is_free and character == "%"
             has_only_end = character == "%" and len(pieces) == 1
             pieces.append("")
             continue
         has_only_end = False
         pieces[-1] += next(characters, "\\") if character == "\\" else character
     prefix = pieces[0]
-    return TextHint(prefix, tuple(filter(None, pieces)), has_only_end and bool(prefix))
+    parts = tuple(filter(None, pieces))
+    is_part = is_free and not prefix and not pieces[-1] and len(parts) == 1
+    return TextHint(prefix, parts, has_only_end and bool(prefix), is_part)
+
+
+def part_hint(part: str) -> TextHint:
+    """Return the hint of a question for texts that hold ``part``."""
+    return TextHint(parts=(part,), is_part=True)
 
 
 def regex_hint(pattern: str) -> TextHint:

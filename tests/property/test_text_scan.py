@@ -1,0 +1,53 @@
+"""Parts and beginnings found in the bytes of a column, against each text by itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elanus.filter import text_scan
+from elanus.filter.hints import like_hint, part_hint, regex_hint
+from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.regex import regex_matcher
+from elanus.filter.text_scan import matching_texts
+from elanus.schema.batches import slice_column, strings_to_column
+
+TEXTS = st.lists(st.text(alphabet="abä\U0001d4b3", max_size=6) | st.none(), max_size=12)
+PARTS = st.text(alphabet="abä\U0001d4b3", min_size=1, max_size=3)
+LIKES = st.lists(st.sampled_from(["%", "_", "a", "b", "ab", "ä", "\\%"]), max_size=5).map("".join)
+
+
+@pytest.fixture(autouse=True, params=[3, 1 << 24])
+def chunks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_scan, "CHUNK_BYTES", request.param)
+    monkeypatch.setattr(text_scan, "MAX_PLACES", 100)
+    monkeypatch.setattr(text_scan, "MAX_DECODED", 0)
+
+
+@given(TEXTS, PARTS, LIKES, st.integers(0, 3))
+def test_bytes_say_what_texts_say(
+    texts: list[str | None], part: str, pattern: str, start: int
+) -> None:
+    column = strings_to_column(texts)
+    start = min(start, len(texts))
+    column, texts = slice_column(column, start, len(texts)), texts[start:]
+    for hint, matches in (
+        (part_hint(part), text_matcher(part)),
+        (like_hint(pattern), like_matcher(pattern)),
+        (regex_hint(f"{part}.?b"), regex_matcher(f"{part}.?b")),
+    ):
+        found = matching_texts(column, hint, matches)
+        assert (found is None) == (not hint.prefix and not any(hint.parts))
+        if found is not None:
+            # What is null is empty, and is known to be null elsewhere.
+            assert found.tolist() == [matches(text or "") for text in texts]
+
+
+def test_what_stands_everywhere_is_found_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_scan, "MAX_PLACES", 2)
+    monkeypatch.setattr(text_scan, "MAX_DECODED", 4)
+    column = strings_to_column(["aaa", "aaa"])
+    assert matching_texts(column, part_hint("a"), text_matcher("a")) is None
+    column = strings_to_column(["ab", "ab", "b"])
+    assert matching_texts(column, like_hint("%ab_%"), like_matcher("%ab_%")) is None
