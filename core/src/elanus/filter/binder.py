@@ -79,19 +79,16 @@ from elanus.filter.operands import (
     any_part,
 )
 from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.places import PathOperand, place_of
 from elanus.filter.regex import regex_matcher
 from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
-from elanus.filter.struct_operands import ListField, list_field
+from elanus.filter.struct_operands import ListField
 from elanus.filter.text import constant_to_text
 from elanus.filter.text_search import PhraseQuestion, TermsQuestion
-from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.filter.typed_operands import ArrayField, TextField
 from elanus.schema.times import parse_interval
-from elanus.types import DataType
 
-_PathOperand = (
-    NumberField | TextField | GeometryField | ArrayField | ElementOf | JsonValue | ListField
-)
 _Element = ArrayElement | JsonElement | ListField
 
 
@@ -107,8 +104,14 @@ class Binder:
         self._scope = scope
         self._element = element
         self._comparisons = Comparisons(scope)
+        self._places: dict[tuple[str, tuple[str | int, ...]], PathOperand] = {}
         self.nodes: dict[int, tuple[Node, ...]] = {}
         """What the conditions say, by their identity."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Names of the fields that were bound."""
+        return frozenset(name for name, _ in self._places)
 
     def condition(self, node: Node) -> Condition:
         """Return the condition of a node.
@@ -210,48 +213,24 @@ class Binder:
             "a condition is not a value", node, "join conditions with 'and', 'or', 'not'"
         )
 
-    def _place(self, node: Node) -> _PathOperand:
+    def _place(self, node: Node) -> PathOperand:
         if not isinstance(node, FieldRef | JsonPath):
             raise self._scope.error("expected a field or a path", node)
         name = node.name if isinstance(node, FieldRef) else node.field
+        keys = node.keys if isinstance(node, JsonPath) else ()
+        known = self._places.get((name, keys))
+        if known is not None:
+            return known
         if self._element is not None:
             raise self._scope.error(
                 f"a condition on elements asks about '$' only, got {name!r}",
                 node,
                 "join conditions on fields outside of it",
             )
-        keys = node.keys if isinstance(node, JsonPath) else ()
-        field = self._scope.schema.field(name)
-        if field.dtype.is_vector:
-            raise self._scope.error(
-                f"field {name!r} is a {field.dtype.name} and cannot be filtered", node
-            )
-        if field.dtype is DataType.JSON:
-            return JsonValue(name, keys, (name, keys) in self._scope.casts)
-        if field.vector_type.is_vector or field.struct is not None:
-            if keys:
-                raise self._scope.error(f"{list_field(field).describe()} has no values", node)
-            return list_field(field)
-        if field.dtype is DataType.ARRAY:
-            return self._array_place(ArrayField(name, field.element_type or DataType.INT64), node)
-        if keys:
-            raise self._scope.error(
-                f"field {name!r} ({field.dtype.name}) has no keys; only JSON and ARRAY do", node
-            )
-        if field.dtype is DataType.VARCHAR:
-            return TextField(name)
-        if field.dtype is DataType.GEOMETRY:
-            return GeometryField(name)
-        return NumberField(name, field.dtype)
+        made = self._places[name, keys] = place_of(node, name, keys, self._scope)
+        return made
 
-    def _array_place(self, array: ArrayField, node: FieldRef | JsonPath) -> _PathOperand:
-        if isinstance(node, FieldRef):
-            return array
-        if len(node.keys) == 1 and isinstance(node.keys[0], int):
-            return ElementOf(array, node.keys[0])
-        raise self._scope.error(f"{array.describe()} takes one place, as in {array.name}[0]", node)
-
-    def _path(self, node: Node, what: str) -> _PathOperand:
+    def _path(self, node: Node, what: str) -> PathOperand:
         if not isinstance(node, FieldRef | JsonPath):
             raise self._scope.error(f"'{what}' takes a field or a path", node)
         return self._place(node)

@@ -16,7 +16,6 @@ from elanus.filter.ast import (
     ElementMatch,
     FieldRef,
     In,
-    JsonPath,
     Literal,
     Node,
 )
@@ -51,11 +50,11 @@ class BoundFilter:
 
     def __init__(self, tree: Node, scope: Scope) -> None:
         self.tree = tree
-        self.fields = frozenset(_field_names(tree))
         self._schema = scope.schema
         self.casts = scope.casts
         binder = Binder(scope)
         self._condition = binder.condition(tree)
+        self.fields = binder.fields
         # By identity: equal conditions may stand in a filter twice.
         self._nodes = binder.nodes
         # Looked up with every search, and a tree is hashed node by node.
@@ -258,20 +257,6 @@ def _raise_with_text(node: Node, scope: Scope, error: FilterError) -> None:
     except FilterError:
         raise error from None
     _bind(located, Scope(scope.schema, scope.root, scope.params, text))
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children():
-        yield from _walk(child)
-
-
-def _field_names(tree: Node) -> Iterator[str]:
-    for node in _walk(tree):
-        if isinstance(node, FieldRef):
-            yield node.name
-        elif isinstance(node, JsonPath):
-            yield node.field
 
 
 def _integers(keys: tuple[Constant, ...]) -> Iterator[int]:

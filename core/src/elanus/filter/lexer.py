@@ -46,19 +46,20 @@ class Token(NamedTuple):
             text without quotes and escapes, or the operator.
         start: Offset of its first character.
         end: Offset behind its last character.
+        word: Of an operator or keyword the one spelling of what it says; else "".
     """
 
     kind: TokenKind
     value: str | int | float
     start: int
     end: int
+    word: str = ""
 
 
 _OPERATORS = r"\*\*|==|!=|<>|<=|>=|&&|\|\||=~|!~|<<|>>|[-+*/%<>!()\[\],{}=&|^~$]"  # longest first
 _TOKEN = re.compile(
-    r"""
-      (?P<space>[ \t\r\n]+)
-    | (?P<string>(?P<prefix>[rR]|u8|[uUL])?
+    r"""[ \t\r\n]*+(?:
+      (?P<string>(?P<prefix>[rR]|u8|[uUL])?
         (?:"(?:[^"\\\r\n]++|\\[^\r\n])*+"|'(?:[^'\\\r\n]++|\\[^\r\n])*+'))
     | (?P<open>(?:[rR]|u8|[uUL])?["'])
     | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]?|[^\WeEpP]++|\.++)*+)
@@ -67,9 +68,16 @@ _TOKEN = re.compile(
     | (?P<quoted>`(?:[^`]++|``)*+`)
     | (?P<operator>"""
     + _OPERATORS
-    + ")",
+    + "))",
     re.VERBOSE,
 )
+_OPERATOR_WORDS = {
+    **{word: word for word in ("**", "==", "!=", "<=", ">=", "=~", "!~", *"-+*/%<>()[],{}&|^$")},
+    "&&": "and",
+    "||": "or",
+    "!": "not",
+}
+"""Operators, and in which spelling each is read."""
 _NAME = re.compile(r"\$meta|[^\W\d]\w*")
 
 _INSTEAD = {
@@ -96,42 +104,56 @@ def tokenize(text: str) -> Iterator[Token]:
             hint="pass long lists as parameters: 'id in {ids}'",
         )
     position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
+    read, end_of_text = _TOKEN.match, len(text.rstrip(" \t\r\n"))
+    while position < end_of_text:
+        match = read(text, position)
         if match is None:
-            raise _unexpected(text, position)
-        start, position = position, match.end()
+            raise _unexpected(text, position + _num_blank(text, position))
         # "prefix" is a part of "string", and never the last group to close.
-        group = match.lastgroup
+        group = match.lastgroup or ""
+        written = match[group]
+        position = match.end()
+        start = position - len(written)
         if group == "name":
-            yield _word(match.group(), start, position)
-        elif group == "argument":
-            name = match.group()[:-1].rstrip().lower()
-            yield Token(TokenKind.ARGUMENT, name, start, position)
+            yield _word(written, start, position)
         elif group == "operator":
-            yield _operator(text, match.group(), start)
+            yield _operator(text, written, start)
         elif group == "number":
-            number = _number(text, match.group(), start)
+            # Most numbers by far are these, which int() reads alike.
+            is_short = written.isdecimal() and len(written) < 19 and written[0] != "0"
+            number = int(written) if is_short else _number(text, written, start)
             yield Token(TokenKind.NUMBER, number, start, position)
         elif group == "string":
-            value = _string(text, match.group(), match.group("prefix") or "", start)
+            value = _string(text, written, match["prefix"] or "", start)
             yield Token(TokenKind.STRING, value, start, position)
+        elif group == "argument":
+            name = written[:-1].rstrip().lower()
+            yield Token(TokenKind.ARGUMENT, name, start, position)
         elif group == "quoted":
-            name = match.group()[1:-1].replace("``", "`")
+            name = written[1:-1].replace("``", "`")
             yield Token(TokenKind.NAME, name, start, position)
         elif group == "open":
             raise FilterError("a quote is not closed", expression=text, position=start)
     yield Token(TokenKind.END, "", len(text), len(text))
 
 
+def _num_blank(text: str, position: int) -> int:
+    """Return how many characters of space stand at a position."""
+    rest = text[position : position + MAX_TEXT_LENGTH]
+    return len(rest) - len(rest.lstrip(" \t\r\n"))
+
+
 def _word(word: str, start: int, end: int) -> Token:
     lowered = word.lower()
     if lowered in KEYWORDS:
-        return Token(TokenKind.KEYWORD, lowered, start, end)
+        return Token(TokenKind.KEYWORD, lowered, start, end, lowered)
     return Token(TokenKind.NAME, word, start, end)
 
 
 def _operator(text: str, operator: str, start: int) -> Token:
+    word = _OPERATOR_WORDS.get(operator)
+    if word is not None:
+        return Token(TokenKind.OPERATOR, operator, start, start + len(operator), word)
     if operator in _INSTEAD:
         raise FilterError(
             f"unknown operator {operator!r}",
@@ -139,9 +161,7 @@ def _operator(text: str, operator: str, start: int) -> Token:
             position=start,
             hint=_INSTEAD[operator],
         )
-    if operator in ("<<", ">>", "~"):
-        raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
-    return Token(TokenKind.OPERATOR, operator, start, start + len(operator))
+    raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
 
 
 def _unexpected(text: str, position: int) -> FilterError:

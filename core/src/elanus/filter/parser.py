@@ -62,7 +62,6 @@ _READ_TOKENS: Final = 256
 _VALUE = _BIT_OR
 """The weakest operator of a value."""
 
-_SPELLINGS: Final = {"||": "or", "&&": "and", "!": "not"}
 _POWERS: Final = {
     "or": _OR,
     "and": _AND,
@@ -88,6 +87,7 @@ _EQUALITY: Final = re.compile(
     re.VERBOSE,
 )
 """``name == constant`` without escapes, in ASCII."""
+_ORDERS: Final = frozenset((CompareOp.LT, CompareOp.LE, CompareOp.GT, CompareOp.GE))
 _ASCENDING = (CompareOp.LT, CompareOp.LE)
 _DESCENDING = (CompareOp.GT, CompareOp.GE)
 
@@ -153,11 +153,9 @@ class _Parser:
 
     def _word(self) -> str:
         """Return the next token's operator or keyword in one spelling, or ""."""
-        token = self._peek()
-        if token.kind is TokenKind.OPERATOR or token.kind is TokenKind.KEYWORD:
-            word = str(token.value)
-            return _SPELLINGS.get(word, word)
-        return ""
+        if self._next + _LOOK_AHEAD > len(self._tokens):
+            self._read()
+        return self._tokens[self._next].word
 
     def _accept(self, word: str) -> bool:
         if self._word() != word:
@@ -426,6 +424,8 @@ class _Parser:
         """Read ``left op middle``, or the range ``left op middle op right``."""
         middle = self._expression(_VALUE)
         second = self._word()
+        if second not in _ORDERS:
+            return Compare(op, left, middle, position=token.start)
         for direction in (_ASCENDING, _DESCENDING):
             if op not in direction or second not in direction:
                 continue

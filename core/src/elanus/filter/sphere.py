@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from elanus.schema.geometry import load_shapely
-from elanus.types import Float64Array
+from elanus.types import Float64Array, Int64Array
 
 EARTH_RADIUS: Final = 6_371_008.8
 """Mean radius in meters (Moritz, "Geodetic Reference System 1980")."""
@@ -82,20 +82,29 @@ def distances(point: Any, geometries: Any) -> Float64Array:
         found[is_point] = _angles(places, here)
     rows = np.flatnonzero(~is_point)
     if len(rows):
-        found[rows] = _to_edges(shapely, here, geometries[rows])
+        # Part by part: GEOS fails where parts of a collection repeat places.
+        parts, owners = _parts(shapely, geometries[rows])
+        found[rows] = _to_edges(shapely, here, parts, owners, len(rows))
         for turn in (-360.0, 0.0, 360.0):
             inside = shapely.Point(math.remainder(point.x, 360.0) + turn, point.y)
-            found[rows[shapely.intersects(inside, geometries[rows])]] = 0.0
+            found[rows[owners[shapely.intersects(inside, parts)]]] = 0.0
     return found * EARTH_RADIUS
 
 
-def _to_edges(shapely: Any, here: Float64Array, geometries: Any) -> Float64Array:
-    """Return the angle from a direction to the nearest vertex or edge of each geometry."""
-    nearest = np.full(len(geometries), np.inf)
+def _parts(shapely: Any, geometries: Any) -> tuple[Any, Int64Array]:
+    """Return the points, lines and polygons of geometries, and the place of that of each."""
     parts, owners = shapely.get_parts(geometries, return_index=True)
     while (shapely.get_type_id(parts) >= shapely.GeometryType.MULTIPOINT).any():
         parts, inner = shapely.get_parts(parts, return_index=True)
         owners = owners[inner]
+    return parts, owners
+
+
+def _to_edges(
+    shapely: Any, here: Float64Array, parts: Any, owners: Int64Array, num_geometries: int
+) -> Float64Array:
+    """Return the angle from a direction to the nearest vertex or edge of each geometry."""
+    nearest = np.full(num_geometries, np.inf)
     is_area = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
     rings, of_area = shapely.get_rings(parts[is_area], return_index=True)
     lines = np.concatenate([parts[~is_area], rings])
