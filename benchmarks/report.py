@@ -259,13 +259,26 @@ def _shapes(result: Mapping[str, Any]) -> list[str]:
 
 def _filters(result: Mapping[str, Any]) -> list[str]:
     ways = list(dict.fromkeys((row["system"], row["way"]) for row in result["measured"]))
-    cells = {(r["case"], r["system"], r["way"]): r["p50_ms"] for r in result["measured"]}
+    cells = {
+        (r["case"], r["system"], r["way"]): r["p50_ms"] for r in result["measured"] if "p50_ms" in r
+    }
     rows = [
         [case, *(f"{cells[case, *way]:.2f}" if (case, *way) in cells else "" for way in ways)]
         for case in dict.fromkeys(row["case"] for row in result["measured"])
     ]
     heads = ["p50 in ms", *(" ".join(way) for way in ways)]
-    return [f"{result['rows']:,} rows, constants that are new in every call.", table(heads, rows)]
+    notes = f"{result['rows']:,} rows, constants that are new in every call."
+    loaded = {row["system"]: row for row in result["measured"] if "rows" in row}
+    for system, row in loaded.items():
+        few = "" if row["rows"] == result["rows"] else ", all that it is asked about"
+        notes += f" {system} took {row['rows']:,} rows in {row['load_s']:,.0f} s{few}."
+    refused: dict[str, list[str]] = {}
+    for row in result["measured"]:
+        if "refused" in row:
+            refused.setdefault(f"{row['system']} {row['way']}", []).append(row["case"])
+    for way, cases in refused.items():
+        notes += f" {way} refuses: {'; '.join(cases)}."
+    return [notes, table(heads, rows)]
 
 
 def _text_ingest(result: Mapping[str, Any]) -> list[str]:

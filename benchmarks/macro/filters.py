@@ -2,10 +2,11 @@
 
 Synthetic scalars, the same as columns of their own and inside a JSON field. Every filter is counted
 alone, with constants that were not asked for before, without and with indexes; one that lets a row
-in a hundred through also goes with a dense search. Beside DuckDB and LanceDB, each in a process of
-its own, on one processor.
+in a hundred through also goes with a dense search. Beside DuckDB, LanceDB, Chroma and Milvus Lite,
+each in a process of its own, on one processor. A system that has not taken all rows after
+``--load-seconds`` is asked about those that it has, and the table says how many these are.
 
-Run: ``taskset -c 1 python -m benchmarks filters``; ``--rows`` for fewer.
+Run: ``taskset -c 1 python -m benchmarks filters``; ``--rows`` for fewer, ``--systems`` for some.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ MODULE = "benchmarks.macro.filters"
 WORKER = Path(__file__).with_name("filter_worker.py")
 DIM = 64
 STEP = 20_000
+SYSTEMS = ["elanus", "duckdb", "lancedb", "chroma", "milvus_lite"]
 MOST_WAYS = 8
 """Ways in which one system is asked at most, each with filters of its own."""
 NUM_BRANDS, NUM_TAGS, NUM_YEARS = 1_000, 200, 1_000
 
 
 def make_rows(folder: Path, num_rows: int) -> None:
-    """Write the rows for the others as Parquet, and load them into elanus."""
+    """Write the rows for the others, as Parquet and as JSON lines, and load them into elanus."""
     drawn = np.random.default_rng(0)
     schema = elanus.Schema(
         [
@@ -56,7 +58,8 @@ def make_rows(folder: Path, num_rows: int) -> None:
     query = drawn.standard_normal(DIM).astype(np.float32)
     (folder / "query.json").write_text(json.dumps(query.tolist()))
     parts = []
-    with elanus.connect(folder / "elanus") as db:
+    lines = (folder / "rows.jsonl").open("w", encoding="utf-8")
+    with lines, elanus.connect(folder / "elanus") as db:
         collection = db.create_collection("rows", schema)
         collection.create_index("vector", "FLAT")
         for first in range(0, num_rows, STEP):
@@ -66,6 +69,8 @@ def make_rows(folder: Path, num_rows: int) -> None:
             values = zip(*(columns[name] for name in names), strict=True)
             meta = [dict(zip(names, row, strict=True)) for row in values]
             collection.insert({**columns, "vector": vectors, "meta": meta})
+            for row in zip(columns["id"], meta, vectors.tolist(), strict=True):
+                lines.write(json.dumps(row) + "\n")
             flat = pa.array(vectors.reshape(-1))
             arrays = {
                 **columns,
@@ -103,13 +108,13 @@ JSON_SQL = {
 """What DuckDB reads out of the JSON."""
 RANGE = "{year} >= {y} and {year} < {y10}"
 WIDE = "{year} >= {y} and {year} < {y300}"
-CASES = [
+CASES: list[tuple[str, str, str]] = [
     ("text equality, 0.1 %", "{brand} == '{b}'", "{brand} = '{b}'"),
     ("text in five, 0.5 %", "{brand} in [{bs}]", "{brand} in ({bs})"),
     ("number range, 1 %", RANGE, RANGE),
     ("number range, 30 %", WIDE, WIDE),
     ("double range, 30 to 100 %", "{price} > {p}", "{price} > {p}"),
-    ("array holds, 1.5 %", "json_contains({tags}, '{t}')", "{holds}({tags}, '{t}')"),
+    ("array holds, 1.5 %", "{holds}({tags}, '{t}')", "{holds}({tags}, '{t}')"),
     ("text begins", "{title} like '{w}%'", "{title} like '{w}%'"),
     ("text holds", "{title} like '%{d}%'", "{title} like '%{d}%'"),
     (
@@ -118,7 +123,21 @@ CASES = [
         f"{WIDE} and {{price}} < {{p}} and {{brand}} in ({{bs}})",
     ),
 ]
-"""Name, and the filter in the language of elanus and in SQL."""
+"""Name, and the filter in the language of elanus and Milvus, and in SQL."""
+_WIDE = '{{"year": {{"$gte": {y}}}}}, {{"year": {{"$lt": {y300}}}}}'
+CHROMA: dict[str, str] = {
+    "text equality, 0.1 %": '{{"brand": "{b}"}}',
+    "text in five, 0.5 %": '{{"brand": {{"$in": [{bs}]}}}}',
+    "number range, 1 %": '{{"$and": [{{"year": {{"$gte": {y}}}}}, {{"year": {{"$lt": {y10}}}}}]}}',
+    "number range, 30 %": f'{{{{"$and": [{_WIDE}]}}}}',
+    "double range, 30 to 100 %": '{{"price": {{"$gt": {p}}}}}',
+    "array holds, 1.5 %": '{{"tags": {{"$contains": "{t}"}}}}',
+    "text begins": '{{"#document": {{"$regex": "^{w}"}}}}',
+    "text holds": '{{"#document": {{"$contains": "{d}"}}}}',
+    "three conditions": f'{{{{"$and": [{_WIDE}, '
+    '{{"price": {{"$lt": {p}}}}}, {{"brand": {{"$in": [{bs}]}}}}]}}',
+}
+"""The same in the language of Chroma, whose documents are the titles."""
 
 
 def make_cases(num_filters: int) -> list[tuple[str, dict[str, list[str]]]]:
@@ -131,13 +150,15 @@ def make_cases(num_filters: int) -> list[tuple[str, dict[str, list[str]]]]:
         forms: dict[str, list[str]] = {}
         for words in [_constants(drawn) for _ in range(num_filters)]:
             for form, pattern, places in (
-                ("elanus", text, fields),
-                ("elanus_json", text, paths),
+                ("elanus", text, fields | {"holds": "array_contains"}),
+                ("elanus_json", text, paths | {"holds": "json_contains"}),
                 ("sql", sql, fields | {"holds": "list_contains"}),
                 ("sql_json", sql, JSON_SQL | {"holds": "list_contains"}),
                 ("lance", sql, fields | {"holds": "array_has"}),
             ):
                 forms.setdefault(form, []).append(pattern.format(**words, **places))
+            quoted = words | {"bs": words["bs"].replace("'", '"')}
+            forms.setdefault("chroma", []).append(CHROMA[name].format(**quoted))
         cases.append((name, forms))
     return cases
 
@@ -162,7 +183,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--filters", type=int, default=31, help="of each case")
-    parser.add_argument("--systems", nargs="*", default=["elanus", "duckdb", "lancedb"])
+    parser.add_argument("--load-seconds", type=float, default=600.0, help="of each other system")
+    parser.add_argument("--systems", nargs="*", default=SYSTEMS)
     options = parser.parse_args()
     result: dict[str, Any] = {"benchmark": "filters", **describe_run(MODULE)}
     result |= {"rows": options.rows, "measured": []}
@@ -178,10 +200,13 @@ def main() -> None:
                 print(error, file=sys.stderr)
                 continue
             command = [interpreter, str(WORKER), system, str(folder), str(cases)]
+            command.append(str(options.load_seconds))
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             for row in json.loads(done.stdout):
-                ms = sorted(row.pop("ms"))
-                row |= {"system": system, "p50_ms": median(ms), "least_ms": ms[0]}
+                row["system"] = system
+                if "refused" not in row:
+                    ms = sorted(row.pop("ms"))
+                    row |= {"p50_ms": median(ms), "least_ms": ms[0]}
                 result["measured"].append(row)
     write_result("filters", result)
     print(render(result))

@@ -178,7 +178,7 @@ def split_elements(
         name: The array of structs whose ``element_filter`` chooses elements.
     """
     terms = bound.tree.terms if isinstance(bound.tree, And) else (bound.tree,)
-    scope = Scope(schema, None, {})
+    scope = Scope(schema, casts=bound.casts)
     chosen, others = [], []
     for term in terms:
         match term:
