@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/counted_terms.h"
 #include "bindings/module.h"
 #include "bindings/unlocked.h"
 #include "sparse/batch_search.h"
@@ -60,31 +61,6 @@ Hits to_hits(SparseHits&& hits) {
   return {OwnedArray<std::int64_t>(std::move(hits.row_ids)).release(),
           OwnedArray<float>(std::move(hits.distances)).release()};
 }
-
-// Terms of one query as their source knows them, and the rows that their weights come from.
-struct CountedTerms {
-  std::vector<TermId> terms;
-  std::vector<std::int64_t> counts;
-  std::size_t num_docs = 0;
-
-  // Terms with a number below 0 are in no row.
-  CountedTerms(const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& times,
-               std::size_t docs)
-      : num_docs(docs) {
-    if (numbers.size() != times.size()) {
-      throw_invalid_argument("counts: expected one for each of " + std::to_string(numbers.size()) +
-                             " terms, got " + std::to_string(times.size()));
-    }
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if (numbers[i] < 0) continue;
-      if (numbers[i] > std::numeric_limits<TermId>::max()) {
-        throw_invalid_argument("terms: no term has the number " + std::to_string(numbers[i]));
-      }
-      terms.push_back(static_cast<TermId>(numbers[i]));
-      counts.push_back(times[i]);
-    }
-  }
-};
 
 // Where the hits of one query go.
 struct HitPlaces {
@@ -200,24 +176,16 @@ class SealedArrays {
                            const OptionalWords& alive, const OptionalWords& allowed,
                            const Bm25& bm25, const Output1<std::int64_t>& row_ids,
                            const Output1<float>& distances) const {
-    const HitPlaces places{row_ids, distances};
-    const CountedTerms query(numbers, counts, num_docs);
-    const std::optional<BitsetView> counted = to_bitset(alive, postings_.num_rows());
-    const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
-    SparseHits hits;
-    {
-      const Unlocked unlocked(
-          sparse_operations(postings_.num_rows(), query.terms.size(), places.k()));
-      hits = search_weighed(
-          query,
-          [&](std::span<const TermId> terms, std::span<std::int64_t> out) {
-            document_frequencies(postings_, terms, counted, out);
-          },
-          [&](const SparseQuery& weighed) {
-            return search_windows({postings_, weighed, bm25.parameters()}, bits, places.k());
-          });
-    }
-    return places.take(hits);
+    return search_counted(CountedTerms(numbers, counts, num_docs), alive, allowed, bm25,
+                          {row_ids, distances});
+  }
+
+  std::size_t search_text(QueryNumbers& numbers, const nb::str& text, std::size_t num_docs,
+                          const OptionalWords& alive, const OptionalWords& allowed,
+                          const Bm25& bm25, const Output1<std::int64_t>& row_ids,
+                          const Output1<float>& distances) const {
+    return search_counted(count_terms(numbers, text, num_docs), alive, allowed, bm25,
+                          {row_ids, distances});
   }
 
   HitTable search_many(const RowIds& offsets, const Terms& terms, const Floats& weights,
@@ -271,6 +239,27 @@ class SealedArrays {
   }
 
  private:
+  std::size_t search_counted(const CountedTerms& query, const OptionalWords& alive,
+                             const OptionalWords& allowed, const Bm25& bm25,
+                             const HitPlaces& places) const {
+    const std::optional<BitsetView> counted = to_bitset(alive, postings_.num_rows());
+    const std::optional<BitsetView> bits = to_bitset(allowed, postings_.num_rows());
+    SparseHits hits;
+    {
+      const Unlocked unlocked(
+          sparse_operations(postings_.num_rows(), query.terms.size(), places.k()));
+      hits = search_weighed(
+          query,
+          [&](std::span<const TermId> terms, std::span<std::int64_t> out) {
+            document_frequencies(postings_, terms, counted, out);
+          },
+          [&](const SparseQuery& weighed) {
+            return search_windows({postings_, weighed, bm25.parameters()}, bits, places.k());
+          });
+    }
+    return places.take(hits);
+  }
+
   Array1<std::uint32_t> entries_;
   Array1<std::uint32_t> starts_;
   Array1<std::uint8_t> bytes_;
@@ -416,6 +405,10 @@ void bind_sealed(nb::module_& module) {
            nb::arg("allowed").noconvert().none(), nb::arg("bm25"), nb::arg("row_ids").noconvert(),
            nb::arg("distances").noconvert(),
            "Weigh terms by these rows and search; return how many rows were found.")
+      .def("search_text", &SealedArrays::search_text, nb::arg("numbers"), nb::arg("text"),
+           nb::arg("num_docs"), nb::arg("alive").noconvert().none(),
+           nb::arg("allowed").noconvert().none(), nb::arg("bm25"), nb::arg("row_ids").noconvert(),
+           nb::arg("distances").noconvert(), "The same for the terms of a text.")
       .def("search_many", &SealedArrays::search_many, nb::arg("offsets").noconvert(),
            nb::arg("terms").noconvert(), nb::arg("weights").noconvert(),
            nb::arg("chooses").noconvert().none(), nb::arg("k"),

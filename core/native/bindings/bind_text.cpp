@@ -14,6 +14,8 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/query_pieces.h"
+#include "bindings/strings.h"
 #include "bindings/unlocked.h"
 #include "text/char_classes.h"
 #include "text/token_counter.h"
@@ -27,39 +29,7 @@ using Bytes = Array1<std::uint8_t>;
 // Name, words, shortest and longest; what a filter does not know is empty.
 using FilterSpec = std::tuple<std::string, std::vector<std::string>, std::size_t, std::size_t>;
 
-// UTF-8 of a Python string; lone surrogates are let through.
-class Encoded {
- public:
-  explicit Encoded(nb::handle text) {
-    if (!PyUnicode_Check(text.ptr())) throw nb::type_error("expected str");
-    if (PyUnicode_IS_COMPACT_ASCII(text.ptr())) {
-      bytes_ = {PyUnicode_1BYTE_DATA(text.ptr()),
-                static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()))};
-      return;
-    }
-    // Not PyUnicode_AsUTF8: that would keep a second copy of the text inside the caller's string.
-    owner_ = nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogatepass"));
-    if (!owner_.is_valid()) throw nb::python_error();
-    bytes_ = {reinterpret_cast<const std::uint8_t*>(PyBytes_AS_STRING(owner_.ptr())),
-              static_cast<std::size_t>(PyBytes_GET_SIZE(owner_.ptr()))};
-  }
-
-  [[nodiscard]] Utf8 bytes() const noexcept { return bytes_; }
-  [[nodiscard]] std::string string() const { return {bytes_.begin(), bytes_.end()}; }
-
- private:
-  nb::object owner_;
-  Utf8 bytes_;
-};
-
-nb::str decoded(std::string_view text) {
-  PyObject* const made =
-      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "surrogatepass");
-  if (made == nullptr) throw nb::python_error();
-  return nb::steal<nb::str>(made);
-}
-
-nb::list decoded(const std::vector<std::string>& texts) {
+nb::list decoded_all(const std::vector<std::string>& texts) {
   nb::list made;
   for (const std::string& text : texts) made.append(decoded(std::string_view(text)));
   return made;
@@ -72,12 +42,6 @@ AsciiFilter to_filter(const FilterSpec& spec) {
   if (name == "stop") return StopWords{{words.begin(), words.end()}};
   if (name == "length") return TokenLength{shortest, longest};
   throw_invalid_argument("filter: expected lowercase, possessive, stop or length, got " + name);
-}
-
-TokenizerKind to_tokenizer(const std::string& name) {
-  if (name == "standard") return TokenizerKind::standard;
-  if (name == "whitespace") return TokenizerKind::whitespace;
-  throw_invalid_argument("tokenizer: expected standard or whitespace, got " + name);
 }
 
 std::shared_ptr<TokenCounter> make_counter(std::shared_ptr<Vocabulary> vocabulary,
@@ -154,79 +118,11 @@ std::tuple<NewArray1<std::int64_t>, NewArray1<std::int64_t>, NewArray1<std::uint
           OwnedArray<std::uint8_t>(std::move(sorted.terms.data)).release()};
 }
 
-// The terms of the pieces of short texts, as Python objects: what a query is analyzed with.
-//
-// Another thread may run while Python analyzes a piece that is new, so nothing found before is used
-// after that.
-class QueryTerms {
- public:
-  QueryTerms(const std::string& tokenizer, nb::callable analyze, nb::callable classes,
-             std::size_t max_known)
-      : tokenizer_(to_tokenizer(tokenizer)),
-        analyze_(std::move(analyze)),
-        make_classes_(std::move(classes)),
-        max_known_(max_known) {}
-
-  nb::list tokens(const nb::str& text) {
-    const Encoded encoded(text);
-    nb::list terms;
-    const auto emit = [&](const Piece& piece) { append_terms(encoded.bytes(), piece, terms); };
-    if (known_.size() >= max_known_) {
-      known_.clear();
-      terms_.clear();
-    }
-    if (!cut(encoded.bytes(), emit)) {
-      classes_ = nb::cast<std::shared_ptr<CharClasses>>(make_classes_());
-      terms = nb::list();
-      cut(encoded.bytes(), emit);
-    }
-    return terms;
-  }
-
- private:
-  template <typename Emit>
-  bool cut(Utf8 text, const Emit& emit) const {
-    return tokenizer_ == TokenizerKind::standard ? standard_pieces(text, classes_.get(), emit)
-                                                 : whitespace_pieces(text, classes_.get(), emit);
-  }
-
-  void append_terms(Utf8 text, const Piece& piece, nb::list& out) {
-    const Utf8 raw = text.subspan(piece.begin, piece.end - piece.begin);
-    const ByteStringMap::Key key = known_.key(raw, text.data() + text.size());
-    if (const std::int32_t* known = known_.find(key)) {
-      append(terms_[static_cast<std::size_t>(*known)], out);
-      return;
-    }
-    const nb::object analyzed =
-        analyze_(decoded({reinterpret_cast<const char*>(raw.data()), raw.size()}));
-    // One term stands for itself, others in their list.
-    const nb::object terms =
-        nb::len(analyzed) == 1 ? nb::object(analyzed[0]) : nb::object(analyzed);
-    if (raw.size() <= kLongestKnown && known_.find(key) == nullptr) {
-      terms_.push_back(terms);
-      known_.insert(key, static_cast<std::int32_t>(terms_.size() - 1));
-    }
-    append(terms, out);
-  }
-
-  static void append(const nb::object& terms, nb::list& out) {
-    if (PyUnicode_Check(terms.ptr())) {
-      out.append(terms);
-      return;
-    }
-    for (const nb::handle term : terms) out.append(term);
-  }
-
-  static constexpr std::size_t kLongestKnown = 64;
-
-  TokenizerKind tokenizer_;
-  nb::callable analyze_;
-  nb::callable make_classes_;
-  std::size_t max_known_;
-  std::shared_ptr<const CharClasses> classes_;
-  ByteStringMap known_;
-  std::vector<nb::object> terms_;
-};
+nb::list query_tokens(QueryTerms& self, const nb::str& text) {
+  nb::list terms;
+  self.for_each(text, [&](const PieceTerms& piece) { piece.append_to(terms); });
+  return terms;
+}
 
 void bind_query_terms(nb::module_& module) {
   nb::class_<QueryTerms>(module, "QueryTerms", "Terms of short texts, remembered by piece.")
@@ -234,8 +130,14 @@ void bind_query_terms(nb::module_& module) {
            nb::arg("tokenizer"), nb::arg("analyze"), nb::arg("classes"), nb::arg("max_known"),
            nb::sig("def __init__(self, tokenizer: str, analyze: object, classes: object, "
                    "max_known: int) -> None"))
-      .def("tokens", &QueryTerms::tokens, nb::arg("text"),
+      .def("tokens", query_tokens, nb::arg("text"),
            nb::sig("def tokens(self, text: str) -> list[str]"), "The terms of a text, in order.");
+  nb::class_<QueryNumbers>(module, "QueryNumbers",
+                           "Numbers of the terms of short texts in a dictionary.")
+      .def(nb::init<const std::string&, nb::callable, nb::callable, std::size_t>(),
+           nb::arg("tokenizer"), nb::arg("find"), nb::arg("classes"), nb::arg("max_known"),
+           nb::sig("def __init__(self, tokenizer: str, find: object, classes: object, "
+                   "max_known: int) -> None"));
 }
 
 void bind_vocabulary(nb::module_& module) {
@@ -271,10 +173,10 @@ void bind_counter(nb::module_& module) {
       .def("scan", scan, nb::arg("offsets").noconvert(), nb::arg("data").noconvert(),
            "Cut texts into pieces; False when characters beyond ASCII have no classes yet.")
       .def(
-          "pending_words", [](const TokenCounter& self) { return decoded(self.pending_words()); },
+          "pending_words", [](const TokenCounter& self) { return decoded_all(self.pending_words()); },
           nb::sig("def pending_words(self) -> list[str]"), "Words that wait for more filters.")
       .def(
-          "pending_pieces", [](const TokenCounter& self) { return decoded(self.pending_pieces()); },
+          "pending_pieces", [](const TokenCounter& self) { return decoded_all(self.pending_pieces()); },
           nb::sig("def pending_pieces(self) -> list[str]"), "Pieces that wait to be analyzed.")
       .def("resolve_words", resolve_words, nb::arg("terms"),
            nb::sig("def resolve_words(self, terms: list[str | None]) -> None"),

@@ -41,6 +41,9 @@ void add_bitmap(const BitmapAddition& a) {
   alignas(64) std::uint8_t expanded[kWordsAtOnce * 64];
   const std::uint8_t* codes = a.codes;
   for (std::size_t first = 0; first < a.num_words; first += kWordsAtOnce) {
+    __builtin_prefetch(a.words + first * 8 + 512);
+    __builtin_prefetch(a.words + first * 8 + 512 + 64);
+    for (std::size_t p = 512; p < 768; p += 64) __builtin_prefetch(codes + p);
     for (std::size_t w = 0; w < kWordsAtOnce; ++w) {
       std::uint64_t word = 0;
       __builtin_memcpy(&word, a.words + (first + w) * 8, 8);

@@ -72,24 +72,42 @@ void for_each_posting(const PackedContainer& container, Visit visit) {
 // two standard deviations for the longest arrays.
 constexpr std::size_t kNear = 48;
 
+// The first place at or behind `base` whose id is not below `at`, without branches on ids.
+std::size_t lower_place(const PackedContainer& container, std::size_t base, std::size_t end,
+                        std::size_t at) {
+  for (std::size_t size = end - base; size > 0;) {
+    const std::size_t half = size / 2;
+    const bool is_below = container.id(base + half) < at;
+    base += is_below ? size - half : 0;
+    size = half;
+  }
+  return base;
+}
+
 std::optional<std::size_t> find_in_array(const PackedContainer& container, std::size_t at) {
   const std::size_t guess = at * container.count / packed::kWindowRows;
   std::size_t base = guess > kNear ? guess - kNear : 0;
   std::size_t end = std::min(container.count, guess + kNear);
-  if (base >= container.count || container.id(base) > at) {
-    end = std::min(base, container.count);
+  if (base > 0 && container.id(base - 1) >= at) {
+    end = base;
     base = 0;
   } else if (end < container.count && container.id(end) <= at) {
     base = end;
     end = container.count;
   }
-  // Without branches on what is compared; the last step leaves the place of the largest id <= at.
-  for (std::size_t size = end - base; size > 1;) {
-    const std::size_t half = size / 2;
-    base += container.id(base + half) <= at ? half : 0;
-    size -= half;
+  if (end - base == 2 * kNear) {
+    // All at once: the ids lie in four lines that come at the same time, a search would wait for
+    // one after the other.
+    const auto at16 = static_cast<std::uint16_t>(at);
+    std::uint16_t ids[2 * kNear];
+    std::memcpy(ids, container.ids() + base * 2, sizeof(ids));
+    std::uint16_t count = 0;
+    for (const std::uint16_t id : ids) count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
+    base += count;
+  } else {
+    base = lower_place(container, base, end, at);
   }
-  return base < container.count && container.id(base) == at ? std::optional(base) : std::nullopt;
+  return base < end && container.id(base) == at ? std::optional(base) : std::nullopt;
 }
 
 std::optional<std::size_t> find_in_bitmap(const PackedContainer& container, std::size_t at) {

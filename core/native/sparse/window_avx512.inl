@@ -34,6 +34,7 @@ template <bool kIsLight>
 void add_dense_weighing(const DenseAddition& a) {
   const __m512i factor = _mm512_set1_epi16(static_cast<short>(a.weight));
   for (std::size_t row = 0; row < a.num_rows; row += 64) {
+    __builtin_prefetch(a.codes + row + 512);
     add_codes<kIsLight>(a.counters + row, load_codes(a.codes + row), factor);
     add_codes<kIsLight>(a.counters + row + 32, load_codes(a.codes + row + 32), factor);
   }
@@ -65,11 +66,32 @@ void block_maxima(const BlockMaxima& b) {
   }
 }
 
+constexpr std::size_t kRowsAtOnce = 256;
+
+// Whether one of `kRowsAtOnce` counters is at least `least`, which is not 0.
+bool any_reaches(const std::uint16_t* counters, __m512i least) {
+  __m512i largest = load(counters);
+  for (std::size_t i = 32; i < kRowsAtOnce; i += 32) {
+    largest = _mm512_max_epu16(largest, load(counters + i));
+  }
+  return _mm512_cmpge_epu16_mask(largest, least) != 0;
+}
+
+void clear(std::uint16_t* counters, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += 32) store(counters + i, _mm512_setzero_si512());
+}
+
 void drain(Drain& d) {
   const __m512i least = _mm512_set1_epi16(static_cast<short>(d.least));
-  const __m512i zero = _mm512_setzero_si512();
-  for (; d.position < d.end && d.room - d.found >= 64; d.position += 64) {
+  while (d.position < d.end && d.room - d.found >= 64) {
     std::uint16_t* block = d.counters + d.position;
+    // Few windows have more than a handful of rows that reach it.
+    if (d.position % kRowsAtOnce == 0 && d.end - d.position >= kRowsAtOnce &&
+        !any_reaches(block, least)) {
+      clear(block, kRowsAtOnce);
+      d.position += kRowsAtOnce;
+      continue;
+    }
     const std::uint64_t low = _mm512_cmpge_epu16_mask(load(block), least);
     const std::uint64_t high = _mm512_cmpge_epu16_mask(load(block + 32), least);
     std::uint64_t hits = low | (high << 32);
@@ -79,7 +101,7 @@ void drain(Drain& d) {
       d.rows[d.found] = static_cast<std::uint16_t>(d.position + i);
       d.values[d.found++] = block[i];
     }
-    store(block, zero);
-    store(block + 32, zero);
+    clear(block, 64);
+    d.position += 64;
   }
 }

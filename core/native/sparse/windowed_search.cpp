@@ -36,7 +36,7 @@ constexpr std::size_t kProbeCost = 25;
 
 // Further on the processor has noticed what is read.
 constexpr std::size_t kLineBytes = 64;
-constexpr std::size_t kPrefetchedBytes = 16 * kLineBytes;
+constexpr std::size_t kPrefetchedBytes = 8 * kLineBytes;
 
 // Codes made with other statistics than a search has bound its scores; beyond this ratio between
 // upper and lower bound too few rows are ruled out.
@@ -215,6 +215,11 @@ class WindowedSearch {
     TopK best(std::min(k_, std::max<std::size_t>(request_.postings.num_rows(), 1)));
     std::vector<float> scores(scratch_.kept.size(), kUnmatched);
     CancelPoint point;
+    if (request_.bm25.has_value()) {
+      for (const std::uint64_t row : scratch_.kept) {
+        __builtin_prefetch(request_.bm25->lengths.data() + row);
+      }
+    }
     with_scoring(request_, [&](const auto& scoring) {
       for (const Addend& addend : addends_) {
         for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -360,9 +365,17 @@ class WindowedSearch {
     if (i < term.directory.size() && term.directory[i].window < window) ++i;
     if (i >= term.directory.size() || term.directory[i].window != window) return;
     const PackedContainer part = term.container(i);
-    const std::size_t bytes = packed::container_bytes(part.kind, part.count);
-    for (std::size_t at = 0; at < std::min(bytes, kPrefetchedBytes); at += kLineBytes) {
-      __builtin_prefetch(part.bytes + at);
+    if (part.kind == ContainerKind::dense) {
+      prefetch(part.codes(), kWindowRows);
+      return;
+    }
+    prefetch(part.bytes, static_cast<std::size_t>(part.codes() - part.bytes));
+    prefetch(part.codes(), part.count);
+  }
+
+  static void prefetch(const std::uint8_t* bytes, std::size_t count) noexcept {
+    for (std::size_t at = 0; at < std::min(count, kPrefetchedBytes); at += kLineBytes) {
+      __builtin_prefetch(bytes + at);
     }
   }
 

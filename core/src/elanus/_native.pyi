@@ -435,6 +435,9 @@ class SealedPostings:
     def search_terms(self, numbers: Sequence[int], counts: Sequence[int], num_docs: int, alive: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, bm25: Bm25, row_ids: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], distances: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> int:
         """Weigh terms by these rows and search; return how many rows were found."""
 
+    def search_text(self, numbers: QueryNumbers, text: str, num_docs: int, alive: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, bm25: Bm25, row_ids: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], distances: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')]) -> int:
+        """The same for the terms of a text."""
+
     def search_many(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], terms: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], weights: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], chooses: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, bm25: Bm25 | None, threads: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]:
         """The same for each query of a batch."""
 
@@ -555,3 +558,8 @@ class QueryTerms:
 
     def tokens(self, text: str) -> list[str]:
         """The terms of a text, in order."""
+
+class QueryNumbers:
+    """Numbers of the terms of short texts in a dictionary."""
+
+    def __init__(self, tokenizer: str, find: object, classes: object, max_known: int) -> None: ...

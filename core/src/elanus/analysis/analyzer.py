@@ -16,7 +16,7 @@ from elanus.analysis.characters import char_classes
 from elanus.analysis.counting import BatchCounter, NativeCounter, PieceCounter, TokenBatch
 from elanus.analysis.token_filters import TokenFilter, native_filter
 from elanus.analysis.tokenizers import Span, Tokenizer, is_native
-from elanus.kernels.text import NativeFilter, QueryTokens, TokenChain, Vocabulary
+from elanus.kernels.text import NativeFilter, QueryNumbers, QueryTokens, TokenChain, Vocabulary
 
 
 class Token(NamedTuple):
@@ -61,10 +61,12 @@ class Analyzer:
         self._params = params
         plain = self._plain = _PlainTokens(tokenizer, self._filters)
         self._chain: TokenChain | None = None
+        self._query_chain: TokenChain | None = None
         self._tokens: Callable[[str], list[str]] = plain.of
         if is_native(tokenizer):
             # Of `plain`, not of this object: the collector does not see through native ones.
             chain = TokenChain(tokenizer.name, (), None, plain.of, char_classes)
+            self._query_chain = chain
             self._tokens = QueryTokens(chain, chains.MAX_KNOWN_TOKENS).tokens
             one_to_one = plain_filters(self._filters)
             if one_to_one is not None:
@@ -107,6 +109,20 @@ class Analyzer:
 
         chain = replace(self._chain, analyze=analyze)
         return QueryTokens(chain, chains.MAX_KNOWN_TOKENS).tokens
+
+    def numbers(
+        self, find_all: Callable[[Sequence[str]], list[int]], max_known: int
+    ) -> QueryNumbers | None:
+        """Return what gives the terms of texts their numbers in a dictionary.
+
+        Args:
+            find_all: Returns the number of each term, below 0 where the dictionary lacks it.
+            max_known: Distinct pieces of text whose numbers are remembered, about.
+
+        None where the kernel lacks the tokenizer.
+        """
+        chain = self._query_chain
+        return None if chain is None else QueryNumbers(chain, find_all, max_known)
 
     def details(self, text: str) -> list[Token]:
         """Return the terms of ``text`` with where they stand in it."""

@@ -21,6 +21,7 @@ from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.kernels.query_batch import QueryBatch
+from elanus.kernels.text import QueryNumbers
 from elanus.kernels.threads import query_threads
 from elanus.types import Float32Array, Int64Array, UInt32Array, UInt64Array
 
@@ -177,6 +178,49 @@ class SealedPostings:
         found = self._native.search_terms(
             *terms, words_of(alive), words_of(allowed), bm25.native, row_ids, distances
         )
+        return row_ids[:found], distances[:found]
+
+    def search_text(
+        self,
+        text: str,
+        numbers: QueryNumbers,
+        num_docs: int,
+        k: int,
+        *,
+        bm25: Bm25Scoring,
+        alive: Bitset | None = None,
+        allowed: Bitset | None = None,
+    ) -> tuple[Int64Array, Float32Array]:
+        """Return what ``search_terms`` returns for the terms of a text.
+
+        Args:
+            text: What is looked for.
+            numbers: Gives the terms of ``text`` their numbers here.
+            num_docs: Rows that count.
+            k: As in ``search_terms``.
+            bm25: As in ``search_terms``.
+            alive: As in ``search_terms``.
+            allowed: As in ``search_terms``.
+
+        Raises:
+            InvalidArgumentError: As in ``search_terms``.
+            CorruptionError: The postings contradict themselves.
+
+        Releases the GIL while it searches. Safe from many threads at once.
+        """
+        row_ids, distances = hit_places(k, self.num_rows)
+        found = self._native.search_text(
+            numbers.native,
+            text,
+            num_docs,
+            words_of(alive),
+            words_of(allowed),
+            bm25.native,
+            row_ids,
+            distances,
+        )
+        if found == len(row_ids):
+            return row_ids, distances
         return row_ids[:found], distances[:found]
 
     def search_many(

@@ -233,3 +233,27 @@ class QueryTokens:
         ).tokens
         """Returns the terms of a text, repeats included. A piece that is new is analyzed by
         ``chain.analyze``; what that raises is passed on."""
+
+
+class QueryNumbers:
+    """The numbers that the terms of short texts have in a dictionary. Safe from many threads.
+
+    Args:
+        chain: As in ``QueryTokens``.
+        find_all: Returns the number of each term, below 0 where the dictionary lacks it; always the
+            same.
+        max_known: Distinct pieces of text whose numbers are remembered, about.
+
+    Raises:
+        InvalidArgumentError: The tokenizer is not native.
+    """
+
+    def __init__(
+        self, chain: TokenChain, find_all: Callable[[Sequence[str]], list[int]], max_known: int
+    ) -> None:
+        self.native = _native.QueryNumbers(
+            chain.tokenizer,
+            lambda piece: find_all(chain.analyze(piece)),
+            lambda: chain.classes().native,
+            max_known,
+        )

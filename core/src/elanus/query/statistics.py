@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.index.base import CandidateTable
 from elanus.index.sparse.bm25_weights import (
     CollectionStatistics,
@@ -74,13 +75,16 @@ class LoneText(NamedTuple):
     """One text over the only source that there is, which weighs its terms as it searches."""
 
     field: str
-    terms: QueryTerms
+    text: str
+    analyzer: Analyzer
     function: BM25
 
     def search(self, source: SearchSource, allowed: Bitset | None, limit: int) -> CandidateTable:
         index = source.text_index(self.field)
         k1, b = self.function.k1, self.function.b
-        found = index.search_alone(self.terms, limit, allowed, k1=k1, b=b, alive=source.alive)
+        found = index.search_text(
+            self.text, self.analyzer, limit, allowed, k1=k1, b=b, alive=source.alive
+        )
         return table_of([found])
 
     def one(self, query: int) -> LoneText:
@@ -161,8 +165,7 @@ def weigh(
         if len(query.texts) == 1:
             text = query.texts[0]
             if len(sources) == 1 and not query.drop_ratio:
-                terms = QueryTerms.from_text(text, query.analyzer)
-                return LoneText(field, terms, query.function)
+                return LoneText(field, text, query.analyzer, query.function)
             return weigh_text(sources, field, text, query)
         return _weigh_texts(sources, field, query)
     if len(query.vectors) == 1:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
 from elanus.index.base import Candidates, CandidateTable
 from elanus.index.sparse.bm25_weights import (
@@ -161,6 +162,21 @@ class BM25View:
         return Candidates(
             *self._postings.search_terms(terms, limit, bm25=scoring, alive=alive, allowed=allowed)
         )
+
+    def search_text(
+        self,
+        text: str,
+        analyzer: Analyzer,
+        limit: int,
+        allowed: Bitset | None = None,
+        *,
+        k1: float,
+        b: float,
+        alive: Bitset | None = None,
+    ) -> Candidates:
+        """Return what ``search_alone`` returns for the terms of a text; arguments as there."""
+        terms = QueryTerms.from_text(text, analyzer)
+        return self.search_alone(terms, limit, allowed, k1=k1, b=b, alive=alive)
 
     def search_many(
         self,

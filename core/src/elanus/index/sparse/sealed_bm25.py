@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from elanus.analysis.analyzer import Analyzer
 from elanus.errors import CorruptionError
+from elanus.index.base import Candidates
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.bm25_weights import DEFAULT_B, DEFAULT_K1
 from elanus.index.sparse.merging import (
@@ -29,11 +31,15 @@ from elanus.index.sparse.posting_lists import (
 )
 from elanus.index.sparse.term_dictionary import TermDictionary
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
+from elanus.kernels.bitset import Bitset
 from elanus.kernels.postings import SealedPostings
+from elanus.kernels.text import QueryNumbers
 from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
 
 FORMAT = 2
 """Version of what ``SealedBM25.to_arrays`` gives."""
+MAX_KNOWN_PIECES = 1 << 14
+"""Distinct pieces of queries whose numbers are remembered: some 60 bytes each."""
 
 
 class SealedBM25(BM25View):
@@ -61,6 +67,37 @@ class SealedBM25(BM25View):
         self.postings = postings
         self.coding = coding
         self.documents = documents
+        # Those of the analyzer that asked last: a field has one, or one for each language.
+        self._numbers: tuple[Analyzer, QueryNumbers | None] | None = None
+
+    def search_text(
+        self,
+        text: str,
+        analyzer: Analyzer,
+        limit: int,
+        allowed: Bitset | None = None,
+        *,
+        k1: float,
+        b: float,
+        alive: Bitset | None = None,
+    ) -> Candidates:
+        numbers = self._numbers_of(analyzer)
+        if numbers is None:
+            return super().search_text(text, analyzer, limit, allowed, k1=k1, b=b, alive=alive)
+        num_docs, total_length = self._totals(alive)
+        scoring = self._scoring(k1, b, total_length / num_docs if num_docs else 0.0)
+        found = self.reader.search_text(
+            text, numbers, num_docs, limit, bm25=scoring, alive=alive, allowed=allowed
+        )
+        return Candidates(*found)
+
+    def _numbers_of(self, analyzer: Analyzer) -> QueryNumbers | None:
+        last = self._numbers
+        if last is not None and last[0] is analyzer:
+            return last[1]
+        numbers = analyzer.numbers(self.dictionary.find_all, MAX_KNOWN_PIECES)
+        self._numbers = (analyzer, numbers)
+        return numbers
 
     @property
     def lengths(self) -> UInt32Array:
