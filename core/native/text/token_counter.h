@@ -109,6 +109,7 @@ class TokenCounter {
   void remember(const Pending& pending, std::size_t i, Code code);
   void count_term(TermId term);
   void count_row(std::span<const Code> codes, TokenCounts& out);
+  void sort_row_counts();
   void drop_scan() noexcept;
 
   std::shared_ptr<Vocabulary> vocabulary_;
@@ -129,6 +130,7 @@ class TokenCounter {
   std::uint32_t num_rows_seen_ = 0;
   // Of one row: the term in the upper half, how often it came in the lower.
   std::vector<std::uint64_t> row_counts_;
+  std::vector<std::uint64_t> sorted_counts_;  // room to sort them
 };
 
 }  // namespace elanus

@@ -12,6 +12,7 @@
 
 #include "text/char_classes.h"
 #include "text/utf8.h"
+#include "text/word_bytes.h"
 
 namespace elanus {
 
@@ -73,10 +74,11 @@ class UnicodeMatcher {
 };
 
 // The end of the ASCII word at `begin`, or 0 when a character that is not ASCII may belong to it.
-[[nodiscard]] inline std::size_t ascii_word_end(Utf8 text, std::size_t begin) noexcept {
+[[nodiscard]] inline std::size_t ascii_word_end(Utf8 text, WordBytes& bytes,
+                                                std::size_t begin) noexcept {
   std::size_t end = begin;
   while (true) {
-    while (end < text.size() && text[end] < 0x80 && (kAsciiClasses[text[end]] & kWord) != 0) ++end;
+    end = bytes.next_end(end);
     if (end == text.size()) return end;
     if (text[end] >= 0x80) return 0;
     const CharClass joiner = kAsciiClasses[text[end]];
@@ -162,23 +164,18 @@ std::size_t emit_unicode(const UnicodeMatcher& matcher, std::size_t begin, Emit 
 
 template <typename Emit>
 bool standard_pieces(Utf8 text, const CharClasses* classes, Emit emit) {
-  std::size_t at = 0;
+  WordBytes bytes(text);
+  std::size_t at = bytes.next_begin(0);
   while (at < text.size()) {
-    if (text[at] < 0x80) {
-      if ((kAsciiClasses[text[at]] & kWord) == 0) {
-        ++at;
-        continue;
-      }
-      const std::size_t end = ascii_word_end(text, at);
-      if (end != 0) {
-        const bool empty = text[at] == '_' && is_all_underscores(text.subspan(at, end - at));
-        if (!empty) emit(Piece{at, end, true});
-        at = end;
-        continue;
-      }
+    const std::size_t end = text[at] < 0x80 ? ascii_word_end(text, bytes, at) : 0;
+    if (end != 0) {
+      const bool empty = text[at] == '_' && is_all_underscores(text.subspan(at, end - at));
+      if (!empty) emit(Piece{at, end, true});
+      at = bytes.next_begin(end);
+      continue;
     }
     if (classes == nullptr) return false;
-    at = emit_unicode(UnicodeMatcher(text, *classes), at, emit);
+    at = bytes.next_begin(emit_unicode(UnicodeMatcher(text, *classes), at, emit));
   }
   return true;
 }
