@@ -36,6 +36,7 @@ from benchmarks.report import render, write_result
 from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.graph import GraphIndex
 from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 
 MODULE = "benchmarks.macro.overhead"
 LIMIT = 10
@@ -208,7 +209,8 @@ def timed_indexes() -> Iterator[Timer]:
             (GraphIndex, "search"),
             (FlatIndex, "search"),
             (BM25View, "search"),
-            (BM25View, "search_alone"),
+            (BM25View, "search_text"),
+            (SealedBM25, "search_text"),
         ):
             patched = timer.timed(getattr(kind, name))
 

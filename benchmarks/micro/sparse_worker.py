@@ -77,10 +77,8 @@ class ElanusBM25:
 
     def search(self, query: Any, k: int) -> Any:
         if self._is_text:
-            asked = self._terms.from_text(query, self._analyzer)
-        else:
-            asked = self._terms(*query)
-        return self._index.search_alone(asked, k, k1=K1, b=B).row_ids
+            return self._index.search_text(query, self._analyzer, k, k1=K1, b=B).row_ids
+        return self._index.search_alone(self._terms(*query), k, k1=K1, b=B).row_ids
 
     def ids(self, found: Any) -> list[int]:
         return [int(row) for row in found]

@@ -69,6 +69,30 @@ void test_tokenizers() {
                "a table that is too short");
 }
 
+// Each place of texts of any bytes, against a look at one byte after the other.
+void test_word_bytes() {
+  std::mt19937 random(5);
+  for (std::size_t size : {0U, 1U, 63U, 64U, 65U, 200U}) {
+    std::string text(size, ' ');
+    for (char& c : text) {
+      // Mostly long runs, of every byte there is.
+      c = random() % 4 == 0 ? static_cast<char>(random() % 256) : "az_09AZ"[random() % 7];
+    }
+    const std::vector<std::uint8_t> bytes = exact_bytes(text);
+    elanus::WordBytes words(bytes);
+    for (std::size_t at = 0; at <= size; ++at) {
+      const auto is_word = [&](std::size_t i) {
+        return bytes[i] < 0x80 && (elanus::kAsciiClasses[bytes[i]] & elanus::kWord) != 0;
+      };
+      std::size_t begin = at;
+      while (begin < size && bytes[begin] < 0x80 && !is_word(begin)) ++begin;
+      std::size_t end = at;
+      while (end < size && is_word(end)) ++end;
+      check(words.next_begin(at) == begin && words.next_end(at) == end, "bytes of words");
+    }
+  }
+}
+
 // Any bytes, cut anywhere: nothing is read past the end and every piece lies inside.
 void test_hostile_text() {
   const elanus::CharClasses classes = some_classes();
@@ -172,6 +196,7 @@ void test_vocabulary() {
 }  // namespace
 
 void test_text() {
+  test_word_bytes();
   test_tokenizers();
   test_hostile_text();
   test_token_counter();

@@ -23,7 +23,7 @@ MAX_KNOWN_PIECE_LENGTH = 64
 """Longer pieces (a paragraph of Chinese) hardly ever come twice."""
 # A batch is worked off in groups, so that what is kept between the steps stays in the cache.
 _GROUP_CHARACTERS = 1 << 19
-_GROUP_BYTES = 1 << 18
+_GROUP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

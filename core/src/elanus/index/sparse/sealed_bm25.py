@@ -39,7 +39,9 @@ from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
 FORMAT = 2
 """Version of what ``SealedBM25.to_arrays`` gives."""
 MAX_KNOWN_PIECES = 1 << 14
-"""Distinct pieces of queries whose numbers are remembered: some 60 bytes each."""
+"""Distinct pieces of queries whose numbers are remembered for an analyzer: some 100 bytes each."""
+MAX_ANALYZERS = 8
+"""Analyzers of queries that are remembered: a field has one, or one for each language."""
 
 
 class SealedBM25(BM25View):
@@ -67,8 +69,7 @@ class SealedBM25(BM25View):
         self.postings = postings
         self.coding = coding
         self.documents = documents
-        # Those of the analyzer that asked last: a field has one, or one for each language.
-        self._numbers: tuple[Analyzer, QueryNumbers | None] | None = None
+        self._numbers: dict[Analyzer, QueryNumbers | None] = {}
 
     def search_text(
         self,
@@ -81,6 +82,10 @@ class SealedBM25(BM25View):
         b: float,
         alive: Bitset | None = None,
     ) -> Candidates:
+        """Return what ``search_alone`` returns for the terms of a text; arguments as there.
+
+        One call of the kernel, from the text to the rows.
+        """
         numbers = self._numbers_of(analyzer)
         if numbers is None:
             return super().search_text(text, analyzer, limit, allowed, k1=k1, b=b, alive=alive)
@@ -92,11 +97,14 @@ class SealedBM25(BM25View):
         return Candidates(*found)
 
     def _numbers_of(self, analyzer: Analyzer) -> QueryNumbers | None:
-        last = self._numbers
-        if last is not None and last[0] is analyzer:
-            return last[1]
+        try:
+            return self._numbers[analyzer]
+        except KeyError:
+            pass
+        if len(self._numbers) >= MAX_ANALYZERS:
+            self._numbers.clear()
         numbers = analyzer.numbers(self.dictionary.find_all, MAX_KNOWN_PIECES)
-        self._numbers = (analyzer, numbers)
+        self._numbers[analyzer] = numbers
         return numbers
 
     @property
