@@ -173,10 +173,12 @@ void bind_counter(nb::module_& module) {
       .def("scan", scan, nb::arg("offsets").noconvert(), nb::arg("data").noconvert(),
            "Cut texts into pieces; False when characters beyond ASCII have no classes yet.")
       .def(
-          "pending_words", [](const TokenCounter& self) { return decoded_all(self.pending_words()); },
+          "pending_words",
+          [](const TokenCounter& self) { return decoded_all(self.pending_words()); },
           nb::sig("def pending_words(self) -> list[str]"), "Words that wait for more filters.")
       .def(
-          "pending_pieces", [](const TokenCounter& self) { return decoded_all(self.pending_pieces()); },
+          "pending_pieces",
+          [](const TokenCounter& self) { return decoded_all(self.pending_pieces()); },
           nb::sig("def pending_pieces(self) -> list[str]"), "Pieces that wait to be analyzed.")
       .def("resolve_words", resolve_words, nb::arg("terms"),
            nb::sig("def resolve_words(self, terms: list[str | None]) -> None"),

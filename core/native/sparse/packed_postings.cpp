@@ -102,7 +102,8 @@ std::optional<std::size_t> find_in_array(const PackedContainer& container, std::
     std::uint16_t ids[2 * kNear];
     std::memcpy(ids, container.ids() + base * 2, sizeof(ids));
     std::uint16_t count = 0;
-    for (const std::uint16_t id : ids) count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
+    for (const std::uint16_t id : ids)
+      count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
     base += count;
   } else {
     base = lower_place(container, base, end, at);

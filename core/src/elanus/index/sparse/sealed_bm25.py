@@ -30,8 +30,8 @@ from elanus.index.sparse.posting_lists import (
     read_packed,
 )
 from elanus.index.sparse.term_dictionary import TermDictionary
-from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.kernels.postings import SealedPostings
 from elanus.kernels.text import QueryNumbers
 from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
