@@ -128,7 +128,7 @@ class RequestContext:
         if found is None:
             schema = self.schema.in_timezone(timezone)
             fields = replace(self.fields, schema=schema)
-            reader = FilterReader(schema)
+            reader = FilterReader(schema, self.settings)
             found = RequestContext(fields, reader, self.settings, self.partition_key)
             if len(self.zones) >= MAX_KNOWN_ZONES:
                 self.zones.clear()

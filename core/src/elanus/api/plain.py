@@ -115,7 +115,7 @@ def remember_plain(context: RequestContext, key: Hashable | None, request: Searc
             return
     if len(context.plain) >= MAX_KNOWN:
         context.plain.clear()
-    context.plain[key] = PlainRequest(request)
+    context.plain[key] = PlainRequest(request, context.settings())
 
 
 def plain_search(

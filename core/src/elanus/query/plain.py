@@ -37,13 +37,14 @@ class PlainRequest:
 
     Attributes:
         request: The first of them.
+        settings: Of the collection when it was read; compared by identity.
         legs: What each leg has in common.
     """
 
-    __slots__ = ("legs", "request")
+    __slots__ = ("legs", "request", "settings")
 
-    def __init__(self, request: SearchRequest) -> None:
-        self.request = request
+    def __init__(self, request: SearchRequest, settings: object) -> None:
+        self.request, self.settings = request, settings
         self.legs = tuple([PlainLegRequest.of(leg) for leg in request.legs])
 
 
