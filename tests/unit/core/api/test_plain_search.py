@@ -316,6 +316,27 @@ def test_an_index_that_comes_or_goes_is_noticed(tmp_path: Path) -> None:
     assert method() == "scan"
 
 
+def test_settings_that_change_what_a_filter_means_are_noticed(tmp_path: Path) -> None:
+    collection = filled(tmp_path, "COSINE", rows=0)
+    rows = papers(600, dim=DIM)
+    for row in rows:
+        row["meta"] = {"price": str(row["id"])}
+    collection.insert(rows)
+    query = queries(1)[0]
+
+    def found() -> int:
+        for _ in range(4):
+            result = collection.search(query, "dense", 10, filter="meta['price'] < 5")
+        return len(result)
+
+    assert found() == 0
+    params = {"json_cast_type": "DOUBLE", "json_cast_function": "STRING_TO_DOUBLE"}
+    collection.create_index("meta['price']", "INVERTED", params)
+    assert found() == 5
+    collection.drop_index("meta['price']")
+    assert found() == 0
+
+
 def test_rows_expire_under_a_search_that_is_asked_again(tmp_path: Path) -> None:
     collection = filled(tmp_path, "COSINE", rows=50)
     query = queries(1)[0]
