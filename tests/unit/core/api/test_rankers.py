@@ -421,7 +421,7 @@ def test_what_hybrid_searches_and_iterators_refuse(collection):
     with pytest.raises(InvalidArgumentError, match="candidates='exact': a hybrid search"):
         collection.hybrid_search(legs, ranker=Decay("year"), candidates="exact")
     with pytest.raises(InvalidArgumentError, match=r"fusion: expected RRF\(...\), Weighted"):
-        collection.hybrid_search(legs, Decay("year"))
+        collection.hybrid_search(legs, "rrf")
     with pytest.raises(InvalidArgumentError, match="ranker cannot be given"):
         collection.search_iterator(QUERY, "dense", ranker=Decay("year"))
     with pytest.raises(FilterError):

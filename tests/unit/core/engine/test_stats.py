@@ -44,12 +44,14 @@ def warm_up(db):
     collection.insert(rows(0, 500))
     collection.search(rows(0, 1)["dense"][0].tolist(), field="dense", limit=5)
     collection.search("word1", field="bm25", limit=5)
-    collection.query("meta['page'] == 3 or title like 'word1%'")
+    collection.query("meta['page'] % 1000 == 3 or title like 'word1%9'")
+    collection.query("title >= 'word5'", limit=1)
     collection.insert(rows(500, 1_000))
     collection.create_index("dense", "GRAPH")
     collection.compact()
     collection.wait_indexed()
-    collection.query("meta['page'] == 3 or title like 'word1%'")
+    collection.query("meta['page'] % 1000 == 3 or title like 'word1%9'")
+    collection.query("title >= 'word5'", limit=1)
     for recall in (0.9, 1.0):
         collection.search(rows(0, 1)["dense"][0].tolist(), "dense", limit=5, recall=recall)
     db.drop_collection("warm")
@@ -87,7 +89,8 @@ with elanus.connect(sys.argv[1]) as db:
     gc.collect()
     # What the first searches of a graph load is no part of it either.
     anonymous = kilobytes("RssAnon")
-    collection.query("meta['page'] == 3 or title like 'word1%'")
+    collection.query("meta['page'] % 1000 == 3 or title like 'word1%9'")
+    collection.query("title >= 'word5'", limit=1)
     collection.search(query, field="dense", limit=5, recall=1.0)
     gc.collect()
     memory = collection.stats().memory
