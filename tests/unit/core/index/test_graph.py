@@ -150,6 +150,30 @@ def test_plan_says_how_a_filter_is_answered():
     assert method(10) == "scan"
 
 
+def test_long_lists_are_not_walked_for():
+    """A walk for 400 of 6,000 rows costs more than their codes, and for 2,000 more than a scan."""
+    rows, queries, index = large()
+    header, arrays = index.to_arrays()
+    costs = {"ns_per_candidate": 2_000.0, "ns_per_scanned_row": 50.0}
+    header["curve"] = header["curve"] | costs
+    index = KIND.open(rows, {**header, "ns_per_code": 4.0}, arrays)
+
+    def method(limit, ef):
+        return plan_dense("s", index, 6_000, limit, 0.95, ef).method
+
+    assert [method(10, 64), method(10, 255)] == ["graph", "graph"]
+    assert [method(400, 500), method(2_000, 2_500)] == ["codes", "scan"]
+    exact = FlatIndex(rows).search(queries, 2_000)
+    found = index.search(queries, 2_000, ef=2_500)
+    assert found.row_ids.tolist() == exact.row_ids.tolist()
+    found = index.search(queries, 400, ef=500)
+    assert recall(index, rows, queries, 400, ef=500) >= 0.995
+    prepared = index.prepared(400, allowed=None, ef=500, keys=None)
+    wanted = index.search(queries[:1], 401, ef=500).row_ids[0, :400].tolist()
+    assert prepared.find(queries[0])[0] == wanted
+    assert index.prepared(2_000, allowed=None, ef=2_500, keys=None) is None
+
+
 def test_walk_that_finds_too_little_is_completed_exactly():
     """Without links a walk sees its entry rows and no more."""
     rows = rows_of(clustered(600, 70))
