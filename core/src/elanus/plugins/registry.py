@@ -29,6 +29,7 @@ from elanus.plugins.protocols import (
     SparseEmbedder,
     VectorKind,
 )
+from elanus.plugins.trust import check_stored_key
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -167,6 +168,7 @@ def embedding_from_config(config: Mapping[str, object], kind: VectorKind) -> Any
 
     Raises:
         PluginNotInstalledError: It was an object of the user's own, or is not installed here.
+        PluginError: It would send a key to a host that is not trusted (``plugins.trust``).
         InvalidArgumentError: It makes vectors of another kind.
     """
     name, params = _stored(_EMBEDDERS, config)
@@ -357,4 +359,6 @@ def _stored(group: _Group, config: Mapping[str, object]) -> tuple[str, dict[str,
             f"its configuration: pass {group.noun}=... when you open the collection",
             name=name,
         )
-    return name, {str(key): value for key, value in params.items()}
+    stored = {str(key): value for key, value in params.items()}
+    check_stored_key(group.noun, name, stored)
+    return name, stored

@@ -181,7 +181,7 @@ def test_without_the_distribution_the_message_says_what_to_install(
 ) -> None:
     # A search path of its own keeps the emptied answer out of the other tests.
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("elanus.plugins.registry.entry_points", lambda group: ())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: ())
     with pytest.raises(PluginNotInstalledError) as caught:
         get_embedder(name)
     assert caught.value.extra == extra
