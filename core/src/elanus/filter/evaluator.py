@@ -90,6 +90,15 @@ def _range_of(operand: object, columns: FilterColumns) -> ValueRange | None:
     return None
 
 
+def _stored(operand: object, constant: int | float | str) -> int | float | str:
+    """Return a constant as it is compared with an operand: FLOAT rounds it as it did its values."""
+    is_single = isinstance(operand, NumberField) and operand.dtype is DataType.FLOAT
+    if not is_single or isinstance(constant, str):
+        return constant
+    with np.errstate(over="ignore"):
+        return float(np.float32(constant))
+
+
 def _row_ns(operand: object) -> float:
     """Return about what it takes to compare a value of an operand with a constant."""
     if isinstance(operand, NumberField):
@@ -138,7 +147,8 @@ class CompareConstant(Leaf):
         return _SHARES.get(self.op, 0.33), _row_ns(self.operand)
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
-        return of_comparison(_range_of(self.operand, columns), self.op, self.constant)
+        known, constant = _range_of(self.operand, columns), _stored(self.operand, self.constant)
+        return of_comparison(known, self.op, constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +264,8 @@ class Membership(Leaf):
         if wanted.lists or wanted.has_null:
             return ANY
         known = _range_of(self.operand, columns)
-        return of_membership(known, (*wanted.numbers, *wanted.texts))
+        constants = [_stored(self.operand, c) for c in (*wanted.numbers, *wanted.texts)]
+        return of_membership(known, constants)
 
     def _holds(self, values: Values, columns: FilterColumns) -> BoolArray:
         holds = _nowhere(columns)

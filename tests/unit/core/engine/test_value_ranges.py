@@ -1,7 +1,9 @@
 """Segments that the bounds of their fields rule out are not read, by queries and every search."""
 
 import math
+import operator
 
+import numpy as np
 import pytest
 
 import elanus
@@ -9,6 +11,14 @@ from elanus.errors import CorruptionError
 from support.stored_files import damage
 
 ROWS = 50
+COMPARED = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def schema(**year):
@@ -163,3 +173,25 @@ def test_clustered_segments_are_ruled_out(tmp_path):
             collection.flush()
         assert pruned(collection, "year == 2015") == [True, True, False]
         assert collection.count(filter="year == 2015") == 5
+
+
+@pytest.mark.parametrize("value", [16_777_216.0, 0.1, 1e30, -3.4e38])
+def test_constants_are_rounded_as_the_values_were(value):
+    """FLOAT rounds what it stores, and what it is compared with."""
+    schema = elanus.Schema(
+        [elanus.Field("id", elanus.INT64, primary=True), elanus.Field("f", elanus.FLOAT)]
+    )
+    stored = np.float32(value)
+    near = [float(value), float(stored), 1e39, -1e39]
+    near += [float(np.nextafter(float(stored), end)) for end in (np.inf, -np.inf)]
+    with elanus.connect(":memory:") as db:
+        collection = db.create_collection("c", schema)
+        collection.insert([{"id": 1, "f": value}])
+        collection.flush()
+        for constant in [*near, 16_777_217]:
+            with np.errstate(over="ignore"):
+                rounded = np.float32(constant)
+            for op, compare in COMPARED.items():
+                holds = int(compare(stored, rounded))
+                assert collection.count(f"f {op} {constant!r}") == holds, (op, constant)
+            assert collection.count(f"f in [{constant!r}]") == int(stored == rounded)
