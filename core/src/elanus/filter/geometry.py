@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -135,11 +137,27 @@ def relation_test(relation: Relation, wkt: str) -> Question:
     if shape.is_valid:
         # Prepared, GEOS answers faster, and for what breaks the rules of OGC not always alike.
         shapely.prepare(shape)
-    ask = getattr(shapely, _ASKED[relation])
-    if shape.is_empty:
-        # It has no box, and two geometries without a place are equal.
-        return Question(lambda shapes: np.asarray(ask(shape, shapes)))
-    return Question(lambda shapes: np.asarray(ask(shape, shapes)), [shape.bounds])
+    ask = partial(_holds, getattr(shapely, _ASKED[relation]), shape)
+    # Without a box: an empty one has none, and two geometries without a place are equal.
+    return Question(ask) if shape.is_empty else Question(ask, [shape.bounds])
+
+
+def _holds(ask: Callable[[Any, Any], Any], shape: Any, shapes: Any) -> BoolArray:
+    """Return of which shapes a relation to another one holds."""
+    shapely = load_shapely()
+    try:
+        return np.asarray(ask(shape, shapes))
+    except shapely.errors.GEOSException:
+        # In collections, GEOS gives up on rings that stay on one place for a while. Once more one
+        # by one, and those without what breaks the rules; what it gives up on then is in none.
+        holds = np.zeros(len(shapes), dtype=np.bool_)
+        for i, one in enumerate(shapes):
+            try:
+                holds[i] = ask(shape, one)
+            except shapely.errors.GEOSException:
+                with suppress(shapely.errors.GEOSException):
+                    holds[i] = ask(shapely.make_valid(shape), shapely.make_valid(one))
+        return holds
 
 
 def distance_test(wkt: str, meters: float) -> Question:

@@ -76,6 +76,22 @@ def test_geometries_that_break_the_rules_have_some_answer(shapes, other, relatio
     assert len(allowed(condition, shapes)) == len(shapes)
 
 
+STAYS = "GEOMETRYCOLLECTION (POLYGON ((0 0, 0 0, 0 1, 0 0)), POLYGON ((0 0, 0 2, 2 0, 0 0)))"
+
+
+@pytest.mark.parametrize("relation", BINARY)
+def test_rings_that_stay_on_one_place_do_not_end_a_filter(relation):
+    others = ["POINT (1 0.5)", "LINESTRING (0 2, 2 0)", "POINT (9 9)", SQUARE]
+    shapes = [shapely.from_wkt(text) for text in (*others, STAYS)]
+    for other in others:
+        holds = allowed(Spatial(relation, FieldRef("place"), Literal(other)), shapes)
+        name = relation.removeprefix("st_")
+        given = shapely.from_wkt(other)
+        assert holds[:-1] == [bool(getattr(shape, name)(given)) for shape in shapes[:-1]]
+    holds = allowed(Spatial(Relation.INTERSECTS, FieldRef("place"), Literal(others[0])), shapes)
+    assert holds == [True, False, False, True, True]
+
+
 @given(st.lists(SHAPES | st.none(), max_size=6))
 def test_validity_is_that_of_shapely(shapes):
     assert allowed("ST_ISVALID(place)", shapes) == [s is not None and s.is_valid for s in shapes]
