@@ -33,7 +33,8 @@ def watch(engine: OpenDatabase) -> None:
 
     # Its worker must not run into the interpreter's end; the log has what it leaves undone.
     atexit.register(close)
-    weakref.finalize(engine, atexit.unregister, close)
+    # At exit it would take `close` away before its turn.
+    weakref.finalize(engine, atexit.unregister, close).atexit = False
 
 
 def _forget_parents() -> None:
