@@ -58,7 +58,8 @@ class _Output:
         self._primary = schema.primary.name
         self._keys_only = output == (self._primary,)
         self._has_keys = self._primary in output
-        self._readers = [row_reader(schema, source, output) for source in sources]
+        # Rows of several sources are read by ``project_places``.
+        self._reader = row_reader(schema, sources[0], output) if len(sources) == 1 else None
         self.keys = partial(read_keys, schema, sources)
 
     def read(
@@ -68,9 +69,9 @@ class _Output:
         if not len(rows):
             return [], []
         if self._keys_only:
-            return self.with_keys(self.keys(sources, rows))
-        if len(self._readers) == 1:
-            entities = self._readers[0](rows)
+            return self._with_keys(self.keys(sources, rows))
+        if self._reader is not None:
+            entities = self._reader(rows)
         else:
             entities = project_places(self._schema, self._sources, sources, rows, self._names)
         if self._has_keys:
@@ -81,16 +82,16 @@ class _Output:
         self, rows: list[int], keys: list[int] | None
     ) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
         """Return the same for rows of the only source, whose keys may be known."""
-        if keys is None:
-            row_ids = np.array(rows, dtype=np.int64)
-            return self.read(np.zeros_like(row_ids), row_ids)
-        if self._keys_only:
-            return self.with_keys([*keys])
-        if not self._names:
+        if keys is not None and self._keys_only:
+            return self._with_keys([*keys])
+        if keys is not None and not self._names:
             return [*keys], [{} for _ in keys]
-        return [*keys], self._readers[0](np.array(rows, dtype=np.int64))
+        row_ids = np.array(rows, dtype=np.int64)
+        if keys is None or self._reader is None:
+            return self.read(np.zeros_like(row_ids), row_ids)
+        return [*keys], self._reader(row_ids)
 
-    def with_keys(self, keys: list[PrimaryKey]) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
+    def _with_keys(self, keys: list[PrimaryKey]) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
         primary = self._primary
         return keys, [{primary: key} for key in keys]
 

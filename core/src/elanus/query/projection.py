@@ -127,7 +127,7 @@ def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> R
     if not output:
         return lambda rows: [{} for _ in range(len(rows))]
     if schema.structs or any(name not in stored for name in output):
-        return partial(_projected, schema, source, tuple(output))
+        return lambda rows: project(schema, source, rows, output)
     names = tuple(output)
     columns = [value_reader(schema, name, source.column(name)) for name in names]
     native = _native_reader(schema, source, names)
@@ -160,12 +160,6 @@ def _native_reader(
         else:
             return None
     return reader
-
-
-def _projected(
-    schema: Schema, source: SearchSource, output: Sequence[str], rows: Int64Array
-) -> list[dict[str, Any]]:
-    return project(schema, source, rows, output)
 
 
 def _join_structs(
