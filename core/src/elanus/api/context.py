@@ -15,6 +15,7 @@ from elanus.engine.views import FieldViews
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, compile_filter
 from elanus.filter.names import Casts
+from elanus.filter.templates import FilterTemplates
 from elanus.query.partitions import within_partitions
 from elanus.query.plain import PlainRequest
 from elanus.query.projection import resolve_output
@@ -49,6 +50,7 @@ class FilterReader:
         self._schema = schema
         self._settings = settings
         self._known: dict[tuple[str, str | None, Casts], BoundFilter | None] = {}
+        self._templates = FilterTemplates(schema)
         self._casts: tuple[CollectionSettings | None, Casts] = None, frozenset()
 
     def bind(
@@ -68,19 +70,27 @@ class FilterReader:
     def _bind(
         self, source: Filter, params: Mapping[str, Any] | None, root: str | None
     ) -> BoundFilter | None:
-        if not isinstance(source, str) or params:
-            return compile_filter(
-                source, self._schema, params=params, root=root, casts=self._current_casts()
-            )
         casts = self._current_casts()
+        if not isinstance(source, str):
+            return compile_filter(source, self._schema, params=params, root=root, casts=casts)
+        if params:
+            return self._read(source, params, root, casts)
         key = (source, root, casts)
         if key not in self._known:
-            made = compile_filter(source, self._schema, root=root, casts=casts)
+            made = self._read(source, None, root, casts)
             if len(self._known) >= MAX_KNOWN_FILTERS:
                 self._known.clear()
             self._known[key] = made
             return made
         return self._known.get(key)
+
+    def _read(
+        self, source: str, params: Mapping[str, Any] | None, root: str | None, casts: Casts
+    ) -> BoundFilter | None:
+        filled = self._templates.filled(source, params, root, casts)
+        if filled is not None:
+            return filled
+        return compile_filter(source, self._schema, params=params, root=root, casts=casts)
 
     def _current_casts(self) -> Casts:
         settings, (seen, casts) = self._settings(), self._casts
@@ -101,7 +111,8 @@ class RequestContext:
         partition_key: Field that reads may have to name one value of; None when there is none.
         within: Filters by partition that were made.
         outputs: Lists of output fields that were read.
-        plain: Searches that differ in their query alone.
+        plain: Searches that differ in their query alone, or in that and their filter.
+        asked: Of those that differ in their filter as well, which were asked once.
         zones: The same for other time zones.
     """
 
@@ -112,6 +123,7 @@ class RequestContext:
     within: dict[frozenset[int], BoundFilter] = dataclass_field(default_factory=dict)
     outputs: dict[tuple[str, ...] | None, tuple[str, ...]] = dataclass_field(default_factory=dict)
     plain: dict[Hashable, PlainRequest] = dataclass_field(default_factory=dict)
+    asked: dict[Hashable, None] = dataclass_field(default_factory=dict)
     zones: dict[str, RequestContext] = dataclass_field(default_factory=dict)
 
     @property

@@ -1,12 +1,14 @@
-"""Which searches differ from earlier ones in their query alone?
+"""Which searches differ from earlier ones in their query alone, or in that and their filter?
 
 They are known by what was passed: names and numbers that are compared exactly, so that nothing is
-taken for what was never checked. Everything else is read by ``api.arguments``, every time.
+taken for what was never checked. Everything else is read by ``api.arguments``, every time. Of
+searches under another filter only that is read, by the same rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from elanus.api.options import Leg, SearchOptions
 from elanus.api.queries import checked_vectors
 from elanus.api.text import query_analyzer
 from elanus.engine.snapshot import Snapshot
+from elanus.errors import FilterError
 from elanus.kernels.cancel import search_token
 from elanus.kernels.lists import matrix_of
-from elanus.query.plain import MAX_KNOWN, PlainRequest, PlainSearch
+from elanus.query.plain import MAX_KNOWN, Filters, PlainRequest, PlainSearch
 from elanus.query.rankers import Ranker
 from elanus.query.requests import DBSF, RRF, Fusion, SearchRequest, TextQuery, Weighted
 from elanus.query.results import SearchResult
@@ -26,6 +29,11 @@ from elanus.schema.fields import Field
 from elanus.types import DataType, VectorArray
 
 _FUSIONS = (RRF, Weighted, DBSF)
+_PARAMS, _ROOTS = (NoneType, dict), (NoneType, str)
+_UNDER = "under another filter"
+"""In front of the keys of searches that differ in their filter as well."""
+MAX_ASKED = 256
+"""Searches under a filter of which is known that they were asked once."""
 
 
 def plain_key(
@@ -42,6 +50,30 @@ def plain_key(
     return field, limit, filter, output if output is None else tuple(output), effort
 
 
+def plain_key_under(
+    field: str | None, limit: int, output: Sequence[str] | None, options: SearchOptions
+) -> Hashable | None:
+    """Return what a search is known by besides its filter; None where each is read by itself."""
+    others = _without_filter(options)
+    key = None if others is None else plain_key(field, limit, None, output, others)
+    return None if key is None else (_UNDER, key)
+
+
+def hybrid_key_under(
+    legs: Sequence[Leg],
+    fusion: Fusion | Ranker | None,
+    limit: int,
+    output: Sequence[str] | None,
+    options: SearchOptions,
+) -> Hashable | None:
+    """The same for a hybrid search."""
+    others = _without_filter(options)
+    if others is None:
+        return None
+    key = hybrid_key(legs, fusion, limit, None, output, others, has_filters=False)
+    return None if key is None else (_UNDER, key)
+
+
 def hybrid_key(
     legs: Sequence[Leg],
     fusion: Fusion | Ranker | None,
@@ -49,8 +81,10 @@ def hybrid_key(
     filter: Filter | None,
     output: Sequence[str] | None,
     options: SearchOptions,
+    *,
+    has_filters: bool = True,
 ) -> Hashable | None:
-    """The same for a hybrid search."""
+    """Return the like of ``plain_key`` for a hybrid search; it may leave out what filters say."""
     effort = _effort(options)
     if effort is None or not _is_plain(limit, filter, output):
         return None
@@ -62,7 +96,8 @@ def hybrid_key(
             return None
         if leg.limit is not None and type(leg.limit) is not int:
             return None
-        if leg.filter is not None and type(leg.filter) is not str:
+        own = leg.filter if has_filters else None
+        if own is not None and type(own) is not str:
             return None
         if leg.recall is not None and type(leg.recall) is not float:
             return None
@@ -70,7 +105,7 @@ def hybrid_key(
             return None
         if (leg.radius, leg.range_filter, leg.analyzer_name) != (None, None, None):
             return None
-        known += (leg.field, leg.limit, leg.filter, leg.recall)
+        known += (leg.field, leg.limit, own, leg.recall)
     if fusion is not None and not isinstance(fusion, _FUSIONS):
         return None
     if fusion is not None and (type(fusion) not in _FUSIONS or type(fusion.weights) is dict):
@@ -102,6 +137,16 @@ def _effort(options: SearchOptions) -> tuple[float | None, int | None] | None:
         ):
             return None
     return recall, ef  # type: ignore[return-value]
+
+
+def _without_filter(options: SearchOptions) -> SearchOptions | None:
+    """Return what does not belong to the filter; None where that is of an odd type."""
+    if not options:
+        return options
+    others = options.copy()
+    params, root = others.pop("params", None), others.pop("root", None)
+    is_known = type(params) in _PARAMS and type(root) in _ROOTS
+    return others if is_known else None
 
 
 def remember_plain(context: RequestContext, key: Hashable | None, request: SearchRequest) -> None:
@@ -142,6 +187,57 @@ def plain_search(
         return answer
 
 
+def search_under(
+    context: RequestContext,
+    snapshot: Snapshot,
+    plain: PlainRequest,
+    filters: Sequence[Sequence[Filter | None]],
+    queries: Sequence[Any],
+    options: SearchOptions,
+) -> tuple[SearchResult, Sequence[Filters]] | None:
+    """Answer a query for each leg under the filters of each leg, and return these as they are
+    bound; None where one is no single query, or something is wrong with a filter."""
+    params, root = options.get("params"), options.get("root")
+    try:
+        bound = [context.bind(*own, params=params, root=root) for own in filters]
+        for own in bound:
+            context.check_isolated(own)
+    except FilterError:
+        return None  # whoever reads the whole search says what is wrong with it first
+    known = snapshot.plain
+    with search_token() as token:
+        model = known.get(plain)
+        if model is None:
+            if len(known) > MAX_KNOWN:
+                known.clear()
+            sources = snapshot.sources
+            found = PlainSearch(context.schema, sources, plain, token, filters=bound)
+            known[plain] = found
+        else:
+            found = model.under(bound, token)
+        read = _read(context, plain, queries)
+        answer = None if read is None else found.answer(read)
+        token.check()
+    return None if answer is None else (answer, bound)
+
+
+def remember_asked(
+    context: RequestContext, key: Hashable | None, plain: PlainRequest, bound: Sequence[Filters]
+) -> None:
+    """Remember a search whose filter comes again by that as well, which answers it quicker."""
+    if key is None or key in context.plain:
+        return
+    asked = context.asked
+    if key not in asked:
+        if len(asked) >= MAX_ASKED:
+            asked.clear()
+        asked[key] = None
+        return
+    request = plain.request
+    legs = tuple([leg._replace(filters=f) for leg, f in zip(request.legs, bound, strict=True)])
+    remember_plain(context, key, request._replace(legs=legs))
+
+
 def _answer(
     context: RequestContext, search: PlainSearch, plain: PlainRequest, queries: Sequence[Any]
 ) -> SearchResult | None:
@@ -149,14 +245,22 @@ def _answer(
         answer = search.answer_at_once(queries[0])
         if answer is not None:
             return answer
-    read = []
+    read = _read(context, plain, queries)
+    return None if read is None else search.answer(read)
+
+
+def _read(
+    context: RequestContext, plain: PlainRequest, queries: Sequence[Any]
+) -> list[VectorArray | TextQuery] | None:
+    """Return the query of each leg; None when there is more to be said about one."""
+    read: list[VectorArray | TextQuery] = []
     for leg, data in zip(plain.legs, queries, strict=True):
         field = leg.field
         query = _vector(field, data) if field.source is None else _text(context, field, data)
         if query is None:
             return None
         read.append(query)
-    return search.answer(read)
+    return read
 
 
 def _vector(field: Field, data: Any) -> VectorArray | None:

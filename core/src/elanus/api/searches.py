@@ -10,10 +10,20 @@ import numpy as np
 from elanus.api.arguments import hybrid_request, search_requests
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions
-from elanus.api.plain import hybrid_key, plain_key, plain_search, remember_plain
+from elanus.api.plain import (
+    hybrid_key,
+    hybrid_key_under,
+    plain_key,
+    plain_key_under,
+    plain_search,
+    remember_asked,
+    remember_plain,
+    search_under,
+)
 from elanus.api.reads import Ids, Reads, as_ids
 from elanus.errors import InvalidArgumentError, NotFoundError
 from elanus.kernels.cancel import search_token
+from elanus.query.plain import PlainRequest
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
@@ -67,6 +77,12 @@ class Searches(Reads):
         key = plain_key(field, limit, filter, output, options)
         if key is not None and (answer := self._plain_answer(context, key, [data])) is not None:
             return answer
+        under = None
+        if filter is not None:
+            under = plain_key_under(field, limit, output, options)
+            answer = self._answer_under(context, (under, key), [[filter]], [data], options)
+            if answer is not None:
+                return answer
         requests, is_single = search_requests(
             context, data, field, limit=limit, filter=filter, output=output, options=options
         )
@@ -74,6 +90,7 @@ class Searches(Reads):
         if not is_single:
             return results
         remember_plain(context, key, requests[0])
+        remember_plain(context, under, requests[0])
         return results[0]
 
     def hybrid_search(
@@ -108,6 +125,12 @@ class Searches(Reads):
             answer = self._plain_answer(context, key, [leg.data for leg in legs])
             if answer is not None:
                 return answer
+        under = hybrid_key_under(legs, fusion, limit, output, options)
+        if under is not None and (filter or any(leg.filter for leg in legs)):
+            filters, queries = [[leg.filter, filter] for leg in legs], [leg.data for leg in legs]
+            answer = self._answer_under(context, (under, key), filters, queries, options)
+            if answer is not None:
+                return answer
         request = hybrid_request(
             context,
             legs,
@@ -119,6 +142,7 @@ class Searches(Reads):
         )
         (result,) = self._answer(context.schema, [request], options)
         remember_plain(context, key, request)
+        remember_plain(context, under, request)
         return result
 
     def _stored_queries(
@@ -159,14 +183,32 @@ class Searches(Reads):
         self, context: RequestContext, key: Hashable, queries: Sequence[Any]
     ) -> SearchResult | None:
         """Answer what was asked before with other queries; None: it has to be read."""
-        plain = context.plain.get(key)
+        plain = _known(context, key)
         if plain is None:
             return None
-        if plain.settings is not context.settings():
-            # Indexes may cast values of JSON otherwise, and filters be asked for that were not.
-            del context.plain[key]
-            return None
         return plain_search(context, self._engine.snapshot(), plain, queries)
+
+    def _answer_under(
+        self,
+        context: RequestContext,
+        keys: tuple[Hashable | None, Hashable | None],
+        filters: Sequence[Sequence[Filter | None]],
+        queries: Sequence[Any],
+        options: SearchOptions,
+    ) -> SearchResult | None:
+        """Answer what was asked before with other queries and filters, those of each leg; None: it
+        has to be read. The keys are those without the filters and with them."""
+        under, key = keys
+        plain = None if under is None else _known(context, under)
+        if plain is None:
+            return None
+        snapshot = self._engine.snapshot()
+        found = search_under(context, snapshot, plain, filters, queries, options)
+        if found is None:
+            return None
+        answer, bound = found
+        remember_asked(context, key, plain, bound)
+        return answer
 
     def _answer(
         self, schema: Schema, requests: Sequence[SearchRequest], options: SearchOptions
@@ -181,3 +223,13 @@ class Searches(Reads):
             )
             sources = snapshot.sources
             return [r for request in requests for r in search(schema, sources, request, token)]
+
+
+def _known(context: RequestContext, key: Hashable) -> PlainRequest | None:
+    """Return what is remembered of the searches of a key."""
+    plain = context.plain.get(key)
+    if plain is not None and plain.settings is not context.settings():
+        # Indexes may cast values of JSON otherwise, and filters be asked for that were not.
+        context.plain.pop(key, None)
+        return None
+    return plain

@@ -6,7 +6,7 @@ can be evaluated on any number of segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from elanus.errors import FilterError, InternalError
 from elanus.filter.ast import (
@@ -43,13 +43,12 @@ class BoundFilter:
     canonical expression, which compiles to an equal filter. Safe from many threads.
 
     Attributes:
-        tree: The tree, with names resolved and parameters filled in.
         fields: Names of the fields that the filter reads.
         casts: Paths of JSON fields where texts that are numbers count as numbers.
     """
 
     def __init__(self, tree: Node, scope: Scope) -> None:
-        self.tree = tree
+        self._tree = tree
         self._schema = scope.schema
         self.casts = scope.casts
         binder = Binder(scope)
@@ -57,8 +56,13 @@ class BoundFilter:
         self.fields = binder.fields
         # By identity: equal conditions may stand in a filter twice.
         self._nodes = binder.nodes
-        # Looked up with every search, and a tree is hashed node by node.
-        self._hash = hash(tree)
+        # Looked up with every search.
+        self._hash = hash_of(self.fields, constants_of(tree))
+
+    @property
+    def tree(self) -> Node:
+        """The tree, with names resolved and parameters filled in."""
+        return self._tree
 
     def evaluate(self, columns: FilterColumns) -> BoolArray:
         """Return which rows the filter allows, bool of shape ``(num_rows,)``."""
@@ -135,6 +139,23 @@ class BoundFilter:
 
     def __repr__(self) -> str:
         return f"BoundFilter({str(self)!r})"
+
+
+def constants_of(tree: Node) -> Iterator[Constant]:
+    """Yield the constants of a tree in its order, those of lists one by one."""
+    if isinstance(tree, Literal):
+        value = tree.value
+        if isinstance(value, tuple):
+            yield from value
+        else:
+            yield value
+    for child in tree.children():
+        yield from constants_of(child)
+
+
+def hash_of(fields: frozenset[str], constants: Iterable[Constant]) -> int:
+    """Return the hash of a filter that reads some fields and has such constants in its tree."""
+    return hash((fields, tuple(constants)))
 
 
 def _names_one(tree: Node, name: str) -> bool:

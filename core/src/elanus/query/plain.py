@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from elanus.filter import BoundFilter
 from elanus.kernels.cancel import CancelToken
-from elanus.query.candidates import read_keys
+from elanus.query.candidates import allowed_places, read_keys
 from elanus.query.pages import fused_page
 from elanus.query.plain_legs import PlainLeg, PlainLegRequest
 from elanus.query.projection import project_places, row_reader
 from elanus.query.requests import SearchRequest, TextQuery
 from elanus.query.results import Answer, HitReasons, LegRanking, SearchExplanation, SearchResult
-from elanus.query.sources import SearchSource
+from elanus.query.sources import AllowedRows, SearchSource
 from elanus.schema.collection import Schema
 from elanus.types import Int64Array, PrimaryKey, VectorArray
 
@@ -30,6 +32,8 @@ MOST_ROWS = 200_000
 """Rows up to which a search is over before anybody could end it."""
 PlainQuery: TypeAlias = VectorArray | TextQuery
 """``(1, dim)`` as ``VectorIndex.search`` takes it, or a text."""
+Filters: TypeAlias = tuple[BoundFilter, ...]
+"""What the rows of a leg must pass, all of them."""
 
 
 class PlainRequest:
@@ -104,6 +108,8 @@ class PlainSearch:
         sources: Of the snapshot.
         plain: What the searches have in common.
         token: Ends what takes long.
+        filters: Those of a single search, a tuple for each leg; None: those of ``plain``.
+        output: What reads the output, if that was made already.
     """
 
     def __init__(
@@ -112,15 +118,45 @@ class PlainSearch:
         sources: Sequence[SearchSource],
         plain: PlainRequest,
         token: CancelToken,
+        *,
+        filters: Sequence[Filters] | None = None,
+        output: _Output | None = None,
     ) -> None:
+        self._schema, self._sources, self._plain = schema, sources, plain
         self._request = request = plain.request
-        self._legs = [PlainLeg(schema, sources, leg, token) for leg in plain.legs]
-        self._output = _Output(schema, sources, request.output)
+        legs = plain.legs
+        if filters is not None:
+            legs = tuple([leg._replace(filters=f) for leg, f in zip(legs, filters, strict=True)])
+        self._legs = self._made_legs(legs, token, is_asked_again=filters is None)
+        self._output = output or _Output(schema, sources, request.output)
         self._names = tuple([source.name for source in sources])
         self._fusion = "" if len(self._legs) == 1 else str(request.fusion)
         field = request.legs[0].field
         self._field, self._is_distance = field, field.metric_type.is_distance
         self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
+
+    def under(self, filters: Sequence[Filters], token: CancelToken) -> PlainSearch:
+        """Return the same for one search with other filters, a tuple for each leg."""
+        return PlainSearch(
+            self._schema, self._sources, self._plain, token, filters=filters, output=self._output
+        )
+
+    def _made_legs(
+        self, requests: Sequence[PlainLegRequest], token: CancelToken, *, is_asked_again: bool
+    ) -> list[PlainLeg]:
+        made: list[PlainLeg] = []
+        allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
+        for leg in requests:
+            # Legs mostly have the same filters.
+            key = leg.filters, leg.field.name if leg.field.nullable else ""
+            rows = allowed.get(key)
+            if rows is None:
+                rows = [allowed_places(s, leg.filters, leg.field, token) for s in self._sources]
+                allowed[key] = rows
+            made.append(
+                PlainLeg(self._schema, self._sources, leg, rows, is_asked_again=is_asked_again)
+            )
+        return made
 
     def answer_at_once(self, data: object) -> SearchResult | None:
         """Answer a query of one leg as the user passed it; None: there is more to be said."""

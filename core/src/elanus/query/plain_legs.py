@@ -16,10 +16,9 @@ import numpy as np
 from elanus.filter import BoundFilter
 from elanus.index.base import CandidateTable, VectorIndex
 from elanus.index.dense.graph import GraphIndex
-from elanus.kernels.cancel import CancelToken
 from elanus.kernels.graph import PreparedSearch
 from elanus.kernels.ranking import MergedCandidates
-from elanus.query.candidates import NOTHING, allowed_places, best_rows, nearest_rows, read_keys
+from elanus.query.candidates import NOTHING, best_rows, nearest_rows, read_keys
 from elanus.query.merge import merge
 from elanus.query.plan import LegPlan, SourceStep, plan_dense
 from elanus.query.requests import DEFAULT_RECALL, DenseQuery, LegRequest, TextQuery
@@ -74,7 +73,8 @@ class PlainLeg:
         schema: Of the collection.
         sources: Of the snapshot.
         request: What the searches have in common.
-        token: Ends what takes long.
+        rows: Rows of each source that pass the filters.
+        is_asked_again: Several queries follow, so that a graph is prepared for them.
     """
 
     def __init__(
@@ -82,14 +82,15 @@ class PlainLeg:
         schema: Schema,
         sources: Sequence[SearchSource],
         request: PlainLegRequest,
-        token: CancelToken,
+        rows: Sequence[AllowedRows],
+        *,
+        is_asked_again: bool,
     ) -> None:
         self._sources, self._request = sources, request
         self._name, self._limit = request.field.name, request.limit
         self._primary = schema.primary.name
         self._keys = partial(read_keys, schema, sources)
-        filters = request.filters
-        self._rows = [allowed_places(source, filters, request.field, token) for source in sources]
+        self._rows, self._is_asked_again = rows, is_asked_again
         self._prepare()
 
     @property
@@ -157,7 +158,8 @@ class PlainLeg:
 
     def _prepared_graph(self) -> PreparedSearch | None:
         """Return what answers queries of a single graph; None: there is none."""
-        if len(self._parts) != 1 or self._request.field.dtype is not DataType.FLOAT_VECTOR:
+        is_dense = self._request.field.dtype is DataType.FLOAT_VECTOR
+        if not self._is_asked_again or len(self._parts) != 1 or not is_dense:
             return None
         part = self._parts[0]
         index = None if part.held is None else part.held()
