@@ -177,7 +177,7 @@ def plain_search(
             known[plain] = None
             return None
         with search_token() as token:
-            found = PlainSearch(context.schema, snapshot.sources, plain, token)
+            found = PlainSearch.of(context.schema, snapshot.sources, plain, token)
         known[plain] = found
     if found.is_short:
         return _answer(context, found, plain, queries)
@@ -211,7 +211,7 @@ def search_under(
             if len(known) > MAX_KNOWN:
                 known.clear()
             sources = snapshot.sources
-            found = PlainSearch(context.schema, sources, plain, token, filters=bound)
+            found = PlainSearch.of(context.schema, sources, plain, token, bound)
             known[plain] = found
         else:
             found = model.under(bound, token)

@@ -76,6 +76,11 @@ Trace: TypeAlias = list[TraceStep]
 class RowFilter(Protocol):
     """Something that allows rows. Equal ones allow the same rows; they can be keys of a dict."""
 
+    def at_once(self, columns: FilterColumns) -> Bitset | None:
+        """Return the rows that are allowed, found in less time than remembering them takes; None:
+        that is not so."""
+        ...
+
     def allowed(self, columns: FilterColumns) -> Bitset:
         """Return the rows that are allowed."""
         ...
@@ -414,7 +419,8 @@ class _CachedColumns:
         return self._cache.geometries(name).geometries(self.num_rows)
 
     def matching(self, condition: RowFilter) -> Bitset:
-        return self._cache.matching(condition, self)
+        found = condition.at_once(self)
+        return self._cache.matching(condition, self) if found is None else found
 
     def traced(self, trace: Trace) -> FilterColumns:
         return self._cache.at(self.num_rows, trace)

@@ -18,11 +18,12 @@ from elanus.filter.ast import (
     In,
     Literal,
     Node,
+    attribute_names,
 )
 from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
-from elanus.filter.evaluator import ElementTest
+from elanus.filter.evaluator import CompareConstant, ElementTest
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Casts, Scope, resolve
 from elanus.filter.parser import parse
@@ -72,6 +73,11 @@ class BoundFilter:
         """Return the rows that the filter allows."""
         decided = self._decided(columns)
         return self._condition.allowed(columns) if decided is None else decided
+
+    def at_once(self, columns: FilterColumns) -> Bitset | None:
+        """Return the rows that the filter allows, where an index finds few in no time."""
+        condition = self._condition
+        return condition.few(columns) if isinstance(condition, CompareConstant) else None
 
     def explain(self, columns: FilterColumns) -> list[tuple[str, str, int, int]]:
         """Evaluate once more; return what each condition did, in order.
@@ -141,16 +147,23 @@ class BoundFilter:
         return f"BoundFilter({str(self)!r})"
 
 
-def constants_of(tree: Node) -> Iterator[Constant]:
-    """Yield the constants of a tree in its order, those of lists one by one."""
-    if isinstance(tree, Literal):
-        value = tree.value
-        if isinstance(value, tuple):
-            yield from value
-        else:
-            yield value
-    for child in tree.children():
-        yield from constants_of(child)
+def constants_of(tree: Node) -> list[Constant]:
+    """Return the constants of a tree, those of lists one by one, always in the same order."""
+    found: list[Constant] = []
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, Literal):
+            value = node.value
+            found.extend(value) if isinstance(value, tuple) else found.append(value)
+            continue
+        for name in attribute_names(node):
+            value = getattr(node, name)
+            if isinstance(value, Node):
+                left.append(value)
+            elif name == "terms":
+                left.extend(value)
+    return found
 
 
 def hash_of(fields: frozenset[str], constants: Iterable[Constant]) -> int:
@@ -173,6 +186,9 @@ def _names_one(tree: Node, name: str) -> bool:
 
 class ElementFilter(BoundFilter):
     """A single ``element_filter``, which allows elements instead of rows."""
+
+    def at_once(self, columns: FilterColumns) -> Bitset | None:
+        return None
 
     def allowed(self, columns: FilterColumns) -> Bitset:
         """Return the elements that meet the condition, those of all rows one after the other."""

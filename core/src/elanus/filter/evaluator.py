@@ -18,7 +18,7 @@ from elanus.filter.constants import Constant
 from elanus.filter.elements import JsonElement, elements_of
 from elanus.filter.hints import TextHint
 from elanus.filter.json_operands import JsonValue
-from elanus.filter.logic import Condition, Leaf, Truth
+from elanus.filter.logic import FEW_ROWS, Condition, Leaf, Truth
 from elanus.filter.lookup import find_any, find_comparisons, find_texts
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_numbers
 from elanus.filter.operands import (
@@ -43,6 +43,7 @@ from elanus.filter.text_scan import DISTINCT_SHARE, matching_texts
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
+from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import StringColumn
 from elanus.schema.ranges import ValueRange
 from elanus.types import BoolArray, DataType
@@ -142,6 +143,16 @@ class CompareConstant(Leaf):
         index = _index_of(self.operand, columns)
         asked = [(self.op, self.constant)]
         return _named(None if index is None else find_comparisons(index, asked), index)
+
+    def few(self, columns: FilterColumns) -> Bitset | None:
+        """Return where it is true, if an index finds that these are few rows; None: it does not."""
+        if self.op is not CompareOp.EQ:
+            return None
+        index = _index_of(self.operand, columns)
+        found = None if index is None else find_comparisons(index, ((self.op, self.constant),))
+        if found is None or found.count * FEW_ROWS > columns.num_rows:
+            return None
+        return found.bits()
 
     def guess(self) -> tuple[float, float]:
         return _SHARES.get(self.op, 0.33), _row_ns(self.operand)

@@ -117,11 +117,11 @@ class FilledFilter(BoundFilter):
     def __init__(self, template: _Template, constants: tuple[Slot, ...]) -> None:
         self._template, self._constants = template, constants
         self._filled: Node | None = None
+        self._hashed: int | None = None
         self._scope = scope = template.scope
         self._schema, self.casts = scope.schema, scope.casts
         self.fields = template.fields
         self._condition = template.fill(constants)
-        self._hash = hash_of(self.fields, template.in_order(constants))
 
     @property
     def tree(self) -> Node:
@@ -145,7 +145,11 @@ class FilledFilter(BoundFilter):
         return BoundFilter.__eq__(self, other)
 
     def __hash__(self) -> int:
-        return self._hash
+        made = self._hashed
+        if made is None:
+            constants = self._template.in_order(self._constants)
+            made = self._hashed = hash_of(self.fields, constants)
+        return made
 
 
 class FilterTemplates:
@@ -205,8 +209,6 @@ class FilterTemplates:
             if slot not in fixed:
                 constants[slot] = mark = _mark_of(value, slot)
                 marks[mark] = slot
-            elif isinstance(value, str) and _MARK in value:
-                return None
         text, params = form.text_with(constants)
         scope = Scope(self._schema, root, params, text, casts)
         try:
@@ -261,17 +263,12 @@ def _form_of(text: str, params: Mapping[str, object] | None) -> _Form | None:
     if words.count("\0") != len(pieces) // 2:
         return None
     constants: list[Slot] = []
-    kinds: list[Hashable] = []
     for written in pieces[1::2]:
-        first = written[0]
-        if first == '"' or first == "'":
+        if written[0] in "\"'":
             constants.append(written[1:-1])
-            kinds.append(str)
         else:
-            is_float = "." in written
-            constants.append(float(written) if is_float else int(written))
-            # A minus may belong to what stands in front of it.
-            kinds.append((is_float, first == "-"))
+            constants.append(float(written) if "." in written else int(written))
+    kinds: list[Hashable] = list(map(type, constants))
     if not params:
         return _Form(words, tuple(kinds), tuple(constants), ()) if constants else None
     for name, value in params.items():
@@ -292,11 +289,10 @@ def _is_slot(value: object) -> bool:
 
 
 def _mark_of(value: Slot, slot: int) -> Slot:
-    """Return a constant of the type and sign of another that stands nowhere else."""
+    """Return a constant of the type of another that stands nowhere else."""
     if isinstance(value, str):
         return f"{_MARK}{slot}"
-    sign = -1 if value < 0 or str(value)[0] == "-" else 1
-    return sign * (_LARGEST_FLOAT * (slot + 1) if isinstance(value, float) else _LARGEST + slot)
+    return _LARGEST_FLOAT * (slot + 1) if isinstance(value, float) else _LARGEST + slot
 
 
 def _plain(value: Constant) -> Slot | None:

@@ -20,7 +20,8 @@ _SPARSE_SHARE = 8
 _MARKED_SHARE = 128
 """From one row in so many on it is quicker to mark rows in a mask, and to pack that."""
 
-_ALL_BITS = np.uint64(np.iinfo(np.uint64).max)
+_ALL = 2**64 - 1
+"""All bits of a word."""
 
 if sys.byteorder != "little":
     raise ImportError("elanus: bitsets need a little-endian machine, this one is big-endian")
@@ -63,6 +64,23 @@ class Bitset:
             object.__setattr__(self, "words", words)
 
     @classmethod
+    def _of(
+        cls,
+        words: UInt64Array,
+        num_bits: int,
+        count: int | None = None,
+        run: tuple[int, int] | None = None,
+    ) -> Bitset:
+        """Return the set of words that were made here, which need no check."""
+        words.flags.writeable = False
+        made, put = object.__new__(cls), object.__setattr__
+        put(made, "words", words)
+        put(made, "num_bits", num_bits)
+        put(made, "_count", count)
+        put(made, "_run", run)
+        return made
+
+    @classmethod
     def empty(cls, num_bits: int) -> Bitset:
         """Return the set of no rows."""
         return cls(np.zeros(_num_words(num_bits), dtype=np.uint64), num_bits)
@@ -70,7 +88,7 @@ class Bitset:
     @classmethod
     def full(cls, num_bits: int) -> Bitset:
         """Return the set of all rows."""
-        words = np.full(_num_words(num_bits), np.iinfo(np.uint64).max, dtype=np.uint64)
+        words = np.full(_num_words(num_bits), _ALL, dtype=np.uint64)
         return cls(_clear_padding(words, num_bits), num_bits)
 
     @classmethod
@@ -120,19 +138,24 @@ class Bitset:
             bits = np.uint64(1) << (rows & 63).astype(np.uint64)
             firsts = np.flatnonzero(np.append(True, places[1:] != places[:-1]))
             words[places[firsts]] = np.bitwise_or.reduceat(bits, firsts)
-        return cls(words, num_bits, len(rows))
+        return cls._of(words, num_bits, len(rows))
 
     @classmethod
     def from_range(cls, start: int, stop: int, num_bits: int) -> Bitset:
         """Return the set of the rows from ``start`` up to ``stop``, none of them too large."""
         words = np.zeros(_num_words(num_bits), dtype=np.uint64)
         if start < stop:
+            # With integers of Python, which are quicker one at a time.
             first, last = start >> 6, (stop - 1) >> 6
-            words[first : last + 1] = _ALL_BITS
-            words[last] = _ALL_BITS >> np.uint64(63 - ((stop - 1) & 63))
-            words[first] &= _ALL_BITS << np.uint64(start & 63)
-        words.flags.writeable = False
-        return cls(words, num_bits, max(stop - start, 0), (start, stop))
+            from_first = _ALL << (start & 63) & _ALL
+            to_last = _ALL >> (63 - ((stop - 1) & 63))
+            if first == last:
+                words[first] = from_first & to_last
+            else:
+                words[first], words[last] = from_first, to_last
+                if last > first + 1:
+                    words[first + 1 : last] = _ALL
+        return cls._of(words, num_bits, max(stop - start, 0), (start, stop))
 
     def to_mask(self) -> BoolArray:
         """Return bool of shape ``(num_bits,)``, True for the rows of the set."""
@@ -180,11 +203,11 @@ class Bitset:
 
     def __and__(self, other: Bitset) -> Bitset:
         self._check_same_rows(other)
-        return Bitset(self.words & other.words, self.num_bits)
+        return self._of(self.words & other.words, self.num_bits)
 
     def __or__(self, other: Bitset) -> Bitset:
         self._check_same_rows(other)
-        return Bitset(self.words | other.words, self.num_bits)
+        return self._of(self.words | other.words, self.num_bits)
 
     def __xor__(self, other: Bitset) -> Bitset:
         self._check_same_rows(other)

@@ -100,63 +100,87 @@ class _Output:
         return keys, [{primary: key} for key in keys]
 
 
+class _Frame:
+    """What depends on neither queries nor filters."""
+
+    __slots__ = (
+        *("field", "fusion", "is_distance", "is_short", "names", "output", "plain"),
+        *("schema", "sources"),
+    )
+
+    def __init__(
+        self, schema: Schema, sources: Sequence[SearchSource], plain: PlainRequest
+    ) -> None:
+        self.schema, self.sources, self.plain = schema, sources, plain
+        self.output = _Output(schema, sources, plain.request.output)
+        self.names = tuple([source.name for source in sources])
+        self.fusion = "" if len(plain.legs) == 1 else str(plain.request.fusion)
+        self.field = plain.legs[0].field
+        self.is_distance = self.field.metric_type.is_distance
+        self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
+
+    def legs(
+        self, filters: Sequence[Filters], token: CancelToken, *, is_asked_again: bool
+    ) -> list[PlainLeg]:
+        """Return the legs under filters, a tuple for each."""
+        made: list[PlainLeg] = []
+        allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
+        for leg, own in zip(self.plain.legs, filters, strict=True):
+            # Legs mostly have the same filters.
+            key = own, leg.field.name if leg.field.nullable else ""
+            rows = allowed.get(key) if made else None
+            if rows is None:
+                rows = [allowed_places(s, own, leg.field, token) for s in self.sources]
+                if len(filters) > 1:
+                    allowed[key] = rows
+            made.append(
+                PlainLeg(self.schema, self.sources, leg, rows, is_asked_again=is_asked_again)
+            )
+        return made
+
+
 class PlainSearch:
     """The searches of one request over the sources of one snapshot. Safe from many threads.
 
     Args:
-        schema: Of the collection.
-        sources: Of the snapshot.
-        plain: What the searches have in common.
-        token: Ends what takes long.
-        filters: Those of a single search, a tuple for each leg; None: those of ``plain``.
-        output: What reads the output, if that was made already.
+        frame: What depends on neither queries nor filters.
+        legs: What depends on filters.
+
+    Attributes:
+        is_short: They are over before anybody could end them.
     """
 
-    def __init__(
-        self,
+    __slots__ = ("_frame", "_legs", "is_short")
+
+    def __init__(self, frame: _Frame, legs: Sequence[PlainLeg]) -> None:
+        self._frame, self._legs, self.is_short = frame, legs, frame.is_short
+
+    @classmethod
+    def of(
+        cls,
         schema: Schema,
         sources: Sequence[SearchSource],
         plain: PlainRequest,
         token: CancelToken,
-        *,
         filters: Sequence[Filters] | None = None,
-        output: _Output | None = None,
-    ) -> None:
-        self._schema, self._sources, self._plain = schema, sources, plain
-        self._request = request = plain.request
-        legs = plain.legs
-        if filters is not None:
-            legs = tuple([leg._replace(filters=f) for leg, f in zip(legs, filters, strict=True)])
-        self._legs = self._made_legs(legs, token, is_asked_again=filters is None)
-        self._output = output or _Output(schema, sources, request.output)
-        self._names = tuple([source.name for source in sources])
-        self._fusion = "" if len(self._legs) == 1 else str(request.fusion)
-        field = request.legs[0].field
-        self._field, self._is_distance = field, field.metric_type.is_distance
-        self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
+    ) -> PlainSearch:
+        """Return the searches of a request.
+
+        Args:
+            schema: Of the collection.
+            sources: Of the snapshot.
+            plain: What the searches have in common.
+            token: Ends what takes long.
+            filters: Those of a single search, a tuple for each leg; None: those of ``plain``,
+                under which others follow.
+        """
+        frame = _Frame(schema, sources, plain)
+        asked = [leg.filters for leg in plain.legs] if filters is None else filters
+        return cls(frame, frame.legs(asked, token, is_asked_again=filters is None))
 
     def under(self, filters: Sequence[Filters], token: CancelToken) -> PlainSearch:
-        """Return the same for one search with other filters, a tuple for each leg."""
-        return PlainSearch(
-            self._schema, self._sources, self._plain, token, filters=filters, output=self._output
-        )
-
-    def _made_legs(
-        self, requests: Sequence[PlainLegRequest], token: CancelToken, *, is_asked_again: bool
-    ) -> list[PlainLeg]:
-        made: list[PlainLeg] = []
-        allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
-        for leg in requests:
-            # Legs mostly have the same filters.
-            key = leg.filters, leg.field.name if leg.field.nullable else ""
-            rows = allowed.get(key)
-            if rows is None:
-                rows = [allowed_places(s, leg.filters, leg.field, token) for s in self._sources]
-                allowed[key] = rows
-            made.append(
-                PlainLeg(self._schema, self._sources, leg, rows, is_asked_again=is_asked_again)
-            )
-        return made
+        """Return the same for a single search with other filters, a tuple for each leg."""
+        return PlainSearch(self._frame, self._frame.legs(filters, token, is_asked_again=False))
 
     def answer_at_once(self, data: object) -> SearchResult | None:
         """Answer a query of one leg as the user passed it; None: there is more to be said."""
@@ -166,27 +190,27 @@ class PlainSearch:
             return None
         searched = time.perf_counter()
         rows, scores, numbers = found
-        keys, entities = self._output.read_lone(rows, numbers)
+        keys, entities = self._frame.output.read_lone(rows, numbers)
         answer = Answer(keys, scores, entities, partial(self._reasons, rows, scores))
         times = started, searched, time.perf_counter()
         return SearchResult(answer, partial(self._explanation, times))
 
     def answer(self, queries: Sequence[PlainQuery]) -> SearchResult:
         """Answer a query for each leg."""
-        started = time.perf_counter()
+        started, frame = time.perf_counter(), self._frame
         found = [leg.candidates(query) for leg, query in zip(self._legs, queries, strict=True)]
         searched = time.perf_counter()
         if len(found) == 1:
             sources, rows, distances = [places[0] for places in found[0][:3]]
             legs: tuple[LegRanking, ...]
-            scores = (distances if self._is_distance else -distances).tolist()
-            field = self._field
+            scores = (distances if frame.is_distance else -distances).tolist()
+            field = frame.field
             legs = (LegRanking(field.name, field.metric_type, sources, rows, distances),)
         else:
-            page = fused_page(self._request, found, self._output.keys)
+            page = fused_page(frame.plain.request, found, frame.output.keys)
             sources, rows, scores, legs = page.sources, page.row_ids, page.scores, page.rankings[0]
-        keys, entities = self._output.read(sources, rows)
-        reasons = HitReasons(legs, sources, rows, self._names, fusion=self._fusion)
+        keys, entities = frame.output.read(sources, rows)
+        reasons = HitReasons(legs, sources, rows, frame.names, fusion=frame.fusion)
         times = started, searched, time.perf_counter()
         return SearchResult(
             Answer(keys, scores, entities, reasons), partial(self._explanation, times)
@@ -196,10 +220,10 @@ class PlainSearch:
         """Return from what hits of the only leg and source are explained."""
         row_ids, values = np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32)
         sources = np.zeros_like(row_ids)
-        distances = values if self._is_distance else -values
-        field = self._field
+        distances = values if self._frame.is_distance else -values
+        field = self._frame.field
         ranking = LegRanking(field.name, field.metric_type, sources, row_ids, distances)
-        return HitReasons((ranking,), sources, row_ids, self._names)
+        return HitReasons((ranking,), sources, row_ids, self._frame.names)
 
     def _explanation(self, times: tuple[float, float, float]) -> SearchExplanation:
         started, searched, done = times
@@ -208,4 +232,4 @@ class PlainSearch:
             "project": (done - searched) * 1e3,
             "total": (done - started) * 1e3,
         }
-        return SearchExplanation(tuple([leg.plan for leg in self._legs]), self._fusion, timings)
+        return SearchExplanation(tuple([leg.plan for leg in self._legs]), self._frame.fusion, timings)

@@ -96,7 +96,9 @@ class PlainLeg:
     @property
     def plan(self) -> LegPlan:
         """How candidates are found."""
-        return self._plan
+        request = self._request
+        steps = tuple([part.step for part in self._parts])
+        return LegPlan(self._name, request.field.metric_type, request.limit, steps)
 
     def candidates(self, query: VectorArray | TextQuery) -> MergedCandidates:
         """Return those of a text, or of ``(1, dim)`` as ``VectorIndex.search`` takes it."""
@@ -151,9 +153,7 @@ class PlainLeg:
                 step = plan_dense(source.name, index, rows.count, limit, recall, request.ef)
                 held = weakref.ref(index)
             parts.append(_Part(i, source, rows, step, held))
-        steps = tuple([part.step for part in parts])
         self._parts = parts
-        self._plan = LegPlan(name, request.field.metric_type, request.limit, steps)
         self._prepared = self._prepared_graph()
 
     def _prepared_graph(self) -> PreparedSearch | None:
