@@ -11,6 +11,7 @@ left, the others are asked only about these.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,9 +23,11 @@ from elanus.index.scalar.base import Found
 from elanus.kernels.bitset import Bitset
 from elanus.types import BoolArray, Int64Array
 
-INDEX_NS, GATHERED_NS, ROW_NS, VERIFIED_NS = 15_000.0, 4.5, 0.18, 1_500.0
+INDEX_NS, GATHERED_NS, ROW_NS, VERIFIED_NS = 15_000.0, 9.0, 0.25, 1_500.0
 """Costs of an index: asking, each number that is read, each row of the mask, each candidate that is
-looked at. Like those of columns measured on one core of the reference machine."""
+looked at. Like those of columns measured on one core of the reference machine over a million rows
+whose columns and indexes are in no cache. Numbers are marked all over the mask: 5 ns each on a
+quiet machine, and 20 where others use its memory, which columns hardly feel."""
 NUMBERED_NS, TAKEN_NS = 150_000.0, 25.0
 """Cost of asking about few rows instead of all: numbering them, and for each of them finding its
 number and taking one value of a column."""
@@ -87,12 +90,9 @@ class Step:
             return num_rows * self.row_ns
         return index_ns(self.found, num_rows)
 
-    def rank(self, num_rows: int) -> float:
-        """Return the cost for each row that is ruled out: of several steps the least comes first.
-
-        Source: Hellerstein and Stonebraker, "Predicate Migration", SIGMOD 1993.
-        """
-        return self.cost_ns(num_rows) / max(1 - self.share, 1e-3)
+    def cost_of_ns(self, left: float, num_rows: int) -> float:
+        """Return what it takes when only so many rows are still to be asked about."""
+        return min(self.cost_ns(num_rows), NUMBERED_NS + left * (TAKEN_NS + self.row_ns))
 
 
 def index_ns(found: Found, num_rows: int) -> float:
@@ -149,6 +149,10 @@ class Leaf:
         """Return share of rows it lets through and nanoseconds a row, without looking at any."""
         return 0.5, 2.0
 
+    def share(self, columns: FilterColumns) -> float | None:
+        """Return about which share of rows it lets through; None: not better than guessed."""
+        return None
+
     def outcomes(self, columns: FilterColumns) -> Outcomes:
         """Return what it can come to, without looking at rows."""
         return ANY
@@ -170,6 +174,8 @@ class Leaf:
     def plan(self, columns: FilterColumns) -> Step:
         """Return how it would be answered."""
         share, row_ns = self.guess()
+        known = self.share(columns)
+        share = share if known is None else known
         found, index = self.find(columns)
         if found is None or not columns.num_rows:
             return Step(share, row_ns)
@@ -315,9 +321,16 @@ class Conjunction(Joined):
 
     def _in_order(self, columns: FilterColumns) -> list[tuple[Step, Condition]]:
         """Return the terms and how they are answered, the cheap and selective ones first."""
-        planned = [(term.plan(columns), term) for term in self.terms]
-        planned.sort(key=lambda p: (p[0].rank(columns.num_rows), p[0].share))
-        return planned
+        left = [(term.plan(columns), term) for term in self.terms]
+        left.sort(key=lambda p: p[0].share)
+        ordered: list[tuple[Step, Condition]] = []
+        num_rows, asked = columns.num_rows, float(columns.num_rows)
+        while len(left) > 1:
+            steps = [step for step, _ in left]
+            cheapest = min(range(len(left)), key=lambda i: _cost_first(steps, i, num_rows, asked))
+            ordered.append(left.pop(cheapest))
+            asked *= ordered[-1][0].share
+        return [*ordered, *left]
 
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
@@ -348,6 +361,20 @@ class Disjunction(Joined):
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
         return Step(min(1.0, sum(s.share for s in steps)), sum(_row_ns(s, columns) for s in steps))
+
+
+def _cost_first(steps: Sequence[Step], first: int, num_rows: int, left: float) -> float:
+    """Return what all steps take when one of them comes first, and ``left`` rows are asked about.
+
+    Costs are not in proportion to the rows that are left: as long as these are many, all are asked.
+    """
+    step = steps[first]
+    others = sum(
+        other.cost_of_ns(left * step.share, num_rows)
+        for i, other in enumerate(steps)
+        if i != first
+    )
+    return step.cost_of_ns(left, num_rows) + others
 
 
 def _is_dearer(step: Step, num_rows: int, left: int) -> bool:

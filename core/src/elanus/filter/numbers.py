@@ -101,6 +101,9 @@ def constant_numbers(value: int | float) -> Numbers:
     return Numbers(floats=np.array([value], dtype=np.float64))
 
 
+MAX_COMPARED = 8
+"""Numbers of a list that are compared one by one: ``isin`` takes as long for a few more."""
+
 # --- rows against a constant ------------------------------------------------------------------
 
 
@@ -169,7 +172,7 @@ def _ints_in(ints: AnyArray, constants: Sequence[int | float]) -> BoolArray:
         for c in constants
         if limits.min <= c <= limits.max and (isinstance(c, int) or c.is_integer())
     }
-    return np.isin(ints, np.array(sorted(wanted), dtype=ints.dtype))
+    return _in_any(ints, np.array(sorted(wanted), dtype=ints.dtype))
 
 
 def _floats_in(floats: AnyArray, constants: Sequence[int | float]) -> BoolArray:
@@ -178,7 +181,16 @@ def _floats_in(floats: AnyArray, constants: Sequence[int | float]) -> BoolArray:
             wanted = {float(np.float32(c)) for c in constants}
         else:
             wanted = {float(c) for c in constants if float(c) == c}
-    return np.isin(floats, np.array(sorted(wanted), dtype=floats.dtype))
+    return _in_any(floats, np.array(sorted(wanted), dtype=floats.dtype))
+
+
+def _in_any(values: AnyArray, wanted: AnyArray) -> BoolArray:
+    if len(wanted) > MAX_COMPARED:
+        return np.isin(values, wanted)
+    holds = np.zeros(len(values), dtype=np.bool_)
+    for value in wanted:
+        holds |= values == value
+    return holds
 
 
 # --- rows against rows ------------------------------------------------------------------------
