@@ -154,7 +154,7 @@ def iterated_request(
     options: SearchOptions,
 ) -> SearchRequest:
     """Return the request of ``Collection.search_iterator``, for a single hit."""
-    for option in ("offset", "group_by", "ranker", "per_element"):
+    for option in ("offset", "group_by", "ranker"):
         if options.get(option):
             raise InvalidArgumentError(f"search_iterator: {option} cannot be given")
     requests, is_single = search_requests(

@@ -22,6 +22,7 @@ from elanus.api.options import ReadOptions, SearchOptions, check_read_options
 from elanus.engine.snapshot import Snapshot
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
+from elanus.query.elements import owners_of
 from elanus.query.entities import EntityRequest, matching_places
 from elanus.query.highlighting import Highlights, highlight
 from elanus.query.projection import project_places
@@ -186,9 +187,16 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
         taken = self._places[: min(count, self._batch_size)]
         self._places = self._places[len(taken) :]
         if self._found is not None:
-            ids = self._found.answer.ids
-            self._given.update([ids[place] for place in taken])
+            hits = self._hits(self._found)
+            self._given.update([hits[place] for place in taken])
         return taken
+
+    def _hits(self, found: SearchResult) -> Sequence[Any]:
+        """Return what tells hits apart: keys, of elements also their place in the list."""
+        answer = found.answer
+        if self._request.elements is None:
+            return answer.ids
+        return [*zip(answer.ids, answer.offsets, strict=True)]
 
     def _look_deeper(self, count: int) -> None:
         while len(self._places) < count and not self._is_all:
@@ -198,14 +206,16 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
             self._found = self._find(
                 self._request._replace(legs=legs, limit=self._depth, output=keys, highlight=None)
             )
-            ids = self._found.answer.ids
-            self._places = [place for place, pk in enumerate(ids) if pk not in self._given]
-            self._is_all = len(ids) < self._depth
+            hits = self._hits(self._found)
+            self._places = [place for place, hit in enumerate(hits) if hit not in self._given]
+            self._is_all = len(hits) < self._depth
 
     def _result(self, found: SearchResult, places: Sequence[int]) -> SearchResult:
         answer, chosen = found.answer, np.array(places, dtype=np.int64)
         reasons = answer.reasons
-        numbers, rows = reasons.sources[chosen], reasons.row_ids[chosen]
+        numbers, searched = reasons.sources[chosen], reasons.row_ids[chosen]
+        part = self._request.elements
+        rows = searched if part is None else owners_of(self._sources, part, numbers, searched)
         entities = project_places(self._schema, self._sources, numbers, rows, self._request.output)
         marked: Sequence[Highlights] = ()
         if self._request.highlight is not None:
@@ -223,7 +233,7 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
                 [answer.ids[place] for place in places],
                 [answer.scores[place] for place in places],
                 entities,
-                HitReasons(reasons.legs, numbers, rows, reasons.names, terms),
+                HitReasons(reasons.legs, numbers, searched, reasons.names, terms),
                 highlights=marked,
                 offsets=tuple([answer.offsets[place] for place in places if answer.offsets]),
             ),
@@ -302,8 +312,8 @@ class Iterations(Handle):
             filter: As in ``search``.
             output: As in ``search``.
             token: As in ``query_iterator``.
-            **options: As in ``search``, but ``offset``, ``group_by``, ``ranker`` and
-                ``per_element``; ``timeout`` is that of a batch.
+            **options: As in ``search``, but ``offset``, ``group_by`` and ``ranker``; ``timeout``
+                is that of a batch.
 
         Raises:
             InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.

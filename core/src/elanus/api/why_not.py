@@ -53,13 +53,15 @@ class Reasons(Searches):
             **options: As in ``search``.
 
         Returns:
-            A ``WhyNot``: its ``cause``, what each leg says, and the parts of its score.
+            A ``WhyNot``: its ``cause``, what each leg says, and the parts of its score. With
+            ``per_element`` it speaks of one element, ``offset``: the best hit of the entity, else
+            the nearest of those that filters allow.
 
         Raises:
             InvalidArgumentError: As in ``search``; several queries.
             NotFoundError: No entity has the key in ``ids``.
         """
-        _check(ids, legs, options)
+        _check(ids, legs)
         data = data if ids is None else self._stored_queries(ids, data, field, options)
         context = self._context_at(options.get("consistency"), options.get("timezone"))
         (pk,) = primary_keys(context.schema.primary, [id])
@@ -95,11 +97,9 @@ class Reasons(Searches):
         return Cause.UNKNOWN_KEY, f"not a hit, no entity has this key{expired}"
 
 
-def _check(ids: PrimaryKey | None, legs: Sequence[Leg] | None, options: SearchOptions) -> None:
+def _check(ids: PrimaryKey | None, legs: Sequence[Leg] | None) -> None:
     if ids is not None and legs is not None:
         raise InvalidArgumentError("why_not: expected ids or legs, got both")
-    if options.get("per_element"):
-        raise InvalidArgumentError("why_not: per_element cannot be given")
 
 
 def _asked(

@@ -60,6 +60,10 @@ class ElementSource:
         found = self.whole.columns.matching(condition)
         return found if isinstance(condition, ElementFilter) else self._spread(found)
 
+    def elements_of(self, row: int) -> Int64Array:
+        """Return the elements of a row, int64, ascending."""
+        return np.arange(*self._lists.offsets[row : row + 2].tolist(), dtype=np.int64)
+
     def owners(self, elements: Int64Array) -> Int64Array:
         """Return the rows that hold elements."""
         rows: Int64Array = np.searchsorted(self._lists.offsets, elements, side="right") - 1
@@ -89,7 +93,7 @@ class ElementRun(Run):
         part: As for ``ElementSource``.
     """
 
-    __slots__ = ("whole",)
+    __slots__ = ("_part", "whole")
 
     def __init__(
         self, schema: Schema, sources: Sequence[SearchSource], token: CancelToken, part: str
@@ -97,7 +101,7 @@ class ElementRun(Run):
         elements = [ElementSource(source, part) for source in sources]
         # They have what finding candidates asks of a source; values are read of ``whole``.
         super().__init__(schema, cast(Sequence[SearchSource], elements), token)
-        self.whole = sources
+        self.whole, self._part = sources, part
         self.keys = self._keys
 
     def reader(self) -> RowReader:
@@ -105,10 +109,7 @@ class ElementRun(Run):
 
     def owners(self, numbers: Int64Array, elements: Int64Array) -> Int64Array:
         """Return the rows that hold elements of several sources."""
-        rows = np.empty(len(elements), dtype=np.int64)
-        for source, at in self._by_source(numbers):
-            rows[at] = source.owners(elements[at])
-        return rows
+        return owners_of(self.whole, self._part, numbers, elements)
 
     def places(self, numbers: Int64Array, elements: Int64Array) -> list[int]:
         """Return the place of elements of several sources in their lists, from 0."""
@@ -130,3 +131,21 @@ class ElementRun(Run):
 
     def _holders(self, rows: RankedRows) -> RankedRows:
         return rows._replace(row_ids=self.owners(rows.sources, rows.row_ids))
+
+
+def owners_of(
+    sources: Sequence[SearchSource], part: str, numbers: Int64Array, elements: Int64Array
+) -> Int64Array:
+    """Return the rows that hold elements of several sources.
+
+    Args:
+        sources: Of one snapshot.
+        part: As for ``ElementSource``.
+        numbers: The source of each element.
+        elements: int64.
+    """
+    rows = np.empty(len(elements), dtype=np.int64)
+    for number in np.unique(numbers).tolist():
+        at = np.flatnonzero(numbers == number)
+        rows[at] = ElementSource(sources[number], part).owners(elements[at])
+    return rows

@@ -127,6 +127,9 @@ class WhyNot:
         last_score: Score of the last hit; None without hits.
         explanation: The parts of its score, as of a hit; None when it was no candidate.
         group: What became of its group, of a search with ``group_by``.
+        offset: With ``per_element`` the place of the element in its list that is spoken of: the
+            best hit of the entity, else the nearest that filters allow, else the nearest; None
+            where it has none.
     """
 
     id: PrimaryKey
@@ -138,9 +141,11 @@ class WhyNot:
     last_score: float | None = None
     explanation: HitExplanation | None = None
     group: GroupVerdict | None = None
+    offset: int | None = None
 
     def __str__(self) -> str:
-        lines = [f"{self.id!r}: {self.summary}"]
+        element = "" if self.offset is None else f", element {self.offset}"
+        lines = [f"{self.id!r}{element}: {self.summary}"]
         lines += [f"  {leg}" for leg in self.legs]
         if self.group is not None:
             lines.append(f"  {self.group}")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from elanus.filter import And, BoundFilter, Node, compile_filter
+from elanus.filter import And, BoundFilter, ElementFilter, Node, compile_filter
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import CancelToken
 from elanus.query.candidates import Run
+from elanus.query.elements import ElementRun, ElementSource
 from elanus.query.expiry import UnexpiredSource
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.late_interaction import nearest_lists
@@ -25,11 +27,12 @@ from elanus.query.projection import project
 from elanus.query.requests import MAX_LIMIT, DenseQuery, LegRequest, ListQuery, SearchRequest
 from elanus.query.results import HitExplanation, HitReasons
 from elanus.query.scores import shown_score, user_score
-from elanus.query.sources import AllowedRows, SearchSource
+from elanus.query.sources import AllowedRows, SearchSource, allowed_rows
 from elanus.query.statistics import weigh
 from elanus.query.verdicts import Cause, LegVerdict, WhyNot
 from elanus.query.why_not_groups import GroupProbe
 from elanus.schema.collection import PARTITION_FIELD, Schema
+from elanus.schema.fields import Field
 from elanus.types import PrimaryKey
 
 _MOST_SHOWN = 60
@@ -91,6 +94,11 @@ def explain_row(
         token: Ends the searches.
     """
     probe = _Probe(schema, sources, request, place, token)
+    made = _explained(probe, request, pk)
+    return made if request.elements is None else replace(made, offset=probe.offset)
+
+
+def _explained(probe: _Probe, request: SearchRequest, pk: PrimaryKey) -> WhyNot:
     verdicts = tuple([probe.verdict(i) for i in range(len(request.legs))])
     if all(verdict.cause is not None for verdict in verdicts):
         order = [
@@ -131,7 +139,7 @@ _GROUP_SENTENCES = {
 
 
 class _Probe:
-    """One search, run once, and a row to look for in it."""
+    """One search, run once, and a row to look for in it, or one of its elements."""
 
     def __init__(
         self,
@@ -142,11 +150,41 @@ class _Probe:
         token: CancelToken,
     ) -> None:
         self._schema = schema
-        self._sources = sources
+        self._whole = sources
+        self._row = place
         self._request = request
-        self._place = place
         self._token = token
+        # Of a search of elements these are elements: ``sources``, and the places in them.
+        self._sources = self._run().sources
         self._page = self._whole_page()
+        self._place = place if request.elements is None else self._element(place)
+
+    @property
+    def offset(self) -> int | None:
+        """Place of the element in its list; None: there is none."""
+        if self._place.row_id < 0:
+            return None
+        source = self._sources[self._place.source]
+        assert isinstance(source, ElementSource)
+        return int(source.places(np.array([self._place.row_id]))[0])
+
+    def _element(self, row: Place) -> Place:
+        """Return the element of a row that is spoken of; -1 where it has none."""
+        source = self._sources[row.source]
+        assert isinstance(source, ElementSource)
+        elements = source.elements_of(row.row_id)
+        page, leg = self._page, self._request.legs[0]
+        found = page.row_ids[(page.sources == row.source) & np.isin(page.row_ids, elements)]
+        if len(found):
+            return Place(row.source, int(found[0]))
+        if not len(elements) or not isinstance(leg.query, DenseQuery):
+            return Place(row.source, -1)
+        bits = allowed_rows(cast(SearchSource, source), leg.filters).bits
+        allowed = elements if bits is None else elements[bits.holds(elements)]
+        among = Bitset.from_rows(allowed if len(allowed) else elements, source.num_rows)
+        index = source.vector_index(leg.field.name)
+        nearest = index.search(leg.query.vectors, 1, allowed=among).query(0)
+        return Place(row.source, int(nearest.row_ids[0]))
 
     @property
     def last_score(self) -> float | None:
@@ -160,16 +198,16 @@ class _Probe:
         """Return what a leg says of the row."""
         leg = self._request.legs[number]
         depth, metric = self._depth(leg), leg.field.metric_type
-        source = self._sources[self._place.source]
-        failed = tuple(self._failed(source, leg.filters))
-        score = self._exact_score(leg)
+        failed = tuple(self._failed(leg.filters))
+        is_there = self._has_vector(leg.field)
+        score = self._exact_score(leg) if is_there else None
         rank: int | None = None
         cause: Cause | None = None
         remedy = ""
         if failed:
             cause = Cause.FILTER
-        elif leg.field.nullable and not self._has_vector(source, leg.field.name):
-            cause, score = Cause.NULL, None
+        elif not is_there:
+            cause = Cause.NULL
         elif score is None:
             cause = Cause.NO_MATCH
         else:
@@ -213,8 +251,8 @@ class _Probe:
 
     def grouped_outcome(self, pk: PrimaryKey, verdicts: tuple[LegVerdict, ...]) -> WhyNot:
         """Return what became of a row that may be a hit of a group."""
-        schema, sources, request = self._schema, self._sources, self._request
-        probe = GroupProbe(schema, sources, request, self._page, self._place, self._token)
+        page, row_id = self._page, self._row.row_id
+        probe = GroupProbe(self._run, self._request, page, self._place, row_id)
         cause, group, remedy = probe.verdict()
         is_hit = cause in (Cause.HIT, Cause.OFFSET)
         explanation = self._explanation() if is_hit else None
@@ -251,7 +289,10 @@ class _Probe:
         return fused_page(whole, found_by_legs(run, whole), run.keys)
 
     def _run(self) -> Run:
-        return Run(self._schema, self._sources, self._token)
+        elements = self._request.elements
+        if elements is None:
+            return Run(self._schema, self._whole, self._token)
+        return ElementRun(self._schema, self._whole, self._token, elements)
 
     def _depth(self, leg: LegRequest) -> int:
         if leg.ranking is not None:
@@ -300,25 +341,34 @@ class _Probe:
 
     # --- the row by itself --------------------------------------------------------------------
 
-    def _failed(self, source: SearchSource, filters: Sequence[BoundFilter]) -> Iterator[str]:
+    def _failed(self, filters: Sequence[BoundFilter]) -> Iterator[str]:
         """Yield the conditions that the row does not pass, with what it holds."""
+        source, element = self._whole[self._row.source], self._place.row_id
         for bound in filters:
+            if isinstance(bound, ElementFilter):
+                if element >= 0 and element not in source.columns.matching(bound):
+                    yield str(bound)
+                continue
             for term in _conjuncts(bound.tree):
                 part = compile_filter(term, self._schema, casts=bound.casts)
-                if part is None or self._place.row_id in source.columns.matching(part):
+                if part is None or self._row.row_id in source.columns.matching(part):
                     continue
                 if part.fields == {PARTITION_FIELD}:
                     yield "partitions (it is in another one)"
                 else:
                     yield f"{part}{self._held(source, part)}"
 
-    def _has_vector(self, source: SearchSource, name: str) -> bool:
-        validity = source.column(name).validity
-        return validity is None or bool(validity[self._place.row_id])
+    def _has_vector(self, field: Field) -> bool:
+        if self._request.elements is not None:
+            return self._place.row_id >= 0
+        if not field.nullable:
+            return True
+        validity = self._whole[self._row.source].column(field.name).validity
+        return validity is None or bool(validity[self._row.row_id])
 
     def _held(self, source: SearchSource, part: BoundFilter) -> str:
         names = sorted(part.fields)
-        rows = np.array([self._place.row_id], dtype=np.int64)
+        rows = np.array([self._row.row_id], dtype=np.int64)
         (entity,) = project(self._schema, source, rows, names)
         held = [f"{name} is {_shown(value)}" for name, value in entity.items()]
         return f" ({', '.join(held)})" if held else ""

@@ -6,49 +6,46 @@ that of the group and that of the entity in it, come from the same search withou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from elanus.kernels.cancel import CancelToken
-from elanus.query.candidates import Run, read_keys
+from elanus.query.candidates import Run
+from elanus.query.elements import ElementRun
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.grouping import GroupReader, key_of
 from elanus.query.pages import Page
 from elanus.query.requests import MAX_LIMIT, GroupBy, SearchRequest
-from elanus.query.sources import SearchSource
 from elanus.query.verdicts import Cause, GroupVerdict
-from elanus.schema.collection import Schema
 
 
 class GroupProbe:
     """One search for groups, and a row to look for.
 
     Args:
-        schema: Of the collection.
-        sources: Of the snapshot that is searched.
+        make_run: Returns a new run over the sources that are searched.
         request: What was asked for, with groups.
         page: Its groups up to the last one that is wanted, those at the front included.
-        place: Source and row id of the row.
-        token: Ends the searches.
+        place: Source and row id of the row, or of the element that is searched instead of it.
+        row_id: The row.
     """
 
     def __init__(
         self,
-        schema: Schema,
-        sources: Sequence[SearchSource],
+        make_run: Callable[[], Run],
         request: SearchRequest,
         page: Page,
         place: tuple[int, int],
-        token: CancelToken,
+        row_id: int,
     ) -> None:
         assert request.group is not None
-        self._schema, self._sources, self._token = schema, sources, token
+        self._make_run, run = make_run, make_run()
+        self._keys = run.keys
         self._request, self._group = request, request.group
         self._page, self._place = page, place
-        self._reader = GroupReader(schema, sources, request.group)
-        source, row_id = place
-        (self._value,) = self._reader.values(np.array([source]), np.array([row_id]))
+        sources = run.whole if isinstance(run, ElementRun) else run.sources
+        self._reader = GroupReader(run.schema, sources, request.group)
+        (self._value,) = self._reader.values(np.array([place[0]]), np.array([row_id]))
         self._key = key_of(self._value)
 
     def verdict(self) -> tuple[Cause, GroupVerdict, str]:
@@ -90,7 +87,7 @@ class GroupProbe:
 
     def _said(self, number: int | None, place: int | None, hits: slice) -> GroupVerdict:
         page = self._page
-        pks = read_keys(self._schema, self._sources, page.sources[hits], page.row_ids[hits])
+        pks = self._keys(page.sources[hits], page.row_ids[hits])
         kept = tuple(zip(pks, page.scores[hits], strict=True))
         wanted = self._request.offset + self._request.limit
         return GroupVerdict(self._value, number, wanted, place, self._group.size, kept)
@@ -125,4 +122,4 @@ class GroupProbe:
             legs = tuple([leg._replace(filters=(*leg.filters, condition)) for leg in legs])
         group = GroupBy(self._group.node, size)
         asked = request._replace(legs=legs, offset=0, limit=limit, group=group)
-        return grouped_page(Run(self._schema, self._sources, self._token), asked, group)
+        return grouped_page(self._make_run(), asked, group)

@@ -270,7 +270,106 @@ def test_what_does_not_fit():
             lists.search(QUERY, "v", per_element=True)
         with pytest.raises(InvalidArgumentError, match=r"compared as a whole .*declare it with IP"):
             lists.search(QUERY, "tokens", per_element=True)
-        with pytest.raises(InvalidArgumentError, match="per_element cannot be given"):
-            made.search_iterator(QUERY, "chunks[vector]", per_element=True)
-        with pytest.raises(InvalidArgumentError, match="per_element cannot be given"):
-            made.why_not(1, QUERY, "chunks[vector]", per_element=True)
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "L2"])
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+def test_an_iterator_gives_every_element_once_in_order(state, metric, batch_size):
+    collection, rows = state(metric)
+    options = {"per_element": True, "recall": 1.0, "batch_size": batch_size}
+    for filter, passes, element in (
+        (None, lambda row: True, lambda chunk: True),
+        ("kind == 1", lambda row: row["kind"] == 1, lambda chunk: True),
+        (
+            "year > 2004 and element_filter(chunks, $[page] > 5)",
+            lambda row: row["year"] > 2004,
+            lambda chunk: chunk["page"] > 5,
+        ),
+    ):
+        wanted = every(metric, rows, passes=passes, element=element)
+        batches = [*collection.search_iterator(QUERY, "chunks[vector]", filter=filter, **options)]
+        check([hit for batch in batches for hit in batch], wanted)
+        assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+        for batch in batches[:3]:
+            for hit in batch:
+                (entity,) = [row for row in rows if row["id"] == hit.id]
+                assert hit.entity["year"] == entity["year"]
+                assert hit.entity["chunks"][hit.offset]["page"] == (
+                    entity["chunks"][hit.offset]["page"]
+                )
+                assert hit.explanation.legs[0].score == hit.score
+
+
+def test_an_iterator_over_elements_goes_on_after_its_token(state):
+    collection, rows = state("COSINE")
+    wanted = every("COSINE", rows)
+    options = {"per_element": True, "recall": 1.0, "batch_size": 10}
+    first = collection.search_iterator(QUERY, "chunks[vector]", **options)
+    check(next(first), wanted[:10])
+    check(next(first), wanted[10:20])
+    again = collection.search_iterator(QUERY, "chunks[vector]", token=first.token, **options)
+    check(next(again), wanted[20:30])
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "L2"])
+@pytest.mark.parametrize("filter", [None, "kind != 2 and element_filter(chunks, $[page] > 5)"])
+def test_why_not_speaks_of_the_best_element(state, metric, filter):
+    collection, rows = state(metric)
+    limit = 12
+    everything = every(metric, rows)
+    allowed = everything
+    if filter is not None:
+        allowed = every(
+            metric,
+            rows,
+            passes=lambda row: row["kind"] != 2,
+            element=lambda chunk: chunk["page"] > 5,
+        )
+    asked = {"field": "chunks[vector]", "limit": limit, "per_element": True, "filter": filter}
+    for row in rows:
+        told = collection.why_not(row["id"], QUERY, **asked)
+        own = [(rank, one) for rank, one in enumerate(allowed, 1) if one[0] == row["id"]]
+        nearest = [one for one in everything if one[0] == row["id"]]
+        (leg,) = told.legs
+        if own:
+            rank, (_, place, value) = own[0]
+            assert (told.offset, leg.rank) == (place, rank)
+            assert leg.score == pytest.approx(value, abs=1e-4)
+            assert told.cause == ("hit" if rank <= limit else "limit")
+            if rank <= limit:
+                assert told.rank == rank
+                assert told.explanation.legs[0].rank == rank
+            else:
+                assert f"limit={rank} reaches it" in str(told)
+        elif row["kind"] == 2 and filter is not None:
+            assert told.cause == "filter"
+            assert told.offset == (nearest[0][1] if nearest else None)
+            assert any("kind is 2" in said for said in leg.failed)
+        elif not nearest:
+            assert (told.cause, told.offset, leg.score) == ("null", None, None)
+        else:
+            assert (told.cause, told.offset) == ("filter", nearest[0][1])
+            assert leg.failed == ("element_filter(chunks, $[page] > 5)",)
+
+
+def test_why_not_of_elements_in_groups_and_legs(state):
+    collection, rows = state("COSINE")
+    best = every("COSINE", rows)
+    groups = list(dict.fromkeys(one[0] for one in best))
+    asked = {"field": "chunks[vector]", "per_element": True, "group_by": "id", "recall": 1.0}
+    for pk in (groups[0], groups[4], groups[5], groups[-1]):
+        told = collection.why_not(pk, QUERY, limit=5, **asked)
+        assert told.cause == ("hit" if groups.index(pk) < 5 else "group_limit")
+        assert told.group.value == pk
+        assert told.group.rank == groups.index(pk) + 1
+        assert told.offset == next(one[1] for one in best if one[0] == pk)
+    legs = [Leg("chunks[vector]", QUERY), Leg("chunks[half]", QUERY)]
+    found = collection.hybrid_search(legs, ByScore("sum"), limit=5, per_element=True)
+    for rank, hit in enumerate(found, 1):
+        if hit.id in found.ids[: rank - 1]:
+            continue
+        told = collection.why_not(
+            hit.id, legs=legs, fusion=ByScore("sum"), limit=5, per_element=True
+        )
+        assert (told.cause, told.rank, told.offset) == ("hit", rank, hit.offset)
+        assert told.score == pytest.approx(hit.score)
