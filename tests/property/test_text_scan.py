@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elanus.filter import text_scan
-from elanus.filter.hints import like_hint, part_hint, regex_hint
+from elanus.filter.hints import (
+    folded_like_hint,
+    folded_part_hint,
+    like_hint,
+    part_hint,
+    regex_hint,
+)
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.regex import regex_matcher
 from elanus.filter.text_scan import matching_texts
@@ -16,6 +22,11 @@ from elanus.schema.batches import slice_column, strings_to_column
 TEXTS = st.lists(st.text(alphabet="abä\U0001d4b3", max_size=6) | st.none(), max_size=12)
 PARTS = st.text(alphabet="abä\U0001d4b3", min_size=1, max_size=3)
 LIKES = st.lists(st.sampled_from(["%", "_", "a", "b", "ab", "ä", "\\%"]), max_size=5).map("".join)
+# Letters whose small or large form is ASCII, or has another length, among others.
+CASED = st.text(alphabet="aAkK\u212aiI\u0130\u0131äÄßẞsSſΣσς\u0307", max_size=6)
+CASED_LIKES = st.lists(
+    st.sampled_from(["%", "_", "k", "K", "\u212a", "ki", "\u0130", "ä", "\\%", "ΣA"]), max_size=5
+).map("".join)
 
 
 @pytest.fixture(autouse=True, params=[3, 1 << 24])
@@ -41,6 +52,21 @@ def test_bytes_say_what_texts_say(
         assert (found is None) == (not hint.prefix and not any(hint.parts))
         if found is not None:
             # What is null is empty, and is known to be null elsewhere.
+            assert found.tolist() == [matches(text or "") for text in texts]
+
+
+@given(st.lists(CASED | st.none(), max_size=12), CASED, CASED_LIKES)
+def test_bytes_say_in_any_case_what_texts_say(
+    texts: list[str | None], part: str, pattern: str
+) -> None:
+    column = strings_to_column(texts)
+    for hint, matches in (
+        (folded_part_hint(part), text_matcher(part, ignore_case=True)),
+        (folded_like_hint(pattern), like_matcher(pattern, ignore_case=True)),
+    ):
+        found = matching_texts(column, hint, matches)
+        assert (found is None) == (not hint.folded)
+        if found is not None:
             assert found.tolist() == [matches(text or "") for text in texts]
 
 

@@ -65,7 +65,14 @@ from elanus.filter.geometry import (
     relation_test,
     validity_test,
 )
-from elanus.filter.hints import TextHint, like_hint, part_hint, regex_hint
+from elanus.filter.hints import (
+    TextHint,
+    folded_like_hint,
+    folded_part_hint,
+    like_hint,
+    part_hint,
+    regex_hint,
+)
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.logic import Always, Condition, Conjunction, Disjunction, Negation
 from elanus.filter.moments import shifted
@@ -141,7 +148,7 @@ class Binder:
             case Like(operand, pattern, ignore_case):
                 text = self._text_constant(pattern, "like")
                 matches = like_matcher(text, ignore_case=ignore_case)
-                hint = None if ignore_case else like_hint(text)
+                hint = folded_like_hint(text) if ignore_case else like_hint(text)
                 return TextTest(self._text_operand(operand, "like"), matches, hint)
             case RegexMatch(operand, pattern):
                 text = self._text_constant(pattern, "=~")
@@ -150,7 +157,7 @@ class Binder:
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
-                hint = None if ignore_case else part_hint(text)
+                hint = folded_part_hint(text) if ignore_case else part_hint(text)
                 return TextTest(self._text_operand(operand, "text_contains"), matches, hint)
             case TextMatch() | PhraseMatch():
                 return self._text_search(node)

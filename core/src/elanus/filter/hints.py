@@ -6,10 +6,14 @@ parts stand in it. The pattern itself is asked only about those.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from elanus.filter.regex_parser import parse_regex
 from elanus.filter.regex_tree import Chars, Regex, Repeat, Sequence
+
+_ASCII = re.compile(r"[\x00-\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,15 @@ class TextHint:
         parts: Texts that stand in it, anywhere.
         is_exact: Whatever begins with ``prefix`` matches.
         is_part: Whatever holds the one part matches.
+        folded: ASCII in small letters that stands in every matching text when that is in small
+            letters; "" where there is no such thing, or the other attributes say more.
     """
 
     prefix: str = ""
     parts: tuple[str, ...] = ()
     is_exact: bool = False
     is_part: bool = False
+    folded: str = ""
 
 
 def like_hint(pattern: str) -> TextHint:
@@ -47,6 +54,21 @@ def like_hint(pattern: str) -> TextHint:
     parts = tuple(filter(None, pieces))
     is_part = is_free and not prefix and not pieces[-1] and len(parts) == 1
     return TextHint(prefix, parts, has_only_end and bool(prefix), is_part)
+
+
+def folded_like_hint(pattern: str) -> TextHint:
+    """Return the hint of a LIKE pattern that does not heed case."""
+    return _folded(like_hint(pattern.lower()).parts)
+
+
+def folded_part_hint(part: str) -> TextHint:
+    """Return the hint of a question for texts that hold ``part`` in any case."""
+    return _folded((part.lower(),))
+
+
+def _folded(parts: Iterable[str]) -> TextHint:
+    runs = [run for part in parts for run in _ASCII.findall(part)]
+    return TextHint(folded=max(runs, key=len, default=""))
 
 
 def part_hint(part: str) -> TextHint:

@@ -29,6 +29,7 @@ from elanus.filter.json_columns import (
 from elanus.filter.json_paths import RECENT_PATHS, JsonPathStore
 from elanus.filter.strings import NO_TEXT, CodedStrings, StringDictionary
 from elanus.index.scalar.values import SortedTexts
+from elanus.schema.batches import StringColumn
 from elanus.types import AnyArray, Int64Array
 
 TYPE: Final = "SHREDDED"
@@ -296,8 +297,10 @@ class ShreddedPaths:
             kinds = np.broadcast_to(np.uint8(kind), (size,))
         strings, codes = None, stored("codes")
         if codes is not None:
-            texts = SortedTexts(_given(stored("offsets")), _given(stored("data")))
-            dictionary = StringDictionary.of(list(texts.texts(0, len(texts))))
+            offsets, data = _given(stored("offsets")), _given(stored("data"))
+            texts = SortedTexts(offsets, data)
+            lying = StringColumn(offsets, data)
+            dictionary = StringDictionary.of(list(texts.texts(0, len(texts))), lying)
             strings = CodedStrings(codes, dictionary)
         ints, floats = stored("ints"), stored("floats")
         for array in (kinds, ints, floats, codes):

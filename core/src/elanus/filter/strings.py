@@ -46,6 +46,8 @@ class StringDictionary:
     """
 
     def __init__(self) -> None:
+        self.stored: StringColumn | None = None
+        """The texts by code as they lie in a file, where they were read from one."""
         self._codes: dict[str, int] = {}
         self._texts: list[str] = []
         self._numbers: Float64Array = np.empty(0)
@@ -60,9 +62,15 @@ class StringDictionary:
         return sum(map(len, self._texts))
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> StringDictionary:
-        """Return the dictionary in which text ``i`` has the number ``i``; no text stands twice."""
+    def of(cls, texts: Sequence[str], stored: StringColumn | None = None) -> StringDictionary:
+        """Return the dictionary in which text ``i`` has the number ``i``; no text stands twice.
+
+        Args:
+            texts: The texts.
+            stored: The same as they lie in a file.
+        """
         made = cls()
+        made.stored = stored
         made._texts = list(texts)
         made._codes = {text: code for code, text in enumerate(made._texts)}
         return made
@@ -193,6 +201,10 @@ class CodedStrings:
         """
         codes = np.unique(self.codes) if few or len(self.codes) < len(self.dictionary) else None
         return self._look_up(self.dictionary.table(predicate, codes))
+
+    def where(self, table: BoolArray) -> BoolArray:
+        """Return the truth of the text of each row; bool by code, False where there is no text."""
+        return self._look_up(np.append(table, False))
 
     def numbers(self) -> Float64Array:
         """Return the number that the text of each row is, NaN where it is none."""

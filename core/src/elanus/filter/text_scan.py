@@ -21,6 +21,8 @@ MAX_PLACES = 2
 """Places of a part for each text, from which it is quicker to look at the texts one by one."""
 MAX_DECODED = 4
 """One text in so many may be looked at by itself."""
+_SMALL_IS_ASCII = ("\u0130".encode(), "\u212a".encode())
+"""The only other letters with ASCII in their small form: I with a dot, and the sign of Kelvin."""
 DISTINCT_SHARE = 8
 """Texts that are numbered already are asked one by one when there are fewer distinct ones than one
 in so many rows."""
@@ -39,6 +41,8 @@ def matching_texts(
     if hint.prefix:
         rows: Int64Array | None = _beginning_with(column, hint.prefix.encode())
         is_exact = hint.is_exact
+    elif hint.folded:
+        rows, is_exact = _holding(column, hint.folded.encode(), *_SMALL_IS_ASCII, folded=True), False
     else:
         part = max(hint.parts, key=len, default="")
         rows = _holding(column, part.encode()) if part else None
@@ -61,23 +65,32 @@ def _beginning_with(column: StringColumn, prefix: bytes) -> Int64Array:
     return rows
 
 
-def _holding(column: StringColumn, part: bytes) -> Int64Array | None:
-    """Return the texts that hold ``part``; None when it stands in too many places."""
+def _holding(column: StringColumn, *parts: bytes, folded: bool = False) -> Int64Array | None:
+    """Return the texts that hold one of ``parts``; None when they stand in too many places.
+
+    Args:
+        column: The texts.
+        parts: What is looked for.
+        folded: In small letters of ASCII.
+    """
     offsets, first = column.offsets, 0
     found: list[Int64Array] = []
     while first < len(column):
         stop = int(np.searchsorted(offsets, offsets[first] + CHUNK_BYTES, side="right")) - 1
         stop = min(max(stop, first + 1), len(column))
         raw = column.data[int(offsets[first]) : int(offsets[stop])].tobytes()
-        if raw.count(part) > MAX_PLACES * (stop - first):
+        raw = raw.lower() if folded else raw
+        if raw.count(parts[0]) > MAX_PLACES * (stop - first):
             return None
-        places = np.array(_places(raw, part), dtype=np.int64) + offsets[first]
-        rows = np.searchsorted(offsets, places, side="right") - 1
-        # What begins in one text and ends in the next stands in neither.
-        rows = rows[places + len(part) <= offsets[rows + 1]]
-        found.append(rows[np.diff(rows, prepend=-1) > 0])
+        for part in parts:
+            places = np.array(_places(raw, part), dtype=np.int64) + offsets[first]
+            rows = np.searchsorted(offsets, places, side="right") - 1
+            # What begins in one text and ends in the next stands in neither.
+            rows = rows[places + len(part) <= offsets[rows + 1]]
+            found.append(rows[np.diff(rows, prepend=-1) > 0])
         first = stop
-    return np.concatenate([np.empty(0, dtype=np.int64), *found])
+    rows = np.concatenate([np.empty(0, dtype=np.int64), *found])
+    return np.unique(rows) if len(parts) > 1 else rows
 
 
 def _places(raw: bytes, part: bytes) -> list[int]:
