@@ -370,9 +370,7 @@ def _cost_first(steps: Sequence[Step], first: int, num_rows: int, left: float) -
     """
     step = steps[first]
     others = sum(
-        other.cost_of_ns(left * step.share, num_rows)
-        for i, other in enumerate(steps)
-        if i != first
+        other.cost_of_ns(left * step.share, num_rows) for i, other in enumerate(steps) if i != first
     )
     return step.cost_of_ns(left, num_rows) + others
 

@@ -42,7 +42,10 @@ def matching_texts(
         rows: Int64Array | None = _beginning_with(column, hint.prefix.encode())
         is_exact = hint.is_exact
     elif hint.folded:
-        rows, is_exact = _holding(column, hint.folded.encode(), *_SMALL_IS_ASCII, folded=True), False
+        rows, is_exact = (
+            _holding(column, hint.folded.encode(), *_SMALL_IS_ASCII, folded=True),
+            False,
+        )
     else:
         part = max(hint.parts, key=len, default="")
         rows = _holding(column, part.encode()) if part else None

@@ -232,4 +232,6 @@ class PlainSearch:
             "project": (done - searched) * 1e3,
             "total": (done - started) * 1e3,
         }
-        return SearchExplanation(tuple([leg.plan for leg in self._legs]), self._frame.fusion, timings)
+        return SearchExplanation(
+            tuple([leg.plan for leg in self._legs]), self._frame.fusion, timings
+        )

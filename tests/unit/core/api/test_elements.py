@@ -294,8 +294,9 @@ def test_an_iterator_gives_every_element_once_in_order(state, metric, batch_size
             for hit in batch:
                 (entity,) = [row for row in rows if row["id"] == hit.id]
                 assert hit.entity["year"] == entity["year"]
-                assert hit.entity["chunks"][hit.offset]["page"] == (
-                    entity["chunks"][hit.offset]["page"]
+                assert (
+                    hit.entity["chunks"][hit.offset]["page"]
+                    == (entity["chunks"][hit.offset]["page"])
                 )
                 assert hit.explanation.legs[0].score == hit.score
 
