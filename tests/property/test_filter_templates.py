@@ -62,7 +62,9 @@ def test_a_form_with_other_constants_is_what_its_text_says(
             assert wanted is not None
             if made is not None:
                 assert made.tree == wanted.tree
-                assert made == wanted and wanted == made and hash(made) == hash(wanted)
-                assert made.fields == wanted.fields and str(made) == str(wanted)
+                assert made == wanted
+                assert wanted == made
+                assert hash(made) == hash(wanted)
+                assert (made.fields, str(made)) == (wanted.fields, str(wanted))
                 assert made.evaluate(columns).tolist() == wanted.evaluate(columns).tolist()
         tree = with_others(tree, data)

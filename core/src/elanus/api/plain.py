@@ -204,6 +204,9 @@ def search_under(
             context.check_isolated(own)
     except FilterError:
         return None  # whoever reads the whole search says what is wrong with it first
+    read = _read(context, plain, queries)
+    if read is None:
+        return None
     known = snapshot.plain
     with search_token() as token:
         model = known.get(plain)
@@ -215,10 +218,9 @@ def search_under(
             known[plain] = found
         else:
             found = model.under(bound, token)
-        read = _read(context, plain, queries)
-        answer = None if read is None else found.answer(read)
+        answer = found.answer(read)
         token.check()
-    return None if answer is None else (answer, bound)
+    return answer, bound
 
 
 def remember_asked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -77,21 +77,14 @@ class Searches(Reads):
         key = plain_key(field, limit, filter, output, options)
         if key is not None and (answer := self._plain_answer(context, key, [data])) is not None:
             return answer
-        under = None
-        if filter is not None:
-            under = plain_key_under(field, limit, output, options)
-            answer = self._answer_under(context, (under, key), [[filter]], [data], options)
-            if answer is not None:
-                return answer
-        requests, is_single = search_requests(
+        under = None if filter is None else plain_key_under(field, limit, output, options)
+        answer = self._answer_under(context, (under, key), [[filter]], [data], options)
+        if answer is not None:
+            return answer
+        read = search_requests(
             context, data, field, limit=limit, filter=filter, output=output, options=options
         )
-        results = self._answer(context.schema, requests, options)
-        if not is_single:
-            return results
-        remember_plain(context, key, requests[0])
-        remember_plain(context, under, requests[0])
-        return results[0]
+        return self._read_answer(context, (under, key), *read, options)
 
     def hybrid_search(
         self,
@@ -126,7 +119,7 @@ class Searches(Reads):
             if answer is not None:
                 return answer
         under = hybrid_key_under(legs, fusion, limit, output, options)
-        if under is not None and (filter or any(leg.filter for leg in legs)):
+        if under is not None:
             filters, queries = [[leg.filter, filter] for leg in legs], [leg.data for leg in legs]
             answer = self._answer_under(context, (under, key), filters, queries, options)
             if answer is not None:
@@ -140,10 +133,8 @@ class Searches(Reads):
             output=output,
             options=options,
         )
-        (result,) = self._answer(context.schema, [request], options)
-        remember_plain(context, key, request)
-        remember_plain(context, under, request)
-        return result
+        answer = self._read_answer(context, (under, key), [request], True, options)
+        return cast(SearchResult, answer)
 
     def _stored_queries(
         self, ids: Ids, data: Any, field: str | None, options: SearchOptions
@@ -209,6 +200,22 @@ class Searches(Reads):
         answer, bound = found
         remember_asked(context, key, plain, bound)
         return answer
+
+    def _read_answer(
+        self,
+        context: RequestContext,
+        keys: tuple[Hashable | None, Hashable | None],
+        requests: Sequence[SearchRequest],
+        is_single: bool,
+        options: SearchOptions,
+    ) -> SearchResult | list[SearchResult]:
+        """Answer what was read, and remember the request of a single query by its keys."""
+        results = self._answer(context.schema, requests, options)
+        if not is_single:
+            return results
+        for key in keys:
+            remember_plain(context, key, requests[0])
+        return results[0]
 
     def _answer(
         self, schema: Schema, requests: Sequence[SearchRequest], options: SearchOptions

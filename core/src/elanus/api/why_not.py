@@ -53,9 +53,7 @@ class Reasons(Searches):
             **options: As in ``search``.
 
         Returns:
-            A ``WhyNot``: its ``cause``, what each leg says, and the parts of its score. With
-            ``per_element`` it speaks of one element, ``offset``: the best hit of the entity, else
-            the nearest of those that filters allow.
+            A ``WhyNot``: its ``cause``, what each leg says, the parts of its score.
 
         Raises:
             InvalidArgumentError: As in ``search``; several queries.

@@ -6,7 +6,6 @@ tell. ``filter/logic.py`` joins them and chooses between the two.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +37,7 @@ from elanus.filter.outcomes import (
     of_membership,
     of_prefix,
 )
+from elanus.filter.shares import MAX_FACTOR, RANGE_FACTOR, SHARES, row_ns, share_of
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
 from elanus.filter.text_scan import DISTINCT_SHARE, matching_texts
@@ -101,48 +101,6 @@ def _stored(operand: object, constant: int | float | str) -> int | float | str:
         return float(np.float32(constant))
 
 
-def share_of(
-    operand: object, op: CompareOp, constant: int | float | str, columns: FilterColumns
-) -> float | None:
-    """Return about which share of rows a comparison lets through, as if the values of a field were
-    evenly spread between its bounds, and texts alike frequent; None: that is not known."""
-    if isinstance(operand, TextField):
-        num_texts = columns.num_texts(operand.name)
-        if not num_texts or op not in _SHARES:
-            return None
-        share = 1 / num_texts
-    elif isinstance(operand, NumberField) and not isinstance(constant, str):
-        known = columns.value_range(operand.name)
-        low, high = (None, None) if known is None else (known.low, known.high)
-        if isinstance(low, str) or isinstance(high, str) or low is None or high is None:
-            return None
-        width = float(high) - float(low)
-        if not math.isfinite(width) or width <= 0:
-            return None
-        if op in _SHARES:
-            share = min(1 / width, 1.0)
-        else:
-            share = min(max((float(constant) - float(low)) / width, 0.0), 1.0)
-    else:
-        return None
-    is_rest = op in (CompareOp.NE, CompareOp.GT, CompareOp.GE)
-    return 1 - share if is_rest else share
-
-
-def _row_ns(operand: object) -> float:
-    """Return about what it takes to compare a value of an operand with a constant."""
-    if isinstance(operand, NumberField):
-        return 0.6 if operand.dtype in _NARROW else 1.1
-    return 0.9 if isinstance(operand, TextField) else 2.0
-
-
-_NARROW = frozenset({DataType.BOOL, DataType.INT8, DataType.INT16, DataType.INT32, DataType.FLOAT})
-"""Types of up to 4 bytes. Measured on a million rows that are in no cache, and so is what two bounds
-take of one, and each of the values of a list."""
-_RANGE_FACTOR, _MAX_FACTOR = 2.0, 8
-_SHARES = {CompareOp.EQ: 0.05, CompareOp.NE: 0.95}
-"""Guessed shares of rows; other comparisons let a third through."""
-
 # --- comparisons ------------------------------------------------------------------------------
 
 
@@ -175,17 +133,15 @@ class CompareConstant(Leaf):
         return _named(None if index is None else find_comparisons(index, asked), index)
 
     def few(self, columns: FilterColumns) -> Bitset | None:
-        """Return where it is true, if an index finds that these are few rows; None: it does not."""
+        """Return where it is true, if an index finds that these are few rows; else None."""
         if self.op is not CompareOp.EQ:
             return None
-        index = _index_of(self.operand, columns)
-        found = None if index is None else find_comparisons(index, ((self.op, self.constant),))
-        if found is None or found.count * FEW_ROWS > columns.num_rows:
-            return None
-        return found.bits()
+        found, _ = self.find(columns)
+        is_few = found is not None and found.count * FEW_ROWS <= columns.num_rows
+        return found.bits() if found is not None and is_few else None
 
     def guess(self) -> tuple[float, float]:
-        return _SHARES.get(self.op, 0.33), _row_ns(self.operand)
+        return SHARES.get(self.op, 0.33), row_ns(self.operand)
 
     def share(self, columns: FilterColumns) -> float | None:
         return share_of(self.operand, self.op, self.constant, columns)
@@ -216,7 +172,7 @@ class CompareRange(Leaf):
         return _named(None if index is None else find_comparisons(index, asked), index)
 
     def guess(self) -> tuple[float, float]:
-        return 0.2, _RANGE_FACTOR * _row_ns(self.low.operand)
+        return 0.2, RANGE_FACTOR * row_ns(self.low.operand)
 
     def share(self, columns: FilterColumns) -> float | None:
         low, high = self.low.share(columns), self.high.share(columns)
@@ -306,7 +262,7 @@ class Membership(Leaf):
 
     def guess(self) -> tuple[float, float]:
         num_values = len(self.wanted.numbers) + len(self.wanted.texts)
-        return 0.1, min((num_values + 1) / 2, _MAX_FACTOR) * _row_ns(self.operand)
+        return 0.1, min((num_values + 1) / 2, MAX_FACTOR) * row_ns(self.operand)
 
     def share(self, columns: FilterColumns) -> float | None:
         wanted = self.wanted

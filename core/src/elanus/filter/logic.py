@@ -33,6 +33,8 @@ NUMBERED_NS, TAKEN_NS = 150_000.0, 25.0
 number and taking one value of a column."""
 FEW_ROWS = 16
 """An index that finds fewer rows than one in so many gives their numbers instead of a mask."""
+MOST_WEIGHED = 6
+"""The most selective conditions, whose costs are weighed against each other; others follow them."""
 MIN_TAKEN_ROWS = 4_096
 """Rows from which it is worth the trouble."""
 
@@ -321,8 +323,9 @@ class Conjunction(Joined):
 
     def _in_order(self, columns: FilterColumns) -> list[tuple[Step, Condition]]:
         """Return the terms and how they are answered, the cheap and selective ones first."""
-        left = [(term.plan(columns), term) for term in self.terms]
-        left.sort(key=lambda p: p[0].share)
+        planned = [(term.plan(columns), term) for term in self.terms]
+        planned.sort(key=lambda p: p[0].share)
+        left, others = planned[:MOST_WEIGHED], planned[MOST_WEIGHED:]
         ordered: list[tuple[Step, Condition]] = []
         num_rows, asked = columns.num_rows, float(columns.num_rows)
         while len(left) > 1:
@@ -330,7 +333,7 @@ class Conjunction(Joined):
             cheapest = min(range(len(left)), key=lambda i: _cost_first(steps, i, num_rows, asked))
             ordered.append(left.pop(cheapest))
             asked *= ordered[-1][0].share
-        return [*ordered, *left]
+        return [*ordered, *left, *others]
 
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -80,7 +80,7 @@ class _Template:
         filled: Counter[int] = Counter()
         self.fill = _fill_of(condition, marks, filled)
         self._flat = tuple(constants_of(tree))
-        places = [(at, marks.get(value)) for at, value in enumerate(map(_plain, self._flat))]
+        places = [(at, _slot_of(value, marks)) for at, value in enumerate(self._flat)]
         self._places = [(at, slot) for at, slot in places if slot is not None]
         said = Counter(slot for _, slot in self._places)
         slots = marks.values()
@@ -100,7 +100,7 @@ class _Template:
         def value_of(value: Constant) -> Constant:
             if isinstance(value, tuple):
                 return tuple(map(value_of, value))
-            slot = self._marks.get(_plain(value))
+            slot = _slot_of(value, self._marks)
             return value if slot is None else constants[slot]
 
         def with_constants(node: Node) -> Node:
@@ -295,8 +295,9 @@ def _mark_of(value: Slot, slot: int) -> Slot:
     return _LARGEST_FLOAT * (slot + 1) if isinstance(value, float) else _LARGEST + slot
 
 
-def _plain(value: Constant) -> Slot | None:
-    return value if isinstance(value, int | float | str) else None
+def _slot_of(value: Constant, marks: Mapping[Slot, int]) -> int | None:
+    """Return which constant a value stands for; None: it stands for itself."""
+    return marks.get(value) if isinstance(value, int | float | str) else None
 
 
 # --- conditions -------------------------------------------------------------------------------

@@ -252,7 +252,6 @@ def test_plain_lists_and_an_index(tmp_path):
 
 def test_what_does_not_fit():
     with elanus.connect(":memory:") as db:
-        made = db.create_collection("books", schema("COSINE"))
         lists = db.create_collection(
             "lists",
             Schema(

@@ -65,10 +65,8 @@ def test_texts_in_json_are_found(
     for i in range(ROWS):
         text = title(i)
         is_text = isinstance(text, str)
-        if filter.startswith("not"):
-            passes = not is_text or holds(text)
-        else:
-            passes = is_text and holds(text)
+        is_negated = filter.startswith("not")
+        passes = (not is_text or holds(text)) if is_negated else (is_text and holds(text))
         if passes and not (filter.startswith("meta['id']") and i < 3_990):
             wanted.append(i)
     found = collection.query(filter, output=["id"])

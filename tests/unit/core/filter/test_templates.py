@@ -51,7 +51,8 @@ def ask(templates: FilterTemplates, asked: list[Asked], root: str | None = None)
         assert isinstance(wanted, BoundFilter), wanted
         assert made.tree == wanted.tree
         assert str(made) == str(wanted)
-        assert made == wanted and hash(made) == hash(wanted)
+        assert made == wanted
+        assert hash(made) == hash(wanted)
         filled += 1
     return filled
 

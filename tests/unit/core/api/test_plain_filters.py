@@ -1,0 +1,195 @@
+"""Searches under filters that were not asked before answer as those that are read one by one."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import elanus
+from elanus.errors import ElanusError, FilterError
+from support.builders import paper_schema, papers
+
+DIM = 16
+
+
+def general(
+    collection: elanus.Collection, data: Any, field: str, limit: int, **options: Any
+) -> Any:
+    """Search as everything is searched that says more than a plain search."""
+    return collection.search(data, field, limit, timeout=60.0, **options)
+
+
+def told(result: elanus.SearchResult) -> Any:
+    """Return all that a result says but how long it took."""
+    hits = [(h.id, h.score, h.entity, h.offset, h.explanation) for h in result]
+    return hits, result.explanation._replace(timings_ms={}), result.ids, result.groups
+
+
+def queries(count: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
+
+
+@pytest.fixture(scope="module", params=["COSINE", "L2"])
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A collection of one segment with a graph."""
+    database = elanus.connect(str(tmp_path_factory.mktemp("plain")))
+    collection = database.create_collection("papers", paper_schema(DIM, request.param))
+    collection.insert(papers(1_500, dim=DIM))
+    collection.create_index("dense", "GRAPH")
+    collection.compact()
+    collection.wait_indexed()
+    return collection
+
+
+def under(year: int) -> list[dict[str, Any]]:
+    """Return several ways to say the same, the first of which is none that was asked before."""
+    tree = elanus.filter.parse(f"year < {year}")
+    return [
+        {"filter": f"year < {year}"},
+        {"filter": "year < {y}", "params": {"y": year}},
+        {"filter": {"year": {"$lt": year}}},
+        {"filter": tree},
+        {"filter": f"year < {year} and meta['page'] >= {year % 7} and title != 'x{year}'"},
+    ]
+
+
+def test_a_filter_that_is_new_is_answered_as_ever(graph: elanus.Collection) -> None:
+    query = queries(1)[0]
+    for field, data in (("dense", query), ("bm25", "graph vector")):
+        for output in (None, ["id"], ["title", "meta"]):
+            for year in range(1988, 2030, 3):
+                for options in under(year):
+                    wanted = told(general(graph, data, field, 10, output=output, **options))
+                    for _ in range(3):
+                        found = graph.search(data, field, 10, output=output, **options)
+                        assert told(found) == wanted
+
+
+def test_legs_under_new_filters_are_joined_as_ever(graph: elanus.Collection) -> None:
+    query = queries(1)[0]
+    for year in range(1988, 2030, 4):
+        for options in under(year):
+            for own in (None, f"year > {year - 9}", {"year": {"$gt": year - 5}}):
+                legs = [elanus.Leg("dense", query, filter=own), elanus.Leg("bm25", "graph")]
+                wanted = told(graph.hybrid_search(legs, timeout=60.0, **options))
+                for _ in range(3):
+                    assert told(graph.hybrid_search(legs, **options)) == wanted
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"filter": "year <"},
+        {"filter": "yeer < 5"},
+        {"filter": "year < 'a'"},
+        {"filter": "year < {y}"},
+        {"filter": "year < {y}", "params": {"z": 1}},
+        {"filter": "year < {y}", "params": {"y": "a"}},
+        {"filter": "year < {y}", "params": [("y", 5)]},
+        {"filter": {"year": {"$what": 1}}},
+        {"filter": {"yeer": 1}},
+        {"filter": 5},
+        {"filter": "page < 5", "root": "title"},
+        {"filter": "page < 5", "root": 5},
+        {"filter": "year < 2000", "what": 5},
+        {"filter": "year < 2000", "limit": 0},
+        {"filter": "year < 2000", "output": ["nothing"]},
+    ],
+)
+def test_new_filters_that_are_wrong_fail_as_they_do_at_first(
+    graph: elanus.Collection, options: dict[str, Any]
+) -> None:
+    query = queries(1)[0]
+    for year in range(1990, 1994):
+        for good in under(year):
+            graph.search(query, "dense", 10, **good)
+    asked = {"limit": 10} | options
+    for data in (query, [0.5]):
+
+        def outcome(data: Any = data, **more: Any) -> Any:
+            try:
+                return told(graph.search(data, "dense", **asked, **more))
+            except (ElanusError, TypeError, AttributeError) as error:
+                return type(error), str(error)
+
+        assert outcome() == outcome(timeout=60.0)
+
+
+def test_keys_of_a_root_are_no_fields(graph: elanus.Collection) -> None:
+    query = queries(1)[0]
+    for page in range(100, 120):
+        wanted = told(general(graph, query, "dense", 10, filter=f"page < {page}", root="meta"))
+        for filter in (f"page < {page}", {"page": {"$lt": page}}):
+            found = graph.search(query, "dense", 10, filter=filter, root="meta")
+            assert told(found) == wanted
+
+
+def test_tenants_are_kept_apart(tmp_path: Path) -> None:
+    database = elanus.connect(str(tmp_path))
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("tenant", elanus.VARCHAR, partition_key=True, nullable=False),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=DIM, metric="IP"),
+        ]
+    )
+    collection = database.create_collection("tenants", schema)
+    vectors = queries(10_000, seed=5)
+    tenants = [f"t{i % 300}" for i in range(10_000)]
+    ids = np.arange(10_000)
+    collection.insert({"id": ids[:9_000], "tenant": tenants[:9_000], "v": vectors[:9_000]})
+    collection.compact()
+    collection.wait_indexed()
+    collection.insert({"id": ids[9_000:], "tenant": tenants[9_000:], "v": vectors[9_000:]})
+    collection.delete([301, 601])
+    collection.alter_properties({"partitionkey.isolation": True})
+    for i in range(0, 600, 7):
+        own = ids[i % 300 :: 300] if i < 300 else ids[:0]
+        own = own[~np.isin(own, [301, 601])]
+        best = own[np.argsort(-(vectors[own] @ vectors[7]), kind="stable")][:5].tolist()
+        for options in ({"filter": f"tenant == 't{i}'"}, {"filter": {"tenant": f"t{i}"}}):
+            assert collection.search(vectors[7], "v", 5, output=["id"], **options).ids == best
+        text = collection.search(
+            vectors[7], "v", 5, output=["id"], filter="tenant == {t}", params={"t": f"t{i}"}
+        )
+        assert text.ids == best
+    for wrong in ("tenant != 't1'", "id == 5", "tenant > 't1'"):
+        with pytest.raises(FilterError, match="keeps the values"):
+            collection.search(vectors[7], "v", 5, output=["id"], filter=wrong)
+
+
+def test_many_threads_ask_under_their_own_filters(graph: elanus.Collection) -> None:
+    query = queries(1)[0]
+    wanted = {
+        year: general(graph, query, "dense", 10, output=["id"], filter=f"year == {year}").ids
+        for year in range(1985, 2026)
+    }
+    failures: list[int] = []
+
+    def work(first: int) -> None:
+        for i in range(80):
+            year = 1985 + (first * 17 + i) % 41
+            found = graph.search(query, "dense", 10, output=["id"], filter=f"year == {year}")
+            if found.ids != wanted[year]:
+                failures.append(year)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_what_is_remembered_of_filters_is_bounded(graph: elanus.Collection) -> None:
+    for i in range(600):
+        for _ in range(2):
+            graph.search(queries(1)[0], "dense", 10, output=["id"], filter=f"year != {i}")
+    context = graph._context_at(None, None)  # what is held cannot be seen from outside
+    assert len(context.plain) <= 32
+    assert len(context.asked) <= 256
+    assert len(graph._engine.snapshot().plain) <= 33
