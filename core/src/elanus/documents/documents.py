@@ -29,6 +29,7 @@ from elanus.plugins import (
     get_embedder,
     get_reranker,
 )
+from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion
 
@@ -177,6 +178,7 @@ class Documents:
         fusion: Fusion | None = None,
         ranker: Ranker | Sequence[Ranker] | None = None,
         explain: bool = False,
+        highlight: Highlighter | Mapping[str, Any] | None = None,
     ) -> list[DocumentHit]:
         """Return the documents that answer ``query`` best, best first.
 
@@ -192,6 +194,8 @@ class Documents:
             ranker: Ranks the hits anew: ``Decay("year", ...)``, ``Boost("lang == 'en'")`` and so on
                 by metadata, one or a list; before ``rerank``.
             explain: Attach the matched terms to each explanation.
+            highlight: Mark words of the query in the texts: ``Highlighter(...)``, or a dict of its
+                attributes. ``hit.highlights`` then has marked fragments. Needs BM25 or hybrid.
         """
         reranker = self._reranker_for(rerank)
         request = DocumentSearch(
@@ -203,6 +207,7 @@ class Documents:
             fusion=fusion,
             ranker=ranker,
             explain=explain,
+            highlight=highlight,
         )
         if self._embedder is not None and request.mode is not SearchMode.BM25:
             vector = embed_texts(self._embedder, [query], role=Role.QUERY)[0]

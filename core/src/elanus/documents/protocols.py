@@ -29,6 +29,9 @@ class SearchHit(Protocol):
     @property
     def explanation(self) -> Any: ...
 
+    @property
+    def highlights(self) -> Mapping[str, list[str]]: ...
+
 
 class DocumentCollection(Protocol):
     """The calls that a document store makes on a collection."""

@@ -16,6 +16,7 @@ from elanus.documents.options import (
 from elanus.documents.rows import SparseVector
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
+from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import MAX_LIMIT, Fusion
 from elanus.types import Float32Array
@@ -73,6 +74,7 @@ class DocumentSearch:
         params: Engine parameters: ``recall``, ``ef`` and ``candidates``, also nested under
             ``"params"`` as in Milvus.
         explain: Return the parts of each score.
+        highlight: Mark words in the texts of the hits; needs BM25 or hybrid.
     """
 
     mode: SearchMode
@@ -89,6 +91,7 @@ class DocumentSearch:
     with_vectors: bool = False
     params: Mapping[str, Any] | None = None
     explain: bool = False
+    highlight: Highlighter | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -125,6 +128,8 @@ def engine_options(request: DocumentSearch) -> SearchOptions:
     options = SearchOptions(offset=request.offset, explain=request.explain)
     if request.ranker is not None:
         options["ranker"] = request.ranker
+    if request.highlight is not None:
+        options["highlight"] = request.highlight
     given = dict(request.params or {})
     given.update(given.pop("params", None) or {})
     # Milvus' clients send the metric with every search; the field's own metric decides here.

@@ -107,11 +107,14 @@ class DocumentHit(StoredDocument):
             or fused score; of a reranked search the score of the reranker.
         relevance: The same in [0, 1], larger is more relevant, whatever the mode.
         explanation: How the score came about, when it was asked for; else None.
+        highlights: Fragments of the text in which words of the query are marked, the first one
+            first; of a search with ``highlight``, empty otherwise.
     """
 
     score: float
     relevance: float
     explanation: Any = None
+    highlights: tuple[str, ...] = ()
 
 
 def batch_to_columns(batch: DocumentBatch, layout: Layout, tenant: str | None) -> dict[str, Any]:

@@ -356,6 +356,7 @@ class DocumentStore:
             score=float(hit.score),
             relevance=relevant,
             explanation=hit.explanation,
+            highlights=tuple(hit.highlights.get(layout.names.text, ())),
         )
 
 

@@ -66,6 +66,19 @@ def test_add_and_search(documents: elanus.documents.Documents) -> None:
     ]
 
 
+def test_words_of_the_query_are_marked(documents: elanus.documents.Documents) -> None:
+    marker = elanus.Highlighter(pre_tags="[", post_tags="]", num_of_fragments=0)
+    for mode in ("hybrid", "bm25"):
+        hits = documents.search("rotating keys", mode=mode, highlight=marker)
+        marked = {hit.id: hit.highlights for hit in hits}
+        assert marked["keys"] == ("[rotate] the signing [key]",)
+        assert marked["piano"] == ("[keys] of a piano",)
+        assert marked.get("pears", ()) == ()
+    assert all(hit.highlights == () for hit in documents.search("rotating keys"))
+    with pytest.raises(InvalidArgumentError, match="no BM25 field is searched"):
+        documents.search("key", mode="dense", highlight=marker)
+
+
 def test_modes(documents: elanus.documents.Documents) -> None:
     assert [h.id for h in documents.search("key", mode="bm25")] == ["piano", "keys"]
     assert [h.id for h in documents.search(TEXTS[1], mode="dense", limit=1)] == ["pears"]
