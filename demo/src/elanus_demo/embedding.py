@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -41,7 +42,8 @@ class TimedEmbedder:
 
     def __init__(self, inner: Embedder) -> None:
         self._inner = inner
-        self._last_query_s = 0.0
+        # Questions may be asked by several threads at once; each reads its own time.
+        self._timed = threading.local()
 
     @property
     def info(self) -> ModelInfo:
@@ -55,8 +57,8 @@ class TimedEmbedder:
 
     @property
     def last_query_s(self) -> float:
-        """Seconds that the last call of ``embed_queries`` took."""
-        return self._last_query_s
+        """Seconds that this thread's last call of ``embed_queries`` took."""
+        return float(getattr(self._timed, "query_s", 0.0))
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._inner.embed_documents(texts)
@@ -64,5 +66,5 @@ class TimedEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> Float32Array:
         started = time.perf_counter()
         vectors = self._inner.embed_queries(texts)
-        self._last_query_s = time.perf_counter() - started
+        self._timed.query_s = time.perf_counter() - started
         return vectors

@@ -76,7 +76,11 @@ def describe_score(passage: RetrievedPassage) -> str:
     """
     if not passage.legs:
         return f"score {passage.score:.4f}"
-    return f"fused {passage.score:.4f}: {', '.join(map(_describe_leg, passage.legs))}"
+    fused = f"fused {passage.fused_score:.4f}: {', '.join(map(_describe_leg, passage.legs))}"
+    if passage.rerank is None:
+        return fused
+    move = passage.rerank
+    return f"{move.name} {move.score:.4f}, from place {move.rank_before}; {fused}"
 
 
 def describe_search(retrieval: Retrieval) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from elanus_demo.passages import join_heading
@@ -25,6 +26,36 @@ class LegRank:
 
 
 @dataclass(frozen=True, slots=True)
+class TermShare:
+    """What one word of the question adds to a passage's BM25 score.
+
+    Attributes:
+        term: The word as it is indexed: lower case, stemmed.
+        frequency: How often the passage has it.
+        contribution: Part of the BM25 score.
+    """
+
+    term: str
+    frequency: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerankMove:
+    """Where a reranking model put a passage.
+
+    Attributes:
+        name: Who did it.
+        score: Its score, larger is better.
+        rank_before: Place in the fused list, from 1.
+    """
+
+    name: str
+    score: float
+    rank_before: int
+
+
+@dataclass(frozen=True, slots=True)
 class RetrievedPassage:
     """A passage that a search found, as it is cited.
 
@@ -36,8 +67,12 @@ class RetrievedPassage:
         start: Offset of the first character in the file's extracted text.
         end: Offset past the last character.
         text: The passage, without its context line.
-        score: Fused score, larger is better.
+        score: Fused score, or that of the reranker; larger is better.
         legs: What each leg says of it.
+        marks: Where words of the question stand in ``text``: first and past the last character.
+        terms: Words of the question that BM25 found, the heaviest first.
+        fusion: How the legs were joined.
+        rerank: What a reranking model did, or None without one.
     """
 
     number: int
@@ -49,6 +84,15 @@ class RetrievedPassage:
     text: str
     score: float
     legs: tuple[LegRank, ...]
+    marks: tuple[tuple[int, int], ...] = ()
+    terms: tuple[TermShare, ...] = ()
+    fusion: str = ""
+    rerank: RerankMove | None = None
+
+    @property
+    def fused_score(self) -> float:
+        """The score that the legs add up to."""
+        return math.fsum(leg.contribution for leg in self.legs)
 
     @property
     def title(self) -> str:

@@ -6,6 +6,7 @@ its lineage and the state of its file; the context line stands in front of the s
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,24 @@ from typing import Any
 import numpy as np
 
 import elanus
+from elanus import Highlighter, Rerank
 from elanus.documents import DocumentHit, Documents
 from elanus_demo.embedding import TimedEmbedder
 from elanus_demo.passages import Passage
-from elanus_demo.retrieval import LegRank, Retrieval, RetrievedPassage
+from elanus_demo.retrieval import (
+    LegRank,
+    RerankMove,
+    Retrieval,
+    RetrievedPassage,
+    TermShare,
+)
+
+# Passages that a reranking model reads for each question.
+_RERANKED = 30
+
+# Drawn anew by each process, so that no document can hold them.
+_MARK_START, _MARK_END = (f"<{secrets.token_hex(16)}>" for _ in range(2))
+_MARKER = Highlighter(pre_tags=_MARK_START, post_tags=_MARK_END, num_of_fragments=0)
 
 _COLLECTION = "passages"
 _LANGUAGE = "english"
@@ -72,9 +87,12 @@ class StoredFile:
 class PassageStore:
     """Passages of one corpus: written, removed and searched."""
 
-    def __init__(self, documents: Documents, embedder: TimedEmbedder) -> None:
+    def __init__(
+        self, documents: Documents, embedder: TimedEmbedder, reranker: Rerank | None = None
+    ) -> None:
         self._documents = documents
         self._embedder = embedder
+        self._reranker = reranker
 
     def count(self) -> int:
         """Return the number of passages."""
@@ -119,10 +137,23 @@ class PassageStore:
         if ids:
             self._documents.delete(sorted(ids))
 
-    def search(self, query: str, limit: int) -> Retrieval:
-        """Return the passages that fit a text best, by dense vectors and BM25, fused."""
+    def search(self, query: str, limit: int, files: Sequence[str] | None = None) -> Retrieval:
+        """Return the passages that fit a text best, by dense vectors and BM25, fused.
+
+        Args:
+            query: What to search for.
+            limit: Passages wanted.
+            files: Keys of the files to search; None searches all.
+        """
         started = time.perf_counter()
-        hits = self._documents.search(query, limit=limit)
+        hits = self._documents.search(
+            query,
+            limit=limit,
+            filter=None if files is None else {"file": {"$in": list(files)}},
+            ranker=self._reranker,
+            explain=True,
+            highlight=_MARKER,
+        )
         elapsed_s = time.perf_counter() - started
         embed_s = min(self._embedder.last_query_s, elapsed_s)
         return Retrieval(
@@ -144,23 +175,27 @@ class PassageStore:
 
 
 @contextmanager
-def open_store(folder: Path, embedder: TimedEmbedder, *, reset: bool) -> Iterator[PassageStore]:
+def open_store(
+    folder: Path, embedder: TimedEmbedder, *, reset: bool, reranker: str | None = None
+) -> Iterator[PassageStore]:
     """Open the store in a folder, or make it.
 
     Args:
         folder: Where the database lives.
         embedder: Embeds passages and questions.
         reset: Drop what was stored before.
+        reranker: Name of a reranker plug-in that reads the best passages of each search, or None.
 
     Raises:
         ElanusError: The folder cannot be opened, is in use, or was written with another model.
     """
+    ranker = None if reranker is None else Rerank(reranker, top=_RERANKED)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with elanus.connect(str(folder)) as database:
         if reset and database.has_collection(_COLLECTION):
             database.drop_collection(_COLLECTION)
         documents = database.documents(_COLLECTION, embedder=embedder, language=_LANGUAGE)
-        yield PassageStore(documents, embedder)
+        yield PassageStore(documents, embedder, ranker)
 
 
 def _metadata(row: StoredPassage) -> dict[str, Any]:
@@ -179,7 +214,9 @@ def _metadata(row: StoredPassage) -> dict[str, Any]:
 def _retrieved(number: int, hit: DocumentHit) -> RetrievedPassage:
     metadata = hit.metadata
     start, end = int(metadata["start"]), int(metadata["end"])
-    legs = hit.explanation.legs if hit.explanation is not None else ()
+    # The context line comes first; the passage is the rest.
+    context = len(hit.text) - (end - start)
+    why = hit.explanation
     return RetrievedPassage(
         number=number,
         file=str(metadata["file"]),
@@ -187,8 +224,27 @@ def _retrieved(number: int, hit: DocumentHit) -> RetrievedPassage:
         page=metadata["page"],
         start=start,
         end=end,
-        # The context line comes first; the passage is the rest.
-        text=hit.text[len(hit.text) - (end - start) :],
+        text=hit.text[context:],
         score=hit.score,
-        legs=tuple(LegRank(leg.name, leg.rank, leg.score, leg.contribution) for leg in legs),
+        legs=tuple(LegRank(leg.name, leg.rank, leg.score, leg.contribution) for leg in why.legs),
+        marks=tuple(
+            (left - context, right - context)
+            for left, right in _marks("".join(hit.highlights))
+            if left >= context
+        ),
+        terms=tuple(TermShare(t.term, t.frequency, t.contribution) for t in why.terms),
+        fusion=why.fusion,
+        rerank=next((RerankMove(s.ranker, s.score_after, s.rank_before) for s in why.steps), None),
     )
+
+
+def _marks(marked: str) -> list[tuple[int, int]]:
+    """Return where the marks of a text stand in the text without them."""
+    before, *pieces = marked.split(_MARK_START)
+    marks: list[tuple[int, int]] = []
+    place = len(before)
+    for piece in pieces:
+        word, _, rest = piece.partition(_MARK_END)
+        marks.append((place, place + len(word)))
+        place += len(word) + len(rest)
+    return marks

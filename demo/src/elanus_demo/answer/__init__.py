@@ -2,6 +2,14 @@
 
 from elanus_demo.answer.choice import choose_answerers
 from elanus_demo.answer.conversation import Conversation, Turn
-from elanus_demo.answer.protocol import Answerer, AnswerError, Question
+from elanus_demo.answer.protocol import Answerer, AnswerError, AsyncAnswerer, Question
 
-__all__ = ["AnswerError", "Answerer", "Conversation", "Question", "Turn", "choose_answerers"]
+__all__ = [
+    "AnswerError",
+    "Answerer",
+    "AsyncAnswerer",
+    "Conversation",
+    "Question",
+    "Turn",
+    "choose_answerers",
+]

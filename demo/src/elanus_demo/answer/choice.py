@@ -16,7 +16,7 @@ from elanus_demo.answer.http_models import (
     list_ollama_models,
     list_openai_models,
 )
-from elanus_demo.answer.protocol import Answerer, AnswerError
+from elanus_demo.answer.protocol import AnswerError, AsyncAnswerer
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OLLAMA_URL = "http://localhost:11434"
@@ -33,7 +33,7 @@ class Provider(StrEnum):
 
 def choose_answerers(
     environment: Mapping[str, str], embedder: TextEmbedder, provider: Provider = Provider.AUTO
-) -> tuple[list[Answerer], list[str]]:
+) -> tuple[list[AsyncAnswerer], list[str]]:
     """Return the answerers to try in order, and remarks on those that were meant but fail.
 
     The last one is always quotation, which cannot fail.
@@ -44,7 +44,7 @@ def choose_answerers(
         embedder: Compares sentences with questions for quotation.
         provider: Limits the choice to one of them, and quotation.
     """
-    answerers: list[Answerer] = []
+    answerers: list[AsyncAnswerer] = []
     remarks: list[str] = []
     if provider in {Provider.AUTO, Provider.OPENAI}:
         _add_openai(environment, answerers, remarks, is_asked=provider is Provider.OPENAI)
@@ -56,7 +56,7 @@ def choose_answerers(
 
 def _add_openai(
     environment: Mapping[str, str],
-    answerers: list[Answerer],
+    answerers: list[AsyncAnswerer],
     remarks: list[str],
     *,
     is_asked: bool,
@@ -87,7 +87,7 @@ def _add_openai(
 
 def _add_ollama(
     environment: Mapping[str, str],
-    answerers: list[Answerer],
+    answerers: list[AsyncAnswerer],
     remarks: list[str],
     *,
     is_asked: bool,

@@ -7,10 +7,11 @@ embedding; the place of its passage in the search result settles what is close.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -90,6 +91,10 @@ class ExtractiveAnswerer:
             yield NOTHING_FOUND
             return
         yield _quote(self._choose(question, sentences))
+
+    async def astream(self, question: Question) -> AsyncIterator[str]:
+        for piece in await asyncio.to_thread(lambda: list(self.stream(question))):
+            yield piece
 
     def _choose(self, question: Question, sentences: list[_Sentence]) -> list[_Sentence]:
         """Return the sentences to quote, in the order of the passages and of their text."""

@@ -7,7 +7,8 @@ and Ollama, which streams one JSON object per line.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,15 @@ _TIMEOUT = httpx.Timeout(connect=5.0, read=180.0, write=30.0, pool=5.0)
 _LISTING_TIMEOUT = httpx.Timeout(connect=0.5, read=5.0, write=5.0, pool=5.0)
 
 _LONGEST_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is posted, and where."""
+
+    url: str
+    body: dict[str, Any]
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +53,36 @@ class OpenAICompatible:
         return f"{self.model} at {self.base_url}"
 
     def stream(self, question: Question) -> Iterator[str]:
+        for line in _post_lines(self._call(question)):
+            if text := self._text_of(line):
+                yield text
+
+    async def astream(self, question: Question) -> AsyncIterator[str]:
+        async with aclosing(_apost_lines(self._call(question))) as lines:
+            async for line in lines:
+                if text := self._text_of(line):
+                    yield text
+
+    @property
+    def _url(self) -> str:
+        return f"{self.base_url}/chat/completions"
+
+    def _call(self, question: Question) -> _Call:
         body = {
             "model": self.model,
             "messages": build_messages(question),
             "temperature": 0.1,
             "stream": True,
         }
-        url = f"{self.base_url}/chat/completions"
-        for line in _post_lines(url, body, _authorization(self.api_key)):
-            payload = line.removeprefix("data:").strip()
-            if not line.startswith("data:") or payload == "[DONE]":
-                continue
-            event = _parse(payload, url)
-            if "error" in event:
-                raise AnswerError(f"{url}: {_reason(event['error'])}")
-            for choice in event.get("choices") or []:
-                yield (choice.get("delta") or {}).get("content") or ""
+        return _Call(self._url, body, _authorization(self.api_key))
+
+    def _text_of(self, line: str) -> str:
+        payload = line.removeprefix("data:").strip()
+        if not line.startswith("data:") or payload == "[DONE]":
+            return ""
+        event = _event(payload, self._url)
+        choices = event.get("choices") or []
+        return "".join((choice.get("delta") or {}).get("content") or "" for choice in choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +102,31 @@ class Ollama:
         return f"{self.model} at Ollama"
 
     def stream(self, question: Question) -> Iterator[str]:
+        for line in _post_lines(self._call(question)):
+            if text := self._text_of(line):
+                yield text
+
+    async def astream(self, question: Question) -> AsyncIterator[str]:
+        async with aclosing(_apost_lines(self._call(question))) as lines:
+            async for line in lines:
+                if text := self._text_of(line):
+                    yield text
+
+    @property
+    def _url(self) -> str:
+        return f"{self.host}/api/chat"
+
+    def _call(self, question: Question) -> _Call:
         body = {
             "model": self.model,
             "messages": build_messages(question),
             "options": {"temperature": 0.1},
             "stream": True,
         }
-        url = f"{self.host}/api/chat"
-        for line in _post_lines(url, body, {}):
-            event = _parse(line, url)
-            if "error" in event:
-                raise AnswerError(f"{url}: {_reason(event['error'])}")
-            yield (event.get("message") or {}).get("content") or ""
+        return _Call(self._url, body, {})
+
+    def _text_of(self, line: str) -> str:
+        return (_event(line, self._url).get("message") or {}).get("content") or ""
 
 
 def list_openai_models(base_url: str, api_key: str | None) -> list[str]:
@@ -128,15 +165,16 @@ def _authorization(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _client(url: str, timeout: httpx.Timeout) -> httpx.Client:
-    # A proxy of the environment cannot reach this machine's own servers.
-    is_local = (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
-    return httpx.Client(timeout=timeout, trust_env=not is_local, follow_redirects=True)
+def _trust_env(url: str) -> bool:
+    """Tell whether a proxy of the environment may be used: it cannot reach this machine."""
+    return (urlsplit(url).hostname or "") not in {"localhost", "127.0.0.1", "::1"}
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
     try:
-        with _client(url, _LISTING_TIMEOUT) as client:
+        with httpx.Client(
+            timeout=_LISTING_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
+        ) as client:
             response = client.get(url, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise AnswerError(f"{url}: {_reason(error)}") from None
@@ -145,12 +183,15 @@ def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
     return _parse(response.text, url)
 
 
-def _post_lines(url: str, body: dict[str, Any], headers: dict[str, str]) -> Iterator[str]:
+def _post_lines(call: _Call) -> Iterator[str]:
     """Yield the lines of a streamed answer that are not empty."""
+    url = call.url
     try:
         with (
-            _client(url, _TIMEOUT) as client,
-            client.stream("POST", url, json=body, headers=headers) as response,
+            httpx.Client(
+                timeout=_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
+            ) as client,
+            client.stream("POST", url, json=call.body, headers=call.headers) as response,
         ):
             if response.is_error:
                 response.read()
@@ -160,6 +201,38 @@ def _post_lines(url: str, body: dict[str, Any], headers: dict[str, str]) -> Iter
                     yield line
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise AnswerError(f"{url}: {_reason(error)}") from None
+
+
+async def _apost_lines(call: _Call) -> AsyncGenerator[str]:
+    """Do what ``_post_lines`` does; a task that is cancelled hangs up at once."""
+    url = call.url
+    try:
+        async with (
+            httpx.AsyncClient(
+                timeout=_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
+            ) as client,
+            client.stream("POST", url, json=call.body, headers=call.headers) as response,
+        ):
+            if response.is_error:
+                await response.aread()
+                raise AnswerError(_status_reason(url, response))
+            async for line in response.aiter_lines():
+                if line.strip():
+                    yield line
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise AnswerError(f"{url}: {_reason(error)}") from None
+
+
+def _event(text: str, url: str) -> dict[str, Any]:
+    """Return one event of a streamed answer.
+
+    Raises:
+        AnswerError: It is no JSON object, or it reports a failure.
+    """
+    event = _parse(text, url)
+    if "error" in event:
+        raise AnswerError(f"{url}: {_reason(event['error'])}")
+    return event
 
 
 def _parse(text: str, url: str) -> dict[str, Any]:

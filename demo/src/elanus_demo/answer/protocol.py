@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,17 @@ class Answerer(Protocol):
 
     def stream(self, question: Question) -> Iterator[str]:
         """Yield the answer piece by piece.
+
+        Raises:
+            AnswerError: At any piece.
+        """
+
+
+class AsyncAnswerer(Answerer, Protocol):
+    """An answerer that a server can ask: one that waits without holding a thread."""
+
+    def astream(self, question: Question) -> AsyncIterator[str]:
+        """Yield the answer piece by piece; a task that is cancelled stops what makes it.
 
         Raises:
             AnswerError: At any piece.

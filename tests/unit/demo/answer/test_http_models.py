@@ -1,8 +1,10 @@
 """Both dialects against a real server on this machine."""
 
+import asyncio
+
 import pytest
 
-from elanus_demo.answer import AnswerError, Question, Turn
+from elanus_demo.answer import AnswerError, AsyncAnswerer, Question, Turn
 from elanus_demo.answer.http_models import (
     Ollama,
     OpenAICompatible,
@@ -30,12 +32,18 @@ MESSAGES = [
 ]
 
 
+async def every_piece(model: AsyncAnswerer) -> list[str]:
+    return [piece async for piece in model.astream(QUESTION)]
+
+
 def test_openai_streams_the_answer_and_sends_passages_history_and_key() -> None:
     replies = {"/v1/chat/completions": Reply(server_sent_events("Yes", ", monthly", " [1]."))}
     with chat_server(replies) as server:
         model = OpenAICompatible(f"{server.url}/v1", "small", "secret")
-        assert list(model.stream(QUESTION)) == ["", "Yes", ", monthly", " [1]."]
-    [(method, path, headers, body)] = server.requests
+        assert list(model.stream(QUESTION)) == ["Yes", ", monthly", " [1]."]
+        assert asyncio.run(every_piece(model)) == ["Yes", ", monthly", " [1]."]
+    [(method, path, headers, body), again] = server.requests
+    assert (again[1], again[3]) == (path, body)
     assert (method, path) == ("POST", "/v1/chat/completions")
     assert headers["Authorization"] == "Bearer secret"
     assert body == {"model": "small", "messages": MESSAGES, "temperature": 0.1, "stream": True}
@@ -44,10 +52,13 @@ def test_openai_streams_the_answer_and_sends_passages_history_and_key() -> None:
 
 def test_ollama_streams_the_answer() -> None:
     with chat_server({"/api/chat": Reply(json_lines("Yes", " [1]."))}) as server:
-        assert list(Ollama(server.url, "llama").stream(QUESTION)) == ["Yes", " [1].", ""]
-    [(_, _, headers, body)] = server.requests
+        model = Ollama(server.url, "llama")
+        assert list(model.stream(QUESTION)) == ["Yes", " [1]."]
+        assert asyncio.run(every_piece(model)) == ["Yes", " [1]."]
+    [(_, _, headers, body), again] = server.requests
     assert "Authorization" not in headers
     assert body["model"] == "llama"
+    assert again[3] == body
     assert body["messages"] == MESSAGES
 
 
@@ -64,6 +75,9 @@ def test_ollama_streams_the_answer() -> None:
 def test_openai_failure_is_one_reason(reply: Reply, reason: str) -> None:
     with chat_server({"/chat/completions": reply}) as server, pytest.raises(AnswerError) as caught:
         list(OpenAICompatible(server.url, "m").stream(QUESTION))
+    assert str(caught.value) == f"{server.url}/chat/completions: {reason}"
+    with chat_server({"/chat/completions": reply}) as server, pytest.raises(AnswerError) as caught:
+        asyncio.run(every_piece(OpenAICompatible(server.url, "m")))
     assert str(caught.value) == f"{server.url}/chat/completions: {reason}"
 
 
@@ -90,6 +104,8 @@ def test_server_that_is_gone_is_a_failure(model: type[OpenAICompatible] | type[O
         pass
     with pytest.raises(AnswerError, match="refused"):
         list(model(server.url, "m").stream(QUESTION))
+    with pytest.raises(AnswerError, match="connection attempts failed|refused"):
+        asyncio.run(every_piece(model(server.url, "m")))
 
 
 def test_models_are_listed_without_those_that_only_embed() -> None:
