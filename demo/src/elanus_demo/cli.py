@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 
 from elanus import ElanusError
 from elanus.errors import ModelMismatchError, PluginNotInstalledError
-from elanus_demo.answer import choose_answerers
+from elanus_demo.answer import AsyncAnswerer, choose_answerers
 from elanus_demo.answer.choice import Provider
 from elanus_demo.chat import Chat, line_history
 from elanus_demo.corpus import CorpusError, Listing, list_folder, list_stdlib
@@ -25,11 +26,26 @@ from elanus_demo.sync import SyncReport, sync
 
 _DEFAULT_LIMIT = 5
 _LARGEST_LIMIT = 50
+_DEFAULT_PORT = 8765
+_LARGEST_PORT = 65_535
 _SKIPPED_SHOWN = 20
 
 _EXIT_FAILURE = 1
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Where the page is served.
+
+    Attributes:
+        port: Port on 127.0.0.1; 0 takes a free one.
+        open_browser: Show the page in the browser at once.
+    """
+
+    port: int
+    open_browser: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,8 @@ class Settings:
         reset: Index everything anew.
         embedder: Name of the embedder plug-in.
         provider: Who may answer.
+        rerank: Name of the reranker plug-in that reads the best passages, or None.
+        web: Where a page in the browser is served, or None for the terminal.
     """
 
     docs: Path | None
@@ -53,6 +71,8 @@ class Settings:
     reset: bool
     embedder: str
     provider: Provider
+    rerank: str | None = None
+    web: WebSettings | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT_USAGE
     except PluginNotInstalledError as error:
         say(errors, f"error: {error}", "red")
-        say(errors, "Or run with --embedder hash, which needs no model and finds by words only.")
+        if error.name == settings.embedder:
+            say(errors, "Or run with --embedder hash, which needs no model and finds by words.")
         return _EXIT_FAILURE
     except ModelMismatchError as error:
         say(errors, f"error: {error}", "red")
@@ -110,7 +131,13 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         default=str(Provider.AUTO),
         help="who answers (default: auto, the first that is there)",
     )
+    add("--rerank", metavar="NAME", help="reranker plug-in that reads the best passages")
+    add("--web", action="store_true", help="answer on a page in the browser")
+    add("--port", type=_port, default=_DEFAULT_PORT, help=f"of the page (default: {_DEFAULT_PORT})")
+    add("--open", action="store_true", help="show the page in the browser at once")
     parsed = parser.parse_args(arguments)
+    if parsed.web and parsed.ask:
+        parser.error("--ask answers in the terminal; leave it out with --web")
     docs = parsed.docs or environment.get("DOCS")
     ask = (parsed.ask or environment.get("ASK") or "").strip()
     return Settings(
@@ -121,6 +148,8 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         reset=parsed.reset,
         embedder=parsed.embedder,
         provider=Provider(parsed.provider),
+        rerank=parsed.rerank,
+        web=WebSettings(parsed.port, parsed.open) if parsed.web else None,
     )
 
 
@@ -138,12 +167,23 @@ def _limit(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a number from 1 to {_LARGEST_LIMIT}, got {text!r}")
 
 
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) <= _LARGEST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to {_LARGEST_PORT}, got {text!r}")
+
+
 def _run(settings: Settings, console: Console) -> None:
+    if settings.web and not (find_spec("starlette") and find_spec("uvicorn")):
+        raise PluginNotInstalledError(
+            "--web needs starlette and uvicorn; install them with: pip install 'elanus-demo[web]'"
+        )
     listing = list_folder(settings.docs) if settings.docs else list_stdlib()
     cache = cache_folder(os.environ)
     folder = settings.db or cache / f"{listing.name}-{settings.embedder}"
     embedder = _load_embedder(settings.embedder, console)
-    with open_store(folder, embedder, reset=settings.reset) as store:
+    reset, reranker = settings.reset, settings.rerank
+    with open_store(folder, embedder, reset=reset, reranker=reranker) as store:
         _index(listing, store, folder, console)
         answerers, remarks = choose_answerers(os.environ, embedder, settings.provider)
         for remark in remarks:
@@ -151,7 +191,9 @@ def _run(settings: Settings, console: Console) -> None:
         say(console, f"Answers come from {answerers[0].title}.", "dim")
         console.print()
         chat = Chat(store, answerers, console, settings.limit)
-        if settings.ask:
+        if settings.web:
+            _serve(settings.web, listing, chat, answerers)
+        elif settings.ask:
             _ask_once(chat, settings.ask)
         elif sys.stdin.isatty() and console.is_terminal:
             with line_history(cache / "history"):
@@ -160,6 +202,17 @@ def _run(settings: Settings, console: Console) -> None:
             for question in listing.example_questions:
                 _ask_once(Chat(store, answerers, console, settings.limit), question)
                 console.print()
+
+
+def _serve(
+    web: WebSettings, listing: Listing, chat: Chat, answerers: Sequence[AsyncAnswerer]
+) -> None:
+    # The server is an extra, and starting without it is quicker.
+    from elanus_demo.web.app import Desk
+    from elanus_demo.web.serving import serve
+
+    desk = Desk(listing.title, chat.store, answerers, chat.limit, listing.example_questions)
+    serve(desk, web.port, chat.console, open_browser=web.open_browser)
 
 
 def _ask_once(chat: Chat, question: str) -> None:

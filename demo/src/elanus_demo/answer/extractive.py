@@ -11,7 +11,7 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -92,7 +92,7 @@ class ExtractiveAnswerer:
             return
         yield _quote(self._choose(question, sentences))
 
-    async def astream(self, question: Question) -> AsyncIterator[str]:
+    async def astream(self, question: Question) -> AsyncGenerator[str]:
         for piece in await asyncio.to_thread(lambda: list(self.stream(question))):
             yield piece
 

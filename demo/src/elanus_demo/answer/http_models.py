@@ -7,7 +7,7 @@ and Ollama, which streams one JSON object per line.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +57,7 @@ class OpenAICompatible:
             if text := self._text_of(line):
                 yield text
 
-    async def astream(self, question: Question) -> AsyncIterator[str]:
+    async def astream(self, question: Question) -> AsyncGenerator[str]:
         async with aclosing(_apost_lines(self._call(question))) as lines:
             async for line in lines:
                 if text := self._text_of(line):
@@ -106,7 +106,7 @@ class Ollama:
             if text := self._text_of(line):
                 yield text
 
-    async def astream(self, question: Question) -> AsyncIterator[str]:
+    async def astream(self, question: Question) -> AsyncGenerator[str]:
         async with aclosing(_apost_lines(self._call(question))) as lines:
             async for line in lines:
                 if text := self._text_of(line):

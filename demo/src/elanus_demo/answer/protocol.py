@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class Answerer(Protocol):
 class AsyncAnswerer(Answerer, Protocol):
     """An answerer that a server can ask: one that waits without holding a thread."""
 
-    def astream(self, question: Question) -> AsyncIterator[str]:
+    def astream(self, question: Question) -> AsyncGenerator[str]:
         """Yield the answer piece by piece; a task that is cancelled stops what makes it.
 
         Raises:
