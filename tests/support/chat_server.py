@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +13,13 @@ from typing import Any
 
 @dataclass
 class Reply:
-    """What the server sends back: a status and the pieces of the body, one write each."""
+    """What the server sends back: a status and the pieces of the body, one write each.
 
-    pieces: list[str]
+    Pieces that are made while they are sent have no length to announce; the end of the connection
+    is the end of the answer.
+    """
+
+    pieces: Iterable[str]
     status: int = 200
     # Announced length of the body; more than is sent breaks off the answer.
     length: int | None = None
@@ -27,6 +31,8 @@ class ChatServer:
 
     url: str
     requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
+    # Set once a client goes before its answer is complete.
+    hung_up: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -73,13 +79,19 @@ def _handler(
             body = json.loads(self.rfile.read(size)) if size else None
             served.requests.append((self.command, self.path, dict(self.headers), body))
             reply = replies.get(self.path, Reply(['{"error": "not found"}'], 404))
-            length = sum(len(piece.encode()) for piece in reply.pieces)
             self.send_response(reply.status)
-            self.send_header("Content-Length", str(reply.length or length))
+            length = reply.length
+            if length is None and isinstance(reply.pieces, list):
+                length = sum(len(piece.encode()) for piece in reply.pieces)
+            if length is not None:
+                self.send_header("Content-Length", str(length))
             self.end_headers()
-            for piece in reply.pieces:
-                self.wfile.write(piece.encode())
-                self.wfile.flush()
+            try:
+                for piece in reply.pieces:
+                    self.wfile.write(piece.encode())
+                    self.wfile.flush()
+            except (BrokenPipeError, ConnectionResetError):
+                served.hung_up.set()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep the test's output clean."""

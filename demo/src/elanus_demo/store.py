@@ -234,7 +234,17 @@ def _retrieved(number: int, hit: DocumentHit) -> RetrievedPassage:
         ),
         terms=tuple(TermShare(t.term, t.frequency, t.contribution) for t in why.terms),
         fusion=why.fusion,
-        rerank=next((RerankMove(s.ranker, s.score_after, s.rank_before) for s in why.steps), None),
+        rerank=next(
+            (
+                RerankMove(
+                    step.ranker.removeprefix("Rerank(").removesuffix(")"),
+                    step.score_after,
+                    step.rank_before,
+                )
+                for step in why.steps
+            ),
+            None,
+        ),
     )
 
 

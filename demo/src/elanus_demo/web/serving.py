@@ -33,29 +33,39 @@ def serve(desk: Desk, port: int, console: Console, *, open_browser: bool) -> Non
     Raises:
         PortError: The port is in use, or may not be used.
     """
-    with _listen(port) as listener:
+    with listen(port) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            create_app(desk),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            # Who asks from elsewhere is nobody's proxy here.
-            proxy_headers=False,
-            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
-        )
         say(console, f"Open {url} in a browser. Ctrl-C stops.", "bold")
         if open_browser:
             # The port listens already; the browser waits for the first answer.
             webbrowser.open(url)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            make_server(desk).run(sockets=[listener])
         except KeyboardInterrupt:
             say(console, "\nStopped.", "dim")
 
 
-def _listen(port: int) -> socket.socket:
+def make_server(desk: Desk) -> uvicorn.Server:
+    """Return a server of the page; ``run`` it with a socket that listens."""
+    config = uvicorn.Config(
+        create_app(desk),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        # There is no proxy in front whose word on the address of a client would count.
+        proxy_headers=False,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on a port of this machine's own address; 0 takes a free one.
+
+    Raises:
+        PortError: The port is in use, or may not be used.
+    """
     try:
         return socket.create_server((HOST, port))
     except OSError as error:

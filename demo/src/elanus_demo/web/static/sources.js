@@ -37,7 +37,7 @@ function card(passage, best) {
       { class: "card-head" },
       el("span", { class: "number", "aria-hidden": "true" }, String(passage.number)),
       el("div", { class: "where" }, el("h3", {}, el("span", { class: "hidden-text" }, `Source ${passage.number}: `), passage.file), place(passage)),
-      el("span", { class: "score", title: "Score" }, number(passage.score)),
+      el("p", { class: "score" }, el("span", { class: "hidden-text" }, "Score "), number(passage.score)),
     ),
     text,
     more,
@@ -146,13 +146,16 @@ function totals(passage) {
         "div",
         { class: "part rerank" },
         el("span", { class: "part-name" }, "Reranked"),
-        el("span", { class: "part-said" }, `${passage.rerank.name}, from place ${passage.rerank.rank_before} to ${passage.number}`),
+        el("span", { class: "part-said" }, `${passage.rerank.name}, ${moved(passage)}`),
         el("span", { class: "part-adds" }, number(passage.rerank.score)),
       ),
     );
   }
   return made;
 }
+
+const moved = ({ number: now, rerank: { rank_before: before } }) =>
+  before === now ? `stays at ${now}` : `moves from ${before} to ${now}`;
 
 /** Return a score with as many digits as tell it from its neighbours. */
 const number = (value) => (Math.abs(value) >= 1 ? value.toFixed(2) : value.toFixed(4));

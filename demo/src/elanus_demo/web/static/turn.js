@@ -91,7 +91,7 @@ export class TurnView {
     const chips = found.passages.map((passage) => {
       const button = el(
         "button",
-        { type: "button", class: "source-chip" },
+        { type: "button", class: "source-chip", title: passage.file },
         el("span", { class: "number" }, String(passage.number)),
         el("span", {}, passage.file.split("/").at(-1)),
       );
@@ -99,15 +99,18 @@ export class TurnView {
       return el("li", {}, button);
     });
     const meta = [describeSearch(found)];
-    if (done) {
-      const first = done.first_ms < done.total_ms ? `first words after ${duration(done.first_ms)}, ` : "";
-      meta.unshift(`Answered by ${done.by} in ${duration(done.total_ms)}`.replace(" in", `, ${first}in`));
-    }
+    if (done) meta.unshift(describeAnswer(done));
     return [
       el("ul", { class: "chips", "aria-label": "Sources" }, chips),
       el("p", { class: "meta" }, meta.map((line) => el("span", {}, line))),
     ];
   }
+}
+
+function describeAnswer({ by, first_ms: first, total_ms: total }) {
+  const whole = `Answered by ${by} in ${duration(total)}`;
+  // Worth telling only of a model that writes while one reads.
+  return total - first < 100 ? whole : `${whole}, first words after ${duration(first)}`;
 }
 
 const dots = () =>
