@@ -59,7 +59,9 @@ function inline(text, cite) {
     const [whole, , code, strong, number] = found;
     const citation = number === undefined ? null : cite(Number(number));
     if (number !== undefined && citation === null) continue;
-    parts.push(text.slice(end, found.index));
+    const before = text.slice(end, found.index);
+    // A citation stays on the line of the word that it stands behind.
+    parts.push(citation ? before.replace(/\s+$/, "\u00a0") : before);
     if (code !== undefined) parts.push(el("code", {}, code.trim()));
     else if (strong !== undefined) parts.push(el("strong", {}, inline(strong, cite)));
     else parts.push(citation);

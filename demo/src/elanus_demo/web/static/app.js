@@ -42,7 +42,12 @@ async function start() {
   recall().forEach((turn) => addTurn(turn).finish());
   if (turns.length) panel.show(turns.at(-1).turn, { open: false });
   showWelcome();
-  box.focus();
+  focusBox();
+}
+
+// On a screen that is touched, the focus would bring up a keyboard over half of the page.
+function focusBox() {
+  if (window.matchMedia("(hover: hover)").matches) box.focus();
 }
 
 function suggestion(text) {
@@ -152,7 +157,7 @@ function startAnew() {
   sessionStorage.removeItem(MEMORY);
   showWelcome();
   say("The conversation starts anew");
-  box.focus();
+  focusBox();
 }
 
 function submit() {
