@@ -80,9 +80,11 @@ def test_passage_comes_with_marks_and_the_parts_of_its_score(url: str) -> None:
 
 
 def test_reranker_says_what_it_moved(tmp_path: Path, embedder: TimedEmbedder) -> None:
-    with filled_store(tmp_path / "db", embedder, "lexical") as store:
-        with served(desk_of(store, Scripted("so"), limit=4)) as url:
-            passages = ask(url, "rotate the signing key")[0]["passages"]
+    with (
+        filled_store(tmp_path / "db", embedder, "lexical") as store,
+        served(desk_of(store, Scripted("so"), limit=4)) as url,
+    ):
+        passages = ask(url, "rotate the signing key")[0]["passages"]
     scores = [passage["score"] for passage in passages]
     assert scores == sorted(scores, reverse=True)
     assert [passage["rerank"]["name"] for passage in passages] == ["lexical"] * 4
@@ -263,13 +265,15 @@ def test_reader_who_leaves_stops_the_model(store: PassageStore) -> None:
             yield server_sent_events("more ")[1]
             time.sleep(0.01)
 
-    with chat_server({"/chat/completions": Reply(endless())}) as model:
-        with served(desk_of(store, OpenAICompatible(model.url, "small"))) as url:
-            body = {"question": "rotate?"}
-            with httpx.stream("POST", f"{url}/api/ask", json=body, timeout=30) as response:
-                lines = response.iter_lines()
-                assert [json.loads(next(lines))["type"] for _ in range(2)] == ["found", "text"]
-            assert model.hung_up.wait(30)
+    with (
+        chat_server({"/chat/completions": Reply(endless())}) as model,
+        served(desk_of(store, OpenAICompatible(model.url, "small"))) as url,
+    ):
+        body = {"question": "rotate?"}
+        with httpx.stream("POST", f"{url}/api/ask", json=body, timeout=30) as response:
+            lines = response.iter_lines()
+            assert [json.loads(next(lines))["type"] for _ in range(2)] == ["found", "text"]
+        assert model.hung_up.wait(30)
 
 
 def test_questions_at_the_same_time_get_their_own_answers(

@@ -47,7 +47,7 @@ export class Panel {
   close() {
     if (!this.isOver) return;
     this.#element.classList.remove("is-over");
-    this.#element.removeAttribute("role");
+    this.#element.setAttribute("role", "complementary");
     this.#element.removeAttribute("aria-modal");
     this.#shade(false);
     this.#opener?.focus();

@@ -76,7 +76,7 @@ export class Scope {
       byId("scope-clear").disabled = !this.#chosen.size;
     });
     const name = el("span", { class: isFolder ? "folder" : "file" }, key);
-    return el("li", {}, el("label", {}, box, name, el("small", {}, count(passages, "passage"))));
+    return el("li", {}, el("label", {}, box, name, " ", el("small", {}, count(passages, "passage"))));
   }
 
   #label() {
