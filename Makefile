@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv/bin
-# Further arguments for pytest or the benchmarks: make test ARGS="-k filter"
+# Further arguments for pytest, the benchmarks or the page: make test ARGS="-k filter"
 ARGS ?=
 
 # The demo's variables reach it through the environment, and `value` keeps make from expanding a $
@@ -17,7 +17,7 @@ export DOCS
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test test-fast soak check docs format bench constraints clean
+.PHONY: help setup dev demo web test test-fast soak check docs format bench constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 14
@@ -30,6 +30,9 @@ dev: setup  ## the same as setup
 
 demo: setup  ## ask documents a question: DOCS=folder ASK="question", both optional
 	@HF_HUB_OFFLINE=1 $(VENV)/python -m elanus_demo
+
+web: setup  ## the same on a page in the browser: DOCS=folder ARGS="--port 8765 --open"
+	@HF_HUB_OFFLINE=1 $(VENV)/python -m elanus_demo --web $(ARGS)
 
 test: setup  ## run all tests
 	@$(VENV)/python -m pytest $(ARGS)
