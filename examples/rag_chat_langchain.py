@@ -24,6 +24,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import SecretStr
 
 from langchain_elanus import BM25, ElanusEmbeddings, ElanusReranker, ElanusVectorStore
 
@@ -46,7 +47,7 @@ def chat_model() -> BaseChatModel:
     if url := os.getenv("OPENAI_BASE_URL"):
         from langchain_openai import ChatOpenAI
 
-        key = os.getenv("OPENAI_API_KEY", "none")
+        key = SecretStr(os.getenv("OPENAI_API_KEY", "none"))
         model = ChatOpenAI(base_url=url, api_key=key, model=os.environ["OPENAI_MODEL"])
     elif name := os.getenv("OLLAMA_MODEL"):
         from langchain_ollama import ChatOllama

@@ -25,6 +25,16 @@ class Reply:
     length: int | None = None
 
 
+class InTurn:
+    """Bodies for requests to one path: each request gets the next one."""
+
+    def __init__(self, *bodies: Iterable[str]) -> None:
+        self._bodies = iter(bodies)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(next(self._bodies))
+
+
 @dataclass
 class ChatServer:
     """Replies by path, and the requests that arrived."""
@@ -58,10 +68,22 @@ def server_sent_events(*pieces: str) -> list[str]:
     return [f"data: {event}\n\n" for event in [first, *events, '{"choices": []}', "[DONE]"]]
 
 
+def tool_call_events(name: str, arguments: str) -> list[str]:
+    """Return the lines of a streamed completion that calls a tool, as OpenAI's servers do."""
+    function = {"name": name, "arguments": arguments}
+    call = {"index": 0, "id": "call_1", "type": "function", "function": function}
+    events = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    ]
+    return [*(f"data: {json.dumps(event)}\n\n" for event in events), "data: [DONE]\n\n"]
+
+
 def json_lines(*pieces: str) -> list[str]:
     """Return the lines of a streamed chat, as Ollama sends them."""
-    lines: list[dict[str, Any]] = [{"message": {"content": piece}} for piece in pieces]
-    return [json.dumps(line) + "\n" for line in [*lines, {"done": True, "message": {}}]]
+    said = [{"role": "assistant", "content": piece} for piece in [*pieces, ""]]
+    lines = [{"message": message, "done": not message["content"]} for message in said]
+    return [json.dumps(line) + "\n" for line in lines]
 
 
 def _handler(
