@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from elanus_embeddings.hashing import HashEmbedder
 from support.chat_server import Reply, chat_server, server_sent_events
 from support.pdf import make_pdf
 from support.silent_progress import SilentProgress
+from support.web_chat import ask
 
 # Modules of many fields, so that each question has plausible wrong answers around it.
 BROAD_PART = frozenset(
@@ -102,6 +104,32 @@ def test_environment_names_folder_and_question(tmp_path: Path, docs: Path) -> No
     result = run(tmp_path, DOCS=str(docs), ASK="What rings at night?")
     assert result.returncode == 0, result.stderr
     assert "[1] manual.pdf, page 1\n" in result.stdout
+
+
+def test_page_is_served_until_it_is_interrupted(tmp_path: Path, docs: Path) -> None:
+    command = [sys.executable, "-m", "elanus_demo", "--embedder", "hash", "--docs", str(docs)]
+    with subprocess.Popen(
+        [*command, "--web", "--port", "0"],
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as program:
+        assert program.stdout is not None
+        printed = []
+        for line in program.stdout:
+            printed.append(line)
+            if line.startswith("Open http"):
+                break
+        match = re.search(r"Open (http://127\.0\.0\.1:\d+) in a browser", printed[-1])
+        assert match is not None, "".join(printed)
+        events = ask(match[1], "How often do I rotate the signing key?")
+        assert events[0]["passages"][0]["file"] == "keys.md"
+        assert events[1]["text"] == "Rotation: Rotate the signing key monthly. [1]"
+        program.send_signal(signal.SIGINT)
+        rest, _ = program.communicate(timeout=30)
+        assert (program.returncode, rest) == (0, "\nStopped.\n")
 
 
 def test_without_a_terminal_three_questions_are_answered(tmp_path: Path, docs: Path) -> None:

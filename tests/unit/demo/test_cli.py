@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from elanus_demo.answer.choice import Provider
-from elanus_demo.cli import Settings, cache_folder, parse_settings
+from elanus_demo.cli import Settings, WebSettings, cache_folder, parse_settings
 
 DEFAULTS = Settings(
     docs=None,
@@ -36,6 +36,31 @@ def test_impossible_limit_is_refused(limit: str, capsys: pytest.CaptureFixture[s
         parse_settings([f"--limit={limit}"], {})
     assert caught.value.code == 2
     assert f"expected a number from 1 to 50, got '{limit}'" in capsys.readouterr().err
+
+
+def test_page_is_served_when_asked_for() -> None:
+    assert parse_settings(["--web"], {}).web == WebSettings(8765, open_browser=False)
+    settings = parse_settings(["--web", "--port=0", "--open", "--rerank=lexical"], {})
+    assert settings.web == WebSettings(0, open_browser=True)
+    assert settings.rerank == "lexical"
+    assert parse_settings(["--port=1"], {}).web is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--web", "--port=65536"], "expected a number from 0 to 65535, got '65536'"),
+        (["--web", "--port=-1"], "expected a number from 0 to 65535, got '-1'"),
+        (["--web", "--ask=a?"], "--ask answers in the terminal; leave it out with --web"),
+    ],
+)
+def test_impossible_page_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_settings(arguments, {})
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_cache_folder_follows_the_specification(tmp_path: Path) -> None:

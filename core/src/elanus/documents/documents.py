@@ -194,8 +194,7 @@ class Documents:
             ranker: Ranks the hits anew: ``Decay("year", ...)``, ``Boost("lang == 'en'")`` and so on
                 by metadata, one or a list; before ``rerank``.
             explain: Attach the matched terms to each explanation.
-            highlight: Mark words of the query in the texts: ``Highlighter(...)``, or a dict of its
-                attributes. ``hit.highlights`` then has marked fragments. Needs BM25 or hybrid.
+            highlight: A ``Highlighter``, or a dict: mark words in ``hit.highlights``; not for dense.
         """
         reranker = self._reranker_for(rerank)
         request = DocumentSearch(
