@@ -211,6 +211,8 @@ def _serve(
     from elanus_demo.web.app import Desk
     from elanus_demo.web.serving import serve
 
+    # Files are mapped and checked by the first search; the first question should not wait for that.
+    chat.store.search(listing.title, chat.limit)
     desk = Desk(listing.title, chat.store, answerers, chat.limit, listing.example_questions)
     serve(desk, web.port, chat.console, open_browser=web.open_browser)
 

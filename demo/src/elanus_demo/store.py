@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,6 +98,12 @@ class PassageStore:
     def count(self) -> int:
         """Return the number of passages."""
         return self._documents.count()
+
+    def passages_by_file(self) -> dict[str, int]:
+        """Return how many passages there are of each file, by its key in alphabetical order."""
+        rows = self._documents.collection.query(output=["metadata"])
+        counts = Counter(str(row["metadata"]["file"]) for row in rows)
+        return dict(sorted(counts.items()))
 
     def files(self) -> dict[str, StoredFile]:
         """Return what is stored of each file, by its key."""

@@ -194,7 +194,7 @@ class Documents:
             ranker: Ranks the hits anew: ``Decay("year", ...)``, ``Boost("lang == 'en'")`` and so on
                 by metadata, one or a list; before ``rerank``.
             explain: Attach the matched terms to each explanation.
-            highlight: A ``Highlighter``, or a dict: mark words in ``hit.highlights``; not for dense.
+            highlight: ``Highlighter(...)`` or a dict: mark words in ``hit.highlights``; needs BM25.
         """
         reranker = self._reranker_for(rerank)
         request = DocumentSearch(

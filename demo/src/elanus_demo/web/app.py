@@ -8,8 +8,7 @@ JSON, which no form can send.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +68,7 @@ class Desk:
 
 def create_app(desk: Desk) -> Starlette:
     """Return the application that serves the page and answers its questions."""
-    files = Counter({key: len(file.ids) for key, file in desk.store.files().items()})
+    files = desk.store.passages_by_file()
 
     async def page(request: Request) -> Response:
         return FileResponse(_STATIC / "index.html", media_type="text/html; charset=utf-8")
@@ -128,11 +127,11 @@ class _SafeHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def _corpus(desk: Desk, files: Counter[str]) -> Json:
+def _corpus(desk: Desk, files: Mapping[str, int]) -> Json:
     return {
         "title": desk.title,
-        "files": [{"key": key, "passages": count} for key, count in sorted(files.items())],
-        "num_passages": files.total(),
+        "files": [{"key": key, "passages": count} for key, count in files.items()],
+        "num_passages": sum(files.values()),
         "answered_by": desk.answerers[0].title,
         "suggestions": list(desk.suggestions),
         "longest_question": LONGEST_QUESTION,

@@ -52,7 +52,10 @@ function focusBox() {
 
 function suggestion(text) {
   const button = el("button", { type: "button" }, text);
-  button.addEventListener("click", () => answer(text));
+  button.addEventListener("click", () => {
+    answer(text);
+    focusBox();
+  });
   return el("li", {}, button);
 }
 
@@ -69,6 +72,7 @@ function addTurn(turn) {
     onRetry: () => {
       forget(view);
       answer(turn.question);
+      focusBox();
     },
   });
   turns.push(view);

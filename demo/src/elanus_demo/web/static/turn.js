@@ -93,7 +93,7 @@ export class TurnView {
         "button",
         { type: "button", class: "source-chip", title: passage.file },
         el("span", { class: "number" }, String(passage.number)),
-        el("span", {}, passage.file.split("/").at(-1)),
+        el("span", {}, shortName(passage)),
       );
       button.addEventListener("click", () => this.#actions.onSources(passage.number));
       return el("li", {}, button);
@@ -105,6 +105,15 @@ export class TurnView {
       el("p", { class: "meta" }, meta.map((line) => el("span", {}, line))),
     ];
   }
+}
+
+/** Return the name of a file, and of the part of it where that says more. */
+function shortName({ file, heading }) {
+  const name = file.split("/").at(-1);
+  const part = heading.at(-1);
+  if (!part) return name;
+  // A class is named with its module; a heading is not.
+  return part.startsWith(`${file}.`) ? part : `${name} \u203a ${part}`;
 }
 
 function describeAnswer({ by, first_ms: first, total_ms: total }) {
