@@ -12,12 +12,13 @@ from typing import Any
 import httpx
 
 from elanus_demo.answer import AsyncAnswerer, Question
-from elanus_demo.chunking import chunk_document
+from elanus_demo.corpus import list_folder
 from elanus_demo.embedding import TimedEmbedder
-from elanus_demo.passages import Document, Section
-from elanus_demo.store import PassageStore, StoredPassage, open_store
+from elanus_demo.store import PassageStore, open_store
+from elanus_demo.sync import sync
 from elanus_demo.web.app import Desk
 from elanus_demo.web.serving import listen, make_server
+from support.silent_progress import SilentProgress
 
 HOSTILE = "<script>window.owned = true</script><img src=x onerror='window.owned = true'>"
 TEXTS = {
@@ -51,12 +52,13 @@ def filled_store(
     folder: Path, embedder: TimedEmbedder, reranker: str | None = None
 ) -> Iterator[PassageStore]:
     """Open a store with a passage of each of ``TEXTS``."""
-    with open_store(folder, embedder, reset=False, reranker=reranker) as store:
-        for file, text in TEXTS.items():
-            heading = (file.rpartition("/")[2].removesuffix(".md").title(),)
-            document = Document(text, (Section(heading, 0, len(text)),))
-            passages = chunk_document(file, document)
-            store.put([StoredPassage(passage, "f", len(passages)) for passage in passages])
+    docs = folder / "docs"
+    for file, text in TEXTS.items():
+        path = docs / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {path.stem.title()}\n\n{text}\n", "utf-8")
+    with open_store(folder / "db", embedder, reset=False, reranker=reranker) as store:
+        sync(list_folder(docs), store, SilentProgress())
         yield store
 
 

@@ -30,7 +30,7 @@ def embedder() -> TimedEmbedder:
 def store(
     tmp_path_factory: pytest.TempPathFactory, embedder: TimedEmbedder
 ) -> Iterator[PassageStore]:
-    with filled_store(tmp_path_factory.mktemp("web") / "db", embedder) as opened:
+    with filled_store(tmp_path_factory.mktemp("web"), embedder) as opened:
         yield opened
 
 
@@ -81,7 +81,7 @@ def test_passage_comes_with_marks_and_the_parts_of_its_score(url: str) -> None:
 
 def test_reranker_says_what_it_moved(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with (
-        filled_store(tmp_path / "db", embedder, "lexical") as store,
+        filled_store(tmp_path, embedder, "lexical") as store,
         served(desk_of(store, Scripted("so"), limit=4)) as url,
     ):
         passages = ask(url, "rotate the signing key")[0]["passages"]

@@ -54,7 +54,7 @@ def embedder() -> TimedEmbedder:
 def store(
     tmp_path_factory: pytest.TempPathFactory, embedder: TimedEmbedder
 ) -> Iterator[PassageStore]:
-    with filled_store(tmp_path_factory.mktemp("page") / "db", embedder, "lexical") as opened:
+    with filled_store(tmp_path_factory.mktemp("page"), embedder, "lexical") as opened:
         yield opened
 
 
