@@ -7,8 +7,14 @@ import pytest
 from rich.console import Console
 
 from elanus_demo.printing import printable, wrap_words
-from elanus_demo.report import print_passage, print_pieces, print_searched, print_sources
-from elanus_demo.retrieval import LegRank, Retrieval
+from elanus_demo.report import (
+    describe_score,
+    print_passage,
+    print_pieces,
+    print_searched,
+    print_sources,
+)
+from elanus_demo.retrieval import LegRank, RerankMove, Retrieval
 from support.passages import found
 
 
@@ -58,6 +64,13 @@ def test_sources_show_number_heading_scores_by_leg_and_time() -> None:
         "    fused 0.0161: dense rank 2 (0.412), BM25 not found",
         "Searched 6,418 passages in 0.4 ms, after 12 ms to embed the question.",
     ]
+
+
+def test_reranked_passage_says_by_whom_and_from_where() -> None:
+    passage = replace(found(1, "x"), score=3.25, rerank=RerankMove("lexical", 3.25, 4))
+    assert describe_score(passage) == (
+        "lexical 3.2500, from place 4; fused 0.0328: dense rank 1 (0.500), BM25 rank 1 (7.250)"
+    )
 
 
 def test_narrow_terminal_wraps_and_keeps_the_indent() -> None:

@@ -93,7 +93,7 @@ class ExtractiveAnswerer:
         yield _quote(self._choose(question, sentences))
 
     async def astream(self, question: Question) -> AsyncGenerator[str]:
-        for piece in await asyncio.to_thread(lambda: list(self.stream(question))):
+        for piece in await asyncio.to_thread(list, self.stream(question)):
             yield piece
 
     def _choose(self, question: Question, sentences: list[_Sentence]) -> list[_Sentence]:

@@ -165,16 +165,16 @@ def _authorization(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def _trust_env(url: str) -> bool:
-    """Tell whether a proxy of the environment may be used: it cannot reach this machine."""
-    return (urlsplit(url).hostname or "") not in {"localhost", "127.0.0.1", "::1"}
+def _options(url: str, timeout: httpx.Timeout) -> dict[str, Any]:
+    """Return what a client is made with."""
+    # A proxy of the environment cannot reach this machine's own servers.
+    is_local = (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
+    return {"timeout": timeout, "trust_env": not is_local, "follow_redirects": True}
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
     try:
-        with httpx.Client(
-            timeout=_LISTING_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
-        ) as client:
+        with httpx.Client(**_options(url, _LISTING_TIMEOUT)) as client:
             response = client.get(url, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise AnswerError(f"{url}: {_reason(error)}") from None
@@ -188,9 +188,7 @@ def _post_lines(call: _Call) -> Iterator[str]:
     url = call.url
     try:
         with (
-            httpx.Client(
-                timeout=_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
-            ) as client,
+            httpx.Client(**_options(url, _TIMEOUT)) as client,
             client.stream("POST", url, json=call.body, headers=call.headers) as response,
         ):
             if response.is_error:
@@ -208,9 +206,7 @@ async def _apost_lines(call: _Call) -> AsyncGenerator[str]:
     url = call.url
     try:
         async with (
-            httpx.AsyncClient(
-                timeout=_TIMEOUT, trust_env=_trust_env(url), follow_redirects=True
-            ) as client,
+            httpx.AsyncClient(**_options(url, _TIMEOUT)) as client,
             client.stream("POST", url, json=call.body, headers=call.headers) as response,
         ):
             if response.is_error:

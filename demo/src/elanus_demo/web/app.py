@@ -77,13 +77,14 @@ def create_app(desk: Desk) -> Starlette:
         return JSONResponse(_corpus(desk, files))
 
     async def ask(request: Request) -> Response:
-        try:
-            refused = _refusal(request)
-            body = None if refused else await _read(request)
-        except ClientDisconnect:
-            return Response(status_code=499)
+        refused = _refusal(request)
         if refused is not None:
             return refused
+        try:
+            body = await _read(request)
+        except ClientDisconnect:
+            # Nobody is there to read it; the status is what some servers log for that.
+            return Response(status_code=499)
         if body is None:
             return _error(413, f"the request is larger than {LARGEST_REQUEST_BYTES // 1024} KiB")
         try:
@@ -129,7 +130,8 @@ class _SafeHeaders:
 
 def _corpus(desk: Desk, files: Mapping[str, int]) -> Json:
     return {
-        "title": desk.title,
+        # A path may hold bytes that are no text on this system.
+        "title": desk.title.encode("utf-8", "replace").decode("utf-8"),
         "files": [{"key": key, "passages": count} for key, count in files.items()],
         "num_passages": sum(files.values()),
         "answered_by": desk.answerers[0].title,

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from elanus_demo.answer import AnswerError, AsyncAnswerer, Conversation, Question, Turn
 from elanus_demo.retrieval import Retrieval
@@ -58,7 +58,7 @@ class Ask:
         if not isinstance(asked, dict):
             raise BadRequestError(f"expected a JSON object, got {type(asked).__name__}")
         text = asked.get("question")
-        if not isinstance(text, str) or not text.strip():
+        if not _is_text(text) or not text.strip():
             raise BadRequestError("question: expected text")
         if len(text) > LONGEST_QUESTION:
             raise BadRequestError(
@@ -103,6 +103,11 @@ def _line(**event: Any) -> str:
     return json.dumps(event) + "\n"
 
 
+def _is_text(value: object) -> TypeGuard[str]:
+    """Tell whether a value is text; JSON can escape half a character, which is none."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
 def _list(asked: Json, key: str) -> list[Any]:
     value = asked.get(key, [])
     if not isinstance(value, list):
@@ -113,7 +118,7 @@ def _list(asked: Json, key: str) -> list[Any]:
 def _turn(value: object) -> Turn:
     if isinstance(value, dict):
         question, answer = value.get("question"), value.get("answer")
-        if isinstance(question, str) and isinstance(answer, str):
+        if _is_text(question) and _is_text(answer):
             return Turn(question, answer)
     raise BadRequestError("history: expected objects with the texts question and answer")
 

@@ -327,6 +327,13 @@ def test_failed_model_is_named_above_the_answer_of_the_next(
         expect(page.locator(".answer")).to_have_text("Whole\u00a01.")
 
 
+def test_model_that_says_nothing_is_named(visit: Visit, store: PassageStore) -> None:
+    with served(desk_of(store, Scripted())) as url:
+        page = visit(url)
+        put(page)
+        expect(page.locator(".answer")).to_have_text("the script said nothing.")
+
+
 def test_everything_is_reached_by_keyboard(visit: Visit, url: str) -> None:
     page = visit(url)
     expect(page.locator("#question")).to_be_focused()

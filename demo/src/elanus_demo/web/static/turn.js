@@ -43,7 +43,7 @@ export class TurnView {
   }
 
   #render() {
-    const { answer, found, failures, error, isStopped } = this.turn;
+    const { answer, found, done, failures, error, isStopped } = this.turn;
     const notes = failures.map(({ who, reason }) =>
       el("p", { class: "note warn" }, el("strong", {}, `${who} failed. `), reason),
     );
@@ -52,11 +52,12 @@ export class TurnView {
     }
     this.#notes.replaceChildren(...notes);
     const blocks = answer ? renderAnswer(answer.trim(), (number) => this.#cite(number)) : [];
-    const isWaiting = !answer && !error && !isStopped && !this.turn.done;
+    const isWaiting = !answer && !error && !isStopped && !done;
     if (isWaiting) {
       const what = found ? "Reading the passages" : "Searching";
       blocks.push(el("p", { class: "waiting" }, what, dots()));
     }
+    if (done && !answer) blocks.push(el("p", { class: "note" }, `${done.by} said nothing.`));
     if (isStopped) blocks.push(el("p", { class: "note" }, "Stopped."));
     if (error) blocks.push(this.#failure(error));
     this.#body.replaceChildren(...blocks);
