@@ -287,10 +287,16 @@ class ElanusVectorStore(DatabaseUser, VectorStore):
         return await run_in_executor(None, self.get_by_ids, ids)
 
     def get(
-        self, filter: Any = None, *, limit: int | None = None, offset: int = 0
+        self,
+        filter: Any = None,
+        *,
+        ids: Sequence[str] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[Document]:
-        """Return the documents that pass a filter on metadata, unranked."""
-        found = self._store.query(Selection(filter=filter), limit=limit, offset=offset)
+        """Return the documents that pass a filter on metadata, unranked; of ``ids`` if given."""
+        selection = Selection(filter=filter, ids=ids)
+        found = self._store.query(selection, limit=limit, offset=offset)
         return [to_document(stored) for stored in found]
 
     def count(self, filter: Any = None) -> int:
