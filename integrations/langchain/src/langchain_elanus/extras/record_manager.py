@@ -48,6 +48,7 @@ class ElanusRecordManager(TableUser, RecordManager):
             elanus.Field("updated_at", elanus.DOUBLE),
         ]
         TableUser.__init__(self, fields, collection_name, uri, token, database)
+        self._latest: float | None = None
 
     def create_schema(self) -> None:
         """Make the collection, unless it is there; the first ``update`` does it as well."""
@@ -69,7 +70,8 @@ class ElanusRecordManager(TableUser, RecordManager):
             (whole,) = found.aggregate("max(updated_at)", filter=condition)
             latest = whole["max(updated_at)"]
         now = time.time()
-        return now if latest is None or latest < now else latest + _TICK_S
+        self._latest = now if latest is None or latest < now else latest + _TICK_S
+        return self._latest
 
     async def aget_time(self) -> float:
         """Do what ``get_time`` does, without blocking the event loop."""
@@ -94,7 +96,8 @@ class ElanusRecordManager(TableUser, RecordManager):
         """
         if group_ids and len(keys) != len(group_ids):
             raise ValueError(f"group_ids: expected {len(keys)}, one per key, got {len(group_ids)}")
-        now = self.get_time()
+        # Asked once for every run, not for every batch: it looks at all records.
+        now = max(time.time(), self.get_time() if self._latest is None else self._latest)
         if time_at_least and time_at_least > now:
             raise ValueError(
                 f"time_at_least: {time_at_least} lies in the future; the database has {now}"
