@@ -3,8 +3,13 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_elanus import SparseEmbeddings, SparseVector
 
@@ -86,3 +91,29 @@ class SlowEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         time.sleep(self.wait_s)
         return [float(len(text)), 1.0]
+
+
+class ToolCallingModel(BaseChatModel):
+    """Asks its only tool what the user asked, then answers with what the tool found.
+
+    The answer begins with the number of questions so far: what it remembers of a conversation.
+    """
+
+    tools: list[str] = []
+
+    @property
+    def _llm_type(self) -> str:
+        return "tool-calling"
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return self.model_copy(update={"tools": [tool.name for tool in tools]})
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        questions = [message for message in messages if isinstance(message, HumanMessage)]
+        last = messages[-1]
+        if isinstance(last, ToolMessage):
+            answer = AIMessage(f"{len(questions)}: {last.text}")
+        else:
+            call = {"name": self.tools[0], "args": {"query": last.text}, "id": f"{len(messages)}"}
+            answer = AIMessage("", tool_calls=[call])
+        return ChatResult(generations=[ChatGeneration(message=answer)])

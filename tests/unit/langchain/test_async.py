@@ -18,7 +18,7 @@ from langchain_elanus import BM25, ElanusReranker, ElanusVectorStore, SparseVect
 from support.langchain_models import AsyncOnlyEmbeddings, WordSparse
 
 
-async def test_async_uses_the_async_embedder_everywhere() -> None:
+async def test_async_uses_async_embedder() -> None:
     store = ElanusVectorStore(AsyncOnlyEmbeddings(), uri=":memory:", sparse=BM25())
     assert await store.aadd_texts(["a", "bb"], ids=["1", "2"]) == ["1", "2"]
     assert await store.aadd_documents([Document(id="3", page_content="ccc")]) == ["3"]
@@ -47,7 +47,7 @@ def test_every_async_method_is_overridden() -> None:
     assert same == set()
 
 
-async def test_queries_run_at_once() -> None:
+async def test_async_is_concurrent() -> None:
     embeddings = AsyncOnlyEmbeddings(wait_s=0.05)
     store = ElanusVectorStore(embeddings, uri=":memory:")
     await store.aadd_texts(["a"])

@@ -7,7 +7,7 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from elanus.errors import FilterError
-from elanus.filter import field
+from elanus.filter import field, from_mongo, to_text
 from langchain_elanus import ElanusVectorStore
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -99,6 +99,11 @@ def test_filter_table(
     assert store.count(condition) == len(expected)
     found = store.similarity_search("anything", k=10, filter=condition)
     assert sorted(d.id or "" for d in found) == expected
+    # The same condition as a tree and as text, where it has any.
+    tree = from_mongo(condition)
+    spellings: list[Any] = [] if tree is None else [tree, to_text(tree)]
+    for spelling in spellings:
+        assert [d.id for d in store.get(spelling)] == expected, spelling
 
 
 @pytest.mark.parametrize(

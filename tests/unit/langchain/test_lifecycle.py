@@ -51,7 +51,7 @@ def test_reopen(tmp_path: Path) -> None:
         assert [d.id for d in store.similarity_search("key", search_mode="bm25")] == ["a"]
 
 
-def test_two_stores_share_a_path(tmp_path: Path) -> None:
+def test_two_stores_share_path(tmp_path: Path) -> None:
     first = ElanusVectorStore(EMBEDDINGS, uri=tmp_path)
     second = ElanusVectorStore(EMBEDDINGS, uri=str(tmp_path))
     first.add_texts(["x"], ids=["a"])

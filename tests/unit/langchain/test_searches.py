@@ -245,15 +245,34 @@ def test_relevance_bounds(metric: str, mode: str) -> None:
     assert values == sorted(values, reverse=True)
 
 
-def test_hybrid_returns_k_and_repeats_equally() -> None:
+@pytest.mark.parametrize("k", [1, 7, 60, 150, 200])
+def test_hybrid_returns_k(k: int) -> None:
     texts = [f"word{i % 7} text{i}" for i in range(150)]
     store = ElanusVectorStore(DeterministicFakeEmbedding(size=5), uri=":memory:", sparse=BM25())
     store.add_texts(texts)
-    first = store.similarity_search_with_score("word3", k=60)
+    assert len(store.similarity_search("word3", k=k)) == min(k, 150)
+    assert len(store.similarity_search("word3", k=k, fetch_k=5)) == min(k, 150)
+    assert len(store.similarity_search("word3", k=k, filter={"no": None})) == min(k, 150)
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "sparse", "hybrid"])
+def test_repeated_search_is_equal(mode: str) -> None:
+    texts = [f"word{i % 7} word{i % 3}" for i in range(150)]
+    store = ElanusVectorStore(
+        DeterministicFakeEmbedding(size=5),
+        uri=":memory:",
+        sparse=[BM25(), WordSparse()],
+        search_mode=mode,
+    )
+    store.add_texts(texts, ids=[str(i) for i in range(150)])
+    # Many texts are equal, so that only the order of their ids decides.
+    first = store.similarity_search_with_score("word3 word1", k=60)
     assert len(first) == 60
     for _ in range(3):
-        assert store.similarity_search_with_score("word3", k=60) == first
-    assert len(store.similarity_search("word3", k=7, fetch_k=5)) == 7
+        assert store.similarity_search_with_score("word3 word1", k=60) == first
+        store.similarity_search("word3", fusion=Weighted(0.1, 0.9)) if mode == "hybrid" else None
+        store.max_marginal_relevance_search("word3")
+    assert store.similarity_search_with_score("word3 word1", k=60) == first
 
 
 # --- filters reach every search ---------------------------------------------------------------

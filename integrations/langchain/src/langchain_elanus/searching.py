@@ -147,8 +147,11 @@ def run_plan(plan: SearchPlan, query: str | None, vectors: QueryVectors) -> list
     """
     settings = plan.settings
     limit, offset = plan.k, settings.offset
+    wanted = limit + offset
+    # Fewer candidates than documents wanted would return fewer documents.
+    window = None if settings.fetch_k is None else max(settings.fetch_k, wanted)
     if plan.reranker is not None:
-        limit, offset = settings.fetch_k or rerank_window(plan.k + settings.offset), 0
+        limit, offset = window or rerank_window(wanted), 0
     request = DocumentSearch(
         mode=plan.mode,
         limit=limit,
@@ -159,7 +162,7 @@ def run_plan(plan: SearchPlan, query: str | None, vectors: QueryVectors) -> list
         offset=offset,
         fusion=settings.fusion,
         ranker=settings.ranker,
-        windows=dict.fromkeys(plan.legs, settings.fetch_k) if settings.fetch_k else {},
+        windows={} if window is None else dict.fromkeys(plan.legs, window),
         with_vectors=plan.with_vectors,
         params=settings.search_params,
     )
