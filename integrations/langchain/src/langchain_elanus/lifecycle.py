@@ -10,28 +10,15 @@ from langchain_core.runnables import run_in_executor
 
 import elanus
 
-_Self = TypeVar("_Self", bound="DatabaseUser")
+_Self = TypeVar("_Self", bound="Closing")
 
 
-class DatabaseUser:
-    """Something over a database, its own or a shared one; closes only its own.
-
-    Args:
-        uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        shared: An open database to use instead.
-    """
-
-    def __init__(
-        self, uri: str | os.PathLike[str], token: str | None, shared: elanus.Database | None
-    ) -> None:
-        self._owns_database = shared is None
-        self._database = elanus.connect(uri, token=token) if shared is None else shared
+class Closing:
+    """Something that is closed at the end of a ``with`` or ``async with`` statement."""
 
     def close(self) -> None:
-        """Close the database, unless it was given or others in this process use it."""
-        if self._owns_database:
-            self._database.close()
+        """Give back what is held; a second call does nothing."""
+        raise NotImplementedError
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -54,3 +41,24 @@ class DatabaseUser:
         traceback: TracebackType | None,
     ) -> None:
         await run_in_executor(None, self.close)
+
+
+class DatabaseUser(Closing):
+    """Something over a database, its own or a shared one; closes only its own.
+
+    Args:
+        uri: A folder, ``":memory:"``, or the URL of a server.
+        token: Credentials for a server.
+        shared: An open database to use instead.
+    """
+
+    def __init__(
+        self, uri: str | os.PathLike[str], token: str | None, shared: elanus.Database | None
+    ) -> None:
+        self._owns_database = shared is None
+        self._database = elanus.connect(uri, token=token) if shared is None else shared
+
+    def close(self) -> None:
+        """Close the database, unless it was given or others in this process use it."""
+        if self._owns_database:
+            self._database.close()

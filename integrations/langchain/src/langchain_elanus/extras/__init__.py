@@ -9,6 +9,7 @@ from langchain_elanus.extras.chat_history import ElanusChatMessageHistory
 from langchain_elanus.extras.document_index import ElanusDocumentIndex
 from langchain_elanus.extras.key_value import ElanusByteStore, ElanusDocumentStore
 from langchain_elanus.extras.record_manager import ElanusRecordManager
+from langchain_elanus.extras.table import PlaceOptions
 
 __all__ = [
     # answers of models
@@ -22,4 +23,6 @@ __all__ = [
     # the indexing API
     "ElanusRecordManager",
     "ElanusDocumentIndex",
+    # how they open their database
+    "PlaceOptions",
 ]

@@ -14,7 +14,7 @@ from langchain_core.outputs import Generation
 import elanus
 from elanus.documents import DocumentCollection, check_options
 from langchain_elanus.extras.messages import generations_to_text, text_to_generations
-from langchain_elanus.extras.table import TableUser
+from langchain_elanus.extras.table import PlaceOptions, TableUser
 from langchain_elanus.lifecycle import DatabaseUser
 from langchain_elanus.options import StoreOptions
 from langchain_elanus.vectorstore import ElanusVectorStore
@@ -28,8 +28,7 @@ class ElanusCache(TableUser, BaseCache):
     Args:
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open ``elanus.Database`` to use instead of ``uri``.
+        **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
 
     Raises:
         DatabaseLockedError: Another process has ``uri`` open for writing.
@@ -41,8 +40,7 @@ class ElanusCache(TableUser, BaseCache):
         *,
         collection_name: str = "langchain_cache",
         uri: str | os.PathLike[str] = "./elanus_data",
-        token: str | None = None,
-        database: elanus.Database | None = None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
         fields = [
             elanus.Field("key", elanus.VARCHAR, primary=True),
@@ -50,7 +48,7 @@ class ElanusCache(TableUser, BaseCache):
             elanus.Field("prompt", elanus.VARCHAR),
             elanus.Field("generations", elanus.VARCHAR),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, token, database)
+        TableUser.__init__(self, fields, collection_name, uri, **options)
 
     def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """Return what the model answered to exactly this prompt, or None."""

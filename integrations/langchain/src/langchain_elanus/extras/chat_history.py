@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Unpack
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 import elanus
 from langchain_elanus.extras.messages import message_to_text, text_to_message
-from langchain_elanus.extras.table import TableUser
+from langchain_elanus.extras.table import PlaceOptions, TableUser
 
 
 class ElanusChatMessageHistory(TableUser, BaseChatMessageHistory):
@@ -23,8 +24,7 @@ class ElanusChatMessageHistory(TableUser, BaseChatMessageHistory):
         session_id: Which conversation.
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open ``elanus.Database`` to use instead of ``uri``.
+        **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
 
     Raises:
         ValueError: ``session_id`` is not a non-empty string.
@@ -38,8 +38,7 @@ class ElanusChatMessageHistory(TableUser, BaseChatMessageHistory):
         *,
         collection_name: str = "langchain_messages",
         uri: str | os.PathLike[str] = "./elanus_data",
-        token: str | None = None,
-        database: elanus.Database | None = None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
         if not isinstance(session_id, str) or not session_id:
             raise ValueError(f"session_id: expected a non-empty str, got {session_id!r}")
@@ -51,7 +50,7 @@ class ElanusChatMessageHistory(TableUser, BaseChatMessageHistory):
             elanus.Field("type", elanus.VARCHAR),
             elanus.Field("message", elanus.VARCHAR),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, token, database)
+        TableUser.__init__(self, fields, collection_name, uri, **options)
 
     @property
     def session_id(self) -> str:

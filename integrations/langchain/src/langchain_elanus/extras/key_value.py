@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator, Sequence
+from typing import Unpack
 
 from langchain_core.documents import Document
 from langchain_core.stores import BaseStore
 
 import elanus
 from elanus.documents import metadata_to_json
-from langchain_elanus.extras.table import TableUser
+from langchain_elanus.extras.table import PlaceOptions, TableUser
 
 Pairs = Sequence[tuple[str, bytes]]
 
@@ -22,8 +23,7 @@ class ElanusByteStore(TableUser, BaseStore[str, bytes]):
     Args:
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open ``elanus.Database`` to use instead of ``uri``.
+        **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
 
     Raises:
         DatabaseLockedError: Another process has ``uri`` open for writing.
@@ -35,15 +35,14 @@ class ElanusByteStore(TableUser, BaseStore[str, bytes]):
         *,
         collection_name: str = "langchain_bytes",
         uri: str | os.PathLike[str] = "./elanus_data",
-        token: str | None = None,
-        database: elanus.Database | None = None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
         fields = [
             elanus.Field("key", elanus.VARCHAR, primary=True),
             # Base64: no field type holds arbitrary bytes.
             elanus.Field("value", elanus.VARCHAR),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, token, database)
+        TableUser.__init__(self, fields, collection_name, uri, **options)
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the value of each key, None where there is none."""
@@ -73,8 +72,7 @@ class ElanusDocumentStore(TableUser, BaseStore[str, Document]):
     Args:
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open ``elanus.Database`` to use instead of ``uri``.
+        **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
 
     Raises:
         DatabaseLockedError: Another process has ``uri`` open for writing.
@@ -86,8 +84,7 @@ class ElanusDocumentStore(TableUser, BaseStore[str, Document]):
         *,
         collection_name: str = "langchain_documents",
         uri: str | os.PathLike[str] = "./elanus_data",
-        token: str | None = None,
-        database: elanus.Database | None = None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
         fields = [
             elanus.Field("key", elanus.VARCHAR, primary=True),
@@ -95,7 +92,7 @@ class ElanusDocumentStore(TableUser, BaseStore[str, Document]):
             elanus.Field("metadata", elanus.JSON),
             elanus.Field("document_id", elanus.VARCHAR, nullable=True),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, token, database)
+        TableUser.__init__(self, fields, collection_name, uri, **options)
 
     def mget(self, keys: Sequence[str]) -> list[Document | None]:
         """Return the document of each key, None where there is none."""

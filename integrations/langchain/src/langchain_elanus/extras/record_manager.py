@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from langchain_core.indexing import RecordManager
 from langchain_core.runnables import run_in_executor
 
 import elanus
-from langchain_elanus.extras.table import TableUser
+from langchain_elanus.extras.table import PlaceOptions, TableUser
 
 
 class ElanusRecordManager(TableUser, RecordManager):
@@ -22,8 +22,7 @@ class ElanusRecordManager(TableUser, RecordManager):
         namespace: Keeps the records of several stores of one collection apart.
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open ``elanus.Database`` to use instead of ``uri``.
+        **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
 
     Raises:
         DatabaseLockedError: Another process has ``uri`` open for writing.
@@ -36,8 +35,7 @@ class ElanusRecordManager(TableUser, RecordManager):
         *,
         collection_name: str = "langchain_records",
         uri: str | os.PathLike[str] = "./elanus_data",
-        token: str | None = None,
-        database: elanus.Database | None = None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
         RecordManager.__init__(self, namespace)
         fields = [
@@ -47,7 +45,7 @@ class ElanusRecordManager(TableUser, RecordManager):
             elanus.Field("group_id", elanus.VARCHAR, nullable=True),
             elanus.Field("updated_at", elanus.DOUBLE),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, token, database)
+        TableUser.__init__(self, fields, collection_name, uri, **options)
         self._latest: float | None = None
 
     def create_schema(self) -> None:

@@ -1,4 +1,4 @@
-"""Where do rows without vectors live, and who opens the database for them?
+"""Where do rows without vectors live, and who may write them?
 
 The companions of the store keep plain rows in a collection of their own, which the first write
 makes; until then every read is empty. Each call is one call of the engine: a write is durable and
@@ -9,21 +9,104 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import elanus
-from elanus.errors import CollectionExistsError, CollectionNotFoundError, SchemaError
-from langchain_elanus.lifecycle import DatabaseUser
+from elanus.documents import check_options
+from elanus.errors import CollectionExistsError, NotFoundError, SchemaError
+from langchain_elanus.lifecycle import Closing
 
 Row = dict[str, Any]
+
+
+class PlaceOptions(TypedDict, total=False):
+    """How the database of a companion is opened.
+
+    Attributes:
+        token: Credentials for a server.
+        database: An open ``elanus.Database`` to use instead of ``uri``; ``close`` leaves it open.
+        several_processes: Open the folder for writing only while something is written, so that
+            several processes write in turn and all of them read. A write then takes longer: it
+            opens the database.
+        wait_s: With ``several_processes``, seconds to wait for another process that writes; 30.
+    """
+
+    token: str | None
+    database: elanus.Database | None
+    several_processes: bool
+    wait_s: float
+
+
+class Place:
+    """A database: open for writing all the time, or only while something is written.
+
+    Args:
+        uri: A folder, ``":memory:"``, or the URL of a server.
+        options: See ``PlaceOptions``.
+
+    Raises:
+        TypeError: An option does not exist.
+        ValueError: ``several_processes`` without a folder.
+        DatabaseLockedError: Another process has the folder open for writing.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str], options: PlaceOptions) -> None:
+        check_options(options, PlaceOptions.__annotations__, "a companion")
+        given = options.get("database")
+        in_turn = options.get("several_processes", False)
+        if in_turn and (given is not None or os.fspath(uri) == ":memory:"):
+            what = "database=" if given is not None else "':memory:'"
+            raise ValueError(f"several_processes=True needs a folder that they share, got {what}")
+        self._uri = uri
+        self._wait_s = options.get("wait_s", 30.0)
+        self._owns_database = given is None
+        self._opening = threading.Lock()
+        self._reader: elanus.Database | None = None
+        self._writer = given
+        if given is None and not in_turn:
+            self._writer = elanus.connect(uri, token=options.get("token"))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[elanus.Database]:
+        """Yield the database for one write.
+
+        Raises:
+            DatabaseLockedError: Another process had it open for longer than ``wait_s``.
+        """
+        if self._writer is not None:
+            yield self._writer
+            return
+        with elanus.connect(self._uri, wait_s=self._wait_s) as database:
+            yield database
+
+    def reading(self) -> elanus.Database | None:
+        """Return the database for reads, or None while there is none."""
+        if self._writer is not None:
+            return self._writer
+        with self._opening:
+            if self._reader is None:
+                try:
+                    self._reader = elanus.connect(self._uri, read_only=True)
+                except NotFoundError:
+                    return None
+            return self._reader
+
+    def close(self) -> None:
+        """Close what was opened here; a second call does nothing."""
+        with self._opening:
+            if self._reader is not None:
+                self._reader.close()
+            if self._writer is not None and self._owns_database:
+                self._writer.close()
 
 
 class Table:
     """Rows of one collection without vectors. Safe from many threads at once.
 
     Args:
-        database: Where the collection is, or will be.
+        place: Where the collection is, or will be.
         name: Of the collection.
         fields: What a row holds; one of them is the primary key.
 
@@ -31,10 +114,8 @@ class Table:
         SchemaError: The collection exists and holds something else.
     """
 
-    def __init__(
-        self, database: elanus.Database, name: str, fields: Sequence[elanus.Field]
-    ) -> None:
-        self._database = database
+    def __init__(self, place: Place, name: str, fields: Sequence[elanus.Field]) -> None:
+        self._place = place
         self._name = name
         self._schema = elanus.Schema(fields)
         self._key = self._schema.primary.name
@@ -51,28 +132,28 @@ class Table:
 
     @property
     def collection(self) -> elanus.Collection | None:
-        """The elanus collection, or None before the first write."""
-        if not self._database.has_collection(self._name):
+        """The elanus collection for reads, or None before the first write."""
+        database = self._place.reading()
+        if database is None or not database.has_collection(self._name):
             return None
-        return self._database.collection(self._name)
+        return database.collection(self._name)
 
-    def create(self) -> elanus.Collection:
-        """Return the collection; make it when it is not there."""
-        if not self._database.has_collection(self._name):
-            # Another thread may be first.
-            with contextlib.suppress(CollectionExistsError):
-                self._database.create_collection(self._name, self._schema)
-        return self._database.collection(self._name)
+    def create(self) -> None:
+        """Make the collection, unless it is there."""
+        with self._writing():
+            pass
 
     def upsert(self, rows: Sequence[Row]) -> None:
         """Write rows, replacing those with the same key; of equal keys the last wins."""
         if rows:
-            self.create().upsert(list(rows))
+            with self._writing() as collection:
+                collection.upsert(list(rows))
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows whose keys the engine makes."""
         if rows:
-            self.create().insert(list(rows))
+            with self._writing() as collection:
+                collection.insert(list(rows))
 
     def get(self, keys: Sequence[str], output: Sequence[str]) -> dict[str, Row]:
         """Return the rows that are there, by key."""
@@ -99,38 +180,47 @@ class Table:
             for row in batch:
                 yield row[self._key]
 
-    def delete(self, keys: Sequence[str]) -> int:
-        """Delete rows by key and return how many there were."""
-        found = self.collection
-        return 0 if found is None or not keys else found.delete(list(dict.fromkeys(keys)))
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete rows by key; those that are not there are no error."""
+        if keys and self.collection is not None:
+            with self._writing() as collection:
+                collection.delete(list(dict.fromkeys(keys)))
 
-    def delete_where(self, condition: Mapping[str, Any]) -> int:
-        """Delete the rows that pass a filter and return how many there were."""
-        found = self.collection
-        return 0 if found is None else found.delete(filter=condition)
+    def delete_where(self, condition: Mapping[str, Any]) -> None:
+        """Delete the rows that pass a filter."""
+        if self.collection is not None:
+            with self._writing() as collection:
+                collection.delete(filter=condition)
 
     def truncate(self) -> None:
         """Delete every row."""
-        # Somebody may drop the collection meanwhile: then it is as empty as it should be.
-        with contextlib.suppress(CollectionNotFoundError):
-            found = self.collection
-            if found is not None:
-                found.truncate()
+        if self.collection is not None:
+            with self._writing() as collection:
+                collection.truncate()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[elanus.Collection]:
+        with self._place.writing() as database:
+            if not database.has_collection(self._name):
+                # Another thread may be first.
+                with contextlib.suppress(CollectionExistsError):
+                    database.create_collection(self._name, self._schema)
+            yield database.collection(self._name)
 
 
-class TableUser(DatabaseUser):
-    """Something that keeps its rows in a table, in a database of its own or a shared one.
+class TableUser(Closing):
+    """Something that keeps its rows in a table.
 
     Args:
         fields: What a row holds; one of them is the primary key.
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
-        token: Credentials for a server.
-        database: An open database to use instead of ``uri``; ``close`` leaves it open. One that
-            was opened with ``read_only=True`` reads what another process writes.
+        **options: See ``PlaceOptions``.
 
     Raises:
-        DatabaseLockedError: Another process has ``uri`` open for writing.
+        TypeError: An option does not exist.
+        ValueError: ``several_processes`` without a folder.
+        DatabaseLockedError: Another process has the folder open for writing.
         SchemaError: The collection exists and holds something else.
     """
 
@@ -139,20 +229,25 @@ class TableUser(DatabaseUser):
         fields: Sequence[elanus.Field],
         collection_name: str,
         uri: str | os.PathLike[str],
-        token: str | None,
-        database: elanus.Database | None,
+        **options: Unpack[PlaceOptions],
     ) -> None:
-        DatabaseUser.__init__(self, uri, token, database)
+        self._place = Place(uri, options)
         try:
-            self._table = Table(self._database, collection_name, fields)
+            self._table = Table(self._place, collection_name, fields)
         except BaseException:
             self.close()
             raise
 
     @property
     def collection(self) -> elanus.Collection | None:
-        """The elanus collection, or None before the first write."""
+        """The elanus collection, or None before the first write; with ``several_processes`` it
+        only reads.
+        """
         return self._table.collection
+
+    def close(self) -> None:
+        """Close the database, unless it was given or others in this process use it."""
+        self._place.close()
 
 
 def _escaped(text: str) -> str:
