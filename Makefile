@@ -17,7 +17,7 @@ export DOCS
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo web test test-fast soak check docs format bench constraints clean
+.PHONY: help setup dev demo web test test-fast test-lowest test-newest soak check docs format bench constraints clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 14
@@ -39,6 +39,12 @@ test: setup  ## run all tests
 
 test-fast: setup  ## run the tests that are not marked slow
 	@$(VENV)/python -m pytest -m "not slow and not soak" $(ARGS)
+
+test-lowest: setup  ## run the adapters' tests with the oldest frameworks they support
+	@$(VENV)/python -m tools.versions lowest -- $(ARGS)
+
+test-newest: setup  ## run the adapters' tests with the newest frameworks there are
+	@$(VENV)/python -m tools.versions newest -- $(ARGS)
 
 soak: setup  ## run the long fault tests: every step, hundreds of kills
 	@$(VENV)/python -m pytest -m soak $(ARGS)

@@ -1,7 +1,7 @@
 """Run the tests of an adapter with the oldest or the newest framework that it supports.
 
     python -m tools.versions lowest
-    python -m tools.versions newest --framework langchain -- -k retriever
+    python -m tools.versions newest -- -k retriever
 
 The framework goes into a folder of its own that is looked at before `.venv`, which keeps its
 versions; everything else comes from there. The folder is kept for the next time.
@@ -10,6 +10,7 @@ versions; everything else comes from there. The folder is kept for the next time
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,20 +83,15 @@ def install(name: str, which: str) -> Path:
     folder = Path(tempfile.gettempdir()) / f"elanus-{name}-{which}-{key}"
     if which == "lowest" and folder.is_dir():
         return folder
-    # Made under another name first: an installation that was interrupted is never used.
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as made:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", made]
-        command += ["--no-deps", *wanted] if which == "lowest" else wanted
-        subprocess.run(command, check=True, cwd=ROOT)
-        if folder.is_dir():
-            _remove(folder)
-        Path(made).rename(folder)
-        Path(made).mkdir()
+    # Under another name until it is whole: an installation that was interrupted is never used.
+    part = folder.with_suffix(".part")
+    for old in (folder, part):
+        shutil.rmtree(old, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(part)]
+    command += ["--no-deps", *wanted] if which == "lowest" else wanted
+    subprocess.run(command, check=True, cwd=ROOT)
+    part.rename(folder)
     return folder
-
-
-def _remove(folder: Path) -> None:
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
 def test(name: str, folder: Path, arguments: Sequence[str]) -> int:

@@ -99,14 +99,14 @@ class ToolCallingModel(BaseChatModel):
     The answer begins with the number of questions so far: what it remembers of a conversation.
     """
 
-    tools: list[str] = []
+    tools: tuple[str, ...] = ()
 
     @property
     def _llm_type(self) -> str:
         return "tool-calling"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
-        return self.model_copy(update={"tools": [tool.name for tool in tools]})
+        return self.model_copy(update={"tools": tuple(tool.name for tool in tools)})
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         questions = [message for message in messages if isinstance(message, HumanMessage)]

@@ -34,7 +34,8 @@ def main(folder: str, number: int, count: int) -> None:
 
 def hold(folder: str) -> None:
     with elanus.connect(folder):
-        print("held", flush=True)
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
         sys.stdin.read()
 
 

@@ -150,7 +150,8 @@ def test_another_process_reads_and_may_not_write(tmp_path: Path) -> None:
         text=True,
     )
     with reader, history:
-        assert reader.stdin is not None and reader.stdout is not None
+        assert reader.stdin is not None
+        assert reader.stdout is not None
         pid, before = reader.stdout.readline().strip(), reader.stdout.readline().strip()
         history.add_ai_message("second")
         reader.stdin.write("\n")

@@ -21,17 +21,17 @@ PROGRAM = [sys.executable, str(langchain_process.__file__)]
 
 def test_processes_write_in_turn_and_lose_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "db"
-    crowd = [subprocess.Popen([*PROGRAM, str(folder), str(n), "4"]) for n in range(2)]
-    langchain_process.main(str(folder), 2, 4)
+    crowd = [subprocess.Popen([*PROGRAM, str(folder), str(n), "3"]) for n in range(2)]
+    langchain_process.main(str(folder), 2, 3)
     assert [process.wait() for process in crowd] == [0, 0]
-    names = [f"{n}:{turn}" for n in range(3) for turn in range(4)]
+    names = [f"{n}:{turn}" for n in range(3) for turn in range(3)]
     with elanus.connect(folder, read_only=True) as database:
         said = [m.text for m in ElanusChatMessageHistory("s", database=database).messages]
         # What one call adds stays together, and in order.
         assert said[::2] == said[1::2]
         assert sorted(said[::2]) == names
         for n in range(3):
-            assert [s for s in said[::2] if s[0] == str(n)] == names[4 * n : 4 * n + 4]
+            assert [s for s in said[::2] if s[0] == str(n)] == names[3 * n : 3 * n + 3]
         assert ElanusRecordManager("n", database=database).list_keys() == names
         store = ElanusByteStore(database=database)
         assert list(store.yield_keys()) == [*names, "last"]
@@ -43,7 +43,8 @@ def test_a_writer_that_does_not_let_go_is_named(tmp_path: Path) -> None:
         [*PROGRAM, str(tmp_path), "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with holder:
-        assert holder.stdout is not None and holder.stdin is not None
+        assert holder.stdin is not None
+        assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(DatabaseLockedError) as alone:
             ElanusByteStore(uri=tmp_path)
