@@ -210,6 +210,29 @@ def test_field_names_of_a_collection_made_elsewhere() -> None:
             ElanusVectorStore(EMBEDDINGS, collection_name="mine", database=database, id_field="key")
 
 
+def test_metadata_indexes_are_asked() -> None:
+    kinds = {"n": "DOUBLE", 'a "b".c': "VARCHAR", "tags": "ARRAY_VARCHAR"}
+    # Smaller segments are looked at by columns.
+    rows = [
+        {"n": i % 5000, 'a "b".c': f"v{i % 5000}", "tags": [f"t{i % 5000}"]} for i in range(10_000)
+    ]
+    with ElanusVectorStore(
+        uri=":memory:", sparse=BM25(), metadata_indexes=kinds, index="FLAT"
+    ) as store:
+        store.add_texts(["x"] * len(rows), rows, ids=[str(i) for i in range(len(rows))])
+        collection = store.collection
+        assert isinstance(collection, elanus.Collection)
+        collection.flush()
+        collection.wait_indexed()
+        indexes = {i.name: i.indexed_rows for i in collection.list_indexes()}
+        paths = ('metadata["n"]', 'metadata["a \\"b\\".c"]', 'metadata["tags"]')
+        assert {path: indexes.get(path) for path in paths} == dict.fromkeys(paths, len(rows))
+        for condition in ({"n": 7}, {'a "b".c': "v7"}, {"tags": {"$contains": "t7"}}):
+            assert [d.id for d in store.get(condition)] == ["5007", "7"]
+    with pytest.raises(ValueError, match=r"metadata_indexes\['n'\]: expected one of BOOL.*'INT'"):
+        ElanusVectorStore(uri=":memory:", sparse=BM25(), metadata_indexes={"n": "INT"})
+
+
 def test_import_is_light() -> None:
     code = (
         "import sys, langchain_elanus; "

@@ -7,6 +7,7 @@ options once and not for every tenant or call.
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 
 from elanus.documents.layout import Layout, build_properties, build_schema, read_layout
@@ -69,6 +70,9 @@ class CollectionHandle:
             )
             if dim is not None and self.options.index != "AUTO":
                 made.create_index(self.options.fields.dense, self.options.index)
+            for key, kind in self.options.metadata_indexes.items():
+                path = f"{self.options.fields.metadata}[{json.dumps(key, ensure_ascii=False)}]"
+                made.create_index(path, params={"json_cast_type": kind})
         opened = self.open()
         if opened is None:
             raise CollectionNotFoundError(

@@ -75,6 +75,9 @@ class FieldNames:
     node: str = "node"
 
 
+_INDEXED_TYPES = ("BOOL", "DOUBLE", "VARCHAR", "ARRAY_BOOL", "ARRAY_DOUBLE", "ARRAY_VARCHAR")
+
+
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
     """What a ``DocumentStore`` makes of a collection that does not exist yet.
@@ -91,6 +94,8 @@ class StoreOptions:
         embedder: The plug-in behind the dense vectors, when there is one. Its fingerprint is
             recorded, and a collection that was written with another model is refused.
         sparse_embedder: The same for the learned sparse vectors.
+        metadata_indexes: Indexes of metadata keys, by key the type of its values: BOOL, DOUBLE,
+            VARCHAR, or ARRAY_ before it for lists. They make filters quicker.
         fields: Names of the fields.
     """
 
@@ -104,6 +109,7 @@ class StoreOptions:
     model: str = ""
     embedder: Embedder | None = None
     sparse_embedder: SparseEmbedder | None = None
+    metadata_indexes: Mapping[str, str] = field(default_factory=dict)
     fields: FieldNames = field(default_factory=FieldNames)
 
     def __post_init__(self) -> None:
@@ -113,6 +119,13 @@ class StoreOptions:
                 names = ", ".join(DENSE_METRICS)
                 raise InvalidArgumentError(f"metric {self.metric!r}: expected one of {names}")
             object.__setattr__(self, "metric", MetricType(name))
+        for key, kind in self.metadata_indexes.items():
+            # Refused now and not by the first write, which would leave an empty collection.
+            if kind not in _INDEXED_TYPES:
+                raise InvalidArgumentError(
+                    f"metadata_indexes[{key!r}]: expected one of {', '.join(_INDEXED_TYPES)}, got "
+                    f"{kind!r}"
+                )
         if not isinstance(self.fusion, Fusion):
             raise InvalidArgumentError(
                 f"fusion: expected RRF(...), Weighted(...) or DBSF(...), got "

@@ -87,6 +87,7 @@ class Encoders:
             sparse=self.sparse is not None,
             fusion=settings.fusion,
             partition_key=settings.partition_key,
+            metadata_indexes=settings.metadata_indexes,
             model=_model_name(self.embedding),
             embedder=_plugin(self.embedding),
             sparse_embedder=_sparse_plugin(self.sparse),

@@ -31,6 +31,8 @@ class StoreOptions(TypedDict, total=False):
         fusion: How hybrid searches join their legs; ``RRF(k=60)``.
         reranker: Orders the hits of every search, such as ``ElanusReranker()``.
         partition_key: Metadata key that separates tenants.
+        metadata_indexes: Metadata keys that a new collection has an index of, with the type of
+            their values: ``{"year": "DOUBLE", "tags": "ARRAY_VARCHAR"}``; also BOOL and VARCHAR.
         batch_size: Texts embedded per call of the model; 512.
         drop_old: Remove an existing collection first.
         relevance_score_fn: Turns a score into a relevance, instead of the built-in map.
@@ -45,6 +47,7 @@ class StoreOptions(TypedDict, total=False):
     fusion: Fusion
     reranker: BaseDocumentCompressor | None
     partition_key: str | None
+    metadata_indexes: Mapping[str, str]
     batch_size: int
     drop_old: bool
     relevance_score_fn: Callable[[float], float] | None
@@ -66,6 +69,7 @@ class StoreSettings:
     fusion: Fusion
     reranker: BaseDocumentCompressor | None
     partition_key: str | None
+    metadata_indexes: Mapping[str, str]
     batch_size: int
     drop_old: bool
     relevance_score_fn: Callable[[float], float] | None
@@ -91,6 +95,7 @@ class StoreSettings:
             fusion=options.get("fusion") or RRF(),
             reranker=options.get("reranker"),
             partition_key=options.get("partition_key"),
+            metadata_indexes=dict(options.get("metadata_indexes") or {}),
             batch_size=batch_size,
             drop_old=options.get("drop_old", False),
             relevance_score_fn=options.get("relevance_score_fn"),
