@@ -1,7 +1,8 @@
 """A process that writes to companions of the LangChain store beside others.
 
 ``python langchain_process.py FOLDER NUMBER COUNT``: adds COUNT messages to one conversation, notes
-COUNT records and stores COUNT values, whatever others write meanwhile.
+COUNT records and stores COUNT values, whatever others write meanwhile. It says "ready", and
+begins at the next line of its input.
 ``python langchain_process.py FOLDER hold``: opens FOLDER for writing until its input ends.
 """
 
@@ -34,13 +35,19 @@ def main(folder: str, number: int, count: int) -> None:
 
 def hold(folder: str) -> None:
     with elanus.connect(folder):
-        sys.stdout.write("held\n")
-        sys.stdout.flush()
+        say("held")
         sys.stdin.read()
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
     if sys.argv[2] == "hold":
         hold(sys.argv[1])
     else:
+        say("ready")
+        sys.stdin.readline()
         main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

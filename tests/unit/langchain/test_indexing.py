@@ -113,17 +113,18 @@ async def test_a_changed_source_in_many_batches(database: elanus.Database) -> No
 
 # --- records ----------------------------------------------------------------------------------
 
-keys = st.lists(st.sampled_from(["a", "b", "c", "a/b", "%2F"]), max_size=3)
+key = st.sampled_from(["a", "b", "a/b", "%2F"])
+keys = st.lists(key, max_size=3)
 groups = st.sampled_from(["g", "h", None])
-times = st.none() | st.sampled_from([0.5, 1.0, 2.0, 3.0, 9.0])
+times = st.sampled_from([None, 1.0, 2.0, 3.0])
 writes = st.one_of(
-    st.tuples(st.just("update"), st.lists(st.tuples(st.sampled_from("abc"), groups), max_size=3)),
+    st.tuples(st.just("update"), st.lists(st.tuples(key, groups), max_size=3)),
     st.tuples(st.just("delete"), keys),
 )
 
 
 class Clock:
-    """Counts seconds from 1: one for each call of ``update``."""
+    """Shows what it was set to."""
 
     def __init__(self) -> None:
         self.now = 1.0
@@ -148,7 +149,8 @@ def test_records_are_those_of_the_in_memory_manager(
         ElanusRecordManager("n", database=database) as records,
     ):
         other = ElanusRecordManager("n/a", database=database)
-        other.update(["a"])
+        # Joined by a slash, this namespace and key would be those of another record below.
+        other.update(["b"])
         for step, given_rows in steps:
             for manager in (oracle, records):
                 if step == "update":
@@ -162,7 +164,7 @@ def test_records_are_those_of_the_in_memory_manager(
         assert records.list_keys(**conditions) == expected
         assert records.list_keys(**conditions, limit=1) == expected[:1]
         assert records.exists(asked) == oracle.exists(asked)
-        assert other.list_keys() == ["a"]
+        assert other.list_keys() == ["b"]
 
 
 async def test_records_asynchronously(database: elanus.Database) -> None:

@@ -19,10 +19,28 @@ from support import langchain_process
 PROGRAM = [sys.executable, str(langchain_process.__file__)]
 
 
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Return a process that has said its first word."""
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() in ("ready\n", "held\n")
+    return process
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.close()
+
+
 def test_processes_write_in_turn_and_lose_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "db"
-    crowd = [subprocess.Popen([*PROGRAM, str(folder), str(n), "3"]) for n in range(2)]
-    langchain_process.main(str(folder), 2, 3)
+    folder = str(tmp_path / "db")
+    crowd = [start(folder, str(n), "3") for n in range(2)]
+    for process in crowd:
+        go_on(process)
+    langchain_process.main(folder, 2, 3)
     assert [process.wait() for process in crowd] == [0, 0]
     names = [f"{n}:{turn}" for n in range(3) for turn in range(3)]
     with elanus.connect(folder, read_only=True) as database:
@@ -39,13 +57,7 @@ def test_processes_write_in_turn_and_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_does_not_let_go_is_named(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [*PROGRAM, str(tmp_path), "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
+    with start(str(tmp_path), "hold") as holder:
         with pytest.raises(DatabaseLockedError) as alone:
             ElanusByteStore(uri=tmp_path)
         with ElanusByteStore(uri=tmp_path, several_processes=True, wait_s=0.1) as store:
@@ -53,7 +65,7 @@ def test_a_writer_that_does_not_let_go_is_named(tmp_path: Path) -> None:
             with pytest.raises(DatabaseLockedError) as waited:
                 store.mset([("a", b"1")])
             assert alone.value.pid == waited.value.pid == holder.pid
-            holder.stdin.close()
+            go_on(holder)
             holder.wait()
             store.mset([("a", b"1")])
             assert store.mget(["a"]) == [b"1"]
