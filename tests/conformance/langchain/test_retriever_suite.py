@@ -6,6 +6,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_elanus import BM25, ElanusRetriever, ElanusVectorStore
+from langchain_elanus.extras import ElanusDocumentIndex
 
 
 def filled_store(**options: Any) -> ElanusVectorStore:
@@ -32,3 +33,9 @@ class TestHybridRetriever(TestDenseRetriever):
     @property
     def retriever_constructor_params(self) -> dict[str, Any]:
         return {"vectorstore": filled_store(sparse=BM25("english"))}
+
+
+class TestDocumentIndexAsRetriever(TestDenseRetriever):
+    @property
+    def retriever_constructor(self) -> type[ElanusRetriever]:
+        return ElanusDocumentIndex

@@ -101,6 +101,14 @@ def test_reopen(tmp_path: Path) -> None:
         assert cache.lookup("p", "l") == ANSWER
 
 
+def test_ttl_is_that_of_the_collection() -> None:
+    with ElanusCache(ttl_s=3600, uri=":memory:") as cache:
+        cache.update("p", "l", ANSWER)
+        assert cache.lookup("p", "l") == ANSWER
+        assert cache.collection is not None
+        assert cache.collection.ttl == (3600.0, None)
+
+
 def test_semantic_cache_answers_what_means_the_same(semantic: ElanusSemanticCache) -> None:
     assert semantic.lookup("capital of France?", "llm") is None
     semantic.update("capital of France?", "llm", ANSWER)

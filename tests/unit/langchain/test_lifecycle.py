@@ -235,7 +235,7 @@ def test_metadata_indexes_are_asked() -> None:
 
 def test_import_is_light() -> None:
     code = (
-        "import sys, langchain_elanus; "
+        "import sys, langchain_elanus.extras; "
         "print(sorted({'torch', 'transformers', 'sentence_transformers', 'llama_index.core', "
         "'hnswlib', 'pandas', 'scipy'} & set(sys.modules)))"
     )

@@ -23,9 +23,9 @@ from langchain_elanus.vectorstore import ElanusVectorStore
 class ElanusCache(TableUser, BaseCache):
     """Answers of models by prompt, durable: ``set_llm_cache(ElanusCache(uri="./cache_db"))``.
 
-    Nothing expires by itself; ``cache.collection.set_ttl(seconds)`` lets it.
-
     Args:
+        ttl_s: Seconds that an answer of a new collection counts; None: for ever.
+            ``collection.set_ttl`` changes it later.
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
         **options: ``token``, ``database``, ``several_processes``, ``wait_s``; see ``PlaceOptions``.
@@ -38,6 +38,7 @@ class ElanusCache(TableUser, BaseCache):
     def __init__(
         self,
         *,
+        ttl_s: float | None = None,
         collection_name: str = "langchain_cache",
         uri: str | os.PathLike[str] = "./elanus_data",
         **options: Unpack[PlaceOptions],
@@ -48,7 +49,7 @@ class ElanusCache(TableUser, BaseCache):
             elanus.Field("prompt", elanus.VARCHAR),
             elanus.Field("generations", elanus.VARCHAR),
         ]
-        TableUser.__init__(self, fields, collection_name, uri, **options)
+        TableUser.__init__(self, fields, collection_name, uri, ttl_s=ttl_s, **options)
 
     def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """Return what the model answered to exactly this prompt, or None."""

@@ -60,13 +60,14 @@ class Place:
             what = "database=" if given is not None else "':memory:'"
             raise ValueError(f"several_processes=True needs a folder that they share, got {what}")
         self._uri = uri
+        self._token = options.get("token")
         self._wait_s = options.get("wait_s", 30.0)
         self._owns_database = given is None
         self._opening = threading.Lock()
         self._reader: elanus.Database | None = None
         self._writer = given
         if given is None and not in_turn:
-            self._writer = elanus.connect(uri, token=options.get("token"))
+            self._writer = elanus.connect(uri, token=self._token)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[elanus.Database]:
@@ -78,7 +79,7 @@ class Place:
         if self._writer is not None:
             yield self._writer
             return
-        with elanus.connect(self._uri, wait_s=self._wait_s) as database:
+        with elanus.connect(self._uri, token=self._token, wait_s=self._wait_s) as database:
             yield database
 
     def reading(self) -> elanus.Database | None:
@@ -88,7 +89,7 @@ class Place:
         with self._opening:
             if self._reader is None:
                 try:
-                    self._reader = elanus.connect(self._uri, read_only=True)
+                    self._reader = elanus.connect(self._uri, token=self._token, read_only=True)
                 except NotFoundError:
                     return None
             return self._reader
@@ -109,14 +110,23 @@ class Table:
         place: Where the collection is, or will be.
         name: Of the collection.
         fields: What a row holds; one of them is the primary key.
+        ttl_s: Seconds that a row of a new collection lives; None: for ever.
 
     Raises:
         SchemaError: The collection exists and holds something else.
     """
 
-    def __init__(self, place: Place, name: str, fields: Sequence[elanus.Field]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        name: str,
+        fields: Sequence[elanus.Field],
+        *,
+        ttl_s: float | None = None,
+    ) -> None:
         self._place = place
         self._name = name
+        self._properties = {} if ttl_s is None else {"collection.ttl.seconds": ttl_s}
         self._schema = elanus.Schema(fields)
         self._key = self._schema.primary.name
         found = self.collection
@@ -204,7 +214,9 @@ class Table:
             if not database.has_collection(self._name):
                 # Another thread may be first.
                 with contextlib.suppress(CollectionExistsError):
-                    database.create_collection(self._name, self._schema)
+                    database.create_collection(
+                        self._name, self._schema, properties=self._properties
+                    )
             yield database.collection(self._name)
 
 
@@ -215,6 +227,7 @@ class TableUser(Closing):
         fields: What a row holds; one of them is the primary key.
         collection_name: Name of the collection.
         uri: A folder, ``":memory:"``, or the URL of a server.
+        ttl_s: Seconds that a row of a new collection lives; None: for ever.
         **options: See ``PlaceOptions``.
 
     Raises:
@@ -229,11 +242,13 @@ class TableUser(Closing):
         fields: Sequence[elanus.Field],
         collection_name: str,
         uri: str | os.PathLike[str],
+        *,
+        ttl_s: float | None = None,
         **options: Unpack[PlaceOptions],
     ) -> None:
         self._place = Place(uri, options)
         try:
-            self._table = Table(self._place, collection_name, fields)
+            self._table = Table(self._place, collection_name, fields, ttl_s=ttl_s)
         except BaseException:
             self.close()
             raise
