@@ -318,10 +318,10 @@ class Terminal:
         A prompt is on the screen a moment before the program waits for input, and a Ctrl-C in that
         moment stops what is being printed instead.
         """
-        for _ in range(60):
+        for _ in range(12):
             self.type("\x03")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return self._process.wait(1)
+                return self._process.wait(10)
         raise AssertionError(f"did not end: {self.output!r}")
 
     def exit_status(self) -> int:
