@@ -63,7 +63,12 @@ def document_to_node(document: StoredDocument, keys: Sequence[str] | None = None
     elif "text_resource" not in content:
         content["text"] = document.text
     parts = {"_node_content": json.dumps(content), "_node_type": document.node[_TYPE]}
-    return metadata_dict_to_node(parts)
+    node = metadata_dict_to_node(parts)
+    # llama-index-core 0.13 reads this field only under a misspelt name, and so loses it.
+    separator = content.get("metadata_separator")
+    if separator is not None and node.metadata_separator != separator:
+        node.metadata_separator = separator
+    return node
 
 
 def _node_to_json(node: BaseNode, row: int) -> dict[str, Any]:

@@ -107,9 +107,7 @@ class Messages:
             older = Compare(CompareOp.LT, FieldRef("generation"), Literal(generation))
             table.delete(filter=And((_of_key(key), older)))
 
-    def delete(
-        self, key: str, chosen: slice, *, status: str | None = None
-    ) -> list[StoredMessage]:
+    def delete(self, key: str, chosen: slice, *, status: str | None = None) -> list[StoredMessage]:
         """Delete messages and return them.
 
         Args:

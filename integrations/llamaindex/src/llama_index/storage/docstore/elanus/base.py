@@ -193,6 +193,13 @@ class ElanusDocumentStore(KVDocumentStore):
     async def aget_node_dict(self, node_id_dict: dict[int, str]) -> dict[int, BaseNode]:
         return await asyncio.to_thread(self.get_node_dict, node_id_dict)
 
+    def get_all_document_ids(self) -> set[str]:
+        """Return the ids of all documents with a hash, those with equal hashes too."""
+        return set(self._kvstore.get_all(self._metadata_collection))
+
+    async def aget_all_document_ids(self) -> set[str]:
+        return await asyncio.to_thread(self.get_all_document_ids)
+
     # --- inside -----------------------------------------------------------------------------
 
     def _info_of(self, stored: dict[str, Any] | None) -> RefDocInfo:
