@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Unpack
@@ -307,9 +307,24 @@ class ElanusVectorStore(BasePydanticVectorStore):
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Do what ``query`` does, without blocking the event loop."""
         plan = await asyncio.to_thread(self._plan, query, kwargs)
-        sparse = None
-        if self._sparse is not None and plan.sparse_text is not None:
-            sparse = await self._sparse.aencode_query(plan.sparse_text)
+        return await asyncio.to_thread(run_query, plan, await self._asparse(plan))
+
+    async def aquery_embedding(
+        self,
+        query: VectorStoreQuery,
+        embed: Callable[[], Awaitable[list[float]]],
+        **kwargs: Any,
+    ) -> VectorStoreQueryResult:
+        """Do what ``aquery`` does, with an embedding that is made while the sparse model works.
+
+        Args:
+            query: As of ``query``, without an embedding.
+            embed: Called once; returns the embedding of the query.
+            **kwargs: As of ``query``.
+        """
+        plan = await asyncio.to_thread(self._plan, replace(query, query_embedding=[]), kwargs)
+        dense, sparse = await asyncio.gather(embed(), self._asparse(plan))
+        plan = replace(plan, query=replace(query, query_embedding=dense))
         return await asyncio.to_thread(run_query, plan, sparse)
 
     # --- inside -----------------------------------------------------------------------------
@@ -344,6 +359,11 @@ class ElanusVectorStore(BasePydanticVectorStore):
         default = SearchMode(self.search_mode)
         parsed = QueryOptions.parse(options)
         return make_plan(self._store, self._settings, default, query, parsed)
+
+    async def _asparse(self, plan: QueryPlan) -> dict[int, float] | None:
+        if self._sparse is None or plan.sparse_text is None:
+            return None
+        return await self._sparse.aencode_query(plan.sparse_text)
 
     def _batch(self, nodes: Sequence[BaseNode]) -> DocumentBatch:
         batch = nodes_to_batch(nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from llama_index.core import Settings
@@ -18,6 +19,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
+from elanus.documents import SearchMode
 from llama_index.vector_stores.elanus.base import ElanusVectorStore
 
 _TEXT_MODES = (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.TEXT_SEARCH)
@@ -72,7 +74,7 @@ class ElanusRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         embedding = query_bundle.embedding
-        if embedding is None and self._mode not in _TEXT_MODES:
+        if embedding is None and self._embeds:
             embedding = self._model.get_agg_embedding_from_queries(query_bundle.embedding_strs)
         query, arguments = self._request(query_bundle, embedding)
         found = _scored(self._vector_store.query(query, **arguments))
@@ -81,15 +83,28 @@ class ElanusRetriever(BaseRetriever):
         return self._reranker.postprocess_nodes(found, query_bundle=query_bundle)
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        embedding = query_bundle.embedding
-        if embedding is None and self._mode not in _TEXT_MODES:
-            texts = query_bundle.embedding_strs
-            embedding = await self._model.aget_agg_embedding_from_queries(texts)
-        query, arguments = self._request(query_bundle, embedding)
-        found = _scored(await self._vector_store.aquery(query, **arguments))
+        query, arguments = self._request(query_bundle, query_bundle.embedding)
+        if query_bundle.embedding is None and self._embeds:
+            embed = partial(
+                self._model.aget_agg_embedding_from_queries, query_bundle.embedding_strs
+            )
+            result = await self._vector_store.aquery_embedding(query, embed, **arguments)
+        else:
+            result = await self._vector_store.aquery(query, **arguments)
+        found = _scored(result)
         if self._reranker is None:
             return found
         return await self._reranker.apostprocess_nodes(found, query_bundle=query_bundle)
+
+    @property
+    def _embeds(self) -> bool:
+        """Whether what is searched needs the embedding of a query."""
+        if self._mode is VectorStoreQueryMode.DEFAULT:
+            return SearchMode(self._vector_store.search_mode) in (
+                SearchMode.DENSE,
+                SearchMode.HYBRID,
+            )
+        return self._mode not in _TEXT_MODES
 
     @property
     def _model(self) -> BaseEmbedding:
