@@ -57,7 +57,9 @@ def test_messages_come_back_as_they_went_in(store: ElanusChatStore) -> None:
     messages = [
         say("ключ 'it's' \n\x00"),
         ChatMessage(role=MessageRole.ASSISTANT, blocks=[TextBlock(text="a"), image]),
-        ChatMessage(role=MessageRole.TOOL, content="", additional_kwargs={"calls": [Call()], "n": 2}),
+        ChatMessage(
+            role=MessageRole.TOOL, content="", additional_kwargs={"calls": [Call()], "n": 2}
+        ),
     ]
     store.set_messages("k", messages)
     read = store.get_messages("k")

@@ -205,8 +205,7 @@ def test_storage_context_of_one_folder(tmp_path: Path) -> None:
     nodes = SentenceSplitter().get_nodes_from_documents(documents())
     context.docstore.add_documents(nodes)
     indexes: list[Any] = [
-        kind(nodes, storage_context=context)
-        for kind in (VectorStoreIndex, SummaryIndex)
+        kind(nodes, storage_context=context) for kind in (VectorStoreIndex, SummaryIndex)
     ]
     names = [index.index_id for index in indexes]
     context.persist(str(tmp_path / "json"))
@@ -243,9 +242,10 @@ def test_index_refreshes_documents(tmp_path: Path) -> None:
 def conversations(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """Yield what opens the memory of a conversation, again and again."""
     opened: list[Any] = []
-    if request.param == "queue" and "chat_store" not in inspect.signature(
-        Memory.from_defaults
-    ).parameters:
+    if (
+        request.param == "queue"
+        and "chat_store" not in inspect.signature(Memory.from_defaults).parameters
+    ):
         pytest.skip("this llama-index-core keeps Memory in SQL only")
 
     def memory(key: str) -> BaseMemory:

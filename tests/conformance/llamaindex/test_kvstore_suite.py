@@ -55,7 +55,11 @@ def test_put_get_delete(store: ElanusKVStore) -> None:
     store.put("foo", {"foo": "bar"})
     store.put("bar", {"bar": 1})
     store.put("bar", {"bar": 2})
-    assert (store.get("foo"), store.get("bar"), store.get("x")) == ({"foo": "bar"}, {"bar": 2}, None)
+    assert (store.get("foo"), store.get("bar"), store.get("x")) == (
+        {"foo": "bar"},
+        {"bar": 2},
+        None,
+    )
     assert store.get_all() == {"foo": {"foo": "bar"}, "bar": {"bar": 2}}
     assert store.delete("bar") is True
     assert store.delete("bar") is False

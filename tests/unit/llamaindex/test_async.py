@@ -138,8 +138,6 @@ async def test_works_inside_query_fusion_retriever(mode: Any) -> None:
         ElanusRetriever(store, mode=leg, top_k=2, embed_model=OnlyAsync())
         for leg in ("default", "text_search", "hybrid")
     ]
-    fusion = QueryFusionRetriever(
-        legs, llm=MockLLM(), num_queries=1, similarity_top_k=2, mode=mode
-    )
+    fusion = QueryFusionRetriever(legs, llm=MockLLM(), num_queries=1, similarity_top_k=2, mode=mode)
     found = await fusion.aretrieve("a")
     assert [n.node.node_id for n in found] == ["a", "b"]

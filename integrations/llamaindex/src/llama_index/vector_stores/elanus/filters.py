@@ -9,6 +9,7 @@ value can change what an expression says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from llama_index.core.vector_stores.types import (
@@ -89,7 +90,7 @@ def _holds_for_text(operator: FilterOperator, field: FieldRef, value: Any) -> No
         return _OPERATORS[operator](field, value)
     texts = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
     if not texts:
-        return And((IsNull(field), Not(IsNull(field))))
+        return _nothing(field)
     fitting = texts if isinstance(value, list) else texts[0]
     return And((Not(IsNull(field)), _OPERATORS[operator](field, fitting)))
 
@@ -100,6 +101,17 @@ def _compare(op: CompareOp) -> Callable[[Node, Any], Node]:
 
 def _equals(operand: Node, value: Any) -> Node:
     return IsNull(operand) if value is None else Compare(CompareOp.EQ, operand, Literal(value))
+
+
+def _nothing(operand: Node) -> Node:
+    return And((IsNull(operand), Not(IsNull(operand))))
+
+
+def _has_text(operand: Node, value: Any, *, ignore_case: bool) -> Node:
+    """Return the condition that a text is part of another; nothing but a text is part of one."""
+    if not isinstance(value, str):
+        return _nothing(operand)
+    return TextContains(operand, Literal(value), ignore_case=ignore_case)
 
 
 def _listed(value: Any) -> Literal:
@@ -119,9 +131,7 @@ _OPERATORS: dict[FilterOperator, Callable[[Node, Any], Node]] = {
     FilterOperator.CONTAINS: lambda operand, value: Contains(operand, Literal(value)),
     FilterOperator.ANY: lambda operand, value: ContainsAny(operand, _listed(value)),
     FilterOperator.ALL: lambda operand, value: ContainsAll(operand, _listed(value)),
-    FilterOperator.TEXT_MATCH: lambda operand, value: TextContains(operand, Literal(value)),
-    FilterOperator.TEXT_MATCH_INSENSITIVE: lambda operand, value: TextContains(
-        operand, Literal(value), ignore_case=True
-    ),
+    FilterOperator.TEXT_MATCH: partial(_has_text, ignore_case=False),
+    FilterOperator.TEXT_MATCH_INSENSITIVE: partial(_has_text, ignore_case=True),
     FilterOperator.IS_EMPTY: lambda operand, _: IsEmpty(operand),
 }
