@@ -107,9 +107,8 @@ def test_changes_are_written_together_or_not_at_all(store: ElanusKVStore) -> Non
         changes.delete("x", ["old"])
         assert changes.get_many("x", ["old", "a"]) == {"old": {"n": 0}}
     assert (store.get_all("x"), store.get_all("y")) == ({"a": {"n": 1}}, {"b": {"n": 2}})
-    with pytest.raises(RuntimeError), store.changes() as changes:
-        changes.put_all("x", [("c", {})])
-        raise RuntimeError
+    with pytest.raises(EntityError, match="key 'd'"), store.changes() as changes:
+        changes.put_all("x", [("c", {}), ("d", {"n": object()})])
     assert store.get_all("x") == {"a": {"n": 1}}
 
 

@@ -1,5 +1,6 @@
 """The store inside LlamaIndex: indexes, pipelines, memory, retrievers, chat engines."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,16 @@ import pytest
 from llama_index.core import MockEmbedding, Settings, StorageContext, VectorStoreIndex
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.chat_engine import ContextChatEngine
-from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
-from llama_index.core.llms import MockLLM
+from llama_index.core.llms import CompletionResponse, MockLLM
 from llama_index.core.memory import Memory, VectorMemoryBlock
-from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.retrievers import QueryFusionRetriever, VectorIndexAutoRetriever
-from llama_index.core.schema import Document, IndexNode, QueryBundle, TextNode
-from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.schema import Document, IndexNode, TextNode
 from llama_index.core.vector_stores.types import (
+    FilterOperator,
     MetadataFilter,
     MetadataFilters,
     MetadataInfo,
     VectorStoreInfo,
-    VectorStoreQuerySpec,
 )
 
 from llama_index.vector_stores.elanus import (
@@ -120,34 +118,6 @@ def test_index_nodes_come_from_the_docstore(store: ElanusVectorStore) -> None:
     assert found.node.get_content() == "deep"
 
 
-@pytest.mark.parametrize(
-    ("strategy", "left"),
-    [
-        (DocstoreStrategy.UPSERTS, {"pears": 1, "piano": 1, "keys": 1}),
-        (DocstoreStrategy.DUPLICATES_ONLY, {"pears": 1, "piano": 1, "keys": 2}),
-        (DocstoreStrategy.UPSERTS_AND_DELETE, {"piano": 1, "keys": 1}),
-    ],
-)
-def test_ingestion_strategies(
-    store: ElanusVectorStore, strategy: DocstoreStrategy, left: dict[str, int]
-) -> None:
-    pipeline = IngestionPipeline(
-        transformations=[SentenceSplitter(chunk_size=64, chunk_overlap=0), ElanusEmbedding("hash")],
-        docstore=SimpleDocumentStore(),
-        vector_store=store,
-        docstore_strategy=strategy,
-    )
-    assert len(pipeline.run(documents=documents())) == 3
-    assert pipeline.run(documents=documents()) == []
-    changed = [d for d in documents() if d.doc_id != "pears"]
-    changed[0].set_content("Keys are rotated monthly now.")
-    pipeline.run(documents=changed)
-    counts: dict[str, int] = {}
-    for node in store.get_nodes():
-        counts[str(node.ref_doc_id)] = counts.get(str(node.ref_doc_id), 0) + 1
-    assert counts == left
-
-
 async def test_works_inside_vector_memory_block(store: ElanusVectorStore) -> None:
     block = VectorMemoryBlock(vector_store=store, embed_model=ElanusEmbedding("hash"))
     for session, text in (("one", "My name is Ada."), ("two", "My name is Bob.")):
@@ -170,17 +140,54 @@ def test_works_inside_query_fusion_retriever(store: ElanusVectorStore) -> None:
     assert sources(fusion.retrieve("rotate the signing key")) == ["keys"]
 
 
-def test_works_inside_auto_retriever(store: ElanusVectorStore) -> None:
-    class Always(VectorIndexAutoRetriever):
-        def generate_retrieval_spec(self, query_bundle: QueryBundle, **kwargs: Any) -> Any:
-            where = [MetadataFilter(key="topic", value=["pears", "piano"], operator="in")]
-            return VectorStoreQuerySpec(query="keys", filters=where, top_k=5)
+class Answering(MockLLM):
+    """A model that gives one answer, whatever it is asked."""
 
+    answer: str = ""
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        return CompletionResponse(text=self.answer)
+
+
+FILTERS: dict[FilterOperator, tuple[str, Any, set[str]]] = {
+    FilterOperator.EQ: ("topic", "keys", {"keys"}),
+    FilterOperator.NE: ("topic", "keys", {"pears", "piano"}),
+    FilterOperator.GT: ("year", 2001, {"piano"}),
+    FilterOperator.GTE: ("year", 2001, {"pears", "piano"}),
+    FilterOperator.LT: ("year", 2001, {"keys"}),
+    FilterOperator.LTE: ("year", 2001, {"keys", "pears"}),
+    FilterOperator.IN: ("topic", ["pears", "piano"], {"pears", "piano"}),
+    FilterOperator.NIN: ("topic", ["pears", "piano"], {"keys"}),
+    FilterOperator.ANY: ("tags", ["pears", "x"], {"pears"}),
+    FilterOperator.ALL: ("tags", ["pears", "all"], {"pears"}),
+    FilterOperator.CONTAINS: ("tags", "all", {"keys", "pears", "piano"}),
+    FilterOperator.TEXT_MATCH: ("topic", "ia", {"piano"}),
+    FilterOperator.TEXT_MATCH_INSENSITIVE: ("topic", "P", {"pears", "piano"}),
+    FilterOperator.IS_EMPTY: ("missing", None, {"keys", "pears", "piano"}),
+}
+
+
+@pytest.mark.parametrize("operator", [*FilterOperator])
+async def test_works_inside_auto_retriever(
+    store: ElanusVectorStore, operator: FilterOperator
+) -> None:
+    nodes = [
+        TextNode(id_=i, text=text, metadata={"topic": i, "year": 2000 + n, "tags": [i, "all"]})
+        for n, (i, text) in enumerate(TEXTS.items())
+    ]
+    context = StorageContext.from_defaults(vector_store=store)
+    index = VectorStoreIndex(nodes, storage_context=context)
+    key, value, expected = FILTERS[operator]
+    where = {"key": key, "value": value, "operator": operator.value}
+    llm = Answering()
+    llm.answer = json.dumps({"query": "keys", "filters": [where], "top_k": 5})
     info = VectorStoreInfo(
-        content_info="texts", metadata_info=[MetadataInfo(name="topic", type="str", description="")]
+        content_info="texts", metadata_info=[MetadataInfo(name=key, type="str", description="")]
     )
-    retriever = Always(build_index(store), vector_store_info=info, llm=MockLLM())
-    assert sorted(map(str, sources(retriever.retrieve("anything")))) == ["pears", "piano"]
+    retriever = VectorIndexAutoRetriever(index, vector_store_info=info, llm=llm, similarity_top_k=5)
+    found = retriever.retrieve("anything")
+    assert {n.node.node_id for n in found} == expected
+    assert {n.node.node_id for n in await retriever.aretrieve("anything")} == expected
 
 
 def test_works_inside_chat_engine(store: ElanusVectorStore) -> None:

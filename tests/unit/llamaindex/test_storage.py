@@ -94,9 +94,9 @@ def test_pickle_reopens(kind: Any, tmp_path: Path) -> None:
             "wait_s": 5.0,
         }
         again.close()
-    with elanus.connect(":memory:") as database:
-        with pytest.raises(StateError, match="cannot be pickled"):
-            pickle.dumps(kind(database=database))
+    shared = kind(database=elanus.connect(":memory:"))
+    with pytest.raises(StateError, match="cannot be pickled"):
+        pickle.dumps(shared)
 
 
 def test_chat_store_is_made_again_from_its_dict(tmp_path: Path) -> None:

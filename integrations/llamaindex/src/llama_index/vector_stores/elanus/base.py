@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Unpack
@@ -194,6 +194,8 @@ class ElanusVectorStore(BasePydanticVectorStore):
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Store nodes with their embeddings, replacing those with the same id.
 
+        Nodes may come from a generator; it is read once.
+
         Returns:
             The ids, in the order of ``nodes``.
 
@@ -365,7 +367,8 @@ class ElanusVectorStore(BasePydanticVectorStore):
             return None
         return await self._sparse.aencode_query(plan.sparse_text)
 
-    def _batch(self, nodes: Sequence[BaseNode]) -> DocumentBatch:
+    def _batch(self, nodes: Iterable[BaseNode]) -> DocumentBatch:
+        nodes = list(nodes)
         batch = nodes_to_batch(nodes)
         needs_dense = SearchMode(self.search_mode) in (SearchMode.DENSE, SearchMode.HYBRID)
         if needs_dense or (nodes and all(node.embedding is not None for node in nodes)):
