@@ -15,7 +15,7 @@ from llama_index.core.data_structs.data_structs import IndexDict
 from llama_index.core.storage.chat_store import BaseChatStore
 
 import elanus
-from elanus.errors import ClosedError, DatabaseLockedError, StateError
+from elanus.errors import ClosedError, DatabaseLockedError, SchemaError, StateError
 from llama_index.storage.chat_store.elanus import ElanusChatStore, ElanusDBChatStore
 from llama_index.storage.docstore.elanus import ElanusDocumentStore
 from llama_index.storage.index_store.elanus import ElanusIndexStore
@@ -79,6 +79,17 @@ def test_collections_are_made_by_the_first_write(tmp_path: Path) -> None:
         assert (kv.get_all(), chat.get_keys(), chat.get_messages("k")) == ({}, [], [])
         with elanus.connect(tmp_path / "db") as database:
             assert database.list_collections() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("several_processes", [False, True])
+def test_collection_of_something_else(kind: Any, several_processes: bool, tmp_path: Path) -> None:
+    with ElanusVectorStore(tmp_path, "taken") as store:
+        store.add([make_node("a")])
+    with pytest.raises(SchemaError, match="'taken' holds something else: expected the fields"):
+        kind(tmp_path, "taken", several_processes=several_processes)
+    # Nothing is left open by the attempt.
+    elanus.connect(tmp_path).close()
 
 
 @pytest.mark.parametrize("kind", KINDS)

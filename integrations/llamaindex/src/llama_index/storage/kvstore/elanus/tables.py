@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import elanus
-from elanus.errors import CollectionExistsError, NotFoundError, StateError
+from elanus.errors import CollectionExistsError, NotFoundError, SchemaError, StateError
 
 MEMORY_URI = ":memory:"
 
@@ -71,6 +71,7 @@ class Table:
 
     Raises:
         DatabaseLockedError: Another process has the folder open for writing.
+        SchemaError: The collection exists and holds something else.
     """
 
     def __init__(self, place: Place, name: str, schema: elanus.Schema, index_on: str) -> None:
@@ -83,6 +84,11 @@ class Table:
         self._writer: Any = place.database
         if place.database is None and not place.several_processes:
             self._writer = elanus.connect(place.uri, token=place.token or None)
+        try:
+            self._check_fields()
+        except SchemaError:
+            self.close()
+            raise
 
     @property
     def place(self) -> Place:
@@ -132,6 +138,16 @@ class Table:
         with _lock_of(self._name, part), self.writing() as collection:
             yield collection
 
+    def _check_fields(self) -> None:
+        with self.reading() as collection:
+            stored = {} if collection is None else _fields_of(collection.schema)
+        wanted = _fields_of(self._schema)
+        if stored and not wanted.items() <= stored.items():
+            raise SchemaError(
+                f"collection {self._name!r} holds something else: expected the fields {wanted}, "
+                f"got {stored}; choose another collection_name"
+            )
+
     def _readable(self) -> Any:
         if self._writer is not None:
             return self._writer
@@ -152,6 +168,10 @@ class Table:
             return database.collection(self._name)
         collection.create_index(self._index_on)
         return collection
+
+
+def _fields_of(schema: elanus.Schema) -> dict[str, str]:
+    return {field.name: field.dtype.name for field in schema.fields}
 
 
 _locks: WeakValueDictionary[tuple[str, str, int], threading.Lock] = WeakValueDictionary()
