@@ -17,6 +17,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
+from llama_index.core.vector_stores.utils import build_metadata_filter_fn
 
 from llama_index.vector_stores.elanus import BM25, ElanusVectorStore
 from support.llamaindex_models import make_node
@@ -105,6 +106,17 @@ def metadata_filter(key: str, value: Any, operator: FilterOperator) -> MetadataF
     return MetadataFilter(key=key, value=value, operator=operator)
 
 
+def is_current_reference() -> bool:
+    """Whether a missing key is different from a value, as all but old versions have it."""
+    other = MetadataFilters(filters=[MetadataFilter(key="k", value=1, operator=Op.NE)])
+    return build_metadata_filter_fn(lambda _: {}, other)("any")
+
+
+@pytest.mark.skipif(
+    not is_current_reference(),
+    reason="filters of this SimpleVectorStore mean something else; test_filters.py compares ours "
+    "with plain Python",
+)
 @pytest.mark.parametrize(("key", "value", "operator"), OPERATORS)
 @pytest.mark.parametrize("condition", [*FilterCondition, None])
 def test_filters_match_simple_vector_store(
