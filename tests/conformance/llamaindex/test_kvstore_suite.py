@@ -101,14 +101,14 @@ def test_put_all_writes_everything_or_nothing(store: ElanusKVStore) -> None:
 def test_changes_are_written_together_or_not_at_all(store: ElanusKVStore) -> None:
     store.put("old", {"n": 0}, "x")
     with store.changes() as changes:
-        changes.put_all("x", [("a", {"n": 1})])
-        changes.put_all("y", [("b", {"n": 2}), ("gone", {})])
-        changes.delete("y", ["gone", "missing"])
-        changes.delete("x", ["old"])
-        assert changes.get_many("x", ["old", "a"]) == {"old": {"n": 0}}
+        changes.put_all([("a", {"n": 1})], "x")
+        changes.put_all([("b", {"n": 2}), ("gone", {})], "y")
+        changes.delete(["gone", "missing"], "y")
+        changes.delete(["old"], "x")
+        assert changes.get_many(["old", "a"], "x") == {"old": {"n": 0}}
     assert (store.get_all("x"), store.get_all("y")) == ({"a": {"n": 1}}, {"b": {"n": 2}})
     with pytest.raises(EntityError, match="key 'd'"), store.changes() as changes:
-        changes.put_all("x", [("c", {}), ("d", {"n": object()})])
+        changes.put_all([("c", {}), ("d", {"n": object()})], "x")
     assert store.get_all("x") == {"a": {"n": 1}}
 
 

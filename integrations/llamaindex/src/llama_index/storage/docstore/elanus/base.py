@@ -89,12 +89,12 @@ class ElanusDocumentStore(KVDocumentStore):
         with self._kvstore.changes() as changes:
             if not allow_update:
                 ids = [node.node_id for node in docs]
-                for taken in changes.get_many(self._node_collection, ids):
+                for taken in changes.get_many(ids, self._node_collection):
                     raise ValueError(
                         f"node_id {taken} already exists. Set allow_update to True to overwrite."
                     )
             sources = [n.source_node.node_id for n in docs if n.source_node is not None]
-            known = changes.get_many(self._ref_doc_collection, sources)
+            known = changes.get_many(sources, self._ref_doc_collection)
             nodes, metadatas = [], []
             by_source: dict[str, list[_Pair]] = {}
             for node in docs:
@@ -106,9 +106,9 @@ class ElanusDocumentStore(KVDocumentStore):
                 metadatas += [pairs[1]] if pairs[1] else []
                 if pairs[2]:
                     by_source.setdefault(pairs[2][0], []).append(pairs[2])
-            changes.put_all(self._node_collection, nodes)
-            changes.put_all(self._metadata_collection, metadatas)
-            changes.put_all(self._ref_doc_collection, self._merge_ref_doc_kv_pairs(by_source))
+            changes.put_all(nodes, self._node_collection)
+            changes.put_all(metadatas, self._metadata_collection)
+            changes.put_all(self._merge_ref_doc_kv_pairs(by_source), self._ref_doc_collection)
 
     async def async_add_documents(
         self,
@@ -126,7 +126,7 @@ class ElanusDocumentStore(KVDocumentStore):
             ValueError: There is no such node and ``raise_error`` is True.
         """
         with self._kvstore.changes() as changes:
-            existed = bool(changes.get_many(self._node_collection, [doc_id]))
+            existed = bool(changes.get_many([doc_id], self._node_collection))
             self._remove(changes, [doc_id])
         if raise_error and not existed:
             raise ValueError(f"doc_id {doc_id} not found.")
@@ -141,7 +141,7 @@ class ElanusDocumentStore(KVDocumentStore):
             ValueError: There is no such document and ``raise_error`` is True.
         """
         with self._kvstore.changes() as changes:
-            found = changes.get_many(self._ref_doc_collection, [ref_doc_id])
+            found = changes.get_many([ref_doc_id], self._ref_doc_collection)
             if found:
                 self._remove(changes, self._info_of(found[ref_doc_id]).node_ids)
                 self._delete_everywhere(changes, [ref_doc_id])
@@ -161,9 +161,9 @@ class ElanusDocumentStore(KVDocumentStore):
     def set_document_hashes(self, doc_hashes: dict[str, str]) -> None:
         """Set the hashes of documents in one write; what sources they have stays known."""
         with self._kvstore.changes() as changes:
-            known = changes.get_many(self._metadata_collection, list(doc_hashes))
+            known = changes.get_many(list(doc_hashes), self._metadata_collection)
             pairs = [(i, {**known.get(i, {}), "doc_hash": h}) for i, h in doc_hashes.items()]
-            changes.put_all(self._metadata_collection, pairs)
+            changes.put_all(pairs, self._metadata_collection)
 
     async def aset_document_hashes(self, doc_hashes: dict[str, str]) -> None:
         await asyncio.to_thread(self.set_document_hashes, doc_hashes)
@@ -209,18 +209,18 @@ class ElanusDocumentStore(KVDocumentStore):
     def _remove(self, changes: KVChanges, node_ids: Iterable[str]) -> None:
         """Delete nodes, take them off the lists of their sources, and delete emptied sources."""
         ids = list(node_ids)
-        metadatas = changes.get_many(self._metadata_collection, ids)
+        metadatas = changes.get_many(ids, self._metadata_collection)
         sources = {i: m["ref_doc_id"] for i, m in metadatas.items() if m.get("ref_doc_id")}
-        stored = changes.get_many(self._ref_doc_collection, list(sources.values()))
+        stored = changes.get_many(list(sources.values()), self._ref_doc_collection)
         infos = {source: self._info_of(info) for source, info in stored.items()}
         for node_id, source in sources.items():
             if source in infos and node_id in infos[source].node_ids:
                 infos[source].node_ids.remove(node_id)
         kept = {source: info for source, info in infos.items() if info.node_ids}
-        changes.put_all(self._ref_doc_collection, [(s, i.to_dict()) for s, i in kept.items()])
+        changes.put_all([(s, i.to_dict()) for s, i in kept.items()], self._ref_doc_collection)
         self._delete_everywhere(changes, [s for s in infos if s not in kept])
-        changes.delete(self._node_collection, ids)
-        changes.delete(self._metadata_collection, ids)
+        changes.delete(ids, self._node_collection)
+        changes.delete(ids, self._metadata_collection)
 
     def _delete_everywhere(self, changes: KVChanges, ids: Sequence[str]) -> None:
         for collection in (
@@ -228,4 +228,4 @@ class ElanusDocumentStore(KVDocumentStore):
             self._metadata_collection,
             self._ref_doc_collection,
         ):
-            changes.delete(collection, ids)
+            changes.delete(ids, collection)

@@ -89,7 +89,7 @@ class ElanusKVStore(BaseKVStore):
     def changes(self) -> Iterator[KVChanges]:
         """Yield changes of any number of collections that are written when the block ends.
 
-        Nobody else's ``changes`` of the same database are in between.
+        Nobody else's ``changes`` of the same database are in between, so do not nest them.
         """
         with self._table.changing() as table:
             changed = KVChanges(table)
@@ -129,7 +129,7 @@ class ElanusKVStore(BaseKVStore):
             return
         with self._table.writing() as table:
             changed = KVChanges(table)
-            changed.put_all(collection, kv_pairs)
+            changed.put_all(kv_pairs, collection)
             changed.apply()
 
     async def aput_all(
@@ -162,7 +162,7 @@ class ElanusKVStore(BaseKVStore):
     ) -> dict[str, dict[str, Any]]:
         """Return the values of those keys that exist, by key, in the order asked for."""
         with self._table.reading() as table:
-            return read_pairs(table, collection, keys)
+            return read_pairs(table, keys, collection)
 
     def get_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:
         """Return all values of a collection, by key."""

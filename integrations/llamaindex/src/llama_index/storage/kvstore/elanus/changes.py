@@ -50,7 +50,7 @@ def decode(text: str) -> dict[str, Any]:
     return value
 
 
-def read_pairs(table: Any, collection: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+def read_pairs(table: Any, keys: Sequence[str], collection: str) -> dict[str, dict[str, Any]]:
     """Return the values of those keys that exist, by key, in the order asked for."""
     if table is None or not keys:
         return {}
@@ -70,11 +70,11 @@ class KVChanges:
         self._rows: dict[str, dict[str, str]] = {}
         self._deleted: dict[str, None] = {}
 
-    def get_many(self, collection: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def get_many(self, keys: Sequence[str], collection: str) -> dict[str, dict[str, Any]]:
         """Return the values of those keys that existed when the changes began, by key."""
-        return read_pairs(self._table, collection, keys)
+        return read_pairs(self._table, keys, collection)
 
-    def put_all(self, collection: str, pairs: Iterable[Pair]) -> None:
+    def put_all(self, pairs: Iterable[Pair], collection: str) -> None:
         """Write values, replacing those with the same key.
 
         Raises:
@@ -86,7 +86,7 @@ class KVChanges:
             text = encode(key, value)
             self._rows[pk] = {"id": pk, "collection": collection, "key": key, "value": text}
 
-    def delete(self, collection: str, keys: Iterable[str]) -> None:
+    def delete(self, keys: Iterable[str], collection: str) -> None:
         """Delete values; missing ones are no error."""
         for key in keys:
             pk = row_id(collection, key)
