@@ -1,5 +1,6 @@
 """Rows that one framework wrote are read by the other and by elanus itself."""
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,7 +105,26 @@ def test_tenants_are_the_same_in_both(database: elanus.Database) -> None:
 def test_both_import_together_and_load_no_model(tmp_path: Path) -> None:
     code = (
         "import sys, langchain_elanus, llama_index.vector_stores.elanus; "
+        "import llama_index.storage.docstore.elanus, llama_index.storage.index_store.elanus; "
+        "import llama_index.storage.kvstore.elanus, llama_index.storage.chat_store.elanus; "
         "print(sorted({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["vector_stores", "storage", *(f"storage.{s}" for s in ("kvstore", "docstore", "chat_store"))],
+)
+def test_packages_are_shared_with_other_distributions(name: str, tmp_path: Path) -> None:
+    folder = tmp_path.joinpath("llama_index", *name.split("."), "other")
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    full = f"llama_index.{name}"
+    ours = {"storage": "storage.index_store"}.get(name, name)
+    code = (
+        f"import sys; sys.path.append(sys.argv[1]); import {full}.other, llama_index.{ours}.elanus"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert importlib.import_module(full).__file__ is None
