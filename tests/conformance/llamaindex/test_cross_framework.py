@@ -113,18 +113,16 @@ def test_both_import_together_and_load_no_model(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["vector_stores", "storage", *(f"storage.{s}" for s in ("kvstore", "docstore", "chat_store"))],
-)
-def test_packages_are_shared_with_other_distributions(name: str, tmp_path: Path) -> None:
-    folder = tmp_path.joinpath("llama_index", *name.split("."), "other")
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    full = f"llama_index.{name}"
-    ours = {"storage": "storage.index_store"}.get(name, name)
-    code = (
-        f"import sys; sys.path.append(sys.argv[1]); import {full}.other, llama_index.{ours}.elanus"
-    )
+def test_packages_are_shared_with_other_distributions(tmp_path: Path) -> None:
+    names = [
+        "vector_stores",
+        *(f"storage.{kind}" for kind in ("kvstore", "docstore", "chat_store")),
+    ]
+    for name in names:
+        folder = tmp_path.joinpath("llama_index", *name.split("."), "other")
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        assert importlib.import_module(f"llama_index.{name}").__file__ is None
+    modules = [f"llama_index.{name}.{kind}" for name in names for kind in ("other", "elanus")]
+    code = f"import sys; sys.path.append(sys.argv[1]); import {', '.join(modules)}"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-    assert importlib.import_module(full).__file__ is None
