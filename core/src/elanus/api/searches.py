@@ -133,8 +133,8 @@ class Searches(Reads):
             output=output,
             options=options,
         )
-        answer = self._read_answer(context, (under, key), [request], True, options)
-        return cast(SearchResult, answer)
+        result = self._read_answer(context, (under, key), [request], True, options)
+        return cast(SearchResult, result)
 
     def _stored_queries(
         self, ids: Ids, data: Any, field: str | None, options: SearchOptions
