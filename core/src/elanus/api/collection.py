@@ -11,6 +11,7 @@ from elanus.api.import_export import ImportsAndExports
 from elanus.api.iteration import Iterations
 from elanus.api.properties import Properties
 from elanus.api.reads import Ids, as_ids
+from elanus.api.syncs import Syncs
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
 from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
@@ -44,7 +45,7 @@ class CollectionDescription:
     count: int
 
 
-class Collection(Reasons, ImportsAndExports, Iterations, Properties):
+class Collection(Reasons, ImportsAndExports, Syncs, Iterations, Properties):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
-from elanus.engine.bulk_load import BulkLoad, Conflict, LoadRequest, OnConflict
+from elanus.engine.bulk_load import BulkLoad
+from elanus.engine.load_request import Conflict, LoadRequest, OnConflict
 from elanus.engine.reading import AsOf, CollectionReader
 from elanus.engine.views import FieldViews
 from elanus.errors import (

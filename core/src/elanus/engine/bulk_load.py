@@ -15,7 +15,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.history import files_of
 from elanus.engine.ingest import in_partition, with_auto_ids
 from elanus.engine.keys import Keys
+from elanus.engine.load_request import Conflict, LoadRequest, OnConflict
 from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_sealed
@@ -47,51 +47,6 @@ SEGMENT_ROWS = 131_072
 """Rows from which a segment of an import is written."""
 SEGMENT_BYTES = 128 << 20
 """Bytes from which it is written: a bound on memory."""
-
-
-class OnConflict(StrEnum):
-    """What becomes of a row whose primary key is taken."""
-
-    ERROR = "error"
-    REPLACE = "replace"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A row whose primary key is taken.
-
-    Attributes:
-        pk: The key.
-        place: Row of the batch that was being added; None when the row came in earlier.
-        message: Who has the key.
-    """
-
-    pk: PrimaryKey
-    place: int | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoadRequest:
-    """What an import is asked to do.
-
-    Attributes:
-        on_conflict: What becomes of rows whose key is taken.
-        identity: What tells this import from another, as JSON values; None when its source cannot
-            be read again, so that it cannot go on after a crash.
-        resume: Whether to go on with an equal import that ended early.
-        report: Told about rows with taken keys, when ``on_conflict`` is ``error``; raises to stop.
-        progress: Returns what the importer has to be given to go on, as JSON values.
-        partition: Name of the partition that the rows belong to; None: the default one.
-    """
-
-    on_conflict: OnConflict
-    identity: Mapping[str, Any] | None
-    resume: bool
-    report: Callable[[Sequence[Conflict]], None]
-    progress: Callable[[], Mapping[str, Any]]
-    partition: str | None = None
 
 
 class BulkLoads:
@@ -246,8 +201,12 @@ class BulkLoad:
         is_over = self._state.context.memory.is_over(size, FLUSH_PART)
         return is_over or self._growing.num_rows >= SEGMENT_ROWS or size >= SEGMENT_BYTES
 
-    def finish(self) -> None:
+    def finish(self, removed: Sequence[PrimaryKey] = ()) -> None:
         """Make the rows visible, all at once.
+
+        Args:
+            removed: Keys of entities that go at the same moment; the import may have rows with
+                these keys.
 
         Raises:
             StorageError: Nothing of it is visible; the import can be tried again.
@@ -262,10 +221,11 @@ class BulkLoad:
         state.freeze()
         self._flush.run()
         known = {segment: self._matches(segment) for segment in state.sealed()}
+        gone = Keys.of(state.schema.primary, removed)
         with state.reorganise_lock:
             with self._flush.drained():
                 written = self.num_rows
-                replaced = self._resolve(known)
+                replaced = self._resolve(known, gone)
                 if self.num_rows != written:
                     self._save()
                 state.install_loaded([s for s in self._segments if _has_rows(s)], replaced)
@@ -309,7 +269,8 @@ class BulkLoad:
                 self.num_rows -= _kill(segment, segment.find(keys))
         else:
             taken = self._taken_here(keys)
-            existing = self._taken_before(keys)
+            waits = self._request.waits_for_removals
+            existing = np.zeros_like(taken) if waits else self._taken_before(keys)
             self._leave_out(pks, ~kept, "is there twice in this import")
             self._leave_out(pks, kept & taken, "is there twice in this import")
             self._leave_out(pks, kept & ~taken & existing, "exists already in the collection")
@@ -381,20 +342,24 @@ class BulkLoad:
         return found
 
     def _resolve(
-        self, known: Mapping[SealedSegment, list[_Match]]
+        self, known: Mapping[SealedSegment, list[_Match]], gone: Keys
     ) -> dict[SealedSegment, Int64Array]:
-        """Settle the conflicts with what is visible now; return the rows that are replaced.
+        """Settle the conflicts with what is visible now; return the rows that go.
 
         Args:
             known: Matches of the segments that were there before the lock was taken: within
                 them rows only die.
+            gone: Keys of entities that go whatever the import has.
         """
         replaced: dict[SealedSegment, Int64Array] = {}
         for existing in self._state.sealed():
             matches = known[existing] if existing in known else self._matches(existing)
+            removed = _found(existing, gone)
             alive = existing.alive_mask() if matches else _NOTHING
+            if matches:
+                alive[removed] = False
             dead = [self._settle(match, alive) for match in matches]
-            hidden = np.concatenate([np.empty(0, dtype=np.int64), *dead])
+            hidden = np.concatenate([removed, *dead])
             if len(hidden):
                 replaced[existing] = np.unique(hidden)
         return replaced
@@ -467,6 +432,14 @@ def _kill(segment: SealedSegment | GrowingSegment, rows: Int64Array) -> int:
     if len(dead):
         segment.kill(dead)
     return len(dead)
+
+
+def _found(segment: SealedSegment, keys: Keys) -> Int64Array:
+    """Return the visible rows with these keys."""
+    if not len(keys):
+        return np.empty(0, dtype=np.int64)
+    rows = segment.find(keys)
+    return rows[rows >= 0]
 
 
 def _key_column(column: Column) -> FixedColumn | StringColumn:

@@ -5,6 +5,7 @@ commit (``writer``), memory and disk (``growing``, ``sealed``), and the jobs tha
 one to the other (``flush``, ``compaction``, ``index_builder``).
 
 Locks, in the order in which they are taken:
+0. the turn of a sync, which lasts as long as it does;
 1. ``DatabaseEngine._lock``;
 2. ``CollectionState.lock``, the writer lock: held while a group commits, a memtable is frozen or
    a manifest is replaced; never during index building, segment writing or a search;
@@ -16,19 +17,22 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from elanus.engine.bulk_load import BulkLoad, BulkLoads, LoadRequest
+from elanus.engine.bulk_load import BulkLoad, BulkLoads
 from elanus.engine.consistency import parse_consistency
 from elanus.engine.context import EngineContext
 from elanus.engine.embedding import with_models
 from elanus.engine.expiry import PURGE_S, whole_second
 from elanus.engine.ingest import Ingest
+from elanus.engine.load_request import LoadRequest
 from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.partial import prepare_partial, unique_keys
 from elanus.engine.partitions import Partitions
@@ -73,6 +77,7 @@ class CollectionEngine(CollectionReader):
         self._changes = SchemaChanges(
             state, self._upkeep.memtable_flush, lambda: self._loads.is_running
         )
+        self._sync_lock = threading.RLock()
         self._purged_at = time.monotonic()
         self._partitions = Partitions(state, self._changes, self.delete_matching)
         self._upkeep.start()
@@ -208,6 +213,11 @@ class CollectionEngine(CollectionReader):
                 self._upkeep.after_deletes()
             return prepared.pks
 
+    def sync_turn(self) -> AbstractContextManager[object]:
+        """Return what one thread at a time enters, to compare a source with what is stored."""
+        self._check_writable()
+        return self._sync_lock
+
     def begin_load(self, request: LoadRequest) -> BulkLoad:
         """Start an import, or go on with an equal one that ended early.
 
@@ -217,10 +227,11 @@ class CollectionEngine(CollectionReader):
         self._check_writable()
         return self._loads.begin(request)
 
-    def finish_load(self, load: BulkLoad) -> None:
-        """Make the rows of an import visible; merges and indexes follow in the background."""
+    def finish_load(self, load: BulkLoad, removed: Sequence[PrimaryKey] = ()) -> None:
+        """Make the rows of an import visible and the entities with some keys go, at one moment;
+        merges and indexes follow in the background."""
         self._check_writable()
-        load.finish()
+        load.finish(removed)
         self._upkeep.after_load()
 
     def _make_room(self, batch: ColumnBatch) -> None:

@@ -7,15 +7,17 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from elanus.engine.bulk_load import BulkLoad, LoadRequest
+from elanus.engine.bulk_load import BulkLoad
 from elanus.engine.consistency import Consistency, parse_consistency
 from elanus.engine.context import EngineContext, seq_at, time_of
 from elanus.engine.expiry import ExpiringSnapshots, expiry_at, whole_second
 from elanus.engine.follower import CollectionFollower
 from elanus.engine.live import Segment
+from elanus.engine.load_request import LoadRequest
 from elanus.engine.past import PastStates
 from elanus.engine.properties import shown_properties
 from elanus.engine.sealed import SealedSegment
@@ -258,12 +260,16 @@ class CollectionReader:
         """Change the given fields of entities, and make those that are not there."""
         raise self._refused()
 
+    def sync_turn(self) -> AbstractContextManager[object]:
+        """Return what one thread at a time enters, to compare a source with what is stored."""
+        raise self._refused()
+
     def begin_load(self, request: LoadRequest) -> BulkLoad:
         """Start an import, or go on with an equal one that ended early."""
         raise self._refused()
 
-    def finish_load(self, load: BulkLoad) -> None:
-        """Make the rows of an import visible."""
+    def finish_load(self, load: BulkLoad, removed: Sequence[PrimaryKey] = ()) -> None:
+        """Make the rows of an import visible, and the entities with some keys go."""
         raise self._refused()
 
     def delete(self, pks: Sequence[PrimaryKey]) -> int:
