@@ -464,5 +464,6 @@ def _delete_files(directory: Directory, path: str, segment: SealedSegment) -> No
 def _delete(directory: Directory, path: str) -> None:
     if directory.is_dir(path):
         directory.delete_dir(path)
-    else:
+    elif directory.exists(path):
+        # What lies in a folder that was named before went with it.
         directory.delete(path)

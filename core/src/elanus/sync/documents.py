@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from elanus.errors import ElanusError, InvalidArgumentError
@@ -107,7 +108,11 @@ class GivenDocuments:
     def documents(self) -> Iterator[DocumentEntry]:
         for place, value in enumerate(self.given):
             document = as_document(value, place)
-            yield DocumentEntry(document.id, lambda document=document: document)
+            yield DocumentEntry(document.id, partial(_itself, document))
+
+
+def _itself(document: SourceDocument) -> SourceDocument:
+    return document
 
 
 def as_document(value: object, place: int) -> SourceDocument:

@@ -135,8 +135,8 @@ def has_lineage(schema: Schema) -> bool:
     field = schema.field(LINEAGE_FIELD)
     if field.dtype is not DataType.JSON:
         raise SchemaError(
-            f"field {LINEAGE_FIELD!r} has type {field.dtype.name}; sync keeps there, as JSON, where "
-            f"entities come from: rename the field that is there"
+            f"field {LINEAGE_FIELD!r} has type {field.dtype.name}; sync keeps there, as JSON, "
+            f"where entities come from: rename the field that is there"
         )
     return True
 

@@ -143,6 +143,7 @@ class Sync:
                     self._write()
                 self._tell()
             self._write()
+            self._tell()
             self._finish()
         finally:
             if self._load is not None:
@@ -303,7 +304,7 @@ class Sync:
 
     def _finish(self) -> None:
         """Find what vanished, and make everything visible at once."""
-        vanished = list(self._vanished)
+        vanished = sorted(self._vanished)
         self._report.deleted += vanished
         if self._request.dry_run:
             return
