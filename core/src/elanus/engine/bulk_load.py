@@ -30,7 +30,13 @@ from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_files import write_sealed
 from elanus.engine.state import CollectionState
-from elanus.errors import ClosedError, CorruptionError, InternalError, StateError
+from elanus.errors import (
+    ClosedError,
+    CorruptionError,
+    InternalError,
+    StateError,
+    StorageFailedError,
+)
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.load_record import (
@@ -228,7 +234,7 @@ class BulkLoad:
                 replaced = self._resolve(known, gone)
                 if self.num_rows != written:
                     self._save()
-                state.install_loaded([s for s in self._segments if _has_rows(s)], replaced)
+                self._install(replaced)
             # Before anything is merged: a record names the segments as they were written.
             if self._record is not None:
                 delete_load(state.directory, state.path, self._record.job)
@@ -237,6 +243,15 @@ class BulkLoad:
                 _delete_files(state.directory, state.path, segment)
         self._segments = []
         self._record = None
+
+    def _install(self, replaced: Mapping[SealedSegment, Int64Array]) -> None:
+        try:
+            self._state.install_loaded([s for s in self._segments if _has_rows(s)], replaced)
+        except StorageFailedError:
+            # The manifest may be on the disk and name them: opening tells, and drops what it does
+            # not name.
+            self._segments = []
+            raise
 
     def forget(self) -> None:
         """Drop the record of an import whose rows are visible already."""
