@@ -58,7 +58,7 @@ class SyncOptions(TypedDict, total=False):
             the reader works differently.
         on_error: ``"raise"``, the default, or ``"skip"``: documents that cannot be read are
             reported, and what is stored of them stays.
-        progress: Called with a ``SyncProgress`` after each document.
+        progress: Called with a ``SyncProgress`` after each document, and while texts are embedded.
         partition: Partition of the entities that are written; by default the default one.
         rows: How chunks become entities, instead of ``text``, ``metadata`` and ``embedder``.
     """

@@ -25,6 +25,7 @@ from elanus.documents.reranking import (
 )
 from elanus.documents.rows import DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
+from elanus.documents.syncing import NODE_KEY
 from elanus.query.diversity import select_diverse
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "rerank_window",
     "reranker_relevance",
     "select_diverse",
+    "NODE_KEY",
     # what they need from a database
     "DocumentCollection",
     "DocumentDatabase",

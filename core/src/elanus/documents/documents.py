@@ -18,6 +18,7 @@ from elanus.documents.requests import DocumentSearch, Selection
 from elanus.documents.reranking import rerank_hits, rerank_window
 from elanus.documents.rows import DenseVectors, DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
+from elanus.documents.syncing import Encoded
 from elanus.errors import InvalidArgumentError
 from elanus.plugins import (
     Embedder,
@@ -26,12 +27,15 @@ from elanus.plugins import (
     Role,
     embed_texts,
     embedder_from_config,
+    fingerprint,
     get_embedder,
     get_reranker,
+    require_same_model,
 )
 from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion
+from elanus.sync import Chunker, SyncReport
 
 
 class DocumentsOptions(TypedDict, total=False):
@@ -165,6 +169,44 @@ class Documents:
             DocumentBatch(ids, texts, metadata)
             embeddings = embed_texts(self._embedder, texts, progress=progress)
         return self._store.upsert(DocumentBatch(ids, texts, metadata, dense=embeddings))
+
+    def sync(
+        self,
+        documents: Any,
+        *,
+        source: str | None = None,
+        chunker: Chunker | None = None,
+        dry_run: bool = False,
+        embedder: Embedder | None = None,
+        **options: Any,
+    ) -> SyncReport:
+        """Make what is stored of a source what the source is now, in one commit.
+
+        Args:
+            documents: All that there are: ``SourceDocument`` or dicts with ``id``, ``text`` or
+                ``chunks``, and ``metadata``; the path of a folder; or an ``elanus.sync.Source``.
+            source: Name of the source; that of a folder is its path.
+            chunker: Cuts a text into strings or ``Chunk``.
+            dry_run: Only report what would be done.
+            embedder: The same model in another form, such as a ``CachedEmbedder`` around it.
+            **options: ``reader``, ``version``, ``on_error`` and ``progress``, as for
+                ``Collection.sync``, which says more.
+
+        Raises:
+            ModelMismatchError: ``embedder`` is another model.
+            SyncError: A document cannot be read or stored; nothing was stored.
+        """
+        model = self._embedder
+        if embedder is not None and model is not None:
+            require_same_model(fingerprint(model), embedder, where=f"collection {self.name!r}")
+            model = embedder
+
+        def encode(texts: Sequence[str], progress: Progress | None) -> Encoded:
+            return (embed_texts(model, texts, progress=progress) if model else None), None
+
+        return self._store.sync(
+            documents, encode=encode, source=source, chunker=chunker, dry_run=dry_run, **options
+        )
 
     def search(
         self,

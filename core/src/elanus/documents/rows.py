@@ -137,7 +137,7 @@ def batch_to_columns(batch: DocumentBatch, layout: Layout, tenant: str | None) -
         columns[names.node] = list(batch.nodes or nothing)
     if layout.partition_key is not None:
         tenants = [
-            _tenant_of(m, layout.partition_key, tenant, row) for row, m in enumerate(metadatas)
+            tenant_of(m, layout.partition_key, tenant, row) for row, m in enumerate(metadatas)
         ]
         columns[layout.partition_key] = tenants
         columns[names.id] = [
@@ -247,7 +247,12 @@ def tenant_prefix(tenant: str) -> str:
     return tenant.replace("%", "%25").replace("/", "%2F") + "/"
 
 
-def _tenant_of(metadata: JsonObject, key: str, tenant: str | None, row: int) -> str:
+def tenant_of(metadata: JsonObject, key: str, tenant: str | None, row: int) -> str:
+    """Return whose document it is: what its metadata say, or the tenant that the view is bound to.
+
+    Raises:
+        EntityError: They say nothing and the view is bound to nobody, or they differ.
+    """
     given = metadata.get(key)
     if given is None:
         if tenant is None:

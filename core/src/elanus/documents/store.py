@@ -15,7 +15,7 @@ from typing import Any
 from elanus.api.options import Leg
 from elanus.documents.handle import CollectionHandle, OpenCollection
 from elanus.documents.layout import Layout, planned_layout
-from elanus.documents.options import FieldNames, SearchMode, StoreOptions
+from elanus.documents.options import FieldNames, SearchMode, StoreOptions, check_options
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.documents.ranking import bound_rankers, ranked_relevance, rankers_of
 from elanus.documents.requests import DocumentSearch, Selection, engine_options
@@ -28,13 +28,16 @@ from elanus.documents.rows import (
     from_pk,
     output_fields,
     query_vector,
+    tenant_prefix,
 )
 from elanus.documents.scores import fused_relevance, relevance
 from elanus.documents.selection import everything, pks_of, selection_to_filter
+from elanus.documents.syncing import DocumentRows, Encode, SyncingCollection
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
 from elanus.query.fusion import leg_weights
 from elanus.query.requests import Fusion
+from elanus.sync import SyncReport
 from elanus.types import MetricType
 
 
@@ -162,6 +165,42 @@ class DocumentStore:
         opened.collection.upsert(columns)
         bound = self._tenant if opened.layout.partition_key else None
         return [from_pk(pk, bound) for pk in columns[opened.layout.names.id]]
+
+    def sync(
+        self,
+        documents: Any,
+        *,
+        encode: Encode,
+        source: str | None = None,
+        dim: int | None = None,
+        **options: Any,
+    ) -> SyncReport:
+        """Make what is stored of a source what the source is now; see ``Collection.sync``.
+
+        The metadata of chunks become those of documents, and the id of the source's document is
+        kept as ``ref_doc_id``. A tenant's sources are its own.
+
+        Args:
+            documents: All that there are.
+            encode: Makes vectors of texts.
+            source: Name of the source.
+            dim: Dimensions of the vectors, for a collection that has to be made.
+            **options: ``chunker``, ``dry_run``, ``version`` and what else ``Collection.sync``
+                takes, but for ``text``, ``metadata``, ``embedder``, ``partition`` and ``rows``.
+        """
+        check_options(options, _SYNC_OPTIONS, "sync")
+        opened = self._handle.open() or self._handle.create(dim)
+        collection, layout = opened.collection, opened.layout
+        if not isinstance(collection, SyncingCollection):
+            raise InvalidArgumentError(
+                f"sync: collection {self._handle.name!r} is one of a server; open its folder"
+            )
+        if self._tenant is not None:
+            if source is None:
+                raise InvalidArgumentError("source: a tenant's sources need a name")
+            source = tenant_prefix(self._tenant) + source
+        rows = DocumentRows(layout, self._tenant, encode, self._handle.options.model or None)
+        return collection.sync(documents, source=source, rows=rows, **options)
 
     def delete(self, selection: Selection) -> int:
         """Delete the selected documents and return how many there were."""
@@ -360,6 +399,7 @@ class DocumentStore:
         )
 
 
+_SYNC_OPTIONS = ("chunker", "dry_run", "reader", "version", "on_error", "progress")
 _NEEDS = {
     SearchMode.DENSE: "needs a query vector; open the store with an embedding model",
     SearchMode.SPARSE: "needs a sparse query vector; open the store with a sparse embedder",

@@ -13,7 +13,7 @@ from elanus.sync.documents import (
     SourceDocument,
     UnreadableDocumentError,
 )
-from elanus.sync.folder import FolderSource
+from elanus.sync.folder import FolderSource, file_fingerprint
 from elanus.sync.hashing import content_hash
 from elanus.sync.lineage import LINEAGE_FIELD, Lineage, SourceSummary, StoredSource
 from elanus.sync.report import SyncError, SyncProgress, SyncReport
@@ -34,4 +34,5 @@ __all__ = [
     "SyncReport",
     "UnreadableDocumentError",
     "content_hash",
+    "file_fingerprint",
 ]

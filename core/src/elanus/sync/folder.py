@@ -29,6 +29,18 @@ def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def file_fingerprint(path: Path) -> str | None:
+    """Return what changes whenever a file does; None if it changed so lately that its next change
+    may not show.
+
+    Raises:
+        OSError: The file cannot be looked at.
+    """
+    status = path.stat()
+    settled = time.time_ns() - status.st_mtime_ns >= _SETTLED_NS
+    return f"{status.st_size}.{status.st_mtime_ns}" if settled else None
+
+
 @dataclass(frozen=True, slots=True)
 class FolderSource:
     """The files below a folder; their ids are relative paths with ``/``.
@@ -71,10 +83,8 @@ class FolderSource:
                 yield self._entry(path, path.relative_to(root).as_posix())
 
     def _entry(self, path: Path, id_: str) -> DocumentEntry:
-        status = path.stat()
-        settled = time.time_ns() - status.st_mtime_ns >= _SETTLED_NS
-        fingerprint = f"{status.st_size}.{status.st_mtime_ns}" if settled else None
-        return DocumentEntry(id_, partial(_read, path, id_, self.reader or read_text), fingerprint)
+        read = partial(_read, path, id_, self.reader or read_text)
+        return DocumentEntry(id_, read, file_fingerprint(path))
 
 
 def _read(path: Path, id_: str, reader: Reader) -> SourceDocument:

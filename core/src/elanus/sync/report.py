@@ -29,7 +29,7 @@ class SyncProgress:
 
     Attributes:
         documents: Documents that were looked at.
-        chunks: Chunks that are ready to be stored.
+        chunks: Chunks that were written.
         embedded: Texts that were embedded for them.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from elanus.errors import FieldNotFoundError, SchemaError
-from elanus.plugins import Embedder, embed_texts, require_same_model
+from elanus.plugins import Embedder, Progress, embed_texts, require_same_model
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.sync.lineage import LINEAGE_FIELD, PlacedChunk
@@ -31,9 +31,12 @@ class Rows(Protocol):
         anew."""
 
     def entity(self, chunk: PlacedChunk) -> dict[str, Any]:
-        """Return an entity without its vectors, key and lineage."""
+        """Return an entity without its vectors and lineage, and with its key only if that is
+        another one than the chunk's."""
 
-    def vectors(self, texts: Sequence[str]) -> Mapping[str, Sequence[Any]]:
+    def vectors(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> Mapping[str, Sequence[Any]]:
         """Return the vectors of texts by field; those that are left out the engine makes."""
 
 
@@ -95,10 +98,13 @@ class FieldRows:
             return {**chunk.metadata, self.text_field: chunk.text}
         return {self.metadata_field: dict(chunk.metadata), self.text_field: chunk.text}
 
-    def vectors(self, texts: Sequence[str]) -> Mapping[str, Sequence[Any]]:
+    def vectors(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> Mapping[str, Sequence[Any]]:
         if self.embedder is None:
             return {}
-        return {self.vector_fields[0]: list(embed_texts(self.embedder, texts))}
+        made = embed_texts(self.embedder, texts, progress=progress)
+        return {self.vector_fields[0]: list(made)}
 
 
 def model_of(embedder: Embedder) -> str:
@@ -147,9 +153,10 @@ def _vector_field(schema: Schema, text: str) -> Field:
     return chosen[0]
 
 
-def complete_entity(entity: dict[str, Any], chunk: PlacedChunk, primary: Field) -> dict[str, Any]:
-    """Return an entity with its key and its lineage."""
+def complete_entity(rows: Rows, chunk: PlacedChunk, primary: Field) -> dict[str, Any]:
+    """Return the entity of a chunk with its key and its lineage."""
+    entity = rows.entity(chunk)
     if not primary.auto_id:
-        entity[primary.name] = chunk.key
+        entity.setdefault(primary.name, chunk.key)
     entity[LINEAGE_FIELD] = chunk.lineage.to_json()
     return entity

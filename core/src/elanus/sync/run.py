@@ -86,7 +86,7 @@ class SyncRequest:
             changed one.
         dry_run: Only report.
         skip_unreadable: A document that cannot be read is reported and left as it is stored.
-        progress: Told how far it is, after each document and each batch.
+        progress: Told how far it is, after each document and each call of the embedder.
     """
 
     source: Source
@@ -232,7 +232,9 @@ class Sync:
         old = self._old_chunks([p.document.id for p in pending if p.document.id in self._stored])
         self._removed += old.keys
         placed = [chunk for document in pending for chunk in self._placed(document)]
-        entities = [rows.entity(chunk) for chunk in placed]
+        primary = self._target.schema.primary
+        entities = [complete_entity(rows, chunk, primary) for chunk in placed]
+        self._check_keys(placed, entities)
         missing = []
         for number, (chunk, entity) in enumerate(zip(placed, entities, strict=True)):
             if all(name in entity for name in rows.vector_fields):
@@ -241,23 +243,20 @@ class Sync:
                 entity.update(old.vectors(chunk.lineage.document, chunk.text))
             else:
                 missing.append(number)
+        if not self._request.dry_run:
+            texts = [placed[number].text for number in missing]
+            for name, vectors in rows.vectors(texts, self._embedding).items():
+                for number, vector in zip(missing, vectors, strict=True):
+                    entities[number][name] = vector
+            self._add(placed, entities)
         self._report.embedded += len(missing)
         self._report.chunks += len(placed)
-        self._check_keys(placed)
-        if self._request.dry_run:
-            return
-        for name, vectors in rows.vectors([placed[n].text for n in missing]).items():
-            for number, vector in zip(missing, vectors, strict=True):
-                entities[number][name] = vector
-        self._add(placed, entities)
 
     def _add(self, placed: Sequence[PlacedChunk], entities: Sequence[dict[str, Any]]) -> None:
         if self._load is None:
             self._load = self._target.begin()
-        primary = self._target.schema.primary
-        complete = [complete_entity(e, c, primary) for e, c in zip(entities, placed, strict=True)]
         try:
-            self._load.add(complete)
+            self._load.add(entities)
         except EntityError as error:
             if error.row is None:
                 raise
@@ -292,12 +291,15 @@ class Sync:
             for place, (key, chunk) in enumerate(zip(keys, chunks, strict=True))
         ]
 
-    def _check_keys(self, placed: Sequence[PlacedChunk]) -> None:
+    def _check_keys(
+        self, placed: Sequence[PlacedChunk], entities: Sequence[Mapping[str, Any]]
+    ) -> None:
         """Refuse keys that entities outside the source have, before anything is paid for."""
-        if self._target.schema.primary.auto_id:
+        primary = self._target.schema.primary
+        if primary.auto_id:
             return
-        documents = {chunk.key: chunk.lineage.document for chunk in placed}
-        keys = [key for key in documents if key is not None]
+        keys = [entity[primary.name] for entity in entities]
+        documents = {k: c.lineage.document for k, c in zip(keys, placed, strict=True)}
         for key, owner in self._target.owners(keys):
             if owner is None or owner.source != self._name:
                 raise SyncError(self._name, documents[key], _taken(key, owner))
@@ -318,10 +320,14 @@ class Sync:
         if self._load is not None:
             self._load.finish(self._removed)
 
-    def _tell(self) -> None:
+    def _embedding(self, done: int, _total: int) -> None:
+        self._tell(done)
+
+    def _tell(self, embedding: int = 0) -> None:
         if self._request.progress is not None:
-            report = self._report
-            self._request.progress(SyncProgress(len(self._seen), report.chunks, report.embedded))
+            embedded = self._report.embedded + embedding
+            progress = SyncProgress(len(self._seen), self._report.chunks, embedded)
+            self._request.progress(progress)
 
 
 def _taken(key: PrimaryKey, owner: Lineage | None) -> str:

@@ -447,7 +447,8 @@ def test_progress_and_hash(collection, embedder):
     seen = []
     texts = {str(n): "a" for n in range(5)}
     collection.sync(given(texts), source="s", embedder=embedder, progress=seen.append)
-    assert [one.documents for one in seen] == [1, 2, 3, 4, 5, 5]
+    assert [one.documents for one in seen] == [1, 2, 3, 4, 5, 5, 5]
+    assert [one.embedded for one in seen] == [0, 0, 0, 0, 0, 5, 5]
     assert (seen[-1].chunks, seen[-1].embedded) == (5, 5)
     assert content_hash("a", {"x": 1, "y": 2}) == content_hash("a", {"y": 2, "x": 1})
     assert content_hash("a", {"x": 1}) != content_hash("a", {"x": 2}) != content_hash("ab")

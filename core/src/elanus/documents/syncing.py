@@ -1,0 +1,94 @@
+"""How do the chunks of a sync become documents?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from elanus.documents.layout import Layout
+from elanus.documents.metadata import metadata_to_json
+from elanus.documents.rows import DenseVectors, SparseVector, dense_matrix, to_pk
+from elanus.documents.rows import tenant_of as tenant_of_metadata
+from elanus.errors import EntityError
+from elanus.plugins import Progress
+from elanus.sync import SyncReport
+from elanus.sync.lineage import PlacedChunk
+
+NODE_KEY = "$node"
+"""Key in the metadata of a chunk under which an adapter hands over what its framework keeps."""
+
+Encoded: TypeAlias = "tuple[DenseVectors | None, Sequence[SparseVector] | None]"
+"""Dense vectors and learned sparse ones; None of those that there are none of."""
+Encode: TypeAlias = Callable[[Sequence[str], Progress | None], Encoded]
+"""Turns texts into vectors."""
+
+
+@runtime_checkable
+class SyncingCollection(Protocol):
+    """A collection that follows sources."""
+
+    def sync(self, documents: Any, **options: Any) -> SyncReport:
+        """Make what is stored of a source what the source is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRows:
+    """Documents as ``elanus.sync`` writes them; see ``elanus.sync.rows.Rows``.
+
+    Attributes:
+        layout: What the collection offers.
+        tenant: Whose documents they are, or None.
+        encode: Makes the vectors.
+        model: Which model does, where the collection does not know, or None.
+    """
+
+    layout: Layout
+    tenant: str | None
+    encode: Encode
+    model: str | None
+
+    @property
+    def text_field(self) -> str:
+        return self.layout.names.text
+
+    @property
+    def vector_fields(self) -> tuple[str, ...]:
+        names = self.layout.names
+        dense = (names.dense,) if self.layout.dim is not None else ()
+        return (*dense, names.sparse) if self.layout.sparse else dense
+
+    def entity(self, chunk: PlacedChunk) -> dict[str, Any]:
+        names = self.layout.names
+        given = dict(chunk.metadata)
+        node = given.pop(NODE_KEY, None)
+        metadata = metadata_to_json(given, chunk.lineage.place)
+        entity: dict[str, Any] = {names.text: chunk.text, names.metadata: metadata}
+        if self.layout.extras:
+            entity |= {names.ref_doc_id: chunk.lineage.document, names.node: node}
+        key = self.layout.partition_key
+        if key is not None:
+            owner = tenant_of_metadata(metadata, key, self.tenant, chunk.lineage.place)
+            bound = self.tenant is not None
+            entity |= {key: owner, names.id: to_pk(str(chunk.key), owner, bound=bound)}
+        return entity
+
+    def vectors(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> Mapping[str, Sequence[Any]]:
+        names = self.layout.names
+        if not texts or not self.vector_fields:
+            return {}
+        dense, sparse = self.encode(texts, progress)
+        made: dict[str, Sequence[Any]] = {}
+        if self.layout.dim is not None:
+            made[names.dense] = list(dense_matrix(dense, self.layout.dim, len(texts)))
+        if self.layout.sparse:
+            if sparse is None:
+                raise EntityError(
+                    "sparse: the collection has learned sparse vectors, got none; open the store "
+                    "with the sparse embedder that wrote it",
+                    field="sparse",
+                )
+            made[names.sparse] = [dict(vector) for vector in sparse]
+        return made
