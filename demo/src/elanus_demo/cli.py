@@ -17,12 +17,12 @@ from elanus.errors import ModelMismatchError, PluginNotInstalledError
 from elanus_demo.answer import AsyncAnswerer, choose_answerers
 from elanus_demo.answer.choice import Provider
 from elanus_demo.chat import Chat, line_history
-from elanus_demo.corpus import CorpusError, Listing, list_folder, list_stdlib
+from elanus_demo.corpus import CorpusError, Listing, Skipped, list_folder, list_stdlib
 from elanus_demo.embedding import DEFAULT_EMBEDDER, TimedEmbedder, load_embedder
 from elanus_demo.printing import count_of, say
 from elanus_demo.progress import format_time, make_progress
 from elanus_demo.store import PassageStore, open_store
-from elanus_demo.sync import SyncReport, sync
+from elanus_demo.sync import skipped, summary, sync
 
 _DEFAULT_LIMIT = 5
 _LARGEST_LIMIT = 50
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(errors, f"error: {error}", "red")
         return _EXIT_FAILURE
     except KeyboardInterrupt:
-        say(errors, "\nInterrupted. What was indexed is stored; the next run goes on from there.")
+        say(errors, "\nInterrupted. What was embedded is kept; the next run goes on from there.")
         return _EXIT_INTERRUPTED
     except OSError as error:
         say(errors, f"error: {error}", "red")
@@ -233,20 +233,20 @@ def _load_embedder(name: str, console: Console) -> TimedEmbedder:
 def _index(listing: Listing, store: PassageStore, folder: Path, console: Console) -> None:
     say(console, f"Indexing {listing.title} ({count_of(len(listing.files), 'file')})")
     report = sync(listing, store, make_progress(console))
-    _print_skipped(report, console)
+    _print_skipped(skipped(report), console)
     if listing.num_other:
         say(console, f"left out: {count_of(listing.num_other, 'file')} of other types", "dim")
     num_passages = store.count()
     if not num_passages:
         raise CorpusError(f"{listing.title}: the files hold no text that could be asked")
-    say(console, f"{report.summary} (files, in {format_time(report.elapsed_s)})")
-    embedded = f", {report.num_embedded:,} embedded now" if report.num_embedded else ""
+    say(console, f"{summary(report)} (files, in {format_time(report.seconds)})")
+    embedded = f", {report.embedded:,} embedded now" if report.embedded else ""
     say(console, f"{count_of(num_passages, 'passage')}{embedded}, stored in {folder}", "dim")
 
 
-def _print_skipped(report: SyncReport, console: Console) -> None:
-    for skipped in report.skipped[:_SKIPPED_SHOWN]:
-        say(console, f"skipped {skipped.key}: {skipped.reason}", "yellow")
-    if len(report.skipped) > _SKIPPED_SHOWN:
-        more = len(report.skipped) - _SKIPPED_SHOWN
+def _print_skipped(files: Sequence[Skipped], console: Console) -> None:
+    for file in files[:_SKIPPED_SHOWN]:
+        say(console, f"skipped {file.key}: {file.reason}", "yellow")
+    if len(files) > _SKIPPED_SHOWN:
+        more = len(files) - _SKIPPED_SHOWN
         say(console, f"skipped {count_of(more, 'more file')}", "yellow")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from elanus.sync import UnreadableDocumentError
+
 _HEADING_SEPARATOR = " > "
 
 
-class UnreadableFileError(Exception):
+class UnreadableFileError(UnreadableDocumentError):
     """A file cannot be turned into text; the message is the reason, fit to be shown."""
 
 

@@ -1,7 +1,7 @@
 """How do passages live in an elanus collection?
 
 The only file of the demo that knows the database. A passage is a document whose metadata holds
-its lineage and the state of its file; the context line stands in front of the stored text.
+where it stands in its file; the context line stands in front of the stored text.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 import elanus
 from elanus import Highlighter, Rerank
 from elanus.documents import DocumentHit, Documents
+from elanus.sync import Chunk, Source, SyncProgress, SyncReport
 from elanus_demo.embedding import TimedEmbedder
 from elanus_demo.passages import Passage
 from elanus_demo.retrieval import (
@@ -29,6 +26,7 @@ from elanus_demo.retrieval import (
     RetrievedPassage,
     TermShare,
 )
+from elanus_embeddings import CachedEmbedder
 
 # Passages that a reranking model reads for each question.
 _RERANKED = 30
@@ -41,58 +39,26 @@ _COLLECTION = "passages"
 _LANGUAGE = "english"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPassage:
-    """A passage with the state of its file.
-
-    Attributes:
-        passage: The passage.
-        fingerprint: Identity of the file's content.
-        num_parts: Passages of the file in all.
-    """
-
-    passage: Passage
-    fingerprint: str
-    num_parts: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """What the store holds of one file.
-
-    Attributes:
-        rows: Fingerprint and number of parts that each passage carries, by id.
-    """
-
-    rows: dict[str, tuple[str, int]]
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """Ids of all passages."""
-        return frozenset(self.rows)
-
-    @property
-    def fingerprints(self) -> set[str]:
-        """Fingerprints that passages carry; more than one after an interrupted run."""
-        return {fingerprint for fingerprint, _ in self.rows.values()}
-
-    def ids_with(self, fingerprint: str) -> frozenset[str]:
-        """Return the ids of the passages that were made from this content."""
-        return frozenset(id_ for id_, (stored, _) in self.rows.items() if stored == fingerprint)
-
-    def is_complete(self, fingerprint: str) -> bool:
-        """Tell whether every passage of this content is there, and nothing else."""
-        return set(self.rows.values()) == {(fingerprint, len(self.rows))}
-
-
 class PassageStore:
-    """Passages of one corpus: written, removed and searched."""
+    """Passages of one corpus: synchronised and searched.
+
+    Args:
+        documents: The collection.
+        embedder: Embeds passages and questions.
+        vectors: File that keeps what was embedded until it is stored.
+        reranker: Reads the best passages of each search, or None.
+    """
 
     def __init__(
-        self, documents: Documents, embedder: TimedEmbedder, reranker: Rerank | None = None
+        self,
+        documents: Documents,
+        embedder: TimedEmbedder,
+        vectors: Path,
+        reranker: Rerank | None = None,
     ) -> None:
         self._documents = documents
         self._embedder = embedder
+        self._vectors = vectors
         self._reranker = reranker
 
     def count(self) -> int:
@@ -105,44 +71,30 @@ class PassageStore:
         counts = Counter(str(row["metadata"]["file"]) for row in rows)
         return dict(sorted(counts.items()))
 
-    def files(self) -> dict[str, StoredFile]:
-        """Return what is stored of each file, by its key."""
-        rows: dict[str, dict[str, tuple[str, int]]] = {}
-        for document in self._documents.query():
-            metadata = document.metadata
-            state = (str(metadata["fingerprint"]), int(metadata["num_parts"]))
-            rows.setdefault(str(metadata["file"]), {})[document.id] = state
-        return {file: StoredFile(states) for file, states in rows.items()}
+    def sync(
+        self,
+        source: Source,
+        version: str,
+        progress: Callable[[SyncProgress], None],
+        *,
+        dry_run: bool = False,
+    ) -> SyncReport:
+        """Store what is new or changed in a source and remove what vanished, in one commit.
 
-    def put(self, rows: Sequence[StoredPassage]) -> int:
-        """Store passages, replacing those with the same id; durable on return.
-
-        A passage that is stored already with the same text keeps its vector.
-
-        Returns:
-            The number of passages that were embedded.
+        Passages that are stored with the same text keep their vectors.
         """
-        texts = [row.passage.indexed_text for row in rows]
-        known = self._known_vectors([row.passage.id for row in rows], texts)
-        fresh = [index for index, vector in enumerate(known) if vector is None]
-        vectors = np.empty((len(rows), self._embedder.info.dim), dtype=np.float32)
-        for index, vector in enumerate(known):
-            if vector is not None:
-                vectors[index] = vector
-        if fresh:
-            vectors[fresh] = self._embedder.embed_documents([texts[index] for index in fresh])
-        self._documents.add(
-            texts,
-            ids=[row.passage.id for row in rows],
-            metadata=[_metadata(row) for row in rows],
-            embeddings=vectors,
-        )
-        return len(fresh)
-
-    def remove(self, ids: Collection[str]) -> None:
-        """Remove passages by id; durable on return."""
-        if ids:
-            self._documents.delete(sorted(ids))
+        with CachedEmbedder(self._embedder, self._vectors) as cached:
+            report = self._documents.sync(
+                source,
+                version=version,
+                on_error="skip",
+                progress=progress,
+                dry_run=dry_run,
+                embedder=None if dry_run else cached,
+            )
+        if not dry_run:
+            self._vectors.unlink(missing_ok=True)
+        return report
 
     def search(self, query: str, limit: int, files: Sequence[str] | None = None) -> Retrieval:
         """Return the passages that fit a text best, by dense vectors and BM25, fused.
@@ -171,15 +123,6 @@ class PassageStore:
             num_searched=self.count(),
         )
 
-    def _known_vectors(self, ids: Sequence[str], texts: Sequence[str]) -> list[Any]:
-        """Return for each passage its stored vector, or None when it is new or differs."""
-        entities = self._documents.collection.get(ids, output=["id", "text", "dense"])
-        stored = {entity["id"]: entity for entity in entities}
-        return [
-            stored[id_]["dense"] if id_ in stored and stored[id_]["text"] == text else None
-            for id_, text in zip(ids, texts, strict=True)
-        ]
-
 
 @contextmanager
 def open_store(
@@ -202,20 +145,20 @@ def open_store(
         if reset and database.has_collection(_COLLECTION):
             database.drop_collection(_COLLECTION)
         documents = database.documents(_COLLECTION, embedder=embedder, language=_LANGUAGE)
-        yield PassageStore(documents, embedder, ranker)
+        vectors = folder.with_name(f"{folder.name}.vectors")
+        yield PassageStore(documents, embedder, vectors, ranker)
 
 
-def _metadata(row: StoredPassage) -> dict[str, Any]:
-    passage = row.passage
-    return {
+def to_chunk(passage: Passage) -> Chunk:
+    """Return a passage as it is stored."""
+    metadata = {
         "file": passage.file,
         "heading": list(passage.heading),
         "page": passage.page,
         "start": passage.start,
         "end": passage.end,
-        "fingerprint": row.fingerprint,
-        "num_parts": row.num_parts,
     }
+    return Chunk(passage.indexed_text, metadata, passage.id)
 
 
 def _retrieved(number: int, hit: DocumentHit) -> RetrievedPassage:

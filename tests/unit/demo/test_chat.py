@@ -13,7 +13,8 @@ from elanus_demo.chat import Chat, line_history
 from elanus_demo.chunking import chunk_document
 from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.passages import Document, Section
-from elanus_demo.store import PassageStore, StoredPassage, open_store
+from elanus_demo.store import PassageStore, open_store
+from support.demo_passages import store_passages
 
 TEXT = "Rotate the signing key every month. A timeout stops a program that runs too long."
 
@@ -50,7 +51,7 @@ def embedder() -> TimedEmbedder:
 def store(tmp_path: Path, embedder: TimedEmbedder) -> Iterator[PassageStore]:
     passages = chunk_document("keys.md", Document(TEXT, (Section(("Keys",), 0, len(TEXT)),)))
     with open_store(tmp_path / "db", embedder, reset=False) as opened:
-        opened.put([StoredPassage(passage, "f", len(passages)) for passage in passages])
+        store_passages(opened, passages)
         yield opened
 
 

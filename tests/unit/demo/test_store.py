@@ -1,4 +1,4 @@
-"""Passages in a real collection: lineage, state, vectors and scores come back."""
+"""Passages in a real collection: where they stand, vectors and scores come back."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import pytest
 from elanus_demo.chunking import chunk_document
 from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.passages import Document, Section
-from elanus_demo.store import StoredFile, StoredPassage, open_store
+from elanus_demo.store import open_store
+from support.demo_passages import store_passages
 
 TEXT = "Rotate the signing key every month.Copy the folder to move the store."
 DOCUMENT = Document(
@@ -24,14 +25,12 @@ def embedder() -> TimedEmbedder:
     return load_embedder("hash")
 
 
-def stored(document: Document, fingerprint: str = "f1", file: str = "a.md") -> list[StoredPassage]:
-    passages = chunk_document(file, document)
-    return [StoredPassage(passage, fingerprint, len(passages)) for passage in passages]
+PASSAGES = chunk_document("a.md", DOCUMENT)
 
 
 def test_search_returns_lineage_and_both_ranks(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        assert store.put(stored(DOCUMENT)) == 2
+        assert store_passages(store, PASSAGES).embedded == 2
         retrieval = store.search("how do I rotate the signing key", limit=5)
     first = retrieval.passages[0]
     assert (first.number, first.file, first.heading, first.page) == (
@@ -52,7 +51,7 @@ def test_search_returns_lineage_and_both_ranks(tmp_path: Path, embedder: TimedEm
 
 def test_context_line_is_searched_but_not_shown(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        store.put(stored(DOCUMENT))
+        store_passages(store, PASSAGES)
         found = store.search("manual", limit=2).passages
     bm25_ranks = {passage.heading: passage.legs[1].rank for passage in found}
     assert bm25_ranks == {("Keys", "Rotation"): 1, ("Moving",): None}
@@ -60,49 +59,30 @@ def test_context_line_is_searched_but_not_shown(tmp_path: Path, embedder: TimedE
 
 
 def test_files_survive_reopening(tmp_path: Path, embedder: TimedEmbedder) -> None:
-    rows = stored(DOCUMENT)
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        store.put(rows)
+        store_passages(store, PASSAGES)
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        assert store.files() == {"a.md": StoredFile({row.passage.id: ("f1", 2) for row in rows})}
+        assert list(store.passages_by_file()) == ["a.md"]
         assert store.count() == 2
 
 
 def test_known_text_keeps_its_vector(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        store.put(stored(DOCUMENT))
+        store_passages(store, PASSAGES)
         before = store.search("signing key", limit=1).passages[0]
-        assert store.put(stored(DOCUMENT, "f2")) == 0
+        report = store_passages(store, PASSAGES, "2")
+        assert (report.changed, report.embedded) == (["a.md"], 0)
         assert store.search("signing key", limit=1).passages[0] == before
-        assert store.files()["a.md"].fingerprints == {"f2"}
 
 
-def test_removed_passages_are_gone(tmp_path: Path, embedder: TimedEmbedder) -> None:
-    rows = stored(DOCUMENT)
+def test_a_plan_changes_nothing(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        store.put(rows)
-        store.remove([rows[0].passage.id])
-        store.remove([])
-        assert store.files()["a.md"].ids == {rows[1].passage.id}
+        assert store_passages(store, PASSAGES, dry_run=True).embedded == 2
+        assert store.count() == 0
 
 
 def test_reset_empties_the_store(tmp_path: Path, embedder: TimedEmbedder) -> None:
     with open_store(tmp_path / "db", embedder, reset=False) as store:
-        store.put(stored(DOCUMENT))
+        store_passages(store, PASSAGES)
     with open_store(tmp_path / "db", embedder, reset=True) as store:
         assert store.count() == 0
-
-
-@pytest.mark.parametrize(
-    ("rows", "complete"),
-    [
-        ({"a": ("f", 2), "b": ("f", 2)}, True),
-        ({"a": ("f", 2)}, False),
-        ({"a": ("f", 2), "b": ("g", 2)}, False),
-        ({"a": ("g", 1)}, False),
-    ],
-)
-def test_file_is_complete_when_all_its_passages_agree(
-    rows: dict[str, tuple[str, int]], complete: bool
-) -> None:
-    assert StoredFile(rows).is_complete("f") is complete

@@ -1,15 +1,18 @@
 """What a run does with files that are new, changed, gone, closed, broken or half stored."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from elanus.sync import SyncReport
 from elanus_demo.corpus import Listing, Skipped, list_folder
 from elanus_demo.embedding import load_embedder
+from elanus_demo.passages import Document
 from elanus_demo.store import PassageStore, open_store
-from elanus_demo.sync import SyncReport, sync
+from elanus_demo.sync import skipped, summary, sync
 from support.silent_progress import SilentProgress
 
 
@@ -28,23 +31,30 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def run(folder: Path, store: PassageStore) -> SyncReport:
-    return replace(sync(list_folder(folder), store, SilentProgress()), elapsed_s=0.0)
+def run(folder: Path, store: PassageStore) -> dict[str, int]:
+    return counts(sync(list_folder(folder), store, SilentProgress()))
 
 
-def report(**counts: int) -> SyncReport:
-    names = ("new", "changed", "repaired", "removed", "unchanged", "empty", "num_embedded")
-    return SyncReport(**{name: counts.get(name, 0) for name in names}, skipped=(), elapsed_s=0.0)
+def counts(report: SyncReport) -> dict[str, int]:
+    """Return the counts that are not 0."""
+    names = ("added", "changed", "unchanged", "deleted", "empty", "failed")
+    found = {name: len(getattr(report, name)) for name in names}
+    found["embedded"] = report.embedded
+    return {name: count for name, count in found.items() if count}
 
 
 def texts(store: PassageStore) -> dict[str, int]:
-    return {file: len(state.rows) for file, state in store.files().items()}
+    found = store.search("words keys copies rotate copy folder plain deep", limit=999).passages
+    files = [passage.file for passage in found]
+    assert store.count() == len(files)
+    assert list(store.passages_by_file()) == sorted(set(files))
+    return {file: files.count(file) for file in files}
 
 
 def test_first_run_stores_all_and_second_run_nothing(folder: Path, store: PassageStore) -> None:
-    assert run(folder, store) == report(new=2, num_embedded=3)
+    assert run(folder, store) == {"added": 2, "embedded": 3}
     assert texts(store) == {"a.md": 2, "b.md": 1}
-    assert run(folder, store) == report(unchanged=2)
+    assert run(folder, store) == {"unchanged": 2}
 
 
 def test_changed_file_is_replaced_and_its_same_passages_keep_their_vectors(
@@ -52,20 +62,20 @@ def test_changed_file_is_replaced_and_its_same_passages_keep_their_vectors(
 ) -> None:
     run(folder, store)
     (folder / "a.md").write_text("# Keys\n\nRotate it twice.\n\n# Copies\n\nCopy the folder.\n")
-    assert run(folder, store) == report(changed=1, unchanged=1, num_embedded=1)
+    assert run(folder, store) == {"changed": 1, "unchanged": 1, "embedded": 1}
     found = store.search("copy folder rotate twice key", limit=9).passages
     assert {passage.text for passage in found} == {
         "Rotate it twice.",
         "Copy the folder.",
         "Plain words.",
     }
-    assert run(folder, store) == report(unchanged=2)
+    assert run(folder, store) == {"unchanged": 2}
 
 
 def test_file_that_only_moved_its_words_gets_new_offsets(folder: Path, store: PassageStore) -> None:
     run(folder, store)
     (folder / "b.md").write_text("\n\nPlain words.\n")
-    assert run(folder, store) == report(changed=1, unchanged=1, num_embedded=0)
+    assert run(folder, store) == {"changed": 1, "unchanged": 1}
     [passage] = [p for p in store.search("plain words", limit=9).passages if p.file == "b.md"]
     assert (passage.start, passage.end) == (2, 14)
 
@@ -73,27 +83,27 @@ def test_file_that_only_moved_its_words_gets_new_offsets(folder: Path, store: Pa
 def test_vanished_file_is_removed(folder: Path, store: PassageStore) -> None:
     run(folder, store)
     (folder / "b.md").unlink()
-    assert run(folder, store) == report(removed=1, unchanged=1)
+    assert run(folder, store) == {"deleted": 1, "unchanged": 1}
     assert texts(store) == {"a.md": 2}
 
 
 def test_renamed_file_is_new_and_removed(folder: Path, store: PassageStore) -> None:
     run(folder, store)
     (folder / "b.md").rename(folder / "c.md")
-    assert run(folder, store) == report(new=1, removed=1, unchanged=1, num_embedded=1)
+    assert run(folder, store) == {"added": 1, "deleted": 1, "unchanged": 1, "embedded": 1}
     assert texts(store) == {"a.md": 2, "c.md": 1}
 
 
-def test_file_that_became_unreadable_is_named_and_removed(
+def test_file_that_became_unreadable_is_named_and_keeps_its_passages(
     folder: Path, store: PassageStore
 ) -> None:
     run(folder, store)
     (folder / "b.md").write_bytes(b"\xff\xfe\x00")
     (folder / "c.pdf").write_bytes(b"%PDF-broken")
-    result = run(folder, store)
-    assert (result.removed, result.unchanged, result.new) == (1, 1, 0)
-    assert [skipped.key for skipped in result.skipped] == ["b.md", "c.pdf"]
-    assert texts(store) == {"a.md": 2}
+    result = sync(list_folder(folder), store, SilentProgress())
+    assert counts(result) == {"unchanged": 1, "failed": 2}
+    assert [file.key for file in skipped(result)] == ["b.md", "c.pdf"]
+    assert texts(store) == {"a.md": 2, "b.md": 1}
 
 
 def test_file_that_cannot_be_opened_keeps_its_passages(folder: Path, store: PassageStore) -> None:
@@ -103,8 +113,8 @@ def test_file_that_cannot_be_opened_keeps_its_passages(folder: Path, store: Pass
     closed = [replace(file, path=folder) for file in listing.files if file.key == "b.md"]
     others = [file for file in listing.files if file.key != "b.md"]
     result = sync(replace(listing, files=(*others, *closed)), store, SilentProgress())
-    assert (result.removed, result.unchanged) == (0, 1)
-    assert result.skipped == (Skipped("b.md", "Is a directory"),)
+    assert counts(result) == {"unchanged": 1, "failed": 1}
+    assert skipped(result) == (Skipped("b.md", "Is a directory"),)
     assert texts(store) == {"a.md": 2, "b.md": 1}
 
 
@@ -119,59 +129,53 @@ def test_files_below_a_closed_folder_keep_their_passages(folder: Path, store: Pa
         tuple(file for file in listing.files if not file.key.startswith("sub/")),
         (Skipped("sub", "Permission denied"),),
     )
-    assert sync(closed, store, SilentProgress()).removed == 0
+    result = sync(closed, store, SilentProgress())
+    assert (result.deleted, len(result.failed)) == ([], 2)
     assert texts(store) == {"a.md": 2, "b.md": 1, "sub/c.md": 1}
 
 
 def test_file_without_text_is_counted(folder: Path, store: PassageStore) -> None:
     (folder / "empty.md").write_text("\n")
-    assert run(folder, store) == report(new=2, empty=1, num_embedded=3)
-    assert run(folder, store) == report(unchanged=2, empty=1)
+    assert run(folder, store) == {"added": 2, "empty": 1, "embedded": 3}
+    assert run(folder, store) == {"unchanged": 2, "empty": 1}
 
 
-def test_interrupted_file_is_completed_without_embedding_twice(
+def test_interrupted_run_leaves_what_was_there_and_is_not_paid_twice(
     tmp_path: Path, folder: Path
 ) -> None:
-    sections = "".join(f"# Head {number}\n\nWords {number}.\n\n" for number in range(200))
-    (folder / "long.md").write_text(sections)
     embedder = load_embedder("hash")
-    with (
-        open_store(tmp_path / "other", embedder, reset=False) as store,
-        pytest.raises(KeyboardInterrupt),
-    ):
-        sync(list_folder(folder), store, SilentProgress(stop_after=1))
     with open_store(tmp_path / "other", embedder, reset=False) as store:
-        # One batch of 128: three passages of the short files, 125 of the long one.
-        assert texts(store) == {"a.md": 2, "b.md": 1, "long.md": 125}
-        assert run(folder, store) == report(repaired=1, unchanged=2, num_embedded=75)
-        assert texts(store) == {"a.md": 2, "b.md": 1, "long.md": 200}
-        assert run(folder, store) == report(unchanged=3)
+        run(folder, store)
+        sections = "".join(f"# Head {number}\n\nWords {number}.\n\n" for number in range(700))
+        (folder / "long.md").write_text(sections)
+        (folder / "short.md").write_text("# Last\n\nWords of it.\n")
+        with pytest.raises(KeyboardInterrupt):
+            sync(list_folder(folder), store, SilentProgress(stop_after=6))
+        assert texts(store) == {"a.md": 2, "b.md": 1}
+        assert (tmp_path / "other.vectors").is_file()
+        assert run(folder, store) == {"added": 2, "unchanged": 2, "embedded": 701}
+        assert store.count() == 704
+        assert not (tmp_path / "other.vectors").exists()
 
 
-def test_interrupted_replacement_leaves_no_old_passage_in_the_end(
-    folder: Path, store: PassageStore
-) -> None:
-    def long(word: str) -> str:
-        return "".join(f"# Head {number}\n\n{word} {number}.\n\n" for number in range(200))
-
-    (folder / "long.md").write_text(long("Old"))
+def test_file_that_was_not_touched_is_not_read(folder: Path, store: PassageStore) -> None:
+    for file in folder.iterdir():
+        os.utime(file, (1_000_000_000, 1_000_000_000))
     run(folder, store)
-    (folder / "long.md").write_text(long("New"))
-    with pytest.raises(KeyboardInterrupt):
-        sync(list_folder(folder), store, SilentProgress(stop_after=1))
-    # Until the new passages are all there, the old ones still answer.
-    assert texts(store)["long.md"] == 200 + 128
-    assert run(folder, store) == report(changed=1, unchanged=2, num_embedded=72)
-    assert texts(store)["long.md"] == 200
-    assert run(folder, store) == report(unchanged=3)
+    listing = list_folder(folder)
+
+    def read(_content: bytes) -> Document:
+        raise AssertionError
+
+    files = tuple(replace(file, read=read) for file in listing.files)
+    result = sync(replace(listing, files=files), store, SilentProgress())
+    assert (counts(result), result.read) == ({"unchanged": 2}, 0)
 
 
 def test_summary_is_one_line() -> None:
-    assert report(new=3, changed=1, removed=2, unchanged=812).summary == (
-        "3 new, 1 changed, 2 removed, 812 unchanged"
-    )
-    full = replace(report(new=1200, repaired=1, empty=4), skipped=(Skipped("x", "why"),))
-    assert full.summary == (
-        "1,200 new, 0 changed, 1 completed after an interrupted run, 0 removed, 0 unchanged, "
-        "4 without text, 1 skipped"
+    report = SyncReport("s", added=["a"] * 1200, deleted=["b"])
+    assert summary(report) == "1,200 new, 0 changed, 1 removed, 0 unchanged"
+    report = SyncReport("s", unchanged=["a"], empty=["b"], failed={"c": "why"})
+    assert summary(report) == (
+        "0 new, 0 changed, 0 removed, 1 unchanged, 1 without text, 1 skipped"
     )
