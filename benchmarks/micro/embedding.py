@@ -1,7 +1,8 @@
 """How many passages a second does each local path of MiniLM embed?
 
-Plain sentence-transformers, ``minilm`` (torch) and ``onnx`` in float32 and int8 take turns in one
-process, over the same passages; cosines are to the vectors of plain sentence-transformers.
+Plain sentence-transformers, ``minilm`` as it is by default and in float32 (torch), and ``onnx`` in
+float32 and int8 take turns in one process, over the same passages; cosines are to the vectors of
+plain sentence-transformers.
 
 Run: ``python -m benchmarks.micro.embedding``
 """
@@ -47,6 +48,7 @@ def contestants(folder: Path) -> dict[str, Embed]:
     return {
         "sentence-transformers": plain_encode,
         "minilm": MiniLMEmbedder(device="cpu").embed_documents,
+        "minilm float32": MiniLMEmbedder(device="cpu", precision="float32").embed_documents,
         "onnx float32": OnnxEmbedder(str(folder), max_tokens=MAX_TOKENS).embed_documents,
         "onnx int8": OnnxEmbedder(
             str(folder), "model_int8.onnx", max_tokens=MAX_TOKENS

@@ -374,7 +374,7 @@ def test_questions_about_python_cite_the_right_module_among_the_first_three(
     with open_store(tmp_path / "db", load_embedder("minilm"), reset=False) as store:
         report = sync(listing, store, SilentProgress())
         assert report.failed == {}
-        assert report.num_embedded > 1000
+        assert report.embedded > 1000
         cited = {
             question: [passage.file for passage in store.search(question, 3).passages]
             for question in expected

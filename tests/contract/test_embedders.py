@@ -48,7 +48,7 @@ class TestMiniLM(EmbedderContract):
     @pytest.fixture(scope="class")
     @classmethod
     def embedder(cls) -> Embedder:
-        return get_embedder("minilm", device="cpu")
+        return get_embedder("minilm", device="cpu", precision="float32")
 
 
 class TestSentenceTransformers(EmbedderContract):

@@ -90,8 +90,7 @@ def sync(listing: Listing, store: PassageStore, progress: Progress) -> SyncRepor
     with progress.track("Reading", len(listing.files), "files") as advance:
         planned = store.sync(files, VERSION, _Steps(advance).documents, dry_run=True)
     with progress.track("Embedding", planned.embedded, "passages") as advance:
-        done = store.sync(files, VERSION, _Steps(advance).embedded)
-    return done
+        return store.sync(files, VERSION, _Steps(advance).embedded)
 
 
 def summary(report: SyncReport) -> str:

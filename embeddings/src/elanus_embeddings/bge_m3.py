@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -25,6 +25,7 @@ from elanus.plugins import (
     VectorKind,
     normalize_rows,
 )
+from elanus.plugins.options import given_options
 from elanus.types import Float32Array
 from elanus_embeddings.hidden_states import Batch, HiddenStates, ModelOptions, model_file
 
@@ -77,7 +78,7 @@ class BgeM3Embedder:
         object.__setattr__(self, "_lock", threading.Lock())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:

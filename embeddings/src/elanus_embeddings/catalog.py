@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from elanus.plugins import ModelInfo, VectorKind
+from elanus.plugins import ModelInfo, Role, VectorKind
 
 _DENSE: Final = VectorKind.DENSE
 
@@ -144,3 +144,11 @@ def find_model(name: str) -> CatalogEntry | None:
     A name without an organisation may be one of ``sentence-transformers``, as that library has it.
     """
     return CATALOG.get(name) or CATALOG.get(f"sentence-transformers/{name}")
+
+
+def listed_prompt(model: str, role: Role) -> str:
+    """Return the prompt that the catalogue has for a model, "" for models that it does not have."""
+    entry = find_model(model)
+    if entry is None:
+        return ""
+    return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt

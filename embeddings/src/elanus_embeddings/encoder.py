@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -180,28 +181,39 @@ class LazyEncoder:
             return self._loaded
 
 
-def _load(options: EncoderOptions) -> Any:
-    package = require_package("sentence_transformers", plugin=options.plugin, extra=options.extra)
-    logs = require_package("transformers.utils.logging", plugin=options.plugin, extra=options.extra)
-    # A bar for weights that load within a second only disturbs the terminal of the caller.
+@contextmanager
+def without_progress_bar(plugin: str, extra: str) -> Iterator[None]:
+    """Load weights in silence: a bar for what takes a second only disturbs the caller's terminal.
+
+    Raises:
+        PluginNotInstalledError: transformers is not installed.
+    """
+    logs = require_package("transformers.utils.logging", plugin=plugin, extra=extra)
     had_bar = logs.is_progress_bar_enabled()
     logs.disable_progress_bar()
     try:
-        model = package.SentenceTransformer(
-            options.source,
-            device=options.device,
-            revision=options.revision,
-            local_files_only=options.local_files_only,
-            truncate_dim=options.truncate_dim,
-        )
+        yield
+    finally:
+        if had_bar:
+            logs.enable_progress_bar()
+
+
+def _load(options: EncoderOptions) -> Any:
+    package = require_package("sentence_transformers", plugin=options.plugin, extra=options.extra)
+    try:
+        with without_progress_bar(options.plugin, options.extra):
+            model = package.SentenceTransformer(
+                options.source,
+                device=options.device,
+                revision=options.revision,
+                local_files_only=options.local_files_only,
+                truncate_dim=options.truncate_dim,
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise ProviderError(
             f"{options.plugin}: cannot load the model {options.source!r}: {error}. Check the "
             "name or the folder, and the network if the model has to be fetched."
         ) from error
-    finally:
-        if had_bar:
-            logs.enable_progress_bar()
     if options.max_tokens is not None:
         model.max_seq_length = options.max_tokens
     return model.eval()

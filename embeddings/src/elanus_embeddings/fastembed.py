@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from elanus.plugins import (
     VectorKind,
     require_package,
 )
+from elanus.plugins.options import given_options
 from elanus.types import Float32Array, MetricType
 
 _PLUGIN: Final = "fastembed"
@@ -69,7 +70,7 @@ class FastEmbedEmbedder:
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:

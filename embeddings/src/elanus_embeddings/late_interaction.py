@@ -13,7 +13,7 @@ import json
 import string
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from elanus.plugins import (
     normalize_rows,
     require_package,
 )
+from elanus.plugins.options import given_options
 from elanus.types import Float32Array
 from elanus_embeddings.hidden_states import EXTRA, Batch, HiddenStates, ModelOptions, model_file
 
@@ -91,7 +92,7 @@ class LateInteractionEmbedder:
         object.__setattr__(self, "_read", {})
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import ModelInfo, leading_dimensions, normalize_rows, require_package
+from elanus.plugins.options import changed_options, given_options
 from elanus.types import Float32Array
 
 _PLUGIN: Final = "model2vec"
@@ -61,7 +62,7 @@ class Model2VecEmbedder:
         object.__setattr__(self, "_loaded", [])
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:
@@ -77,13 +78,7 @@ class Model2VecEmbedder:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this embedder again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._embed(texts)

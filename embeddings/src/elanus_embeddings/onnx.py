@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from elanus.errors import InvalidArgumentError
-from elanus.plugins import ModelInfo, Role, leading_dimensions, normalize_rows
+from elanus.plugins import ModelInfo, Role, finished_vectors
 from elanus.plugins.onnx_graphs import OnnxSession
+from elanus.plugins.options import changed_options, given_options, require_counts
 from elanus.types import Float32Array, Int64Array
-from elanus_embeddings.catalog import find_model
+from elanus_embeddings.catalog import listed_prompt
 from elanus_embeddings.transformers import POOLINGS
 
 _PLUGIN: Final = "onnx"
@@ -73,12 +74,7 @@ class OnnxEmbedder:
                 f"{_PLUGIN}: pooling must be one of {', '.join(POOLINGS)} or None, got "
                 f"{self.pooling!r}"
             )
-        for name in ("truncate_dim", "max_tokens", "threads"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{_PLUGIN}: {name} must be an integer of at least 1 or None, got {value!r}"
-                )
+        require_counts(_PLUGIN, self, ("truncate_dim", "max_tokens", "threads"))
         session = OnnxSession(
             Path(self.model),
             self.file,
@@ -90,7 +86,7 @@ class OnnxEmbedder:
         object.__setattr__(self, "_session", session)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:
@@ -107,13 +103,7 @@ class OnnxEmbedder:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this embedder again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._embed(texts, Role.DOCUMENT)
@@ -127,9 +117,7 @@ class OnnxEmbedder:
         vectors = np.empty((len(texts), self._session.dim), dtype=np.float32)
         for rows, output, mask in self._session.run([prompt + text for text in texts]):
             vectors[rows] = output if output.ndim == 2 else _pooled(output, mask, pooling)
-        if self.truncate_dim is not None:
-            return leading_dimensions(vectors, self.truncate_dim, normalize=self.normalize)
-        return normalize_rows(vectors) if self.normalize else vectors
+        return finished_vectors(vectors, self.truncate_dim, normalize=self.normalize)
 
     @property
     def _name(self) -> str:
@@ -145,10 +133,7 @@ class OnnxEmbedder:
         for name in ("query",) if role is Role.QUERY else ("document", "passage", "corpus"):
             if name in own:
                 return str(own[name])
-        entry = find_model(self._name)
-        if entry is None:
-            return ""
-        return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
+        return listed_prompt(self._name, role)
 
 
 def _pooled(hidden: Float32Array, mask: Int64Array, pooling: str) -> Float32Array:

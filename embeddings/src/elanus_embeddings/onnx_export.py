@@ -9,6 +9,7 @@ from typing import Any, Final
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import require_package
 from elanus.plugins.onnx_graphs import quantize, write_graph
+from elanus_embeddings.encoder import without_progress_bar
 
 _PLUGIN: Final = "export_onnx"
 _EXTRA: Final = "elanus-embeddings[onnx-export]"
@@ -64,14 +65,15 @@ def export_onnx(
 def _load(model: str, *, revision: str | None, offline: bool) -> Any:
     package = require_package("sentence_transformers", plugin=_PLUGIN, extra=_EXTRA)
     try:
-        return package.SentenceTransformer(
-            model,
-            device="cpu",
-            revision=revision,
-            local_files_only=offline,
-            # The other kernels have no form in ONNX.
-            model_kwargs={"attn_implementation": "eager"},
-        ).eval()
+        with without_progress_bar(_PLUGIN, _EXTRA):
+            return package.SentenceTransformer(
+                model,
+                device="cpu",
+                revision=revision,
+                local_files_only=offline,
+                # The other kernels have no form in ONNX.
+                model_kwargs={"attn_implementation": "eager"},
+            ).eval()
     except (OSError, ValueError, RuntimeError) as error:
         raise ProviderError(
             f"{_PLUGIN}: cannot load the model {model!r}: {error}. Check the name or the "

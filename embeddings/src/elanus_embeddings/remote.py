@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
-from elanus.errors import InvalidArgumentError
-from elanus.plugins import ModelInfo, Role, leading_dimensions, normalize_rows
+from elanus.plugins import ModelInfo, Role, finished_vectors
 from elanus.plugins.answers import find, find_count, matrix, order_of
 from elanus.plugins.http import HttpClient, HttpOptions
+from elanus.plugins.options import changed_options, given_options, require_counts
 from elanus.plugins.remote import (
     Usage,
     UsageCounter,
@@ -20,8 +20,9 @@ from elanus.plugins.remote import (
     estimated_tokens,
     request_batches,
 )
+from elanus.plugins.services import http_options, require_service, sendable
 from elanus.types import Float32Array
-from elanus_embeddings.catalog import find_model
+from elanus_embeddings.catalog import find_model, listed_prompt
 from elanus_embeddings.services import SERVICES, EmbeddingRequest, EmbeddingService
 
 # Of the options, those that decide the vectors, and those without which nothing can be asked.
@@ -103,28 +104,15 @@ class RemoteEmbedder:
     _known: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.service not in SERVICES:
-            raise InvalidArgumentError(
-                f"service must be one of {', '.join(sorted(SERVICES))}, got {self.service!r}"
-            )
-        if not isinstance(self.model, str) or not self.model:
-            raise InvalidArgumentError(
-                f"{self.service}: expected the name of a model, got {self.model!r}"
-            )
-        for name in ("dim", "max_chars", "batch_size", "batch_tokens"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{self.service}: {name} must be an integer of at least 1 or None, got "
-                    f"{value!r}"
-                )
+        require_service(self.service, self.model, SERVICES)
+        require_counts(self.service, self, ("dim", "max_chars", "batch_size", "batch_tokens"))
         object.__setattr__(self, "_client", HttpClient(self.service, self._http_options()))
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
         object.__setattr__(self, "_lock", threading.Lock())
         object.__setattr__(self, "_known", {})
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:
@@ -142,13 +130,7 @@ class RemoteEmbedder:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this embedder again; never a key."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": self.service, "params": params}
+        return {"name": self.service, "params": changed_options(self, _STORED)}
 
     @property
     def usage(self) -> Usage:
@@ -178,7 +160,7 @@ class RemoteEmbedder:
             ProviderError: As ``HttpClient.post``; or an answer is not whole.
         """
         prompt = self._prompt(role)
-        prepared = [self._prepared(prompt + text) for text in texts]
+        prepared = [sendable(prompt + text, self.max_chars) for text in texts]
         counts = [estimated_tokens(text) for text in prepared]
         dim = self._dim() if texts else 0
         batches = list(
@@ -218,9 +200,8 @@ class RemoteEmbedder:
             places = order_of(find(answer, service.index, self.service), len(texts), self.service)
             vectors = vectors[np.argsort(places)]
         self._counter.add(len(texts), find_count(answer, service.tokens))
-        if self.dim is not None and not service.takes_dim:
-            return leading_dimensions(vectors, self.dim, normalize=self.normalize)
-        return normalize_rows(vectors) if self.normalize else vectors
+        cut = None if service.takes_dim else self.dim
+        return finished_vectors(vectors, cut, normalize=self.normalize)
 
     def _dim(self) -> int:
         if self.dim is not None:
@@ -238,14 +219,7 @@ class RemoteEmbedder:
         given = self.query_prompt if role is Role.QUERY else self.document_prompt
         if given is not None:
             return given
-        entry = find_model(self.model)
-        if entry is None:
-            return ""
-        return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
-
-    def _prepared(self, text: str) -> str:
-        cut = text[: self.max_chars]
-        return cut if cut.strip() else " "
+        return listed_prompt(self.model, role)
 
     @property
     def _service(self) -> EmbeddingService:
@@ -253,31 +227,11 @@ class RemoteEmbedder:
 
     def _http_options(self) -> HttpOptions:
         service = self._service
-        base_url = self.base_url or service.base_url
-        if not base_url:
-            raise InvalidArgumentError(
-                f"{self.service}: give the address of your server, as base_url='http://host:8080'"
-            )
-        return HttpOptions(
-            base_url=base_url,
-            key_env=self._key_env(),
-            key_required=bool(self.key_env) or service.key_required,
+        return replace(
+            http_options(self, service),
             key_header=service.key_header if self.key_header is None else self.key_header,
             key_prefix=service.key_prefix if self.key_prefix is None else self.key_prefix,
-            timeout_s=self.timeout_s,
-            attempts=self.attempts,
-            longest_wait_s=self.longest_wait_s,
-            concurrency=self.concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
         )
-
-    def _key_env(self) -> str:
-        if self.key_env is not None:
-            return self.key_env
-        # The key of a vendor goes to the vendor. Whoever sends it elsewhere says so, by key_env.
-        elsewhere = self.base_url is not None and self._service.key_required
-        return "" if elsewhere else self._service.key_env
 
 
 def _rebuild(options: dict[str, Any]) -> RemoteEmbedder:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from elanus.errors import InvalidArgumentError
 from elanus.plugins import ModelInfo, Role
+from elanus.plugins.options import changed_options, given_options, require_counts
 from elanus.types import Float32Array, MetricType
-from elanus_embeddings.catalog import find_model
+from elanus_embeddings.catalog import listed_prompt
 from elanus_embeddings.encoder import EncoderOptions, LazyEncoder, require_sentence_transformers
 
 _PLUGIN: Final = "sentence-transformers"
@@ -70,12 +71,7 @@ class SentenceTransformerEmbedder:
             raise InvalidArgumentError(
                 f"{_PLUGIN}: expected the name or folder of a model, got {self.model!r}"
             )
-        for name in ("batch_size", "max_tokens", "truncate_dim"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{_PLUGIN}: {name} must be an integer of at least 1 or None, got {value!r}"
-                )
+        require_counts(_PLUGIN, self, ("batch_size", "max_tokens", "truncate_dim"))
         require_sentence_transformers(_PLUGIN, _EXTRA)
         options = EncoderOptions(
             source=self.model,
@@ -92,7 +88,7 @@ class SentenceTransformerEmbedder:
         object.__setattr__(self, "_encoder", LazyEncoder(options))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:
@@ -112,13 +108,7 @@ class SentenceTransformerEmbedder:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this embedder again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._encoder.get().encode(texts, Role.DOCUMENT, self._prompt(Role.DOCUMENT))
@@ -135,10 +125,7 @@ class SentenceTransformerEmbedder:
         for name in ("query",) if role is Role.QUERY else ("document", "passage", "corpus"):
             if name in own:
                 return own[name]
-        entry = find_model(self.model)
-        if entry is None:
-            return ""
-        return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
+        return listed_prompt(self.model, role)
 
 
 def _rebuild(options: dict[str, Any]) -> SentenceTransformerEmbedder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from elanus.plugins import (
     length_batches,
     require_package,
 )
+from elanus.plugins.options import given_options, require_counts
 from elanus.types import MetricType
 from elanus_embeddings.encoder import require_sentence_transformers
 
@@ -64,18 +65,13 @@ class SpladeEmbedder:
             raise InvalidArgumentError(
                 f"{_PLUGIN}: expected the name or folder of a model, got {self.model!r}"
             )
-        for name in ("max_tokens", "max_active"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{_PLUGIN}: {name} must be an integer of at least 1 or None, got {value!r}"
-                )
+        require_counts(_PLUGIN, self, ("max_tokens", "max_active"))
         require_sentence_transformers(_PLUGIN, _EXTRA)
         object.__setattr__(self, "_lock", threading.Lock())
         object.__setattr__(self, "_loaded", [])
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:

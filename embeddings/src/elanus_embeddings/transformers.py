@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from elanus.errors import InvalidArgumentError
-from elanus.plugins import ModelInfo, Role, leading_dimensions, normalize_rows
+from elanus.plugins import ModelInfo, Role, finished_vectors
+from elanus.plugins.options import changed_options, given_options
 from elanus.types import Float32Array, MetricType
-from elanus_embeddings.catalog import find_model
+from elanus_embeddings.catalog import listed_prompt
 from elanus_embeddings.hidden_states import Batch, HiddenStates, ModelOptions
 
 _PLUGIN: Final = "transformers"
@@ -82,7 +83,7 @@ class TransformersEmbedder:
         object.__setattr__(self, "_states", HiddenStates(options))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> ModelInfo:
@@ -102,13 +103,7 @@ class TransformersEmbedder:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this embedder again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
         return self._embed(texts, Role.DOCUMENT)
@@ -124,18 +119,13 @@ class TransformersEmbedder:
             vectors[batch.rows] = _pooled(batch, self.pooling).cpu().numpy()
 
         self._states.run([prompt + text for text in texts], pool)
-        if self.truncate_dim is not None:
-            return leading_dimensions(vectors, self.truncate_dim, normalize=self.normalize)
-        return normalize_rows(vectors) if self.normalize else vectors
+        return finished_vectors(vectors, self.truncate_dim, normalize=self.normalize)
 
     def _prompt(self, role: Role) -> str:
         given = self.query_prompt if role is Role.QUERY else self.document_prompt
         if given is not None:
             return given
-        entry = find_model(self.model)
-        if entry is None:
-            return ""
-        return entry.model.query_prompt if role is Role.QUERY else entry.model.document_prompt
+        return listed_prompt(self.model, role)
 
 
 def _pooled(batch: Batch, pooling: str) -> Any:

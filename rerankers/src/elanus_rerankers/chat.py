@@ -8,6 +8,7 @@ from typing import Any, Final
 from elanus.errors import InvalidArgumentError
 from elanus.plugins.answers import find, find_count
 from elanus.plugins.http import HttpClient, HttpOptions
+from elanus.plugins.options import given_options
 from elanus.plugins.remote import Usage, UsageCounter, estimated_tokens
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
@@ -69,7 +70,7 @@ class ChatReranker:
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
 
     def __reduce__(self) -> tuple[object, ...]:
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        options = given_options(self)
         return _rebuild, (type(self), options)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import RerankerInfo, ScoreKind, require_package
+from elanus.plugins.options import given_options
 from elanus.types import Float32Array
 
 _PLUGIN: Final = "flashrank"
@@ -52,7 +53,7 @@ class FlashRankReranker:
         object.__setattr__(self, "_loaded", [])
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> RerankerInfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import numpy as np
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import RerankerInfo, ScoreKind, require_package
 from elanus.plugins.onnx_graphs import OnnxSession, quantize, write_graph
+from elanus.plugins.options import changed_options, given_options, require_counts
 from elanus.types import Float32Array
 
 _PLUGIN: Final = "onnx-cross-encoder"
@@ -52,12 +53,7 @@ class OnnxCrossEncoderReranker:
     _session: OnnxSession = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("max_tokens", "threads"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{_PLUGIN}: {name} must be an integer of at least 1 or None, got {value!r}"
-                )
+        require_counts(_PLUGIN, self, ("max_tokens", "threads"))
         if self.score_kind not in (ScoreKind.LOGIT, ScoreKind.PROBABILITY):
             raise InvalidArgumentError(
                 f"{_PLUGIN}: score_kind must be 'logit' or 'probability', got {self.score_kind!r}"
@@ -75,7 +71,7 @@ class OnnxCrossEncoderReranker:
         object.__setattr__(self, "_session", session)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> RerankerInfo:
@@ -84,13 +80,7 @@ class OnnxCrossEncoderReranker:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this reranker again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def score(self, query: str, documents: Sequence[str]) -> Float32Array:
         """Score each document.

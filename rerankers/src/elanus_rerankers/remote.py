@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ import numpy as np
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import RerankerInfo, ScoreKind
 from elanus.plugins.answers import find, find_count, matrix, order_of
-from elanus.plugins.http import HttpClient, HttpOptions
+from elanus.plugins.http import HttpClient
+from elanus.plugins.options import changed_options, given_options, require_counts
 from elanus.plugins.remote import (
     Usage,
     UsageCounter,
@@ -20,6 +21,7 @@ from elanus.plugins.remote import (
     estimated_tokens,
     request_batches,
 )
+from elanus.plugins.services import http_options, require_service, sendable
 from elanus.types import Float32Array
 from elanus_rerankers.services import SERVICES, RerankRequest, RerankService
 
@@ -73,31 +75,20 @@ class RemoteReranker:
     _counter: UsageCounter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.service not in SERVICES:
-            raise InvalidArgumentError(
-                f"service must be one of {', '.join(sorted(SERVICES))}, got {self.service!r}"
-            )
-        if not isinstance(self.model, str) or not self.model:
-            raise InvalidArgumentError(
-                f"{self.service}: expected the name of a model, got {self.model!r}"
-            )
+        require_service(self.service, self.model, SERVICES)
         if self.score_kind is not None and self.score_kind not in set(ScoreKind):
             raise InvalidArgumentError(
                 f"{self.service}: score_kind must be one of {', '.join(ScoreKind)}, got "
                 f"{self.score_kind!r}"
             )
-        for name in ("max_chars", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidArgumentError(
-                    f"{self.service}: {name} must be an integer of at least 1 or None, got "
-                    f"{value!r}"
-                )
-        object.__setattr__(self, "_client", HttpClient(self.service, self._http_options()))
+        require_counts(self.service, self, ("max_chars", "batch_size"))
+        object.__setattr__(
+            self, "_client", HttpClient(self.service, http_options(self, self._service))
+        )
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> RerankerInfo:
@@ -107,13 +98,7 @@ class RemoteReranker:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this reranker again; never a key."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": self.service, "params": params}
+        return {"name": self.service, "params": changed_options(self, _STORED)}
 
     @property
     def usage(self) -> Usage:
@@ -127,8 +112,8 @@ class RemoteReranker:
             ProviderError: As ``HttpClient.post``; an answer is not whole; or a score is out of the
                 range of its kind.
         """
-        asked = self._prepared(query)
-        prepared = [self._prepared(text) for text in documents]
+        asked = sendable(query, self.max_chars)
+        prepared = [sendable(text, self.max_chars) for text in documents]
         counts = [estimated_tokens(text) for text in prepared]
         batches = list(
             request_batches(
@@ -169,35 +154,9 @@ class RemoteReranker:
             )
         return scores
 
-    def _prepared(self, text: str) -> str:
-        cut = text[: self.max_chars]
-        return cut if cut.strip() else " "
-
     @property
     def _service(self) -> RerankService:
         return SERVICES[self.service]
-
-    def _http_options(self) -> HttpOptions:
-        service = self._service
-        base_url = self.base_url or service.base_url
-        if not base_url:
-            raise InvalidArgumentError(
-                f"{self.service}: give the address of your server, as base_url='http://host:8080'"
-            )
-        # The key of a vendor goes to the vendor. Whoever sends it elsewhere says so, by key_env.
-        elsewhere = self.base_url is not None and service.key_required
-        usual = "" if elsewhere else service.key_env
-        return HttpOptions(
-            base_url=base_url,
-            key_env=usual if self.key_env is None else self.key_env,
-            key_required=bool(self.key_env) or service.key_required,
-            timeout_s=self.timeout_s,
-            attempts=self.attempts,
-            longest_wait_s=self.longest_wait_s,
-            concurrency=self.concurrency,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-        )
 
 
 def _rebuild(options: dict[str, Any]) -> RemoteReranker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import RerankerInfo, ScoreKind, require_package, token_batches
+from elanus.plugins.options import changed_options, given_options
 from elanus.types import Float32Array
 
 _PLUGIN: Final = "yes-no"
@@ -80,7 +81,7 @@ class YesNoReranker:
         object.__setattr__(self, "_causal", _CausalModel(self))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, ({f.name: getattr(self, f.name) for f in fields(self) if f.init},)
+        return _rebuild, (given_options(self),)
 
     @property
     def info(self) -> RerankerInfo:
@@ -90,13 +91,7 @@ class YesNoReranker:
     @property
     def config(self) -> dict[str, object]:
         """What a collection stores to build this reranker again: the options that were set."""
-        options = {f.name: (getattr(self, f.name), f.default) for f in fields(self) if f.init}
-        params = {
-            name: value
-            for name, (value, default) in options.items()
-            if name in _STORED and value != default
-        }
-        return {"name": _PLUGIN, "params": params}
+        return {"name": _PLUGIN, "params": changed_options(self, _STORED)}
 
     def score(self, query: str, documents: Sequence[str]) -> Float32Array:
         """Score each document.

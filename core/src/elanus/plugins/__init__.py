@@ -16,7 +16,12 @@ from elanus.plugins.batching import (
 )
 from elanus.plugins.config import plugin_config
 from elanus.plugins.fingerprint import fingerprint, fingerprints_match, require_same_model
-from elanus.plugins.precision import as_float16, as_int8, leading_dimensions
+from elanus.plugins.precision import (
+    as_float16,
+    as_int8,
+    finished_vectors,
+    leading_dimensions,
+)
 from elanus.plugins.protocols import (
     AnyEmbedder,
     Embedder,
@@ -87,6 +92,7 @@ __all__ = [
     "rank",
     "length_batches",
     "normalize_rows",
+    "finished_vectors",
     "leading_dimensions",
     "as_float16",
     "as_int8",

@@ -46,6 +46,9 @@ _SKETCH_DTYPE: Final = np.dtype([("length", "<f4"), ("projections", "i1", (_PROJ
 # cosine 0.99875. Int8 weights, another prompt or another training lie well beyond.
 _DIRECTION_TOLERANCE: Final = 0.05
 _LENGTH_TOLERANCE: Final = 0.02
+# The same between vectors of one model in different precisions, which search each other well: 0.2
+# is cosine 0.98.
+_PRECISION_TOLERANCE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,18 +103,24 @@ def fingerprints_match(stored: str, given: str) -> bool:
         InvalidArgumentError: One of them is not a fingerprint.
         FormatVersionError: One of them was made by a newer version of elanus.
     """
-    one, other = _parse(stored), _parse(given)
+    return _are_near(_parse(stored), _parse(given), _DIRECTION_TOLERANCE)
+
+
+def _are_near(one: _Fingerprint, other: _Fingerprint, tolerance: float) -> bool:
     if one.dim != other.dim:
         return False
     gaps = np.abs(one.lengths - other.lengths)
     if (gaps > _LENGTH_TOLERANCE * np.maximum(one.lengths, other.lengths)).any():
         return False
     differences = np.sqrt(np.mean((one.projections - other.projections) ** 2, axis=1))
-    return bool((differences <= _DIRECTION_TOLERANCE).all())
+    return bool((differences <= tolerance).all())
 
 
 def require_same_model(stored: str, embedder: AnyEmbedder, *, where: str) -> None:
     """Raise unless ``embedder`` makes the vectors that ``stored`` was taken from.
+
+    A model of the same name may do so in another precision, such as int8: its vectors are not
+    the same, but near enough to be searched with each other.
 
     Args:
         stored: Fingerprint kept with the vectors.
@@ -122,9 +131,10 @@ def require_same_model(stored: str, embedder: AnyEmbedder, *, where: str) -> Non
         ModelMismatchError: The model makes other vectors.
     """
     given = fingerprint(embedder)
-    if fingerprints_match(stored, given):
-        return
     old, new = _parse(stored), _parse(given)
+    tolerance = _PRECISION_TOLERANCE if old.name == new.name else _DIRECTION_TOLERANCE
+    if _are_near(old, new, tolerance):
+        return
     raise ModelMismatchError(
         f"{where}: its vectors were made by {old.name!r} (dim {old.dim}), but the embedder given "
         f"is {new.name!r} (dim {new.dim}), which makes other vectors, so that distances between "

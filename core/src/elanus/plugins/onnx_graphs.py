@@ -5,6 +5,7 @@ Shared by embedders and rerankers. Nothing is imported before it is needed.
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Sequence
@@ -184,9 +185,19 @@ def write_graph(model: Any, tokenizer: Any, file: Path, output: str) -> None:
 def quantize(source: Path, target: Path) -> None:
     """Write a graph with int8 weights, one scale per output channel."""
     tools = require_package("onnxruntime.quantization", plugin=_PLUGIN, extra=_EXTRA)
-    tools.quantize_dynamic(
-        str(source), str(target), weight_type=tools.QuantType.QInt8, per_channel=True
-    )
+    # It advises a step that changes nothing for these graphs, in the log of the whole program.
+    logger = logging.getLogger()
+    logger.addFilter(_is_no_advice)
+    try:
+        tools.quantize_dynamic(
+            str(source), str(target), weight_type=tools.QuantType.QInt8, per_channel=True
+        )
+    finally:
+        logger.removeFilter(_is_no_advice)
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    return "pre-processing before quantization" not in record.getMessage()
 
 
 def _features(encoded: list[Any]) -> dict[str, Int64Array]:

@@ -31,6 +31,19 @@ def leading_dimensions(vectors: Float32Array, dim: int, *, normalize: bool = Tru
     return normalize_rows(kept) if normalize else kept
 
 
+def finished_vectors(vectors: Float32Array, dim: int | None, *, normalize: bool) -> Float32Array:
+    """Return what a model made as it was asked for: the leading dimensions, of length 1 or not.
+
+    Args:
+        vectors: float32, shape ``(n, d)``; left as it is.
+        dim: From 1 to ``d``; None keeps all.
+        normalize: True to scale to length 1.
+    """
+    if dim is not None:
+        return leading_dimensions(vectors, dim, normalize=normalize)
+    return normalize_rows(vectors) if normalize else vectors
+
+
 def as_float16(vectors: Float32Array) -> NDArray[np.float16]:
     """Return the vectors in half precision, for a field of FLOAT16_VECTOR.
 
