@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from elanus.api.handle import Handle
@@ -21,8 +20,8 @@ from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_field
 from elanus.schema.validation import entities_to_batch, primary_keys
-from elanus.sync.documents import Chunker, GivenDocuments, Source, SourceDocument
-from elanus.sync.folder import FolderSource, Reader
+from elanus.sync.documents import Chunker, Source, SourceDocument
+from elanus.sync.folder import Reader
 from elanus.sync.lineage import (
     LINEAGE_FIELD,
     Lineage,
@@ -35,6 +34,7 @@ from elanus.sync.lineage import (
 from elanus.sync.report import OnProgress, SyncReport
 from elanus.sync.rows import FieldRows, Rows
 from elanus.sync.run import Sync, SyncRequest
+from elanus.sync.sources import as_source
 from elanus.sync.stored_chunks import read_lineages
 from elanus.types import PrimaryKey
 
@@ -192,7 +192,7 @@ def _request(
         embedder=options.get("embedder"),
     )
     return SyncRequest(
-        _source(documents, name, options.get("reader")),
+        as_source(documents, name, options.get("reader")),
         rows,
         chunker,
         options.get("version", ""),
@@ -200,29 +200,6 @@ def _request(
         on_error == "skip",
         options.get("progress"),
     )
-
-
-def _source(documents: Any, name: str | None, reader: Reader | None) -> Source:
-    if isinstance(documents, str | os.PathLike):
-        return FolderSource(Path(documents), reader, name=name or "")
-    if reader is not None:
-        raise InvalidArgumentError("reader: only for the path of a folder")
-    if isinstance(documents, Source):
-        if name is not None and name != documents.name:
-            raise InvalidArgumentError(
-                f"source: {type(documents).__name__} is named {documents.name!r}, got {name!r}"
-            )
-        return documents
-    if not name:
-        raise InvalidArgumentError(
-            "source: give the documents a name; the next sync of this name replaces and deletes "
-            "what this one stored"
-        )
-    if not isinstance(documents, Iterable) or isinstance(documents, Mapping | bytes):
-        raise InvalidArgumentError(
-            f"documents: expected an iterable, a path or a Source, got {type(documents).__name__}"
-        )
-    return GivenDocuments(name, documents)
 
 
 class _Target:

@@ -32,7 +32,7 @@ from elanus.documents.rows import (
 )
 from elanus.documents.scores import fused_relevance, relevance
 from elanus.documents.selection import everything, pks_of, selection_to_filter
-from elanus.documents.syncing import DocumentRows, Encode, SyncingCollection
+from elanus.documents.syncing import DocumentRows, Encode, SyncingCollection, owned_source
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
 from elanus.query.fusion import leg_weights
@@ -196,9 +196,8 @@ class DocumentStore:
                 f"sync: collection {self._handle.name!r} is one of a server; open its folder"
             )
         if self._tenant is not None:
-            if source is None:
-                raise InvalidArgumentError("source: a tenant's sources need a name")
-            source = tenant_prefix(self._tenant) + source
+            documents = owned_source(documents, source, tenant_prefix(self._tenant))
+            source = None
         rows = DocumentRows(layout, self._tenant, encode, self._handle.options.model or None)
         return collection.sync(documents, source=source, rows=rows, **options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -12,7 +12,7 @@ from elanus.documents.rows import DenseVectors, SparseVector, dense_matrix, to_p
 from elanus.documents.rows import tenant_of as tenant_of_metadata
 from elanus.errors import EntityError
 from elanus.plugins import Progress
-from elanus.sync import SyncReport
+from elanus.sync import DocumentEntry, Source, SyncReport, as_source
 from elanus.sync.lineage import PlacedChunk
 
 NODE_KEY = "$node"
@@ -30,6 +30,27 @@ class SyncingCollection(Protocol):
 
     def sync(self, documents: Any, **options: Any) -> SyncReport:
         """Make what is stored of a source what the source is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnedSource:
+    """A source under the name that it has for one tenant."""
+
+    name: str
+    source: Source
+
+    def documents(self) -> Iterable[DocumentEntry]:
+        return self.source.documents()
+
+
+def owned_source(documents: Any, name: str | None, prefix: str) -> Source:
+    """Return a tenant's source, which nobody else's of the same name is.
+
+    Raises:
+        InvalidArgumentError: It has no name.
+    """
+    source = as_source(documents, name)
+    return _OwnedSource(prefix + source.name, source)
 
 
 @dataclass(frozen=True, slots=True)

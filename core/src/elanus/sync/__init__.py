@@ -17,6 +17,7 @@ from elanus.sync.folder import FolderSource, file_fingerprint
 from elanus.sync.hashing import content_hash
 from elanus.sync.lineage import LINEAGE_FIELD, Lineage, SourceSummary, StoredSource
 from elanus.sync.report import SyncError, SyncProgress, SyncReport
+from elanus.sync.sources import as_source
 
 __all__ = [
     "LINEAGE_FIELD",
@@ -33,6 +34,7 @@ __all__ = [
     "SyncProgress",
     "SyncReport",
     "UnreadableDocumentError",
+    "as_source",
     "content_hash",
     "file_fingerprint",
 ]

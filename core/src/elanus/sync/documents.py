@@ -30,11 +30,14 @@ class Chunk:
         text: Its text.
         metadata: Further values of the entity, beside those of its document.
         id: Primary key; None makes one of source, document and text.
+        embedded_text: What a model is given in place of the text, such as the text below its
+            headings; None: the text. A field that was declared with a model takes the text.
     """
 
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     id: PrimaryKey | None = None
+    embedded_text: str | None = None
 
 
 Chunker: TypeAlias = Callable[[str], Iterable[str | Chunk]]

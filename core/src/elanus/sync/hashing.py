@@ -30,9 +30,15 @@ def document_hash(document: SourceDocument, version: str) -> str:
         for chunk in document.chunks:
             if isinstance(chunk, Chunk):
                 parts += [chunk.text, _canonical(chunk.metadata), _canonical(chunk.id)]
+                parts.append(_canonical(chunk.embedded_text))
             else:
-                parts += [chunk, "", ""]
+                parts += [chunk, "", "", ""]
     return _digest(parts)
+
+
+def embedded_hash(chunk: Chunk) -> str | None:
+    """Return what tells texts apart that are embedded in place of a chunk's own, or None."""
+    return None if chunk.embedded_text is None else _digest((chunk.embedded_text,))
 
 
 def stored_fingerprint(fingerprint: str | None, version: str) -> str | None:

@@ -31,6 +31,7 @@ class Lineage:
         places: How many chunks the document has.
         fingerprint: What the source said of the document's state, as it is stored, or None.
         model: Which model embedded it, where the collection was not declared with one, or None.
+        embedded: What changes with the text that was embedded in place of its own, or None.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Lineage:
     places: int
     fingerprint: str | None = None
     model: str | None = None
+    embedded: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the value of the field."""
@@ -51,6 +53,7 @@ class Lineage:
             "places": self.places,
             "fingerprint": self.fingerprint,
             "model": self.model,
+            "embedded": self.embedded,
         }
 
     @classmethod
@@ -157,9 +160,11 @@ class PlacedChunk:
         text: Its text.
         metadata: Those of its document and its own, which win.
         lineage: Where it comes from.
+        embedded_text: What a model is given.
     """
 
     key: PrimaryKey | None
     text: str
     metadata: Mapping[str, Any]
     lineage: Lineage
+    embedded_text: str

@@ -25,7 +25,12 @@ from elanus.sync.documents import (
     UnreadableDocumentError,
     chunks_of,
 )
-from elanus.sync.hashing import chunk_keys, document_hash, stored_fingerprint
+from elanus.sync.hashing import (
+    chunk_keys,
+    document_hash,
+    embedded_hash,
+    stored_fingerprint,
+)
 from elanus.sync.lineage import Lineage, PlacedChunk, StoredDocument, stored_source
 from elanus.sync.report import OnProgress, SyncError, SyncProgress, SyncReport
 from elanus.sync.rows import Rows, complete_entity
@@ -239,12 +244,13 @@ class Sync:
         for number, (chunk, entity) in enumerate(zip(placed, entities, strict=True)):
             if all(name in entity for name in rows.vector_fields):
                 continue
-            if old.has(chunk.lineage.document, chunk.text):
-                entity.update(old.vectors(chunk.lineage.document, chunk.text))
-            else:
+            kept = old.vectors(chunk)
+            if kept is None:
                 missing.append(number)
+            else:
+                entity.update(kept)
         if not self._request.dry_run:
-            texts = [placed[number].text for number in missing]
+            texts = [placed[number].embedded_text for number in missing]
             for name, vectors in rows.vectors(texts, self._embedding).items():
                 for number, vector in zip(missing, vectors, strict=True):
                     entities[number][name] = vector
@@ -286,7 +292,9 @@ class Sync:
                     len(chunks),
                     pending.fingerprint,
                     self._request.rows.model,
+                    embedded_hash(chunk),
                 ),
+                chunk.text if chunk.embedded_text is None else chunk.embedded_text,
             )
             for place, (key, chunk) in enumerate(zip(keys, chunks, strict=True))
         ]

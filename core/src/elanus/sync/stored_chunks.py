@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from elanus.schema.batches import Column, ColumnBatch, DenseVectorColumn
-from elanus.sync.lineage import LINEAGE_FIELD, Lineage
+from elanus.sync.lineage import LINEAGE_FIELD, Lineage, PlacedChunk
 from elanus.sync.rows import Rows
 from elanus.types import PrimaryKey
 
@@ -27,7 +27,7 @@ class StoredChunks:
         """Their primary keys."""
         self._fields = tuple(rows.vector_fields)
         self._columns: list[list[Column]] = []
-        self._places: dict[tuple[str, str], tuple[int, int]] = {}
+        self._places: dict[tuple[str, str, str | None], tuple[int, int]] = {}
         for number, batch in enumerate(batches):
             self.keys += batch.columns[primary].to_pylist()  # type: ignore[arg-type]
             self._columns.append([batch.columns[name] for name in self._fields])
@@ -35,15 +35,16 @@ class StoredChunks:
             lineages = read_lineages(batch)
             for row, (lineage, text) in enumerate(zip(lineages, texts, strict=True)):
                 if lineage is not None and text is not None and lineage.model == rows.model:
-                    self._places[lineage.document, str(text)] = (number, row)
+                    key = (lineage.document, str(text), lineage.embedded)
+                    self._places[key] = (number, row)
 
-    def has(self, document: str, text: str) -> bool:
-        """Whether a chunk of a document has this text, and vectors of the same model."""
-        return (document, text) in self._places
-
-    def vectors(self, document: str, text: str) -> dict[str, Any]:
-        """Return the vectors of a chunk by field."""
-        number, row = self._places[document, text]
+    def vectors(self, chunk: PlacedChunk) -> dict[str, Any] | None:
+        """Return the vectors of a chunk by field; None if its document had no such chunk, or
+        another model made them."""
+        place = self._places.get((chunk.lineage.document, chunk.text, chunk.lineage.embedded))
+        if place is None:
+            return None
+        number, row = place
         columns = self._columns[number]
         return {n: _value(c, row) for n, c in zip(self._fields, columns, strict=True)}
 

@@ -40,12 +40,13 @@ from langchain_elanus.searching import (
     select_mmr,
 )
 from langchain_elanus.sparse import sparse_to_dict
+from langchain_elanus.syncing import Syncing
 
 _MODES = frozenset(mode.value for mode in SearchMode)
 _Self = TypeVar("_Self", bound="ElanusVectorStore")
 
 
-class ElanusVectorStore(DatabaseUser, VectorStore):
+class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
     """Documents in an elanus collection: dense, learned sparse and BM25 search, or all of them.
 
     The collection is made by the first write; until then every search is empty. Adding a document

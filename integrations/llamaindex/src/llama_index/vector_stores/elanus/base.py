@@ -13,8 +13,9 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Unpack
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
-from llama_index.core.schema import BaseNode
+from llama_index.core.schema import BaseNode, TransformComponent
 from llama_index.core.vector_stores.types import (
     BasePydanticVectorStore,
     MetadataFilters,
@@ -34,11 +35,13 @@ from elanus.documents import (
 )
 from elanus.documents import StoreOptions as CollectionOptions
 from elanus.errors import StateError
+from elanus.sync import SyncReport
 from llama_index.vector_stores.elanus.filters import metadata_filters_to_tree
 from llama_index.vector_stores.elanus.nodes import document_to_node, nodes_to_batch
 from llama_index.vector_stores.elanus.options import QueryOptions, StoreOptions, StoreSettings
 from llama_index.vector_stores.elanus.querying import QueryPlan, make_plan, run_query
 from llama_index.vector_stores.elanus.sparse import SparseEncoder, sparse_encoder
+from llama_index.vector_stores.elanus.syncing import ListedDocuments, sync_documents
 
 
 class ElanusVectorStore(BasePydanticVectorStore):
@@ -222,6 +225,41 @@ class ElanusVectorStore(BasePydanticVectorStore):
                 vectors += await self._sparse.aencode_documents(texts)
             batch = replace(batch, sparse=vectors)
         return await asyncio.to_thread(self._store.upsert, batch)
+
+    def sync(
+        self,
+        documents: Iterable[BaseNode],
+        *,
+        source: str,
+        embed_model: BaseEmbedding | None = None,
+        transformations: Sequence[TransformComponent] = (),
+        dry_run: bool = False,
+        **options: Any,
+    ) -> SyncReport:
+        """Make what is stored of a source what ``documents`` are, in one commit.
+
+        A document whose ``hash`` is as it was is neither cut nor embedded; chunks that stay keep
+        their vectors; what is no longer there is deleted. Other sources, and nodes that ``add``
+        wrote, are never touched. No docstore is needed: what is stored says where it comes from.
+
+        Args:
+            documents: All that there are, whole; ids must be the same in every run.
+            source: Name of the source.
+            embed_model: Makes the dense vectors, of the text with its metadata.
+            transformations: What cuts a document into nodes, such as a ``SentenceSplitter``.
+            dry_run: Only report what would be done.
+            **options: ``version``, to be changed with the transformations, and ``progress``, as for
+                ``elanus.Collection.sync``.
+
+        Returns:
+            Which documents were added, changed, unchanged and deleted, and what was embedded.
+
+        Raises:
+            SyncError: A document cannot be stored; nothing was stored.
+        """
+        listed = ListedDocuments(source, documents, transformations)
+        sparse = None if self._sparse is None else self._sparse.encode_documents
+        return sync_documents(self._store, listed, embed_model, sparse, dry_run=dry_run, **options)
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete all nodes of a source document; one that is not there is no error."""

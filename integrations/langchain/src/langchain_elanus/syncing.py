@@ -1,0 +1,91 @@
+"""How does a LangChain store follow a source of documents?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+
+from elanus.documents import DocumentBatch, DocumentStore
+from elanus.plugins import Progress
+from elanus.sync import Chunk, SourceDocument, SyncReport, content_hash
+from langchain_elanus.encoders import Encoders
+from langchain_elanus.options import StoreSettings
+
+
+class Syncing:
+    """The part of the store that follows sources."""
+
+    _store: DocumentStore
+    _encoders: Encoders
+    _settings: StoreSettings
+
+    def sync(
+        self,
+        documents: Iterable[Document],
+        *,
+        source: str,
+        document_key: str | None = "source",
+        dry_run: bool = False,
+        **options: Any,
+    ) -> SyncReport:
+        """Make what is stored of a source what ``documents`` are, in one commit.
+
+        Unchanged documents are skipped without a call of the model, changed ones replaced, and
+        those deleted that are no longer there; what other sources or ``add_documents`` wrote stays.
+        No record manager is needed: what is stored says itself where it comes from.
+
+        Args:
+            documents: All that there are; several may be parts of one, as splitters make them.
+            source: Name of the source.
+            document_key: Key in the metadata that says of which document a part is. Where it is
+                missing, or None, each is one of its own, by its id or else by its content.
+            dry_run: Only report what would be done.
+            **options: ``version`` and ``progress``, as for ``elanus.Collection.sync``.
+
+        Returns:
+            Which documents were added, changed, unchanged and deleted, and what was embedded.
+
+        Raises:
+            SyncError: A document cannot be stored; nothing was stored.
+        """
+        grouped: dict[str, list[Document]] = {}
+        for document in documents:
+            grouped.setdefault(_name_of(document, document_key), []).append(document)
+        return self._store.sync(
+            [
+                SourceDocument(name, chunks=list(map(_chunk, parts)))
+                for name, parts in grouped.items()
+            ],
+            source=source,
+            encode=self._encode,
+            dim=self._dim(),
+            dry_run=dry_run,
+            **options,
+        )
+
+    def _encode(self, texts: Sequence[str], progress: Progress | None) -> Any:
+        batch = DocumentBatch([str(n) for n in range(len(texts))], texts)
+        encoded = self._encoders.encode_batch(batch, self._settings.batch_size)
+        if progress is not None:
+            progress(len(texts), len(texts))
+        return encoded.dense, encoded.sparse
+
+    def _dim(self) -> int | None:
+        """Return the dimensions of a collection that is not there yet."""
+        embedding = self._encoders.embedding
+        if self._store.collection is not None or embedding is None:
+            return None
+        return self._store.options.dim or len(embedding.embed_query("dimensions"))
+
+
+def _name_of(document: Document, key: str | None) -> str:
+    named = document.metadata.get(key) if key is not None else None
+    if named is not None:
+        return str(named)
+    return document.id or content_hash(document.page_content, document.metadata)
+
+
+def _chunk(document: Document) -> Chunk:
+    return Chunk(document.page_content, document.metadata, document.id)
