@@ -11,6 +11,7 @@ BENCHMARKS = {
     "recall": "benchmarks.macro.recall",
     "quality": "benchmarks.macro.retrieval_quality",
     "demo": "benchmarks.macro.demo",
+    "sync": "benchmarks.macro.sync",
     "overhead": "benchmarks.macro.overhead",
     "tenants": "benchmarks.macro.tenants",
     "shapes": "benchmarks.macro.shapes",

@@ -314,6 +314,16 @@ def _embedding(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _sync(result: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [row["case"], f"{row['seconds']:.2f}", f"{row['embedded']:,}"] for row in result["rows"]
+    ]
+    return [
+        f"{result['documents']:,} documents of two chunks; embedder `{result['embedder']}`.",
+        table(["case", "seconds", "texts embedded"], rows),
+    ]
+
+
 def _quantized_scan(result: Mapping[str, Any]) -> list[str]:
     heads = ["data", "rows", "dim", "queries", "allowed", "codes, ms", "float32, ms", "faiss, ms"]
     heads += ["NumPy, ms", "x float32", "x faiss", "codes, GB/s", "memory, GB/s", "share", "read"]
@@ -402,6 +412,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "filters": _filters,
     "text_ingest": _text_ingest,
     "embedding": _embedding,
+    "sync": _sync,
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
     "late_interaction": _late_interaction,
