@@ -26,20 +26,20 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = MiniLMEmbedder()._encoder.options.source
+    source = MiniLMEmbedder(precision="float32")._encoder.options.source
     return export_onnx(source, tmp_path_factory.mktemp("onnx") / "minilm", int8=True, offline=True)
 
 
 def test_minilm_is_that_of_torch(minilm: Path) -> None:
     found = OnnxEmbedder(str(minilm), max_tokens=256)
-    expected = MiniLMEmbedder(device="cpu").embed_documents(TEXTS)
+    expected = MiniLMEmbedder(device="cpu", precision="float32").embed_documents(TEXTS)
     np.testing.assert_allclose(found.embed_documents(TEXTS), expected, atol=1e-4)
     assert found.info.dim == 384
 
 
 def test_int8_stays_near(minilm: Path) -> None:
     found = OnnxEmbedder(str(minilm), "model_int8.onnx", max_tokens=256)
-    expected = MiniLMEmbedder(device="cpu").embed_documents(TEXTS)
+    expected = MiniLMEmbedder(device="cpu", precision="float32").embed_documents(TEXTS)
     cosines = (found.embed_documents(TEXTS) * expected).sum(axis=1)
     assert cosines.min() > 0.97
     assert np.abs(found.embed_documents(TEXTS) - expected).max() > 1e-3

@@ -1,12 +1,19 @@
 """A store follows a source: unchanged documents are neither cut nor embedded, and the rest is
 stored as the framework would."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from llama_index.core.node_parser import TokenTextSplitter
-from llama_index.core.schema import Document, MetadataMode, NodeRelationship
+from llama_index.core.node_parser.node_utils import build_nodes_from_splits
+from llama_index.core.schema import (
+    BaseNode,
+    Document,
+    MetadataMode,
+    NodeRelationship,
+    TransformComponent,
+)
 from llama_index.core.vector_stores.types import VectorStoreQuery
 
 from llama_index.vector_stores.elanus import ElanusVectorStore
@@ -21,6 +28,21 @@ class Counting(LengthEmbedding):
     def _get_text_embedding(self, text: str) -> list[float]:
         self.asked.append(text)
         return super()._get_text_embedding(text)
+
+
+class Paragraphs(TransformComponent):
+    """Cuts at empty lines, and says which paragraph comes next."""
+
+    def __call__(self, nodes: Sequence[BaseNode], **_: Any) -> Sequence[BaseNode]:
+        made: list[BaseNode] = []
+        for node in nodes:
+            parts = build_nodes_from_splits(node.get_content().split("\n\n"), node)
+            for one, following in itertools.pairwise(parts):
+                one.relationships[NodeRelationship.NEXT] = following.as_related_node_info()
+            for part in parts:
+                part.metadata = dict(node.metadata)
+            made += parts
+        return made
 
 
 @pytest.fixture
@@ -40,18 +62,15 @@ def document(id_: str, text: str, **metadata: Any) -> Document:
 
 def test_edits(store: ElanusVectorStore, model: Counting) -> None:
     store.add([make_node("mine", "mine")])
-    splitter = TokenTextSplitter(chunk_size=24, chunk_overlap=0)
-    sentences = [
-        f"Sentence number {n} has some words of its own to fill a chunk." for n in range(3)
-    ]
+    paragraphs = [f"Paragraph number {n}." for n in range(3)]
 
     def sync(*documents: Document, **options: Any) -> Any:
         model.asked.clear()
         return store.sync(
-            documents, source="s", embed_model=model, transformations=[splitter], **options
+            documents, source="s", embed_model=model, transformations=[Paragraphs()], **options
         )
 
-    long = document("long", " ".join(sentences), page=1)
+    long = document("long", "\n\n".join(paragraphs), page=1)
     report = sync(long, document("short", "A text."))
     assert (report.added, report.embedded) == (["long", "short"], len(model.asked))
     nodes = store.get_nodes()
@@ -62,14 +81,14 @@ def test_edits(store: ElanusVectorStore, model: Counting) -> None:
             assert node.embedding in (None, [float(len(embedded)), 1.0])
         following = node.relationships.get(NodeRelationship.NEXT)
         assert following is None or following.node_id in {other.node_id for other in nodes}
-    again = sync(document("long", " ".join(sentences), page=1), document("short", "A text."))
+    again = sync(document("long", "\n\n".join(paragraphs), page=1), document("short", "A text."))
     assert (again.unchanged, again.read, model.asked) == (["long", "short"], 0, [])
-    sentences[1] = "Another one stands in the middle now, and is as long as it was before."
-    report = sync(document("long", " ".join(sentences), page=1))
+    paragraphs[1] = "Another one."
+    report = sync(document("long", "\n\n".join(paragraphs), page=1))
     assert (report.changed, report.deleted) == (["long"], ["short"])
-    assert 0 < len(model.asked) < report.chunks
+    assert (report.chunks, model.asked) == (3, ["page: 1\n\nAnother one."])
     # The metadata are embedded with the text, so all of it is another text.
-    report = sync(document("long", " ".join(sentences), page=2))
+    report = sync(document("long", "\n\n".join(paragraphs), page=2))
     assert len(model.asked) == report.chunks
     sync()
     assert [node.node_id for node in store.get_nodes()] == ["mine"]
