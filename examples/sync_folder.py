@@ -31,5 +31,6 @@ with elanus.connect(":memory:") as db:
     print(documents.sync(source, chunker=paragraphs))
 
     best = documents.search("how often do keys rotate", limit=1)[0]
-    lineage = documents.collection.lineage([best.id])[0]
+    lineage = db.collection("handbook").lineage(best.id)[0]
+    assert lineage is not None
     print(f"{best.text} ({lineage.document}, part {lineage.place + 1} of {lineage.places})")

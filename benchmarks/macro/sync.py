@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -96,11 +97,11 @@ def one_round(texts: Texts, folder: Path) -> list[dict[str, Any]]:
             ("sync, 1 % changed", one_percent),
             ("sync, 1 % vanished", dict(list(one_percent.items())[len(texts) // 100 :])),
         ):
-            seconds, report = timed(lambda now=now: sync(synced, now))
+            seconds, report = timed(partial(sync, synced, now))
             rows.append({"case": case, "seconds": seconds, "embedded": report.embedded})
         written = db.create_collection("written", schema())
         write_again(written, texts)
-        seconds, embedded = timed(lambda: write_again(written, one_percent))
+        seconds, embedded = timed(partial(write_again, written, one_percent))
         rows.append({"case": "delete and insert all", "seconds": seconds, "embedded": embedded})
     return rows
 

@@ -248,12 +248,12 @@ class Sync:
             if kept is None:
                 missing.append(number)
             else:
-                entity.update(kept)
+                entities[number] = {**kept, **entity}
         if not self._request.dry_run:
             texts = [placed[number].embedded_text for number in missing]
             for name, vectors in rows.vectors(texts, self._embedding).items():
                 for number, vector in zip(missing, vectors, strict=True):
-                    entities[number][name] = vector
+                    entities[number].setdefault(name, vector)
             self._add(placed, entities)
         self._report.embedded += len(missing)
         self._report.chunks += len(placed)
