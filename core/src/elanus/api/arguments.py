@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def search_requests(
         elements, field, filters = as_elements(context.schema, field, filters)
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    queries, is_single = read_queries(context.fields, field, data, options)
+    queries, is_single = read_queries(context, field, data, options)
     names, explain = context.output(output), options.get("explain", False)
     within = distance_range(field, options.get("radius"), options.get("range_filter"))
     group = _group_by(schema, options)
@@ -179,19 +179,17 @@ def hybrid_request(
     check_options(options)
     schema = context.schema
     _check_legs(legs, options)
-    joined, rankers = split_fusion(fusion, options.get("ranker"))
     offset = options.get("offset", 0)
     check_page(limit, offset)
-    depth = default_candidates(limit + offset)
-    candidates = options.get("candidates")
-    if isinstance(candidates, int):
-        depth = candidates
+    joined, rankers, depth, is_profiled = _joining(context, legs, fusion, limit + offset, options)
     parsed = [_leg_request(context, leg, depth, filter, options) for leg in legs]
     elements = legs_of_elements(parsed) if options.get("per_element") else None
     names, explain = context.output(output), options.get("explain", False)
     request = SearchRequest(
-        tuple(parsed), limit, offset, joined or RRF(), names, explain, _group_by(schema, options)
+        tuple(parsed), limit, offset, joined, names, explain, _group_by(schema, options)
     )
+    if is_profiled:
+        request = request._replace(is_profiled=True)
     if elements is not None:
         request = request._replace(elements=elements)
     own = parsed[0].ranking
@@ -211,6 +209,39 @@ def hybrid_request(
     if request.ranking is not None:
         ranking = _joined_ranking(request.ranking, ranking)
     return request._replace(ranking=ranking, decimals=read_decimals(options))
+
+
+class _Joining(NamedTuple):
+    """How the legs of a hybrid search are joined, and ranked then; ``depth`` is the limit of each
+    leg that has none of its own."""
+
+    fusion: Fusion
+    rankers: tuple[Ranker, ...]
+    depth: int
+    is_profiled: bool
+
+
+def _joining(
+    context: RequestContext,
+    legs: Sequence[Leg],
+    fusion: Fusion | Ranker | None,
+    wanted: int,
+    options: SearchOptions,
+) -> _Joining:
+    """Return what the caller says, else what the profile of the collection does, else the usual."""
+    joined, rankers = split_fusion(fusion, options.get("ranker"))
+    candidates = options.get("candidates")
+    depth = candidates if isinstance(candidates, int) else default_candidates(wanted)
+    profile, names = context.profile, [leg.field for leg in legs]
+    if profile is None or not profile.is_for(names):
+        return _Joining(joined or RRF(), rankers, depth, is_profiled=False)
+    if candidates is None:
+        rankers = profile.reading(rankers, wanted)
+    if joined is not None:
+        return _Joining(joined, rankers, depth, is_profiled=False)
+    if candidates is None and profile.depth is not None:
+        depth = max(profile.depth, wanted)
+    return _Joining(profile.joined(names), rankers, depth, is_profiled=True)
 
 
 def _check_legs(legs: Sequence[Leg], options: SearchOptions) -> None:
@@ -251,7 +282,7 @@ def _leg_request(
     context.check_isolated(filters)
     if options.get("per_element"):
         _, field, filters = as_elements(context.schema, field, filters)
-    queries, _ = read_queries(context.fields, field, leg.data, _options_of(leg, options))
+    queries, _ = read_queries(context, field, leg.data, _options_of(leg, options))
     (query,) = check_one_query(field, queries)
     limit = depth if leg.limit is None else leg.limit
     check_page(limit, 0)

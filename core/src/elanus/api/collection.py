@@ -19,6 +19,7 @@ from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.errors import InvalidArgumentError
 from elanus.filter import FieldRef, In, Literal
+from elanus.query.profile import SearchProfile
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_altered_field, with_field, without_field
 from elanus.schema.fields import Field
@@ -36,6 +37,7 @@ class CollectionDescription:
         properties: Those that were set, and what adapters keep there.
         indexes: Index type by dense field, scalar field and JSON path.
         count: Visible entities.
+        profile: How searches are done that do not say it, as ``tune`` chose; None: as usual.
     """
 
     name: str
@@ -43,6 +45,7 @@ class CollectionDescription:
     properties: dict[str, Any]
     indexes: dict[str, str]
     count: int
+    profile: SearchProfile | None = None
 
 
 class Collection(Reasons, ImportsAndExports, Syncs, Iterations, Properties):
@@ -405,7 +408,12 @@ class Collection(Reasons, ImportsAndExports, Syncs, Iterations, Properties):
         """Return name, schema, properties, indexes and the number of entities."""
         engine = self._engine
         return CollectionDescription(
-            self.name, engine.schema, engine.properties, engine.index_types, self.count()
+            self.name,
+            engine.schema,
+            engine.properties,
+            engine.index_types,
+            self.count(),
+            self._context.profile,
         )
 
     def drop(self) -> None:

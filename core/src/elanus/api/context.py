@@ -18,8 +18,11 @@ from elanus.filter.names import Casts
 from elanus.filter.templates import FilterTemplates
 from elanus.query.partitions import within_partitions
 from elanus.query.plain import PlainRequest
+from elanus.query.profile import PROFILE, SearchProfile
 from elanus.query.projection import resolve_output
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
 from elanus.types import DataType
 
 Filter = str | Mapping[str, Any] | Node
@@ -129,6 +132,17 @@ class RequestContext:
     @property
     def schema(self) -> Schema:
         return self.fields.schema
+
+    @property
+    def profile(self) -> SearchProfile | None:
+        """How searches are done that do not say it; None: as usual."""
+        stored = self.settings().properties.get(PROFILE)
+        return None if stored is None else SearchProfile.from_json(stored)
+
+    def function_of(self, field: Field) -> BM25 | None:
+        """Return what texts for a field are scored by, as the profile has it."""
+        profile = self.profile
+        return field.source if profile is None else profile.function(field)
 
     def in_timezone(self, timezone: str) -> RequestContext:
         """Return the same for a read whose moments are those of another time zone.

@@ -22,6 +22,7 @@ from elanus.errors import FilterError
 from elanus.kernels.cancel import search_token
 from elanus.kernels.lists import matrix_of
 from elanus.query.plain import MAX_KNOWN, Filters, PlainRequest, PlainSearch
+from elanus.query.plain_legs import PlainLegRequest
 from elanus.query.rankers import Ranker
 from elanus.query.requests import DBSF, RRF, Fusion, SearchRequest, TextQuery, Weighted
 from elanus.query.results import SearchResult
@@ -258,7 +259,8 @@ def _read(
     read: list[VectorArray | TextQuery] = []
     for leg, data in zip(plain.legs, queries, strict=True):
         field = leg.field
-        query = _vector(field, data) if field.source is None else _text(context, field, data)
+        is_vector = leg.function is None
+        query = _vector(field, data) if is_vector else _text(context, leg, data)
         if query is None:
             return None
         read.append(query)
@@ -281,8 +283,9 @@ def _vector(field: Field, data: Any) -> VectorArray | None:
     return checked_vectors(field, rows)
 
 
-def _text(context: RequestContext, field: Field, data: Any) -> TextQuery | None:
-    if type(data) is not str or field.source is None:
+def _text(context: RequestContext, leg: PlainLegRequest, data: Any) -> TextQuery | None:
+    if type(data) is not str or leg.function is None:
         return None
-    analyzer = query_analyzer(field.name, context.fields.analyzers[field.name], None)
-    return TextQuery((data,), analyzer, field.source)
+    name = leg.field.name
+    analyzer = query_analyzer(name, context.fields.analyzers[name], None)
+    return TextQuery((data,), analyzer, leg.function)

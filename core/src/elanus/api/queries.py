@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from elanus.api.context import RequestContext
 from elanus.api.options import SearchOptions
 from elanus.api.text import query_analyzer
-from elanus.engine.views import FieldViews
 from elanus.errors import InternalError, InvalidArgumentError
 from elanus.index.vector_lists import VectorQueries
 from elanus.kernels.distance import are_finite, unit_rows
@@ -71,9 +71,10 @@ def _is_text(data: Any) -> bool:
 
 
 def read_queries(
-    fields: FieldViews, field: Field, data: Any, options: SearchOptions
+    context: RequestContext, field: Field, data: Any, options: SearchOptions
 ) -> tuple[list[Query], bool]:
     """Return the parsed queries, and whether ``data`` was a single one."""
+    fields = context.fields
     if field.dtype.is_dense_vector:
         if field.embedding is not None and _is_text(data):
             texts = [data] if isinstance(data, str) else list(data)
@@ -82,7 +83,8 @@ def read_queries(
         return _dense_queries(field, data, options)
     if field.is_vector_list:
         return _list_queries(field, data, options)
-    if field.source is not None:
+    function = field.source and context.function_of(field)
+    if function is not None:
         texts = [data] if isinstance(data, str) else data
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
             raise InvalidArgumentError(
@@ -91,7 +93,7 @@ def read_queries(
         ratio = _drop_ratio(options)
         name = options.get("analyzer_name")
         analyzer = query_analyzer(field.name, fields.analyzers[field.name], name)
-        return [TextQuery(tuple(texts), analyzer, field.source, ratio)], isinstance(data, str)
+        return [TextQuery(tuple(texts), analyzer, function, ratio)], isinstance(data, str)
     if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise InvalidArgumentError(
             f"field {field.name!r} is {field.dtype.name}; only vector fields can be searched"

@@ -15,6 +15,7 @@ from typing import Any, Final
 from elanus.engine.consistency import Consistency, parse_consistency
 from elanus.engine.settings import ALLOW_AUTO_ID, ISOLATION, CollectionSettings
 from elanus.errors import InvalidArgumentError
+from elanus.query.profile import PROFILE, SearchProfile
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_dynamic
 from elanus.schema.times import zone_of
@@ -75,6 +76,11 @@ def _text(value: Any) -> str:
     return value
 
 
+def _profile(value: Any) -> dict[str, Any]:
+    profile = value if isinstance(value, SearchProfile) else SearchProfile.from_json(value)
+    return profile.to_json()
+
+
 def _zone(value: Any) -> str:
     zone_of(_text(value))
     return str(value)
@@ -93,6 +99,7 @@ KNOWN: Final = {
         Property(ALLOW_AUTO_ID, "inserts may give automatic keys", _switch, "true or false"),
         Property(DYNAMIC, "entities may hold undeclared fields", _switch, "true or false"),
         Property(DESCRIPTION, "free text", _text, "a text"),
+        Property(PROFILE, "how searches are done that do not say it", _profile, "a profile"),
         Property(MMAP, "kept; segments are always mapped", _switch, "true or false"),
     )
 }
@@ -164,14 +171,16 @@ def changed_settings(
 
     Raises:
         FieldNotFoundError: No field of that name says when entities expire.
-        InvalidArgumentError: The schema has no partition key to isolate by, or a field of another
-            type says when entities expire.
+        InvalidArgumentError: The schema has no partition key to isolate by, a field of another
+            type says when entities expire, or a profile is of other fields.
     """
     if values.get(ISOLATION) and schema.partition_key is None:
         raise InvalidArgumentError(
             f"property {ISOLATION!r}: the collection has no partition key; declare a field with "
             f"partition_key=True"
         )
+    if values.get(PROFILE) is not None:
+        SearchProfile.from_json(values[PROFILE]).check(schema)
     if TTL in values or TTL_FIELD in values:
         seconds = values.get(TTL, settings.ttl_s)
         settings = settings.with_ttl(schema, seconds, values.get(TTL_FIELD, settings.ttl_field))

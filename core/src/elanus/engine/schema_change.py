@@ -17,6 +17,7 @@ from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews
 from elanus.errors import StateError
+from elanus.query.profile import PROFILE, SearchProfile
 from elanus.schema.collection import Schema
 
 
@@ -64,7 +65,8 @@ class SchemaChanges:
             fields = FieldViews.of(wanted)
             kept = {n: c for n, c in settings.indexes.items() if fields.has(field_of(n))}
             ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None
-            self._state.install_schema(fields, replace(settings, indexes=kept, ttl_field=ttl_field))
+            settings = replace(settings, indexes=kept, ttl_field=ttl_field)
+            self._state.install_schema(fields, _with_fitting_profile(settings, wanted))
 
     def truncate(self) -> None:
         """Remove all rows, with one manifest.
@@ -79,3 +81,14 @@ class SchemaChanges:
             segments = self._state.sealed()
             if segments:
                 self._state.install_compacted(segments, None)
+
+
+def _with_fitting_profile(settings: CollectionSettings, schema: Schema) -> CollectionSettings:
+    """Return settings without a profile of fields that are no longer there."""
+    stored = settings.properties.get(PROFILE)
+    if stored is None:
+        return settings
+    profile = SearchProfile.from_json(stored)
+    if all(name in schema for name in (*profile.fields, *profile.bm25)):
+        return settings
+    return settings.with_properties({PROFILE: None})

@@ -113,7 +113,7 @@ class _Frame:
         self.schema, self.sources, self.plain = schema, sources, plain
         self.output = _Output(schema, sources, plain.request.output)
         self.names = tuple([source.name for source in sources])
-        self.fusion = "" if len(plain.legs) == 1 else str(plain.request.fusion)
+        self.fusion = plain.request.joined_by
         self.field = plain.legs[0].field
         self.is_distance = self.field.metric_type.is_distance
         self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS

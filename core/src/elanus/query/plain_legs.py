@@ -27,6 +27,7 @@ from elanus.query.statistics import weigh
 from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
 from elanus.types import DataType, Int64Array, VectorArray
 
 
@@ -39,6 +40,7 @@ class PlainLegRequest(NamedTuple):
         filters: Rows must pass all of them.
         recall: Share of the true nearest rows wanted.
         ef: Candidate list given by the user.
+        function: What texts are scored by; None: the field is searched by vectors.
     """
 
     field: Field
@@ -46,14 +48,17 @@ class PlainLegRequest(NamedTuple):
     filters: tuple[BoundFilter, ...]
     recall: float
     ef: int | None
+    function: BM25 | None = None
 
     @classmethod
     def of(cls, leg: LegRequest) -> PlainLegRequest:
         """Return what a leg has in common with others."""
-        recall, ef = DEFAULT_RECALL, None
+        recall, ef, function = DEFAULT_RECALL, None, None
         if isinstance(leg.query, DenseQuery):
             recall, ef = leg.query.recall, leg.query.ef
-        return cls(leg.field, leg.limit, leg.filters, recall, ef)
+        elif isinstance(leg.query, TextQuery):
+            function = leg.query.function
+        return cls(leg.field, leg.limit, leg.filters, recall, ef, function)
 
 
 class _Part(NamedTuple):

@@ -248,6 +248,7 @@ class SearchRequest(NamedTuple):
         highlight: What to mark in the texts of hits; None: nothing.
         elements: Hits are elements of lists as long as those of this field; None: entities. The
             legs' fields are of single vectors then, under the names of the lists.
+        is_profiled: The fusion is that of the collection's profile.
     """
 
     legs: tuple[LegRequest, ...]
@@ -261,3 +262,11 @@ class SearchRequest(NamedTuple):
     decimals: int | None = None
     highlight: HighlightRequest | None = None
     elements: str | None = None
+    is_profiled: bool = False
+
+    @property
+    def joined_by(self) -> str:
+        """How several legs are joined, for explanations; empty where nothing is joined."""
+        if len(self.legs) == 1:
+            return ""
+        return f"{self.fusion} of the profile" if self.is_profiled else str(self.fusion)

@@ -60,7 +60,7 @@ def search(
     run.watch.stage("merge")
     if request.decimals is not None:
         page = page._replace(scores=_rounded(page.scores, request.decimals))
-    fusion = "" if one_leg else str(request.fusion)
+    fusion = request.joined_by
     if isinstance(run, ElementRun):
         answers = _element_answers(run, request, page, fusion)
     else:

@@ -303,7 +303,7 @@ class _Probe:
 
     def _explanation(self) -> HitExplanation:
         names = tuple([source.name for source in self._sources])
-        fusion = "" if len(self._request.legs) == 1 else str(self._request.fusion)
+        fusion = self._request.joined_by
         outcomes = self._page.outcomes
         reasons = HitReasons(
             self._page.rankings[0],
