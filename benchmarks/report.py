@@ -147,18 +147,45 @@ def _contestant(row: Mapping[str, Any]) -> str:
 
 
 def _retrieval_quality(result: Mapping[str, Any]) -> list[str]:
-    heads = ["collection", "search", "nDCG@10", "recall@100", "floor"]
+    heads = ["collection", "vectors", "search", "nDCG@10", "95 %", "MRR@10", "recall@100", "floor"]
     rows = [
         [
             row["collection"],
+            row["embedder"],
             row["search"],
             f"{row['ndcg_10']:.4f}",
+            f"{row['ndcg_10_low']:.3f} to {row['ndcg_10_high']:.3f}",
+            f"{row['mrr_10']:.4f}",
             f"{row['recall_100']:.4f}",
             "" if row["floor"] is None else f"{row['floor']:.3f}",
         ]
         for row in result["rows"]
     ]
-    return [table(heads, rows)]
+    return [table(heads, rows), *_tuning(result["tuning"])]
+
+
+def _tuning(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what tuning is worth on the halves of the queries that it did not see."""
+    heads = [
+        *("collection", "vectors", "BM25", "dense", "best leg", "RRF", "tuned"),
+        *("RRF over best leg (worst)", "tuned over best leg (worst)", "joined"),
+    ]
+    rows = [
+        [
+            run["collection"],
+            run["embedder"],
+            *(f"{run[name]:.4f}" for name in ("bm25", "dense", "best_leg", "default", "tuned")),
+            f"{run['default_gap']:+.4f} ({run['default_worst']:+.4f})",
+            f"{run['tuned_gap']:+.4f} ({run['tuned_worst']:+.4f})",
+            f"{run['joined']} of {run['splits']}",
+        ]
+        for run in runs
+    ]
+    head = (
+        f"nDCG@10 on the halves of the queries that tuning did not see, means of "
+        f"{runs[0]['splits']} random halves; the best leg is that of each half."
+    )
+    return [head, table(heads, rows)]
 
 
 def _demo(result: Mapping[str, Any]) -> list[str]:

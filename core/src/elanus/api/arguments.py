@@ -247,6 +247,9 @@ def _joining(
 def _check_legs(legs: Sequence[Leg], options: SearchOptions) -> None:
     if not legs:
         raise InvalidArgumentError("hybrid_search: expected at least one Leg, got none")
+    for leg in legs:
+        if not isinstance(leg, Leg):
+            raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
     for name in ("radius", "range_filter"):
         if options.get(name) is not None:
             raise InvalidArgumentError(
@@ -269,8 +272,6 @@ def _leg_request(
     options: SearchOptions,
 ) -> LegRequest:
     """Return one leg; ``depth`` is its limit where it has none of its own."""
-    if not isinstance(leg, Leg):
-        raise InvalidArgumentError(f"legs: expected Leg(...), got {type(leg).__name__}")
     field = context.schema.field(leg.field)
     filters = context.bind(
         leg.filter,

@@ -1,0 +1,299 @@
+"""What users call to let judged queries choose how a collection is searched; ``Collection`` has
+these methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elanus.api.arguments import search_requests
+from elanus.api.context import Filter, RequestContext
+from elanus.api.evaluating import Evaluations
+from elanus.api.iteration import Iterations
+from elanus.api.options import SearchOptions
+from elanus.errors import InvalidArgumentError
+from elanus.query.profile import PROFILE, SearchProfile
+from elanus.query.rankers import Rerank
+from elanus.query.requests import MAX_LIMIT, TextQuery
+from elanus.schema.fields import AnalyzerSpec, Field
+from elanus.schema.functions import BM25
+from elanus.types import DataType, PrimaryKey
+
+# Loaded by the methods that need them: most programs do without.
+if TYPE_CHECKING:
+    from elanus.api.judged_queries import Asked
+    from elanus.evaluation.bootstrap import Estimate
+    from elanus.evaluation.candidates import LegLists
+    from elanus.evaluation.judgements import Judged, Qrels, Queries
+    from elanus.evaluation.metrics import Metric
+    from elanus.evaluation.trials import Trials
+    from elanus.evaluation.tuning import Tuning
+    from elanus.plugins import Embedder
+
+MAX_SAMPLED = 20_000
+"""Entities of which queries are made, at most."""
+_TEXTS_AT_ONCE = 2_000
+
+
+class Tunings(Iterations, Evaluations):
+    """The part of ``Collection`` that chooses settings of searches."""
+
+    @property
+    def search_profile(self) -> SearchProfile | None:
+        """How searches are done that do not say it; None: as usual.
+
+        ``alter_properties({"search.profile": ...})`` sets one, ``drop_properties("search.profile")``
+        removes it.
+        """
+        return self._context.profile
+
+    def known_item_queries(
+        self, count: int = 200, *, field: str | None = None, seed: int = 0
+    ) -> tuple[dict[str, str], dict[str, dict[PrimaryKey, float]]]:
+        """Return queries made of the entities' own texts, and the entity that each is about.
+
+        A few words of a text, those that are frequent in it and rare elsewhere before others, and
+        one in ten of another text. They tell whether a setting finds again what is there; how
+        people ask they do not know, and keyword search has an advantage: the words are the text's.
+
+        Args:
+            count: Queries wanted.
+            field: VARCHAR field to take words from; None: what the first BM25 field is made of,
+                or else the first embedding.
+            seed: Same seed and entities, same queries.
+
+        Raises:
+            InvalidArgumentError: No field of text, or too few texts with words.
+        """
+        from elanus.evaluation.known_items import known_item_queries
+
+        name, primary = self._text_field(field), self.schema.primary.name
+        keys = [entity[primary] for entity in self.query(output=[primary])]
+        if len(keys) > MAX_SAMPLED:
+            rng = np.random.default_rng(seed)
+            picked = np.sort(rng.choice(len(keys), MAX_SAMPLED, replace=False))
+            keys = [keys[i] for i in picked.tolist()]
+        texts = [entity.get(name) or "" for entity in self.get(keys, [primary, name])]
+        queries, judged = known_item_queries(keys, texts, count, seed)
+        if not queries:
+            raise InvalidArgumentError(
+                f"known_item_queries: field {name!r} holds no text with enough words"
+            )
+        return queries, judged
+
+    def _text_field(self, name: str | None) -> str:
+        schema = self.schema
+        if name is None:
+            functions = [f.source or f.embedding for f in schema.fields]
+            functions.sort(key=lambda function: not isinstance(function, BM25))
+            name = next((f.field for f in functions if f is not None), None)
+        if name is None or schema.field(name).dtype is not DataType.VARCHAR:
+            raise InvalidArgumentError(
+                f"field: expected a VARCHAR field to make queries of, got {name!r}"
+            )
+        return name
+
+    def tune(
+        self,
+        queries: Queries | None = None,
+        qrels: Qrels | None = None,
+        *,
+        fields: Sequence[str] | str | None = None,
+        metric: str = "ndcg@10",
+        filter: Filter | None = None,
+        embedder: str | Embedder | None = None,
+        reranker: Rerank | None = None,
+        analyzers: Sequence[AnalyzerSpec] = (),
+        k1: Sequence[float] | None = None,
+        b: Sequence[float] | None = None,
+        depths: Sequence[int] | None = None,
+        share: float = 0.5,
+        splits: int = 20,
+        seed: int = 0,
+        ignore_missing: bool = False,
+        apply: bool = True,
+    ) -> Tuning:
+        """Choose how the collection is searched by judged queries, and keep it as its profile.
+
+        Fusion, weights and candidates of the legs, k1 and b of BM25 fields, and how many hits a
+        reranker reads are chosen by a part of the queries and measured on the others. Where joining
+        the legs wins nothing, the best leg decides alone. Every search that names no fusion then
+        follows the profile, a keyword search as far as k1 and b go, in all processes and as long as
+        it is kept.
+
+        Args:
+            queries: As in ``evaluate``; None makes them of the entities
+                (``known_item_queries``).
+            qrels: As in ``evaluate``.
+            fields: The legs; None: all that such queries can search.
+            metric: What to look at, such as ``"ndcg@10"``.
+            filter: Hits must pass it.
+            embedder: As in ``evaluate``.
+            reranker: Ranker of later searches, for which to find out how many hits it should read;
+                it reads up to 100 hits of each query once.
+            analyzers: Analyzers to try on each BM25 field, in memory and beside its own. They are
+                compared and recommended, not applied: an analyzer is part of the schema.
+            k1: Values of k1 to try; None: seven from 0.6 to 3.
+            b: Values of b to try; None: six from 0.3 to 0.9.
+            depths: Candidates of each leg to try; None: 50, 100 and 200.
+            share: Of the queries, the part to choose by.
+            splits: Random halves on which the choice is made and measured again, to say how far it
+                can be relied upon; the first one gives the profile.
+            seed: Same seed, same halves.
+            ignore_missing: As in ``evaluate``.
+            apply: Keep the profile; False only returns it.
+
+        Raises:
+            InvalidArgumentError: As ``evaluate``, or there are too few queries.
+            ReadOnlyError: The profile is to be kept, and the database is open for reading.
+        """
+        from elanus.api.judged_queries import ask
+        from elanus.evaluation import trials as settings
+        from elanus.evaluation.metrics import parse_metric
+        from elanus.evaluation.tuning import tuned
+
+        wanted, is_made = parse_metric(metric), queries is None
+        if is_made:
+            if qrels is not None:
+                raise InvalidArgumentError("tune: expected queries with qrels, got qrels alone")
+            queries, qrels = self.known_item_queries(seed=seed)
+        if queries is None or qrels is None:
+            raise InvalidArgumentError(
+                "tune: expected qrels with queries; without both, queries are made of the entities"
+            )
+        judged = self._judged(queries, qrels, ignore_missing=ignore_missing)
+        asked = ask(self._context, judged, fields, embedder)
+        legs = [self.schema.field(name) for name in asked.fields]
+        limits = _depths(depths or settings.DEPTHS)
+        tried = settings.Trials(
+            judged,
+            wanted,
+            legs,
+            self._finder(asked, max(*limits, settings.DEFAULT_DEPTH, wanted.k), filter),
+            k1=k1 or settings.K1,
+            b=b or settings.B,
+            depths=limits,
+        )
+        result = tuned(
+            tried,
+            legs,
+            len(judged.ids),
+            metric=str(wanted),
+            share=share,
+            splits=splits,
+            seed=seed,
+        )
+        if reranker is not None:
+            result = self._with_reranking(result, tried, judged, wanted, reranker, share, seed)
+        if analyzers:
+            found = self._tried_analyzers(judged, asked, wanted, analyzers)
+            result = replace(result, analyzers=found)
+        if apply:
+            self.alter_properties({PROFILE: result.profile})
+        return replace(result, known_items=is_made, applied=apply)
+
+    def _finder(
+        self, asked: Asked, depth: int, filter: Filter | None
+    ) -> Callable[[Field, tuple[float, float] | None], LegLists]:
+        """Return what searches one leg for all queries at once, whatever the profile says."""
+        from elanus.evaluation.candidates import LegLists
+
+        def find(field: Field, pair: tuple[float, float] | None) -> LegLists:
+            context, options = self._context, SearchOptions()
+            requests, _ = search_requests(
+                context,
+                asked.values[field.name],
+                field.name,
+                limit=depth,
+                filter=filter,
+                output=[],
+                options=options,
+            )
+            function = field.source
+            if function is not None:
+                function = function if pair is None else BM25(function.field, *pair)
+                requests = [
+                    request._replace(
+                        legs=tuple(
+                            leg._replace(query=leg.query._replace(function=function))
+                            if isinstance(leg.query, TextQuery)
+                            else leg
+                            for leg in request.legs
+                        )
+                    )
+                    for request in requests
+                ]
+            answers = [one.answer for one in self._answer(context.schema, requests, options)]
+            sign = 1.0 if field.metric_type.is_distance else -1.0
+            return LegLists(
+                field,
+                [one.ids for one in answers],
+                [sign * np.array(one.scores, dtype=np.float32) for one in answers],
+            )
+
+        return find
+
+    def _with_reranking(
+        self,
+        result: Tuning,
+        trials: Trials,
+        judged: Judged,
+        metric: Metric,
+        reranker: Rerank,
+        share: float,
+        seed: int,
+    ) -> Tuning:
+        """Return a tuning that also says how many hits a reranker should read."""
+        from elanus.evaluation.rerank_depth import DEPTHS, best_depth, depth_values
+        from elanus.evaluation.tuning import halves
+
+        texts = judged.queries if reranker.query is None else [reranker.query] * len(judged.ids)
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidArgumentError("reranker: expected queries that are texts, for it to read")
+        rankings = trials.rankings(result.splits[0].choice, max(DEPTHS))
+        keys = list(dict.fromkeys(key for ranking in rankings for key in ranking))
+        primary, field = self.schema.primary.name, reranker.field
+        read = self.get(keys, [primary, field])
+        by_key = {entity[primary]: str(entity.get(field) or "") for entity in read}
+        values = depth_values(
+            judged, metric, rankings, by_key, reranker.model, [str(text) for text in texts]
+        )
+        rows, others = halves(len(judged.ids), share, seed)
+        profile = replace(result.profile, rerank_top=best_depth(values, rows) or None)
+        means = {depth: float(value[others].mean()) for depth, value in values.items()}
+        return replace(result, profile=profile, reranking=means)
+
+    def _tried_analyzers(
+        self, judged: Judged, asked: Asked, metric: Metric, specs: Sequence[AnalyzerSpec]
+    ) -> dict[str, Estimate]:
+        """Return what keyword search is worth with other analyzers, each BM25 field by itself."""
+        from elanus.evaluation.analyzer_trials import AnalyzerTrial, analyzer_name
+        from elanus.evaluation.bootstrap import estimate
+
+        found: dict[str, Estimate] = {}
+        primary = self.schema.primary.name
+        for name in asked.fields:
+            function = self.schema.field(name).source
+            if function is None:
+                continue
+            own = self.schema.field(function.field).analyzer or "standard"
+            for spec in (own, *(one for one in specs if one != own)):
+                trial = AnalyzerTrial(spec)
+                for batch in self.query_iterator(None, [primary, function.field], batch_size=_TEXTS_AT_ONCE):
+                    trial.add([e[primary] for e in batch], [e[function.field] for e in batch])
+                rankings = [trial.search(text, metric.k, function) for text in asked.values[name]]
+                gains = judged.gains_of(rankings, metric.k)
+                found[f"{analyzer_name(spec)} of {name}"] = estimate(
+                    metric.score(gains, judged.relevance)
+                )
+        return found
+
+
+def _depths(depths: Sequence[int]) -> list[int]:
+    for depth in depths:
+        if type(depth) is not int or not 1 <= depth <= MAX_LIMIT:
+            raise InvalidArgumentError(f"depths: expected 1 to {MAX_LIMIT}, got {depth!r}")
+    return list(depths)
