@@ -7,7 +7,8 @@ out bound to the schema, or as an error that says what was expected.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ def search_requests(
     and whether ``data`` was a single query."""
     check_options(options)
     schema = context.schema
-    field = schema.field(name) if name else default_field(schema, data)
+    field = schema.answering(name) if name else default_field(schema, data)
     filters: tuple[BoundFilter, ...] = ()
     partitions = options.get("partitions")
     if filter is not None or partitions is not None:
@@ -230,6 +231,9 @@ def _joining(
 ) -> _Joining:
     """Return what the caller says, else what the profile of the collection does, else the usual."""
     joined, rankers = split_fusion(fusion, options.get("ranker"))
+    if joined is not None and isinstance(joined.weights, Mapping):
+        weights = {context.schema.answering(n).name: w for n, w in joined.weights.items()}
+        joined = replace(joined, weights=weights)
     candidates = options.get("candidates")
     depth = candidates if isinstance(candidates, int) else default_candidates(wanted)
     profile, names = context.profile, [leg.field for leg in legs]
@@ -272,7 +276,7 @@ def _leg_request(
     options: SearchOptions,
 ) -> LegRequest:
     """Return one leg; ``depth`` is its limit where it has none of its own."""
-    field = context.schema.field(leg.field)
+    field = context.schema.answering(leg.field)
     filters = context.bind(
         leg.filter,
         filter,

@@ -8,11 +8,11 @@ from typing import Any
 
 from elanus.api.context import Filter, Partitions
 from elanus.api.import_export import ImportsAndExports
+from elanus.api.migration import Migrations
 from elanus.api.properties import Properties
 from elanus.api.reads import Ids, as_ids
 from elanus.api.syncs import Syncs
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
-from elanus.api.tuning import Tunings
 from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
 from elanus.engine.settings import DEFAULT_PARTITION
@@ -48,7 +48,7 @@ class CollectionDescription:
     profile: SearchProfile | None = None
 
 
-class Collection(Reasons, ImportsAndExports, Syncs, Tunings, Properties):
+class Collection(Reasons, ImportsAndExports, Syncs, Migrations, Properties):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one

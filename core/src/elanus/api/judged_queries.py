@@ -65,8 +65,8 @@ def ask(
     values, started = {}, time.perf_counter()
     spent = 0.0
     for name in names:
-        field = schema.field(name)
-        given = [_given(query, judged.ids[i], field) for i, query in enumerate(judged.queries)]
+        field = schema.answering(name)
+        given = [_given(query, judged.ids[i], name) for i, query in enumerate(judged.queries)]
         texts = [one for one in given if isinstance(one, str)]
         if field.dtype.is_dense_vector and texts:
             started = time.perf_counter()
@@ -80,17 +80,18 @@ def ask(
 def _askable(schema: Schema, judged: Judged, *, has_embedder: bool) -> list[str]:
     """Return the fields that queries like the first one can search."""
     query = judged.queries[0]
+    vector_fields = [f for f in schema.vector_fields if f.name not in schema.waiting]
     if isinstance(query, Mapping) and all(isinstance(name, str) for name in query):
         return list(query)
     if isinstance(query, str):
         return [
-            f.name
-            for f in schema.vector_fields
+            schema.role_of(f.name)
+            for f in vector_fields
             if f.source is not None
             or f.embedding is not None
             or (has_embedder and f.dtype is DataType.FLOAT_VECTOR)
         ]
-    dense = [f.name for f in schema.vector_fields if f.dtype.is_dense_vector]
+    dense = [schema.role_of(f.name) for f in vector_fields if f.dtype.is_dense_vector]
     if len(dense) == 1:
         return dense
     raise InvalidArgumentError(
@@ -98,13 +99,13 @@ def _askable(schema: Schema, judged: Judged, *, has_embedder: bool) -> list[str]
     )
 
 
-def _given(query: Any, name: str, field: Field) -> Any:
+def _given(query: Any, of: str, name: str) -> Any:
     if not isinstance(query, Mapping) or not all(isinstance(key, str) for key in query):
         return query
-    if field.name in query:
-        return query[field.name]
+    if name in query:
+        return query[name]
     raise InvalidArgumentError(
-        f"queries: {name!r} has nothing for field {field.name!r}; got {', '.join(query)}"
+        f"queries: {of!r} has nothing for field {name!r}; got {', '.join(query)}"
     )
 
 

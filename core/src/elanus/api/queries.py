@@ -56,6 +56,7 @@ def default_field(schema: Schema, data: Any) -> Field:
             "dense",
             [f for f in schema.vector_fields if f.dtype.is_dense_vector] or [*schema.vector_lists],
         )
+    fields = [f for f in fields if f.name not in schema.waiting]
     if len(fields) == 1:
         return fields[0]
     names = ", ".join(repr(f.name) for f in fields) or "none"

@@ -312,8 +312,8 @@ def _mmr_step(
 ) -> MMRStep:
     dense = [leg for leg in legs if isinstance(leg.query, DenseQuery)]
     if ranker.field is not None:
-        schema.field(ranker.field)
-        dense = [leg for leg in dense if leg.field.name == ranker.field]
+        named = schema.answering(ranker.field).name
+        dense = [leg for leg in dense if leg.field.name == named]
     if len(dense) != 1:
         names = ", ".join(repr(leg.field.name) for leg in dense) or "none"
         raise InvalidArgumentError(

@@ -144,8 +144,8 @@ class Searches(Reads):
             raise InvalidArgumentError("search: expected data or ids, got both")
         if field is None:
             raise InvalidArgumentError("search: expected the field that ids are searched by")
-        searched = self._context_at(options.get("consistency")).schema.field(field)
-        name = field if searched.source is None else searched.source.field
+        searched = self._context_at(options.get("consistency")).schema.answering(field)
+        name = searched.name if searched.source is None else searched.source.field
         if searched.is_vector_list and not searched.metric_type.is_max_sim:
             raise InvalidArgumentError(
                 f"search: the vectors of field {field!r} are searched one by one "

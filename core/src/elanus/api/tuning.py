@@ -166,7 +166,7 @@ class Tunings(Iterations, Evaluations):
             )
         judged = self._judged(queries, qrels, ignore_missing=ignore_missing)
         asked = ask(self._context, judged, fields, embedder)
-        legs = [self.schema.field(name) for name in asked.fields]
+        legs = [replace(self.schema.answering(n), name=n) for n in asked.fields]
         limits = _depths(depths or settings.DEPTHS)
         tried = settings.Trials(
             judged,
@@ -276,7 +276,7 @@ class Tunings(Iterations, Evaluations):
         found: dict[str, Estimate] = {}
         primary = self.schema.primary.name
         for name in asked.fields:
-            function = self.schema.field(name).source
+            function = self.schema.answering(name).source
             if function is None:
                 continue
             own = self.schema.field(function.field).analyzer or "standard"

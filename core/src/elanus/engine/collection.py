@@ -26,6 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from elanus.engine.backfill import MadeVectors
 from elanus.engine.bulk_load import BulkLoad, BulkLoads
 from elanus.engine.consistency import parse_consistency
 from elanus.engine.context import EngineContext
@@ -265,11 +266,24 @@ class CollectionEngine(CollectionReader):
             self._state.commit_settings(self._state.settings.without_index(self.schema, field))
         self._upkeep.submit_index_build()
 
-    def change_schema(self, change: Callable[[Schema], Schema]) -> None:
-        """Replace the schema by what ``change`` makes of it, durably."""
+    def change_schema(
+        self,
+        change: Callable[[Schema], Schema],
+        change_settings: Callable[[CollectionSettings, Schema], CollectionSettings] | None = None,
+    ) -> None:
+        """Replace the schema by what ``change`` makes of it, durably, and settings with it."""
         self._check_writable()
-        self._changes.apply(lambda schema: with_models(change(schema)))
+        self._changes.apply(lambda schema: with_models(change(schema)), change_settings)
         self._upkeep.submit_index_build()
+
+    def fill_vectors(self, made: MadeVectors) -> int:
+        """Write vectors to entities that are as they were read; return to how many."""
+        self._check_writable()
+        wanted = made.wanted
+        write = PendingWrite(WriteKind.UPSERT, wanted.pks, schema=wanted.schema, made=made)
+        count = self._commits.submit(write)
+        self._upkeep.after_deletes()
+        return count
 
     def create_partition(self, name: str) -> None:
         """Add a partition, durably."""

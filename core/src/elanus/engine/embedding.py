@@ -71,6 +71,10 @@ class Embedders:
         """Return the vectors of queries, float32 ``(len(texts), dim)``."""
         return embed_texts(self._embedder(field), texts, role=Role.QUERY)
 
+    def documents(self, field: Field, texts: Sequence[str]) -> Float32Array:
+        """Return the vectors of texts to store, float32 ``(len(texts), dim)``."""
+        return embed_texts(self._embedder(field), texts)
+
     def completed(self, batch: ColumnBatch) -> ColumnBatch:
         """Return the batch with a vector made of the text wherever one is missing.
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
+from elanus.engine.backfill import MadeVectors
 from elanus.engine.bulk_load import BulkLoad
 from elanus.engine.consistency import Consistency, parse_consistency
 from elanus.engine.context import EngineContext, seq_at, time_of
@@ -284,8 +285,16 @@ class CollectionReader:
         """Choose the index of a dense field; segments are indexed in the background."""
         raise self._refused()
 
-    def change_schema(self, change: Callable[[Schema], Schema]) -> None:
-        """Replace the schema by what ``change`` makes of it, durably."""
+    def change_schema(
+        self,
+        change: Callable[[Schema], Schema],
+        change_settings: Callable[[CollectionSettings, Schema], CollectionSettings] | None = None,
+    ) -> None:
+        """Replace the schema by what ``change`` makes of it, durably, and settings with it."""
+        raise self._refused()
+
+    def fill_vectors(self, made: MadeVectors) -> int:
+        """Write vectors to entities that are as they were read; return to how many."""
         raise self._refused()
 
     def create_partition(self, name: str) -> None:

@@ -89,6 +89,7 @@ def _with_fitting_profile(settings: CollectionSettings, schema: Schema) -> Colle
     if stored is None:
         return settings
     profile = SearchProfile.from_json(stored)
-    if all(name in schema for name in (*profile.fields, *profile.bm25)):
+    roles = {one.field for one in schema.successors}
+    if all(name in schema or name in roles for name in (*profile.fields, *profile.bm25)):
         return settings
     return settings.with_properties({PROFILE: None})

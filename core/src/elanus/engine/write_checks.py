@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from elanus.engine.backfill import MadeVectors
 from elanus.engine.commit_log import CommitLog
 from elanus.engine.expiry import expiry_at, whole_second
 from elanus.engine.live import LiveRows
@@ -17,6 +18,7 @@ from elanus.engine.snapshot import Snapshot
 from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.query.expiry import expired_pks, unexpired
+from elanus.query.sources import SearchSource
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 from elanus.types import PrimaryKey
@@ -56,10 +58,17 @@ class WriteChecks:
 
     def complete(self, partial: PartialEntities) -> ColumnBatch:
         """Return whole entities: what is given, and the rest as it is now."""
+        return partial.completed(self._unexpired())
+
+    def filled(self, made: MadeVectors) -> tuple[list[PrimaryKey], ColumnBatch]:
+        """Return the entities that vectors are still for, whole."""
+        return made.completed(self._unexpired())
+
+    def _unexpired(self) -> Sequence[SearchSource]:
         self._log.check_usable()
         sources = self.snapshot.sources
         expiry = expiry_at(self.settings, self.schema, whole_second())
-        return partial.completed(sources if expiry is None else unexpired(sources, expiry))
+        return sources if expiry is None else unexpired(sources, expiry)
 
     def expired(self, moment_s: float) -> list[PrimaryKey]:
         """Return the keys of what has expired at a time; fails as ``existing`` does."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from elanus.engine.backfill import MadeVectors
 from elanus.engine.partial import PartialEntities
 from elanus.errors import ElanusError, EntityExistsError, InternalError
 from elanus.filter import BoundFilter
@@ -62,6 +63,7 @@ class PendingWrite:
         expired_at: Delete what has expired at this time, seconds since 1970, when committed.
         schema: What the entities were checked against; None for a delete.
         partition: Name of the partition that they belong to; None: the default one.
+        made: Vectors for entities, written to those that are as they were when it is committed.
         turn: Locked until the write is done or leads.
     """
 
@@ -78,6 +80,7 @@ class PendingWrite:
     expired_at: float | None = None
     schema: Schema | None = None
     partition: str | None = None
+    made: MadeVectors | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
 
     @property
@@ -112,6 +115,10 @@ class WriteTarget(Protocol):
 
     def complete(self, partial: PartialEntities) -> ColumnBatch:
         """Return whole entities: what is given, and the rest as it is now."""
+        ...
+
+    def filled(self, made: MadeVectors) -> tuple[list[PrimaryKey], ColumnBatch]:
+        """Return the entities that vectors are still for, whole."""
         ...
 
     def expired(self, moment_s: float) -> list[PrimaryKey]:
@@ -256,6 +263,8 @@ class GroupCommit:
                     raise _exists(write.pks, taken[0])
             if write.partial is not None:
                 write.batch = self._target.complete(write.partial)
+            if write.made is not None:
+                write.pks, write.batch = self._target.filled(write.made)
         except ElanusError as error:
             write.error = error
             return False

@@ -101,7 +101,8 @@ class SearchProfile:
 
     def check(self, schema: Schema) -> None:
         """Raise ``InvalidArgumentError`` unless the profile fits a schema."""
-        vectors = {field.name: field for field in schema.vector_fields}
+        roles = {one.field: schema.answering(one.field) for one in schema.successors}
+        vectors = {**{field.name: field for field in schema.vector_fields}, **roles}
         for name in (*self.fields, *self.bm25):
             if name not in vectors:
                 raise InvalidArgumentError(f"profile: {name!r} is no vector field")

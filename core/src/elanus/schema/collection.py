@@ -29,6 +29,22 @@ PARTITION_FIELD = "$partition"
 """Name of the hidden column that says to which partition an entity belongs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """A field that is to answer what another one is asked: vectors of the same texts by another
+    model.
+
+    Attributes:
+        field: Name that searches ask.
+        by: Name of the field that is to answer.
+        answers: It does; else ``field`` itself does still.
+    """
+
+    field: str
+    by: str
+    answers: bool = False
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Schema:
     """The fields of a collection.
@@ -49,6 +65,9 @@ class Schema:
             partition key; None when neither is declared.
         column_types: Type by name of the stored fields but ``$meta``.
         structs: Fields that are arrays of structs.
+        successors: Fields that are to answer in place of others; see ``answering``.
+        waiting: Names of vector fields that only searches which name them look at: those that are
+            to answer, and those that others answer for.
 
     Raises:
         SchemaError: No or several primary keys, a name used twice, or a function without a
@@ -60,12 +79,15 @@ class Schema:
     description: str
     partitioned: bool
     timezone: str | None
+    successors: tuple[Successor, ...]
     primary: Field = dataclass_field(compare=False, repr=False)
     value_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     stored_fields: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     order_field: str | None = dataclass_field(compare=False, repr=False)
     column_types: Mapping[str, DataType] = dataclass_field(compare=False, repr=False)
     structs: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
+    waiting: frozenset[str] = dataclass_field(compare=False, repr=False)
+    _answering: Mapping[str, Field] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -75,6 +97,7 @@ class Schema:
         description: str = "",
         partitioned: bool = False,
         timezone: str | None = None,
+        successors: Iterable[Successor] = (),
     ) -> None:
         object.__setattr__(self, "fields", tuple(fields))
         if timezone is not None:
@@ -82,6 +105,7 @@ class Schema:
         object.__setattr__(self, "dynamic", dynamic)
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "partitioned", partitioned)
+        object.__setattr__(self, "successors", tuple(successors))
         self._check()
         named = [f.timezone for f in self.fields if f.dtype is DataType.TIMESTAMPTZ]
         object.__setattr__(self, "timezone", named[0] if named else timezone)
@@ -97,6 +121,21 @@ class Schema:
         structs = tuple(f for f in self.fields if f.struct is not None)
         object.__setattr__(self, "structs", structs)
         object.__setattr__(self, "column_types", {f.name: f.dtype for f in stored})
+        waiting = {one.field if one.answers else one.by for one in self.successors}
+        object.__setattr__(self, "waiting", frozenset(waiting))
+        object.__setattr__(self, "_answering", self._answering_fields())
+
+    def _answering_fields(self) -> dict[str, Field]:
+        """Return the field that answers by each name that can be asked."""
+        fields = {f.name: f for f in (*self.stored_fields, *self.fields)}
+        heirs = {one.field: one.by for one in self.successors if one.answers}
+        made = dict(fields)
+        for name in heirs:
+            by = heirs[name]
+            while by in heirs:
+                by = heirs[by]
+            made[name] = fields[by]
+        return made
 
     def _check(self) -> None:
         for field in self.fields:
@@ -128,6 +167,13 @@ class Schema:
                     f"field {field.name!r}: {field.metric} compares lists of vectors; declare an "
                     f"ARRAY with element_type={field.dtype.name}, or take "
                     f"{field.metric_type.of_vectors}"
+                )
+        for successor in self.successors:
+            kept = successor.by if successor.answers else successor.field
+            if not {successor.by, kept} <= set(names):
+                raise SchemaError(
+                    f"field {successor.by!r} is to answer for {successor.field!r}, and one of them "
+                    f"is not there"
                 )
         zones = {f.timezone or "UTC" for f in self.fields if f.dtype is DataType.TIMESTAMPTZ}
         if len(zones) > 1:
@@ -188,6 +234,7 @@ class Schema:
             "description": self.description,
             "partitioned": self.partitioned,
             "timezone": self.timezone,
+            "successors": self.successors,
         }
         return Schema(**{**arguments, **changes})
 
@@ -218,6 +265,23 @@ class Schema:
 
     def __contains__(self, name: object) -> bool:
         return name in self.column_types or any(f.name == name for f in self.fields)
+
+    def answering(self, name: str) -> Field:
+        """Return the field that answers searches by this name: mostly the one that has it.
+
+        Raises:
+            FieldNotFoundError: With the nearest name as a hint.
+        """
+        found = self._answering.get(name) if isinstance(name, str) else None
+        return self.field(name) if found is None else found
+
+    def role_of(self, name: str) -> str:
+        """Return the name by which searches ask a field: its own, or that of the one it answers
+        for."""
+        asked = {one.by: one.field for one in self.successors if one.answers}
+        while name in asked:
+            name = asked[name]
+        return name
 
     def field(self, name: str) -> Field:
         """Return the field with this name.

@@ -14,7 +14,7 @@ import numpy as np
 
 from elanus.errors import SchemaError
 from elanus.schema.batches import Column, DenseVectorColumn
-from elanus.schema.collection import Schema
+from elanus.schema.collection import Schema, Successor
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
 
@@ -40,6 +40,11 @@ def with_field(schema: Schema, field: Field) -> Schema:
     """
     if not isinstance(field, Field):
         raise SchemaError(f"add_field: expected a Field, got {type(field).__name__}")
+    if any(one.field == field.name for one in schema.successors):
+        raise SchemaError(
+            f"field {field.name!r}: searches by this name are answered by "
+            f"{schema.answering(field.name).name!r}; choose another name"
+        )
     if field.primary:
         raise SchemaError(f"field {field.name!r}: a collection has its primary key from the start")
     if field.partition_key or field.clustering_key:
@@ -74,7 +79,46 @@ def without_field(schema: Schema, name: str) -> Schema:
     left = tuple(f for f in schema.fields if f.name != name)
     if len(left) == len(schema.fields):
         raise SchemaError(f"field {name!r} was not declared and cannot be dropped")
-    return schema.replaced(fields=left)
+    heir = next((one.by for one in schema.successors if one.field == name and one.answers), None)
+    successors = []
+    for one in schema.successors:
+        if one.by == name:
+            # What answered by the name of another one hands that on.
+            successors += [replace(one, by=heir)] if heir and one.answers else []
+        elif one.field != name or one.answers:
+            successors.append(one)
+    return schema.replaced(fields=left, successors=successors)
+
+
+def with_successor(schema: Schema, name: str, successor: Field) -> Schema:
+    """Return the schema with a field that is to answer for another one, which answers still.
+
+    Raises:
+        SchemaError: The name is taken, or there is such a field already.
+    """
+    if any(one.field == name and not one.answers for one in schema.successors):
+        raise SchemaError(f"field {name!r}: another one is to answer for it already")
+    added = with_field(schema, successor)
+    return added.replaced(successors=(*schema.successors, Successor(name, successor.name)))
+
+
+def with_answering(schema: Schema, successor: str, *, answers: bool) -> Schema:
+    """Return the schema in which a field answers for the one that it is to answer for, or no more.
+
+    Raises:
+        SchemaError: It is to answer for none, or what it answers for is not there any more.
+    """
+    found = next((one for one in schema.successors if one.by == successor), None)
+    if found is None:
+        raise SchemaError(f"field {successor!r} is to answer for no other")
+    if not answers and found.field not in schema:
+        raise SchemaError(
+            f"field {found.field!r} was dropped and cannot answer again; its vectors are gone"
+        )
+    changed = replace(found, answers=answers)
+    return schema.replaced(
+        successors=[changed if one is found else one for one in schema.successors]
+    )
 
 
 def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) -> Schema:

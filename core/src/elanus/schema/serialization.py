@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from elanus.errors import FormatVersionError, SchemaError
-from elanus.schema.collection import Schema
+from elanus.schema.collection import Schema, Successor
 from elanus.schema.fields import FIELD_ATTRIBUTES, Field
 from elanus.schema.functions import BM25, Embedding
 
@@ -30,6 +30,8 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
         made["partitioned"] = True
     if schema.timezone is not None:
         made["timezone"] = schema.timezone
+    if schema.successors:
+        made["successors"] = [asdict(one) for one in schema.successors]
     return made
 
 
@@ -52,6 +54,7 @@ def schema_from_json(stored: Mapping[str, Any]) -> Schema:
         description=stored["description"],
         partitioned=stored.get("partitioned", False),
         timezone=stored.get("timezone"),
+        successors=[Successor(**one) for one in stored.get("successors", ())],
     )
 
 
