@@ -14,7 +14,7 @@ import numpy as np
 from elanus.evaluation.judgements import Judged
 from elanus.evaluation.metrics import Metric
 from elanus.query.fusion import contributions
-from elanus.query.requests import Fusion
+from elanus.query.requests import RRF, Fusion
 from elanus.schema.fields import Field
 from elanus.types import Float32Array, Float64Array, Int64Array, PrimaryKey
 
@@ -70,13 +70,18 @@ class JoinedLegs:
         ]
 
     def _parts_of(self, fusion: Fusion, depth: int) -> list[tuple[Int64Array, Float64Array]]:
-        """Return places and contributions of the candidates of each leg, of weight 1."""
+        """Return places and contributions of the candidates of each leg, of weight 1.
+
+        Of RRF what weights are divided by, ``k + rank``: rounded twice, sums would tie otherwise
+        than those of a search.
+        """
         made = []
         for leg, places in zip(self._legs, self._places, strict=True):
-            parts = [
-                contributions(fusion, leg.field, 1.0, distances[:depth])
-                for distances in leg.distances
-            ]
+            cut_distances = [distances[:depth] for distances in leg.distances]
+            if isinstance(fusion, RRF):
+                parts = [fusion.k + np.arange(1.0, len(one) + 1) for one in cut_distances]
+            else:
+                parts = [contributions(fusion, leg.field, 1.0, one) for one in cut_distances]
             cut = [place[:depth] for place in places]
             made.append((np.concatenate(cut), np.concatenate(parts)))
         return made
@@ -101,7 +106,7 @@ class JoinedLegs:
         for own in weights:
             scores = np.zeros(shape[0] * shape[1], dtype=np.float64)
             for (places, parts), weight in zip(legs, own, strict=True):
-                scores[places] += weight * parts
+                scores[places] += weight / parts if isinstance(fusion, RRF) else weight * parts
             scores[absent] = -np.inf
             table = scores.reshape(shape)
             # Stable: equal scores stay in the order of their keys.
