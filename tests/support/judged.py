@@ -30,9 +30,7 @@ def embedded_schema() -> Schema:
         [
             Field("id", elanus.INT64, primary=True),
             Field("text", elanus.VARCHAR, analyzer="standard", nullable=True),
-            Field(
-                "dense", elanus.FLOAT_VECTOR, embedding=Embedding("text", "hash", {"dim": 32})
-            ),
+            Field("dense", elanus.FLOAT_VECTOR, embedding=Embedding("text", "hash", {"dim": 32})),
             Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=BM25("text")),
         ]
     )

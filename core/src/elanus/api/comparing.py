@@ -99,9 +99,7 @@ class Comparisons(Tunings):
         depth = k if qrels is None else max(k, wanted.k)
         found = [self._answers_of(name, list(asked.values()), depth) for name in fields]
         pairs = tuple((one[:k], other[:k]) for one, other in zip(*found, strict=True))
-        shares = [
-            len(set(one) & set(other)) / max(len(one), len(other), 1) for one, other in pairs
-        ]
+        shares = [len(set(one) & set(other)) / max(len(one), len(other), 1) for one, other in pairs]
         overlaps = np.array(shares, dtype=np.float64)
         made = Comparison(fields, k, tuple(asked), overlaps, pairs, estimate(overlaps, seed=seed))
         if qrels is None:

@@ -213,9 +213,7 @@ class EmbeddingMigration:
 
     def _change(self, *, answers: bool) -> None:
         name = self.successor
-        self._engine.change_schema(
-            lambda schema: with_answering(schema, name, answers=answers)
-        )
+        self._engine.change_schema(lambda schema: with_answering(schema, name, answers=answers))
 
     def _join(self, timeout: float | None) -> None:
         worker = self._worker

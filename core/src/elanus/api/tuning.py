@@ -282,7 +282,9 @@ class Tunings(Iterations, Evaluations):
             own = self.schema.field(function.field).analyzer or "standard"
             for spec in (own, *(one for one in specs if one != own)):
                 trial = AnalyzerTrial(spec)
-                for batch in self.query_iterator(None, [primary, function.field], batch_size=_TEXTS_AT_ONCE):
+                for batch in self.query_iterator(
+                    None, [primary, function.field], batch_size=_TEXTS_AT_ONCE
+                ):
                     trial.add([e[primary] for e in batch], [e[function.field] for e in batch])
                 rankings = [trial.search(text, metric.k, function) for text in asked.values[name]]
                 gains = judged.gains_of(rankings, metric.k)

@@ -120,6 +120,4 @@ def _curve(values: Float64Array, top: float, colour: str) -> str:
     for place, value in enumerate(values.tolist()):
         y = round(top + _CURVES * (1 - value), 1)
         points += [f"{_x(place / count):g},{y:g}", f"{_x((place + 1) / count):g},{y:g}"]
-    return (
-        f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    )
+    return f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2"/>'

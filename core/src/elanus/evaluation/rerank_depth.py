@@ -54,9 +54,7 @@ def depth_values(
 def best_depth(values: Mapping[int, Float64Array], rows: Int64Array) -> int:
     """Return the fewest hits to read that are as good as any, by some of the queries."""
     best = max(values, key=lambda depth: float(values[depth][rows].mean()))
-    return min(
-        depth for depth in values if not is_better(values[best][rows], values[depth][rows])
-    )
+    return min(depth for depth in values if not is_better(values[best][rows], values[depth][rows]))
 
 
 def _worth(

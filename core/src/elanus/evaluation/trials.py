@@ -127,9 +127,7 @@ class Trials:
             rows: Places of the queries that may be looked at.
         """
         parameters = self._best_parameters(rows)
-        legs = {
-            f.name: self.leg(f, self._pair(f, parameters))[rows].mean() for f in self._fields
-        }
+        legs = {f.name: self.leg(f, self._pair(f, parameters))[rows].mean() for f in self._fields}
         leg = max(legs, key=lambda name: legs[name])
         alone = Choice(parameters, None, DEFAULT_DEPTH, (), leg)
         if len(self._fields) == 1:
@@ -215,4 +213,3 @@ def is_better(one: Float64Array, other: Float64Array, errors: float = _ALIKE) ->
         return bool(gaps.mean() > 0)
     error = gaps.std(ddof=1) / np.sqrt(len(gaps))
     return bool(gaps.mean() > errors * error)
-

@@ -93,7 +93,9 @@ class Tuning:
     def means(self) -> dict[str, float]:
         """Return the mean over all splits of each leg, ``"default"`` and ``"tuned"``."""
         names = self.splits[0].means
-        return {name: float(np.mean([split.means[name] for split in self.splits])) for name in names}
+        return {
+            name: float(np.mean([split.means[name] for split in self.splits])) for name in names
+        }
 
     def __str__(self) -> str:
         made = "made of the entities" if self.known_items else "judged"

@@ -278,7 +278,10 @@ class Schema:
     def role_of(self, name: str) -> str:
         """Return the name by which searches ask a field: its own, or that of the one it answers
         for."""
-        asked = {one.by: one.field for one in self.successors if one.answers}
+        asked: dict[str, str] = {}
+        for one in self.successors:
+            if one.answers:
+                asked.setdefault(one.by, one.field)
         while name in asked:
             name = asked[name]
         return name

@@ -52,7 +52,9 @@ def test_fusion_and_depth_are_those_of_the_profile(collection):
         found = [collection.hybrid_search(legs(q)) for q in ASKED]
         assert [pairs(result) for result in found] == wanted
         assert all(result.explanation.legs[0].limit == 30 for result in found)
-        assert all(r.explanation.fusion == "RRF(k=5, weights=(0.3, 0.7)) of the profile" for r in found)
+        assert all(
+            r.explanation.fusion == "RRF(k=5, weights=(0.3, 0.7)) of the profile" for r in found
+        )
     swapped = [collection.hybrid_search(legs(q)[::-1]) for q in ASKED]
     assert [pairs(result) for result in swapped] == wanted
     explained = collection.hybrid_search(legs(ASKED[0]), explain=True)

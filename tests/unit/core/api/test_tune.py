@@ -6,10 +6,12 @@ import pytest
 import elanus
 from elanus import RRF, Leg, Rerank
 from elanus.errors import InvalidArgumentError, ReadOnlyError
-from elanus.plugins import RerankerInfo, ScoreKind
+from elanus.evaluation.tuning import halves
+from elanus.plugins import RerankerInfo, ScoreKind, get_embedder
 from support.judged import entities, judged_schema, queries
 
 ASKED, JUDGED = queries(count=48)
+QUICK = {"k1": [1.2, 2.0], "b": [0.5, 0.75], "depths": [50]}
 
 
 def filled(db, vectors=None):
@@ -51,9 +53,7 @@ def test_what_is_chosen_is_better_than_each_leg_and_is_kept(collection):
 
 def test_the_figures_are_those_of_searches(collection):
     """What is measured over arrays is what ``evaluate`` measures of searches with the profile."""
-    result = collection.tune(ASKED, JUDGED, splits=1)
-    from elanus.evaluation.tuning import halves
-
+    result = collection.tune(ASKED, JUDGED, splits=1, **QUICK)
     _, others = halves(len(ASKED), 0.5, 0)
     found = collection.evaluate(ASKED, JUDGED, metrics=["ndcg@10"]).of("ndcg@10")[others]
     assert result.held_out["tuned"].mean == pytest.approx(found.mean())
@@ -64,7 +64,7 @@ def test_the_figures_are_those_of_searches(collection):
 
 
 def test_a_leg_that_is_better_alone_decides_alone(one_good_leg):
-    result = one_good_leg.tune(ASKED, JUDGED, splits=20)
+    result = one_good_leg.tune(ASKED, JUDGED, splits=20, **QUICK)
     assert result.profile.best_leg == "bm25"
     assert result.mean_gap > -0.005
     assert result.means()["default"] < result.means()["bm25"] - 0.05
@@ -77,16 +77,24 @@ def test_a_leg_that_is_better_alone_decides_alone(one_good_leg):
 
 
 def test_a_profile_that_is_there_changes_nothing(collection):
-    first = collection.tune(ASKED, JUDGED, splits=2, k1=[2.5], b=[0.2])
+    first = collection.tune(ASKED, JUDGED, splits=2, k1=[2.5], b=[0.2], depths=[50])
     assert collection.search_profile is not None
-    assert collection.tune(ASKED, JUDGED, splits=2, k1=[2.5], b=[0.2]).splits == first.splits
+    assert (
+        collection.tune(ASKED, JUDGED, splits=2, k1=[2.5], b=[0.2], depths=[50]).splits
+        == first.splits
+    )
 
 
 def test_a_seed_repeats_and_another_has_other_halves(collection):
-    one = collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False)
+    one = collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False, **QUICK)
     assert collection.search_profile is None and not one.applied
-    assert collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False).splits == one.splits
-    assert collection.tune(ASKED, JUDGED, splits=2, seed=6, apply=False).splits[0] == one.splits[1]
+    assert (
+        collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False, **QUICK).splits == one.splits
+    )
+    assert (
+        collection.tune(ASKED, JUDGED, splits=2, seed=6, apply=False, **QUICK).splits[0]
+        == one.splits[1]
+    )
 
 
 def test_known_items_stand_in_for_judgements(collection):
@@ -98,7 +106,7 @@ def test_known_items_stand_in_for_judgements(collection):
         (pk,) = judged[name]
         shares.append(np.mean([word in texts[pk] for word in text.split()]))
     assert np.mean(shares) > 0.7
-    result = collection.tune(fields="bm25", splits=2)
+    result = collection.tune(fields="bm25", splits=2, **QUICK)
     assert result.known_items and "made of the entities" in str(result)
     assert result.profile.fields == ("bm25",)
     for wrong in ({"queries": ASKED}, {"qrels": JUDGED}):
@@ -109,7 +117,13 @@ def test_known_items_stand_in_for_judgements(collection):
 def test_analyzers_are_compared_and_left_alone(collection):
     texts = {name: query["bm25"].replace("topic", "topics ") for name, query in ASKED.items()}
     result = collection.tune(
-        texts, JUDGED, fields="bm25", analyzers=["english", "standard"], splits=2, apply=False
+        texts,
+        JUDGED,
+        fields="bm25",
+        analyzers=["english", "standard"],
+        splits=2,
+        apply=False,
+        **QUICK,
     )
     assert set(result.analyzers) == {"standard of bm25", "english of bm25"}
     own = collection.evaluate(texts, JUDGED, fields="bm25", metrics=["ndcg@10"])
@@ -137,10 +151,8 @@ class Knowing:
 def test_it_says_how_many_hits_a_reranker_should_read(collection):
     texts = {name: query["bm25"] for name, query in ASKED.items()}
     model = Knowing()
-    options = {"splits": 1, "embedder": "hash"}
+    options = {"splits": 1, **QUICK}
     dims = collection.schema.field("dense").dim
-    from elanus.plugins import get_embedder
-
     options["embedder"] = get_embedder("hash", dim=dims)
     result = collection.tune(texts, JUDGED, reranker=Rerank(model), **options)
     assert list(result.reranking) == [0, 10, 20, 50, 100]
@@ -183,9 +195,9 @@ def test_what_cannot_be_tuned_is_refused(collection, tmp_path):
         filled(db)
     with elanus.connect(tmp_path / "db", read_only=True) as db:
         made = db.collection("judged")
-        assert made.tune(ASKED, JUDGED, splits=1, apply=False).profile is not None
+        assert made.tune(ASKED, JUDGED, splits=1, apply=False, **QUICK).profile is not None
         with pytest.raises(ReadOnlyError):
-            made.tune(ASKED, JUDGED, splits=1)
+            made.tune(ASKED, JUDGED, splits=1, **QUICK)
 
 
 def test_searches_of_other_fields_stay_as_they_are(collection):
