@@ -61,14 +61,14 @@ def measure(
         query: {"dense": vector, "bm25": judged.queries[query]}
         for query, vector in zip(asked, list(vectors), strict=True)
     }
+    head = {"collection": name, "embedder": model}
     rows = []
     for search, fields in (("BM25", "bm25"), ("dense", "dense"), ("hybrid RRF", None)):
         found = documents.evaluate(queries, judged.judgements, fields=fields, metrics=METRICS)
         low, high = found.estimates["ndcg@10"][1:]
         rows.append(
             {
-                "collection": name,
-                "embedder": model,
+                **head,
                 "search": search,
                 "queries": len(found.queries),
                 "ndcg_10": found.mean("ndcg@10"),
@@ -80,26 +80,24 @@ def measure(
                 "floor": BM25_FLOORS[name] if search == "BM25" else None,
             }
         )
+    return rows, {**head, **tuned(documents, queries, judged)}
+
+
+def tuned(documents: elanus.Collection, queries: dict[str, Any], judged: Judged) -> dict[str, Any]:
+    """Return what tuning by one half of the queries is worth on the other."""
     started = time.perf_counter()
     tuning = documents.tune(queries, judged.judgements, splits=SPLITS, apply=False)
     spent = time.perf_counter() - started
-    means = tuning.means()
     usual = [split.means["default"] - split.best_leg for split in tuning.splits]
-    joined = sum(split.choice.fusion is not None for split in tuning.splits)
-    return rows, {
-        "collection": name,
-        "embedder": model,
+    return {
         "splits": SPLITS,
-        "bm25": means["bm25"],
-        "dense": means["dense"],
+        **tuning.means(),
         "best_leg": float(np.mean([split.best_leg for split in tuning.splits])),
-        "default": means["default"],
-        "tuned": means["tuned"],
         "default_gap": float(np.mean(usual)),
         "default_worst": min(usual),
         "tuned_gap": tuning.mean_gap,
         "tuned_worst": tuning.worst_gap,
-        "joined": joined,
+        "joined": sum(split.choice.fusion is not None for split in tuning.splits),
         "profile": str(tuning.profile),
         "seconds": spent,
     }

@@ -15,7 +15,8 @@ from support.judged import embedded_schema, entities
 
 BATCH = 10
 KILLS = 3
-MIGRATION = """
+MIGRATION = (
+    """
 import sys, time
 import elanus
 from elanus_embeddings.hashing import HashEmbedder
@@ -31,7 +32,9 @@ collection = elanus.connect(sys.argv[1]).collection("kb")
 print("ready", flush=True)
 migration = collection.migrate_embeddings("hash", params={"dim": 48}, batch_size=%d)
 print(*migration.wait(), flush=True)
-""" % BATCH
+"""
+    % BATCH
+)
 
 
 def migrate(folder, log, *, kill_after=None):

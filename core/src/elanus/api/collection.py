@@ -9,7 +9,6 @@ from typing import Any
 from elanus.api.context import Filter, Partitions
 from elanus.api.import_export import ImportsAndExports
 from elanus.api.migration import Migrations
-from elanus.api.properties import Properties
 from elanus.api.reads import Ids, as_ids
 from elanus.api.syncs import Syncs
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
@@ -48,7 +47,7 @@ class CollectionDescription:
     profile: SearchProfile | None = None
 
 
-class Collection(Reasons, ImportsAndExports, Syncs, Migrations, Properties):
+class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
     """Entities of one schema. Safe from many threads at once.
 
     A write is on disk when the call returns, and the next search sees it. A read works on one
@@ -59,11 +58,6 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations, Properties):
     def name(self) -> str:
         """Name in the database, not an alias."""
         return split_name(self._engine.name)[1]
-
-    @property
-    def schema(self) -> Schema:
-        """The fields as they are now."""
-        return self._engine.schema
 
     def run_analyzer(
         self,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-
 from elanus.api.context import Filter
+from elanus.api.evaluation_options import EVALUATE_ONLY, EvaluateOptions
 from elanus.api.options import Leg, SearchOptions
 from elanus.api.searches import Searches
 from elanus.errors import InvalidArgumentError
 from elanus.query.requests import Fusion
-from elanus.types import DataType, PrimaryKey
+from elanus.types import DataType
 
 # Loaded by the methods that need them: most programs do without.
 if TYPE_CHECKING:
+    from elanus.api.judged_queries import Asked
     from elanus.evaluation.judgements import Judged, Qrels, Queries
+    from elanus.evaluation.measuring import Answering
     from elanus.evaluation.report import Evaluation
     from elanus.plugins import Embedder
 
@@ -36,11 +36,7 @@ class Evaluations(Searches):
         filter: Filter | None = None,
         embedder: str | Embedder | None = None,
         search: Callable[[Any], Any] | None = None,
-        ignore_missing: bool = False,
-        resamples: int = 2_000,
-        confidence: float = 0.95,
-        seed: int = 0,
-        **options: Unpack[SearchOptions],
+        **options: Unpack[EvaluateOptions],
     ) -> Evaluation:
         """Measure how well judged queries are answered: quality, latency, and how sure both are.
 
@@ -55,61 +51,30 @@ class Evaluations(Searches):
                 the places it looks at; None: nDCG@10, MRR@10, recall@10 and recall@100. Searches
                 ask for as many hits as the deepest of them looks at.
             filter: Hits must pass it.
-            embedder: Name of an embedder plug-in, or one, for fields of vectors that were declared
-                without a model.
+            embedder: Embedder plug-in, or its name, for vector fields declared without a model.
             search: Answers one query instead, and returns hits or primary keys, the best first: to
                 measure whatever is built around a collection. Takes what ``queries`` holds.
-            ignore_missing: Count judged entities that are not in the collection as not found; else
-                they are an error.
-            resamples: Samples of the bootstrap.
-            confidence: Of the intervals.
-            seed: Same seed, same intervals.
-            **options: As in ``search``: rankers, recall and so on.
+            **options: See ``EvaluateOptions``.
 
         Raises:
             InvalidArgumentError: An id of ``qrels`` is no query or no entity, or an option is
                 wrong.
         """
-        from elanus.evaluation.bootstrap import estimate
+        from elanus.api.judged_queries import ask
+        from elanus.evaluation.measuring import Answering, measured
         from elanus.evaluation.metrics import DEFAULT_METRICS, parse_metric
-        from elanus.evaluation.report import Evaluation, Latency
 
         wanted = [parse_metric(text) for text in metrics or DEFAULT_METRICS]
         depth = max(metric.k for metric in wanted)
-        judged = self._judged(queries, qrels, ignore_missing=ignore_missing)
-        answer, title, embedding_ms = search, "own search", 0.0
-        asked: Sequence[Any] = judged.queries
-        if answer is None:
-            answer, asked, title, embedding_ms = self._answering(
-                judged, fields, fusion, depth, filter, embedder, options
-            )
-        rankings, times = [], np.empty(len(asked), dtype=np.float64)
-        for place, query in enumerate(asked):
-            started = time.perf_counter()
-            found = answer(query)
-            times[place] = (time.perf_counter() - started) * 1e3
-            rankings.append(tuple(_keys(found)))
-        gains = judged.gains_of(rankings, depth)
-        values = np.stack([one.score(gains, judged.relevance) for one in wanted], axis=1)
-        names = tuple(map(str, wanted))
-        estimates = {
-            name: estimate(values[:, i], resamples=resamples, confidence=confidence, seed=seed)
-            for i, name in enumerate(names)
-        }
-        return Evaluation(
-            title,
-            judged.ids,
-            names,
-            values,
-            times,
-            tuple(rankings),
-            estimates,
-            Latency.of(times),
-            embedding_ms,
-            judged.left_out,
-            confidence,
-            seed,
-        )
+        own: Any = {name: options[name] for name in EVALUATE_ONLY if name in options}  # type: ignore[literal-required]
+        others: Any = {name: value for name, value in options.items() if name not in own}
+        judged = self._judged(queries, qrels, ignore_missing=own.pop("ignore_missing", False))
+        if search is not None:
+            answering = Answering(search, judged.queries, "own search", 0.0)
+        else:
+            asked = ask(self._context, judged, fields, embedder)
+            answering = self._answering(asked, fusion, depth, filter, others)
+        return measured(answering, judged, wanted, depth, **own)
 
     def _judged(self, queries: Queries, qrels: Qrels, *, ignore_missing: bool) -> Judged:
         """Return queries with their judgements, of entities that are there."""
@@ -131,43 +96,32 @@ class Evaluations(Searches):
 
     def _answering(
         self,
-        judged: Judged,
-        fields: Sequence[str] | str | None,
+        asked: Asked,
         fusion: Fusion | None,
         depth: int,
         filter: Filter | None,
-        embedder: str | Embedder | None,
         options: SearchOptions,
-    ) -> tuple[Callable[[Any], Any], list[Any], str, float]:
-        """Return what answers a query, the queries, what that is called, and the time it took to
-        embed them."""
-        from elanus.api.judged_queries import ask
+    ) -> Answering:
+        """Return what answers a query, and the queries."""
+        from elanus.evaluation.measuring import Answering
 
-        asked = ask(self._context, judged, fields, embedder)
         names = asked.fields
         if len(names) == 1:
             (name,) = names
             if fusion is not None:
                 raise InvalidArgumentError(f"fusion: only {name!r} is searched, nothing is joined")
-            self.search(asked.values[name][0], name, depth, filter=filter, output=[], **options)
-            return (
-                lambda query: self.search(query, name, depth, filter=filter, output=[], **options),
-                asked.values[name],
-                name,
-                asked.embedding_ms,
-            )
 
-        def joined(values: tuple[Any, ...]) -> Any:
+            def found(query: Any) -> Any:
+                return self.search(query, name, depth, filter=filter, output=[], **options)
+
+            # The first search loads what later ones find loaded.
+            found(asked.values[name][0])
+            return Answering(found, asked.values[name], name, asked.embedding_ms)
+
+        def joined(values: Sequence[Any]) -> Any:
             legs = [Leg(name, value) for name, value in zip(names, values, strict=True)]
             return self.hybrid_search(legs, fusion, depth, filter=filter, output=[], **options)
 
         rows = list(zip(*asked.values.values(), strict=True))
         said = joined(rows[0]).explanation.fusion
-        return joined, rows, f"{' + '.join(names)}, {said}", asked.embedding_ms
-
-
-def _keys(found: Any) -> list[PrimaryKey]:
-    """Return the primary keys of hits, or keys as they are; each once."""
-    if hasattr(found, "ids"):
-        return list(dict.fromkeys(found.ids))
-    return list(dict.fromkeys(getattr(hit, "id", hit) for hit in found))
+        return Answering(joined, rows, f"{' + '.join(names)}, {said}", asked.embedding_ms)

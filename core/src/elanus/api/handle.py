@@ -5,6 +5,7 @@ from __future__ import annotations
 from elanus.api.context import FilterReader, RequestContext
 from elanus.engine.reading import CollectionReader
 from elanus.engine.views import FieldViews
+from elanus.schema.collection import Schema
 
 
 class Handle:
@@ -13,6 +14,11 @@ class Handle:
     def __init__(self, engine: CollectionReader) -> None:
         self._engine = engine
         self._known_context = self._context_of(engine.fields)
+
+    @property
+    def schema(self) -> Schema:
+        """The fields as they are now."""
+        return self._engine.schema
 
     def _context_of(self, fields: FieldViews) -> RequestContext:
         engine = self._engine

@@ -53,7 +53,7 @@ class EmbeddingMigration:
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
 
     @property
     def state(self) -> str:
@@ -227,8 +227,7 @@ class EmbeddingMigration:
         except ClosedError:
             # The program is done with the database; the next one goes on.
             return
-        except BaseException as error:
-            # Whatever it was: ``wait`` raises it where somebody can see it.
+        except Exception as error:  # noqa: BLE001 - edge of the thread; ``wait`` raises it
             self._failure = error
 
     def _fill_batch(self, batch_size: int) -> bool:

@@ -5,19 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from elanus.api.arguments import search_requests
-from elanus.api.context import Filter, RequestContext
+from elanus.api.context import Filter
 from elanus.api.evaluating import Evaluations
+from elanus.api.evaluation_options import TUNE_OPTIONS, TuneOptions
 from elanus.api.iteration import Iterations
 from elanus.api.options import SearchOptions
+from elanus.api.properties import Properties
 from elanus.errors import InvalidArgumentError
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.query.rankers import Rerank
 from elanus.query.requests import MAX_LIMIT, TextQuery
+from elanus.schema.collection import did_you_mean
 from elanus.schema.fields import AnalyzerSpec, Field
 from elanus.schema.functions import BM25
 from elanus.types import DataType, PrimaryKey
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from elanus.evaluation.judgements import Judged, Qrels, Queries
     from elanus.evaluation.metrics import Metric
     from elanus.evaluation.trials import Trials
-    from elanus.evaluation.tuning import Tuning
+    from elanus.evaluation.tuning import Halves, Tuning
     from elanus.plugins import Embedder
 
 MAX_SAMPLED = 20_000
@@ -38,15 +41,15 @@ MAX_SAMPLED = 20_000
 _TEXTS_AT_ONCE = 2_000
 
 
-class Tunings(Iterations, Evaluations):
+class Tunings(Iterations, Evaluations, Properties):
     """The part of ``Collection`` that chooses settings of searches."""
 
     @property
     def search_profile(self) -> SearchProfile | None:
         """How searches are done that do not say it; None: as usual.
 
-        ``alter_properties({"search.profile": ...})`` sets one, ``drop_properties("search.profile")``
-        removes it.
+        ``alter_properties({"search.profile": ...})`` sets one, and
+        ``drop_properties("search.profile")`` removes it.
         """
         return self._context.profile
 
@@ -102,19 +105,10 @@ class Tunings(Iterations, Evaluations):
         qrels: Qrels | None = None,
         *,
         fields: Sequence[str] | str | None = None,
-        metric: str = "ndcg@10",
-        filter: Filter | None = None,
         embedder: str | Embedder | None = None,
         reranker: Rerank | None = None,
-        analyzers: Sequence[AnalyzerSpec] = (),
-        k1: Sequence[float] | None = None,
-        b: Sequence[float] | None = None,
-        depths: Sequence[int] | None = None,
-        share: float = 0.5,
-        splits: int = 20,
-        seed: int = 0,
-        ignore_missing: bool = False,
         apply: bool = True,
+        **options: Unpack[TuneOptions],
     ) -> Tuning:
         """Choose how the collection is searched by judged queries, and keep it as its profile.
 
@@ -125,75 +119,71 @@ class Tunings(Iterations, Evaluations):
         it is kept.
 
         Args:
-            queries: As in ``evaluate``; None makes them of the entities
-                (``known_item_queries``).
+            queries: As in ``evaluate``; None makes them of the entities (``known_item_queries``).
             qrels: As in ``evaluate``.
             fields: The legs; None: all that such queries can search.
-            metric: What to look at, such as ``"ndcg@10"``.
-            filter: Hits must pass it.
             embedder: As in ``evaluate``.
             reranker: Ranker of later searches, for which to find out how many hits it should read;
                 it reads up to 100 hits of each query once.
-            analyzers: Analyzers to try on each BM25 field, in memory and beside its own. They are
-                compared and recommended, not applied: an analyzer is part of the schema.
-            k1: Values of k1 to try; None: seven from 0.6 to 3.
-            b: Values of b to try; None: six from 0.3 to 0.9.
-            depths: Candidates of each leg to try; None: 50, 100 and 200.
-            share: Of the queries, the part to choose by.
-            splits: Random halves on which the choice is made and measured again, to say how far it
-                can be relied upon; the first one gives the profile.
-            seed: Same seed, same halves.
-            ignore_missing: As in ``evaluate``.
             apply: Keep the profile; False only returns it.
+            **options: See ``TuneOptions``.
 
         Raises:
             InvalidArgumentError: As ``evaluate``, or there are too few queries.
             ReadOnlyError: The profile is to be kept, and the database is open for reading.
         """
-        from elanus.api.judged_queries import ask
-        from elanus.evaluation import trials as settings
-        from elanus.evaluation.metrics import parse_metric
-        from elanus.evaluation.tuning import tuned
-
-        wanted, is_made = parse_metric(metric), queries is None
+        _check_names(options)
+        is_made = queries is None and qrels is None
         if is_made:
-            if qrels is not None:
-                raise InvalidArgumentError("tune: expected queries with qrels, got qrels alone")
-            queries, qrels = self.known_item_queries(seed=seed)
+            queries, qrels = self.known_item_queries(seed=options.get("seed", 0))
         if queries is None or qrels is None:
             raise InvalidArgumentError(
-                "tune: expected qrels with queries; without both, queries are made of the entities"
+                "tune: expected queries with qrels; without both, queries are made of the entities"
             )
-        judged = self._judged(queries, qrels, ignore_missing=ignore_missing)
-        asked = ask(self._context, judged, fields, embedder)
-        legs = [replace(self.schema.answering(n), name=n) for n in asked.fields]
-        limits = _depths(depths or settings.DEPTHS)
-        tried = settings.Trials(
-            judged,
-            wanted,
-            legs,
-            self._finder(asked, max(*limits, settings.DEFAULT_DEPTH, wanted.k), filter),
-            k1=k1 or settings.K1,
-            b=b or settings.B,
-            depths=limits,
-        )
-        result = tuned(
-            tried,
-            legs,
-            len(judged.ids),
-            metric=str(wanted),
-            share=share,
-            splits=splits,
-            seed=seed,
-        )
-        if reranker is not None:
-            result = self._with_reranking(result, tried, judged, wanted, reranker, share, seed)
-        if analyzers:
-            found = self._tried_analyzers(judged, asked, wanted, analyzers)
-            result = replace(result, analyzers=found)
+        ignored = options.get("ignore_missing", False)
+        judged = self._judged(queries, qrels, ignore_missing=ignored)
+        result = self._tuned(judged, fields, embedder, reranker, options)
         if apply:
             self.alter_properties({PROFILE: result.profile})
         return replace(result, known_items=is_made, applied=apply)
+
+    def _tuned(
+        self,
+        judged: Judged,
+        fields: Sequence[str] | str | None,
+        embedder: str | Embedder | None,
+        reranker: Rerank | None,
+        options: TuneOptions,
+    ) -> Tuning:
+        """Return what is chosen, and what it is worth."""
+        from elanus.api.judged_queries import ask
+        from elanus.evaluation import trials as settings
+        from elanus.evaluation.metrics import parse_metric
+        from elanus.evaluation.tuning import Halves, tuned
+
+        metric = parse_metric(options.get("metric", "ndcg@10"))
+        asked = ask(self._context, judged, fields, embedder)
+        legs = [replace(self.schema.answering(n), name=n) for n in asked.fields]
+        depths = _depths(options.get("depths") or settings.DEPTHS)
+        deepest = max(*depths, settings.DEFAULT_DEPTH, metric.k)
+        trials = settings.Trials(
+            judged,
+            metric,
+            legs,
+            self._finder(asked, deepest, options.get("filter")),
+            k1=options.get("k1") or settings.K1,
+            b=options.get("b") or settings.B,
+            depths=depths,
+        )
+        halves = Halves(len(judged.ids), options.get("share", 0.5), options.get("seed", 0))
+        result = tuned(trials, legs, halves, options.get("splits", 20), str(metric))
+        if reranker is not None:
+            result = self._with_reranking(result, trials, judged, metric, reranker, halves)
+        analyzers = options.get("analyzers", ())
+        if analyzers:
+            found = self._tried_analyzers(judged, asked, metric, analyzers)
+            result = replace(result, analyzers=found)
+        return result
 
     def _finder(
         self, asked: Asked, depth: int, filter: Filter | None
@@ -243,12 +233,10 @@ class Tunings(Iterations, Evaluations):
         judged: Judged,
         metric: Metric,
         reranker: Rerank,
-        share: float,
-        seed: int,
+        halves: Halves,
     ) -> Tuning:
         """Return a tuning that also says how many hits a reranker should read."""
         from elanus.evaluation.rerank_depth import DEPTHS, best_depth, depth_values
-        from elanus.evaluation.tuning import halves
 
         texts = judged.queries if reranker.query is None else [reranker.query] * len(judged.ids)
         if not all(isinstance(text, str) for text in texts):
@@ -261,7 +249,7 @@ class Tunings(Iterations, Evaluations):
         values = depth_values(
             judged, metric, rankings, by_key, reranker.model, [str(text) for text in texts]
         )
-        rows, others = halves(len(judged.ids), share, seed)
+        rows, others = halves.split(0)
         profile = replace(result.profile, rerank_top=best_depth(values, rows) or None)
         means = {depth: float(value[others].mean()) for depth, value in values.items()}
         return replace(result, profile=profile, reranking=means)
@@ -292,6 +280,13 @@ class Tunings(Iterations, Evaluations):
                     metric.score(gains, judged.relevance)
                 )
         return found
+
+
+def _check_names(options: TuneOptions) -> None:
+    for name in options:
+        if name not in TUNE_OPTIONS:
+            hint = did_you_mean(name, sorted(TUNE_OPTIONS))
+            raise TypeError(f"tune() has no option {name!r}{hint}")
 
 
 def _depths(depths: Sequence[int]) -> list[int]:

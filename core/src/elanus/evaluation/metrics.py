@@ -47,7 +47,7 @@ def _discounts(count: int) -> Float64Array:
 
 
 def _ndcg(gains: Float64Array, relevance: Relevance, k: int) -> Float64Array:
-    found = gains @ _discounts(gains.shape[1])
+    found: Float64Array = gains @ _discounts(gains.shape[1])
     ideal = relevance.ideal[:, :k]
     best: Float64Array = ideal @ _discounts(ideal.shape[1])
     return _shares(found, best)
@@ -72,7 +72,7 @@ def _precision(gains: Float64Array, relevance: Relevance, k: int) -> Float64Arra
 def _map(gains: Float64Array, relevance: Relevance, k: int) -> Float64Array:
     relevant = gains > 0
     precisions = np.cumsum(relevant, axis=1) / np.arange(1, gains.shape[1] + 1)
-    found: Float64Array = (precisions * relevant).sum(axis=1)
+    found = np.sum(precisions * relevant, axis=1, dtype=np.float64)
     return _shares(found, relevance.counts.astype(np.float64))
 
 

@@ -22,7 +22,11 @@ from elanus.types import Float64Array, Int64Array, PrimaryKey
 K1: Final = (0.6, 0.9, 1.2, 1.5, 2.0, 2.5, 3.0)
 B: Final = (0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
 DEPTHS: Final = (50, 100, 200)
-FUSIONS: Final = (*(RRF(k) for k in (2, 5, 10, 20, 40, 60, 100)), DBSF(), Weighted())
+FUSIONS: Final[tuple[RRF | DBSF | Weighted, ...]] = (
+    *(RRF(k) for k in (2, 5, 10, 20, 40, 60, 100)),
+    DBSF(),
+    Weighted(),
+)
 DEFAULT_DEPTH: Final = 100
 """Candidates of a leg where nothing is said and ten hits are wanted."""
 _STEPS: Final = {2: 10, 3: 6}
@@ -100,7 +104,9 @@ class Trials:
             return self.leg(self._fields[0])
         weights = [1.0] * len(self._fields)
         legs = self._legs(self._declared())
-        return legs.values(RRF(), DEFAULT_DEPTH, [weights], self._metric)[0]
+        (values,) = legs.values(RRF(), DEFAULT_DEPTH, [weights], self._metric)
+        found: Float64Array = values
+        return found
 
     def values(self, choice: Choice) -> Float64Array:
         """Return what a choice is worth for each query."""

@@ -120,35 +120,47 @@ class Tuning:
         return "\n".join(lines)
 
 
-def halves(count: int, share: float, seed: int) -> tuple[Int64Array, Int64Array]:
-    """Return places of the queries to choose by, and of the others, at random.
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Random parts of the queries to choose by, and the others to measure by.
+
+    Attributes:
+        count: Queries.
+        share: Of them, the part to choose by.
+        seed: Same seed, same parts.
 
     Raises:
         InvalidArgumentError: There are too few queries to choose by some and measure by others.
     """
-    if not isinstance(share, int | float) or not 0 < share < 1:
-        raise InvalidArgumentError(f"share: expected a share between 0 and 1, got {share!r}")
-    size = round(count * share)
-    if min(size, count - size) < 2:
-        raise InvalidArgumentError(
-            f"tune: expected at least 4 judged queries, two to choose by and two to measure by, "
-            f"got {count} (share={share})"
-        )
-    order = np.random.default_rng(seed).permutation(count).astype(np.int64)
-    return np.sort(order[:size]), np.sort(order[size:])
+
+    count: int
+    share: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        share = self.share
+        if not isinstance(share, int | float) or not 0 < share < 1:
+            raise InvalidArgumentError(f"share: expected a share between 0 and 1, got {share!r}")
+        if min(self._size, self.count - self._size) < 2:
+            raise InvalidArgumentError(
+                f"tune: expected at least 4 judged queries, two to choose by and two to measure "
+                f"by, got {self.count} (share={share})"
+            )
+
+    @property
+    def _size(self) -> int:
+        return round(self.count * self.share)
+
+    def split(self, number: int) -> tuple[Int64Array, Int64Array]:
+        """Return places of the queries to choose by, and of the others, ascending."""
+        order = np.random.default_rng(self.seed + number).permutation(self.count).astype(np.int64)
+        return np.sort(order[: self._size]), np.sort(order[self._size :])
 
 
 def tuned(
-    trials: Trials,
-    fields: Sequence[Field],
-    count: int,
-    *,
-    metric: str,
-    share: float,
-    splits: int,
-    seed: int,
+    trials: Trials, fields: Sequence[Field], halves: Halves, splits: int, metric: str
 ) -> Tuning:
-    """Return what is chosen by a share of the queries, and by as many others again and again."""
+    """Return what is chosen by a part of the queries, and by as many others again and again."""
     if type(splits) is not int or not 1 <= splits <= 1_000:
         raise InvalidArgumentError(f"splits: expected 1 to 1000, got {splits!r}")
     named: dict[str, Float64Array] = {field.name: trials.leg(field) for field in fields}
@@ -156,24 +168,24 @@ def tuned(
     named[USUAL] = trials.usual()
     made = []
     for number in range(splits):
-        rows, others = halves(count, share, seed + number)
+        rows, others = halves.split(number)
         choice = trials.choose(rows)
         values = {**named, TUNED: trials.values(choice)}
         means = {name: float(value[others].mean()) for name, value in values.items()}
         made.append(Split(choice, means, max(means[name] for name in legs)))
-    _, others = halves(count, share, seed)
-    choice = made[0].choice
-    held_out = {**named, TUNED: trials.values(choice)}
-    best = max(legs, key=lambda name: float(held_out[name][others].mean()))
+    first, (_, others) = made[0], halves.split(0)
+    held_out = {**named, TUNED: trials.values(first.choice)}
+    best = max(legs, key=lambda name: first.means[name])
+    seed = halves.seed
     over = difference(held_out[TUNED][others], held_out[best][others], seed=seed)
-    measured = {"metric": metric, "queries": count, "held_out": len(others), **made[0].means}
+    measured = {"metric": metric, "queries": halves.count, "held_out": len(others), **first.means}
     return Tuning(
-        profile=profile_of(choice, fields, measured),
+        profile=profile_of(first.choice, fields, measured),
         metric=metric,
         held_out={n: estimate(v[others], seed=seed) for n, v in held_out.items()},
         over_best_leg=over,
         splits=tuple(made),
-        num_queries=count,
+        num_queries=halves.count,
     )
 
 

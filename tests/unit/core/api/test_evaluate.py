@@ -1,4 +1,4 @@
-"""``Collection.evaluate``: what queries are worth, how sure that is, and what is wrong with them."""
+"""``Collection.evaluate``: what queries are worth, how sure that is, and what is wrong."""
 
 import numpy as np
 import pytest
@@ -154,10 +154,12 @@ def test_a_picture_shows_every_evaluation(collection, tmp_path):
     file = tmp_path / "plot.svg"
     both.plot(file, dense)
     picture = file.read_text("utf-8")
-    assert picture.startswith("<svg") and picture.endswith("</svg>\n")
+    assert picture.startswith("<svg")
+    assert picture.endswith("</svg>\n")
     assert picture.count("<polyline") == 2
     assert picture.count("<circle") == 2 + 2 * 2  # a title and two intervals each
-    assert "dense + bm25" in picture and "mrr@10" in picture
+    assert "dense + bm25" in picture
+    assert "mrr@10" in picture
     other = collection.evaluate(ASKED, JUDGED, fields="dense")
     with pytest.raises(InvalidArgumentError, match="expected the metrics ndcg@10, mrr@10"):
         both.plot(file, other)

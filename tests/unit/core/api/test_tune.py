@@ -6,7 +6,7 @@ import pytest
 import elanus
 from elanus import RRF, Leg, Rerank
 from elanus.errors import InvalidArgumentError, ReadOnlyError
-from elanus.evaluation.tuning import halves
+from elanus.evaluation.tuning import Halves
 from elanus.plugins import RerankerInfo, ScoreKind, get_embedder
 from support.judged import entities, judged_schema, queries
 
@@ -47,14 +47,15 @@ def test_what_is_chosen_is_better_than_each_leg_and_is_kept(collection):
     assert result.worst_gap == min(split.gap for split in result.splits)
     assert list(result.held_out) == ["dense", "bm25", "default", "tuned"]
     assert result.over_best_leg.mean == pytest.approx(result.splits[0].gap)
-    assert result.num_queries == len(ASKED) and not result.known_items
+    assert result.num_queries == len(ASKED)
+    assert not result.known_items
     assert "4 random halves" in str(result)
 
 
 def test_the_figures_are_those_of_searches(collection):
     """What is measured over arrays is what ``evaluate`` measures of searches with the profile."""
     result = collection.tune(ASKED, JUDGED, splits=1, **QUICK)
-    _, others = halves(len(ASKED), 0.5, 0)
+    _, others = Halves(len(ASKED), 0.5, 0).split(0)
     found = collection.evaluate(ASKED, JUDGED, metrics=["ndcg@10"]).of("ndcg@10")[others]
     assert result.held_out["tuned"].mean == pytest.approx(found.mean())
     collection.drop_properties("search.profile")
@@ -87,7 +88,8 @@ def test_a_profile_that_is_there_changes_nothing(collection):
 
 def test_a_seed_repeats_and_another_has_other_halves(collection):
     one = collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False, **QUICK)
-    assert collection.search_profile is None and not one.applied
+    assert collection.search_profile is None
+    assert not one.applied
     assert (
         collection.tune(ASKED, JUDGED, splits=2, seed=5, apply=False, **QUICK).splits == one.splits
     )
@@ -107,7 +109,8 @@ def test_known_items_stand_in_for_judgements(collection):
         shares.append(np.mean([word in texts[pk] for word in text.split()]))
     assert np.mean(shares) > 0.7
     result = collection.tune(fields="bm25", splits=2, **QUICK)
-    assert result.known_items and "made of the entities" in str(result)
+    assert result.known_items
+    assert "made of the entities" in str(result)
     assert result.profile.fields == ("bm25",)
     for wrong in ({"queries": ASKED}, {"qrels": JUDGED}):
         with pytest.raises(InvalidArgumentError, match="tune: expected q"):
@@ -188,6 +191,8 @@ def test_what_cannot_be_tuned_is_refused(collection, tmp_path):
     judged = {name: JUDGED[name] for name in few}
     with pytest.raises(InvalidArgumentError, match="at least 4 judged queries"):
         collection.tune(few, judged)
+    with pytest.raises(TypeError, match="did you mean 'splits'"):
+        collection.tune(ASKED, JUDGED, split=3)
     for wrong in ({"share": 1}, {"splits": 0}, {"metric": "ndcg"}, {"depths": [0]}):
         with pytest.raises(InvalidArgumentError):
             collection.tune(ASKED, JUDGED, **wrong)

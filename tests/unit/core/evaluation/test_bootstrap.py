@@ -37,7 +37,8 @@ def test_differences_are_taken_query_by_query():
     # Queries differ far more from each other than the two rankings do.
     hard = np.linspace(0, 1, 40)
     found = difference(np.minimum(hard + 0.01, 1), hard)
-    assert found.is_clear and found.low > 0
+    assert found.is_clear
+    assert found.low > 0
     assert (found.wins, found.losses) == (39, 0)
     assert found.mean == pytest.approx(0.01 * 39 / 40)
     none = difference(hard, hard)

@@ -1,4 +1,4 @@
-"""Metrics beside values worked out by hand and beside a twin that looks at one ranking at a time."""
+"""Metrics beside values worked out by hand and beside a twin that takes one ranking at a time."""
 
 import math
 
