@@ -15,8 +15,7 @@ from support.judged import embedded_schema, entities
 
 BATCH = 10
 KILLS = 3
-MIGRATION = (
-    """
+MIGRATION = """
 import sys, time
 import elanus
 from elanus_embeddings.hashing import HashEmbedder
@@ -24,23 +23,21 @@ embed = HashEmbedder.embed_documents
 def embedding(self, texts):
     if self.info.dim == 48:
         with open(sys.argv[2], "a") as log:
-            log.writelines(text + "\\n" for text in texts if text.endswith("."))
+            log.writelines(text + "\\n" for text in texts if text.endswith("!"))
         time.sleep(0.05)
     return embed(self, texts)
 HashEmbedder.embed_documents = embedding
 collection = elanus.connect(sys.argv[1]).collection("kb")
 print("ready", flush=True)
-migration = collection.migrate_embeddings("hash", params={"dim": 48}, batch_size=%d)
+migration = collection.migrate_embeddings("hash", params={"dim": 48}, batch_size=int(sys.argv[3]))
 print(*migration.wait(), flush=True)
 """
-    % BATCH
-)
 
 
 def migrate(folder, log, *, kill_after=None):
     """Return what the process printed; it is killed once it has embedded so many texts."""
     process = subprocess.Popen(
-        [sys.executable, "-c", MIGRATION, str(folder), str(log)],
+        [sys.executable, "-c", MIGRATION, str(folder), str(log), str(BATCH)],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ,
@@ -57,7 +54,7 @@ def migrate(folder, log, *, kill_after=None):
 
 
 def test_a_killed_migration_goes_on_and_pays_once(tmp_path):
-    rows = [{"id": e["id"], "text": f"{e['text']} entity {e['id']}."} for e in entities()]
+    rows = [{"id": e["id"], "text": f"{e['text']} entity {e['id']}!"} for e in entities()]
     with elanus.connect(tmp_path / "db") as db:
         db.create_collection("kb", embedded_schema()).insert(rows)
     log = tmp_path / "embedded.txt"

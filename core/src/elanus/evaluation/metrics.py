@@ -72,12 +72,12 @@ def _precision(gains: Float64Array, relevance: Relevance, k: int) -> Float64Arra
 def _map(gains: Float64Array, relevance: Relevance, k: int) -> Float64Array:
     relevant = gains > 0
     precisions = np.cumsum(relevant, axis=1) / np.arange(1, gains.shape[1] + 1)
-    found = np.sum(precisions * relevant, axis=1, dtype=np.float64)
+    found: Float64Array = np.asarray((precisions * relevant).sum(axis=1), dtype=np.float64)
     return _shares(found, relevance.counts.astype(np.float64))
 
 
 def _success(gains: Float64Array, relevance: Relevance, k: int) -> Float64Array:
-    found: Float64Array = (gains > 0).any(axis=1).astype(np.float64)
+    found: Float64Array = np.asarray((gains > 0).any(axis=1), dtype=np.float64)
     return found
 
 

@@ -33,6 +33,9 @@ _STEPS: Final = {2: 10, 3: 6}
 """Parts into which weights are cut, by the number of legs; 4 for more legs."""
 _ALIKE: Final = 0.5
 """Standard errors of a paired difference within which settings count as equally good."""
+_CLEAR: Final = 1.0
+"""Standard errors by which what is less plain has to win: the best of many settings is always
+better than one, if by chance."""
 
 Parameters = tuple[tuple[str, float, float], ...]
 """Field, k1 and b of each BM25 field."""
@@ -145,7 +148,8 @@ class Trials:
         alike = np.flatnonzero([not is_better(best, one) for one in seen]).tolist()
         place = min(alike, key=lambda i: (_unevenness(choices[i].weights), -seen[i].mean(), i))
         single = self.values(alone)[rows]
-        return choices[place]._replace(leg=leg) if is_better(seen[place], single) else alone
+        is_joined = is_better(seen[place], single, _CLEAR)
+        return choices[place]._replace(leg=leg) if is_joined else alone
 
     def _best_parameters(self, rows: Int64Array) -> Parameters:
         made = []
@@ -154,7 +158,7 @@ class Trials:
                 continue
             declared = field.source.k1, field.source.b
             best = max(self._grid, key=lambda pair: self.leg(field, pair)[rows].mean())
-            if not is_better(self.leg(field, best)[rows], self.leg(field)[rows], 1.0):
+            if not is_better(self.leg(field, best)[rows], self.leg(field)[rows], _CLEAR):
                 best = declared
             made.append((field.name, *best))
         return tuple(made)
