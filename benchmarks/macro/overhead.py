@@ -4,7 +4,8 @@ One collection of passages, measured through ``Collection.search`` and ``hybrid_
 is timed in CPU time of its thread, and the searches of indexes in it by themselves; what is left is
 the overhead: reading the arguments, filters, plan, merge, fusion, reading the entities. A search of
 an index leaves the caches of the processor full of its rows, so the same call is also timed with
-the answers that the index gave before.
+the answers that the index gave before. Searches that are one call of the kernel are timed whole,
+and their indexes in turns of their own, in the same order; then both again with warm caches.
 
 Run: ``python -m benchmarks overhead`` (``--help`` lists the options).
 """
@@ -37,6 +38,7 @@ from elanus.index.dense.flat import FlatIndex
 from elanus.index.dense.graph import GraphIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.query.plain import PlainSearch
 
 MODULE = "benchmarks.macro.overhead"
 LIMIT = 10
@@ -152,17 +154,19 @@ class Timer:
         spent_us: Microseconds.
         answers: Answers of the call in progress; None searches.
         given: What the last call was answered.
+        prepared: The last call, if it was a single call of the kernel: nothing inside is timed.
     """
 
     def __init__(self) -> None:
         self.spent_us = 0.0
+        self.prepared: tuple[PlainSearch, Sequence[object]] | None = None
         self.answers: list[Any] | None = None
         self.given: list[Any] = []
         self._is_inside = False
 
     def begin(self, answers: list[Any] | None) -> None:
         """Forget the last call."""
-        self.spent_us, self.answers = 0.0, answers
+        self.spent_us, self.answers, self.prepared = 0.0, answers, None
         if answers is None:
             self.given = []
 
@@ -187,22 +191,17 @@ class Timer:
         return answer
 
 
-class TimedPrepared:
-    """Stands in for the native ``PreparedSearch``, whose methods cannot be replaced."""
-
-    def __init__(self, search: Any, timer: Timer) -> None:
-        self.find = timer.timed(search.find)
-
-
 @contextmanager
 def timed_indexes() -> Iterator[Timer]:
     """Have all indexes time their searches, also those of collections that are open."""
     timer = Timer()
-    prepared = GraphIndex.prepared
+    answer_at_once = PlainSearch.answer_at_once
 
-    def timed_prepared(index: GraphIndex, *args: Any, **kwargs: Any) -> Any:
-        found = prepared(index, *args, **kwargs)
-        return None if found is None else TimedPrepared(found, timer)
+    def answer(search: PlainSearch, queries: Sequence[object]) -> Any:
+        found = answer_at_once(search, queries)
+        if found is not None:
+            timer.prepared = search, queries
+        return found
 
     with ExitStack() as stack:
         for kind, name in (
@@ -219,7 +218,7 @@ def timed_indexes() -> Iterator[Timer]:
                 return _patched(index, *args, **kwargs)
 
             stack.enter_context(mock.patch.object(kind, name, search))
-        stack.enter_context(mock.patch.object(GraphIndex, "prepared", timed_prepared))
+        stack.enter_context(mock.patch.object(PlainSearch, "answer_at_once", answer))
         yield timer
 
 
@@ -230,38 +229,63 @@ def cpu_us(call: Callable[[], object]) -> float:
     return (time.thread_time_ns() - started) / 1e3
 
 
+def search_legs(search: PlainSearch, queries: Sequence[object]) -> None:
+    """Have the indexes alone find the candidates of a prepared search."""
+    for leg, query in zip(search.legs, queries, strict=True):
+        prepared = leg.prepared()
+        if prepared is not None:
+            prepared.count(query)
+
+
 def measure(case: Case, forget: Callable[[], None], calls: int, rounds: int) -> dict[str, Any]:
     """Return the median over calls of time, index time and overhead; each the least of rounds.
 
     ``forget`` takes away what searches have prepared.
     """
-    whole = np.full((rounds, calls), np.inf)
-    overhead = np.full((rounds, calls), np.inf)
-    alone = np.full((rounds, calls), np.inf)
+    whole, index, warm, warm_index = (np.full((rounds, calls), np.inf) for _ in range(4))
     with timed_indexes() as timer:
-        # What is prepared from here on is timed.
         forget()
         for i in range(3):
             case.call(i)
         for r in range(rounds):
+            asked = []
             for i in range(calls):
                 timer.begin(None)
                 whole[r, i] = cpu_us(partial(case.call, i))
-                overhead[r, i] = whole[r, i] - timer.spent_us
-                for _ in range(2):
-                    timer.begin([*timer.given])
-                    alone[r, i] = min(alone[r, i], cpu_us(partial(case.call, i)))
+                index[r, i] = timer.spent_us
+                asked.append(timer.prepared)
+                warm[r, i], warm_index[r, i] = warm_times(case, i, timer)
+            # By themselves, and as cold as in the calls: each comes after another query.
+            for i, prepared in enumerate(asked):
+                if prepared is not None:
+                    index[r, i] = cpu_us(partial(search_legs, *prepared))
     forget()
-    whole, overhead, alone = (times.min(axis=0) for times in (whole, overhead, alone))
+    # The least of each by itself: that of a difference is where the noise was largest.
+    whole, index, warm, warm_index = (
+        times.min(axis=0) for times in (whole, index, warm, warm_index)
+    )
     return {
         "case": case.name,
         "queries_per_call": case.queries,
         "call_us": round(float(np.median(whole)), 1),
-        "index_us": round(float(np.median(whole - overhead)), 1),
-        "overhead_us": round(float(np.median(overhead)), 1),
-        "without_index_us": round(float(np.median(alone)), 1),
+        "index_us": round(float(np.median(index)), 1),
+        "overhead_us": round(float(np.median(whole - index)), 1),
+        "without_index_us": round(float(np.median(warm - warm_index)), 1),
         "top": top_functions(case, calls),
     }
+
+
+def warm_times(case: Case, i: int, timer: Timer) -> tuple[float, float]:
+    """Return what a call takes that was just made, and what its indexes take, if they search."""
+    prepared = timer.prepared
+    if prepared is not None:
+        again = [cpu_us(partial(case.call, i)) for _ in range(2)]
+        return min(again), min(cpu_us(partial(search_legs, *prepared)) for _ in range(2))
+    taken = []
+    for _ in range(2):
+        timer.begin([*timer.given])
+        taken.append(cpu_us(partial(case.call, i)))
+    return min(taken), 0.0
 
 
 def top_functions(case: Case, calls: int, count: int = 10) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ using NewArray1 = nb::ndarray<nb::numpy, T, nb::ndim<1>, nb::c_contig, nb::devic
 template <typename T>
 using NewArray2 = nb::ndarray<nb::numpy, T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
+using OptionalWords = std::optional<Array1<std::uint64_t>>;
+
 template <typename T>
 std::span<const T> to_span(const Array1<T>& array) {
   return {array.data(), array.shape(0)};
@@ -61,8 +63,7 @@ MatrixOf<T> to_matrix(const Array2<T>& array) {
   return {{array.data(), array.size()}, array.shape(0), array.shape(1)};
 }
 
-inline std::optional<BitsetView> to_bitset(const std::optional<Array1<std::uint64_t>>& words,
-                                           std::size_t num_bits) {
+inline std::optional<BitsetView> to_bitset(const OptionalWords& words, std::size_t num_bits) {
   if (!words.has_value()) return std::nullopt;
   return BitsetView(to_span(*words), num_bits);
 }

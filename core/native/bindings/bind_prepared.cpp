@@ -1,18 +1,27 @@
-// Searches of a graph for one query after the other: all but the query is decided once, and a call
-// makes no arrays. A search takes tens of microseconds, and each array some of one.
+// Searches for one query after the other: all but the query is decided once, and a call makes no
+// arrays. A search takes tens of microseconds, and each array some of one.
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "bindings/module.h"
+#include "bindings/prepared_leg.h"
+#include "bindings/row_reader.h"
+#include "bindings/sealed_arrays.h"
 #include "bindings/search_graph.h"
 #include "distance/distance.h"
+#include "ranking/fusion.h"
 
 namespace elanus::bindings {
 namespace {
+
+using OptionalKeys = std::optional<Array1<std::int64_t>>;
 
 // A buffer of Python, held as long as this is.
 class HeldBuffer {
@@ -62,59 +71,52 @@ bool read_vector(PyObject* data, std::span<float> out) {
   return true;
 }
 
-class PreparedSearch {
+// The nearest rows of a graph.
+class PreparedGraph : public PreparedLeg {
  public:
-  // Arrays are kept alive with it (keep_alive of the constructor).
-  PreparedSearch(const SearchGraph& graph, std::size_t limit, const WalkEffort& effort,
-                 bool by_codes, const OptionalWords& allowed,
-                 const std::optional<Array1<std::int64_t>>& keys)
-      : graph_(graph),
-        limit_(limit),
+  PreparedGraph(const SearchGraph& graph, std::size_t limit, const WalkEffort& effort,
+                bool by_codes, const OptionalWords& allowed, const OptionalKeys& keys)
+      : PreparedLeg(graph.get().num_rows(), limit, keys),
+        graph_(graph),
         effort_(effort),
         by_codes_(by_codes),
-        allowed_(to_bitset(allowed, graph.get().num_rows())),
-        keys_(to_span(keys)) {
+        allowed_(to_bitset(allowed, graph.get().num_rows())) {
     const std::vector<float> probe(graph.get().dim());
     if (!graph.get().parts().rows.take(AnyQuery(std::span(probe)))) {
       throw_invalid_argument("graph: expected one of rows that take float32 queries");
     }
-    if (limit == 0) throw_invalid_argument("limit: expected at least 1");
-    if (keys.has_value() && keys_.size() != graph.get().num_rows()) {
-      throw_invalid_argument("keys: expected one for each row");
-    }
   }
 
-  // Row ids, scores and keys of the nearest rows as lists; None where there is more to be said:
-  // of another query, too few rows, a damaged one, or several that lie equally near.
-  nb::object find(nb::handle data) const {
+  bool read(nb::handle data, LegQuery& query) const override {
+    query.vector.resize(graph_.get().dim());
+    return read_vector(data.ptr(), query.vector) && is_usable(query.vector);
+  }
+
+  [[nodiscard]] std::size_t operations(const LegQuery& /*query*/) const override {
+    return effort_.ef * kOperationsPerCandidate;
+  }
+
+  [[nodiscard]] float sign() const override { return metric() == Metric::l2 ? 1.0F : -1.0F; }
+
+ protected:
+  // Too few rows are completed by a scan, elsewhere.
+  bool search(const LegQuery& query, LegHits& hits) const override {
     const Graph& graph = graph_.get();
-    thread_local std::vector<float> query;
-    thread_local std::vector<std::int64_t> row_ids;
-    thread_local std::vector<float> distances;
-    query.resize(graph.dim());
-    row_ids.resize(limit_ + 1);
-    distances.resize(limit_ + 1);
-    if (!read_vector(data.ptr(), query) || !is_usable(query)) return nb::none();
-    std::optional<std::size_t> found;
-    {
-      const Unlocked unlocked(effort_.ef * kOperationsPerCandidate);
-      const AnyQuery typed = std::span<const float>(query);
-      found = graph_.nearest(
-          typed,
-          [&](const AnyQuery& asked, auto& rows) {
-            if (by_codes_) {
-              graph.scan(asked, effort_.rescored, allowed_, rows);
-            } else {
-              graph.candidates(asked, effort_, allowed_, rows);
-            }
-          },
-          row_ids, distances);
-    }
-    if (!found.has_value() || *found <= limit_) return nb::none();
-    for (std::size_t i = 0; i < limit_; ++i) {
-      if (distances[i] == distances[i + 1]) return nb::none();
-    }
-    return nb::make_tuple(integers(row_ids), scores(distances), keys(row_ids));
+    hits.row_ids.resize(limit() + 1);
+    hits.distances.resize(limit() + 1);
+    const std::optional<std::size_t> found = graph_.nearest(
+        AnyQuery(std::span(query.vector)),
+        [&](const AnyQuery& asked, auto& rows) {
+          if (by_codes_) {
+            graph.scan(asked, effort_.rescored, allowed_, rows);
+          } else {
+            graph.candidates(asked, effort_, allowed_, rows);
+          }
+        },
+        hits.row_ids, hits.distances);
+    hits.count = limit() + 1;
+    return found.has_value() && *found > limit() &&
+           hits.distances[limit()] != hits.distances[limit() - 1];
   }
 
  private:
@@ -126,61 +128,288 @@ class PreparedSearch {
     return unit_rows({query, 1, query.size()}, query);
   }
 
-  template <typename Make>
-  nb::list made(const Make& make) const {
-    nb::list list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(limit_)));
-    if (!list.is_valid()) throw nb::python_error();
-    for (std::size_t i = 0; i < limit_; ++i) {
-      PyObject* const item = make(i);
-      if (item == nullptr) throw nb::python_error();
-      PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), item);
-    }
-    return list;
-  }
-
-  [[nodiscard]] nb::list integers(std::span<const std::int64_t> values) const {
-    return made([&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
-  }
-
-  [[nodiscard]] nb::list scores(std::span<const float> distances) const {
-    const float sign = metric() == Metric::l2 ? 1.0F : -1.0F;
-    return made([&](std::size_t i) { return PyFloat_FromDouble(sign * distances[i]); });
-  }
-
-  [[nodiscard]] nb::object keys(std::span<const std::int64_t> rows) const {
-    if (keys_.empty()) return nb::none();
-    return made([&](std::size_t i) {
-      return PyLong_FromLongLong(keys_[static_cast<std::size_t>(rows[i])]);
-    });
-  }
-
   const SearchGraph& graph_;
-  std::size_t limit_;
   WalkEffort effort_;
   bool by_codes_;
   std::optional<BitsetView> allowed_;
-  std::span<const std::int64_t> keys_;
 };
 
-}  // namespace
+// The best rows for a text, by BM25 over the rows that count.
+class PreparedText : public PreparedLeg {
+ public:
+  PreparedText(const SealedArrays& postings, QueryNumbers& numbers, std::size_t num_docs,
+               std::size_t limit, const OptionalWords& alive, const OptionalWords& allowed,
+               const Bm25& bm25, const OptionalKeys& keys)
+      : PreparedLeg(postings.postings().num_rows(), limit, keys),
+        postings_(postings),
+        numbers_(numbers),
+        num_docs_(num_docs),
+        alive_(to_bitset(alive, postings.postings().num_rows())),
+        allowed_(to_bitset(allowed, postings.postings().num_rows())),
+        bm25_(bm25) {}
 
-void bind_prepared(nb::module_& module) {
-  nb::class_<PreparedSearch>(module, "PreparedSearch", "Searches a graph for one query at a time.")
+  bool read(nb::handle data, LegQuery& query) const override {
+    if (PyUnicode_CheckExact(data.ptr()) == 0) return false;
+    query.terms = count_terms(numbers_, nb::borrow<nb::str>(data), num_docs_);
+    return true;
+  }
+
+  [[nodiscard]] std::size_t operations(const LegQuery& query) const override {
+    return sparse_operations(postings_.postings().num_rows(), query.terms.terms.size(), limit());
+  }
+
+  [[nodiscard]] float sign() const override { return -1.0F; }
+
+ protected:
+  bool search(const LegQuery& query, LegHits& hits) const override {
+    constexpr std::size_t kMostTies = 1024;  // MOST_TIES of `query/merge.py`
+    for (std::size_t k = limit() + 1;; k = std::min(4 * k, limit() + kMostTies)) {
+      SparseHits found = postings_.best_rows(query.terms, alive_, allowed_, bm25_.parameters(), k);
+      hits.count = found.row_ids.size();
+      hits.row_ids = std::move(found.row_ids);
+      hits.distances = std::move(found.distances);
+      if (hits.count < k || hits.distances[k - 1] != hits.distances[limit() - 1]) return true;
+      if (k == limit() + kMostTies) return false;
+    }
+  }
+
+ private:
+  const SealedArrays& postings_;
+  QueryNumbers& numbers_;
+  std::size_t num_docs_;
+  std::optional<BitsetView> alive_;
+  std::optional<BitsetView> allowed_;
+  const Bm25& bm25_;
+};
+
+// --- what Python gets --------------------------------------------------------------------------
+
+template <typename Make>
+nb::list made_list(std::size_t count, const Make& make) {
+  nb::list list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
+  if (!list.is_valid()) throw nb::python_error();
+  for (std::size_t i = 0; i < count; ++i) {
+    PyObject* const item = make(i);
+    if (item == nullptr) throw nb::python_error();
+    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), item);
+  }
+  return list;
+}
+
+nb::list integers(std::span<const std::int64_t> values) {
+  return made_list(values.size(), [&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
+}
+
+nb::object keys_of(std::span<const std::int64_t> keys, std::span<const std::int64_t> rows) {
+  if (keys.empty()) return nb::none();
+  return made_list(rows.size(), [&](std::size_t i) {
+    return PyLong_FromLongLong(keys[static_cast<std::size_t>(rows[i])]);
+  });
+}
+
+nb::object entities_of(const RowReader* reader, std::span<const std::int64_t> rows) {
+  return reader == nullptr ? nb::none() : reader->read(rows);
+}
+
+// False where there is more to be said about the query.
+bool find_hits(const PreparedLeg& leg, nb::handle data, LegHits& hits) {
+  LegQuery query;
+  if (!leg.read(data, query)) return false;
+  const Unlocked unlocked(leg.operations(query));
+  return leg.find(query, hits);
+}
+
+// Row ids, scores, keys and entities; None where there is more to be said about the query.
+nb::object find_one(const PreparedLeg& leg, nb::handle data, const RowReader* reader) {
+  LegHits hits;
+  if (!find_hits(leg, data, hits)) return nb::none();
+  const auto rows = std::span<const std::int64_t>(hits.row_ids).first(hits.count);
+  const float sign = leg.sign();
+  nb::list scores = made_list(
+      hits.count, [&](std::size_t i) { return PyFloat_FromDouble(sign * hits.distances[i]); });
+  return nb::make_tuple(integers(rows), scores, keys_of(leg.keys(), rows),
+                        entities_of(reader, rows));
+}
+
+// What the legs of one search found, kept for explanations.
+class LegRankings {
+ public:
+  struct Ranking {
+    LegHits hits;
+    std::vector<double> parts;
+  };
+  using Arrays = std::tuple<NewArray1<std::int64_t>, NewArray1<float>, NewArray1<double>>;
+
+  explicit LegRankings(std::size_t count) : rankings_(count) {}
+
+  [[nodiscard]] std::vector<Ranking>& rankings() noexcept { return rankings_; }
+
+  [[nodiscard]] Arrays leg(std::size_t i) const {
+    const Ranking& ranking = rankings_.at(i);
+    return {copy(std::span(ranking.hits.row_ids).first(ranking.hits.count)),
+            copy(std::span(ranking.hits.distances).first(ranking.hits.count)),
+            copy(std::span(ranking.parts))};
+  }
+
+ private:
+  template <typename T>
+  static NewArray1<T> copy(std::span<const T> values) {
+    return OwnedArray<T>(std::vector<T>(values.begin(), values.end())).release();
+  }
+
+  std::vector<Ranking> rankings_;
+};
+
+// What a leg adds to the score of a row: by its rank, or by its score as it is or scaled.
+struct LegShare {
+  double weight = 1;
+  std::optional<UnitScale> scale;
+};
+
+class PreparedFusion {
+ public:
+  // `rank_constant`: of reciprocal ranks; none adds scores. Legs are kept alive with it.
+  PreparedFusion(const nb::tuple& legs, const std::vector<double>& weights,
+                 const std::vector<std::optional<UnitScale>>& scales,
+                 std::optional<double> rank_constant, std::size_t limit, const RowReader* reader)
+      : rank_constant_(rank_constant), limit_(limit), reader_(reader) {
+    for (const nb::handle leg : legs) legs_.push_back(nb::cast<const PreparedLeg*>(leg));
+    if (legs_.empty() || weights.size() != legs_.size() || scales.size() != legs_.size()) {
+      throw_invalid_argument("legs: expected some, and a weight and a scale for each");
+    }
+    for (const PreparedLeg* leg : legs_) {
+      if (leg->keys().empty() || leg->keys().data() != legs_[0]->keys().data()) {
+        throw_invalid_argument("legs: expected legs over the same keys");
+      }
+    }
+    for (std::size_t i = 0; i < legs_.size(); ++i) shares_.push_back({weights[i], scales[i]});
+  }
+
+  // Row ids, scores, keys, entities and rankings; None where there is more to be said.
+  nb::object find(const nb::list& queries) const {
+    if (queries.size() != legs_.size()) return nb::none();
+    std::vector<LegQuery> asked(legs_.size());
+    std::size_t operations = 0;
+    for (std::size_t i = 0; i < legs_.size(); ++i) {
+      if (!legs_[i]->read(queries[i], asked[i])) return nb::none();
+      operations += legs_[i]->operations(asked[i]);
+    }
+    LegRankings rankings(legs_.size());
+    std::optional<FusedRows> best;
+    {
+      const Unlocked unlocked(operations);
+      if (search(asked, rankings)) best = fused(rankings);
+    }
+    if (!best.has_value()) return nb::none();
+    const std::span<const std::int64_t> rows(best->row_ids);
+    nb::list scores =
+        made_list(rows.size(), [&](std::size_t i) { return PyFloat_FromDouble(best->scores[i]); });
+    return nb::make_tuple(integers(rows), scores, keys_of(legs_[0]->keys(), rows),
+                          entities_of(reader_, rows), std::move(rankings));
+  }
+
+ private:
+  bool search(std::span<const LegQuery> asked, LegRankings& rankings) const {
+    for (std::size_t i = 0; i < legs_.size(); ++i) {
+      LegRankings::Ranking& ranking = rankings.rankings()[i];
+      if (!legs_[i]->find(asked[i], ranking.hits)) return false;
+      set_parts(*legs_[i], shares_[i], ranking);
+    }
+    return true;
+  }
+
+  // With the arithmetic of `query/fusion.py`, so that scores are the same bits.
+  void set_parts(const PreparedLeg& leg, const LegShare& share,
+                 LegRankings::Ranking& ranking) const {
+    const std::span<const float> distances =
+        std::span(ranking.hits.distances).first(ranking.hits.count);
+    std::vector<double>& parts = ranking.parts;
+    parts.resize(distances.size());
+    if (rank_constant_.has_value()) {
+      for (std::size_t i = 0; i < parts.size(); ++i) {
+        parts[i] = share.weight / (*rank_constant_ + static_cast<double>(i + 1));
+      }
+      return;
+    }
+    if (share.scale.has_value()) {
+      unit_scores(*share.scale, distances, parts);
+    } else {
+      const double sign = static_cast<double>(leg.sign());
+      for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = sign * distances[i];
+    }
+    for (double& part : parts) part *= share.weight;
+  }
+
+  [[nodiscard]] FusedRows fused(LegRankings& rankings) const {
+    std::vector<RankedRows> lists;
+    for (const LegRankings::Ranking& ranking : rankings.rankings()) {
+      const std::span<const std::int64_t> rows(ranking.hits.row_ids);
+      lists.push_back({rows.first(ranking.hits.count), ranking.parts});
+    }
+    return fuse_rows(lists, legs_[0]->keys(), limit_);
+  }
+
+  std::vector<const PreparedLeg*> legs_;
+  std::vector<LegShare> shares_;
+  std::optional<double> rank_constant_;
+  std::size_t limit_;
+  const RowReader* reader_;
+};
+
+void bind_legs(nb::module_& module) {
+  nb::class_<PreparedLeg>(module, "PreparedLeg", "Searches one field for one query at a time.")
+      .def("find", find_one, nb::arg("query").none(), nb::arg("reader").none(),
+           nb::sig("def find(self, query: object, reader: RowReader | None) -> tuple[list[int], "
+                   "list[float], list[int] | None, list[dict[str, object]] | None] | None"),
+           "Row ids, scores, keys and entities; None when there is more to be said of the query.")
+      .def(
+          "count",
+          [](const PreparedLeg& leg, nb::handle data) -> std::optional<std::size_t> {
+            LegHits hits;
+            return find_hits(leg, data, hits) ? std::optional(hits.count) : std::nullopt;
+          },
+          nb::arg("query").none(), nb::sig("def count(self, query: object) -> int | None"),
+          "The same search, of which only the number of rows is returned.");
+  nb::class_<PreparedGraph, PreparedLeg>(module, "PreparedGraph", "Searches a graph.")
       .def(
           "__init__",
-          [](PreparedSearch* self, const SearchGraph& graph, std::size_t limit, std::size_t ef,
+          [](PreparedGraph* self, const SearchGraph& graph, std::size_t limit, std::size_t ef,
              std::size_t rescored, bool by_codes, const OptionalWords& allowed,
-             const std::optional<Array1<std::int64_t>>& keys) {
-            new (self) PreparedSearch(graph, limit, {ef, rescored, 0}, by_codes, allowed, keys);
+             const OptionalKeys& keys) {
+            new (self) PreparedGraph(graph, limit, {ef, rescored, 0}, by_codes, allowed, keys);
           },
           nb::arg("graph"), nb::arg("limit"), nb::arg("ef"), nb::arg("rescored"),
           nb::arg("by_codes"), nb::arg("allowed").noconvert().none(),
           nb::arg("keys").noconvert().none(), nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(),
-          nb::keep_alive<1, 8>())
-      .def("find", &PreparedSearch::find, nb::arg("query").none(),
-           nb::sig("def find(self, query: object) -> "
-                   "tuple[list[int], list[float], list[int] | None] | None"),
-           "Row ids, scores and keys; None when there is more to be said about the query.");
+          nb::keep_alive<1, 8>());
+  nb::class_<PreparedText, PreparedLeg>(module, "PreparedText", "Searches sealed postings.")
+      .def(nb::init<const SealedArrays&, QueryNumbers&, std::size_t, std::size_t,
+                    const OptionalWords&, const OptionalWords&, const Bm25&, const OptionalKeys&>(),
+           nb::arg("postings"), nb::arg("numbers"), nb::arg("num_docs"), nb::arg("limit"),
+           nb::arg("alive").noconvert().none(), nb::arg("allowed").noconvert().none(),
+           nb::arg("bm25"), nb::arg("keys").noconvert().none(), nb::keep_alive<1, 2>(),
+           nb::keep_alive<1, 3>(), nb::keep_alive<1, 6>(), nb::keep_alive<1, 7>(),
+           nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>());
+}
+
+}  // namespace
+
+void bind_prepared(nb::module_& module) {
+  bind_legs(module);
+  nb::class_<LegRankings>(module, "LegRankings", "What each leg of a search found.")
+      .def("leg", &LegRankings::leg, nb::arg("index"),
+           "Row ids, distances and parts of the score.");
+  nb::class_<PreparedFusion>(module, "PreparedFusion", "Searches several fields and joins them.")
+      .def(nb::init<const nb::tuple&, const std::vector<double>&,
+                    const std::vector<std::optional<UnitScale>>&, std::optional<double>,
+                    std::size_t, const RowReader*>(),
+           nb::arg("legs"), nb::arg("weights"), nb::arg("scales"), nb::arg("rank_constant").none(),
+           nb::arg("limit"), nb::arg("reader").none(), nb::keep_alive<1, 2>(),
+           nb::keep_alive<1, 7>())
+      .def("find", &PreparedFusion::find, nb::arg("queries"),
+           nb::sig("def find(self, queries: list[object]) -> tuple[list[int], list[float], "
+                   "list[int], list[dict[str, object]] | None, LegRankings] | None"),
+           "Row ids, scores, keys, entities and rankings; None when there is more to be said.");
 }
 
 }  // namespace elanus::bindings

@@ -22,7 +22,6 @@ using OptionalFloats1 = std::optional<Array1<float>>;
 // Of any dtype.
 using AnyArray1 = nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using AnyArray2 = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using OptionalWords = std::optional<Array1<std::uint64_t>>;
 template <typename T>
 using Output2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 

@@ -75,6 +75,42 @@ FusedList fuse_lists(std::span<const RankedList> lists) {
   return reordered(fused, order);
 }
 
+FusedRows fuse_rows(std::span<const RankedRows> lists, std::span<const std::int64_t> keys,
+                    std::size_t limit) {
+  std::size_t most = 0;
+  for (const RankedRows& list : lists) {
+    if (list.row_ids.size() != list.parts.size()) {
+      throw_invalid_argument("fuse_rows: expected arrays of one length for each list");
+    }
+    most += list.row_ids.size();
+  }
+  PlaceTable places(most);
+  FusedList fused;
+  for (const RankedRows& list : lists) {
+    for (std::size_t i = 0; i < list.row_ids.size(); ++i) {
+      fused.scores[places.find(0, list.row_ids[i], fused)] += list.parts[i];
+    }
+  }
+  std::vector<std::size_t> order(fused.scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto key = [&](std::size_t number) {
+    return keys[static_cast<std::size_t>(fused.row_ids[number])];
+  };
+  const std::size_t count = std::min(limit, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    [&](std::size_t a, std::size_t b) {
+                      const double left = fused.scores[a];
+                      const double right = fused.scores[b];
+                      return left != right ? left > right : key(a) < key(b);
+                    });
+  FusedRows best;
+  for (const std::size_t number : std::span(order).first(count)) {
+    best.row_ids.push_back(fused.row_ids[number]);
+    best.scores.push_back(fused.scores[number]);
+  }
+  return best;
+}
+
 void unit_scores(UnitScale scale, std::span<const Distance> distances, std::span<double> out) {
   constexpr double pi = std::numbers::pi;
   if (distances.size() != out.size()) {

@@ -28,6 +28,23 @@ struct FusedList {
 // Throws Error when the arrays of a list differ in length.
 [[nodiscard]] FusedList fuse_lists(std::span<const RankedList> lists);
 
+// A ranked list over one source.
+struct RankedRows {
+  std::span<const std::int64_t> row_ids;
+  std::span<const double> parts;
+};
+
+struct FusedRows {
+  std::vector<std::int64_t> row_ids;
+  std::vector<double> scores;
+};
+
+// Returns the `limit` rows with the largest sums, as `fuse_lists` adds them up; equal sums in the
+// order of the keys, of which every row has one.
+// Throws Error when the arrays of a list differ in length.
+[[nodiscard]] FusedRows fuse_rows(std::span<const RankedRows> lists,
+                                  std::span<const std::int64_t> keys, std::size_t limit);
+
 // How a distance becomes a score in [0, 1], larger is better.
 enum class UnitScale {
   cosine,  // (1 + s) / 2

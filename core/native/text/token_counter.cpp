@@ -78,73 +78,66 @@ bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
 }
 
 void TokenCounter::look_up_coming() {
-  for (const Coming& piece : coming_) look_up(piece);
+  for (const Coming& piece : coming_) {
+    Code* const known = piece.key.bytes.size() > kLongestKnown ? nullptr : known_.find(piece.key);
+    const Code code = known == nullptr ? add(piece) : known_code(*known);
+    if (code != kNoTerm) codes_.push_back(code);
+  }
   coming_.clear();
 }
 
-void TokenCounter::look_up(const Coming& piece) {
-  const Utf8 raw = piece.key.bytes;
-  Code code = kNoTerm;
-  if (raw.size() > kLongestKnown) {
-    code = code_of_new(raw, piece.is_ascii, false);
-  } else if (const Code* known = known_.find(piece.key)) {
-    code = *known;
-  } else {
-    code = code_of_new(raw, piece.is_ascii, true);
-    known_.insert(piece.key, code);
-  }
-  if (code != kNoTerm) codes_.push_back(code);
+// A piece that waited when it came first has its term since, which spares it the sequences.
+TokenCounter::Code TokenCounter::known_code(Code& code) {
+  if (code >= kNoTerm) return code;
+  const Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - code)];
+  if (!sequence.is_resolved || sequence.end - sequence.begin > 1) return code;
+  code =
+      sequence.begin == sequence.end ? kNoTerm : static_cast<Code>(sequence_terms_[sequence.begin]);
+  return code;
 }
 
-TokenCounter::Code TokenCounter::code_of_new(Utf8 raw, bool is_ascii, bool remembered) {
-  if (!is_ascii) return wait(pieces_, string_of(raw), raw, remembered);
+TokenCounter::Code TokenCounter::add(const Coming& piece) {
+  const Utf8 raw = piece.key.bytes;
+  const Code code = code_of_new(raw, piece.is_ascii);
+  if (raw.size() <= kLongestKnown) known_.insert(piece.key, code);
+  return code;
+}
+
+TokenCounter::Code TokenCounter::code_of_new(Utf8 raw, bool is_ascii) {
+  if (!is_ascii) return wait(pieces_, string_of(raw));
   std::string word = string_of(raw.first(std::min(raw.size(), kMaxTokenLength)));
   if (!chain_.filters.apply(word)) return kNoTerm;
-  if (chain_.has_more_filters) return wait(words_, std::move(word), raw, remembered);
+  if (chain_.has_more_filters) return wait(words_, std::move(word));
   return static_cast<Code>(vocabulary_->add(bytes_of(word)));
 }
 
-TokenCounter::Code TokenCounter::wait(Pending& pending, std::string text, Utf8 raw,
-                                      bool remembered) {
+TokenCounter::Code TokenCounter::wait(Pending& pending, std::string text) {
   if (sequences_.size() >= static_cast<std::size_t>(std::numeric_limits<Code>::max() - 2)) {
     throw_invalid_argument("texts: expected fewer than 2**31 distinct words in one batch");
   }
   const Code code = -2 - static_cast<Code>(sequences_.size());
   sequences_.emplace_back();
   pending.texts.push_back(std::move(text));
-  pending.raw.push_back(remembered ? string_of(raw) : std::string());
   pending.codes.push_back(code);
   return code;
 }
 
 void TokenCounter::resolve_word(std::size_t i, std::optional<Utf8> term) {
-  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - words_.codes.at(i))];
-  sequence.begin = sequence.end = sequence_terms_.size();
-  if (!term.has_value()) {
-    remember(words_, i, kNoTerm);
-    return;
-  }
-  sequence_terms_.push_back(vocabulary_->add(*term));
-  sequence.end = sequence_terms_.size();
-  remember(words_, i, static_cast<Code>(sequence_terms_.back()));
+  const std::size_t begin = sequence_terms_.size();
+  if (term.has_value()) sequence_terms_.push_back(vocabulary_->add(*term));
+  resolve(words_.codes.at(i), begin);
 }
 
 void TokenCounter::resolve_piece(std::size_t i, std::span<const std::string> terms) {
-  Sequence& sequence = sequences_[static_cast<std::size_t>(-2 - pieces_.codes.at(i))];
-  sequence.begin = sequence.end = sequence_terms_.size();
+  const std::size_t begin = sequence_terms_.size();
   for (const std::string& term : terms) {
     sequence_terms_.push_back(vocabulary_->add(bytes_of(term)));
   }
-  sequence.end = sequence_terms_.size();
-  if (terms.empty()) remember(pieces_, i, kNoTerm);
-  if (terms.size() == 1) remember(pieces_, i, static_cast<Code>(sequence_terms_.back()));
+  resolve(pieces_.codes.at(i), begin);
 }
 
-// From the next batch on the piece needs no look-up among the sequences.
-void TokenCounter::remember(const Pending& pending, std::size_t i, Code code) {
-  if (pending.raw[i].empty()) return;
-  Code* const known = known_.find(known_.key(bytes_of(pending.raw[i])));
-  if (known != nullptr) *known = code;
+void TokenCounter::resolve(Code code, std::size_t begin) {
+  sequences_[static_cast<std::size_t>(-2 - code)] = {begin, sequence_terms_.size(), true};
 }
 
 TokenCounts TokenCounter::count() {

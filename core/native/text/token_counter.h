@@ -85,10 +85,10 @@ class TokenCounter {
   struct Sequence {
     std::size_t begin = 0;
     std::size_t end = 0;
+    bool is_resolved = false;
   };
   struct Pending {
     std::vector<std::string> texts;
-    std::vector<std::string> raw;  // keys of known_; empty for a piece that is not remembered
     std::vector<Code> codes;
   };
   struct Seen {
@@ -103,10 +103,11 @@ class TokenCounter {
   };
 
   void look_up_coming();
-  void look_up(const Coming& piece);
-  [[nodiscard]] Code code_of_new(Utf8 raw, bool is_ascii, bool remembered);
-  [[nodiscard]] Code wait(Pending& pending, std::string text, Utf8 raw, bool remembered);
-  void remember(const Pending& pending, std::size_t i, Code code);
+  [[nodiscard]] Code known_code(Code& code);
+  [[nodiscard]] Code add(const Coming& piece);
+  [[nodiscard]] Code code_of_new(Utf8 raw, bool is_ascii);
+  [[nodiscard]] Code wait(Pending& pending, std::string text);
+  void resolve(Code code, std::size_t begin);
   void count_term(TermId term);
   void count_row(std::span<const Code> codes, TokenCounts& out);
   void sort_row_counts();

@@ -316,14 +316,41 @@ def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
 
-class PreparedSearch:
-    """Searches a graph for one query at a time."""
+class PreparedLeg:
+    """Searches one field for one query at a time."""
+
+    def find(self, query: object, reader: RowReader | None) -> tuple[list[int], list[float], list[int] | None, list[dict[str, object]] | None] | None:
+        """
+        Row ids, scores, keys and entities; None when there is more to be said of the query.
+        """
+
+    def count(self, query: object) -> int | None:
+        """The same search, of which only the number of rows is returned."""
+
+class PreparedGraph(PreparedLeg):
+    """Searches a graph."""
 
     def __init__(self, graph: Graph, limit: int, ef: int, rescored: int, by_codes: bool, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
 
-    def find(self, query: object) -> tuple[list[int], list[float], list[int] | None] | None:
+class PreparedText(PreparedLeg):
+    """Searches sealed postings."""
+
+    def __init__(self, postings: SealedPostings, numbers: QueryNumbers, num_docs: int, limit: int, alive: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, bm25: Bm25, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+
+class LegRankings:
+    """What each leg of a search found."""
+
+    def leg(self, index: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]]:
+        """Row ids, distances and parts of the score."""
+
+class PreparedFusion:
+    """Searches several fields and joins them."""
+
+    def __init__(self, legs: tuple, weights: Sequence[float], scales: Sequence[UnitScale | None], rank_constant: float | None, limit: int, reader: RowReader | None) -> None: ...
+
+    def find(self, queries: list[object]) -> tuple[list[int], list[float], list[int], list[dict[str, object]] | None, LegRankings] | None:
         """
-        Row ids, scores and keys; None when there is more to be said about the query.
+        Row ids, scores, keys, entities and rankings; None when there is more to be said.
         """
 
 def code_stride(dim: int) -> int:

@@ -16,13 +16,11 @@ import numpy as np
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions
 from elanus.api.queries import checked_vectors
-from elanus.api.text import query_analyzer
 from elanus.engine.snapshot import Snapshot
 from elanus.errors import FilterError
 from elanus.kernels.cancel import search_token
 from elanus.kernels.lists import matrix_of
 from elanus.query.plain import MAX_KNOWN, Filters, PlainRequest, PlainSearch
-from elanus.query.plain_legs import PlainLegRequest
 from elanus.query.rankers import Ranker
 from elanus.query.requests import DBSF, RRF, Fusion, SearchRequest, TextQuery, Weighted
 from elanus.query.results import SearchResult
@@ -181,9 +179,9 @@ def plain_search(
             found = PlainSearch.of(context.schema, snapshot.sources, plain, token)
         known[plain] = found
     if found.is_short:
-        return _answer(context, found, plain, queries)
+        return _answer(found, plain, queries)
     with search_token() as token:
-        answer = _answer(context, found, plain, queries)
+        answer = _answer(found, plain, queries)
         token.check()
         return answer
 
@@ -205,7 +203,7 @@ def search_under(
             context.check_isolated(own)
     except FilterError:
         return None  # whoever reads the whole search says what is wrong with it first
-    read = _read(context, plain, queries)
+    read = _read(plain, queries)
     if read is None:
         return None
     known = snapshot.plain
@@ -242,25 +240,20 @@ def remember_asked(
 
 
 def _answer(
-    context: RequestContext, search: PlainSearch, plain: PlainRequest, queries: Sequence[Any]
+    search: PlainSearch, plain: PlainRequest, queries: Sequence[Any]
 ) -> SearchResult | None:
-    if len(queries) == 1:
-        answer = search.answer_at_once(queries[0])
-        if answer is not None:
-            return answer
-    read = _read(context, plain, queries)
+    answer = search.answer_at_once(queries)
+    if answer is not None:
+        return answer
+    read = _read(plain, queries)
     return None if read is None else search.answer(read)
 
 
-def _read(
-    context: RequestContext, plain: PlainRequest, queries: Sequence[Any]
-) -> list[VectorArray | TextQuery] | None:
+def _read(plain: PlainRequest, queries: Sequence[Any]) -> list[VectorArray | TextQuery] | None:
     """Return the query of each leg; None when there is more to be said about one."""
     read: list[VectorArray | TextQuery] = []
     for leg, data in zip(plain.legs, queries, strict=True):
-        field = leg.field
-        is_vector = leg.function is None
-        query = _vector(field, data) if is_vector else _text(context, leg, data)
+        query = _vector(leg.field, data) if leg.text is None else _text(leg.text, data)
         if query is None:
             return None
         read.append(query)
@@ -283,9 +276,5 @@ def _vector(field: Field, data: Any) -> VectorArray | None:
     return checked_vectors(field, rows)
 
 
-def _text(context: RequestContext, leg: PlainLegRequest, data: Any) -> TextQuery | None:
-    if type(data) is not str or leg.function is None:
-        return None
-    name = leg.field.name
-    analyzer = query_analyzer(name, context.fields.analyzers[name], None)
-    return TextQuery((data,), analyzer, leg.function)
+def _text(like: TextQuery, data: Any) -> TextQuery | None:
+    return like._replace(texts=(data,)) if type(data) is str else None

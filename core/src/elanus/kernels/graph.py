@@ -15,6 +15,7 @@ import numpy as np
 from elanus import _native
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import native_metric
+from elanus.kernels.prepared import PreparedLeg
 from elanus.kernels.threads import query_threads
 from elanus.types import (
     ByteArray,
@@ -30,8 +31,6 @@ _empty, _INT64, _FLOAT32 = np.empty, np.dtype(np.int64), np.dtype(np.float32)
 NO_ROW = 0xFFFFFFFF
 """Fills up lists of links."""
 LINE_BYTES = 64
-PreparedSearch: TypeAlias = _native.PreparedSearch
-"""What ``SearchGraph.prepared`` gives."""
 
 
 class CodeKind(StrEnum):
@@ -319,13 +318,11 @@ class SearchGraph:
         by_codes: bool,
         allowed: Bitset | None,
         keys: Int64Array | None,
-    ) -> PreparedSearch:
+    ) -> PreparedLeg:
         """Return what answers one float query after the other without making arrays.
 
-        ``find(query)`` takes a list of floats or float32 ``(dim,)``, of any length for COSINE, and
-        returns ids, scores and keys of the ``limit`` nearest rows as lists. It returns None where
-        there is more to be said: of any other query, NaN, too few rows, a damaged row, and where
-        two of the nearest ``limit + 1`` rows lie equally near.
+        It takes a list of floats or float32 ``(dim,)``, of any length for COSINE. There is more to
+        be said of any other query, NaN, too few rows and a damaged row.
 
         Args:
             limit: Rows wanted, at least 1.
@@ -336,7 +333,7 @@ class SearchGraph:
             keys: int64 ``(n,)``, a key for each row; None: none are wanted.
         """
         words = None if allowed is None else allowed.words
-        return PreparedSearch(self.native, limit, ef, rescored, by_codes, words, keys)
+        return _native.PreparedGraph(self.native, limit, ef, rescored, by_codes, words, keys)
 
     def stream(
         self, query: VectorArray, *, allowed: Bitset | None, ef: int, slack: float

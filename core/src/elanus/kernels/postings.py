@@ -20,6 +20,7 @@ from elanus.errors import InvalidArgumentError
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
+from elanus.kernels.prepared import PreparedLeg
 from elanus.kernels.query_batch import QueryBatch
 from elanus.kernels.text import QueryNumbers
 from elanus.kernels.threads import query_threads
@@ -222,6 +223,33 @@ class SealedPostings:
         if found == len(row_ids):
             return row_ids, distances
         return row_ids[:found], distances[:found]
+
+    def prepared(
+        self,
+        numbers: QueryNumbers,
+        num_docs: int,
+        limit: int,
+        *,
+        bm25: Bm25Scoring,
+        alive: Bitset | None,
+        allowed: Bitset | None,
+        keys: Int64Array | None,
+    ) -> PreparedLeg:
+        """Return what answers one text after the other without making arrays.
+
+        Args:
+            numbers: As in ``search_text``.
+            num_docs: As in ``search_text``.
+            limit: Rows wanted, at least 1.
+            bm25: As in ``search_text``.
+            alive: As in ``search_text``.
+            allowed: As in ``search_text``.
+            keys: int64 ``(n,)``, a key for each row; None: none are wanted.
+        """
+        words = words_of(alive), words_of(allowed)
+        return _native.PreparedText(
+            self._native, numbers.native, num_docs, limit, *words, bm25.native, keys
+        )
 
     def search_many(
         self,

@@ -45,6 +45,8 @@ class FusedRows(NamedTuple):
     scores: Float64Array
 
 
+UnitScale: TypeAlias = _native.UnitScale
+"""How a distance becomes a score in [0, 1]."""
 _SCALES = {
     MetricType.COSINE: _native.UnitScale.COSINE,
     MetricType.IP: _native.UnitScale.IP,
@@ -95,17 +97,12 @@ def fuse_lists(lists: Sequence[RankedArrays]) -> FusedRows:
     return FusedRows(*_native.fuse_lists(lists))
 
 
-def unit_scores(metric: MetricType, distances: Float32Array, *, is_sparse: bool) -> Float64Array:
-    """Map distances into [0, 1], larger is better, as Milvus' weighted ranker does.
+def unit_scale(metric: MetricType, *, is_sparse: bool) -> UnitScale:
+    """Return how ``unit_scores`` maps the distances of a field.
 
     Args:
         metric: Of a dense field; any for sparse fields.
-        distances: float32 of shape ``(n,)``, smaller is nearer.
         is_sparse: The field is a sparse or BM25 field.
-
-    Returns:
-        float64 of shape ``(n,)``. COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING
-        and JACCARD: ``1 - 2 atan(d) / π``; sparse: ``2 atan(s) / π``.
 
     Raises:
         InvalidArgumentError: The metric has no such form.
@@ -113,4 +110,18 @@ def unit_scores(metric: MetricType, distances: Float32Array, *, is_sparse: bool)
     scale = _native.UnitScale.SPARSE if is_sparse else _SCALES.get(metric)
     if scale is None:
         raise InvalidArgumentError(f"metric: expected one of dense vectors, got {metric!r}")
+    return scale
+
+
+def unit_scores(scale: UnitScale, distances: Float32Array) -> Float64Array:
+    """Map distances into [0, 1], larger is better, as Milvus' weighted ranker does.
+
+    Args:
+        scale: Of their field.
+        distances: float32 of shape ``(n,)``, smaller is nearer.
+
+    Returns:
+        float64 of shape ``(n,)``. COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING
+        and JACCARD: ``1 - 2 atan(d) / π``; sparse: ``2 atan(s) / π``.
+    """
     return _native.unit_scores(scale, distances)

@@ -19,8 +19,8 @@ class RowReader:
     """
 
     def __init__(self, num_rows: int) -> None:
-        self._native = _native.RowReader(num_rows)
-        self.read = self._native.read
+        self.native = _native.RowReader(num_rows)
+        self.read = self.native.read
 
     read: Any
     """``read(rows)`` with int64 ``(n,)`` gives ``n`` dicts. None where a row is not there or
@@ -37,7 +37,7 @@ class RowReader:
         """
         if values.dtype.kind not in "bif" or not values.flags.c_contiguous:
             return False
-        return self._native.add_numbers(name, values, validity)
+        return self.native.add_numbers(name, values, validity)
 
     def add_texts(
         self,
@@ -60,4 +60,4 @@ class RowReader:
             is_json: Rows are decoded.
         """
         verifier, base = (None, 0) if guard is None else guard
-        self._native.add_texts(name, offsets, data, validity, verifier, base, is_json)
+        self.native.add_texts(name, offsets, data, validity, verifier, base, is_json)

@@ -5,12 +5,22 @@ Ties are broken by primary key: the same query gives the same answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from elanus.errors import InvalidArgumentError
-from elanus.kernels.ranking import FusedRows, RankedArrays, fuse_lists, unit_scores
+from elanus.kernels.prepared import PreparedFusion, PreparedLeg
+from elanus.kernels.ranking import (
+    FusedRows,
+    RankedArrays,
+    UnitScale,
+    fuse_lists,
+    unit_scale,
+    unit_scores,
+)
+from elanus.kernels.rows import RowReader
 from elanus.query.merge import PkReader
 from elanus.query.ranking import RankedRows
 from elanus.query.requests import DBSF, RRF, ByScore, Fusion, Weighted
@@ -29,14 +39,13 @@ def contributions(
         return parts
     if isinstance(fusion, DBSF):
         return weight * _by_distribution(-distances.astype(np.float64))
-    metric = field.metric_type
     if isinstance(fusion, ByScore):
         values = distances.astype(np.float64)
-        return weight * (nearness(values) if metric.is_distance else -values)
-    if not fusion.norm_score and not metric.is_distance:
+        return weight * (nearness(values) if field.metric_type.is_distance else -values)
+    scale = _scale_of(fusion, field)
+    if scale is None:
         return weight * -distances.astype(np.float64)
-    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR
-    return weight * unit_scores(metric, distances, is_sparse=is_sparse)
+    return weight * unit_scores(scale, distances)
 
 
 def ranked_contributions(
@@ -60,7 +69,8 @@ def ranked_contributions(
     if metric.is_distance:
         return weight * rows.scores
     is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR and not is_model
-    return weight * unit_scores(metric, scores.astype(np.float32), is_sparse=is_sparse)
+    scale = unit_scale(metric, is_sparse=is_sparse)
+    return weight * unit_scores(scale, scores.astype(np.float32))
 
 
 def settled(fusion: Fusion, lists: Sequence[RankedArrays]) -> list[RankedArrays]:
@@ -126,6 +136,48 @@ def fuse(
         sources, row_ids, values = sources[order], row_ids[order], values[order]
     inner = slice(start - first, stop - first)
     return FusedRows(sources[inner], row_ids[inner], values[inner])
+
+
+def prepared_fusion(
+    fusion: Fusion,
+    fields: Sequence[Field],
+    legs: Sequence[PreparedLeg],
+    limit: int,
+    reader: RowReader | None,
+) -> PreparedFusion | None:
+    """Return what searches the legs and joins them as ``contributions`` and ``fuse`` do.
+
+    None for fusions that look at all scores of a leg first, and weights that are no numbers.
+
+    Args:
+        fusion: How they are joined.
+        fields: Those that the legs search.
+        legs: With keys.
+        limit: Rows wanted.
+        reader: Makes entities of them.
+    """
+    weights = leg_weights(fusion, fields)
+    if not all(map(math.isfinite, weights)):
+        return None
+    rank_constant: float | None = None
+    scales: list[UnitScale | None] = [None] * len(fields)
+    if isinstance(fusion, RRF):
+        rank_constant = float(fusion.k)
+    elif not isinstance(fusion, Weighted):
+        return None
+    else:
+        scales = [_scale_of(fusion, field) for field in fields]
+    return PreparedFusion(
+        legs, weights, scales, rank_constant=rank_constant, limit=limit, reader=reader
+    )
+
+
+def _scale_of(fusion: Weighted, field: Field) -> UnitScale | None:
+    """Return how the scores of a field are mapped; None: as they are."""
+    metric = field.metric_type
+    if not fusion.norm_score and not metric.is_distance:
+        return None
+    return unit_scale(metric, is_sparse=field.dtype is DataType.SPARSE_FLOAT_VECTOR)
 
 
 def leg_weights(fusion: Fusion, fields: Sequence[Field]) -> list[float]:

@@ -9,21 +9,31 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from operator import is_
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from elanus.filter import BoundFilter
 from elanus.kernels.cancel import CancelToken
+from elanus.kernels.prepared import LegRankings, PreparedFusion, PreparedLeg
 from elanus.query.candidates import allowed_places, read_keys
+from elanus.query.fusion import prepared_fusion
 from elanus.query.pages import fused_page
 from elanus.query.plain_legs import PlainLeg, PlainLegRequest
-from elanus.query.projection import project_places, row_reader
+from elanus.query.projection import native_reader, project_places, row_reader
 from elanus.query.requests import SearchRequest, TextQuery
 from elanus.query.results import Answer, HitReasons, LegRanking, SearchExplanation, SearchResult
 from elanus.query.sources import AllowedRows, SearchSource
 from elanus.schema.collection import Schema
-from elanus.types import Int64Array, PrimaryKey, VectorArray
+from elanus.types import (
+    DataType,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    PrimaryKey,
+    VectorArray,
+)
 
 MAX_KNOWN = 32
 """Searches that a snapshot remembers, with a bit for each row that passes their filters."""
@@ -60,9 +70,12 @@ class _Output:
         self._schema, self._sources, self._names = schema, sources, output
         self._primary = schema.primary.name
         self._keys_only = output == (self._primary,)
+        self.has_number_keys = schema.primary.dtype is DataType.INT64
         self._has_keys = self._primary in output
         # Rows of several sources are read by ``project_places``.
         self._reader = row_reader(schema, sources[0], output) if len(sources) == 1 else None
+        self.native = native_reader(schema, sources[0], output) if len(sources) == 1 else None
+        self.native_rows = None if self.native is None else self.native.native
         self.keys = partial(read_keys, schema, sources)
 
     def read(
@@ -82,17 +95,15 @@ class _Output:
         return self.keys(sources, rows), entities
 
     def read_lone(
-        self, rows: list[int], keys: list[int] | None
+        self, rows: list[int], keys: list[int] | None, entities: list[dict[str, Any]] | None
     ) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
-        """Return the same for rows of the only source, whose keys may be known."""
-        if keys is not None and self._keys_only:
-            return self._with_keys([*keys])
+        """Return the same for rows of the only source, of which some may be known."""
+        if keys is not None and entities is not None:
+            return [*keys], entities
         if keys is not None and not self._names:
             return [*keys], [{} for _ in keys]
         row_ids = np.array(rows, dtype=np.int64)
-        if keys is None or self._reader is None:
-            return self.read(np.zeros_like(row_ids), row_ids)
-        return [*keys], self._reader(row_ids)
+        return self.read(np.zeros_like(row_ids), row_ids)
 
     def _with_keys(self, keys: list[PrimaryKey]) -> tuple[list[PrimaryKey], list[dict[str, Any]]]:
         primary = self._primary
@@ -146,13 +157,15 @@ class PlainSearch:
         legs: What depends on filters.
 
     Attributes:
+        legs: What finds the candidates of each field.
         is_short: They are over before anybody could end them.
     """
 
-    __slots__ = ("_frame", "_legs", "is_short")
+    __slots__ = ("_frame", "_last_fusion", "is_short", "legs")
 
     def __init__(self, frame: _Frame, legs: Sequence[PlainLeg]) -> None:
-        self._frame, self._legs, self.is_short = frame, legs, frame.is_short
+        self._frame, self.legs, self.is_short = frame, legs, frame.is_short
+        self._last_fusion: tuple[list[PreparedLeg | None], PreparedFusion | None] | None = None
 
     @classmethod
     def of(
@@ -181,23 +194,48 @@ class PlainSearch:
         """Return the same for a single search with other filters, a tuple for each leg."""
         return PlainSearch(self._frame, self._frame.legs(filters, token, is_asked_again=False))
 
-    def answer_at_once(self, data: object) -> SearchResult | None:
-        """Answer a query of one leg as the user passed it; None: there is more to be said."""
+    def answer_at_once(self, queries: Sequence[object]) -> SearchResult | None:
+        """Answer queries as the user passed them; None: there is more to be said about one."""
         started = time.perf_counter()
-        found = self._legs[0].find(data)
-        if found is None:
-            return None
+        prepared = [leg.prepared() for leg in self.legs]
+        rankings: LegRankings | None = None
+        if len(prepared) == 1:
+            (leg,) = prepared
+            found = None if leg is None else leg.find(queries[0], self._frame.output.native_rows)
+            if found is None:
+                return None
+            rows, scores, numbers, made = found
+        else:
+            fusion = self._prepared_fusion(prepared)
+            found = None if fusion is None else fusion.find(queries)
+            if found is None:
+                return None
+            rows, scores, numbers, made, rankings = found
         searched = time.perf_counter()
-        rows, scores, numbers = found
-        keys, entities = self._frame.output.read_lone(rows, numbers)
-        answer = Answer(keys, scores, entities, partial(self._reasons, rows, scores))
+        keys, entities = self._frame.output.read_lone(rows, numbers, made)
+        answer = Answer(keys, scores, entities, partial(self._reasons, rows, scores, rankings))
         times = started, searched, time.perf_counter()
         return SearchResult(answer, partial(self._explanation, times))
+
+    def _prepared_fusion(self, legs: list[PreparedLeg | None]) -> PreparedFusion | None:
+        """Return what searches these legs in one call; None: nothing does."""
+        last = self._last_fusion
+        if last is not None and all(map(is_, last[0], legs)):
+            return last[1]
+        fusion, known = None, [leg for leg in legs if leg is not None]
+        if len(known) == len(legs) and self._frame.output.has_number_keys:
+            request = self._frame.plain.request
+            fields = [leg.field for leg in request.legs]
+            fusion = prepared_fusion(
+                request.fusion, fields, known, request.limit, self._frame.output.native
+            )
+        self._last_fusion = legs, fusion
+        return fusion
 
     def answer(self, queries: Sequence[PlainQuery]) -> SearchResult:
         """Answer a query for each leg."""
         started, frame = time.perf_counter(), self._frame
-        found = [leg.candidates(query) for leg, query in zip(self._legs, queries, strict=True)]
+        found = [leg.candidates(query) for leg, query in zip(self.legs, queries, strict=True)]
         searched = time.perf_counter()
         if len(found) == 1:
             sources, rows, distances = [places[0] for places in found[0][:3]]
@@ -215,14 +253,32 @@ class PlainSearch:
             Answer(keys, scores, entities, reasons), partial(self._explanation, times)
         )
 
-    def _reasons(self, rows: list[int], scores: list[float]) -> HitReasons:
-        """Return from what hits of the only leg and source are explained."""
-        row_ids, values = np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32)
+    def _reasons(
+        self, rows: list[int], scores: list[float], rankings: LegRankings | None
+    ) -> HitReasons:
+        """Return from what hits of the only source are explained."""
+        row_ids = np.array(rows, dtype=np.int64)
         sources = np.zeros_like(row_ids)
-        distances = values if self._frame.is_distance else -values
-        field = self._frame.field
-        ranking = LegRanking(field.name, field.metric_type, sources, row_ids, distances)
-        return HitReasons((ranking,), sources, row_ids, self._frame.names)
+        if rankings is None:
+            values = np.array(scores, dtype=np.float32)
+            distances = values if self._frame.is_distance else -values
+            legs = [self._ranking(0, row_ids, distances)]
+        else:
+            legs = [self._ranking(i, *rankings.leg(i)) for i in range(len(self.legs))]
+        return HitReasons(
+            tuple(legs), sources, row_ids, self._frame.names, fusion=self._frame.fusion
+        )
+
+    def _ranking(
+        self,
+        leg: int,
+        row_ids: Int64Array,
+        distances: Float32Array,
+        parts: Float64Array | None = None,
+    ) -> LegRanking:
+        field = self._frame.plain.request.legs[leg].field
+        sources = np.zeros_like(row_ids)
+        return LegRanking(field.name, field.metric_type, sources, row_ids, distances, parts)
 
     def _explanation(self, times: tuple[float, float, float]) -> SearchExplanation:
         started, searched, done = times
@@ -232,5 +288,5 @@ class PlainSearch:
             "total": (done - started) * 1e3,
         }
         return SearchExplanation(
-            tuple([leg.plan for leg in self._legs]), self._frame.fusion, timings
+            tuple([leg.plan for leg in self.legs]), self._frame.fusion, timings
         )

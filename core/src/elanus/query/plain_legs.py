@@ -16,7 +16,9 @@ import numpy as np
 from elanus.filter import BoundFilter
 from elanus.index.base import CandidateTable, VectorIndex
 from elanus.index.dense.graph import GraphIndex
-from elanus.kernels.graph import PreparedSearch
+from elanus.index.sparse.bm25 import BM25View
+from elanus.index.sparse.sealed_bm25 import SealedBM25
+from elanus.kernels.prepared import PreparedLeg
 from elanus.kernels.ranking import MergedCandidates
 from elanus.query.candidates import NOTHING, best_rows, nearest_rows, read_keys
 from elanus.query.merge import merge
@@ -27,8 +29,9 @@ from elanus.query.statistics import weigh
 from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.schema.functions import BM25
 from elanus.types import DataType, Int64Array, VectorArray
+
+_PREPARED_TYPES = (DataType.FLOAT_VECTOR, DataType.SPARSE_FLOAT_VECTOR)
 
 
 class PlainLegRequest(NamedTuple):
@@ -40,7 +43,7 @@ class PlainLegRequest(NamedTuple):
         filters: Rows must pass all of them.
         recall: Share of the true nearest rows wanted.
         ef: Candidate list given by the user.
-        function: What texts are scored by; None: the field is searched by vectors.
+        text: A query of a BM25 field, whose analyzer and parameters the others share.
     """
 
     field: Field
@@ -48,17 +51,16 @@ class PlainLegRequest(NamedTuple):
     filters: tuple[BoundFilter, ...]
     recall: float
     ef: int | None
-    function: BM25 | None = None
+    text: TextQuery | None
 
     @classmethod
     def of(cls, leg: LegRequest) -> PlainLegRequest:
         """Return what a leg has in common with others."""
-        recall, ef, function = DEFAULT_RECALL, None, None
-        if isinstance(leg.query, DenseQuery):
-            recall, ef = leg.query.recall, leg.query.ef
-        elif isinstance(leg.query, TextQuery):
-            function = leg.query.function
-        return cls(leg.field, leg.limit, leg.filters, recall, ef, function)
+        recall, ef, query = DEFAULT_RECALL, None, leg.query
+        if isinstance(query, DenseQuery):
+            recall, ef = query.recall, query.ef
+        text = query if isinstance(query, TextQuery) else None
+        return cls(leg.field, leg.limit, leg.filters, recall, ef, text)
 
 
 class _Part(NamedTuple):
@@ -79,7 +81,7 @@ class PlainLeg:
         sources: Of the snapshot.
         request: What the searches have in common.
         rows: Rows of each source that pass the filters.
-        is_asked_again: Several queries follow, so that a graph is prepared for them.
+        is_asked_again: Several queries follow, so that a single index is prepared for them.
     """
 
     def __init__(
@@ -119,26 +121,22 @@ class PlainLeg:
             tables = [self._nearest(part, query) for part in self._parts]
         return merge(tables, 1, self._limit, self._keys)
 
-    def find(self, data: object) -> tuple[list[int], list[float], list[int] | None] | None:
-        """Return rows, scores and keys for a query as the user passed it, of a single graph.
+    def prepared(self) -> PreparedLeg | None:
+        """Return what answers a query as the user passed it, over a single source.
 
-        None where there is more to be said about it, or no graph; keys are None unless they are
-        numbers.
+        None where nothing does so in one call.
         """
-        prepared = self._prepared
-        if prepared is None:
-            return None
-        part = self._parts[0]
-        if part.held is None or part.source.vector_index(self._name) is not part.held():
-            return None
-        return prepared.find(data)
+        if self._prepared is not None and self._index_of(self._sources[0]) is not self._made_of():
+            # It was built, loaded or released since.
+            self._prepare()
+        return self._prepared
 
     def _nearest(self, part: _Part, vectors: VectorArray) -> CandidateTable:
         if part.held is None:
             return NOTHING
         index = part.source.vector_index(self._name)
         if index is not part.held():
-            # It was built, loaded or released since.
+            # As in ``prepared``.
             self._prepare()
             part = self._parts[part.number]
         return nearest_rows(index, vectors, self._limit, part.rows, part.step.ef)
@@ -159,20 +157,36 @@ class PlainLeg:
                 held = weakref.ref(index)
             parts.append(_Part(i, source, rows, step, held))
         self._parts = parts
-        self._prepared = self._prepared_graph()
+        is_prepared = self._is_asked_again and len(parts) == 1
+        self._prepared = self._prepared_part(parts[0]) if is_prepared else None
 
-    def _prepared_graph(self) -> PreparedSearch | None:
-        """Return what answers queries of a single graph; None: there is none."""
-        is_dense = self._request.field.dtype is DataType.FLOAT_VECTOR
-        if not self._is_asked_again or len(self._parts) != 1 or not is_dense:
+    def _index_of(self, source: SearchSource) -> VectorIndex | BM25View:
+        if self._request.text is None:
+            return source.vector_index(self._name)
+        return source.text_index(self._name)
+
+    def _prepared_part(self, part: _Part) -> PreparedLeg | None:
+        """Return what answers queries over the only source in one call; None: nothing does."""
+        request, rows = self._request, part.rows
+        if not rows.count or request.field.dtype not in _PREPARED_TYPES:
             return None
-        part = self._parts[0]
-        index = None if part.held is None else part.held()
-        if not isinstance(index, GraphIndex):
-            return None
+        index = self._index_of(part.source)
+        self._made_of = weakref.ref(index)
         column = part.source.column(self._primary)
         keys: Int64Array | None = None
         if isinstance(column, FixedColumn):
             keys = np.asarray(column.values, dtype=np.int64)
-        bits, ef = part.rows.bits, part.step.ef
-        return index.prepared(self._limit, allowed=bits, ef=ef, keys=keys)
+        if isinstance(index, GraphIndex):
+            return index.prepared(self._limit, allowed=rows.bits, ef=part.step.ef, keys=keys)
+        if request.text is None or not isinstance(index, SealedBM25):
+            return None
+        function = request.text.function
+        return index.prepared(
+            request.text.analyzer,
+            self._limit,
+            rows.bits,
+            k1=function.k1,
+            b=function.b,
+            alive=part.source.alive,
+            keys=keys,
+        )

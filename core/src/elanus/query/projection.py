@@ -130,7 +130,7 @@ def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> R
         return lambda rows: project(schema, source, rows, output)
     names = tuple(output)
     columns = [value_reader(schema, name, source.column(name)) for name in names]
-    native = _native_reader(schema, source, names)
+    native = native_reader(schema, source, names)
 
     def read(rows: Int64Array) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] | None = None if native is None else native.read(rows)
@@ -142,10 +142,13 @@ def row_reader(schema: Schema, source: SearchSource, output: Sequence[str]) -> R
     return read
 
 
-def _native_reader(
-    schema: Schema, source: SearchSource, names: Sequence[str]
+def native_reader(
+    schema: Schema, source: SearchSource, output: Sequence[str]
 ) -> KernelRowReader | None:
-    """Return what reads these fields in one call; None when one is of another kind."""
+    """Return what does the same in one call; None when a field is of another kind, or none."""
+    names, stored = output, schema.column_types
+    if not names or schema.structs or any(name not in stored for name in names):
+        return None
     reader = KernelRowReader(source.num_rows)
     for name in names:
         dtype, column = schema.column_types[name], source.column(name)

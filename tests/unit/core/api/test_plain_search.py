@@ -16,6 +16,7 @@ from elanus.errors import (
     FieldNotFoundError,
     InvalidArgumentError,
 )
+from elanus.query.plain import PlainSearch
 from support.builders import paper_schema, papers
 
 DIM = 16
@@ -216,7 +217,10 @@ def test_texts_are_answered_as_ever(graph: elanus.Collection, options: dict[str,
         {},
         {"fusion": elanus.RRF(k=5, weights=(1.0, 0.2)), "output": ["id"]},
         {"fusion": elanus.RRF(weights={"dense": 2.0, "bm25": 1.0}), "output": ["title"]},
+        {"fusion": elanus.RRF(k=0, weights=(0.0, float("inf")))},
         {"fusion": elanus.Weighted(), "filter": "year < 2005"},
+        {"fusion": elanus.Weighted(weights=(0.3, -1.5)), "output": ["id", "year"]},
+        {"fusion": elanus.Weighted(norm_score=False), "filter": "year > 5000"},
         {"fusion": elanus.DBSF(), "output": []},
         {"recall": 1.0},
     ],
@@ -230,6 +234,64 @@ def test_legs_are_joined_as_ever(graph: elanus.Collection, options: dict[str, An
                 wanted = told(graph.hybrid_search(legs, limit=limit, timeout=60.0, **options))
                 for _ in range(4):
                     assert told(graph.hybrid_search(legs, limit=limit, **options)) == wanted
+
+
+def assert_joined_as_ever(collection: elanus.Collection, legs: Any, **options: Any) -> None:
+    for limit in (1, 10, 200):
+        wanted = told(collection.hybrid_search(legs, limit=limit, timeout=60.0, **options))
+        for _ in range(4):
+            assert told(collection.hybrid_search(legs, limit=limit, **options)) == wanted
+
+
+def test_ties_of_each_leg_and_of_the_sum_are_ordered_by_key(tmp_path: Path) -> None:
+    collection = filled(tmp_path, "L2", rows=0)
+    rows = papers(1_600, dim=DIM)
+    for row in rows:
+        # Hundreds of texts with one score, and vectors that come in pairs.
+        row["title"] = "graph" if row["id"] % 3 else "vector graph"
+        row["dense"] = [float(row["id"] // 2)] * DIM
+    collection.insert(rows[::-1])
+    collection.create_index("dense", "GRAPH")
+    collection.compact()
+    collection.wait_indexed()
+    collection.delete(range(100, 130))
+    collection.wait_indexed()
+    for text in ("graph", "vector", "vector graph", "nothing"):
+        for limit in (1, 10, 1_000):
+            assert_same(collection, text, "bm25", limit, output=["id"])
+        legs = [elanus.Leg("dense", [300.2] * DIM), elanus.Leg("bm25", text)]
+        for fusion in (elanus.RRF(), elanus.Weighted(), elanus.RRF(weights=(1.0, 0.0))):
+            assert_joined_as_ever(collection, legs, fusion=fusion)
+            assert_joined_as_ever(collection, legs[::-1], fusion=fusion, filter="year < 2005")
+
+
+def test_texts_and_joined_legs_take_one_call(
+    graph: elanus.Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legs = [
+        elanus.Leg("dense", queries(1)[0], limit=10),
+        elanus.Leg("bm25", "vector query", filter="year > 1992"),
+        elanus.Leg("dense", queries(2)[1], limit=7),
+    ]
+
+    def answers() -> list[Any]:
+        return [
+            told(graph.search("graph", "bm25", 10)),
+            told(graph.search("graph", "bm25", 10, output=["id"], filter="year > 1992")),
+            told(graph.hybrid_search(legs)),
+            told(graph.hybrid_search(legs, elanus.Weighted(), output=["title"])),
+            told(graph.hybrid_search(legs[1:], elanus.RRF(weights=(1.0, 0.5)))),
+        ]
+
+    wanted = answers()
+    answers()
+
+    def fail(*_: object) -> Any:
+        raise AssertionError("answered by Python")
+
+    monkeypatch.setattr(PlainSearch, "answer", fail)
+    for _ in range(3):
+        assert answers() == wanted
 
 
 def test_legs_that_say_more_are_read(graph: elanus.Collection) -> None:
@@ -360,7 +422,8 @@ def test_text_keys(tmp_path: Path) -> None:
     schema = elanus.Schema(
         [
             elanus.Field("key", elanus.VARCHAR, primary=True),
-            elanus.Field("note", elanus.VARCHAR, nullable=True),
+            elanus.Field("note", elanus.VARCHAR, nullable=True, analyzer="standard"),
+            elanus.Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("note")),
             elanus.Field("v", elanus.FLOAT_VECTOR, dim=DIM, metric="IP", nullable=True),
         ]
     )
@@ -379,6 +442,9 @@ def test_text_keys(tmp_path: Path) -> None:
         for query in queries(5):
             assert_same(collection, query, "v", 10, output=output)
             assert_same(collection, query, "v", 10, output=output, filter="note is null")
+            assert_same(collection, "x", "bm25", 10, output=output)
+            legs = [elanus.Leg("v", query), elanus.Leg("bm25", "x")]
+            assert_joined_as_ever(collection, legs, output=output)
 
 
 def test_many_threads_get_their_own_answers(graph: elanus.Collection) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from elanus.errors import InvalidArgumentError
 from elanus.kernels import reference
-from elanus.kernels.ranking import fuse_lists, merge_candidates, unit_scores
+from elanus.kernels.ranking import fuse_lists, merge_candidates, unit_scale, unit_scores
 from elanus.types import MetricType
 
 
@@ -110,17 +110,17 @@ def test_fusing_refuses_arrays_of_several_lengths() -> None:
 
 def test_unit_scores_by_hand() -> None:
     distances = np.array([-1.0, 0.0, 1.0], dtype=np.float32)
-    cosine = unit_scores(MetricType.COSINE, distances, is_sparse=False)
+    cosine = unit_scores(unit_scale(MetricType.COSINE, is_sparse=False), distances)
     assert cosine.tolist() == [1.0, 0.5, 0.0]
-    ip = unit_scores(MetricType.IP, distances, is_sparse=False)
+    ip = unit_scores(unit_scale(MetricType.IP, is_sparse=False), distances)
     assert ip.tolist() == [0.5 + math.atan(1.0) / math.pi, 0.5, 0.5 - math.atan(1.0) / math.pi]
-    l2 = unit_scores(MetricType.L2, distances[1:], is_sparse=False)
+    l2 = unit_scores(unit_scale(MetricType.L2, is_sparse=False), distances[1:])
     assert l2.tolist() == [1.0, 1.0 - 2.0 * math.atan(1.0) / math.pi]
-    sparse = unit_scores(MetricType.BM25, distances, is_sparse=True)
+    sparse = unit_scores(unit_scale(MetricType.BM25, is_sparse=True), distances)
     assert sparse.tolist() == [
         2.0 * math.atan(1.0) / math.pi,
         0.0,
         -2.0 * math.atan(1.0) / math.pi,
     ]
     with pytest.raises(InvalidArgumentError, match="expected one of dense vectors"):
-        unit_scores(MetricType.BM25, distances, is_sparse=False)
+        unit_scores(unit_scale(MetricType.BM25, is_sparse=False), distances)

@@ -36,10 +36,10 @@ from elanus.kernels.graph import (
     CodedRows,
     CodeKind,
     GraphHits,
-    PreparedSearch,
     Quantizer,
     SearchGraph,
 )
+from elanus.kernels.prepared import PreparedLeg
 from elanus.types import AnyArray, Int64Array, UInt32Array, VectorArray
 
 FORMAT = 2
@@ -196,7 +196,7 @@ class GraphIndex:
 
     def prepared(
         self, limit: int, *, allowed: Bitset | None, ef: int | None, keys: Int64Array | None
-    ) -> PreparedSearch | None:
+    ) -> PreparedLeg | None:
         """Return what finds the ``limit`` nearest rows, and what comes after them, as ``search``.
 
         Args:

@@ -33,6 +33,7 @@ from elanus.index.sparse.term_dictionary import TermDictionary
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import FrequencyCoding, PackedPostings
 from elanus.kernels.postings import SealedPostings
+from elanus.kernels.prepared import PreparedLeg
 from elanus.kernels.text import QueryNumbers
 from elanus.types import AnyArray, BoolArray, Int64Array, UInt32Array
 
@@ -95,6 +96,39 @@ class SealedBM25(BM25View):
             text, numbers, num_docs, limit, bm25=scoring, alive=alive, allowed=allowed
         )
         return Candidates(*found)
+
+    def prepared(
+        self,
+        analyzer: Analyzer,
+        limit: int,
+        allowed: Bitset | None,
+        *,
+        k1: float,
+        b: float,
+        alive: Bitset | None,
+        keys: Int64Array | None,
+    ) -> PreparedLeg | None:
+        """Return what finds for one text after the other what ``search_text`` does.
+
+        None where the kernel lacks the tokenizer.
+
+        Args:
+            analyzer: Of the texts.
+            limit: Rows wanted.
+            allowed: As in ``search_text``.
+            k1: As in ``search_text``.
+            b: As in ``search_text``.
+            alive: As in ``search_text``.
+            keys: int64, one for each row; None: none are wanted.
+        """
+        numbers = self._numbers_of(analyzer)
+        if numbers is None:
+            return None
+        num_docs, total_length = self._totals(alive)
+        scoring = self._scoring(k1, b, total_length / num_docs if num_docs else 0.0)
+        return self.reader.prepared(
+            numbers, num_docs, limit, bm25=scoring, alive=alive, allowed=allowed, keys=keys
+        )
 
     def _numbers_of(self, analyzer: Analyzer) -> QueryNumbers | None:
         try:
