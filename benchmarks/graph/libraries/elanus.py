@@ -27,7 +27,7 @@ from benchmarks.graph.libraries.base import (
 from elanus.index.base import CandidateTable, VectorIndex, VectorRows
 from elanus.index.dense.graph import GraphIndex
 from elanus.index.registry import index_type
-from elanus.kernels.graph import PreparedSearch
+from elanus.kernels.prepared import PreparedLeg
 from elanus.types import MetricType
 
 PACKAGES = ("elanus",)
@@ -71,13 +71,13 @@ class ElanusIndex:
 
     def prepare(self, effort: Effort) -> None:
         self._ef = effort["ef"]
-        self._prepared: PreparedSearch | None = None
+        self._prepared: PreparedLeg | None = None
         if isinstance(self._index, GraphIndex):
             # What a collection asks where searches differ in their query alone.
             self._prepared = self._index.prepared(LIMIT, allowed=None, ef=self._ef, keys=None)
 
     def one(self, query: Float32Array) -> Any:
-        found = None if self._prepared is None else self._prepared.find(query)
+        found = None if self._prepared is None else self._prepared.find(query, None)
         if found is not None:
             return found
         return self._index.search(query[None, :], LIMIT, ef=self._ef)
