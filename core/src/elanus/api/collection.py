@@ -256,7 +256,10 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
         self._engine.change_schema(lambda schema: without_field(schema, name))
 
     def alter_field(self, name: str, **changes: Any) -> None:
-        """Change ``description``, ``max_length`` or ``max_capacity``, durably. Limits only grow.
+        """Change ``description``, ``max_length``, ``max_capacity`` or ``metric``, durably.
+
+        Limits only grow. Of a field with another metric the indexes are built anew in the
+        background; until then it is scanned.
 
         Raises:
             FieldNotFoundError: No such field.

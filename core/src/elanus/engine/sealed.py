@@ -27,6 +27,7 @@ from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.index.vector_lists import VectorLists, list_column
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import Column, slice_column
+from elanus.schema.evolution import other_metrics
 from elanus.storage.deletes import read_alive, write_deletes
 from elanus.storage.directory import Directory
 from elanus.storage.manifest import SegmentInfo
@@ -172,21 +173,28 @@ class SealedSegment:
         return SealedSegment(fields, reader, indexes, alive)
 
     def with_schema(self, fields: FieldViews) -> SealedSegment:
-        """Return this segment after fields were added or dropped.
+        """Return this segment after fields were added, dropped or given another metric.
 
         Columns and indexes of dropped fields belong to it no more; their files stay until the
-        segment is merged.
+        segment is merged. So do indexes of fields that are compared otherwise now.
         """
         names = {field.name for field in fields.schema.stored_fields}
+        compared = other_metrics(self.fields.schema, fields.schema)
         info = replace(
             self.info,
             columns={n: file for n, file in self.info.columns.items() if n in names},
-            indexes={n: i for n, i in self.info.indexes.items() if fields.has(field_of(n))},
+            indexes={
+                n: i
+                for n, i in self.info.indexes.items()
+                if fields.has(field_of(n)) and n not in compared
+            },
             ranges={n: found for n, found in self.info.ranges.items() if n in names},
         )
         reader = self.reader.with_schema(fields.schema, info)
-        self.indexes.change_schema(fields, reader)
-        made = SealedSegment(fields, reader, self.indexes, self._alive)
+        # Searches under way go on with the metric that they were asked for.
+        indexes = self.indexes.without(compared) if compared else self.indexes
+        indexes.change_schema(fields, reader)
+        made = SealedSegment(fields, reader, indexes, self._alive)
         made._saved_alive = self._saved_alive
         return made
 

@@ -7,11 +7,12 @@ derived from the columns again, with a warning.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import uuid
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -227,6 +228,21 @@ class SegmentIndexes:
     def reopened(self, directory: Directory, path: str, reader: SegmentReader) -> SegmentIndexes:
         """Return the indexes that a later manifest names."""
         return SegmentIndexes(directory, path, self._fields, reader, self.memory)
+
+    def without(self, names: Collection[str]) -> SegmentIndexes:
+        """Return the same indexes but those of some dense fields; what is open stays open."""
+        made = copy.copy(self)
+        with self._lock:
+            made._lock = threading.RLock()
+            made._unfit, made._mapped = self._unfit - set(names), self._mapped - set(names)
+            gone = {*names, *self._loaders}
+            made._loaders = {}
+            made._vectors = {n: i for n, i in self._vectors.items() if n not in gone}
+            made._rows = {n: rows for n, rows in self._rows.items() if n not in names}
+            made._files = {n: file for n, file in self._files.items() if n not in names}
+            made._maps = {n: mapped for n, mapped in self._maps.items() if n not in names}
+            made._text, made._sparse = dict(self._text), dict(self._sparse)
+        return made
 
     def change_schema(self, fields: FieldViews, reader: SegmentReader) -> None:
         """Go on with other fields; what was open of a field that is gone is forgotten."""

@@ -17,8 +17,9 @@ from elanus.schema.batches import Column, DenseVectorColumn
 from elanus.schema.collection import Schema, Successor
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
+from elanus.schema.structs import part_name, struct_of
 
-ALTERABLE = ("description", "max_length", "max_capacity")
+ALTERABLE = ("description", "max_length", "max_capacity", "metric")
 """Attributes of a field that can be changed."""
 
 
@@ -142,8 +143,29 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"field {name!r}: {attribute} cannot become smaller than {old or 'unlimited'}, "
                 f"got {value!r}: stored values may be larger"
             )
-    changed = replace(field, **changes)
-    return schema.replaced(fields=[changed if f is field else f for f in schema.fields])
+    struct = struct_of(name)
+    if struct == name:
+        return with_other_fields(schema, [replace(field, **changes)])
+    whole = schema.field(struct)
+    parts = [
+        replace(part, **changes) if part_name(struct, part.name) == name else part
+        for part in whole.struct or ()
+    ]
+    return with_other_fields(schema, [replace(whole, struct=parts)])
+
+
+def other_metrics(old: Schema, new: Schema) -> set[str]:
+    """Return the fields of dense vectors, or of lists of them, that are compared otherwise now."""
+    before = {f.name: f.metric_type.of_vectors for f in old.stored_fields if _has_metric(f)}
+    return {
+        f.name
+        for f in new.stored_fields
+        if f.name in before and f.metric_type.of_vectors is not before[f.name]
+    }
+
+
+def _has_metric(field: Field) -> bool:
+    return field.vector_type.is_dense_vector
 
 
 def with_partitions(schema: Schema) -> Schema:

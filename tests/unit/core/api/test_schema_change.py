@@ -158,6 +158,72 @@ def test_limits_only_grow(folder):
     database.close()
 
 
+def nearest(metric, query, limit):
+    products = VECTORS @ query
+    if metric == "L2":
+        scores = ((VECTORS - query) ** 2).sum(axis=1)
+        return sorted(range(60), key=lambda pk: (scores[pk], pk))[:limit]
+    if metric == "COSINE":
+        products = products / np.linalg.norm(VECTORS, axis=1)
+    return sorted(range(60), key=lambda pk: (-products[pk], pk))[:limit]
+
+
+@pytest.mark.parametrize("metric", ["L2", "IP"])
+def test_another_metric_changes_what_is_nearest(folder, metric):
+    database, collection = filled(folder)
+    collection.create_index("dense", "GRAPH")
+    collection.compact()
+    collection.wait_indexed()
+    query = VECTORS[1] * 3 + VECTORS[7]
+    reader = elanus.connect(folder, read_only=True).collection("kb")
+    assert collection.search(query, "dense", 10).ids == nearest("COSINE", query, 10)
+    assert reader.search(query, "dense", 10).ids == nearest("COSINE", query, 10)
+    token = collection.search_iterator(query, "dense", batch_size=5)
+
+    collection.alter_field("dense", metric=metric)
+    wanted = nearest(metric, query, 10)
+    assert wanted != nearest("COSINE", query, 10)
+    for found in (collection, reader):
+        assert found.search(query, "dense", 10).ids == wanted
+    assert next(token).ids == nearest("COSINE", query, 5)
+    collection.wait_indexed()
+    (segment,) = [s for s in collection.stats().segments if s.rows]
+    assert segment.indexes == {"dense": "GRAPH"}
+    hits = collection.search(query, "dense", 10, recall=1.0)
+    assert hits.ids == wanted
+    if metric == "L2":
+        assert hits[0].score == pytest.approx(((VECTORS[wanted[0]] - query) ** 2).sum(), rel=1e-5)
+    reader_database = elanus.connect(folder, read_only=True)
+    assert reader_database.collection("kb").search(query, "dense", 10).ids == wanted
+    database.close()
+    with elanus.connect(folder) as database:
+        assert database.collection("kb").search(query, "dense", 10).ids == wanted
+
+
+def test_a_part_of_a_struct_is_altered(folder):
+    with elanus.connect(folder) as database:
+        text = Field("text", DataType.VARCHAR, max_length=3)
+        struct = [text, Field("v", DataType.FLOAT_VECTOR, dim=2)]
+        parts = Field("parts", DataType.ARRAY, element_type=DataType.STRUCT, struct=struct)
+        collection = database.create_collection(
+            "c", Schema([Field("id", DataType.INT64, primary=True), parts])
+        )
+        collection.insert(
+            [
+                {"id": 1, "parts": [{"text": "a", "v": [1.0, 0.0]}]},
+                {"id": 2, "parts": [{"text": "b", "v": [5.0, 1.0]}]},
+            ]
+        )
+        assert collection.search([1.0, 0.0], "parts[v]", 2).ids == [1, 2]
+        collection.alter_field("parts[v]", metric="IP")
+        collection.alter_field("parts[text]", max_length=4)
+        assert collection.search([1.0, 0.0], "parts[v]", 2).ids == [2, 1]
+        collection.upsert([{"id": 3, "parts": [{"text": "four", "v": [0.0, 1.0]}]}])
+        assert collection.count() == 3
+        with pytest.raises(SchemaError, match="HAMMING"):
+            collection.alter_field("parts[v]", metric="HAMMING")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
