@@ -256,9 +256,9 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
         self._engine.change_schema(lambda schema: without_field(schema, name))
 
     def alter_field(self, name: str, **changes: Any) -> None:
-        """Change ``description``, ``max_length``, ``max_capacity`` or ``metric``, durably.
+        """Change ``description``, ``max_length``, ``max_capacity``, ``metric`` or ``source``, durably.
 
-        Limits only grow. Of a field with another metric the indexes are built anew in the
+        Limits only grow; of a source, which is a ``BM25``, ``k1`` and ``b`` change. Of a field with another metric the indexes are built anew in the
         background; until then it is scanned.
 
         Raises:

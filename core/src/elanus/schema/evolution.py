@@ -17,9 +17,10 @@ from elanus.schema.batches import Column, DenseVectorColumn
 from elanus.schema.collection import Schema, Successor
 from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
 from elanus.schema.structs import part_name, struct_of
 
-ALTERABLE = ("description", "max_length", "max_capacity", "metric")
+ALTERABLE = ("description", "max_length", "max_capacity", "metric", "source")
 """Attributes of a field that can be changed."""
 
 
@@ -143,6 +144,13 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"field {name!r}: {attribute} cannot become smaller than {old or 'unlimited'}, "
                 f"got {value!r}: stored values may be larger"
             )
+    source = changes.get("source", field.source)
+    if (source is None) != (field.source is None) or (
+        source is not None and (not isinstance(source, BM25) or source.field != field.source.field)
+    ):
+        raise SchemaError(
+            f"field {name!r}: only k1 and b of its function can be changed, got source={source!r}"
+        )
     struct = struct_of(name)
     if struct == name:
         return with_other_fields(schema, [replace(field, **changes)])

@@ -224,6 +224,28 @@ def test_a_part_of_a_struct_is_altered(folder):
             collection.alter_field("parts[v]", metric="HAMMING")
 
 
+def test_bm25_gets_other_parameters(folder):
+    with elanus.connect(folder) as database:
+        fields = [
+            Field("id", DataType.INT64, primary=True),
+            Field("text", DataType.VARCHAR, analyzer="standard"),
+            Field("words", DataType.SPARSE_FLOAT_VECTOR, source=BM25("text")),
+        ]
+        collection = database.create_collection("c", Schema(fields))
+        collection.insert([{"id": 1, "text": "fox " * 5}, {"id": 2, "text": "fox and dog"}])
+        collection.flush()
+        collection.alter_field("words", source=BM25("text", k1=2.0, b=0.0))
+        found = {hit.id: hit.score for hit in collection.search("fox", "words", 2)}
+        idf = np.log(1 + 0.5 / 2.5)
+        assert found[1] == pytest.approx(idf * 5 * 3 / (5 + 2), rel=1e-5)
+        assert found[2] == pytest.approx(idf * 1 * 3 / (1 + 2), rel=1e-5)
+        for wrong in (BM25("id"), None, "BM25"):
+            with pytest.raises(SchemaError, match="only k1 and b"):
+                collection.alter_field("words", source=wrong)
+        with pytest.raises(SchemaError, match="only k1 and b"):
+            collection.alter_field("text", source=BM25("text"))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -1,0 +1,197 @@
+"""Entities, from what ``Collection`` returns to ``FieldData`` messages and ``IDs``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from elanus import DataType, Field, Schema
+from elanus_server.codec.columns import DYNAMIC_FIELD
+from elanus_server.wire import schema as messages
+
+_SCALAR_ARRAYS = {
+    DataType.BOOL: "bool_data",
+    DataType.INT8: "int_data",
+    DataType.INT16: "int_data",
+    DataType.INT32: "int_data",
+    DataType.INT64: "long_data",
+    DataType.FLOAT: "float_data",
+    DataType.DOUBLE: "double_data",
+    DataType.VARCHAR: "string_data",
+    DataType.TIMESTAMPTZ: "string_data",
+    DataType.GEOMETRY: "geometry_wkt_data",
+}
+_PLACEHOLDERS: Mapping[DataType, Any] = {
+    DataType.BOOL: False,
+    DataType.VARCHAR: "",
+    DataType.GEOMETRY: "",
+    DataType.TIMESTAMPTZ: "",
+    DataType.JSON: None,
+    DataType.ARRAY: (),
+}
+_BYTE_VECTORS = {
+    DataType.FLOAT16_VECTOR: ("float16_vector", np.dtype(np.float16)),
+    DataType.BFLOAT16_VECTOR: ("bfloat16_vector", np.dtype(np.uint16)),
+    DataType.INT8_VECTOR: ("int8_vector", np.dtype(np.int8)),
+    DataType.BINARY_VECTOR: ("binary_vector", np.dtype(np.uint8)),
+}
+
+
+def encode_ids(field: Field, keys: Sequence[Any]) -> Any:
+    """Return primary keys as ``IDs``."""
+    if field.dtype is DataType.VARCHAR:
+        return messages.IDs(str_id=messages.StringArray(data=keys))
+    return messages.IDs(int_id=messages.LongArray(data=keys))
+
+
+def encode_entities(
+    schema: Schema,
+    entities: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    *,
+    numbers: Mapping[str, int],
+    is_text: frozenset[str] = frozenset(),
+) -> list[Any]:
+    """Return entities as ``FieldData``, one for each field.
+
+    Args:
+        schema: Of the collection.
+        entities: Dicts that hold the fields asked for.
+        names: Declared fields to return, in order; ``$meta`` for the undeclared ones.
+        numbers: Number of each field.
+        is_text: Fields that were declared as Milvus' TEXT.
+    """
+    found = []
+    for name in names:
+        if name == DYNAMIC_FIELD:
+            found.append(_encode_dynamic(schema, entities))
+            continue
+        field = schema.field(name)
+        values = [entity.get(name) for entity in entities]
+        message = encode_column(field, values)
+        message.field_id = numbers.get(name, 0)
+        if name in is_text:
+            message.type = messages.DataType.Value("Text")
+        found.append(message)
+    return found
+
+
+def _encode_dynamic(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> Any:
+    """Return undeclared fields as the column ``$meta``."""
+    declared = {field.name for field in schema.fields}
+    made = messages.FieldData(
+        type=messages.DataType.Value("JSON"), field_name=DYNAMIC_FIELD, is_dynamic=True
+    )
+    made.scalars.json_data.data.extend(
+        [
+            _dumped({name: value for name, value in entity.items() if name not in declared})
+            for entity in entities
+        ]
+    )
+    return made
+
+
+def encode_column(field: Field, values: Sequence[Any]) -> Any:
+    """Return the values of one field; None stands for null."""
+    made = messages.FieldData(type=int(field.dtype), field_name=field.name)
+    nulls = [value is None for value in values]
+    if field.nullable:
+        made.valid_data.extend([not is_null for is_null in nulls])
+    if field.struct is not None:
+        made.type = messages.DataType.Value("ArrayOfStruct")
+        _fill_structs(made, field, values)
+    elif field.is_vector_list:
+        made.type = messages.DataType.Value("ArrayOfVector")
+        _fill_vector_lists(made, field, values)
+    elif field.dtype.is_vector:
+        # Of vectors only those that are there, as Milvus sends them.
+        _fill_vectors(made.vectors, field, [value for value in values if value is not None])
+    else:
+        placeholder = _PLACEHOLDERS.get(field.dtype, 0)
+        filled = [placeholder if value is None else value for value in values]
+        _fill_scalars(made.scalars, field, filled)
+    return made
+
+
+def _fill_scalars(scalars: Any, field: Field, values: Sequence[Any]) -> None:
+    if field.dtype is DataType.JSON:
+        scalars.json_data.data.extend([_dumped(value) for value in values])
+        return
+    if field.dtype is DataType.ARRAY:
+        element = field.element_type or DataType.INT64
+        scalars.array_data.element_type = int(element)
+        inner = Field("element", element)
+        for value in values:
+            _fill_scalars(scalars.array_data.data.add(), inner, _listed(value))
+        # A list without elements still says of which type it is.
+        return
+    if field.dtype is DataType.TIMESTAMPTZ:
+        values = [v.isoformat() if isinstance(v, datetime) else v for v in values]
+    array = getattr(scalars, _SCALAR_ARRAYS[field.dtype])
+    array.SetInParent()
+    array.data.extend(values)
+
+
+def _fill_vectors(vectors: Any, field: Field, values: Sequence[Any]) -> None:
+    dtype = field.vector_type
+    if dtype is DataType.SPARSE_FLOAT_VECTOR:
+        rows = vectors.sparse_float_vector
+        rows.SetInParent()
+        for value in values:
+            ordered = sorted(value.items())
+            pairs = np.array(ordered, dtype=[("dim", "<u4"), ("weight", "<f4")])
+            rows.contents.append(pairs.tobytes())
+            rows.dim = max(rows.dim, ordered[-1][0] + 1 if ordered else 0)
+        return
+    vectors.dim = field.dim or 0
+    if dtype is DataType.FLOAT_VECTOR:
+        vectors.float_vector.SetInParent()
+        if len(values):
+            flat = np.ascontiguousarray(np.stack(values), dtype="<f4")
+            set_floats(vectors.float_vector, flat)
+        return
+    name, kind = _BYTE_VECTORS[dtype]
+    setattr(vectors, name, b"".join([np.asarray(v).astype(kind).tobytes() for v in values]))
+
+
+def set_floats(array: Any, values: np.ndarray[Any, Any]) -> None:
+    """Put float32 values into a ``FloatArray`` as its bytes on the wire, not one by one."""
+    raw = values.tobytes()
+    length, size = bytearray(), len(raw)
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    length.append(size)
+    # Field 1 of the message, packed: tag, length as varint, values.
+    array.ParseFromString(b"\x0a" + bytes(length) + raw)
+
+
+def _fill_vector_lists(made: Any, field: Field, values: Sequence[Any]) -> None:
+    lists = made.vectors.vector_array
+    made.vectors.dim = lists.dim = field.dim or 0
+    lists.element_type = int(field.vector_type)
+    for value in values:
+        if value is not None:
+            _fill_vectors(lists.data.add(), field, list(value))
+
+
+def _fill_structs(made: Any, field: Field, values: Sequence[Any]) -> None:
+    rows = [value for value in values if value is not None] if field.nullable else values
+    for part in field.struct or ():
+        whole = Field(
+            part.name, DataType.ARRAY, element_type=part.dtype, dim=part.dim, metric=part.metric
+        )
+        column = encode_column(whole, [[one[part.name] for one in row or ()] for row in rows])
+        made.struct_arrays.fields.append(column)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value.tolist() if isinstance(value, np.ndarray) else list(value)
+
+
+def _dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,146 @@
+"""How is an error told to a client?
+
+By Milvus' number, its name in the older enumeration, and a text that programs compare parts of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from elanus.errors import (
+    AlreadyExistsError,
+    CollectionExistsError,
+    CollectionNotFoundError,
+    DiskFullError,
+    ElanusError,
+    FieldNotFoundError,
+    FilterError,
+    IndexNotFoundError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotLoadedError,
+    PluginError,
+    ReadOnlyError,
+    SearchCancelledError,
+    SearchTimeoutError,
+    StateError,
+    StorageError,
+)
+from elanus_server.wire import common
+
+COLLECTION_NOT_FOUND = 100
+COLLECTION_NOT_LOADED = 101
+PARTITION_NOT_FOUND = 200
+INDEX_NOT_FOUND = 700
+INDEX_DUPLICATE = 702
+DATABASE_NOT_FOUND = 800
+DATABASE_NAME = 802
+INVALID_PARAMETER = 1100
+MISSING_PARAMETER = 1101
+TOO_LARGE = 1102
+NOT_AUTHENTICATED = 1400
+NOT_PERMITTED = 1401
+ALIAS_NOT_FOUND = 1600
+ALIAS_CONFLICT = 1601
+FIELD_NOT_FOUND = 1700
+UNEXPECTED = 65535
+
+# The enumeration that clients of before 2.3 look at; the Node client still does.
+_LEGACY = {
+    COLLECTION_NOT_FOUND: common.CollectionNotExists,
+    PARTITION_NOT_FOUND: common.MetaFailed,
+    INDEX_NOT_FOUND: common.IndexNotExist,
+    INVALID_PARAMETER: common.IllegalArgument,
+    MISSING_PARAMETER: common.IllegalArgument,
+    TOO_LARGE: common.IllegalArgument,
+    8: common.RateLimit,
+    NOT_AUTHENTICATED: common.PermissionDenied,
+    NOT_PERMITTED: common.PermissionDenied,
+}
+_INPUT = {
+    COLLECTION_NOT_FOUND,
+    PARTITION_NOT_FOUND,
+    INDEX_NOT_FOUND,
+    DATABASE_NOT_FOUND,
+    DATABASE_NAME,
+    INVALID_PARAMETER,
+    MISSING_PARAMETER,
+    TOO_LARGE,
+    ALIAS_NOT_FOUND,
+    ALIAS_CONFLICT,
+    FIELD_NOT_FOUND,
+}
+
+
+class MilvusError(ElanusError):
+    """An error as Milvus words it.
+
+    Attributes:
+        code: Its number.
+        retriable: Whether the same call may succeed later.
+    """
+
+    def __init__(self, code: int, reason: str, *, retriable: bool = False) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.retriable = retriable
+
+
+def invalid(reason: str) -> MilvusError:
+    """Return the error of a wrong argument."""
+    return MilvusError(INVALID_PARAMETER, f"{reason}: invalid parameter")
+
+
+def collection_not_found(database: str, name: str) -> MilvusError:
+    """Return the error of a collection that is not there."""
+    return MilvusError(
+        COLLECTION_NOT_FOUND, f"collection not found[database={database}][collection={name}]"
+    )
+
+
+# The first class that fits counts: the narrower ones come first.
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (CollectionNotFoundError, COLLECTION_NOT_FOUND),
+    (IndexNotFoundError, INDEX_NOT_FOUND),
+    (FieldNotFoundError, FIELD_NOT_FOUND),
+    (NotFoundError, INVALID_PARAMETER),
+    (CollectionExistsError, INVALID_PARAMETER),
+    (AlreadyExistsError, INVALID_PARAMETER),
+    (InvalidArgumentError, INVALID_PARAMETER),
+    (NotLoadedError, COLLECTION_NOT_LOADED),
+    (ReadOnlyError, 7),
+    (StateError, INVALID_PARAMETER),
+    (SearchTimeoutError, UNEXPECTED),
+    (SearchCancelledError, UNEXPECTED),
+    (DiskFullError, 5),
+    (StorageError, 1002),
+    (PluginError, UNEXPECTED),
+    (InternalError, UNEXPECTED),
+    (ElanusError, UNEXPECTED),
+)
+_RETRIABLE = (SearchTimeoutError, DiskFullError)
+
+
+def as_milvus(error: ElanusError) -> MilvusError:
+    """Return an error of the engine as Milvus words it."""
+    if isinstance(error, MilvusError):
+        return error
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    if isinstance(error, FilterError):
+        shown = f"cannot parse expression: {error.expression}, error: {error}"
+        return MilvusError(code, f"failed to create query plan: {shown}")
+    return MilvusError(code, str(error), retriable=isinstance(error, _RETRIABLE))
+
+
+def status_of(error: MilvusError) -> Any:
+    """Return the ``Status`` of an error; both numbers in it are other than 0."""
+    is_input = str(error.code in _INPUT).lower()
+    return common.Status(
+        error_code=_LEGACY.get(error.code, common.UnexpectedError),
+        code=error.code,
+        reason=str(error),
+        detail=str(error),
+        retriable=error.retriable,
+        extra_info={"is_input_error": is_input},
+    )
