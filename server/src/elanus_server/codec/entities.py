@@ -155,7 +155,17 @@ def _fill_vectors(vectors: Any, field: Field, values: Sequence[Any]) -> None:
             set_floats(vectors.float_vector, flat)
         return
     name, kind = _BYTE_VECTORS[dtype]
-    setattr(vectors, name, b"".join([np.asarray(v).astype(kind).tobytes() for v in values]))
+    setattr(vectors, name, b"".join([_vector_bytes(dtype, kind, value) for value in values]))
+
+
+def _vector_bytes(dtype: DataType, kind: np.dtype[Any], value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    array = np.asarray(value)
+    if dtype is DataType.BFLOAT16_VECTOR and array.dtype != np.uint16:
+        # The upper half of a float32 is the bfloat16 that it came from.
+        array = array.astype("<f4").view("<u4") >> 16
+    return array.astype(kind).tobytes()
 
 
 def set_floats(array: Any, values: np.ndarray[Any, Any]) -> None:

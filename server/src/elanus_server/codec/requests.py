@@ -1,0 +1,331 @@
+"""Searches and reads, from messages to what ``Collection`` takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from elanus import (
+    BM25,
+    RRF,
+    Boost,
+    DataType,
+    Decay,
+    Field,
+    FunctionScore,
+    Highlighter,
+    RandomScore,
+    Rerank,
+    Schema,
+    Weighted,
+)
+from elanus_server.codec.columns import sparse_vector
+from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
+from elanus_server.failures import invalid
+from elanus_server.wire import common
+from elanus_server.wire import schema as messages
+
+_DENSE = {
+    "FloatVector": (DataType.FLOAT_VECTOR, "<f4"),
+    "Float16Vector": (DataType.FLOAT16_VECTOR, "<f2"),
+    "BFloat16Vector": (DataType.BFLOAT16_VECTOR, "<u2"),
+    "Int8Vector": (DataType.INT8_VECTOR, "i1"),
+    "BinaryVector": (DataType.BINARY_VECTOR, "u1"),
+}
+_LIST_PREFIX = "EmbList"
+
+
+def decode_queries(raw: bytes, field: Field) -> list[Any]:
+    """Return the queries of a ``PlaceholderGroup``: vectors, sparse vectors, texts, or matrices for
+    a search of lists of vectors.
+
+    Raises:
+        MilvusError: They do not fit the field.
+    """
+    group = common.PlaceholderGroup.FromString(raw)
+    if len(group.placeholders) != 1:
+        raise invalid(f"expected one placeholder, got {len(group.placeholders)}")
+    (placeholder,) = group.placeholders
+    kind = common.PlaceholderType.Name(placeholder.type)
+    values = placeholder.values
+    if kind == "VarChar":
+        if field.source is None and field.embedding is None:
+            raise invalid(
+                f"field {field.name} is {field.dtype.name}: only fields that a function fills are "
+                f"searched by text"
+            )
+        return [value.decode() for value in values]
+    if isinstance(field.source, BM25):
+        raise invalid(f"field {field.name} is searched by text (BM25), got {kind}")
+    is_list = kind.startswith(_LIST_PREFIX)
+    plain = kind.removeprefix(_LIST_PREFIX)
+    if plain == "SparseFloatVector":
+        if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
+            raise _mismatch(field, plain)
+        return [sparse_vector(value) for value in values]
+    if plain not in _DENSE:
+        raise invalid(f"placeholder type {kind} is not supported")
+    dtype, layout = _DENSE[plain]
+    if dtype is not field.vector_type:
+        raise _mismatch(field, plain)
+    return [_dense_query(value, field, layout, is_list=is_list) for value in values]
+
+
+def _dense_query(value: bytes, field: Field, layout: str, *, is_list: bool) -> Any:
+    dim = field.dim or 0
+    width = dim // 8 if field.vector_type is DataType.BINARY_VECTOR else dim
+    size = width * np.dtype(layout).itemsize
+    if not size or len(value) % size or (not is_list and len(value) != size) or not value:
+        raise invalid(
+            f"vector dimension mismatch, expected vector size(byte) {size}, actual {len(value)}"
+        )
+    vector = np.frombuffer(value, dtype=layout)
+    return vector.reshape(-1, width) if is_list else vector
+
+
+def _mismatch(field: Field, given: str) -> Exception:
+    return invalid(
+        f"vector type must be the same, field {field.name} - type {field.vector_type.name}, search "
+        f"info type {given}"
+    )
+
+
+def decode_ids(message: Any) -> list[Any]:
+    """Return the keys of an ``IDs`` message."""
+    kind = message.WhichOneof("id_field")
+    return [] if kind is None else list(getattr(message, kind).data)
+
+
+def decode_templates(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of ``{name}`` templates."""
+    return {name: _template(value) for name, value in values.items()}
+
+
+def _template(value: Any) -> Any:
+    kind = value.WhichOneof("val")
+    if kind is None:
+        return None
+    held = getattr(value, kind)
+    if kind != "array_val":
+        return held
+    return _template_list(held)
+
+
+def _template_list(array: Any) -> list[Any]:
+    kind = array.WhichOneof("data")
+    if kind is None:
+        return []
+    values = getattr(array, kind).data
+    if kind == "array_data":
+        return [_template_list(one) for one in values]
+    if kind == "json_data":
+        return [json.loads(raw) for raw in values]
+    return list(values)
+
+
+def decode_fusion(params: Mapping[str, str], legs: int) -> Any:
+    """Return the fusion of ``rank_params``; RRF where they name none.
+
+    Raises:
+        MilvusError: An unknown strategy, or weights that do not fit the legs.
+    """
+    strategy = params.get("strategy", "rrf").strip('"').lower()
+    inner = loose_value(params.get("params", "{}"))
+    return _fusion(strategy, inner if isinstance(inner, dict) else {}, legs)
+
+
+def _fusion(strategy: str, params: Mapping[str, Any], legs: int) -> Any:
+    if strategy == "rrf":
+        k = params.get("k", 60)
+        if not isinstance(k, int | float) or isinstance(k, bool) or not 0 < k < 16_384:
+            raise invalid(f"The rank params k should be in range (0, 16384), got {k}")
+        return RRF(k=k)
+    if strategy != "weighted":
+        raise invalid(f"unsupported rank type {strategy}")
+    weights = params.get("weights", [])
+    if not isinstance(weights, Sequence) or len(weights) != legs:
+        count = len(weights) if isinstance(weights, Sequence) else 0
+        raise invalid(
+            f"the length of weights param mismatch with ann search requests: invalid "
+            f"parameter[expected={legs}][actual={count}]"
+        )
+    for weight in weights:
+        if not isinstance(weight, int | float) or not 0 <= weight <= 1:
+            raise invalid(f"rank param weight should be in range [0, 1], got {weight}")
+    return Weighted(weights=tuple(weights), norm_score=bool(params.get("norm_score", True)))
+
+
+def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
+    """Return the fusion, or None, and the rankers of a ``FunctionScore``.
+
+    Raises:
+        MilvusError: A function that is no ranker, or wrong parameters.
+    """
+    fusion, boosts, rankers = None, [], []
+    for function in message.functions:
+        params = {name.lower(): text for name, text in read_pairs(function.params).items()}
+        kind = params.get("reranker", "").lower()
+        inputs = list(function.input_field_names)
+        if kind in ("rrf", "weighted"):
+            fusion = _fusion(kind, {n: loose_value(v) for n, v in params.items()}, legs)
+        elif kind == "decay":
+            rankers.append(_decay(params, inputs))
+        elif kind == "boost":
+            boosts.append(_boost(params))
+        elif kind == "model":
+            rankers.append(_model(params, inputs))
+        else:
+            raise invalid(f"unsupported reranker: {kind or function.name}")
+    if boosts:
+        modes = read_pairs(message.params)
+        rankers.append(
+            FunctionScore(
+                boosts,
+                boost_mode=modes.get("boost_mode", "multiply"),
+                function_mode=modes.get("function_mode", "multiply"),
+            )
+        )
+    return fusion, rankers
+
+
+def _decay(params: Mapping[str, str], inputs: Sequence[str]) -> Decay:
+    if len(inputs) != 1:
+        raise invalid(f"decay ranker: expected one input field, got {list(inputs)}")
+    numbers = {}
+    for name in ("origin", "scale", "offset", "decay"):
+        if name in params:
+            value = loose_value(params[name])
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise invalid(f"decay ranker: param {name} is not a number: {params[name]!r}")
+            numbers[name] = value
+    for name in ("origin", "scale"):
+        if name not in numbers:
+            raise invalid(f"decay ranker: param {name} not found")
+    return Decay(inputs[0], params.get("function", "gauss"), **numbers)
+
+
+def _boost(params: Mapping[str, str]) -> Boost:
+    drawn = None
+    if "random_score" in params:
+        given = loose_value(params["random_score"])
+        given = given if isinstance(given, dict) else {}
+        drawn = RandomScore(int(given.get("seed", 0)), given.get("field"))
+    weight = loose_value(params.get("weight", "1"))
+    return Boost(params.get("filter") or None, weight, drawn)
+
+
+def _model(params: Mapping[str, str], inputs: Sequence[str]) -> Rerank:
+    if len(inputs) != 1:
+        raise invalid(f"model ranker: expected one input field, got {list(inputs)}")
+    provider = params.get("provider", "")
+    if not provider:
+        raise invalid("model ranker: param provider not found")
+    model = params.get("model_name", "")
+    queries = loose_value(params.get("queries", "null"))
+    name = f"{provider}:{model}" if model else provider
+    return Rerank(name, inputs[0], queries)
+
+
+def decode_highlighter(message: Any) -> Highlighter:
+    """Return what a ``Highlighter`` message asks for.
+
+    Raises:
+        MilvusError: Another kind than the lexical one.
+    """
+    kind = common.HighlightType.Name(message.type)
+    if kind != "Lexical":
+        raise invalid(f"highlighter: {kind} is not supported; take Lexical")
+    given = {name: loose_value(text) for name, text in read_pairs(message.params).items()}
+    queries = given.pop("highlight_query", given.pop("queries", None))
+    options: dict[str, Any] = {n: v for n, v in given.items() if v is not None}
+    if isinstance(queries, list):
+        options["highlight_query"] = [
+            {"type": q.get("type", "TextMatch"), "field": q.get("field", ""), "text": q["text"]}
+            for q in queries
+        ]
+    return Highlighter.of(options)
+
+
+def searched_field(schema: Schema, name: str) -> Field:
+    """Return the field that is searched; the only one that can be where none is named.
+
+    Raises:
+        MilvusError: No such field, none named where there are several, or one without vectors.
+    """
+    if not name:
+        fields = [f for f in schema.fields if f.dtype.is_vector] or list(schema.vector_lists)
+        if len(fields) != 1:
+            raise invalid("multiple anns_fields exist, please specify a anns_field in search_params")
+        return fields[0]
+    if name not in schema:
+        raise invalid(f"failed to get field schema by name: fieldName({name}) not found")
+    field = schema.field(name)
+    if not field.vector_type.is_vector:
+        raise invalid(f"field ({name}) to search is not of vector data type")
+    return field
+
+
+def read_limit(name: str, text: str, *, least: int) -> int:
+    """Return a number of hits or rows.
+
+    Raises:
+        MilvusError: It is out of the range of Milvus.
+    """
+    value = read_integer(name, text)
+    if not least <= value <= 16_384:
+        raise invalid(f"{name} [{value}] is invalid, it should be in range [{least}, 16384]")
+    return value
+
+
+def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a search by the names of elanus.
+
+    Args:
+        params: ``search_params`` of a request.
+        inner: What ``params`` holds in them.
+    """
+    both = {**inner, **{n: loose_value(v) for n, v in params.items() if n != "params"}}
+    options: dict[str, Any] = {}
+    for name in ("radius", "range_filter"):
+        if both.get(name) is not None:
+            options[name] = float(both[name])
+    for name in ("drop_ratio_search", "recall"):
+        if both.get(name) is not None:
+            options[name] = float(both[name])
+    if both.get("round_decimal") is not None:
+        options["round_decimal"] = int(both["round_decimal"])
+    if both.get("analyzer_name"):
+        options["analyzer_name"] = both["analyzer_name"]
+    if both.get("timezone"):
+        options["timezone"] = both["timezone"]
+    if both.get("group_by_field"):
+        options["group_by"] = _group_field(both)
+        options["group_size"] = int(both.get("group_size") or 1)
+        strict = both.get("strict_group_size")
+        options["strict_group_size"] = read_flag("strict_group_size", str(strict or False))
+    return options
+
+
+def _group_field(params: Mapping[str, Any]) -> str:
+    name, path = str(params["group_by_field"]), params.get("json_path")
+    return f"{name}{path}" if path and str(path).startswith("[") else name
+
+
+def search_order(text: str) -> list[tuple[str, bool]]:
+    """Return fields to order by, and whether each is descending, of ``a:desc,b:asc``."""
+    found = []
+    for part in text.split(",") if text else ():
+        name, _, direction = part.strip().partition(":")
+        if direction.lower() not in ("", "asc", "desc"):
+            raise invalid(f"order_by_fields: expected asc or desc, got {direction!r}")
+        found.append((name.strip(), direction.lower() == "desc"))
+    return found
+
+
+def is_text_field(known: Any) -> frozenset[str]:
+    """Return the fields of a ``CollectionSchema`` that were declared as TEXT."""
+    text = messages.DataType.Value("Text")
+    return frozenset(field.name for field in known.fields if field.data_type == text)

@@ -1,0 +1,349 @@
+"""Making, describing and changing collections."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from elanus.errors import CollectionExistsError, CollectionNotFoundError
+from elanus_server.clock import milliseconds, now
+from elanus_server.codec.pairs import as_text, loose_value, read_pairs, write_pairs
+from elanus_server.codec.schema import (
+    Numbers,
+    decode_field,
+    decode_schema,
+    decode_struct,
+    encode_schema,
+    function_of,
+)
+from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
+from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.indexes import add_index
+from elanus_server.service.records import (
+    DEFAULT_KEY_PARTITIONS,
+    PROPERTY,
+    CollectionRecord,
+)
+from elanus_server.service.registry import rpc
+from elanus_server.wire import common, milvus
+from elanus_server.wire import schema as messages
+
+_CHANNEL = "by-dev-rootcoord-dml_0_{number}v0"
+
+
+@rpc("CreateCollection")
+def create_collection(call: Call, request: Any) -> None:
+    handle, database = call.handle_of(request), call.database_of(request)
+    name = checked_name(request.collection_name, "collection")
+    described = messages.CollectionSchema.FromString(request.schema)
+    if not described.fields:
+        raise invalid("schema: expected fields, got none")
+    for field in described.fields:
+        checked_name(field.name, "field")
+    schema = decode_schema(described)
+    if not any(f.vector_type.is_vector or f.struct for f in schema.fields):
+        raise invalid("schema does not contain vector field")
+    numbered = encode_schema(schema, name, database, described)
+    record = CollectionRecord.made(
+        numbered,
+        consistency=request.consistency_level,
+        shards=request.shards_num or 1,
+        key_partitions=(request.num_partitions or DEFAULT_KEY_PARTITIONS)
+        if schema.partition_key
+        else 0,
+    )
+    properties = {**read_pairs(described.properties), **read_pairs(request.properties)}
+    with call.host.changes:
+        if name in handle.list_aliases():
+            raise MilvusError(
+                ALIAS_CONFLICT,
+                f"collection name [{name}] conflicts with an existing alias, please choose a "
+                f"unique name",
+            )
+        try:
+            handle.create_collection(
+                name, schema, properties={**_read(properties), PROPERTY: record.to_json()}
+            )
+        except CollectionExistsError:
+            known = Hosted(call.host, database, handle.collection(name))
+            if known.collection.schema != schema:
+                raise invalid(
+                    f"create duplicate collection with different parameters, collection: {name}"
+                ) from None
+
+
+def _read(properties: dict[str, str]) -> dict[str, Any]:
+    """Return properties as elanus keeps them: numbers and words rather than texts of them."""
+    return {name: loose_value(text) for name, text in properties.items()}
+
+
+@rpc("HasCollection")
+def has_collection(call: Call, request: Any) -> Any:
+    found = call.handle_of(request).has_collection(request.collection_name)
+    return milvus.BoolResponse(value=found)
+
+
+@rpc("DescribeCollection")
+def describe_collection(call: Call, request: Any) -> Any:
+    if request.collection_name or not request.collectionID:
+        return described(call.hosted(request))
+    return described(call.by_number(request.collectionID, request))
+
+
+@rpc("BatchDescribeCollection")
+def batch_describe_collection(call: Call, request: Any) -> Any:
+    found = [call.hosted(request, name) for name in request.collection_name]
+    found += [call.by_number(number, request) for number in request.collectionID]
+    return milvus.BatchDescribeCollectionResponse(responses=[described(one) for one in found])
+
+
+def described(hosted: Hosted) -> Any:
+    """Return what ``DescribeCollection`` says of a collection."""
+    record, collection = hosted.record, hosted.collection
+    handle = hosted.host.database(hosted.database)
+    channel = _CHANNEL.format(number=record.number)
+    properties = {n: v for n, v in collection.properties.items() if n != PROPERTY}
+    properties.pop("consistency_level", None)
+    partitions = record.key_partitions or len(collection.list_partitions())
+    return milvus.DescribeCollectionResponse(
+        schema=hosted.schema,
+        collectionID=record.number,
+        virtual_channel_names=[channel],
+        physical_channel_names=[channel.rpartition("_")[0]],
+        created_timestamp=record.created,
+        created_utc_timestamp=milliseconds(record.created),
+        update_timestamp=record.updated,
+        update_timestamp_str=str(record.updated),
+        shards_num=record.shards,
+        aliases=sorted(handle.list_aliases(collection.name)),
+        consistency_level=record.consistency,
+        collection_name=collection.name,
+        db_name=hosted.database,
+        num_partitions=partitions,
+        properties=write_pairs({name: _shown(value) for name, value in properties.items()}),
+        request_time=now(),
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return as_text(value)
+
+
+@rpc("ShowCollections")
+def show_collections(call: Call, request: Any) -> Any:
+    handle = call.handle_of(request)
+    made = milvus.ShowCollectionsResponse()
+    only_loaded = request.type == milvus.ShowType.Value("InMemory")
+    for name in request.collection_names or handle.list_collections():
+        hosted = call.hosted(request, name)
+        record = hosted.record
+        if only_loaded and not record.is_loaded:
+            continue
+        made.collection_names.append(name)
+        made.collection_ids.append(record.number)
+        made.created_timestamps.append(record.created)
+        made.created_utc_timestamps.append(milliseconds(record.created))
+        made.inMemory_percentages.append(100 if record.is_loaded else 0)
+        made.query_service_available.append(record.is_loaded)
+        made.shards_num.append(record.shards)
+    return made
+
+
+@rpc("DropCollection")
+def drop_collection(call: Call, request: Any) -> None:
+    """Drop a collection; one that is not there is no error, as with Milvus."""
+    handle, name = call.handle_of(request), request.collection_name
+    with call.host.changes:
+        aliases = handle.list_aliases()
+        if name in aliases:
+            raise invalid(f"cannot drop the collection via alias = {name}")
+        if name not in handle.list_collections():
+            return
+        used = sorted(alias for alias, collection in aliases.items() if collection == name)
+        if used:
+            raise invalid(
+                f"unable to drop the collection [{name}] because it has associated aliases "
+                f"[{', '.join(used)}], please remove all aliases before dropping the collection"
+            )
+        handle.drop_collection(name)
+
+
+@rpc("TruncateCollection")
+def truncate_collection(call: Call, request: Any) -> Any:
+    call.hosted(request).collection.truncate()
+    return milvus.TruncateCollectionResponse()
+
+
+@rpc("RenameCollection")
+def rename_collection(call: Call, request: Any) -> None:
+    handle, new = call.handle_of(request), checked_name(request.newName, "collection")
+    target = request.newDBName or call.database_of(request)
+    other = call.host.database(target)
+    with call.host.changes:
+        if new in other.list_aliases():
+            raise invalid(f"cannot rename collection to an existing alias: {new}")
+        if request.oldName in handle.list_aliases():
+            raise invalid(
+                f"unsupported use an alias to rename collection, alias:{request.oldName}"
+            )
+        if new in other.list_collections():
+            raise invalid(f"duplicated new collection name {target}:{new} with other collection")
+        try:
+            handle.rename_collection(request.oldName, new, database=target)
+        except CollectionNotFoundError:
+            call.hosted(request, request.oldName)
+            raise
+
+
+@rpc("GetCollectionStatistics")
+def get_collection_statistics(call: Call, request: Any) -> Any:
+    rows = call.hosted(request).collection.count()
+    return milvus.GetCollectionStatisticsResponse(stats=write_pairs({"row_count": str(rows)}))
+
+
+@rpc("AlterCollection")
+def alter_collection(call: Call, request: Any) -> None:
+    hosted = (
+        call.hosted(request)
+        if request.collection_name
+        else call.by_number(request.collectionID, request)
+    )
+    given, gone = read_pairs(request.properties), list(request.delete_keys)
+    if given and gone:
+        raise invalid("cannot provide both DeleteKeys and ExtraParams")
+    level = given.pop("consistency_level", None)
+    if level is not None:
+        number = _consistency(level)
+        hosted.change(lambda record: replace(record, consistency=number))
+    if PROPERTY in given or PROPERTY in gone:
+        raise invalid(f"property {PROPERTY} belongs to the server")
+    if given:
+        hosted.collection.alter_properties(_read(given))
+    if gone:
+        hosted.collection.drop_properties(*gone)
+    hosted.change(lambda record: replace(record, updated=now()))
+
+
+def _consistency(text: str) -> int:
+    names = common.ConsistencyLevel.keys()
+    found = next((name for name in names if name.lower() == text.lower()), None)
+    if found is not None:
+        return int(common.ConsistencyLevel.Value(found))
+    if text.isdigit() and int(text) < len(names):
+        return int(text)
+    raise invalid(f"consistency_level: expected one of {', '.join(names)}, got {text!r}")
+
+
+@rpc("AlterCollectionField")
+def alter_collection_field(call: Call, request: Any) -> None:
+    hosted = call.hosted(request)
+    given = read_pairs(request.properties)
+    changes: dict[str, Any] = {}
+    for name, cast in (("max_length", int), ("max_capacity", int), ("description", str)):
+        if name in given:
+            changes[name] = cast(given.pop(name))
+    if changes:
+        hosted.collection.alter_field(request.field_name, **changes)
+    kept = hosted.schema
+    field = next((f for f in kept.fields if f.name == request.field_name), None)
+    if field is None:
+        raise invalid(f"field {request.field_name} does not exist")
+    params = {**read_pairs(field.type_params), **given}
+    for name, value in changes.items():
+        if name != "description":
+            params[name] = str(value)
+    for name in request.delete_keys:
+        params.pop(name, None)
+    del field.type_params[:]
+    field.type_params.extend(write_pairs(params))
+    _keep(hosted, kept)
+
+
+@rpc("AddCollectionField")
+def add_collection_field(call: Call, request: Any) -> None:
+    _add_field(call.hosted(request), messages.FieldSchema.FromString(request.schema))
+
+
+@rpc("AddCollectionStructField")
+def add_collection_struct_field(call: Call, request: Any) -> None:
+    hosted = call.hosted(request)
+    struct = request.struct_array_field_schema
+    hosted.collection.add_field(decode_struct(struct))
+    kept = hosted.schema
+    kept.struct_array_fields.add().CopyFrom(struct)
+    _keep(hosted, kept)
+
+
+@rpc("AlterCollectionSchema")
+def alter_collection_schema(call: Call, request: Any) -> Any:
+    """Add fields and functions, or drop some, in the order of the request."""
+    action = request.action
+    kind = action.WhichOneof("op")
+    if kind == "add_request":
+        _add_fields(call, request)
+    elif kind == "drop_request":
+        _drop_field(call.hosted(request), action.drop_request)
+    else:
+        raise invalid("alter schema: expected fields to add or to drop")
+    return milvus.AlterCollectionSchemaResponse()
+
+
+def _add_fields(call: Call, request: Any) -> None:
+    wanted = request.action.add_request
+    made_by = dict(found for f in wanted.func_schema if (found := function_of(f)) is not None)
+    for info in wanted.field_infos:
+        field = info.field_schema
+        _add_field(call.hosted(request), field, made_by.get(field.name))
+        if info.extra_params:
+            params = read_pairs(info.extra_params)
+            add_index(call.hosted(request), field.name, info.index_name, params)
+    if made_by:
+        hosted = call.hosted(request)
+        kept = hosted.schema
+        others = [f for f in kept.functions if made_by.keys().isdisjoint(f.output_field_names)]
+        del kept.functions[:]
+        kept.functions.extend([*others, *wanted.func_schema])
+        _keep(hosted, kept)
+
+
+def _drop_field(hosted: Hosted, wanted: Any) -> None:
+    name = wanted.field_name
+    if wanted.field_id:
+        numbers = {number: field for field, number in hosted.field_numbers.items()}
+        name = numbers.get(wanted.field_id, name)
+    if wanted.function_name:
+        functions = [f for f in hosted.schema.functions if f.name == wanted.function_name]
+        if not functions:
+            raise invalid(f"function {wanted.function_name} does not exist")
+        (name,) = functions[0].output_field_names
+    if not name:
+        raise invalid("drop: expected the name of a field or function")
+    hosted.collection.drop_field(name)
+    hosted.change(lambda record: _without_field(record, name))
+
+
+def _without_field(record: CollectionRecord, name: str) -> CollectionRecord:
+    indexes = {n: i for n, i in record.indexes.items() if i.field != name}
+    return replace(record, indexes=indexes, updated=now())
+
+
+def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
+    checked_name(message.name, "field")
+    if message.name in hosted.collection.schema:
+        raise invalid(f"duplicate field name: {message.name}")
+    if not message.nullable and made_by is None and not message.HasField("default_value"):
+        raise invalid(f"added field must be nullable, please check it, field name = {message.name}")
+    hosted.collection.add_field(decode_field(message, made_by=made_by))
+    kept = hosted.record.known_schema if hosted.record.schema else hosted.schema
+    added = kept.fields.add()
+    added.CopyFrom(message)
+    added.fieldID = Numbers(kept).of(None)
+    _keep(hosted, kept)
+
+
+def _keep(hosted: Hosted, kept: Any) -> None:
+    """Remember a ``CollectionSchema`` with its numbers."""
+    raw = kept.SerializeToString()
+    hosted.change(lambda record: replace(record, schema=raw, updated=now()))

@@ -1,0 +1,226 @@
+"""What does a call work on?
+
+A ``Host`` is one database with everything in it; a ``Call`` is one request of one user for one of
+its databases; a ``Hosted`` is one collection with what Milvus knows of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import elanus
+from elanus import Collection, Database
+from elanus.errors import CollectionNotFoundError, NotFoundError
+from elanus_server.codec.schema import encode_schema
+from elanus_server.failures import (
+    COLLECTION_NOT_LOADED,
+    DATABASE_NOT_FOUND,
+    MilvusError,
+    collection_not_found,
+    invalid,
+)
+from elanus_server.service.cursors import Cursors
+from elanus_server.service.records import PROPERTY, CollectionRecord
+
+DEFAULT_DATABASE = "default"
+
+
+class Host:
+    """One folder that is served. Safe from many threads.
+
+    Attributes:
+        version: What clients see as the version of the server: of the protocol, and of elanus.
+        changes: Held while names or what Milvus knows of a collection change.
+        cursors: Search iterators under way.
+    """
+
+    version = f"v3.0.0-elanus-{elanus.__version__}"
+
+    def __init__(self, database: Database) -> None:
+        self._root = database
+        self._lock = threading.Lock()
+        self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
+        self._records: dict[tuple[str, str], tuple[Any, CollectionRecord]] = {}
+        self.changes = threading.RLock()
+        self.cursors = Cursors()
+
+    @property
+    def root(self) -> Database:
+        """The database ``default``, which knows the others."""
+        return self._root
+
+    def database(self, name: str) -> Database:
+        """Return the handle of a database.
+
+        Raises:
+            MilvusError: There is none of this name.
+        """
+        wanted = name or DEFAULT_DATABASE
+        with self._lock:
+            if wanted in self._handles:
+                return self._handles[wanted]
+            try:
+                handle = self._root.use_database(wanted)
+            except NotFoundError:
+                raise MilvusError(
+                    DATABASE_NOT_FOUND, f"database not found[database={wanted}]"
+                ) from None
+            self._handles[wanted] = handle
+            return handle
+
+    def forget_database(self, name: str) -> None:
+        """Give up the handle of a database that was dropped."""
+        with self._lock:
+            handle = self._handles.pop(name, None)
+        if handle is not None:
+            handle.close()
+
+    def close(self) -> None:
+        """Give up the handles of databases; that of ``default`` is the caller's."""
+        with self._lock:
+            others = [h for name, h in self._handles.items() if name != DEFAULT_DATABASE]
+            self._handles = {DEFAULT_DATABASE: self._root}
+        for handle in others:
+            handle.close()
+
+    def record(self, database: str, collection: Collection) -> CollectionRecord:
+        """Return what Milvus knows of a collection."""
+        stored = collection.properties.get(PROPERTY)
+        key = (database, collection.name)
+        if stored is None:
+            searchable = [f.name for f in collection.schema.fields if f.dtype.is_vector]
+            return CollectionRecord.derived("/".join(key), dict.fromkeys(searchable, "AUTOINDEX"))
+        known = self._records.get(key)
+        if known is None or known[0] is not stored:
+            known = self._records[key] = stored, CollectionRecord.from_json(stored)
+        return known[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request.
+
+    Attributes:
+        host: What is served.
+        database: That the client is connected to.
+        user: Who asks; empty where nobody has to say.
+    """
+
+    host: Host
+    database: str = DEFAULT_DATABASE
+    user: str = ""
+
+    def database_of(self, request: Any) -> str:
+        """Return the name of the database that a request means."""
+        return getattr(request, "db_name", "") or self.database or DEFAULT_DATABASE
+
+    def handle_of(self, request: Any) -> Database:
+        """Return the database that a request means."""
+        return self.host.database(self.database_of(request))
+
+    def hosted(self, request: Any, name: str | None = None) -> Hosted:
+        """Return the collection that a request means, by name or alias.
+
+        Raises:
+            MilvusError: No such collection or database.
+        """
+        wanted = request.collection_name if name is None else name
+        database = self.database_of(request)
+        handle = self.host.database(database)
+        try:
+            collection = handle.collection(wanted)
+        except CollectionNotFoundError:
+            raise collection_not_found(database, wanted) from None
+        return Hosted(self.host, database, collection)
+
+    def by_number(self, number: int, request: Any) -> Hosted:
+        """Return the collection of a number, in whichever database.
+
+        Raises:
+            MilvusError: There is none.
+        """
+        database = self.database_of(request)
+        handle = self.host.database(database)
+        for name in handle.list_collections():
+            with suppress(CollectionNotFoundError):
+                found = Hosted(self.host, database, handle.collection(name))
+                if found.record.number == number:
+                    return found
+        raise collection_not_found(database, str(number))
+
+
+class Hosted:
+    """One collection, and what Milvus knows of it."""
+
+    def __init__(self, host: Host, database: str, collection: Collection) -> None:
+        self.host = host
+        self.database = database
+        self.collection = collection
+
+    @cached_property
+    def record(self) -> CollectionRecord:
+        """What Milvus knows of it."""
+        return self.host.record(self.database, self.collection)
+
+    @cached_property
+    def schema(self) -> Any:
+        """Its ``CollectionSchema``, with the numbers of the fields."""
+        collection = self.collection
+        return encode_schema(
+            collection.schema, collection.name, self.database, self.record.known_schema
+        )
+
+    @cached_property
+    def field_numbers(self) -> dict[str, int]:
+        """Number of each field by name."""
+        fields = (*self.schema.fields, *self.schema.struct_array_fields)
+        return {field.name: field.fieldID for field in fields}
+
+    def change(self, change: Callable[[CollectionRecord], CollectionRecord]) -> None:
+        """Replace what Milvus knows of the collection, durably."""
+        with self.host.changes:
+            self.__dict__.pop("record", None)
+            wanted = change(self.record)
+            self.collection.alter_properties({PROPERTY: wanted.to_json()})
+            self.__dict__["record"] = wanted
+            self.__dict__.pop("schema", None)
+
+    def check_loaded(self, partitions: list[str] | None = None) -> None:
+        """Refuse to search what was not loaded.
+
+        Raises:
+            MilvusError: The collection, or one of the partitions, is not loaded.
+        """
+        name = self.collection.name
+        if not self.record.is_loaded:
+            raise MilvusError(COLLECTION_NOT_LOADED, f"collection not loaded[collection={name}]")
+        missing = sorted(self.record.unloaded & set(partitions or ()))
+        if missing:
+            raise MilvusError(201, f"partition not loaded[partition={missing[0]}]")
+
+
+def checked_name(name: str, what: str) -> str:
+    """Return a name of a collection, alias, partition or database in Milvus' words if it is valid.
+
+    Raises:
+        MilvusError: It is not.
+    """
+    shown = f"Invalid {what} name: {name}."
+    if not name:
+        raise invalid(f"Invalid {what} name: {name}. {what} name should not be empty")
+    if len(name) > 255:
+        raise invalid(
+            f"{shown} the length of a {what} name must be less than 255 characters"
+        )
+    if not (name[0] == "_" or name[0].isascii() and name[0].isalpha()):
+        raise invalid(
+            f"{shown} the first character of a {what} name must be an underscore or letter"
+        )
+    if not all(c == "_" or c.isascii() and c.isalnum() for c in name):
+        raise invalid(f"{shown} {what} name can only contain numbers, letters and underscores")
+    return name

@@ -1,0 +1,83 @@
+"""Databases: name spaces of collections."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from elanus.errors import AlreadyExistsError, NotFoundError, StateError
+from elanus_server.codec.pairs import loose_value, read_pairs, write_pairs
+from elanus_server.failures import DATABASE_NAME, DATABASE_NOT_FOUND, MilvusError, invalid
+from elanus_server.service.context import DEFAULT_DATABASE, Call, checked_name
+from elanus_server.service.registry import rpc
+from elanus_server.wire import milvus
+
+
+def _not_found(name: str) -> MilvusError:
+    return MilvusError(DATABASE_NOT_FOUND, f"database not found[database={name}]")
+
+
+def _number(name: str) -> int:
+    return 1 if name == DEFAULT_DATABASE else zlib.crc32(name.encode()) + 2
+
+
+@rpc("CreateDatabase")
+def create_database(call: Call, request: Any) -> None:
+    try:
+        checked_name(request.db_name, "database")
+    except MilvusError as error:
+        raise MilvusError(DATABASE_NAME, str(error)) from None
+    properties = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
+    try:
+        call.host.root.create_database(request.db_name, properties=properties)
+    except AlreadyExistsError:
+        raise MilvusError(65535, f"database already exist: {request.db_name}") from None
+
+
+@rpc("DropDatabase")
+def drop_database(call: Call, request: Any) -> None:
+    name = request.db_name
+    if name == DEFAULT_DATABASE:
+        raise invalid("can not drop default database")
+    if name not in call.host.root.list_databases():
+        raise _not_found(name)
+    try:
+        call.host.root.drop_database(name)
+    except StateError as error:
+        raise MilvusError(
+            65535, f"database:{name} not empty, must drop all collections before drop database"
+        ) from error
+    call.host.forget_database(name)
+
+
+@rpc("ListDatabases")
+def list_databases(call: Call, request: Any) -> Any:
+    names = call.host.root.list_databases()
+    return milvus.ListDatabasesResponse(
+        db_names=names, created_timestamp=[0] * len(names), db_ids=[_number(n) for n in names]
+    )
+
+
+@rpc("DescribeDatabase")
+def describe_database(call: Call, request: Any) -> Any:
+    name = request.db_name or call.database
+    try:
+        properties = call.host.root.database_properties(name)
+    except NotFoundError:
+        raise _not_found(name) from None
+    return milvus.DescribeDatabaseResponse(
+        db_name=name, dbID=_number(name), properties=write_pairs(properties)
+    )
+
+
+@rpc("AlterDatabase")
+def alter_database(call: Call, request: Any) -> None:
+    given = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
+    if given and request.delete_keys:
+        raise invalid("cannot provide both DeleteKeys and ExtraParams")
+    try:
+        call.host.root.alter_database_properties(
+            request.db_name, {**given, **dict.fromkeys(request.delete_keys)}
+        )
+    except NotFoundError:
+        raise _not_found(request.db_name) from None

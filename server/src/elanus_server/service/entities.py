@@ -1,0 +1,106 @@
+"""Writing entities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elanus_server.clock import now
+from elanus_server.codec.columns import DYNAMIC_FIELD, decode_columns
+from elanus_server.codec.entities import encode_ids
+from elanus_server.codec.requests import decode_templates
+from elanus_server.failures import invalid
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.partitions import DEFAULT_PARTITION, check_partitions
+from elanus_server.service.registry import rpc
+from elanus_server.wire import milvus
+from elanus_server.wire import schema as messages
+
+
+def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
+    if not request.num_rows:
+        raise invalid("num_rows: expected at least one row, got 0")
+    return decode_columns(request.fields_data, hosted.collection.schema, request.num_rows)
+
+
+def _partition(hosted: Hosted, name: str) -> str | None:
+    if not name or name == DEFAULT_PARTITION:
+        return None
+    check_partitions(hosted, [name])
+    return name
+
+
+def _result(hosted: Hosted, keys: Sequence[Any], **counts: int) -> Any:
+    return milvus.MutationResult(
+        IDs=encode_ids(hosted.collection.schema.primary, keys),
+        succ_index=range(len(keys)),
+        acknowledged=True,
+        timestamp=now(),
+        **counts,
+    )
+
+
+@rpc("Insert")
+def insert(call: Call, request: Any) -> Any:
+    """Store entities. As with Milvus a key that is taken is no error: the entity is replaced."""
+    hosted = call.hosted(request)
+    columns = _columns(hosted, request)
+    partition = _partition(hosted, request.partition_name)
+    collection = hosted.collection
+    primary = collection.schema.primary
+    if primary.auto_id and primary.name not in columns:
+        keys = collection.insert(columns, partition=partition)
+    elif primary.auto_id and not collection.properties.get("allow_insert_auto_id"):
+        raise invalid(f"the primary key {primary.name} is made by the server and cannot be given")
+    else:
+        keys = collection.upsert(columns, partition=partition)
+    return _result(hosted, keys, insert_cnt=len(keys))
+
+
+@rpc("Upsert")
+def upsert(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    columns = _columns(hosted, request)
+    partition = _partition(hosted, request.partition_name)
+    primary = hosted.collection.schema.primary
+    if primary.name not in columns:
+        raise invalid(f"upsert: must assign pk of field {primary.name} when upsert")
+    ops = {op.field_name: _operation(op) for op in request.field_ops}
+    if request.partial_update or ops:
+        keys = hosted.collection.upsert(
+            _rows(columns), partial=True, array_ops=ops or None, partition=partition
+        )
+    else:
+        keys = hosted.collection.upsert(columns, partition=partition)
+    return _result(hosted, keys, upsert_cnt=len(keys))
+
+
+def _operation(op: Any) -> str:
+    name: str = messages.FieldPartialUpdateOp.OpType.Name(op.op)
+    known = {"ARRAY_APPEND": "append", "ARRAY_REMOVE": "remove"}
+    if name not in known:
+        raise invalid(f"field {op.field_name}: operation {name} is not supported")
+    return known[name]
+
+
+def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return columns as rows, which partial upserts take; undeclared fields beside the others."""
+    dynamic = columns.pop(DYNAMIC_FIELD, None)
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if dynamic is not None:
+        rows = [{**extra, **row} for row, extra in zip(rows, dynamic, strict=True)]
+    return rows
+
+
+@rpc("Delete")
+def delete(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    if not request.expr.strip():
+        raise invalid("delete plan can't be empty or always true : ")
+    partition = _partition(hosted, request.partition_name)
+    count = hosted.collection.delete(
+        filter=request.expr,
+        params=decode_templates(request.expr_template_values),
+        partitions=partition or (DEFAULT_PARTITION if request.partition_name else None),
+    )
+    return milvus.MutationResult(delete_cnt=count, acknowledged=True, timestamp=now())

@@ -1,0 +1,267 @@
+"""Indexes: what a client asks for by Milvus' names, and what elanus makes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from elanus import BM25, DataType, Field
+from elanus_server.clock import now
+from elanus_server.codec.pairs import loose_value, read_object, read_pairs, write_pairs
+from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, invalid
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.records import IndexRecord
+from elanus_server.service.registry import rpc
+from elanus_server.wire import common, milvus
+
+AUTO = "AUTOINDEX"
+_GRAPHS = (
+    "HNSW",
+    "HNSW_SQ",
+    "HNSW_PQ",
+    "HNSW_PRQ",
+    "DISKANN",
+    "AISAQ",
+    "GPU_CAGRA",
+    "SCANN",
+    "IVF_RABITQ",
+    "GPU_IVF_FLAT",
+    "GPU_IVF_PQ",
+    "BIN_IVF_FLAT",
+)
+_SCANS = ("FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE")
+_INVERTED_FILES = {"IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "IVF_PQ": ("nlist", "m", "nbits")}
+_SPARSE = ("SPARSE_INVERTED_INDEX", "SPARSE_WAND")
+_SCALARS = ("INVERTED", "BITMAP", "STL_SORT", "TRIE", "NGRAM", "RTREE")
+# What elanus' scalar indexes take; the rest is Milvus' own and changes no answer.
+_SCALAR_PARAMS = ("min_gram", "max_gram", "json_cast_type", "json_cast_function")
+_PATH = re.compile(r"\[[^\]]*\]")
+
+
+def add_index(hosted: Hosted, field_name: str, name: str, params: Mapping[str, str]) -> None:
+    """Give a field an index, as ``CreateIndex`` does.
+
+    Raises:
+        MilvusError: The field does not exist, has another index, or the index does not fit it.
+    """
+    flat = _flattened(params)
+    schema = hosted.collection.schema
+    if field_name not in schema and not (schema.dynamic and "json_path" in flat):
+        raise invalid(f"cannot create index on non-exist field: {field_name}")
+    target, default_name = _target(hosted, field_name, flat)
+    wanted = name or default_name
+    with hosted.host.changes:
+        known = hosted.record.indexes.get(wanted)
+        if known is not None and known.target != target:
+            raise invalid(f"CreateIndex failed: index name [{wanted}] is taken by another field")
+        other = hosted.record.index_of(target)
+        made = IndexRecord(wanted, field_name, target, now(), flat)
+        if other is not None:
+            if other.name == wanted and _same(other.params, flat):
+                return
+            raise invalid(
+                f"CreateIndex failed: at most one distinct index is allowed per field"
+            )
+        _build(hosted, schema.field(field_name) if field_name in schema else None, target, flat)
+        hosted.change(lambda record: record.with_index(made))
+
+
+def _flattened(params: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters with those inside of ``params`` beside the others."""
+    outer = {key: text for key, text in params.items() if key != "params"}
+    inner = read_object("params", params.get("params", ""))
+    flat = {**{key: _text(value) for key, value in inner.items()}, **outer}
+    flat.setdefault("index_type", AUTO)
+    if not flat["index_type"]:
+        flat["index_type"] = AUTO
+    return flat
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else _word(value)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return {n: v.upper() for n, v in one.items()} == {n: v.upper() for n, v in other.items()}
+
+
+def _target(hosted: Hosted, field: str, params: Mapping[str, str]) -> tuple[str, str]:
+    """Return what elanus knows the index by, and the name of an index that was given none."""
+    path = params.get("json_path", "")
+    if not path or path == field:
+        return field, field
+    keys = "".join(_PATH.findall(path))
+    declared = field in hosted.collection.schema
+    target = f"{field}{keys}" if keys else f'{field}["{path}"]'
+    if not declared:
+        target = path
+    return target, f"{field}{keys.replace('[', '_').replace(']', '')}" if keys else field
+
+
+def _build(hosted: Hosted, field: Field | None, target: str, params: Mapping[str, str]) -> None:
+    kind = params["index_type"].upper()
+    if field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+        _build_sparse(hosted, field, kind, params)
+    elif field is not None and field.vector_type.is_vector:
+        _build_dense(hosted, field, kind, params)
+    elif kind != AUTO and kind not in _SCALARS:
+        name = target if field is None else field.dtype.name
+        raise invalid(f"index {params['index_type']} is not supported on field of type {name}")
+    else:
+        chosen = {n: loose_value(params[n]) for n in _SCALAR_PARAMS if n in params}
+        hosted.collection.create_index(target, "AUTO" if kind == AUTO else kind, chosen)
+
+
+def _build_dense(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
+    metric = params.get("metric_type", "")
+    if not metric and kind != AUTO:
+        raise invalid("metric type not set for vector index")
+    chosen: dict[str, Any] = {}
+    if kind in _GRAPHS or kind == AUTO:
+        engine = "AUTO"
+    elif kind in _SCANS:
+        engine = "FLAT"
+    elif kind in _INVERTED_FILES:
+        engine = kind
+        chosen = {n: loose_value(params[n]) for n in _INVERTED_FILES[kind] if n in params}
+    else:
+        raise invalid(f"invalid index type: {params['index_type']}")
+    if metric and metric.upper() != str(field.metric):
+        hosted.collection.alter_field(field.name, metric=metric)
+    hosted.collection.create_index(field.name, engine, chosen)
+
+
+def _build_sparse(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
+    if kind not in (*_SPARSE, AUTO):
+        raise invalid(
+            f"invalid index type: {params['index_type']}, sparse vectors take "
+            f"{' or '.join(_SPARSE)}"
+        )
+    metric = params.get("metric_type", "").upper()
+    wanted = str(field.metric)
+    if metric and metric != wanted:
+        raise invalid(
+            f"metric type not supported: only {wanted} is the supported metric type for sparse "
+            f"index of field {field.name}, got {metric}"
+        )
+    if field.source is not None and ("bm25_k1" in params or "bm25_b" in params):
+        k1 = float(params.get("bm25_k1", field.source.k1))
+        b = float(params.get("bm25_b", field.source.b))
+        source = BM25(field.source.field, k1=k1, b=b)
+        hosted.collection.alter_field(field.name, source=source)
+
+
+@rpc("CreateIndex")
+def create_index(call: Call, request: Any) -> None:
+    hosted = call.hosted(request)
+    add_index(hosted, request.field_name, request.index_name, read_pairs(request.extra_params))
+
+
+def _chosen(hosted: Hosted, request: Any) -> list[IndexRecord]:
+    """Return the indexes that a request names, by index or by field; all where it names none.
+
+    Raises:
+        MilvusError: There is none.
+    """
+    found = [
+        index
+        for index in hosted.record.indexes.values()
+        if (not request.index_name or index.name == request.index_name)
+        and (not getattr(request, "field_name", "") or index.field == request.field_name)
+    ]
+    if not found:
+        shown = request.index_name or getattr(request, "field_name", "")
+        where = f"[indexName={shown}]" if shown else f"[collection={hosted.collection.name}]"
+        raise MilvusError(INDEX_NOT_FOUND, f"index not found{where}")
+    return found
+
+
+def _describe(hosted: Hosted, index: IndexRecord, total: int) -> Any:
+    params = dict(index.params)
+    if index.target in hosted.collection.schema:
+        field = hosted.collection.schema.field(index.target)
+        if field.vector_type.is_vector:
+            params.setdefault("metric_type", str(field.metric))
+    return milvus.IndexDescription(
+        index_name=index.name,
+        indexID=index.number,
+        field_name=index.field,
+        params=write_pairs(params),
+        state=common.IndexState.Value("Finished"),
+        indexed_rows=total,
+        total_rows=total,
+        pending_index_rows=0,
+    )
+
+
+@rpc("DescribeIndex")
+def describe_index(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    chosen = _chosen(hosted, request)
+    total = hosted.collection.count()
+    return milvus.DescribeIndexResponse(
+        index_descriptions=[_describe(hosted, index, total) for index in chosen]
+    )
+
+
+@rpc("GetIndexStatistics")
+def get_index_statistics(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    chosen = _chosen(hosted, request)
+    total = hosted.collection.count()
+    return milvus.GetIndexStatisticsResponse(
+        index_descriptions=[_describe(hosted, index, total) for index in chosen]
+    )
+
+
+@rpc("GetIndexState")
+def get_index_state(call: Call, request: Any) -> Any:
+    _chosen(call.hosted(request), request)
+    return milvus.GetIndexStateResponse(state=common.IndexState.Value("Finished"))
+
+
+@rpc("GetIndexBuildProgress")
+def get_index_build_progress(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    _chosen(hosted, request)
+    total = hosted.collection.count()
+    return milvus.GetIndexBuildProgressResponse(indexed_rows=total, total_rows=total)
+
+
+@rpc("DropIndex")
+def drop_index(call: Call, request: Any) -> None:
+    """Drop an index; one that is not there is no error, as with Milvus."""
+    hosted = call.hosted(request)
+    with call.host.changes:
+        try:
+            chosen = _chosen(hosted, request)
+        except MilvusError:
+            return
+        for index in chosen:
+            schema = hosted.collection.schema
+            field = schema.field(index.target) if index.target in schema else None
+            is_vector = field is not None and field.vector_type.is_vector
+            if is_vector and hosted.record.is_loaded:
+                raise invalid("vector index cannot be dropped on loaded collection")
+            is_sparse = field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR
+            if not is_sparse and hosted.record.schema:
+                hosted.collection.drop_index(index.target)
+            hosted.change(lambda record, name=index.name: record.without_index(name))
+
+
+@rpc("AlterIndex")
+def alter_index(call: Call, request: Any) -> None:
+    hosted = call.hosted(request)
+    (index,) = _chosen(hosted, request)[:1]
+    given = read_pairs(request.extra_params)
+    if given and request.delete_keys:
+        raise invalid("cannot provide both DeleteKeys and ExtraParams")
+    kept = {n: v for n, v in index.params.items() if n not in request.delete_keys}
+    changed = replace(index, params={**kept, **given})
+    hosted.change(lambda record: record.with_index(changed))

@@ -1,0 +1,125 @@
+"""Reading entities by filter, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from elanus import DataType, Field
+from elanus_server.clock import now
+from elanus_server.codec.entities import encode_column
+from elanus_server.codec.pairs import read_integer, read_pairs
+from elanus_server.codec.requests import decode_templates, read_limit, search_order
+from elanus_server.failures import invalid
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.outputs import resolve_outputs
+from elanus_server.service.registry import rpc
+from elanus_server.service.searches import read_scope
+from elanus_server.wire import milvus
+
+_AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
+MAX_ROWS = 16_384
+
+
+@rpc("Query")
+def query(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    options = read_scope(hosted, request)
+    params = read_pairs(request.query_params)
+    if params.get("timezone"):
+        options["timezone"] = params["timezone"]
+    templates = decode_templates(request.expr_template_values)
+    if templates:
+        options["params"] = templates
+    chosen = request.expr.strip() or None
+    groups = [name.strip() for name in params.get("group_by_fields", "").split(",") if name.strip()]
+    aggregates = [name for name in request.output_fields if _AGGREGATE.match(name)]
+    if aggregates or groups:
+        return _aggregated(hosted, request, groups, aggregates, chosen, options)
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=True)
+    limit, offset = _page(params, chosen)
+    order = search_order(params.get("order_by_fields", ""))
+    entities = hosted.collection.query(
+        chosen,
+        outputs.asked,
+        limit=limit,
+        offset=offset,
+        order_by=[f"{name} desc" if is_descending else name for name, is_descending in order],
+        **options,
+    )
+    return milvus.QueryResults(
+        fields_data=outputs.encode(hosted, entities),
+        collection_name=hosted.collection.name,
+        output_fields=outputs.shown,
+        primary_field_name=hosted.collection.schema.primary.name,
+        session_ts=now(),
+    )
+
+
+def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
+    """Return limit and offset of a query.
+
+    Raises:
+        MilvusError: They are out of Milvus' range, or nothing bounds the answer.
+    """
+    given = params.get("limit", "")
+    offset = read_integer("offset", params.get("offset") or "0")
+    if offset < 0:
+        raise invalid(f"offset [{offset}] is invalid, should be gte than 0")
+    if not given or given == "-1":
+        if chosen is None:
+            raise invalid("empty expression should be used with limit")
+        return None, offset
+    limit = read_limit("limit", given, least=1)
+    if limit + offset > MAX_ROWS and params.get("iterator") != "True":
+        raise invalid(f"(offset+limit) [{limit + offset}] is invalid, it should be in range [1, 16384]")
+    return limit, offset
+
+
+def _aggregated(
+    hosted: Hosted,
+    request: Any,
+    groups: Sequence[str],
+    aggregates: Sequence[str],
+    chosen: str | None,
+    options: dict[str, Any],
+) -> Any:
+    """Return counts and the like, a row for each group."""
+    others = [n for n in request.output_fields if n not in aggregates and n not in groups]
+    if others:
+        raise invalid(f"output field {others[0]} is neither grouped by nor aggregated")
+    metrics = {name: _normal(name) for name in aggregates}
+    rows = hosted.collection.aggregate(
+        list(metrics.values()) or "count(*)", group_by=list(groups), filter=chosen, **options
+    )
+    schema = hosted.collection.schema
+    columns = [encode_column(schema.field(name), [row[name] for row in rows]) for name in groups]
+    for name, metric in metrics.items():
+        values = [row[metric] for row in rows]
+        columns.append(encode_column(_field_of(schema, name, values), values))
+        columns[-1].field_name = name
+    return milvus.QueryResults(
+        fields_data=columns,
+        collection_name=hosted.collection.name,
+        output_fields=[*groups, *aggregates],
+        primary_field_name=schema.primary.name,
+        session_ts=now(),
+    )
+
+
+def _normal(name: str) -> str:
+    found = _AGGREGATE.match(name)
+    return f"{found[1].lower()}({found[2]})" if found else name
+
+
+def _field_of(schema: Any, name: str, values: Sequence[Any]) -> Field:
+    """Return a field whose type fits the values of an aggregate."""
+    is_nullable = any(value is None for value in values)
+    kinds = {type(value) for value in values if value is not None}
+    dtype = DataType.INT64
+    if float in kinds:
+        dtype = DataType.DOUBLE
+    elif str in kinds:
+        dtype = DataType.VARCHAR
+    return Field("aggregate", dtype, nullable=is_nullable)

@@ -1,0 +1,340 @@
+"""Searching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from elanus import DataType, Field, Leg, SearchResult
+from elanus.filter import parse
+from elanus_server.clock import now
+from elanus_server.codec.entities import encode_column, encode_ids
+from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
+from elanus_server.codec.requests import (
+    decode_function_score,
+    decode_fusion,
+    decode_highlighter,
+    decode_ids,
+    decode_queries,
+    decode_templates,
+    read_limit,
+    read_options,
+    search_order,
+    searched_field,
+)
+from elanus_server.failures import invalid
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.cursors import Cursor
+from elanus_server.service.outputs import Outputs, resolve_outputs
+from elanus_server.service.partitions import check_partitions
+from elanus_server.service.registry import rpc
+from elanus_server.wire import common, milvus
+from elanus_server.wire import schema as messages
+
+MAX_QUERIES = 16_384
+_GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
+
+
+class SearchPlan:
+    """A ``SearchRequest``, read.
+
+    Attributes:
+        field: That is searched.
+        params: ``search_params`` by name.
+        inner: What ``params`` holds in them.
+        limit: Hits wanted of each query.
+        options: Of ``Collection.search``.
+    """
+
+    def __init__(self, hosted: Hosted, request: Any) -> None:
+        self.params = read_pairs(request.search_params)
+        inner = loose_value(self.params.get("params", "{}"))
+        self.inner: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
+        self.field = searched_field(hosted.collection.schema, self.params.get("anns_field", ""))
+        self.limit = read_limit("topk", self.params.get("topk", "10"), least=1)
+        offset = read_limit("offset", self.params.get("offset", "0"), least=0)
+        if self.limit + offset > 16_384:
+            raise invalid(
+                f"(offset+limit) [{self.limit + offset}] is invalid, it should be in range "
+                f"[1, 16384]"
+            )
+        self.options: dict[str, Any] = read_options(self.params, self.inner)
+        if offset:
+            self.options["offset"] = offset
+        self._check_metric()
+        width = self._width(hosted)
+        if width is not None:
+            self.options["ef"] = width
+        templates = decode_templates(request.expr_template_values)
+        if templates:
+            self.options["params"] = templates
+        self.filter = request.dsl.strip() or None
+
+    def _check_metric(self) -> None:
+        given = self.params.get("metric_type") or self.inner.get("metric_type")
+        wanted = self.field.metric_type
+        names = {str(wanted), str(wanted.of_vectors)}
+        if wanted.is_max_sim:
+            names.add("MAX_SIM")
+        if given and str(given).upper() not in names:
+            raise invalid(
+                f"fail to search: metric type not match: invalid [expected={wanted}]"
+                f"[actual={given}]"
+            )
+
+    def _width(self, hosted: Hosted) -> int | None:
+        """Return how many candidates the index is to look at, where the client says it."""
+        index = hosted.record.index_of(self.field.name)
+        kind = "" if index is None else index.params.get("index_type", "").upper()
+        if kind in ("IVF_FLAT", "IVF_SQ8", "IVF_PQ"):
+            given = self.inner.get("nprobe")
+        else:
+            given = next((self.inner[n] for n in _GRAPH_WIDTHS if n in self.inner), None)
+        if given is None:
+            return None
+        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+            raise invalid(f"ef: expected a whole number of at least 1, got {given!r}")
+        if "ef" in self.inner and given < self.limit:
+            raise invalid(f"ef({given}) should be larger than k({self.limit})")
+        return given
+
+
+def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
+    """Return partitions and consistency of a request, once the collection may be read."""
+    partitions = check_partitions(hosted, request.partition_names)
+    hosted.check_loaded(partitions)
+    options: dict[str, Any] = {}
+    record = hosted.record
+    if not partitions and record.unloaded:
+        partitions = [n for n in hosted.collection.list_partitions() if n not in record.unloaded]
+    if partitions:
+        options["partitions"] = partitions
+    level = record.consistency if request.use_default_consistency else request.consistency_level
+    name = common.ConsistencyLevel.Name(level).lower()
+    if name in ("strong", "session", "bounded", "eventually"):
+        options["consistency"] = name
+    return options
+
+
+@rpc("Search")
+def search(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    scope = read_scope(hosted, request)
+    plan = SearchPlan(hosted, request)
+    plan.options.update(scope)
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
+    if request.HasField("highlighter"):
+        plan.options["highlight"] = decode_highlighter(request.highlighter)
+    if request.function_score.functions:
+        fusion, rankers = decode_function_score(request.function_score, 1)
+        if fusion is not None:
+            raise invalid("rrf and weighted join the legs of a hybrid search")
+        plan.options["ranker"] = rankers
+    queries = _queries(hosted, request, plan)
+    if read_flag("search_iter_v2", plan.params.get("search_iter_v2", "")):
+        return _next_batch(call, hosted, plan, queries, outputs)
+    order = search_order(plan.params.get("order_by_fields", "").strip('"'))
+    asked = tuple(dict.fromkeys([*outputs.asked, *[name for name, _ in order]]))
+    results = hosted.collection.search(
+        queries, plan.field.name, plan.limit, filter=plan.filter, output=asked, **plan.options
+    )
+    return _answer(hosted, _Page(results, plan.limit, outputs, plan.options, order))
+
+
+def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
+    """Return the queries of a request: given, or what stored entities hold."""
+    keys = decode_ids(request.ids)
+    if keys:
+        field, collection = plan.field, hosted.collection
+        name = field.name if field.source is None else field.source.field
+        found = {e[collection.schema.primary.name]: e[name] for e in collection.get(keys, [name])}
+        missing = [key for key in keys if found.get(key) is None]
+        if missing:
+            raise invalid(f"search by ids: no entity has something in {name} under {missing[0]!r}")
+        return [found[key] for key in keys]
+    queries = decode_queries(request.placeholder_group, plan.field)
+    if not 1 <= len(queries) <= MAX_QUERIES:
+        raise invalid(
+            f"nq [{len(queries)}] is invalid, nq (number of search vector per search request) "
+            f"should be in range [1, {MAX_QUERIES}]"
+        )
+    return queries
+
+
+class _Page:
+    """Hits of all queries of a call, and how they are sent.
+
+    Attributes:
+        results: A result for each query.
+        limit: Hits wanted of each.
+        outputs: Fields to send.
+        group: What hits are grouped by; None: they are not.
+        order: Fields to order the hits by, and whether descending.
+    """
+
+    def __init__(
+        self,
+        results: Sequence[SearchResult],
+        limit: int,
+        outputs: Outputs,
+        options: Mapping[str, Any],
+        order: Sequence[tuple[str, bool]] = (),
+    ) -> None:
+        self.results = results
+        self.limit = limit
+        self.outputs = outputs
+        self.group: str | None = options.get("group_by")
+        self.order = order
+
+
+def _answer(hosted: Hosted, page: _Page) -> Any:
+    schema = hosted.collection.schema
+    keys: list[Any] = []
+    scores: list[float] = []
+    entities: list[dict[str, Any]] = []
+    offsets: list[int] = []
+    data = messages.SearchResultData(
+        num_queries=len(page.results),
+        top_k=page.limit,
+        primary_field_name=schema.primary.name,
+        output_fields=page.outputs.shown,
+    )
+    for result in page.results:
+        answer = result.answer
+        places = _places(answer.entities, page.order)
+        data.topks.append(len(places))
+        keys += [answer.ids[place] for place in places]
+        scores += [answer.scores[place] for place in places]
+        entities += [answer.entities[place] for place in places]
+        offsets += [answer.offsets[place] for place in places] if answer.offsets else []
+    data.scores.extend(scores)
+    data.ids.CopyFrom(encode_ids(schema.primary, keys))
+    data.fields_data.extend(page.outputs.encode(hosted, entities))
+    if offsets and len(offsets) == len(keys):
+        data.element_indices.data.extend(offsets)
+    if page.group is not None:
+        data.group_by_field_value.CopyFrom(_group_values(hosted, page))
+    data.highlight_results.extend(_highlights(page.results))
+    return milvus.SearchResults(
+        results=data, collection_name=hosted.collection.name, session_ts=now()
+    )
+
+
+def _places(entities: Sequence[Any], order: Sequence[tuple[str, bool]]) -> list[int]:
+    """Return the places of hits in the order that is asked for; nulls come last."""
+    places = list(range(len(entities)))
+    for name, is_descending in reversed(order):
+        known = [place for place in places if entities[place].get(name) is not None]
+        known.sort(key=lambda place: entities[place][name], reverse=is_descending)
+        places = known + [place for place in places if entities[place].get(name) is None]
+    return places
+
+
+def _group_values(hosted: Hosted, page: _Page) -> Any:
+    values = [
+        value for result in page.results for value, count in result.answer.groups for _ in range(count)
+    ]
+    name = page.group or ""
+    schema = hosted.collection.schema
+    if name in schema:
+        return encode_column(schema.field(name), values)
+    made = Field(name.partition("[")[0] or "group", DataType.VARCHAR, nullable=True)
+    return encode_column(made, [None if value is None else str(value) for value in values])
+
+
+def _highlights(results: Sequence[SearchResult]) -> list[Any]:
+    """Return what was marked, a message for each text field."""
+    marked = [found for result in results for found in result.answer.highlights]
+    names = dict.fromkeys(name for found in marked for name in found)
+    return [
+        common.HighlightResult(
+            field_name=name,
+            datas=[common.HighlightData(fragments=found.get(name, [])) for found in marked],
+        )
+        for name in names
+    ]
+
+
+def _next_batch(
+    call: Call, hosted: Hosted, plan: SearchPlan, queries: Sequence[Any], outputs: Outputs
+) -> Any:
+    """Answer one step of a search iterator."""
+    if len(queries) != 1:
+        raise invalid(f"search iterator: expected one query, got {len(queries)}")
+    size = read_limit("batch_size", plan.params.get("search_iter_batch_size", "1000"), least=1)
+    token = plan.params.get("search_iter_id", "").strip('"')
+    unfit = [n for n in ("offset", "group_by", "ranker") if n in plan.options]
+    if unfit:
+        raise invalid(f"search iterator: {unfit[0]} is not supported")
+
+    def begin() -> Cursor:
+        options = {n: v for n, v in plan.options.items() if n != "group_size"}
+        iterator = hosted.collection.search_iterator(
+            queries[0],
+            plan.field.name,
+            batch_size=size,
+            filter=plan.filter,
+            output=outputs.asked,
+            **options,
+        )
+        return Cursor(iterator)
+
+    name, cursor = call.host.cursors.find(token, begin)
+    result = cursor.next()
+    found = [] if result is None else [result]
+    answered = _answer(hosted, _Page(found, size, outputs, {}))
+    if not found:
+        answered.results.num_queries = 1
+        answered.results.topks.append(0)
+    else:
+        cursor.last_bound = result.answer.scores[-1]
+    answered.results.search_iterator_v2_results.token = name
+    answered.results.search_iterator_v2_results.last_bound = cursor.last_bound
+    return answered
+
+
+@rpc("HybridSearch")
+def hybrid_search(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    options = read_scope(hosted, request)
+    params = read_pairs(request.rank_params)
+    limit = read_limit("limit", params.get("limit", "10"), least=1)
+    offset = read_limit("offset", params.get("offset", "0"), least=0)
+    if offset:
+        options["offset"] = offset
+    shared = {n: v for n, v in params.items() if n not in ("params", "strategy")}
+    options.update(read_options(shared, {}))
+    if not request.requests:
+        raise invalid("hybrid search: expected at least one request, got none")
+    legs = [_leg(hosted, one) for one in request.requests]
+    fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
+    if request.function_score.functions:
+        joined, rankers = decode_function_score(request.function_score, len(legs))
+        fusion = joined or fusion or (rankers.pop(0) if rankers else None)
+        if rankers:
+            options["ranker"] = rankers
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
+    result = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
+    return _answer(hosted, _Page([result], limit, outputs, options))
+
+
+def _leg(hosted: Hosted, request: Any) -> Leg:
+    plan = SearchPlan(hosted, request)
+    queries = _queries(hosted, request, plan)
+    if len(queries) != 1:
+        raise invalid(f"hybrid search: nq of each request should be 1, got {len(queries)}")
+    chosen: Any = plan.filter
+    templates = plan.options.get("params")
+    if chosen is not None and templates:
+        # Each leg has values of its own, so they are put into the tree, never into the text.
+        chosen = parse(chosen, templates)
+    return Leg(
+        plan.field.name,
+        queries[0],
+        limit=plan.limit,
+        filter=chosen,
+        recall=plan.options.get("recall"),
+        radius=plan.options.get("radius"),
+        range_filter=plan.options.get("range_filter"),
+        analyzer_name=plan.options.get("analyzer_name"),
+    )
