@@ -179,7 +179,7 @@ def chroma_ways(folder: Path, loading: Loading) -> Ways:
 
 def milvus_lite_ways(folder: Path, loading: Loading) -> Ways:
     """Milvus Lite: fields and JSON, then with indexes of the fields; and a search by scan."""
-    from pymilvus import DataType, MilvusClient, MilvusException  # type: ignore[import-not-found]
+    from pymilvus import DataType, MilvusClient, MilvusException
 
     loading.refusals = (MilvusException,)
     query = json.loads((folder / "query.json").read_text())

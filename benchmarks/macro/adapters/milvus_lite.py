@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
-from pymilvus import (  # type: ignore[import-not-found]
+from pymilvus import (
     AnnSearchRequest,
     DataType,
     Function,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymilvus import (  # type: ignore[import-not-found]
+from pymilvus import (
     DataType,
     Function,
     FunctionType,

@@ -41,12 +41,11 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
 
 
 def _announce(settings: Settings, out: TextIO, port: int) -> None:
-    print(
+    out.write(
         f"elanus serves {settings.path} on {settings.host}:{port}, for Milvus clients at "
-        f"http://{settings.host}:{port}. Ctrl-C ends it.",
-        file=out,
-        flush=True,
+        f"http://{settings.host}:{port}. Ctrl-C ends it.\n"
     )
+    out.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,5 +55,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(parser.parse_args(argv), sys.stdout)
     except elanus.ElanusError as error:
-        print(f"elanus-server: {error}", file=sys.stderr)
+        sys.stderr.write(f"elanus-server: {error}\n")
         return 1

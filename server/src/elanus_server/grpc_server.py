@@ -1,8 +1,8 @@
 """The service over gRPC.
 
 The event loop reads and writes messages; each call is answered by a thread, since the engine is
-synchronous and its kernels release the GIL. What nothing answers is UNIMPLEMENTED: clients try every
-other status again for a minute.
+synchronous and its kernels release the GIL. What nothing answers is UNIMPLEMENTED: clients try
+every other status again for a minute.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 
 import grpc
 
-from elanus.errors import InternalError
-from elanus_server.failures import status_of, MilvusError, UNEXPECTED
+from elanus_server.failures import UNEXPECTED, MilvusError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
 from elanus_server.service.registry import Method
@@ -87,9 +86,7 @@ class GrpcServer:
         async def answer(request: Any, context: Any) -> Any:
             headers: Mapping[str, str] = dict(context.invocation_metadata() or ())
             call = Call(self._host, headers.get("dbname") or DEFAULT_DATABASE)
-            return await loop_of().run_in_executor(
-                self._threads, _answered, method, call, request
-            )
+            return await loop_of().run_in_executor(self._threads, _answered, method, call, request)
 
         return answer
 
@@ -97,7 +94,7 @@ class GrpcServer:
 def _answered(method: Method, call: Call, request: Any) -> Any:
     try:
         return method(call, request)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see below
         # The edge of the process: what nobody foresaw is logged whole and told in short.
         _log.exception("%s failed", method.name)
         told = f"{method.name}: {type(error).__name__}: {error}"

@@ -1,9 +1,9 @@
 """Where do the protocol's messages come from?
 
-From pymilvus, which ships them generated. Importing pymilvus itself takes about a second and pandas;
-its messages alone take a sixth of that. They are loaded by their folder, under a name of ours; the
-real package can be imported in the same process before or afterwards: protobuf keeps one descriptor
-for equal files.
+From pymilvus, which ships them generated. Importing pymilvus itself takes about a second and
+pandas; its messages alone take a sixth of that. They are loaded by their folder, under a name of
+ours; the real package can be imported in the same process before or afterwards: protobuf keeps one
+descriptor for equal files.
 """
 
 from __future__ import annotations

@@ -277,13 +277,13 @@ def _leg_request(
 ) -> LegRequest:
     """Return one leg; ``depth`` is its limit where it has none of its own."""
     field = context.schema.answering(leg.field)
-    filters = context.bind(
-        leg.filter,
-        filter,
-        params=options.get("params"),
-        root=options.get("root"),
-        partitions=options.get("partitions"),
-    )
+    shared, root = options.get("params"), options.get("root")
+    if leg.params is None:
+        filters = context.bind(leg.filter, filter, params=shared, root=root)
+    else:
+        own = context.bind(leg.filter, params=leg.params, root=root)
+        filters = (*own, *context.bind(filter, params=shared, root=root))
+    filters = (*filters, *context.bind(partitions=options.get("partitions")))
     context.check_isolated(filters)
     if options.get("per_element"):
         _, field, filters = as_elements(context.schema, field, filters)
@@ -304,6 +304,8 @@ def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:
         options = {**options, "recall": leg.recall}
     if leg.analyzer_name is not None:
         options = {**options, "analyzer_name": leg.analyzer_name}
+    if leg.ef is not None:
+        options = {**options, "ef": leg.ef}
     return options
 
 

@@ -256,10 +256,11 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
         self._engine.change_schema(lambda schema: without_field(schema, name))
 
     def alter_field(self, name: str, **changes: Any) -> None:
-        """Change ``description``, ``max_length``, ``max_capacity``, ``metric`` or ``source``, durably.
+        """Change an attribute of a field, durably, or several.
 
-        Limits only grow; of a source, which is a ``BM25``, ``k1`` and ``b`` change. Of a field with another metric the indexes are built anew in the
-        background; until then it is scanned.
+        ``description``; ``max_length`` and ``max_capacity``, which only grow; ``metric``: indexes
+        are built anew in the background, until then the field is scanned; ``source``: another
+        ``BM25`` of the same text, with other ``k1`` and ``b``.
 
         Raises:
             FieldNotFoundError: No such field.

@@ -129,7 +129,9 @@ class Leg:
             (``{dimension: weight}``), or text for a BM25 field.
         limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
         filter: Rows must pass it, and the filter of the whole search.
+        params: Values of the ``{name}`` templates in its filter; None: those of the whole search.
         recall: Share of the true nearest rows wanted; None: that of the whole search.
+        ef: As in ``SearchOptions``, for this leg; None: that of the whole search.
         radius: As in ``SearchOptions``, for the scores of this leg.
         range_filter: As in ``SearchOptions``, for the scores of this leg.
         analyzer_name: As in ``SearchOptions``, for this leg; None: that of the whole search.
@@ -146,6 +148,8 @@ class Leg:
     range_filter: float | None = None
     analyzer_name: str | None = None
     ranker: Ranker | Sequence[Ranker] | None = None
+    params: Mapping[str, Any] | None = None
+    ef: int | None = None
 
 
 _SEARCH_OPTIONS = frozenset(SearchOptions.__annotations__)

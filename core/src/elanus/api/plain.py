@@ -104,6 +104,8 @@ def hybrid_key(
             return None
         if (leg.radius, leg.range_filter, leg.analyzer_name) != (None, None, None):
             return None
+        if leg.params is not None or leg.ef is not None:
+            return None
         known += (leg.field, leg.limit, own, leg.recall)
     if fusion is not None and not isinstance(fusion, _FUSIONS):
         return None

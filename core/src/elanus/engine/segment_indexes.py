@@ -231,18 +231,21 @@ class SegmentIndexes:
 
     def without(self, names: Collection[str]) -> SegmentIndexes:
         """Return the same indexes but those of some dense fields; what is open stays open."""
-        made = copy.copy(self)
         with self._lock:
-            made._lock = threading.RLock()
-            made._unfit, made._mapped = self._unfit - set(names), self._mapped - set(names)
-            gone = {*names, *self._loaders}
-            made._loaders = {}
-            made._vectors = {n: i for n, i in self._vectors.items() if n not in gone}
-            made._rows = {n: rows for n, rows in self._rows.items() if n not in names}
-            made._files = {n: file for n, file in self._files.items() if n not in names}
-            made._maps = {n: mapped for n, mapped in self._maps.items() if n not in names}
-            made._text, made._sparse = dict(self._text), dict(self._sparse)
+            made = copy.copy(self)
+            made.forget(names)
         return made
+
+    def forget(self, names: Collection[str]) -> None:
+        """Let go of dense fields, and share nothing that changes with what this is a copy of."""
+        gone = {*names, *self._loaders}
+        self._lock, self._loaders = threading.RLock(), {}
+        self._unfit, self._mapped = self._unfit - gone, self._mapped - gone
+        self._vectors = {n: index for n, index in self._vectors.items() if n not in gone}
+        self._rows = {n: rows for n, rows in self._rows.items() if n not in names}
+        self._files = {n: file for n, file in self._files.items() if n not in names}
+        self._maps = {n: mapped for n, mapped in self._maps.items() if n not in names}
+        self._text, self._sparse = dict(self._text), dict(self._sparse)
 
     def change_schema(self, fields: FieldViews, reader: SegmentReader) -> None:
         """Go on with other fields; what was open of a field that is gone is forgotten."""

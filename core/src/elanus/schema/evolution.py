@@ -144,10 +144,9 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"field {name!r}: {attribute} cannot become smaller than {old or 'unlimited'}, "
                 f"got {value!r}: stored values may be larger"
             )
-    source = changes.get("source", field.source)
-    if (source is None) != (field.source is None) or (
-        source is not None and (not isinstance(source, BM25) or source.field != field.source.field)
-    ):
+    source, known = changes.get("source", field.source), field.source
+    is_kept = isinstance(source, BM25) and known is not None and source.field == known.field
+    if source is not known and not is_kept:
         raise SchemaError(
             f"field {name!r}: only k1 and b of its function can be changed, got source={source!r}"
         )

@@ -108,9 +108,7 @@ def _dense(vectors: Any, dtype: DataType, dim: int) -> Any:
         raise invalid(f"{dtype.name} is not a type of dense vectors")
     width = dim // 8 if dtype is DataType.BINARY_VECTOR else dim
     if vectors.dim and vectors.dim != dim:
-        raise invalid(
-            f"the dim ({vectors.dim}) of field data is not equal to schema dim ({dim})"
-        )
+        raise invalid(f"the dim ({vectors.dim}) of field data is not equal to schema dim ({dim})")
     if width and len(flat) % width:
         raise invalid(f"the length ({len(flat)}) of float data should divide the dim ({dim})")
     return flat.reshape(-1, width)

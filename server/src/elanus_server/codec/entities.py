@@ -33,7 +33,7 @@ _PLACEHOLDERS: Mapping[DataType, Any] = {
     DataType.JSON: None,
     DataType.ARRAY: (),
 }
-_BYTE_VECTORS = {
+_BYTE_VECTORS: dict[DataType, tuple[str, np.dtype[Any]]] = {
     DataType.FLOAT16_VECTOR: ("float16_vector", np.dtype(np.float16)),
     DataType.BFLOAT16_VECTOR: ("bfloat16_vector", np.dtype(np.uint16)),
     DataType.INT8_VECTOR: ("int8_vector", np.dtype(np.int8)),

@@ -164,7 +164,9 @@ def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
     Raises:
         MilvusError: A function that is no ranker, or wrong parameters.
     """
-    fusion, boosts, rankers = None, [], []
+    fusion: Any = None
+    boosts: list[Boost] = []
+    rankers: list[Any] = []
     for function in message.functions:
         params = {name.lower(): text for name, text in read_pairs(function.params).items()}
         kind = params.get("reranker", "").lower()
@@ -258,7 +260,9 @@ def searched_field(schema: Schema, name: str) -> Field:
     if not name:
         fields = [f for f in schema.fields if f.dtype.is_vector] or list(schema.vector_lists)
         if len(fields) != 1:
-            raise invalid("multiple anns_fields exist, please specify a anns_field in search_params")
+            raise invalid(
+                "multiple anns_fields exist, please specify a anns_field in search_params"
+            )
         return fields[0]
     if name not in schema:
         raise invalid(f"failed to get field schema by name: fieldName({name}) not found")

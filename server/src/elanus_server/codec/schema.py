@@ -29,15 +29,15 @@ def decode_schema(message: Any) -> Schema:
     functions = _functions(message)
     fields = [
         decode_field(
-            field, auto_id=message.autoID and field.is_primary_key, made_by=functions.get(field.name)
+            field,
+            auto_id=message.autoID and field.is_primary_key,
+            made_by=functions.get(field.name),
         )
         for field in message.fields
         if not field.is_dynamic
     ]
     fields += [decode_struct(struct) for struct in message.struct_array_fields]
-    return Schema(
-        fields, dynamic=message.enable_dynamic_field, description=message.description
-    )
+    return Schema(fields, dynamic=message.enable_dynamic_field, description=message.description)
 
 
 def decode_field(
@@ -161,9 +161,7 @@ def _number(params: Mapping[str, str], name: str) -> int | None:
 
 def _max_length(message: Any, params: Mapping[str, str]) -> int:
     if not params.get("max_length"):
-        raise invalid(
-            f"type param(max_length) should be specified for the field({message.name})"
-        )
+        raise invalid(f"type param(max_length) should be specified for the field({message.name})")
     length = read_integer("max_length", params["max_length"])
     if not 1 <= length <= 65_535:
         raise invalid(
@@ -228,12 +226,13 @@ class Numbers:
     def __init__(self, known: Any) -> None:
         parts = [part for struct in known.struct_array_fields for part in struct.fields]
         taken = [f.fieldID for f in (*known.fields, *known.struct_array_fields, *parts)]
-        self._next = max([FIRST_FIELD_ID - 1, *taken]) + 1
+        self._next: int = max([FIRST_FIELD_ID - 1, *taken]) + 1
 
     def of(self, known: Any) -> int:
         """Return the number of a field as it is known, or a new one."""
         if known is not None and known.fieldID:
-            return int(known.fieldID)
+            number: int = known.fieldID
+            return number
         self._next += 1
         return self._next - 1
 

@@ -233,9 +233,7 @@ def describe_resource_group(call: Call, request: Any) -> Any:
     if request.resource_group != DEFAULT_GROUP:
         raise MilvusError(300, f"resource group not found[rg={request.resource_group}]")
     return milvus.DescribeResourceGroupResponse(
-        resource_group=milvus.ResourceGroup(
-            name=DEFAULT_GROUP, capacity=1, num_available_node=1
-        )
+        resource_group=milvus.ResourceGroup(name=DEFAULT_GROUP, capacity=1, num_available_node=1)
     )
 
 

@@ -27,15 +27,17 @@ def create_alias(call: Call, request: Any) -> None:
         raise collection_not_found(database, request.collection_name)
     if alias in handle.list_collections():
         raise MilvusError(
-            ALIAS_CONFLICT, f"alias and collection name conflict[database={database}][alias={alias}]"
+            ALIAS_CONFLICT,
+            f"alias and collection name conflict[database={database}][alias={alias}]",
         )
     known = handle.list_aliases().get(alias)
     if known == request.collection_name:
         return
     if known is not None:
         raise MilvusError(
-            1602, f"{alias} is alias to another collection: {known}: alias already exist"
-            f"[database={database}][alias={alias}]"
+            1602,
+            f"{alias} is alias to another collection: {known}: alias already exist"
+            f"[database={database}][alias={alias}]",
         )
     handle.create_alias(alias, request.collection_name)
 

@@ -185,9 +185,7 @@ def rename_collection(call: Call, request: Any) -> None:
         if new in other.list_aliases():
             raise invalid(f"cannot rename collection to an existing alias: {new}")
         if request.oldName in handle.list_aliases():
-            raise invalid(
-                f"unsupported use an alias to rename collection, alias:{request.oldName}"
-            )
+            raise invalid(f"unsupported use an alias to rename collection, alias:{request.oldName}")
         if new in other.list_collections():
             raise invalid(f"duplicated new collection name {target}:{new} with other collection")
         try:

@@ -214,13 +214,11 @@ def checked_name(name: str, what: str) -> str:
     if not name:
         raise invalid(f"Invalid {what} name: {name}. {what} name should not be empty")
     if len(name) > 255:
-        raise invalid(
-            f"{shown} the length of a {what} name must be less than 255 characters"
-        )
-    if not (name[0] == "_" or name[0].isascii() and name[0].isalpha()):
+        raise invalid(f"{shown} the length of a {what} name must be less than 255 characters")
+    if not (name[0] == "_" or (name[0].isascii() and name[0].isalpha())):
         raise invalid(
             f"{shown} the first character of a {what} name must be an underscore or letter"
         )
-    if not all(c == "_" or c.isascii() and c.isalnum() for c in name):
+    if not all(c == "_" or (c.isascii() and c.isalnum()) for c in name):
         raise invalid(f"{shown} {what} name can only contain numbers, letters and underscores")
     return name

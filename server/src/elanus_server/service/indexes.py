@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from elanus import BM25, DataType, Field
@@ -12,7 +13,7 @@ from elanus_server.clock import now
 from elanus_server.codec.pairs import loose_value, read_object, read_pairs, write_pairs
 from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
-from elanus_server.service.records import IndexRecord
+from elanus_server.service.records import CollectionRecord, IndexRecord
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 
@@ -61,9 +62,7 @@ def add_index(hosted: Hosted, field_name: str, name: str, params: Mapping[str, s
         if other is not None:
             if other.name == wanted and _same(other.params, flat):
                 return
-            raise invalid(
-                f"CreateIndex failed: at most one distinct index is allowed per field"
-            )
+            raise invalid("CreateIndex failed: at most one distinct index is allowed per field")
         _build(hosted, schema.field(field_name) if field_name in schema else None, target, flat)
         hosted.change(lambda record: record.with_index(made))
 
@@ -252,7 +251,7 @@ def drop_index(call: Call, request: Any) -> None:
             is_sparse = field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR
             if not is_sparse and hosted.record.schema:
                 hosted.collection.drop_index(index.target)
-            hosted.change(lambda record, name=index.name: record.without_index(name))
+            hosted.change(partial(CollectionRecord.without_index, name=index.name))
 
 
 @rpc("AlterIndex")

@@ -70,7 +70,9 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
             shown.append(name)
     if undeclared:
         columns.append(DYNAMIC_FIELD)
-        shown += [DYNAMIC_FIELD] if DYNAMIC_FIELD in undeclared and DYNAMIC_FIELD not in shown else []
+        shown += (
+            [DYNAMIC_FIELD] if DYNAMIC_FIELD in undeclared and DYNAMIC_FIELD not in shown else []
+        )
     declared = [name for name in columns if name != DYNAMIC_FIELD]
     return Outputs(
         tuple(dict.fromkeys([*declared, *undeclared])),

@@ -38,7 +38,9 @@ def check_partitions(hosted: Hosted, names: Iterable[str]) -> list[str]:
     """
     wanted = list(names)
     if wanted and hosted.record.key_partitions:
-        raise invalid("not support manually specifying the partition names if partition key mode is used")
+        raise invalid(
+            "not support manually specifying the partition names if partition key mode is used"
+        )
     known = hosted.collection.list_partitions() if wanted else []
     for name in wanted:
         if name not in known:
@@ -72,7 +74,7 @@ def drop_partition(call: Call, request: Any) -> None:
         return
     record = hosted.record
     if record.is_loaded and name not in record.unloaded:
-        raise invalid(f"partition cannot be dropped, partition is loaded, please release it first")
+        raise invalid("partition cannot be dropped, partition is loaded, please release it first")
     hosted.collection.drop_partition(name)
     hosted.change(lambda known: replace(known, unloaded=known.unloaded - {name}))
 

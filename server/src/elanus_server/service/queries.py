@@ -73,7 +73,9 @@ def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
         return None, offset
     limit = read_limit("limit", given, least=1)
     if limit + offset > MAX_ROWS and params.get("iterator") != "True":
-        raise invalid(f"(offset+limit) [{limit + offset}] is invalid, it should be in range [1, 16384]")
+        raise invalid(
+            f"(offset+limit) [{limit + offset}] is invalid, it should be in range [1, 16384]"
+        )
     return limit, offset
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elanus import DataType, Field, Leg, SearchResult
-from elanus.filter import parse
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, encode_ids
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
@@ -232,7 +231,10 @@ def _places(entities: Sequence[Any], order: Sequence[tuple[str, bool]]) -> list[
 
 def _group_values(hosted: Hosted, page: _Page) -> Any:
     values = [
-        value for result in page.results for value, count in result.answer.groups for _ in range(count)
+        value
+        for result in page.results
+        for value, count in result.answer.groups
+        for _ in range(count)
     ]
     name = page.group or ""
     schema = hosted.collection.schema
@@ -323,16 +325,13 @@ def _leg(hosted: Hosted, request: Any) -> Leg:
     queries = _queries(hosted, request, plan)
     if len(queries) != 1:
         raise invalid(f"hybrid search: nq of each request should be 1, got {len(queries)}")
-    chosen: Any = plan.filter
-    templates = plan.options.get("params")
-    if chosen is not None and templates:
-        # Each leg has values of its own, so they are put into the tree, never into the text.
-        chosen = parse(chosen, templates)
     return Leg(
         plan.field.name,
         queries[0],
         limit=plan.limit,
-        filter=chosen,
+        filter=plan.filter,
+        params=plan.options.get("params"),
+        ef=plan.options.get("ef"),
         recall=plan.options.get("recall"),
         radius=plan.options.get("radius"),
         range_filter=plan.options.get("range_filter"),

@@ -1,0 +1,49 @@
+"""A server over a folder, and Milvus' own client for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import elanus
+from elanus_server import serve_local
+
+pymilvus = pytest.importorskip("pymilvus")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served") / "kb"
+
+
+@pytest.fixture(scope="module")
+def uri(folder: Path) -> Iterator[str]:
+    with serve_local(str(folder)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(uri: str) -> Iterator[pymilvus.MilvusClient]:
+    made = pymilvus.MilvusClient(uri)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def embedded(folder: Path, uri: str) -> Iterator[elanus.Database]:
+    """The same database as a library: a folder opened twice in one process shares its files."""
+    with elanus.connect(folder) as database:
+        yield database
+
+
+@pytest.fixture(autouse=True)
+def _without_collections(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "client" in request.fixturenames:
+        made = request.getfixturevalue("client")
+        for name in made.list_collections():
+            for alias in made.list_aliases(name)["aliases"]:
+                made.drop_alias(alias)
+            made.drop_collection(name)
