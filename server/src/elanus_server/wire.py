@@ -38,8 +38,10 @@ def _message_modules(*names: str) -> list[Any]:
     return [importlib.import_module(f"{_PARENT}.{name}") for name in names]
 
 
-common, schema, milvus = _message_modules("common_pb2", "schema_pb2", "milvus_pb2")
-"""Messages of ``common.proto``, ``schema.proto`` and ``milvus.proto``."""
+common, schema, feder, milvus = _message_modules(
+    "common_pb2", "schema_pb2", "feder_pb2", "milvus_pb2"
+)
+"""Messages of ``common.proto``, ``schema.proto``, ``feder.proto`` and ``milvus.proto``."""
 
 SERVICE = milvus.DESCRIPTOR.services_by_name["MilvusService"]
 """The service: each method with its messages."""

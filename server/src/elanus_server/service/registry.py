@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from elanus.errors import ElanusError, InternalError
 from elanus_server.failures import as_milvus, status_of
-from elanus_server.wire import SERVICE, common, milvus
+from elanus_server.wire import SERVICE, common, feder, milvus
 
 if TYPE_CHECKING:
     from elanus_server.service.context import Call
 
+_STATUS = common.Status.DESCRIPTOR.full_name
 Answer = Callable[["Call", Any], Any]
 
 
@@ -45,7 +46,13 @@ class Method:
         status = status_of(as_milvus(error))
         if self.response is common.Status:
             return status
-        return self.response(status=status)
+        # Most responses call it ``status``, a few otherwise.
+        (place,) = [
+            field.name
+            for field in self.response.DESCRIPTOR.fields
+            if field.message_type and field.message_type.full_name == _STATUS
+        ][:1]
+        return self.response(**{place: status})
 
 
 METHODS: dict[str, Method] = {}
@@ -72,7 +79,7 @@ def rpc(name: str) -> Callable[[Answer], Answer]:
 
 
 def _message(described: Any) -> Any:
-    for module in (milvus, common):
+    for module in (milvus, common, feder):
         found = getattr(module, described.name, None)
         if found is not None:
             return found
