@@ -13,6 +13,10 @@ from elanus_server import serve_local
 pymilvus = pytest.importorskip("pymilvus")
 
 
+# Read by many tests of a module.
+KEPT = ("papers",)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("served") / "kb"
@@ -46,4 +50,5 @@ def _without_collections(request: pytest.FixtureRequest) -> Iterator[None]:
         for name in made.list_collections():
             for alias in made.list_aliases(name)["aliases"]:
                 made.drop_alias(alias)
-            made.drop_collection(name)
+            if name not in KEPT:
+                made.drop_collection(name)

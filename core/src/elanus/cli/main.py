@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+from typing import Any
 
 import elanus
 from elanus.cli import backup, check, export, import_, inspect, repair, restore
 
 _COMMANDS = (inspect, check, import_, export, backup, restore, repair)
+_GROUP = "elanus.commands"
+"""Entry points of modules that other distributions bring, such as ``serve`` of elanus-server."""
+
+
+def _commands() -> Iterator[Any]:
+    """Yield the modules of all commands: ``NAME``, ``HELP``, ``add_arguments`` and ``run``."""
+    yield from _COMMANDS
+    for entry in sorted(entry_points(group=_GROUP), key=lambda entry: entry.name):
+        yield entry.load()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="elanus", description="Look after elanus databases.")
     parser.add_argument("--version", action="version", version=f"elanus {elanus.__version__}")
     commands = parser.add_subparsers(title="commands", required=True)
-    for module in _COMMANDS:
+    for module in _commands():
         command = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
