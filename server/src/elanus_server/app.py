@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 
 import elanus
 from elanus.errors import InvalidArgumentError
-from elanus_server.grpc_server import GrpcServer
+from elanus_server.grpc_server import GrpcServer, credentials
+from elanus_server.security.accounts import AccountStore
+from elanus_server.security.guard import Guard
 from elanus_server.service.context import Host
 from elanus_server.settings import Settings
 
@@ -19,6 +21,7 @@ async def serve(
     settings: Settings,
     *,
     ready: Callable[[int], None] = lambda port: None,
+    new_password: Callable[[str], None] = lambda password: None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve a database until the process is asked to end, or ``stop`` is set.
@@ -26,6 +29,7 @@ async def serve(
     Args:
         settings: How.
         ready: Called with the port once calls are answered.
+        new_password: Called with the password of ``root`` when one was made up.
         stop: Ends the server; None: SIGTERM and SIGINT do.
 
     Raises:
@@ -33,13 +37,18 @@ async def serve(
         InvalidArgumentError: The port is taken.
     """
     with elanus.connect(settings.path) as database:
-        host = Host(database)
+        guard = Guard(AccountStore(database), is_on=settings.auth)
+        if settings.auth:
+            made_up = guard.set_up(settings.root_password)
+            if made_up is not None:
+                new_password(made_up)
+        host = Host(database, guard)
         server = GrpcServer(
             host, threads=settings.threads, max_message_bytes=settings.max_message_bytes
         )
         address = f"{settings.host}:{settings.port}"
         try:
-            port = server.listen(address)
+            port = server.listen(address, credentials(settings))
         except RuntimeError as error:
             raise InvalidArgumentError(
                 f"cannot listen on {address}: {error}; choose another port with --port, or end the "

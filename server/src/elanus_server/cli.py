@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -24,6 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=int, default=DEFAULT_PORT, help=f"port of gRPC ({DEFAULT_PORT})"
     )
     parser.add_argument(
+        "--auth",
+        action="store_true",
+        help="clients have to say who they are; the user root is made at the first start, with the "
+        "password in ELANUS_ROOT_PASSWORD or one that is printed once",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate, PEM: clients talk TLS")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
+    parser.add_argument(
+        "--tls-client-ca", metavar="FILE", help="clients need a certificate signed by one of these"
+    )
+    parser.add_argument(
         "--threads", type=int, default=16, help="calls that are answered at once (16)"
     )
 
@@ -34,17 +46,47 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
     from elanus_server.app import serve
 
     settings = Settings(
-        arguments.path, arguments.host, arguments.port, threads=max(1, arguments.threads)
+        arguments.path,
+        arguments.host,
+        arguments.port,
+        threads=max(1, arguments.threads),
+        auth=arguments.auth,
+        root_password=os.environ.get("ELANUS_ROOT_PASSWORD"),
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+        tls_client_ca=arguments.tls_client_ca,
     )
-    asyncio.run(serve(settings, ready=partial(_announce, settings, out)))
+    say = partial(_say, out)
+    asyncio.run(
+        serve(
+            settings,
+            ready=lambda port: say(_announcement(settings, port)),
+            new_password=lambda password: say(_ROOT_NOTE.format(password=password)),
+        )
+    )
     return 0
 
 
-def _announce(settings: Settings, out: TextIO, port: int) -> None:
-    out.write(
-        f"elanus serves {settings.path} on {settings.host}:{port}, for Milvus clients at "
-        f"http://{settings.host}:{port}. Ctrl-C ends it.\n"
-    )
+_ROOT_NOTE = (
+    "The user root was made with the password {password}\n"
+    "It is shown this once; change it with update_password."
+)
+
+
+def _announcement(settings: Settings, port: int) -> str:
+    scheme = "http" if settings.tls_cert is None else "https"
+    lines = [
+        f"elanus serves {settings.path} to Milvus clients at {scheme}://{settings.host}:{port}"
+    ]
+    is_local = settings.host in ("127.0.0.1", "localhost", "::1")
+    if not settings.auth and not is_local:
+        lines.append("Everybody who reaches this address may do everything: consider --auth.")
+    lines.append("Ctrl-C ends it.")
+    return "\n".join(lines)
+
+
+def _say(out: TextIO, text: str) -> None:
+    out.write(f"{text}\n")
     out.flush()
 
 

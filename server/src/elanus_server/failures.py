@@ -99,6 +99,11 @@ def collection_not_found(database: str, name: str) -> MilvusError:
     )
 
 
+def database_not_found(name: str) -> MilvusError:
+    """Return the error of a database that is not there."""
+    return MilvusError(DATABASE_NOT_FOUND, f"database not found[database={name}]")
+
+
 # The first class that fits counts: the narrower ones come first.
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (CollectionNotFoundError, COLLECTION_NOT_FOUND),

@@ -11,16 +11,25 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
 
-from elanus_server.failures import UNEXPECTED, MilvusError
+from elanus.errors import InvalidArgumentError
+from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, UNEXPECTED, MilvusError
+from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
 from elanus_server.service.registry import Method
+from elanus_server.settings import Settings
 from elanus_server.wire import SERVICE
 
+# As Milvus does: these are no answers of the call, and clients do not try them again.
+_REFUSALS = {
+    NOT_AUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    NOT_PERMITTED: grpc.StatusCode.PERMISSION_DENIED,
+}
 _log = logging.getLogger(__name__)
 _OPTIONS = (
     # Many SDKs ping each 10 seconds, also without a call under way.
@@ -52,12 +61,18 @@ class GrpcServer:
             (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),)
         )
 
-    def listen(self, address: str) -> int:
+    def listen(self, address: str, secure: grpc.ServerCredentials | None = None) -> int:
         """Take a port; return its number.
+
+        Args:
+            address: Host and port; port 0 takes a free one.
+            secure: Certificates for TLS; None: without.
 
         Raises:
             RuntimeError: It is taken.
         """
+        if secure is not None:
+            return int(self._server.add_secure_port(address, secure))
         return int(self._server.add_insecure_port(address))
 
     async def start(self) -> None:
@@ -85,17 +100,52 @@ class GrpcServer:
 
         async def answer(request: Any, context: Any) -> Any:
             headers: Mapping[str, str] = dict(context.invocation_metadata() or ())
-            call = Call(self._host, headers.get("dbname") or DEFAULT_DATABASE)
-            return await loop_of().run_in_executor(self._threads, _answered, method, call, request)
+            answered = await loop_of().run_in_executor(
+                self._threads, self._answered, method, headers, request
+            )
+            if isinstance(answered, MilvusError):
+                await context.abort(_REFUSALS[answered.code], str(answered))
+            return answered
 
         return answer
 
+    def _answered(self, method: Method, headers: Mapping[str, str], request: Any) -> Any:
+        """Return the response, or the error of somebody who may not ask."""
+        try:
+            user = self._host.guard.user_of(headers.get("authorization", ""))
+            call = Call(self._host, headers.get("dbname") or DEFAULT_DATABASE, user)
+            return method(call, request)
+        except (NotAuthenticatedError, NotPermittedError) as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - see below
+            # The edge of the process: what nobody foresaw is logged whole and told in short.
+            _log.exception("%s failed", method.name)
+            told = f"{method.name}: {type(error).__name__}: {error}"
+            return method.refused(MilvusError(UNEXPECTED, told))
 
-def _answered(method: Method, call: Call, request: Any) -> Any:
+
+def credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """Return the certificates of a server; None where it does without TLS.
+
+    Raises:
+        InvalidArgumentError: A file cannot be read, or one of the two is missing.
+    """
+    if settings.tls_cert is None and settings.tls_key is None:
+        if settings.tls_client_ca is not None:
+            raise InvalidArgumentError("tls_client_ca: needs tls_cert and tls_key as well")
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise InvalidArgumentError("TLS: expected both tls_cert and tls_key, got one of them")
+    pair = _read("tls_key", settings.tls_key), _read("tls_cert", settings.tls_cert)
+    authority = settings.tls_client_ca
+    known = None if authority is None else _read("tls_client_ca", authority)
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=known, require_client_auth=known is not None
+    )
+
+
+def _read(name: str, path: str) -> bytes:
     try:
-        return method(call, request)
-    except Exception as error:  # noqa: BLE001 - see below
-        # The edge of the process: what nobody foresaw is logged whole and told in short.
-        _log.exception("%s failed", method.name)
-        told = f"{method.name}: {type(error).__name__}: {error}"
-        return method.refused(MilvusError(UNEXPECTED, told))
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidArgumentError(f"{name}: cannot read {path}: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 DEFAULT_PORT = 19530
 """Milvus' port."""
@@ -18,6 +19,12 @@ class Settings:
         port: Port of gRPC; 0 takes a free one.
         threads: Calls that are answered at once.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
+        auth: Whether clients have to say who they are.
+        root_password: Of the user ``root``, when it is made; None makes one up.
+        tls_cert: File of the server's certificate, PEM; with ``tls_key`` clients talk TLS.
+        tls_key: File of its key, PEM.
+        tls_client_ca: File of the certificates that clients' own must be signed by; None: clients
+            need none.
         grace_s: Seconds that calls under way have when the server stops.
     """
 
@@ -26,4 +33,9 @@ class Settings:
     port: int = DEFAULT_PORT
     threads: int = 16
     max_message_bytes: int = 64 * 1024 * 1024
+    auth: bool = False
+    root_password: str | None = dataclass_field(default=None, repr=False)
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
     grace_s: float = 10.0

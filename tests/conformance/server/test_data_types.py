@@ -170,7 +170,9 @@ def test_sparse_vectors_and_texts_are_found(client, embedded):
     assert [row["weights"] for row in got] == [row["weights"] for row in rows]
     by_weights = client.search("texts", [{1: 1.0}], anns_field="weights", limit=3)[0]
     assert [(hit["id"], hit["distance"]) for hit in by_weights] == [("c", 2.0), ("a", 0.5)]
-    by_words = client.search("texts", ["fox"], anns_field="words", limit=3, output_fields=["text"])[0]
+    by_words = client.search("texts", ["fox"], anns_field="words", limit=3, output_fields=["text"])[
+        0
+    ]
     source = embedded.collection("texts").schema.field("words").source
     assert (source.k1, source.b) == (1.5, 0.5)
     own = embedded.collection("texts").search("fox", "words", 3)

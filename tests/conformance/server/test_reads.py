@@ -215,10 +215,12 @@ def test_full_text_and_highlights(client, own):
 
 def test_hybrid_searches(client, own):
     requests = [
-        AnnSearchRequest([QUERY.tolist()], "dense", {}, 30, expr="year > {low}",
-                         expr_params={"low": 2005}),
-        AnnSearchRequest(["fox graph"], "words", {}, 20, expr="year < {low}",
-                         expr_params={"low": 2020}),
+        AnnSearchRequest(
+            [QUERY.tolist()], "dense", {}, 30, expr="year > {low}", expr_params={"low": 2005}
+        ),
+        AnnSearchRequest(
+            ["fox graph"], "words", {}, 20, expr="year < {low}", expr_params={"low": 2020}
+        ),
     ]
     legs = [
         elanus.Leg("dense", QUERY, limit=30, filter="year > 2005"),
@@ -257,8 +259,14 @@ def test_rankers(client, own):
         name="recent",
         function_type=FunctionType.RERANK,
         input_field_names=["year"],
-        params={"reranker": "decay", "function": "gauss", "origin": 2020, "scale": 5,
-                "offset": 1, "decay": 0.3},
+        params={
+            "reranker": "decay",
+            "function": "gauss",
+            "origin": 2020,
+            "scale": 5,
+            "offset": 1,
+            "decay": 0.3,
+        },
     )
     found = client.search("papers", [QUERY.tolist()], anns_field="dense", limit=6, ranker=decay)[0]
     asked = own.search(

@@ -108,7 +108,7 @@ def get_flush_state(call: Call, request: Any) -> Any:
 
 @rpc("FlushAll")
 def flush_all(call: Call, request: Any) -> Any:
-    names = [request.db_name] if request.db_name else call.host.root.list_databases()
+    names = [request.db_name] if request.db_name else call.host.list_databases()
     for name in names:
         handle = call.host.database(name)
         for collection in handle.list_collections():

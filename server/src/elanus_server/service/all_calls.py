@@ -11,7 +11,9 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     indexes,
     partitions,
     queries,
+    roles,
     searches,
+    users,
 )
 from elanus_server.service.registry import METHODS
 

@@ -136,7 +136,10 @@ def show_collections(call: Call, request: Any) -> Any:
     handle = call.handle_of(request)
     made = milvus.ShowCollectionsResponse()
     only_loaded = request.type == milvus.ShowType.Value("InMemory")
+    guard, database = call.host.guard, call.database_of(request)
     for name in request.collection_names or handle.list_collections():
+        if not guard.sees_collection(call.user, database, name):
+            continue
         hosted = call.hosted(request, name)
         record = hosted.record
         if only_loaded and not record.is_loaded:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import elanus
@@ -19,11 +19,13 @@ from elanus.errors import CollectionNotFoundError, NotFoundError
 from elanus_server.codec.schema import encode_schema
 from elanus_server.failures import (
     COLLECTION_NOT_LOADED,
-    DATABASE_NOT_FOUND,
     MilvusError,
     collection_not_found,
+    database_not_found,
     invalid,
 )
+from elanus_server.security.accounts import RESERVED_DATABASE, AccountStore
+from elanus_server.security.guard import Guard
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.records import PROPERTY, CollectionRecord
 
@@ -35,14 +37,16 @@ class Host:
 
     Attributes:
         version: What clients see as the version of the server: of the protocol, and of elanus.
+        guard: Says who may do what.
         changes: Held while names or what Milvus knows of a collection change.
         cursors: Search iterators under way.
     """
 
     version = f"v3.0.0-elanus-{elanus.__version__}"
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, guard: Guard | None = None) -> None:
         self._root = database
+        self.guard = guard or Guard(AccountStore(database), is_on=False)
         self._lock = threading.Lock()
         self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
         self._records: dict[tuple[str, str], tuple[Any, CollectionRecord]] = {}
@@ -61,17 +65,27 @@ class Host:
             MilvusError: There is none of this name.
         """
         wanted = name or DEFAULT_DATABASE
+        if wanted == RESERVED_DATABASE:
+            raise database_not_found(wanted)
         with self._lock:
             if wanted in self._handles:
                 return self._handles[wanted]
             try:
                 handle = self._root.use_database(wanted)
             except NotFoundError:
-                raise MilvusError(
-                    DATABASE_NOT_FOUND, f"database not found[database={wanted}]"
-                ) from None
+                raise database_not_found(wanted) from None
             self._handles[wanted] = handle
             return handle
+
+    def list_databases(self) -> list[str]:
+        """Return the names of the databases that clients may see."""
+        return [name for name in self._root.list_databases() if name != RESERVED_DATABASE]
+
+    def collection_of(self, database: str, name: str) -> str:
+        """Return the collection that an alias stands for; any other name stands for itself."""
+        if database not in self.list_databases():
+            return name
+        return self.database(database).list_aliases().get(name, name)
 
     def forget_database(self, name: str) -> None:
         """Give up the handle of a database that was dropped."""
@@ -114,6 +128,19 @@ class Call:
     host: Host
     database: str = DEFAULT_DATABASE
     user: str = ""
+
+    def check(self, method: str, request: Any) -> None:
+        """Refuse what the user may not do.
+
+        Raises:
+            NotPermittedError: The user may not.
+        """
+        guard = self.host.guard
+        if guard.is_on:
+            database = self.database_of(request)
+            guard.check(
+                self.user, method, request, database, partial(self.host.collection_of, database)
+            )
 
     def database_of(self, request: Any) -> str:
         """Return the name of the database that a request means."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from elanus.errors import AlreadyExistsError, NotFoundError, StateError
+from elanus.errors import AlreadyExistsError, StateError
 from elanus_server.codec.pairs import loose_value, read_pairs, write_pairs
-from elanus_server.failures import DATABASE_NAME, DATABASE_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import DATABASE_NAME, MilvusError, database_not_found, invalid
+from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.service.context import DEFAULT_DATABASE, Call, checked_name
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
-
-
-def _not_found(name: str) -> MilvusError:
-    return MilvusError(DATABASE_NOT_FOUND, f"database not found[database={name}]")
 
 
 def _number(name: str) -> int:
@@ -24,7 +21,9 @@ def _number(name: str) -> int:
 @rpc("CreateDatabase")
 def create_database(call: Call, request: Any) -> None:
     try:
-        checked_name(request.db_name, "database")
+        name = checked_name(request.db_name, "database")
+        if name == RESERVED_DATABASE:
+            raise invalid(f"database {name} belongs to the server")
     except MilvusError as error:
         raise MilvusError(DATABASE_NAME, str(error)) from None
     properties = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
@@ -39,8 +38,8 @@ def drop_database(call: Call, request: Any) -> None:
     name = request.db_name
     if name == DEFAULT_DATABASE:
         raise invalid("can not drop default database")
-    if name not in call.host.root.list_databases():
-        raise _not_found(name)
+    if name not in call.host.list_databases():
+        raise database_not_found(name)
     try:
         call.host.root.drop_database(name)
     except StateError as error:
@@ -52,7 +51,8 @@ def drop_database(call: Call, request: Any) -> None:
 
 @rpc("ListDatabases")
 def list_databases(call: Call, request: Any) -> Any:
-    names = call.host.root.list_databases()
+    guard = call.host.guard
+    names = [n for n in call.host.list_databases() if guard.sees_database(call.user, n)]
     return milvus.ListDatabasesResponse(
         db_names=names, created_timestamp=[0] * len(names), db_ids=[_number(n) for n in names]
     )
@@ -61,10 +61,7 @@ def list_databases(call: Call, request: Any) -> Any:
 @rpc("DescribeDatabase")
 def describe_database(call: Call, request: Any) -> Any:
     name = request.db_name or call.database
-    try:
-        properties = call.host.root.database_properties(name)
-    except NotFoundError:
-        raise _not_found(name) from None
+    properties = call.host.database(name).database_properties()
     return milvus.DescribeDatabaseResponse(
         db_name=name, dbID=_number(name), properties=write_pairs(properties)
     )
@@ -75,9 +72,7 @@ def alter_database(call: Call, request: Any) -> None:
     given = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
     if given and request.delete_keys:
         raise invalid("cannot provide both DeleteKeys and ExtraParams")
-    try:
-        call.host.root.alter_database_properties(
-            request.db_name, {**given, **dict.fromkeys(request.delete_keys)}
-        )
-    except NotFoundError:
-        raise _not_found(request.db_name) from None
+    call.host.database(request.db_name)
+    call.host.root.alter_database_properties(
+        request.db_name, {**given, **dict.fromkeys(request.delete_keys)}
+    )

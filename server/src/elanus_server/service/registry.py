@@ -34,7 +34,12 @@ class Method:
     answer: Answer
 
     def __call__(self, call: Call, request: Any) -> Any:
-        """Answer a request; an error becomes the status of the response."""
+        """Answer a request; an error becomes the status of the response.
+
+        Raises:
+            NotPermittedError: The user may not make the call.
+        """
+        call.check(self.name, request)
         try:
             answered = self.answer(call, request)
         except ElanusError as error:

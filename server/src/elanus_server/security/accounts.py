@@ -1,0 +1,188 @@
+"""Users, roles, what roles may do, and groups of privileges.
+
+They are kept in one property of a database that only the server uses, so they are as durable and as
+atomic as everything else in the folder, and part of its backups. Passwords are kept as hashes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from elanus import Database
+from elanus_server.security.privileges import ALL, GROUPS
+
+RESERVED_DATABASE = "_elanus_server"
+"""Database of the server itself; clients do not see it."""
+_PROPERTY = "accounts"
+ROOT, ADMIN, PUBLIC = "root", "admin", "public"
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a role may do.
+
+    Attributes:
+        role: Name of the role.
+        privilege: A privilege, a group of privileges, or ``All``.
+        database: Where; ``*`` is everywhere.
+        name: Of the collection, or with ``kind`` ``User`` of the user; ``*`` is any.
+        kind: ``Collection``, ``Global``, ``User`` or ``Database``, as it was granted.
+        grantor: Who granted it.
+    """
+
+    role: str
+    privilege: str
+    database: str = ANY
+    name: str = ANY
+    kind: str = "Collection"
+    grantor: str = ROOT
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What makes two grants the same."""
+        return self.role, self.privilege, self.database, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Everything that is known of users. It never changes; changes make another.
+
+    Attributes:
+        users: Hash of the password by name.
+        descriptions: Of users, by name.
+        members: Roles of each user.
+        roles: Description of each role by name.
+        grants: What roles may do.
+        groups: Privileges of groups that users made, by name.
+    """
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=lambda: {ADMIN: "", PUBLIC: ""})
+    grants: tuple[Grant, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def roles_of(self, user: str) -> tuple[str, ...]:
+        """Return the roles of a user; everybody has ``public``, and ``root`` is ``admin``."""
+        own = self.members.get(user, ())
+        return (*([ADMIN] if user == ROOT and ADMIN not in own else []), *own, PUBLIC)
+
+    def is_admin(self, user: str) -> bool:
+        """Whether a user may do everything."""
+        return ADMIN in self.roles_of(user)
+
+    def may(self, user: str, privilege: str, database: str, name: str) -> bool:
+        """Whether a user may do something with a collection; ``*`` stands for all of them."""
+        return any(
+            self.holds(grant.privilege, privilege) for grant in self._of(user, database, name)
+        )
+
+    def may_anything(self, user: str, database: str, name: str) -> bool:
+        """Whether a user may do anything with a collection."""
+        return any(grant.kind != "User" for grant in self._of(user, database, name))
+
+    def may_in(self, user: str, database: str) -> bool:
+        """Whether a user may do anything in a database."""
+        roles = set(self.roles_of(user))
+        return any(
+            grant.role in roles and grant.database in (ANY, database) for grant in self.grants
+        )
+
+    def _of(self, user: str, database: str, name: str) -> list[Grant]:
+        roles = set(self.roles_of(user))
+        return [
+            grant
+            for grant in self.grants
+            if grant.role in roles
+            and grant.database in (ANY, database)
+            and grant.name in (ANY, name)
+        ]
+
+    def holds(self, granted: str, privilege: str) -> bool:
+        """Whether a granted privilege or group is, or has, a privilege."""
+        members = GROUPS.get(granted) or self.groups.get(granted, ())
+        return granted in (ALL, privilege) or privilege in members
+
+    def with_grant(self, grant: Grant) -> Accounts:
+        """Return accounts with one more grant."""
+        if any(known.place == grant.place for known in self.grants):
+            return self
+        return replace(self, grants=(*self.grants, grant))
+
+    def without_grant(self, grant: Grant) -> Accounts:
+        """Return accounts without a grant."""
+        return replace(self, grants=tuple(g for g in self.grants if g.place != grant.place))
+
+    def without_user(self, user: str) -> Accounts:
+        """Return accounts without a user."""
+        return replace(
+            self,
+            users=_without(self.users, user),
+            descriptions=_without(self.descriptions, user),
+            members=_without(self.members, user),
+        )
+
+    def without_role(self, role: str) -> Accounts:
+        """Return accounts without a role and all that was granted to it."""
+        members = {u: tuple(r for r in roles if r != role) for u, roles in self.members.items()}
+        return replace(
+            self,
+            roles=_without(self.roles, role),
+            members=members,
+            grants=tuple(g for g in self.grants if g.role != role),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Accounts:
+        return cls(
+            users=stored["users"],
+            descriptions=stored["descriptions"],
+            members={user: tuple(roles) for user, roles in stored["members"].items()},
+            roles=stored["roles"],
+            grants=tuple(Grant(**grant) for grant in stored["grants"]),
+            groups={name: tuple(members) for name, members in stored["groups"].items()},
+        )
+
+
+def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
+
+
+class AccountStore:
+    """The accounts of a folder. Safe from many threads.
+
+    Args:
+        database: Any database of the folder.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        stored: Any = None
+        if RESERVED_DATABASE in database.list_databases():
+            stored = database.database_properties(RESERVED_DATABASE).get(_PROPERTY)
+        self._accounts = Accounts() if stored is None else Accounts.from_json(stored)
+
+    @property
+    def accounts(self) -> Accounts:
+        """As they are now."""
+        return self._accounts
+
+    def change(self, change: Callable[[Accounts], Accounts]) -> None:
+        """Replace the accounts by what ``change`` makes of them, durably."""
+        with self._lock:
+            wanted = change(self._accounts)
+            if RESERVED_DATABASE not in self._database.list_databases():
+                self._database.create_database(RESERVED_DATABASE)
+            self._database.alter_database_properties(
+                RESERVED_DATABASE, {_PROPERTY: wanted.to_json()}
+            )
+            self._accounts = wanted
