@@ -9,6 +9,7 @@ import datetime
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import grpc
 import pytest
@@ -236,8 +237,8 @@ def test_grants_are_listed(root):
     root.revoke_privilege_v2("lists", "CollectionReadOnly", "one")
     root.drop_role("lists")
     assert "lists" not in root.list_roles()
+    root.create_role("again")
     with pytest.raises(MilvusException, match="privilege name"):
-        root.create_role("again")
         root.grant_privilege_v2("again", "Fly", "one")
 
 
@@ -381,8 +382,8 @@ def test_tls_one_way_and_mutual(tmp_path):
         )
         assert client.list_collections() == []
         for pair in ((None, None), (stranger, stranger_key)):
-            chain, private = ((open(f, "rb").read() if f else None) for f in pair)
-            trusted = grpc.ssl_channel_credentials(open(authority, "rb").read(), private, chain)
+            chain, private = (Path(file).read_bytes() if file else None for file in pair)
+            trusted = grpc.ssl_channel_credentials(Path(authority).read_bytes(), private, chain)
             with grpc.secure_channel(f"localhost:{port}", trusted) as channel:
                 call = channel.unary_unary(f"/{SERVICE.full_name}/Connect")
                 with pytest.raises(grpc.RpcError) as raised:

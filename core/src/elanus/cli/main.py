@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -13,14 +14,15 @@ from elanus.cli import backup, check, export, import_, inspect, repair, restore
 
 _COMMANDS = (inspect, check, import_, export, backup, restore, repair)
 _GROUP = "elanus.commands"
-"""Entry points of modules that other distributions bring, such as ``serve`` of elanus-server."""
+"""Entry points ``module:run`` of other distributions, such as ``serve`` of elanus-server; the module
+has what those of this package have."""
 
 
 def _commands() -> Iterator[Any]:
     """Yield the modules of all commands: ``NAME``, ``HELP``, ``add_arguments`` and ``run``."""
     yield from _COMMANDS
     for entry in sorted(entry_points(group=_GROUP), key=lambda entry: entry.name):
-        yield entry.load()
+        yield import_module(entry.module)
 
 
 def build_parser() -> argparse.ArgumentParser:
