@@ -14,8 +14,8 @@ from elanus.cli import backup, check, export, import_, inspect, repair, restore
 
 _COMMANDS = (inspect, check, import_, export, backup, restore, repair)
 _GROUP = "elanus.commands"
-"""Entry points ``module:run`` of other distributions, such as ``serve`` of elanus-server; the module
-has what those of this package have."""
+"""Entry points ``module:run`` of other distributions, such as ``serve`` of elanus-server; the
+module has what those of this package have."""
 
 
 def _commands() -> Iterator[Any]:
