@@ -5,22 +5,47 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import elanus
 from elanus.errors import InvalidArgumentError
-from elanus_server.grpc_server import GrpcServer, credentials
+from elanus_server.front import Front
+from elanus_server.grpc_server import GrpcServer, credentials, tls_context
+from elanus_server.http_server import HttpServer
+from elanus_server.operations import Health, operations_app
+from elanus_server.rest.app import RestApp
 from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.context import Host
-from elanus_server.settings import Settings
+from elanus_server.settings import SHARED, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a running server listens.
+
+    Attributes:
+        grpc: Port of gRPC.
+        rest: Port of the RESTful API, which may be the same; None: it is off.
+        metrics: Port of health and metrics; None: they are off.
+    """
+
+    grpc: int
+    rest: int | None
+    metrics: int | None
 
 
 async def serve(
     settings: Settings,
     *,
-    ready: Callable[[int], None] = lambda port: None,
+    ready: Callable[[Ports], None] = lambda ports: None,
     new_password: Callable[[str], None] = lambda password: None,
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -28,13 +53,13 @@ async def serve(
 
     Args:
         settings: How.
-        ready: Called with the port once calls are answered.
+        ready: Called with the ports once calls are answered.
         new_password: Called with the password of ``root`` when one was made up.
         stop: Ends the server; None: SIGTERM and SIGINT do.
 
     Raises:
         DatabaseLockedError: Another process writes into the folder.
-        InvalidArgumentError: The port is taken.
+        InvalidArgumentError: A port is taken.
     """
     with elanus.connect(settings.path) as database:
         guard = Guard(AccountStore(database), is_on=settings.auth)
@@ -42,24 +67,111 @@ async def serve(
             made_up = guard.set_up(settings.root_password)
             if made_up is not None:
                 new_password(made_up)
-        host = Host(database, guard)
-        server = GrpcServer(
-            host, threads=settings.threads, max_message_bytes=settings.max_message_bytes
-        )
-        address = f"{settings.host}:{settings.port}"
-        try:
-            port = server.listen(address, credentials(settings))
-        except RuntimeError as error:
-            raise InvalidArgumentError(
-                f"cannot listen on {address}: {error}; choose another port with --port, or end the "
-                f"program that uses it"
-            ) from error
+        host, health = Host(database, guard), Health()
         asked = stop or _stopped_by_signals()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(host.close)
+            listeners = Listeners(settings, host, stack)
+            metrics = await listeners.operations(health)
+            grpc, rest = await listeners.calls()
+            health.is_ready = True
+            ready(Ports(grpc, rest, metrics))
+            await asked.wait()
+            health.is_ready = False
+
+
+class Listeners:
+    """Opens the ports of a server; they close, last opened first, when the stack does."""
+
+    def __init__(self, settings: Settings, host: Host, stack: contextlib.AsyncExitStack) -> None:
+        self._settings = settings
+        self._host = host
+        self._stack = stack
+        threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="elanus-call")
+        stack.callback(threads.shutdown)
+        self._threads = threads
+        self._tls = tls_context(settings)
+
+    async def operations(self, health: Health) -> int | None:
+        """Begin to tell health and metrics; return the port."""
+        port = self._settings.metrics_port
+        if port is None:
+            return None
+        listener = self._bound(port, "--metrics-port")
+        await self._http(operations_app(self._host, health), listener)
+        return int(listener.getsockname()[1])
+
+    async def calls(self) -> tuple[int, int | None]:
+        """Begin to answer calls; return the ports of gRPC and of the RESTful API."""
+        settings = self._settings
+        if settings.rest_port == SHARED:
+            port = await self._shared()
+            return port, port
+        rest = None
+        if settings.rest_port is not None:
+            listener = self._bound(settings.rest_port, "--rest-port")
+            await self._http(self._rest_app(), listener, self._tls)
+            rest = int(listener.getsockname()[1])
+        address = f"{settings.host}:{settings.port}"
+        return await self._grpc(address, credentials(settings)), rest
+
+    async def _shared(self) -> int:
+        """Begin to answer both protocols on one port."""
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
+        front = Front(f"{folder}/grpc", f"{folder}/http")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(front.http_path)
+        await self._http(self._rest_app(), listener)
+        await self._grpc(f"unix:{front.grpc_path}")
+        settings = self._settings
+        try:
+            port = await front.listen(settings.host, settings.port, self._tls)
+        except OSError as error:
+            raise _taken(f"{settings.host}:{settings.port}", "--port", error) from error
+        self._stack.callback(front.stop)
+        return port
+
+    def _rest_app(self) -> Any:
+        size = self._settings.max_message_bytes
+        return RestApp(self._host, self._threads, max_body_bytes=size).application()
+
+    async def _grpc(self, address: str, secure: Any = None) -> int:
+        settings = self._settings
+        server = GrpcServer(self._host, self._threads, max_message_bytes=settings.max_message_bytes)
+        try:
+            port = server.listen(address, secure)
+        except RuntimeError as error:
+            raise _taken(address, "--port", error) from error
         await server.start()
-        ready(port)
-        await asked.wait()
-        await server.stop(settings.grace_s)
-        host.close()
+        self._stack.push_async_callback(server.stop, settings.grace_s)
+        return port
+
+    async def _http(
+        self, app: Any, listener: socket.socket, secure: ssl.SSLContext | None = None
+    ) -> None:
+        server = HttpServer(app, listener, grace_s=self._settings.grace_s, secure=secure)
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+
+    def _bound(self, port: int, option: str) -> socket.socket:
+        """Return a socket that has a port."""
+        host = self._settings.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            listener.close()
+            raise _taken(f"{host}:{port}", option, error) from error
+        return listener
+
+
+def _taken(address: str, option: str, error: Exception) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"cannot listen on {address}: {error}; choose another port with {option}, or end the "
+        f"program that uses it"
+    )
 
 
 def _stopped_by_signals() -> asyncio.Event:
@@ -70,21 +182,22 @@ def _stopped_by_signals() -> asyncio.Event:
 
 
 @contextlib.contextmanager
-def serve_local(path: str, *, port: int = 0) -> Iterator[str]:
+def serve_local(path: str, *, port: int = 0, metrics_port: int | None = None) -> Iterator[str]:
     """Serve a folder from a thread of this process, for as long as the block runs.
 
     Args:
         path: Folder of the database, or ``":memory:"``.
         port: To listen on, on this machine only; 0 takes a free one.
+        metrics_port: Port of health and metrics; None: there are none.
 
     Yields:
-        The address, for ``MilvusClient(uri)``.
+        The address, for ``MilvusClient(uri)`` and for requests to the RESTful API.
 
     Raises:
         DatabaseLockedError: Another process writes into the folder.
         InvalidArgumentError: The port is taken.
     """
-    local = _LocalServer(Settings(path, port=port))
+    local = _LocalServer(Settings(path, port=port, metrics_port=metrics_port))
     with local:
         yield f"http://127.0.0.1:{local.port}"
 
@@ -115,8 +228,8 @@ class _LocalServer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         await serve(self._settings, ready=self._started, stop=self._stop)
 
-    def _started(self, port: int) -> None:
-        self.port = port
+    def _started(self, ports: Ports) -> None:
+        self.port = ports.grpc
         self._ready.set()
 
     def __enter__(self) -> _LocalServer:

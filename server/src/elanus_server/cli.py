@@ -8,10 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import elanus
-from elanus_server.settings import DEFAULT_PORT, Settings
+from elanus_server.settings import DEFAULT_METRICS_PORT, DEFAULT_PORT, SHARED, Settings
+
+if TYPE_CHECKING:
+    from elanus_server.app import Ports
 
 NAME = "serve"
 HELP = "Serve a database with Milvus' protocol: every Milvus client can use it."
@@ -36,6 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tls-client-ca", metavar="FILE", help="clients need a certificate signed by one of these"
     )
     parser.add_argument(
+        "--rest-port",
+        type=_rest_port,
+        default=SHARED,
+        metavar="PORT",
+        help="port of the RESTful API: a number, 'shared' for that of gRPC (the default), or "
+        "'none'; gRPC is a little faster with a port to itself",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=DEFAULT_METRICS_PORT,
+        metavar="PORT",
+        help=f"port of health and metrics, or 'none' ({DEFAULT_METRICS_PORT})",
+    )
+    parser.add_argument(
         "--threads", type=int, default=16, help="calls that are answered at once (16)"
     )
 
@@ -49,6 +67,8 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         arguments.path,
         arguments.host,
         arguments.port,
+        rest_port=arguments.rest_port,
+        metrics_port=arguments.metrics_port,
         threads=max(1, arguments.threads),
         auth=arguments.auth,
         root_password=os.environ.get("ELANUS_ROOT_PASSWORD"),
@@ -60,11 +80,25 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
     asyncio.run(
         serve(
             settings,
-            ready=lambda port: say(_announcement(settings, port)),
+            ready=lambda ports: say(_announcement(settings, ports)),
             new_password=lambda password: say(_ROOT_NOTE.format(password=password)),
         )
     )
     return 0
+
+
+def _port(text: str) -> int | None:
+    """Return a port; None switches off what would listen there."""
+    if text.lower() in ("none", "0"):
+        return None
+    number = int(text)
+    if not 0 < number < 65_536:
+        raise ValueError(text)
+    return number
+
+
+def _rest_port(text: str) -> int | Literal["shared"] | None:
+    return SHARED if text.lower() == SHARED else _port(text)
 
 
 _ROOT_NOTE = (
@@ -73,11 +107,15 @@ _ROOT_NOTE = (
 )
 
 
-def _announcement(settings: Settings, port: int) -> str:
+def _announcement(settings: Settings, ports: Ports) -> str:
     scheme = "http" if settings.tls_cert is None else "https"
     lines = [
-        f"elanus serves {settings.path} to Milvus clients at {scheme}://{settings.host}:{port}"
+        f"elanus serves {settings.path} to Milvus clients at {scheme}://{settings.host}:{ports.grpc}"
     ]
+    if ports.rest is not None:
+        lines.append(f"RESTful API: {scheme}://{settings.host}:{ports.rest}/docs")
+    if ports.metrics is not None:
+        lines.append(f"Health and metrics: http://{settings.host}:{ports.metrics}/metrics")
     is_local = settings.host in ("127.0.0.1", "localhost", "::1")
     if not settings.auth and not is_local:
         lines.append("Everybody who reaches this address may do everything: consider --auth.")

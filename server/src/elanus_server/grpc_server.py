@@ -8,16 +8,17 @@ every other status again for a minute.
 from __future__ import annotations
 
 import asyncio
-import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from elanus.errors import InvalidArgumentError
-from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, UNEXPECTED, MilvusError
+from elanus_server.calls import answered
+from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, MilvusError
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
@@ -30,7 +31,6 @@ _REFUSALS = {
     NOT_AUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     NOT_PERMITTED: grpc.StatusCode.PERMISSION_DENIED,
 }
-_log = logging.getLogger(__name__)
 _OPTIONS = (
     # Many SDKs ping each 10 seconds, also without a call under way.
     ("grpc.keepalive_permit_without_calls", 1),
@@ -46,13 +46,13 @@ class GrpcServer:
 
     Args:
         host: What is served.
-        threads: Calls that are answered at once; further ones wait.
+        threads: Answer the calls; those that find none free wait.
         max_message_bytes: Largest message in either direction.
     """
 
-    def __init__(self, host: Host, *, threads: int, max_message_bytes: int) -> None:
+    def __init__(self, host: Host, threads: Executor, *, max_message_bytes: int) -> None:
         self._host = host
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="elanus-call")
+        self._threads = threads
         sizes = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
         options = [*_OPTIONS, *[(name, max_message_bytes) for name in sizes]]
         self._server = grpc.aio.server(options=options)
@@ -82,7 +82,6 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Take no more calls, and give those under way some time to end."""
         await self._server.stop(grace_s)
-        self._threads.shutdown(wait=True)
 
     async def wait(self) -> None:
         """Return when the server was stopped."""
@@ -100,12 +99,12 @@ class GrpcServer:
 
         async def answer(request: Any, context: Any) -> Any:
             headers: Mapping[str, str] = dict(context.invocation_metadata() or ())
-            answered = await loop_of().run_in_executor(
+            found = await loop_of().run_in_executor(
                 self._threads, self._answered, method, headers, request
             )
-            if isinstance(answered, MilvusError):
-                await context.abort(_REFUSALS[answered.code], str(answered))
-            return answered
+            if isinstance(found, MilvusError):
+                await context.abort(_REFUSALS[found.code], str(found))
+            return found
 
         return answer
 
@@ -114,14 +113,9 @@ class GrpcServer:
         try:
             user = self._host.guard.user_of(headers.get("authorization", ""))
             call = Call(self._host, headers.get("dbname") or DEFAULT_DATABASE, user)
-            return method(call, request)
+            return answered(method, call, request)
         except (NotAuthenticatedError, NotPermittedError) as error:
             return error
-        except Exception as error:  # noqa: BLE001 - see below
-            # The edge of the process: what nobody foresaw is logged whole and told in short.
-            _log.exception("%s failed", method.name)
-            told = f"{method.name}: {type(error).__name__}: {error}"
-            return method.refused(MilvusError(UNEXPECTED, told))
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:
@@ -142,6 +136,27 @@ def credentials(settings: Settings) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials(
         [pair], root_certificates=known, require_client_auth=known is not None
     )
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """Return the same certificates for connections that gRPC does not take itself.
+
+    Raises:
+        InvalidArgumentError: As for ``credentials``, or a file holds something else.
+    """
+    if credentials(settings) is None or settings.tls_cert is None:
+        return None
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        made.load_cert_chain(settings.tls_cert, settings.tls_key)
+        if settings.tls_client_ca is not None:
+            made.load_verify_locations(settings.tls_client_ca)
+            made.verify_mode = ssl.CERT_REQUIRED
+    except ssl.SSLError as error:
+        raise InvalidArgumentError(f"TLS: {settings.tls_cert} and its like: {error}") from error
+    # Clients of gRPC insist on being told that HTTP/2 is spoken.
+    made.set_alpn_protocols(["h2", "http/1.1"])
+    return made
 
 
 def _read(name: str, path: str) -> bytes:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from typing import Literal
 
 DEFAULT_PORT = 19530
 """Milvus' port."""
+DEFAULT_METRICS_PORT = 9091
+"""Milvus' port of health and metrics."""
+SHARED: Literal["shared"] = "shared"
+"""In place of a port: that of gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,9 @@ class Settings:
         path: Folder of the database, or ``":memory:"``.
         host: Address to listen on.
         port: Port of gRPC; 0 takes a free one.
+        rest_port: Port of the RESTful API; ``"shared"``: that of gRPC. None switches it off, 0
+            takes a free one.
+        metrics_port: Port of health and metrics. None switches them off, 0 takes a free one.
         threads: Calls that are answered at once.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
         auth: Whether clients have to say who they are.
@@ -31,6 +39,8 @@ class Settings:
     path: str
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    rest_port: int | Literal["shared"] | None = SHARED
+    metrics_port: int | None = DEFAULT_METRICS_PORT
     threads: int = 16
     max_message_bytes: int = 64 * 1024 * 1024
     auth: bool = False

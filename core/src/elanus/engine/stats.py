@@ -17,6 +17,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.sealed import SealedSegment
 from elanus.errors import NotFoundError
 from elanus.storage.directory import Directory, join_path
+from elanus.storage.wal_format import WAL_FOLDER
 
 _MAP = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ +(?P<path>/.*)\Z")
 _RESIDENT = re.compile(r"Rss: +([0-9]+) kB")
@@ -93,6 +94,7 @@ class CollectionStats:
         rows: Visible entities.
         segments: Its sources.
         disk_bytes: All files of its folder.
+        wal_bytes: Of them the write-ahead log: what opening the collection reads anew.
         memory_bytes: Memtables, graphs and caches: ``memory.private``.
         memory: The same by purpose, and mapped files.
         background_error: What background work failed with, or None.
@@ -101,6 +103,7 @@ class CollectionStats:
     rows: int
     segments: tuple[SegmentStats, ...]
     disk_bytes: int
+    wal_bytes: int
     memory_bytes: int
     memory: MemoryStats
     background_error: str | None
@@ -151,6 +154,7 @@ def collection_stats(
         rows=sum(s.rows - s.deleted for s in found),
         segments=found,
         disk_bytes=folder_bytes(directory, path),
+        wal_bytes=folder_bytes(directory, join_path(path, WAL_FOLDER)),
         memory_bytes=memory.private,
         memory=memory,
         background_error=background_error,

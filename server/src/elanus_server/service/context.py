@@ -24,6 +24,7 @@ from elanus_server.failures import (
     database_not_found,
     invalid,
 )
+from elanus_server.metrics import Metrics
 from elanus_server.security.accounts import RESERVED_DATABASE, AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.cursors import Cursors
@@ -40,6 +41,7 @@ class Host:
         guard: Says who may do what.
         changes: Held while names or what Milvus knows of a collection change.
         cursors: Search iterators under way.
+        metrics: What was counted.
     """
 
     version = f"v3.0.0-elanus-{elanus.__version__}"
@@ -52,6 +54,8 @@ class Host:
         self._records: dict[tuple[str, str], tuple[Any, CollectionRecord]] = {}
         self.changes = threading.RLock()
         self.cursors = Cursors()
+        self.metrics = Metrics()
+        self.metrics.watch(self)
 
     @property
     def root(self) -> Database:

@@ -1,0 +1,241 @@
+"""What is counted, under Milvus' names where they mean the same, so that its dashboards work.
+
+Counters are given without the suffix ``_total``, which Milvus' names do not have either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from elanus_server.security.accounts import RESERVED_DATABASE
+from elanus_server.wire import common
+
+if TYPE_CHECKING:
+    from elanus_server.service.context import Call, Host
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+DEFAULT_DATABASE = "default"
+_NODE = "1"
+_BUCKETS_MS = tuple(float(2**power) for power in range(18))
+_READS = {"Search": "search", "HybridSearch": "hybrid_search", "Query": "query"}
+_WRITES = {"Insert": "insert", "Upsert": "upsert", "Delete": "delete"}
+_PLACE = ("node_id", "db_name", "collection_name")
+
+
+class _Counter(Gauge):
+    """A counter whose name is sent as it is; the library would put ``_total`` behind it."""
+
+    _type = "unknown"
+
+
+class Metrics:
+    """Counts the calls of one server. Safe from many threads."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter(
+            "milvus_proxy_req_count",
+            "Calls by outcome.",
+            ("node_id", "function_name", "status", "db_name", "collection_name"),
+        )
+        self._latency = self._histogram(
+            "milvus_proxy_req_latency", "Milliseconds of a call.", ("node_id", "function_name")
+        )
+        self._reads = self._histogram(
+            "milvus_proxy_sq_latency",
+            "Milliseconds of a search or query that succeeded.",
+            ("node_id", "query_type", "db_name", "collection_name"),
+        )
+        self._writes = self._histogram(
+            "milvus_proxy_mutation_latency",
+            "Milliseconds of a write that succeeded.",
+            ("node_id", "msg_type", "db_name", "collection_name"),
+        )
+        self._vectors = {
+            name: self._counter(
+                f"milvus_proxy_{kind}_vectors_count", f"Entities of calls of {name}.", _PLACE
+            )
+            for name, kind in {**_WRITES, "Search": "search"}.items()
+        }
+        paths = ("node_id", "path")
+        self._rest_requests = self._counter(
+            "milvus_proxy_restful_api_req_count", "Requests by path.", paths
+        )
+        self._rest_latency = self._histogram(
+            "milvus_proxy_restful_api_req_latency", "Milliseconds of a request.", paths
+        )
+        self._rest_received = self._counter(
+            "milvus_proxy_restful_api_receive_bytes_count", "Bytes of bodies received.", paths
+        )
+        self._rest_sent = self._counter(
+            "milvus_proxy_restful_api_send_bytes_count", "Bytes of bodies sent.", paths
+        )
+
+    def _counter(self, name: str, about: str, labels: tuple[str, ...]) -> _Counter:
+        return _Counter(name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, labels: tuple[str, ...]) -> Histogram:
+        return Histogram(name, about, labels, registry=self.registry, buckets=_BUCKETS_MS)
+
+    def count(self, name: str, call: Call, request: Any, response: Any, seconds: float) -> None:
+        """Count a call of the service.
+
+        Args:
+            name: Of the call.
+            call: Its context.
+            request: Its message.
+            response: What it was answered with.
+            seconds: That it took.
+        """
+        milliseconds = seconds * 1000
+        self._latency.labels(_NODE, name).observe(milliseconds)
+        # What a client merely names gets no label, or it could make as many as it likes.
+        database = collection = ""
+        failed = _failed(response)
+        if not failed and (name in _READS or name in _WRITES):
+            database = call.database_of(request)
+            collection = getattr(response, "collection_name", "") or request.collection_name
+            self._count_data(name, (database, collection), response, milliseconds)
+        for status in ("total", "fail" if failed else "success"):
+            self._requests.labels(_NODE, name, status, database, collection).inc()
+        if name == "DropCollection" and not failed:
+            self._forget(call.database_of(request), request.collection_name)
+
+    def _count_data(
+        self, name: str, place: tuple[str, str], response: Any, milliseconds: float
+    ) -> None:
+        if name in _READS:
+            self._reads.labels(_NODE, _READS[name], *place).observe(milliseconds)
+        else:
+            self._writes.labels(_NODE, _WRITES[name], *place).observe(milliseconds)
+        if name == "Search":
+            self._vectors[name].labels(_NODE, *place).inc(response.results.num_queries)
+        elif name in _WRITES:
+            counted = getattr(response, f"{_WRITES[name]}_cnt")
+            self._vectors[name].labels(_NODE, *place).inc(counted)
+
+    def _forget(self, database: str, collection: str) -> None:
+        """Give up the series of a collection that is gone."""
+        gone = {"db_name": database, "collection_name": collection}
+        for metric in (self._requests, self._reads, self._writes, *self._vectors.values()):
+            metric.remove_by_labels(gone)
+
+    def count_rest(self, path: str, seconds: float, received: int, sent: int) -> None:
+        """Count a request to the RESTful API.
+
+        Args:
+            path: One of the API's.
+            seconds: That it took.
+            received: Bytes of its body.
+            sent: Bytes of the body of the response.
+        """
+        self._rest_requests.labels(_NODE, path).inc()
+        self._rest_latency.labels(_NODE, path).observe(seconds * 1000)
+        self._rest_received.labels(_NODE, path).inc(received)
+        self._rest_sent.labels(_NODE, path).inc(sent)
+
+    def watch(self, host: Host) -> None:
+        """Let every reading tell what a host holds, too."""
+        self.registry.register(_Holdings(host))
+
+    def exposition(self) -> bytes:
+        """Return everything as Prometheus reads it."""
+        return generate_latest(self.registry)
+
+
+def _failed(response: Any) -> bool:
+    if isinstance(response, common.Status):
+        return bool(response.code or response.error_code)
+    status = response.status if hasattr(response, "status") else response.alter_status
+    return bool(status.code or status.error_code)
+
+
+class _Holdings(Collector):
+    """What a host holds, asked when it is read."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def describe(self) -> list[Any]:
+        """Return nothing: what there is takes reading, which is not for the time of registering."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        names = [n for n in self._host.root.list_databases() if n != RESERVED_DATABASE]
+        yield _gauge("milvus_num_node", "Servers.", {"node_id": _NODE, "role_name": "standalone"})
+        yield _gauge("milvus_rootcoord_database_num", "Databases.", {}, len(names))
+        held = GaugeMetricFamily(
+            "milvus_rootcoord_collection_num", "Collections of a database.", labels=["db_name"]
+        )
+        for name in names:
+            held.add_metric([name], len(self._host.database(name).list_collections()))
+        yield held
+        stats = self._host.root.stats()
+        yield from _by_collection(stats.collections)
+        yield from _in_all(stats)
+
+
+def _by_collection(collections: Mapping[str, Any]) -> Iterator[Any]:
+    """Return what there is for each collection in use."""
+    place = ["db_name", "collection_name"]
+    segments = GaugeMetricFamily(
+        "milvus_querynode_segment_num",
+        "Segments of a collection.",
+        labels=["node_id", *place, "segment_state"],
+    )
+    stored = GaugeMetricFamily(
+        "milvus_datacoord_stored_rows_num", "Rows stored.", labels=[*place, "segment_state"]
+    )
+    rows = GaugeMetricFamily("elanus_collection_rows", "Visible entities.", labels=place)
+    disk = GaugeMetricFamily("elanus_collection_disk_bytes", "Files of a collection.", labels=place)
+    errors = GaugeMetricFamily(
+        "elanus_background_errors", "1 where background work failed.", labels=place
+    )
+    for full_name, stats in collections.items():
+        database, slash, name = full_name.rpartition("/")
+        if database == RESERVED_DATABASE:
+            continue
+        where = [database if slash else DEFAULT_DATABASE, name]
+        for state, chosen in _by_state(stats.segments).items():
+            segments.add_metric([_NODE, *where, state], len(chosen))
+            stored.add_metric([*where, state], sum(segment.rows for segment in chosen))
+        rows.add_metric(where, stats.rows)
+        disk.add_metric(where, stats.disk_bytes)
+        errors.add_metric(where, stats.background_error is not None)
+    yield from (segments, stored, rows, disk, errors)
+
+
+def _in_all(stats: Any) -> Iterator[Any]:
+    """Return what there is of the whole folder."""
+    found = stats.collections.values()
+    used = GaugeMetricFamily(
+        "elanus_memory_bytes", "Memory that the process took.", labels=["purpose"]
+    )
+    for purpose in ("memtables", "graphs", "caches"):
+        used.add_metric([purpose], sum(getattr(one.memory, purpose) for one in found))
+    yield used
+    mapped = sum(one.memory.mapped for one in found)
+    resident = sum(one.memory.resident or 0 for one in found)
+    wal = sum(one.wal_bytes for one in found)
+    yield _gauge("elanus_mapped_bytes", "Files that are mapped.", {}, mapped)
+    yield _gauge("elanus_resident_bytes", "Mapped files in memory now.", {}, resident)
+    yield _gauge("elanus_disk_bytes", "All files of the folder.", {}, stats.disk_bytes)
+    yield _gauge("elanus_wal_bytes", "Write-ahead logs.", {}, wal)
+
+
+def _by_state(segments: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {"Sealed": [], "Growing": []}
+    for segment in segments:
+        found["Sealed" if segment.name.startswith("segment ") else "Growing"].append(segment)
+    return found
+
+
+def _gauge(name: str, about: str, labels: dict[str, str], value: float = 1) -> GaugeMetricFamily:
+    made = GaugeMetricFamily(name, about, labels=list(labels))
+    made.add_metric(list(labels.values()), value)
+    return made

@@ -1,0 +1,1 @@
+"""Milvus' RESTful API, version 2, over the same calls that gRPC answers."""

@@ -1,0 +1,14 @@
+"""Every group of routes; importing it fills the table."""
+
+from __future__ import annotations
+
+from elanus_server.rest import (  # noqa: F401 - they register their routes
+    access,
+    collections,
+    entities,
+    structure,
+    upkeep,
+)
+from elanus_server.rest.exchange import ROUTES
+
+__all__ = ["ROUTES"]

@@ -1,0 +1,180 @@
+"""The RESTful API as an application: headers and bodies around the routes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route as Path
+
+from elanus_server.failures import TOO_LARGE, UNEXPECTED, MilvusError
+from elanus_server.rest.all_routes import ROUTES
+from elanus_server.rest.bodies import read_body, write_body
+from elanus_server.rest.exchange import PREFIX, Exchange, Reply, Route
+from elanus_server.rest.openapi import document
+from elanus_server.rest.page import PAGE
+from elanus_server.rest.parameters import not_json, read_all
+from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
+from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
+
+_log = logging.getLogger(__name__)
+_TIMEOUT = 10001
+_UNKNOWN_USER = 1800
+_JSON = "application/json"
+
+
+class RestApp:
+    """Answers the routes.
+
+    Args:
+        host: What is served.
+        threads: Answer the requests.
+        max_body_bytes: Longest body that is read.
+    """
+
+    def __init__(self, host: Host, threads: Executor, *, max_body_bytes: int) -> None:
+        self._host = host
+        self._threads = threads
+        self._max_body_bytes = max_body_bytes
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                Path(PREFIX + "{path:path}", self._handle, methods=["POST"]),
+                Path("/openapi.json", self._document),
+                Path("/docs", self._page),
+            ],
+            exception_handlers={HTTPException: _refused},
+        )
+
+    async def _document(self, request: Request) -> Response:
+        return Response(write_body(document()), media_type=_JSON)
+
+    async def _page(self, request: Request) -> Response:
+        return HTMLResponse(PAGE)
+
+    async def _handle(self, request: Request) -> Response:
+        began = time.perf_counter()
+        path = request.path_params["path"]
+        route = ROUTES.get(path)
+        if route is None:
+            raise HTTPException(404, f"there is no route {PREFIX}{path}; /docs lists them")
+        try:
+            raw = await self._body(request)
+        except MilvusError as error:
+            return Response(write_body(_error(error)), 413, media_type=_JSON)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, _answer, self._host, route, request.headers, raw
+        )
+        try:
+            status, told = await asyncio.wait_for(work, _seconds(request.headers))
+        except TimeoutError:
+            # What a thread has begun it ends; nobody waits for it any more.
+            error = MilvusError(_TIMEOUT, "request timeout")
+            status, told = 408, write_body(_error(error))
+        seconds = time.perf_counter() - began
+        self._host.metrics.count_rest(PREFIX + path, seconds, len(raw), len(told))
+        return Response(told, status, media_type=_JSON)
+
+    async def _body(self, request: Request) -> bytes:
+        """Return the body.
+
+        Raises:
+            MilvusError: It is too long.
+        """
+        limit = self._max_body_bytes
+        error = MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
+            raise error
+        parts, size = [], 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise error
+                parts.append(part)
+        except ClientDisconnect:
+            return b""
+        return b"".join(parts)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Tell what HTTP itself refuses, such as unknown paths, in the form of all errors."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else str(error)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    told = write_body({"code": status, "message": detail})
+    return Response(told, status, headers=headers, media_type=_JSON)
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Return how long the client waits; None: for as long as it takes."""
+    text = headers.get("request-timeout", "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not int(text):
+        return None
+    return float(text)
+
+
+def _answer(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) -> tuple[int, bytes]:
+    """Answer a request, in a thread; return the status and the body."""
+    try:
+        return 200, write_body(_answered(host, route, headers, raw))
+    except NotAuthenticatedError:
+        error = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
+        return 401, write_body(_error(error))
+    except NotPermittedError as error:
+        return 403, write_body(_error(error))
+    except MilvusError as error:
+        return 200, write_body(_error(error))
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        _log.exception("%s failed", route.path)
+        told = f"{route.path}: {type(error).__name__}: {error}"
+        return 500, write_body({"code": UNEXPECTED, "message": told})
+
+
+def _answered(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+    _check_type(headers)
+    user = host.guard.user_of(_authorization(headers.get("authorization", "")))
+    values = read_all(route.parameters, read_body(raw))
+    database = values.get("dbName") or headers.get("db-name") or DEFAULT_DATABASE
+    allow_int64 = headers.get("accept-type-allow-int64", "").lower() not in ("false", "f", "0")
+    found = route.answer(Exchange(route, Call(host, database, user), values, allow_int64))
+    if isinstance(found, Reply):
+        return {"code": 0, **found.extra, "data": found.data}
+    return {"code": 0, "data": found}
+
+
+def _authorization(header: str) -> str:
+    """Return the header as gRPC has it: ``Bearer user:password`` comes in base64 there."""
+    scheme, _, rest = header.partition(" ")
+    token = rest if scheme.lower() in ("bearer", "basic") else header
+    return base64.b64encode(token.encode()).decode() if ":" in token else token
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    """Refuse bodies of another type than JSON.
+
+    A page of any web site can send a form or a text to a server on this machine without being
+    asked; JSON it cannot. Programs other than browsers may leave the type out.
+    """
+    given = headers.get("content-type")
+    kind = (given or "").partition(";")[0].strip().lower()
+    is_json = kind == _JSON or (kind.startswith("application/") and kind.endswith("+json"))
+    if is_json or (given is None and "origin" not in headers):
+        return
+    raise not_json(f"expected the header Content-Type: {_JSON}, got {given!r}")
+
+
+def _error(error: MilvusError) -> dict[str, Any]:
+    return {"code": error.code, "message": str(error)}
