@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import socket
@@ -15,42 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from pymilvus import MilvusClient
 
 from elanus.errors import InvalidArgumentError
-from elanus_server import Settings, serve, serve_local
-from elanus_server.app import Ports
+from elanus_server import Settings, serve_local
 from support.rest_client import RestClient, send
+from support.running_server import Running
 
 DASHBOARD = Path(__file__).parents[3] / "server" / "deploy" / "grafana" / "elanus.json"
-
-
-class Running:
-    """A server in a thread with every port its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._stop: asyncio.Event | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self.ports = Ports(0, None, None)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        await serve(self._settings, ready=self._started, stop=self._stop)
-
-    def _started(self, ports: Ports) -> None:
-        self.ports = ports
-        self._ready.set()
-
-    def __enter__(self) -> Running:
-        self._thread.start()
-        assert self._ready.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._loop is not None
-        assert self._stop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from elanus_server import serve_local
+from elanus_server import Settings, serve_local
 from elanus_server.rest.all_routes import ROUTES
 from elanus_server.service.all_calls import METHODS
 from elanus_server.wire import SERVICE
 from support.rest_client import RestClient, send
+from support.running_server import Running
 
 JSON = "application/json"
 
@@ -78,12 +79,9 @@ def test_a_body_of_another_type_than_json(rest: RestClient) -> None:
 
 
 def test_a_long_body_is_refused() -> None:
-    from elanus_server.app import _LocalServer
-    from elanus_server.settings import Settings
-
     settings = Settings(":memory:", port=0, metrics_port=None, max_message_bytes=10_000)
-    with _LocalServer(settings) as local:
-        url = f"http://127.0.0.1:{local.port}/v2/vectordb/collections/list"
+    with Running(settings) as running:
+        url = f"http://127.0.0.1:{running.ports.rest}/v2/vectordb/collections/list"
         for size, wanted in ((9_000, 200), (10_001, 413)):
             status, told = send(url, b" " * (size - 2) + b"{}", Content_Type=JSON)
             assert status == wanted

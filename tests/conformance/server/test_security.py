@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import datetime
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from elanus_server import Settings, serve
 from elanus_server.security.privileges import OPEN
 from elanus_server.service.all_calls import METHODS
 from elanus_server.wire import SERVICE
+from support.certificates import certificate
 
 PASSWORD = "root-Password"
 
@@ -33,11 +33,11 @@ def served(**options):
         loop.append(asyncio.get_running_loop())
         stop.append(asyncio.Event())
 
-        def ready(number):
-            port.append(number)
+        def ready(ports):
+            port.append(ports.grpc)
             started.set()
 
-        await serve(Settings(port=0, **options), ready=ready, stop=stop[0])
+        await serve(Settings(port=0, metrics_port=None, **options), ready=ready, stop=stop[0])
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
@@ -302,7 +302,7 @@ def test_accounts_outlive_the_server_and_are_not_shown(tmp_path):
 
 def test_a_password_is_made_up_and_printed_once(tmp_path):
     path = str(tmp_path / "kb")
-    command = [sys.executable, "-m", "elanus_server", path, "--port", "0", "--auth"]
+    command = [sys.executable, "-m", "elanus_server", path, "--port", "0", "--metrics-port", "none", "--auth"]
     environment = {"PATH": "/usr/bin:/bin"}
     outputs = []
     for _ in range(2):
@@ -317,47 +317,6 @@ def test_a_password_is_made_up_and_printed_once(tmp_path):
         outputs.append("".join(lines))
     assert "The user root was made with the password" in outputs[0]
     assert "The user root" not in outputs[1]
-
-
-def certificate(folder, name: str, signer=None):
-    """Write a key and a certificate for 127.0.0.1; return their paths and what can sign others."""
-    x509 = pytest.importorskip("cryptography.x509")
-    import ipaddress
-
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    issuer, issuer_key = (subject, key) if signer is None else signer
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            ),
-            critical=False,
-        )
-        .sign(issuer_key, hashes.SHA256())
-    )
-    cert_path, key_path = folder / f"{name}.pem", folder / f"{name}.key"
-    cert_path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return str(cert_path), str(key_path), (subject, key)
 
 
 def test_tls_one_way_and_mutual(tmp_path):
@@ -401,4 +360,6 @@ def test_tls_one_way_and_mutual(tmp_path):
 )
 def test_wrong_certificates_say_so(options, text):
     with pytest.raises(elanus.errors.InvalidArgumentError, match=text):
-        asyncio.run(serve(Settings(":memory:", port=0, **options), stop=asyncio.Event()))
+        asyncio.run(
+            serve(Settings(":memory:", port=0, metrics_port=None, **options), stop=asyncio.Event())
+        )
