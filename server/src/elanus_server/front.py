@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 _PREFACE = b"PRI"
 """With what HTTP/2 begins, and no request of HTTP/1.1 does: there is no method of this name."""
@@ -117,9 +118,9 @@ class Front:
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
-    def begin(self, work: asyncio._CoroutineLike[None]) -> None:
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that nobody waits for."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

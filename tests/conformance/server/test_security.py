@@ -302,7 +302,8 @@ def test_accounts_outlive_the_server_and_are_not_shown(tmp_path):
 
 def test_a_password_is_made_up_and_printed_once(tmp_path):
     path = str(tmp_path / "kb")
-    command = [sys.executable, "-m", "elanus_server", path, "--port", "0", "--metrics-port", "none", "--auth"]
+    command = [sys.executable, "-m", "elanus_server", path, "--port", "0", "--auth"]
+    command += ["--metrics-port", "none"]
     environment = {"PATH": "/usr/bin:/bin"}
     outputs = []
     for _ in range(2):

@@ -80,8 +80,8 @@ class RestApp:
             status, told = await asyncio.wait_for(work, _seconds(request.headers))
         except TimeoutError:
             # What a thread has begun it ends; nobody waits for it any more.
-            error = MilvusError(_TIMEOUT, "request timeout")
-            status, told = 408, write_body(_error(error))
+            late = MilvusError(_TIMEOUT, "request timeout")
+            status, told = 408, write_body(_error(late))
         seconds = time.perf_counter() - began
         self._host.metrics.count_rest(PREFIX + path, seconds, len(raw), len(told))
         return Response(told, status, media_type=_JSON)
@@ -131,8 +131,8 @@ def _answer(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) ->
     try:
         return 200, write_body(_answered(host, route, headers, raw))
     except NotAuthenticatedError:
-        error = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
-        return 401, write_body(_error(error))
+        unknown = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
+        return 401, write_body(_error(unknown))
     except NotPermittedError as error:
         return 403, write_body(_error(error))
     except MilvusError as error:

@@ -134,7 +134,7 @@ def shown_floats(values: Any) -> list[Any]:
         values: Of any shape, which is that of the lists returned.
     """
     array = np.asarray(values, dtype=np.float32)
-    shown = _shortest(array.ravel()).reshape(array.shape).tolist()
+    shown: list[Any] = _shortest(array.ravel()).reshape(array.shape).tolist()
     return shown if np.isfinite(array).all() else _worded(shown)
 
 
@@ -158,8 +158,8 @@ def _shortest(values: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, 
     return found
 
 
-def _worded(value: Any) -> Any:
-    return [_worded(one) for one in value] if isinstance(value, list) else _finite(value)
+def _worded(values: list[Any]) -> list[Any]:
+    return [_worded(v) if isinstance(v, list) else _finite(v) for v in values]
 
 
 def _finite(value: float) -> Any:

@@ -222,7 +222,7 @@ def _default(value: Any, dtype: int) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise invalid(f'cannot use "{value}" as {name} default value')
     bound = 2**63 if member == "long_data" else 2**31
-    if kind is int and not -bound <= value < bound:
+    if isinstance(value, int) and kind is int and not -bound <= value < bound:
         raise invalid(f"default value {value} is out of the range of {name}")
     return messages.ValueField(**{member: value})
 
