@@ -299,7 +299,7 @@ def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[st
     for name in ("drop_ratio_search", "recall"):
         if both.get(name) is not None:
             options[name] = float(both[name])
-    if both.get("round_decimal") is not None:
+    if both.get("round_decimal", -1) not in (None, -1):
         options["round_decimal"] = int(both["round_decimal"])
     if both.get("analyzer_name"):
         options["analyzer_name"] = both["analyzer_name"]

@@ -106,7 +106,7 @@ def described(hosted: Hosted) -> Any:
     properties.pop("consistency_level", None)
     partitions = record.key_partitions or len(collection.list_partitions())
     return milvus.DescribeCollectionResponse(
-        schema=hosted.schema,
+        schema=hosted.known.message,
         collectionID=record.number,
         virtual_channel_names=[channel],
         physical_channel_names=[channel.rpartition("_")[0]],
@@ -247,7 +247,7 @@ def alter_collection_field(call: Call, request: Any) -> None:
             changes[name] = cast(given.pop(name))
     if changes:
         hosted.collection.alter_field(request.field_name, **changes)
-    kept = hosted.schema
+    kept = hosted.schema()
     field = next((f for f in kept.fields if f.name == request.field_name), None)
     if field is None:
         raise invalid(f"field {request.field_name} does not exist")
@@ -272,7 +272,7 @@ def add_collection_struct_field(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
     struct = request.struct_array_field_schema
     hosted.collection.add_field(decode_struct(struct))
-    kept = hosted.schema
+    kept = hosted.schema()
     kept.struct_array_fields.add().CopyFrom(struct)
     _keep(hosted, kept)
 
@@ -302,7 +302,7 @@ def _add_fields(call: Call, request: Any) -> None:
             add_index(call.hosted(request), field.name, info.index_name, params)
     if made_by:
         hosted = call.hosted(request)
-        kept = hosted.schema
+        kept = hosted.schema()
         others = [f for f in kept.functions if made_by.keys().isdisjoint(f.output_field_names)]
         del kept.functions[:]
         kept.functions.extend([*others, *wanted.func_schema])
@@ -312,10 +312,10 @@ def _add_fields(call: Call, request: Any) -> None:
 def _drop_field(hosted: Hosted, wanted: Any) -> None:
     name = wanted.field_name
     if wanted.field_id:
-        numbers = {number: field for field, number in hosted.field_numbers.items()}
+        numbers = {number: field for field, number in hosted.known.numbers.items()}
         name = numbers.get(wanted.field_id, name)
     if wanted.function_name:
-        functions = [f for f in hosted.schema.functions if f.name == wanted.function_name]
+        functions = [f for f in hosted.known.message.functions if f.name == wanted.function_name]
         if not functions:
             raise invalid(f"function {wanted.function_name} does not exist")
         (name,) = functions[0].output_field_names
@@ -337,7 +337,7 @@ def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
     if not message.nullable and made_by is None and not message.HasField("default_value"):
         raise invalid(f"added field must be nullable, please check it, field name = {message.name}")
     hosted.collection.add_field(decode_field(message, made_by=made_by))
-    kept = hosted.record.known_schema if hosted.record.schema else hosted.schema
+    kept = hosted.record.known_schema if hosted.record.schema else hosted.schema()
     added = kept.fields.add()
     added.CopyFrom(message)
     added.fieldID = Numbers(kept).of(None)

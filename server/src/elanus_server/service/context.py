@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import elanus
-from elanus import Collection, Database
+from elanus import Collection, Database, Schema
 from elanus.errors import CollectionNotFoundError, NotFoundError
+from elanus_server.codec.requests import is_text_field
 from elanus_server.codec.schema import encode_schema
 from elanus_server.failures import (
     COLLECTION_NOT_LOADED,
@@ -29,6 +30,7 @@ from elanus_server.security.accounts import RESERVED_DATABASE, AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.records import PROPERTY, CollectionRecord
+from elanus_server.wire import schema as messages
 
 DEFAULT_DATABASE = "default"
 
@@ -51,7 +53,7 @@ class Host:
         self.guard = guard or Guard(AccountStore(database), is_on=False)
         self._lock = threading.Lock()
         self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
-        self._records: dict[tuple[str, str], tuple[Any, CollectionRecord]] = {}
+        self._known: dict[tuple[str, str], Known] = {}
         self.changes = threading.RLock()
         self.cursors = Cursors()
         self.metrics = Metrics()
@@ -106,17 +108,50 @@ class Host:
         for handle in others:
             handle.close()
 
-    def record(self, database: str, collection: Collection) -> CollectionRecord:
-        """Return what Milvus knows of a collection."""
-        stored = collection.properties.get(PROPERTY)
+    def known(self, database: str, collection: Collection) -> Known:
+        """Return what Milvus knows of a collection; it is read anew when something has changed."""
+        stored, schema = collection.properties.get(PROPERTY), collection.schema
         key = (database, collection.name)
+        found = self._known.get(key)
+        if found is None or found.stored is not stored or found.schema is not schema:
+            found = self._known[key] = Known.of(database, collection.name, schema, stored)
+        return found
+
+
+class Known(NamedTuple):
+    """What follows from the schema and the property of a collection.
+
+    Attributes:
+        schema: That it follows from.
+        stored: The value of the property; None where no Milvus client made the collection.
+        record: What the property says.
+        message: The ``CollectionSchema``, with the numbers of the fields; never changed.
+        numbers: Number of each field by name.
+        texts: Fields that were declared as Milvus' TEXT.
+    """
+
+    schema: Schema
+    stored: Any
+    record: CollectionRecord
+    message: Any
+    numbers: dict[str, int]
+    texts: frozenset[str]
+
+    @classmethod
+    def of(cls, database: str, name: str, schema: Schema, stored: Any) -> Known:
+        """Work it out."""
         if stored is None:
-            searchable = [f.name for f in collection.schema.fields if f.dtype.is_vector]
-            return CollectionRecord.derived("/".join(key), dict.fromkeys(searchable, "AUTOINDEX"))
-        known = self._records.get(key)
-        if known is None or known[0] is not stored:
-            known = self._records[key] = stored, CollectionRecord.from_json(stored)
-        return known[1]
+            searchable = [field.name for field in schema.fields if field.dtype.is_vector]
+            record = CollectionRecord.derived(
+                f"{database}/{name}", dict.fromkeys(searchable, "AUTOINDEX")
+            )
+        else:
+            record = CollectionRecord.from_json(stored)
+        kept = record.known_schema
+        message = encode_schema(schema, name, database, kept)
+        fields = (*message.fields, *message.struct_array_fields)
+        numbers = {field.name: field.fieldID for field in fields}
+        return cls(schema, stored, record, message, numbers, is_text_field(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,33 +228,27 @@ class Hosted:
         self.database = database
         self.collection = collection
 
-    @cached_property
+    @property
+    def known(self) -> Known:
+        """What Milvus knows of it, as it is now."""
+        return self.host.known(self.database, self.collection)
+
+    @property
     def record(self) -> CollectionRecord:
-        """What Milvus knows of it."""
-        return self.host.record(self.database, self.collection)
+        """What its property says."""
+        return self.known.record
 
-    @cached_property
     def schema(self) -> Any:
-        """Its ``CollectionSchema``, with the numbers of the fields."""
-        collection = self.collection
-        return encode_schema(
-            collection.schema, collection.name, self.database, self.record.known_schema
-        )
-
-    @cached_property
-    def field_numbers(self) -> dict[str, int]:
-        """Number of each field by name."""
-        fields = (*self.schema.fields, *self.schema.struct_array_fields)
-        return {field.name: field.fieldID for field in fields}
+        """Return a copy of its ``CollectionSchema``, with the numbers of the fields."""
+        made = messages.CollectionSchema()
+        made.CopyFrom(self.known.message)
+        return made
 
     def change(self, change: Callable[[CollectionRecord], CollectionRecord]) -> None:
         """Replace what Milvus knows of the collection, durably."""
         with self.host.changes:
-            self.__dict__.pop("record", None)
             wanted = change(self.record)
             self.collection.alter_properties({PROPERTY: wanted.to_json()})
-            self.__dict__["record"] = wanted
-            self.__dict__.pop("schema", None)
 
     def check_loaded(self, partitions: list[str] | None = None) -> None:
         """Refuse to search what was not loaded.

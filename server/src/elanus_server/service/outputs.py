@@ -8,7 +8,6 @@ from typing import Any
 
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_entities
-from elanus_server.codec.requests import is_text_field
 from elanus_server.failures import invalid
 from elanus_server.service.context import Hosted
 
@@ -33,8 +32,8 @@ class Outputs:
             hosted.collection.schema,
             entities,
             self.columns,
-            numbers=hosted.field_numbers,
-            is_text=is_text_field(hosted.record.known_schema),
+            numbers=hosted.known.numbers,
+            is_text=hosted.known.texts,
         )
 
 

@@ -99,7 +99,11 @@ class SearchPlan:
 
 
 def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
-    """Return partitions and consistency of a request, once the collection may be read."""
+    """Return the partitions of a request as options, once the collection may be read.
+
+    How recent the answer is need not be said: the process that writes sees everything that was
+    acknowledged, which is the strongest of Milvus' levels.
+    """
     partitions = check_partitions(hosted, request.partition_names)
     hosted.check_loaded(partitions)
     options: dict[str, Any] = {}
@@ -108,10 +112,6 @@ def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
         partitions = [n for n in hosted.collection.list_partitions() if n not in record.unloaded]
     if partitions:
         options["partitions"] = partitions
-    level = record.consistency if request.use_default_consistency else request.consistency_level
-    name = common.ConsistencyLevel.Name(level).lower()
-    if name in ("strong", "session", "bounded", "eventually"):
-        options["consistency"] = name
     return options
 
 
@@ -134,10 +134,19 @@ def search(call: Call, request: Any) -> Any:
         return _next_batch(call, hosted, plan, queries, outputs)
     order = search_order(plan.params.get("order_by_fields", "").strip('"'))
     asked = tuple(dict.fromkeys([*outputs.asked, *[name for name, _ in order]]))
+    # One query by itself may be like one before, and is prepared then.
     results = hosted.collection.search(
-        queries, plan.field.name, plan.limit, filter=plan.filter, output=asked, **plan.options
+        queries[0] if len(queries) == 1 else queries,
+        plan.field.name,
+        plan.limit,
+        filter=plan.filter,
+        output=asked,
+        **plan.options,
     )
-    return _answer(hosted, _Page(results, plan.limit, outputs, plan.options, order))
+    page = _Page(
+        [results] if len(queries) == 1 else results, plan.limit, outputs, plan.options, order
+    )
+    return _answer(hosted, page)
 
 
 def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
