@@ -64,11 +64,13 @@ class _Client(_Side):
         self._begun = b""
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
+        if self.other is not None and self.other.transport is not None:
             super().data_received(data)
             return
+        # What comes before the other side is there waits with the first bytes.
         self._begun += data
-        if len(self._begun) >= len(_PREFACE) and self.transport is not None:
+        is_known = len(self._begun) >= len(_PREFACE)
+        if is_known and self.other is None and self.transport is not None:
             self.transport.pause_reading()
             self.other = _Side()
             self._front.begin(self._connect(self.other))

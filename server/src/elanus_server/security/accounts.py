@@ -90,7 +90,8 @@ class Accounts:
         """Whether a user may do anything in a database."""
         roles = set(self.roles_of(user))
         return any(
-            grant.role in roles and grant.database in (ANY, database) for grant in self.grants
+            grant.role in roles and grant.kind != "User" and grant.database in (ANY, database)
+            for grant in self.grants
         )
 
     def _of(self, user: str, database: str, name: str) -> list[Grant]:

@@ -21,6 +21,8 @@ SHORTEST, LONGEST = 6, 72
 """Bytes of a password, as with Milvus."""
 MAX_KNOWN = 10_000
 """Credentials that are remembered."""
+CHECKED_AT_ONCE = 2
+"""Passwords that are checked at once, each in 64 MiB: whoever guesses many takes no more."""
 _hasher = PasswordHasher()
 # Checked when there is no such user, so that time does not tell whether there is one.
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
@@ -46,6 +48,7 @@ class KnownCredentials:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
+        self._checking = threading.Semaphore(CHECKED_AT_ONCE)
         self._known: OrderedDict[bytes, bool] = OrderedDict()
 
     def is_right(self, user: str, password: str, stored: str | None) -> bool:
@@ -64,7 +67,8 @@ class KnownCredentials:
             if digest in self._known:
                 self._known.move_to_end(digest)
                 return self._known[digest]
-        is_right = _matches(stored or _NOBODY, password) and stored is not None
+        with self._checking:
+            is_right = _matches(stored or _NOBODY, password) and stored is not None
         with self._lock:
             self._known[digest] = is_right
             while len(self._known) > MAX_KNOWN:
