@@ -232,7 +232,10 @@ def _joining(
     """Return what the caller says, else what the profile of the collection does, else the usual."""
     joined, rankers = split_fusion(fusion, options.get("ranker"))
     if joined is not None and isinstance(joined.weights, Mapping):
-        weights = {context.schema.answering(n).name: w for n, w in joined.weights.items()}
+        schema = context.schema
+        weights = {
+            schema.answering(n).name if n in schema else n: w for n, w in joined.weights.items()
+        }
         joined = replace(joined, weights=weights)
     candidates = options.get("candidates")
     depth = candidates if isinstance(candidates, int) else default_candidates(wanted)
