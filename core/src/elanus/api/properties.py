@@ -28,7 +28,8 @@ class Properties(Handle):
                 ``partitionkey.isolation``: searches and queries must name one partition key;
                 ``allow_insert_auto_id``: ``insert`` takes keys that the engine makes otherwise;
                 ``dynamicfield.enabled``: entities may hold undeclared fields, from now on;
-                ``collection.description`` is that of the schema; ``mmap.enabled`` is kept and
+                ``collection.description`` is that of the schema; ``search.profile``: how searches
+                are done that do not say it, as ``tune`` chooses it; ``mmap.enabled`` is kept and
                 changes nothing. Any other name is your own: its JSON value is kept.
 
         Raises:
