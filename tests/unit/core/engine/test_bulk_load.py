@@ -238,9 +238,9 @@ def during_the_import(monkeypatch, act, *, late=False):
     owner, name = (MemtableFlush, "drained") if late else (bulk_load.BulkLoad, "finish")
     before = getattr(owner, name)
 
-    def first_act(self):
+    def first_act(self, *arguments):
         act()
-        return before(self)
+        return before(self, *arguments)
 
     monkeypatch.setattr(owner, name, first_act)
 

@@ -170,7 +170,7 @@ def test_long_lists_are_not_walked_for():
     assert recall(index, rows, queries, 400, ef=500) >= 0.995
     prepared = index.prepared(400, allowed=None, ef=500, keys=None)
     wanted = index.search(queries[:1], 401, ef=500).row_ids[0, :400].tolist()
-    assert prepared.find(queries[0])[0] == wanted
+    assert prepared.find(queries[0], None)[0] == wanted
     assert index.prepared(2_000, allowed=None, ef=2_500, keys=None) is None
 
 

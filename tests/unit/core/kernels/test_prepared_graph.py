@@ -35,10 +35,10 @@ def test_lists_are_the_arrays(kind, metric, by_codes, share):
         wanted_ids = ids[0, :10].tolist()
         sign = 1 if metric is MetricType.L2 else -1
         wanted = (sign * distances[0, :10]).tolist()
-        found = prepared.find(query)
-        assert found == (wanted_ids, wanted, numbers[wanted_ids].tolist())
-        assert prepared.find(query.tolist()) == found
-        assert keyless.find(query) == (wanted_ids, wanted, None)
+        found = prepared.find(query, None)
+        assert found == (wanted_ids, wanted, numbers[wanted_ids].tolist(), None)
+        assert prepared.find(query.tolist(), None) == found
+        assert keyless.find(query, None) == (wanted_ids, wanted, None, None)
 
 
 def test_nothing_where_there_is_more_to_be_said():
@@ -47,7 +47,7 @@ def test_nothing_where_there_is_more_to_be_said():
     graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
     prepared = graph.prepared(10, 40, 22, by_codes=False, allowed=None, keys=None)
     query = rows_of(DIM, MetricType.L2, 1, seed=7)[0][0]
-    assert prepared.find(query) is not None
+    assert prepared.find(query, None) is not None
     others = [
         query[:-1],
         query[None],
@@ -62,10 +62,10 @@ def test_nothing_where_there_is_more_to_be_said():
         "text",
         rows[3],
     ]
-    assert [prepared.find(other) for other in others] == [None] * len(others)
+    assert [prepared.find(other, None) for other in others] == [None] * len(others)
     few = Bitset.from_rows(np.arange(10), len(rows))
     scarce = graph.prepared(10, 40, 22, by_codes=True, allowed=few, keys=None)
-    assert scarce.find(query) is None
+    assert scarce.find(query, None) is None
 
 
 def test_what_cannot_be_prepared_is_refused():
