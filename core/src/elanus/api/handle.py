@@ -20,6 +20,13 @@ class Handle:
         """The fields as they are now."""
         return self._engine.schema
 
+    def __eq__(self, other: object) -> bool:
+        """Handles of one collection are equal; one that was made anew under its name is another."""
+        return isinstance(other, Handle) and self._engine is other._engine
+
+    def __hash__(self) -> int:
+        return hash(id(self._engine))
+
     def _context_of(self, fields: FieldViews) -> RequestContext:
         engine = self._engine
         schema = fields.schema

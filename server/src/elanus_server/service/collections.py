@@ -171,6 +171,7 @@ def drop_collection(call: Call, request: Any) -> None:
                 f"[{', '.join(used)}], please remove all aliases before dropping the collection"
             )
         handle.drop_collection(name)
+        call.host.forget_collection(call.database_of(request), name)
 
 
 @rpc("TruncateCollection")
@@ -193,6 +194,7 @@ def rename_collection(call: Call, request: Any) -> None:
             raise invalid(f"duplicated new collection name {target}:{new} with other collection")
         try:
             handle.rename_collection(request.oldName, new, database=target)
+            call.host.forget_collection(call.database_of(request), request.oldName)
         except CollectionNotFoundError:
             call.hosted(request, request.oldName)
             raise

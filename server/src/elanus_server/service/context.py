@@ -54,6 +54,7 @@ class Host:
         self._lock = threading.Lock()
         self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
         self._known: dict[tuple[str, str], Known] = {}
+        self._collections: dict[tuple[str, str], Collection] = {}
         self.changes = threading.RLock()
         self.cursors = Cursors()
         self.metrics = Metrics()
@@ -92,6 +93,26 @@ class Host:
         if database not in self.list_databases():
             return name
         return self.database(database).list_aliases().get(name, name)
+
+    def collection(self, database: str, name: str) -> Collection:
+        """Return a collection by name or alias: the same handle again, which remembers what was
+        asked of it.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+            MilvusError: No such database.
+        """
+        found = self.database(database).collection(name)
+        key = (database, found.name)
+        known = self._collections.get(key)
+        if known != found:
+            known = self._collections[key] = found
+        return known
+
+    def forget_collection(self, database: str, name: str) -> None:
+        """Give up what is remembered of a collection that is no more under a name."""
+        self._collections.pop((database, name), None)
+        self._known.pop((database, name), None)
 
     def forget_database(self, name: str) -> None:
         """Give up the handle of a database that was dropped."""
@@ -197,9 +218,8 @@ class Call:
         """
         wanted = request.collection_name if name is None else name
         database = self.database_of(request)
-        handle = self.host.database(database)
         try:
-            collection = handle.collection(wanted)
+            collection = self.host.collection(database, wanted)
         except CollectionNotFoundError:
             raise collection_not_found(database, wanted) from None
         return Hosted(self.host, database, collection)
