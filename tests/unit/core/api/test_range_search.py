@@ -159,7 +159,9 @@ def test_a_graph_keeps_the_recall_asked_for(tmp_path):
             right = {i for i, _ in expected(made, "dense", query, **given)}
             found += len(right & set(made.search(query, "dense", ef=600, **given).ids))
             wanted += len(right)
-        assert "graph ef=600" in str(made.search(query, "dense", ef=600, **given).explanation)
+        # A walk for so many candidates, or a scan of all codes: what costs less here.
+        plan = str(made.search(query, "dense", ef=600, **given).explanation)
+        assert "graph ef=600" in plan or "codes ef=600" in plan
         assert found / wanted >= 0.94
 
 
