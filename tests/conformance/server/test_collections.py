@@ -359,6 +359,8 @@ def test_a_collection_of_the_library_is_served(client, embedded):
     assert (hit["id"], hit["entity"]["extra"]) == ("a", 1)
     client.insert("library", [{"id": "b", "text": "a dog", "dense": [0, 1]}])
     assert own.get(["b"], ["text"]) == [{"id": "b", "text": "a dog"}]
+    own.add_field(elanus.Field("year", elanus.INT64, nullable=True))
+    assert client.describe_collection("library")["fields"][-1]["name"] == "year"
 
 
 def test_truncating_keeps_the_schema(client):
