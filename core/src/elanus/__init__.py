@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from elanus.api.text import Token, run_analyzer
     from elanus.api.transfer import ExportResult, ImportResult
     from elanus.errors import ElanusError
+    from elanus.kernels.cancel import Cancellation
     from elanus.query.highlighter import Highlighter
     from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
     from elanus.query.requests import DBSF, RRF, ByScore, Weighted
@@ -76,6 +77,7 @@ __all__ = [
     "Hit",
     "SearchResult",
     "WhyNot",
+    "Cancellation",
     "ImportResult",
     "ExportResult",
     "DataType",
@@ -112,6 +114,7 @@ _MODULES = {
     "elanus.api.text": ("Token", "run_analyzer"),
     "elanus.api.transfer": ("ExportResult", "ImportResult"),
     "elanus.errors": ("ElanusError",),
+    "elanus.kernels.cancel": ("Cancellation",),
     "elanus.query.highlighter": ("Highlighter",),
     "elanus.query.rankers": ("MMR", "Boost", "Decay", "FunctionScore", "RandomScore", "Rerank"),
     "elanus.query.requests": ("DBSF", "RRF", "ByScore", "Weighted"),

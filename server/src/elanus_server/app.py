@@ -10,12 +10,13 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import elanus
 from elanus.errors import InvalidArgumentError
+from elanus_server.admission import Admission
+from elanus_server.answering import Answering
 from elanus_server.front import Front
 from elanus_server.grpc_server import GrpcServer, credentials, tls_context
 from elanus_server.http_server import HttpServer
@@ -23,6 +24,7 @@ from elanus_server.operations import Health, operations_app
 from elanus_server.rest.app import RestApp
 from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
+from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
 from elanus_server.settings import SHARED, Settings
 
@@ -87,9 +89,11 @@ class Listeners:
         self._settings = settings
         self._host = host
         self._stack = stack
-        threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="elanus-call")
-        stack.callback(threads.shutdown)
-        self._threads = threads
+        self._admission = Admission(
+            settings.threads, settings.max_waiting, settings.max_waiting_bytes
+        )
+        stack.callback(self._admission.close)
+        host.metrics.watch_load(lambda: self._admission.load)
         self._tls = tls_context(settings)
 
     async def operations(self, health: Health) -> int | None:
@@ -117,27 +121,28 @@ class Listeners:
 
     async def _shared(self) -> int:
         """Begin to answer both protocols on one port."""
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
-        front = Front(f"{folder}/grpc", f"{folder}/http")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(front.http_path)
-        await self._http(self._rest_app(), listener)
-        await self._grpc(f"unix:{front.grpc_path}")
         settings = self._settings
-        try:
-            port = await front.listen(settings.host, settings.port, self._tls)
-        except OSError as error:
-            raise _taken(f"{settings.host}:{settings.port}", "--port", error) from error
+        listener = self._bound(settings.port, "--port")
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
+        http = await self._http(self._rest_app(), None)
+        front = Front(f"{folder}/grpc", http.connection, silence_s=settings.silence_s)
+        await self._grpc(f"unix:{front.grpc_path}")
+        await front.listen(listener, self._tls)
         self._stack.callback(front.stop)
-        return port
+        return int(listener.getsockname()[1])
 
     def _rest_app(self) -> Any:
         size = self._settings.max_message_bytes
-        return RestApp(self._host, self._threads, max_body_bytes=size).application()
+        return RestApp(self._host, self._admission, max_body_bytes=size).application()
 
     async def _grpc(self, address: str, secure: Any = None) -> int:
         settings = self._settings
-        server = GrpcServer(self._host, self._threads, max_message_bytes=settings.max_message_bytes)
+        server = GrpcServer(
+            METHODS,
+            Answering(self._host, self._admission),
+            max_message_bytes=settings.max_message_bytes,
+            silence_s=settings.silence_s,
+        )
         try:
             port = server.listen(address, secure)
         except RuntimeError as error:
@@ -147,11 +152,19 @@ class Listeners:
         return port
 
     async def _http(
-        self, app: Any, listener: socket.socket, secure: ssl.SSLContext | None = None
-    ) -> None:
-        server = HttpServer(app, listener, grace_s=self._settings.grace_s, secure=secure)
+        self, app: Any, listener: socket.socket | None, secure: ssl.SSLContext | None = None
+    ) -> HttpServer:
+        settings = self._settings
+        server = HttpServer(
+            app,
+            listener,
+            grace_s=settings.grace_s,
+            silence_s=settings.silence_s,
+            secure=secure,
+        )
         await server.start()
         self._stack.push_async_callback(server.stop)
+        return server
 
     def _bound(self, port: int, option: str) -> socket.socket:
         """Return a socket that has a port."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from elanus_server.failures import UNEXPECTED, MilvusError
@@ -16,6 +17,8 @@ from elanus_server.service.context import Call
 from elanus_server.service.registry import Method
 
 _log = logging.getLogger(__name__)
+ENDABLE = frozenset({"Search", "HybridSearch", "Query"})
+"""Calls that may end halfway: they change nothing."""
 
 
 def answered(method: Method, call: Call, request: Any) -> Any:
@@ -26,7 +29,8 @@ def answered(method: Method, call: Call, request: Any) -> Any:
     """
     began = time.perf_counter()
     try:
-        response = method(call, request)
+        with _ended_with(method, call):
+            response = method(call, request)
     except NotPermittedError as error:
         seconds = time.perf_counter() - began
         call.host.metrics.count(method.name, call, request, method.refused(error), seconds)
@@ -37,3 +41,9 @@ def answered(method: Method, call: Call, request: Any) -> Any:
         response = method.refused(MilvusError(UNEXPECTED, told))
     call.host.metrics.count(method.name, call, request, response, time.perf_counter() - began)
     return response
+
+
+def _ended_with(method: Method, call: Call) -> AbstractContextManager[object]:
+    if method.name in ENDABLE and call.cancellation is not None:
+        return call.cancellation
+    return nullcontext()

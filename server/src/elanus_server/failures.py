@@ -29,6 +29,7 @@ from elanus.errors import (
 )
 from elanus_server.wire import common
 
+RATE_LIMIT = 8
 COLLECTION_NOT_FOUND = 100
 COLLECTION_NOT_LOADED = 101
 PARTITION_NOT_FOUND = 200
@@ -54,7 +55,7 @@ _LEGACY = {
     INVALID_PARAMETER: common.IllegalArgument,
     MISSING_PARAMETER: common.IllegalArgument,
     TOO_LARGE: common.IllegalArgument,
-    8: common.RateLimit,
+    RATE_LIMIT: common.RateLimit,
     NOT_AUTHENTICATED: common.PermissionDenied,
     NOT_PERMITTED: common.PermissionDenied,
 }

@@ -1,20 +1,26 @@
 """One port for gRPC and for HTTP/1.1, as Milvus has.
 
 The first bytes of a connection tell which it is: HTTP/2, which gRPC speaks, begins with a preface
-of its own. From then on bytes go to and fro between the client and the server of that protocol,
-which listens on a socket of this process's own. That costs a call about 0.05 ms; whoever cannot
-spare them gives the RESTful API a port of its own.
+of its own. What speaks HTTP/1.1 is handed to the server of that protocol as it is. gRPC takes no
+connection from anybody, so bytes go to and fro between the client and a socket of this process's
+own, where it listens. That costs a call about 0.05 ms; whoever cannot spare them gives the RESTful
+API a port of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 _PREFACE = b"PRI"
 """With what HTTP/2 begins, and no request of HTTP/1.1 does: there is no method of this name."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""After how many seconds of silence the system asks whether the other side is still there, how many
+seconds apart, and how often."""
 
 
 class _Side(asyncio.Protocol):
@@ -62,6 +68,14 @@ class _Client(_Side):
         super().__init__()
         self._front = front
         self._begun = b""
+        self._silence: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._front.clients.add(self)
+        keep_alive(transport.get_extra_info("socket"))
+        loop = asyncio.get_running_loop()
+        self._silence = loop.call_later(self._front.silence_s, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None and self.other.transport is not None:
@@ -70,55 +84,100 @@ class _Client(_Side):
         # What comes before the other side is there waits with the first bytes.
         self._begun += data
         is_known = len(self._begun) >= len(_PREFACE)
-        if is_known and self.other is None and self.transport is not None:
-            self.transport.pause_reading()
-            self.other = _Side()
-            self._front.begin(self._connect(self.other))
+        if not is_known or self.other is not None or self.transport is None:
+            return
+        self._listened_to()
+        if not self._begun.startswith(_PREFACE):
+            self._hand_over(self.transport)
+            return
+        self.transport.pause_reading()
+        self.other = _Side()
+        self._front.begin(self._connect(self.other))
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        """Let the server of HTTP/1.1 go on."""
+        protocol = self._front.http()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(self._begun)
+        self._front.clients.discard(self)
 
     async def _connect(self, other: _Side) -> None:
-        is_grpc = self._begun.startswith(_PREFACE)
-        path = self._front.grpc_path if is_grpc else self._front.http_path
         other.other = self
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: other, path)
+            loop = asyncio.get_running_loop()
+            await loop.create_unix_connection(lambda: other, self._front.grpc_path)
         except OSError:
             if self.transport is not None:
                 self.transport.abort()
             return
         super().data_received(self._begun)
+        self._begun = b""
         if self.transport is not None:
             self.transport.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._listened_to()
+        self._front.clients.discard(self)
+        super().connection_lost(error)
+
+    def _listened_to(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+
+    def _give_up(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
 
 class Front:
     """Shares one port.
 
-    Attributes:
+    Args:
         grpc_path: Socket where gRPC is answered.
-        http_path: Socket where HTTP/1.1 is.
+        http: Makes what speaks HTTP/1.1 with a client.
+        silence_s: Seconds that a client may take to say what it speaks.
+
+    Attributes:
+        clients: Connections of gRPC, and those that have not said yet what they are.
     """
 
-    def __init__(self, grpc_path: str, http_path: str) -> None:
+    def __init__(
+        self, grpc_path: str, http: Callable[[], asyncio.Protocol], *, silence_s: float
+    ) -> None:
         self.grpc_path = grpc_path
-        self.http_path = http_path
+        self.http = http
+        self.silence_s = silence_s
+        self.clients: set[_Client] = set()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def listen(self, host: str, port: int, secure: ssl.SSLContext | None) -> int:
-        """Take a port; return its number.
+    async def listen(self, listener: socket.socket, secure: ssl.SSLContext | None) -> None:
+        """Take the connections of a socket that is bound.
 
         Args:
-            host: Address to listen on.
-            port: 0 takes a free one.
+            listener: The socket.
             secure: For TLS, which ends here; None: without.
-
-        Raises:
-            OSError: It is taken.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Client(self), host, port, ssl=secure)
-        number: int = self._server.sockets[0].getsockname()[1]
-        return number
+        limit_s = None if secure is None else self.silence_s
+        self._server = await loop.create_server(
+            lambda: _Client(self),
+            sock=listener,
+            ssl=secure,
+            ssl_handshake_timeout=limit_s,
+            backlog=1_024,
+        )
+
+    async def adopt(self, connection: socket.socket, secure: ssl.SSLContext | None) -> None:
+        """Go on with a connection that somebody else has accepted."""
+        loop = asyncio.get_running_loop()
+        limit_s = None if secure is None else self.silence_s
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(
+                lambda: _Client(self), connection, ssl=secure, ssl_handshake_timeout=limit_s
+            )
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something that nobody waits for."""
@@ -130,3 +189,13 @@ class Front:
         """Take no more connections; those there are end with the servers behind them."""
         if self._server is not None:
             self._server.close()
+
+
+def keep_alive(connection: socket.socket | None) -> None:
+    """Let the system find out when the other side is gone without a word."""
+    if connection is None or connection.family == getattr(socket, "AF_UNIX", None):
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

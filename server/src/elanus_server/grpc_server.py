@@ -1,36 +1,24 @@
 """The service over gRPC.
 
-The event loop reads and writes messages; each call is answered by a thread, since the engine is
-synchronous and its kernels release the GIL. What nothing answers is UNIMPLEMENTED: clients try
-every other status again for a minute.
+The event loop reads and writes messages; who answers them is another question
+(``answering.Answering``). What nothing answers is UNIMPLEMENTED: clients try every other status
+again for a minute.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from elanus.errors import InvalidArgumentError
-from elanus_server.calls import answered
-from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, MilvusError
-from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
-from elanus_server.service.all_calls import METHODS
-from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
-from elanus_server.service.registry import Method
+from elanus_server.answering import Incoming, RefusalError
 from elanus_server.settings import Settings
 from elanus_server.wire import SERVICE
 
-# As Milvus does: these are no answers of the call, and clients do not try them again.
-_REFUSALS = {
-    NOT_AUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    NOT_PERMITTED: grpc.StatusCode.PERMISSION_DENIED,
-}
 _OPTIONS = (
     # Many SDKs ping each 10 seconds, also without a call under way.
     ("grpc.keepalive_permit_without_calls", 1),
@@ -38,25 +26,40 @@ _OPTIONS = (
     ("grpc.http2.max_ping_strikes", 0),
     # Two servers must not share a port and take turns.
     ("grpc.so_reuseport", 0),
+    # A client that is gone without a word is found out by asking it.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Bounds what one connection can have under way.
+    ("grpc.max_concurrent_streams", 1_024),
 )
+Answers = Callable[[Incoming], Awaitable[bytes]]
 
 
 class GrpcServer:
     """Answers the protocol's calls on one port.
 
     Args:
-        host: What is served.
-        threads: Answer the calls; those that find none free wait.
+        methods: Names of the calls that are answered.
+        answers: Return the bytes of the response to a call, or raise ``RefusalError``.
         max_message_bytes: Largest message in either direction.
+        silence_s: Seconds that a new connection may take to say that it speaks gRPC.
     """
 
-    def __init__(self, host: Host, threads: Executor, *, max_message_bytes: int) -> None:
-        self._host = host
-        self._threads = threads
+    def __init__(
+        self, methods: Iterable[str], answers: Answers, *, max_message_bytes: int, silence_s: float
+    ) -> None:
+        self._answers = answers
         sizes = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
-        options = [*_OPTIONS, *[(name, max_message_bytes) for name in sizes]]
+        options = [
+            *_OPTIONS,
+            *[(name, max_message_bytes) for name in sizes],
+            ("grpc.server_handshake_timeout_ms", int(silence_s * 1000)),
+        ]
         self._server = grpc.aio.server(options=options)
-        handlers = {name: self._handler(method) for name, method in METHODS.items()}
+        # Messages stay bytes here: a large one is read by a thread, or by another process.
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(self._answering(name)) for name in methods
+        }
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),)
         )
@@ -87,35 +90,17 @@ class GrpcServer:
         """Return when the server was stopped."""
         await self._server.wait_for_termination()
 
-    def _handler(self, method: Method) -> Any:
-        return grpc.unary_unary_rpc_method_handler(
-            self._answering(method),
-            request_deserializer=method.request.FromString,
-            response_serializer=method.response.SerializeToString,
-        )
-
-    def _answering(self, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
-        loop_of = asyncio.get_running_loop
-
-        async def answer(request: Any, context: Any) -> Any:
-            headers: Mapping[str, str] = dict(context.invocation_metadata() or ())
-            found = await loop_of().run_in_executor(
-                self._threads, self._answered, method, headers, request
-            )
-            if isinstance(found, MilvusError):
-                await context.abort(_REFUSALS[found.code], str(found))
-            return found
+    def _answering(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def answer(raw: bytes, context: Any) -> bytes:
+            headers = tuple(context.invocation_metadata() or ())
+            incoming = Incoming(name, raw, headers, context.time_remaining())
+            try:
+                return await self._answers(incoming)
+            except RefusalError as error:
+                await context.abort(error.status, str(error))
+                raise  # abort has raised already
 
         return answer
-
-    def _answered(self, method: Method, headers: Mapping[str, str], request: Any) -> Any:
-        """Return the response, or the error of somebody who may not ask."""
-        try:
-            user = self._host.guard.user_of(headers.get("authorization", ""))
-            call = Call(self._host, headers.get("dbname") or DEFAULT_DATABASE, user)
-            return answered(method, call, request)
-        except (NotAuthenticatedError, NotPermittedError) as error:
-            return error
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:

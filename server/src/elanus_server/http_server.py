@@ -1,4 +1,4 @@
-"""An application on a socket, inside of the server's event loop."""
+"""An application that HTTP/1.1 is spoken with, inside of the server's event loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+KEEP_ALIVE_S = 75
+"""Seconds that a connection may be idle between two requests; clients that pool them expect some
+time."""
 
 
 class _Server(uvicorn.Server):
@@ -20,46 +26,106 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Connection(H11Protocol):
+    """A connection whose client does not leave us waiting in the middle of a request.
+
+    The head of a request has to be there within some seconds, and so has each next part of a body:
+    who sends a byte now and then would hold a connection for ever.
+    """
+
+    silence_s = 20.0
+    _impatience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        was_head = self.conn.their_state is h11.IDLE
+        super().data_received(data)
+        is_head = self.conn.their_state is h11.IDLE
+        # More of a head does not begin the time anew.
+        if not (was_head and is_head and self._impatience is not None):
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing():
+            self._impatience = self.loop.call_later(self.silence_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
+    def _give_up(self) -> None:
+        self._impatience = None
+        is_idle = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is not None
+        if is_idle or self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            # It is us who do not read on.
+            self._wait()
+            return
+        self.transport.abort()
+
+
 class HttpServer:
     """Answers HTTP/1.1.
 
     Args:
         app: An ASGI application.
-        listener: A socket that is bound.
+        listener: A socket that is bound; None: connections come by ``connection``.
         grace_s: Seconds that requests under way have when it stops.
+        silence_s: Seconds that a client may leave us waiting in the middle of a request.
         secure: For TLS; None: without.
     """
 
     def __init__(
         self,
         app: Any,
-        listener: socket.socket,
+        listener: socket.socket | None,
         *,
         grace_s: float,
+        silence_s: float,
         secure: ssl.SSLContext | None = None,
     ) -> None:
-        config = uvicorn.Config(
+        kind = type("Connection", (_Connection,), {"silence_s": silence_s})
+        self._config = uvicorn.Config(
             app,
-            http="h11",
+            http=kind,
             ws="none",
             lifespan="off",
             log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, int(grace_s)),
         )
-        config.load()
-        config.ssl = secure
-        self._server = _Server(config)
-        self._listener = listener
+        self._config.load()
+        self._config.ssl = secure
+        self._server = _Server(self._config)
+        self._listeners = [] if listener is None else [listener]
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to answer."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        self._task = asyncio.create_task(self._server.serve(sockets=self._listeners))
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.002)
+
+    def connection(self) -> asyncio.Protocol:
+        """Return what speaks with a client that somebody else has accepted."""
+        kind: Any = self._config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self._config, server_state=self._server.server_state, app_state={}
+        )
+        return made
 
     async def stop(self) -> None:
         """Take no more requests, and wait for those under way."""

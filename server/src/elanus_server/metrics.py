@@ -5,7 +5,7 @@ Counters are given without the suffix ``_total``, which Milvus' names do not hav
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -16,6 +16,7 @@ from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.wire import common
 
 if TYPE_CHECKING:
+    from elanus_server.admission import Load
     from elanus_server.service.context import Call, Host
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -143,6 +144,10 @@ class Metrics:
         """Let every reading tell what a host holds, too."""
         self.registry.register(_Holdings(host))
 
+    def watch_load(self, load: Callable[[], Load]) -> None:
+        """Let every reading tell how busy the process is, too."""
+        self.registry.register(_Busyness(load))
+
     def exposition(self) -> bytes:
         """Return everything as Prometheus reads it."""
         return generate_latest(self.registry)
@@ -153,6 +158,31 @@ def _failed(response: Any) -> bool:
         return bool(response.code or response.error_code)
     status = response.status if hasattr(response, "status") else response.alter_status
     return bool(status.code or status.error_code)
+
+
+class _Busyness(Collector):
+    """How busy a process is, asked when it is read."""
+
+    def __init__(self, load: Callable[[], Load]) -> None:
+        self._load = load
+
+    def describe(self) -> list[Any]:
+        """Return nothing, as ``_Holdings`` does."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        load = self._load()
+        calls = GaugeMetricFamily("elanus_calls", "Calls under way.", labels=["state"])
+        calls.add_metric(["running"], load.running)
+        calls.add_metric(["waiting"], load.waiting)
+        yield calls
+        yield _gauge("elanus_calls_bytes", "Requests under way.", {}, load.held_bytes)
+        ended = GaugeMetricFamily(
+            "elanus_calls_unanswered", "Calls that were not answered.", labels=["reason"]
+        )
+        for reason in ("refused", "late", "abandoned"):
+            ended.add_metric([reason], getattr(load, reason))
+        yield ended
 
 
 class _Holdings(Collector):

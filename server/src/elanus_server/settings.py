@@ -25,7 +25,9 @@ class Settings:
         rest_port: Port of the RESTful API; ``"shared"``: that of gRPC. None switches it off, 0
             takes a free one.
         metrics_port: Port of health and metrics. None switches them off, 0 takes a free one.
-        threads: Calls that are answered at once.
+        threads: Calls that are answered at once, by each process.
+        max_waiting: Calls that may wait for a thread; more are refused.
+        max_waiting_bytes: Of the requests of all calls under way; more are refused.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
         auth: Whether clients have to say who they are.
         root_password: Of the user ``root``, when it is made; None makes one up.
@@ -34,6 +36,9 @@ class Settings:
         tls_client_ca: File of the certificates that clients' own must be signed by; None: clients
             need none.
         grace_s: Seconds that calls under way have when the server stops.
+        silence_s: Seconds after which a client that does not go on in the middle of what it has to
+            say is not listened to any longer.
+        workers: Processes that answer reads beside the one that writes; 0: that one does all.
     """
 
     path: str
@@ -42,6 +47,8 @@ class Settings:
     rest_port: int | Literal["shared"] | None = SHARED
     metrics_port: int | None = DEFAULT_METRICS_PORT
     threads: int = 16
+    max_waiting: int = 512
+    max_waiting_bytes: int = 512 * 1024 * 1024
     max_message_bytes: int = 64 * 1024 * 1024
     auth: bool = False
     root_password: str | None = dataclass_field(default=None, repr=False)
@@ -49,3 +56,5 @@ class Settings:
     tls_key: str | None = None
     tls_client_ca: str | None = None
     grace_s: float = 10.0
+    silence_s: float = 20.0
+    workers: int = 0

@@ -7,7 +7,6 @@ import base64
 import logging
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,6 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as Path
 
+from elanus import Cancellation
+from elanus_server.admission import Admission, TooBusyError, TooLateError
 from elanus_server.failures import TOO_LARGE, UNEXPECTED, MilvusError
 from elanus_server.rest.all_routes import ROUTES
 from elanus_server.rest.bodies import read_body, write_body
@@ -29,6 +30,7 @@ from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
 _log = logging.getLogger(__name__)
 _TIMEOUT = 10001
 _UNKNOWN_USER = 1800
+_TOO_BUSY = 1807
 _JSON = "application/json"
 
 
@@ -37,13 +39,13 @@ class RestApp:
 
     Args:
         host: What is served.
-        threads: Answer the requests.
+        admission: Gives requests a thread.
         max_body_bytes: Longest body that is read.
     """
 
-    def __init__(self, host: Host, threads: Executor, *, max_body_bytes: int) -> None:
+    def __init__(self, host: Host, admission: Admission, *, max_body_bytes: int) -> None:
         self._host = host
-        self._threads = threads
+        self._admission = admission
         self._max_body_bytes = max_body_bytes
 
     def application(self) -> Starlette:
@@ -73,18 +75,34 @@ class RestApp:
             raw = await self._body(request)
         except MilvusError as error:
             return Response(write_body(_error(error)), 413, media_type=_JSON)
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, _answer, self._host, route, request.headers, raw
-        )
-        try:
-            status, told = await asyncio.wait_for(work, _seconds(request.headers))
-        except TimeoutError:
-            # What a thread has begun it ends; nobody waits for it any more.
-            late = MilvusError(_TIMEOUT, "request timeout")
-            status, told = 408, write_body(_error(late))
+        status, told = await self._answered(request, route, raw)
         seconds = time.perf_counter() - began
         self._host.metrics.count_rest(PREFIX + path, seconds, len(raw), len(told))
         return Response(told, status, media_type=_JSON)
+
+    async def _answered(self, request: Request, route: Route, raw: bytes) -> tuple[int, bytes]:
+        """Return status and body of the response; nobody has to wait for one that is not waited
+        for."""
+        limit_s = _seconds(request.headers)
+
+        def answer(cancellation: Cancellation) -> tuple[int, bytes]:
+            return _answer(self._host, route, request.headers, raw, cancellation)
+
+        work = asyncio.ensure_future(self._admission.run(answer, size=len(raw), timeout_s=limit_s))
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait((work, gone), timeout=limit_s, return_when="FIRST_COMPLETED")
+            if work.done():
+                return work.result()
+        except TooBusyError as error:
+            return 200, write_body(_error(MilvusError(_TOO_BUSY, str(error))))
+        except TooLateError:
+            pass
+        finally:
+            # What a thread has begun ends soon, or is written to the end.
+            work.cancel()
+            gone.cancel()
+        return 408, write_body(_error(MilvusError(_TIMEOUT, "request timeout")))
 
     async def _body(self, request: Request) -> bytes:
         """Return the body.
@@ -126,10 +144,22 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
     return float(text)
 
 
-def _answer(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) -> tuple[int, bytes]:
+async def _gone(request: Request) -> None:
+    """Return when the client is not there any more."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _answer(
+    host: Host,
+    route: Route,
+    headers: Mapping[str, str],
+    raw: bytes,
+    cancellation: Cancellation,
+) -> tuple[int, bytes]:
     """Answer a request, in a thread; return the status and the body."""
     try:
-        return 200, write_body(_answered(host, route, headers, raw))
+        return 200, write_body(_answered(host, route, headers, raw, cancellation))
     except NotAuthenticatedError:
         unknown = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
         return 401, write_body(_error(unknown))
@@ -143,13 +173,20 @@ def _answer(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) ->
         return 500, write_body({"code": UNEXPECTED, "message": told})
 
 
-def _answered(host: Host, route: Route, headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+def _answered(
+    host: Host,
+    route: Route,
+    headers: Mapping[str, str],
+    raw: bytes,
+    cancellation: Cancellation,
+) -> dict[str, Any]:
     _check_type(headers)
     user = host.guard.user_of(_authorization(headers.get("authorization", "")))
     values = read_all(route.parameters, read_body(raw))
     database = values.get("dbName") or headers.get("db-name") or DEFAULT_DATABASE
     allow_int64 = headers.get("accept-type-allow-int64", "").lower() not in ("false", "f", "0")
-    found = route.answer(Exchange(route, Call(host, database, user), values, allow_int64))
+    call = Call(host, database, user, cancellation)
+    found = route.answer(Exchange(route, call, values, allow_int64))
     if isinstance(found, Reply):
         return {"code": 0, **found.extra, "data": found.data}
     return {"code": 0, "data": found}

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import elanus
-from elanus import Collection, Database, Schema
+from elanus import Cancellation, Collection, Database, Schema
 from elanus.errors import CollectionNotFoundError, NotFoundError
 from elanus_server.codec.requests import is_text_field
 from elanus_server.codec.schema import encode_schema
@@ -183,11 +183,13 @@ class Call:
         host: What is served.
         database: That the client is connected to.
         user: Who asks; empty where nobody has to say.
+        cancellation: Ends the reads of the call; None: nothing does.
     """
 
     host: Host
     database: str = DEFAULT_DATABASE
     user: str = ""
+    cancellation: Cancellation | None = None
 
     def check(self, method: str, request: Any) -> None:
         """Refuse what the user may not do.

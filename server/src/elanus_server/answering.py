@@ -1,0 +1,109 @@
+"""Who answers a call that came by gRPC?
+
+A thread of this process, since the engine is synchronous and its kernels release the GIL. The
+message is read and written there, too: one of 64 MB would hold up everything else in the event
+loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from elanus import Cancellation
+from elanus_server.admission import Admission, TooBusyError, TooLateError
+from elanus_server.calls import answered
+from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED
+from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
+from elanus_server.service.all_calls import METHODS
+from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
+from elanus_server.service.registry import Method
+
+# As Milvus does: these are no answers of the call, and clients do not try them again.
+_REFUSALS = {
+    NOT_AUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    NOT_PERMITTED: grpc.StatusCode.PERMISSION_DENIED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A call as it came.
+
+    Attributes:
+        name: Of the call.
+        raw: Bytes of its message.
+        headers: Names and values that came with it.
+        remaining_s: Seconds that the client waits; None: for as long as it takes.
+    """
+
+    name: str
+    raw: bytes
+    headers: tuple[tuple[str, Any], ...] = ()
+    remaining_s: float | None = None
+
+
+class RefusalError(Exception):
+    """A call that is answered with a status of gRPC instead of a message.
+
+    Attributes:
+        status: The status.
+    """
+
+    def __init__(self, status: grpc.StatusCode, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Answering:
+    """Answers calls in threads of this process.
+
+    Args:
+        host: What is served.
+        admission: Gives them a thread.
+    """
+
+    def __init__(self, host: Host, admission: Admission) -> None:
+        self._host = host
+        self._admission = admission
+
+    async def __call__(self, incoming: Incoming) -> bytes:
+        """Return the bytes of the response.
+
+        Raises:
+            RefusalError: It is told by a status of gRPC.
+        """
+        method = METHODS[incoming.name]
+
+        def answer(cancellation: Cancellation) -> bytes:
+            return self._answered(method, incoming, cancellation)
+
+        try:
+            return await self._admission.run(
+                answer, size=len(incoming.raw), timeout_s=incoming.remaining_s
+            )
+        except TooBusyError as error:
+            # In the response: clients that get a status of gRPC do not try again.
+            raw: bytes = method.refused(error).SerializeToString()
+            return raw
+        except TooLateError as error:
+            raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, str(error)) from None
+
+    def _answered(self, method: Method, incoming: Incoming, cancellation: Cancellation) -> bytes:
+        headers: Mapping[str, Any] = dict(incoming.headers)
+        try:
+            user = self._host.guard.user_of(headers.get("authorization", ""))
+            database = headers.get("dbname") or DEFAULT_DATABASE
+            request = method.request.FromString(incoming.raw)
+            response = answered(method, Call(self._host, database, user, cancellation), request)
+        except (NotAuthenticatedError, NotPermittedError) as error:
+            raise RefusalError(_REFUSALS[error.code], str(error)) from None
+        except DecodeError as error:
+            told = f"{method.name}: the message cannot be read: {error}"
+            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, told) from None
+        raw: bytes = response.SerializeToString()
+        return raw
