@@ -9,8 +9,9 @@ waits for any more ends: its kernels look about every millisecond.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -121,18 +122,23 @@ class Admission:
             cancellation.cancel()
             raise
 
+    @contextlib.contextmanager
+    def held(self, size: int) -> Iterator[None]:
+        """Count a call that another process answers.
+
+        Raises:
+            TooBusyError: Too many calls are under way.
+        """
+        self._enter(size)
+        try:
+            yield
+        finally:
+            self._leave(size)
+
     def _begin(
         self, answer: Callable[[Cancellation], Answer], cancellation: Cancellation, size: int
     ) -> Future[Answer]:
-        with self._lock:
-            if self._calls >= self._max_calls:
-                self._refused += 1
-                raise TooBusyError(f"{self._calls} calls are under way")
-            if self._bytes and self._bytes + size > self._max_bytes:
-                self._refused += 1
-                raise TooBusyError(f"requests of {self._bytes} bytes are under way")
-            self._calls += 1
-            self._bytes += size
+        self._enter(size)
 
         def work() -> Answer:
             with self._lock:
@@ -145,15 +151,30 @@ class Admission:
                 with self._lock:
                     self._running -= 1
 
-        def over(_: Future[Answer]) -> None:
-            with self._lock:
-                self._calls -= 1
-                self._bytes -= size
-
-        future = self._pool.submit(work)
+        try:
+            future = self._pool.submit(work)
+        except RuntimeError:
+            self._leave(size)
+            raise TooBusyError("the server is stopping") from None
         # Also when it is cancelled before it was begun.
-        future.add_done_callback(over)
+        future.add_done_callback(lambda _: self._leave(size))
         return future
+
+    def _enter(self, size: int) -> None:
+        with self._lock:
+            if self._calls >= self._max_calls:
+                self._refused += 1
+                raise TooBusyError(f"{self._calls} calls are under way")
+            if self._bytes and self._bytes + size > self._max_bytes:
+                self._refused += 1
+                raise TooBusyError(f"requests of {self._bytes} bytes are under way")
+            self._calls += 1
+            self._bytes += size
+
+    def _leave(self, size: int) -> None:
+        with self._lock:
+            self._calls -= 1
+            self._bytes -= size
 
     def _too_late(self) -> TooLateError:
         with self._lock:

@@ -17,8 +17,8 @@ import elanus
 from elanus.errors import InvalidArgumentError
 from elanus_server.admission import Admission
 from elanus_server.answering import Answering
-from elanus_server.front import Front
-from elanus_server.grpc_server import GrpcServer, credentials, tls_context
+from elanus_server.front import EITHER, GRPC, HTTP, Front
+from elanus_server.grpc_server import Answers, GrpcServer, credentials, tls_context
 from elanus_server.http_server import HttpServer
 from elanus_server.operations import Health, operations_app
 from elanus_server.rest.app import RestApp
@@ -27,6 +27,9 @@ from elanus_server.security.guard import Guard
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
 from elanus_server.settings import SHARED, Settings
+from elanus_server.workers.channel import Paths
+from elanus_server.workers.crew import Crew
+from elanus_server.workers.forwarding import ForwardedCalls, ForwardedRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ async def serve(
     Raises:
         DatabaseLockedError: Another process writes into the folder.
         InvalidArgumentError: A port is taken.
+        StateError: A process that was to read could not be started.
     """
+    if settings.workers and settings.path == ":memory:":
+        raise InvalidArgumentError("workers: other processes read a folder; :memory: has none")
     with elanus.connect(settings.path) as database:
         guard = Guard(AccountStore(database), is_on=settings.auth)
         if settings.auth:
@@ -70,6 +76,7 @@ async def serve(
             if made_up is not None:
                 new_password(made_up)
         host, health = Host(database, guard), Health()
+        host.metrics.watch_process("writer")
         asked = stop or _stopped_by_signals()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(host.close)
@@ -85,7 +92,22 @@ async def serve(
 class Listeners:
     """Opens the ports of a server; they close, last opened first, when the stack does."""
 
-    def __init__(self, settings: Settings, host: Host, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        host: Host,
+        stack: contextlib.AsyncExitStack,
+        *,
+        writer: Paths | None = None,
+    ) -> None:
+        """Make what answers calls.
+
+        Args:
+            settings: Of the server.
+            host: What is served.
+            stack: Closes everything.
+            writer: Where the process answers that writes; None: it is this one.
+        """
         self._settings = settings
         self._host = host
         self._stack = stack
@@ -95,6 +117,14 @@ class Listeners:
         stack.callback(self._admission.close)
         host.metrics.watch_load(lambda: self._admission.load)
         self._tls = tls_context(settings)
+        size = settings.max_message_bytes
+        self._rest: Any = RestApp(host, self._admission, max_body_bytes=size).application()
+        self._answers: Answers = Answering(host, self._admission)
+        if writer is not None:
+            self._rest = ForwardedRequests(writer.http, self._rest, self._admission)
+            forwarded = ForwardedCalls(writer.grpc, self._answers, self._admission)
+            stack.push_async_callback(forwarded.close)
+            self._answers = forwarded
 
     async def operations(self, health: Health) -> int | None:
         """Begin to tell health and metrics; return the port."""
@@ -102,44 +132,75 @@ class Listeners:
         if port is None:
             return None
         listener = self._bound(port, "--metrics-port")
-        await self._http(operations_app(self._host, health), listener)
-        return int(listener.getsockname()[1])
+        await self.http(operations_app(self._host, health), listener)
+        return _port_of(listener)
 
     async def calls(self) -> tuple[int, int | None]:
         """Begin to answer calls; return the ports of gRPC and of the RESTful API."""
         settings = self._settings
+        if settings.workers:
+            return await self._by_workers()
         if settings.rest_port == SHARED:
-            port = await self._shared()
+            listener = self._bound(settings.port, "--port")
+            front = await self.front()
+            await front.listen(listener)
+            self._stack.callback(front.stop)
+            port = _port_of(listener)
             return port, port
         rest = None
         if settings.rest_port is not None:
             listener = self._bound(settings.rest_port, "--rest-port")
-            await self._http(self._rest_app(), listener, self._tls)
-            rest = int(listener.getsockname()[1])
+            await self.http(self._rest, listener, self._tls)
+            rest = _port_of(listener)
         address = f"{settings.host}:{settings.port}"
         return await self._grpc(address, credentials(settings)), rest
 
-    async def _shared(self) -> int:
-        """Begin to answer both protocols on one port."""
-        settings = self._settings
-        listener = self._bound(settings.port, "--port")
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
-        http = await self._http(self._rest_app(), None)
-        front = Front(f"{folder}/grpc", http.connection, silence_s=settings.silence_s)
-        await self._grpc(f"unix:{front.grpc_path}")
-        await front.listen(listener, self._tls)
-        self._stack.callback(front.stop)
-        return int(listener.getsockname()[1])
+    async def front(self, paths: Paths | None = None) -> Front:
+        """Return what goes on with connections of either protocol.
 
-    def _rest_app(self) -> Any:
-        size = self._settings.max_message_bytes
-        return RestApp(self._host, self._admission, max_body_bytes=size).application()
+        Args:
+            paths: Sockets where other processes of the server are answered, too; None: none are.
+        """
+        path = self._folder() + "/grpc" if paths is None else paths.grpc
+        listener = None
+        if paths is not None:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(paths.http)
+        http = await self.http(self._rest, listener)
+        silence_s = self._settings.silence_s
+        front = Front(path, http.connection, silence_s=silence_s, secure=self._tls)
+        await self._grpc(f"unix:{path}")
+        return front
+
+    async def _by_workers(self) -> tuple[int, int | None]:
+        """Begin to let other processes answer; return the ports."""
+        settings = self._settings
+        is_shared = settings.rest_port == SHARED
+        public = [(self._bound(settings.port, "--port"), EITHER if is_shared else GRPC)]
+        if not is_shared and settings.rest_port is not None:
+            public.append((self._bound(int(settings.rest_port), "--rest-port"), HTTP))
+        folder = self._folder()
+        paths = Paths(f"{folder}/grpc", f"{folder}/http")
+        crew = Crew(settings, paths, await self.front(paths))
+        self._stack.push_async_callback(crew.stop)
+        await crew.start()
+        self._host.metrics.watch_others(crew, crew.samples)
+        ports = [_port_of(listener) for listener, _ in public]
+        for listener, speaks in public:
+            crew.listen(listener, speaks)
+        if is_shared:
+            return ports[0], ports[0]
+        return ports[0], ports[1] if len(ports) > 1 else None
+
+    def _folder(self) -> str:
+        """Return a new folder for sockets, which nobody else may enter."""
+        return self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
 
     async def _grpc(self, address: str, secure: Any = None) -> int:
         settings = self._settings
         server = GrpcServer(
             METHODS,
-            Answering(self._host, self._admission),
+            self._answers,
             max_message_bytes=settings.max_message_bytes,
             silence_s=settings.silence_s,
         )
@@ -151,9 +212,10 @@ class Listeners:
         self._stack.push_async_callback(server.stop, settings.grace_s)
         return port
 
-    async def _http(
-        self, app: Any, listener: socket.socket | None, secure: ssl.SSLContext | None = None
+    async def http(
+        self, app: Any, listener: socket.socket | None = None, secure: ssl.SSLContext | None = None
     ) -> HttpServer:
+        """Begin to answer HTTP/1.1, on a socket that is bound if there is one."""
         settings = self._settings
         server = HttpServer(
             app,
@@ -178,6 +240,10 @@ class Listeners:
             listener.close()
             raise _taken(f"{host}:{port}", option, error) from error
         return listener
+
+
+def _port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 def _taken(address: str, option: str, error: Exception) -> InvalidArgumentError:

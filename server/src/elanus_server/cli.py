@@ -56,6 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, default=16, help="calls that are answered at once (16)"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that answer searches beside the one that writes; about one for each core "
+        "(0: that one does everything)",
+    )
 
 
 def run(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -70,6 +78,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         rest_port=arguments.rest_port,
         metrics_port=arguments.metrics_port,
         threads=max(1, arguments.threads),
+        workers=max(0, arguments.workers),
         auth=arguments.auth,
         root_password=os.environ.get("ELANUS_ROOT_PASSWORD"),
         tls_cert=arguments.tls_cert,

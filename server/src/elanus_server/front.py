@@ -10,7 +10,6 @@ API a port of its own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -18,6 +17,8 @@ from typing import Any, cast
 
 _PREFACE = b"PRI"
 """With what HTTP/2 begins, and no request of HTTP/1.1 does: there is no method of this name."""
+EITHER, GRPC, HTTP = b"e", b"g", b"h"
+"""What the clients of a port may speak: gRPC or HTTP/1.1, or only one of them."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After how many seconds of silence the system asks whether the other side is still there, how many
 seconds apart, and how often."""
@@ -64,15 +65,15 @@ class _Side(asyncio.Protocol):
 class _Client(_Side):
     """The end where a client is; it finds out what the client speaks."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, speaks: bytes = EITHER) -> None:
         super().__init__()
         self._front = front
+        self._speaks = speaks
         self._begun = b""
         self._silence: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._front.clients.add(self)
         keep_alive(transport.get_extra_info("socket"))
         loop = asyncio.get_running_loop()
         self._silence = loop.call_later(self._front.silence_s, self._give_up)
@@ -88,7 +89,10 @@ class _Client(_Side):
             return
         self._listened_to()
         if not self._begun.startswith(_PREFACE):
-            self._hand_over(self.transport)
+            if self._speaks == GRPC:
+                self.transport.abort()
+            else:
+                self._hand_over(self.transport)
             return
         self.transport.pause_reading()
         self.other = _Side()
@@ -96,11 +100,10 @@ class _Client(_Side):
 
     def _hand_over(self, transport: asyncio.Transport) -> None:
         """Let the server of HTTP/1.1 go on."""
-        protocol = self._front.http()
+        protocol = self._front.http(self._front.closed)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(self._begun)
-        self._front.clients.discard(self)
 
     async def _connect(self, other: _Side) -> None:
         other.other = self
@@ -118,7 +121,7 @@ class _Client(_Side):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._listened_to()
-        self._front.clients.discard(self)
+        self._front.closed()
         super().connection_lost(error)
 
     def _listened_to(self) -> None:
@@ -136,50 +139,65 @@ class Front:
 
     Args:
         grpc_path: Socket where gRPC is answered.
-        http: Makes what speaks HTTP/1.1 with a client.
+        http: Makes what speaks HTTP/1.1 with a client, and calls something when it is gone.
         silence_s: Seconds that a client may take to say what it speaks.
+        secure: For TLS, which ends here; None: without.
 
     Attributes:
-        clients: Connections of gRPC, and those that have not said yet what they are.
+        closed: Called for each connection that has ended.
     """
 
     def __init__(
-        self, grpc_path: str, http: Callable[[], asyncio.Protocol], *, silence_s: float
+        self,
+        grpc_path: str,
+        http: Callable[[Callable[[], None]], asyncio.Protocol],
+        *,
+        silence_s: float,
+        secure: ssl.SSLContext | None,
     ) -> None:
         self.grpc_path = grpc_path
         self.http = http
         self.silence_s = silence_s
-        self.clients: set[_Client] = set()
+        self.closed: Callable[[], None] = lambda: None
+        self._secure = secure
+        self._handshake_s = None if secure is None else silence_s
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def listen(self, listener: socket.socket, secure: ssl.SSLContext | None) -> None:
-        """Take the connections of a socket that is bound.
-
-        Args:
-            listener: The socket.
-            secure: For TLS, which ends here; None: without.
-        """
+    async def listen(self, listener: socket.socket) -> None:
+        """Take the connections of a socket that is bound."""
         loop = asyncio.get_running_loop()
-        limit_s = None if secure is None else self.silence_s
         self._server = await loop.create_server(
             lambda: _Client(self),
             sock=listener,
-            ssl=secure,
-            ssl_handshake_timeout=limit_s,
+            ssl=self._secure,
+            ssl_handshake_timeout=self._handshake_s,
             backlog=1_024,
         )
 
-    async def adopt(self, connection: socket.socket, secure: ssl.SSLContext | None) -> None:
-        """Go on with a connection that somebody else has accepted."""
-        loop = asyncio.get_running_loop()
-        limit_s = None if secure is None else self.silence_s
-        with contextlib.suppress(OSError):
-            await loop.connect_accepted_socket(
-                lambda: _Client(self), connection, ssl=secure, ssl_handshake_timeout=limit_s
-            )
+    async def adopt(self, connection: socket.socket, speaks: bytes) -> None:
+        """Go on with a connection that somebody else has accepted.
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        Args:
+            connection: It.
+            speaks: What its client may speak.
+        """
+        loop = asyncio.get_running_loop()
+
+        def client() -> asyncio.Protocol:
+            return self.http(self.closed) if speaks == HTTP else _Client(self, speaks)
+
+        try:
+            await loop.connect_accepted_socket(
+                client,
+                connection,
+                ssl=self._secure,
+                ssl_handshake_timeout=self._handshake_s,
+            )
+        except OSError:
+            self.closed()
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something that nobody waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import h11
@@ -34,6 +34,7 @@ class _Connection(H11Protocol):
     """
 
     silence_s = 20.0
+    closed: Callable[[], None] = staticmethod(lambda: None)
     _impatience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -51,6 +52,7 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        self.closed()
 
     def _wait(self) -> None:
         self._stop_waiting()
@@ -119,12 +121,17 @@ class HttpServer:
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.002)
 
-    def connection(self) -> asyncio.Protocol:
-        """Return what speaks with a client that somebody else has accepted."""
+    def connection(self, closed: Callable[[], None] = lambda: None) -> asyncio.Protocol:
+        """Return what speaks with a client that somebody else has accepted.
+
+        Args:
+            closed: Called when the client is gone.
+        """
         kind: Any = self._config.http_protocol_class
-        made: asyncio.Protocol = kind(
+        made: _Connection = kind(
             config=self._config, server_state=self._server.server_state, app_state={}
         )
+        made.closed = closed
         return made
 
     async def stop(self) -> None:

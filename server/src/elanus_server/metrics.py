@@ -5,7 +5,10 @@ Counters are given without the suffix ``_total``, which Milvus' names do not hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import resource
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -14,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.wire import common
+from elanus_server.workers.samples import Sums, samples_of
 
 if TYPE_CHECKING:
     from elanus_server.admission import Load
@@ -39,6 +43,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._others: Callable[[], Sequence[Iterable[Any]]] = tuple
         self._requests = self._counter(
             "milvus_proxy_req_count",
             "Calls by outcome.",
@@ -148,9 +153,30 @@ class Metrics:
         """Let every reading tell how busy the process is, too."""
         self.registry.register(_Busyness(load))
 
+    def watch_process(self, name: str) -> None:
+        """Let every reading tell the memory of this process, under a name."""
+        self.registry.register(_Process(name))
+
+    def watch_others(self, crew: Collector, samples: Callable[[], Sequence[Iterable[Any]]]) -> None:
+        """Let every reading tell what other processes have counted, too.
+
+        Args:
+            crew: Tells of the processes.
+            samples: Returns what each has counted, as ``workers.samples.samples_of`` does.
+        """
+        self.registry.register(crew)
+        self._others = samples
+
+    def samples(self) -> list[Any]:
+        """Return everything for the process that adds it up."""
+        return samples_of(self.registry)
+
     def exposition(self) -> bytes:
         """Return everything as Prometheus reads it."""
-        return generate_latest(self.registry)
+        others = self._others()
+        # The library asks for no more than ``collect``.
+        told: Any = Sums(self.registry, others) if others else self.registry
+        return generate_latest(told)
 
 
 def _failed(response: Any) -> bool:
@@ -183,6 +209,32 @@ class _Busyness(Collector):
         for reason in ("refused", "late", "abandoned"):
             ended.add_metric([reason], getattr(load, reason))
         yield ended
+
+
+class _Process(Collector):
+    """The memory of this process, asked when it is read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def describe(self) -> list[Any]:
+        """Return nothing, as ``_Holdings`` does."""
+        return []
+
+    def collect(self) -> Iterator[Any]:
+        labels = {"process": self._name}
+        about = "Memory of a process that is in use now."
+        yield _gauge("elanus_process_resident_bytes", about, labels, _resident_bytes())
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process; where the system does not say it now, its most."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
+    except (OSError, ValueError):
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
 
 
 class _Holdings(Collector):

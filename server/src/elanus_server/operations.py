@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from elanus_server.metrics import CONTENT_TYPE
 from elanus_server.service.context import Host
+from elanus_server.workers.samples import PATH as SAMPLES
 
 
 @dataclass(slots=True)
@@ -44,11 +45,15 @@ def operations_app(host: Host, health: Health) -> Starlette:
         told = await asyncio.to_thread(host.metrics.exposition)
         return Response(told, media_type=CONTENT_TYPE)
 
+    async def samples(request: Request) -> Response:
+        return JSONResponse(host.metrics.samples())
+
     return Starlette(
         routes=[
             Route("/healthz", healthy),
             Route("/readyz", healthy),
             Route("/livez", alive),
             Route("/metrics", metrics),
+            *([Route(SAMPLES, samples)] if host.root.read_only else []),
         ]
     )

@@ -167,15 +167,26 @@ class AccountStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        stored: Any = None
-        if RESERVED_DATABASE in database.list_databases():
-            stored = database.database_properties(RESERVED_DATABASE).get(_PROPERTY)
-        self._accounts = Accounts() if stored is None else Accounts.from_json(stored)
+        self._stored: Any = None
+        self._accounts = Accounts()
+        self._read()
 
     @property
     def accounts(self) -> Accounts:
         """As they are now."""
+        if self._database.read_only:
+            with self._lock:
+                self._read()
         return self._accounts
+
+    def _read(self) -> None:
+        """Take in what is stored, unless it is known."""
+        stored: Any = None
+        if RESERVED_DATABASE in self._database.list_databases():
+            stored = self._database.database_properties(RESERVED_DATABASE).get(_PROPERTY)
+        if stored is not self._stored:
+            self._accounts = Accounts() if stored is None else Accounts.from_json(stored)
+            self._stored = stored
 
     def change(self, change: Callable[[Accounts], Accounts]) -> None:
         """Replace the accounts by what ``change`` makes of them, durably."""

@@ -58,7 +58,8 @@ class Host:
         self.changes = threading.RLock()
         self.cursors = Cursors()
         self.metrics = Metrics()
-        self.metrics.watch(self)
+        if not database.read_only:
+            self.metrics.watch(self)
 
     @property
     def root(self) -> Database:
@@ -75,7 +76,9 @@ class Host:
         if wanted == RESERVED_DATABASE:
             raise database_not_found(wanted)
         with self._lock:
-            if wanted in self._handles:
+            # The process that only reads is not told of what the writing one drops.
+            is_there = not self._root.read_only or wanted in self._root.list_databases()
+            if wanted in self._handles and is_there:
                 return self._handles[wanted]
             try:
                 handle = self._root.use_database(wanted)

@@ -101,8 +101,8 @@ class SearchPlan:
 def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
     """Return the partitions of a request as options, once the collection may be read.
 
-    How recent the answer is need not be said: the process that writes sees everything that was
-    acknowledged, which is the strongest of Milvus' levels.
+    How recent the answer is need not be said: every process sees everything that was acknowledged
+    before the read, which is the strongest of Milvus' levels.
     """
     partitions = check_partitions(hosted, request.partition_names)
     hosted.check_loaded(partitions)

@@ -1,0 +1,231 @@
+"""How does the process that writes keep the others?
+
+It takes each connection and hands it to the process that has the fewest, so that all get the same
+share however few clients there are. A process that ends is started again; until it is there, and
+if none can be started, connections are answered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from elanus.errors import StateError
+from elanus_server.front import Front
+from elanus_server.settings import Settings
+from elanus_server.workers.channel import CLOSED, OPERATIONS, READY, Paths
+from elanus_server.workers.samples import ask_samples
+
+_log = logging.getLogger(__name__)
+_SHORT_LIFE_S = 5.0
+_LONGEST_PAUSE_S = 10.0
+_STOP_S = 5.0
+"""Seconds beyond those of the calls under way after which a process is made to end."""
+
+
+class Worker:
+    """One process that reads.
+
+    Attributes:
+        connections: That it has.
+        is_ready: Whether it takes any.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+        self.process = process
+        self.connections = 0
+        self.is_ready = asyncio.Event()
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(control, self._heard)
+
+    @classmethod
+    async def start(cls, number: int, settings: Settings, paths: Paths) -> Worker:
+        """Start a process; it is not ready yet."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-P", "-m", "elanus_server.workers.process", str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        # It needs no password: accounts are made by the process that writes.
+        told = dataclasses.asdict(dataclasses.replace(settings, root_password=None))
+        line = json.dumps({"number": number, "settings": told, "paths": paths._asdict()})
+        ours.sendall(line.encode() + b"\n")
+        ours.setblocking(False)
+        return cls(process, ours)
+
+    def _heard(self) -> None:
+        try:
+            told = self._control.recv(4_096)
+        except OSError:
+            told = b""
+        if not told:
+            self._loop.remove_reader(self._control)
+        if READY in told:
+            self.is_ready.set()
+        self.connections -= told.count(CLOSED)
+
+    def take(self, kind: bytes, connection: socket.socket) -> bool:
+        """Hand over a connection; return whether the process has got it."""
+        try:
+            socket.send_fds(self._control, [kind], [connection.fileno()])
+        except OSError:
+            return False
+        if kind != OPERATIONS:
+            self.connections += 1
+        return True
+
+    def close(self) -> None:
+        """Give up what is left of a process that has ended."""
+        self._loop.remove_reader(self._control)
+        self._control.close()
+
+    async def end(self, limit_s: float) -> None:
+        """Let the process end what is under way, for some time."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), limit_s)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
+
+class Crew:
+    """The processes that read.
+
+    Args:
+        settings: Of the server.
+        paths: Where the process that writes answers them.
+        front: Answers connections that none of them can take.
+
+    Attributes:
+        restarts: How often one was started again.
+    """
+
+    def __init__(self, settings: Settings, paths: Paths, front: Front) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._front = front
+        self._workers: dict[int, Worker] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._is_stopping = False
+        self.restarts = 0
+
+    async def start(self) -> None:
+        """Start all of them, and return when they are ready.
+
+        Raises:
+            StateError: One ended before it was.
+        """
+        for number in range(1, self._settings.workers + 1):
+            self._workers[number] = await Worker.start(number, self._settings, self._paths)
+        for number, worker in self._workers.items():
+            ready = asyncio.ensure_future(worker.is_ready.wait())
+            ended = asyncio.ensure_future(worker.process.wait())
+            await asyncio.wait((ready, ended), return_when="FIRST_COMPLETED")
+            ready.cancel()
+            if not worker.is_ready.is_set():
+                await self.stop()
+                raise StateError(
+                    f"worker {number} ended with status {worker.process.returncode} before it was "
+                    f"ready; what it wrote to stderr says why"
+                )
+            ended.cancel()
+            self._tasks.append(asyncio.create_task(self._keep(number, worker)))
+
+    async def _keep(self, number: int, worker: Worker) -> None:
+        """Start a process again whenever it ends."""
+        pause_s = 0.0
+        while True:
+            began = time.monotonic()
+            status = await worker.process.wait()
+            self._workers.pop(number, None)
+            worker.close()
+            if self._is_stopping:
+                return
+            _log.error(
+                "worker %d ended with status %d; its clients connect anew, and it is started again",
+                number,
+                status,
+            )
+            is_short = time.monotonic() - began < _SHORT_LIFE_S
+            pause_s = min(max(0.1, pause_s * 2), _LONGEST_PAUSE_S) if is_short else 0.0
+            await asyncio.sleep(pause_s)
+            worker = await Worker.start(number, self._settings, self._paths)
+            self.restarts += 1
+            self._workers[number] = worker
+
+    def listen(self, listener: socket.socket, kind: bytes) -> None:
+        """Hand out the connections of a socket that is bound."""
+        listener.listen(1_024)
+        listener.setblocking(False)
+        self._accepting.append(asyncio.create_task(self._accept(listener, kind)))
+
+    async def _accept(self, listener: socket.socket, kind: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        with listener:
+            while True:
+                try:
+                    connection, _ = await loop.sock_accept(listener)
+                except OSError as error:
+                    # Out of file descriptors, most likely: some connection will end.
+                    _log.warning("a connection was not taken: %s", error)
+                    await asyncio.sleep(0.1)
+                    continue
+                self._give(connection, kind)
+
+    def _give(self, connection: socket.socket, kind: bytes) -> None:
+        ready = [w for w in self._workers.values() if w.is_ready.is_set()]
+        for worker in sorted(ready, key=lambda one: one.connections):
+            if worker.take(kind, connection):
+                connection.close()
+                return
+        self._front.begin(self._front.adopt(connection, kind))
+
+    async def stop(self) -> None:
+        """Take no more connections, and let the processes end what is under way."""
+        self._is_stopping = True
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        limit_s = self._settings.grace_s + _STOP_S
+        await asyncio.gather(*(w.end(limit_s) for w in self._workers.values()))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def samples(self) -> list[list[Any]]:
+        """Return what each process has counted; called from any thread."""
+        found = []
+        for worker in list(self._workers.values()):
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                if worker.is_ready.is_set() and worker.take(OPERATIONS, theirs):
+                    theirs.close()
+                    found.append(ask_samples(ours))
+        return found
+
+    def collect(self) -> Iterable[Metric]:
+        """Return how many processes there are, and how often one was started again."""
+        for name, about, value in (
+            ("elanus_workers", "Processes that read.", len(self._workers)),
+            ("elanus_worker_restarts", "How often one was started again.", self.restarts),
+        ):
+            made = GaugeMetricFamily(name, about)
+            made.add_metric([], value)
+            yield made

@@ -1,0 +1,190 @@
+"""How do calls get to the process that writes, and their answers back?
+
+As they are: bytes of messages, headers and the time that is left. When a client goes, so does the
+call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import grpc
+import h11
+
+from elanus_server.admission import Admission, TooBusyError
+from elanus_server.answering import Incoming, RefusalError
+from elanus_server.service.all_calls import METHODS
+from elanus_server.wire import SERVICE
+from elanus_server.workers.routing import PATHS, is_read
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Of one connection, not of what is asked over it.
+_OF_CONNECTION = (b"connection", b"keep-alive", b"expect", b"upgrade")
+_RESERVED = ("grpc-", "user-agent", "te", ":")
+_AT_ONCE = 65_536
+_NOT_REACHED = "the process that writes is not reached; try again"
+
+
+class ForwardedCalls:
+    """Answers reads here, and lets the writing process answer the others.
+
+    Args:
+        path: Socket where that answers gRPC.
+        local: Answers reads.
+        admission: Bounds what is under way.
+    """
+
+    def __init__(
+        self, path: str, local: Callable[[Incoming], Awaitable[bytes]], admission: Admission
+    ) -> None:
+        unbounded = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+        self._channel = grpc.aio.insecure_channel(
+            f"unix:{path}", options=[(name, -1) for name in unbounded]
+        )
+        self._local = local
+        self._admission = admission
+        self._calls = {
+            name: self._channel.unary_unary(f"/{SERVICE.full_name}/{name}") for name in METHODS
+        }
+
+    async def __call__(self, incoming: Incoming) -> bytes:
+        """Return the bytes of the response.
+
+        Raises:
+            RefusalError: It is told by a status of gRPC.
+        """
+        if is_read(incoming.name, incoming.raw):
+            return await self._local(incoming)
+        headers = [(n, v) for n, v in incoming.headers if not n.startswith(_RESERVED)]
+        try:
+            with self._admission.held(len(incoming.raw)):
+                raw: bytes = await self._calls[incoming.name](
+                    incoming.raw, timeout=incoming.remaining_s, metadata=headers
+                )
+        except TooBusyError as error:
+            raw = METHODS[incoming.name].refused(error).SerializeToString()
+        except grpc.aio.AioRpcError as error:
+            raise RefusalError(error.code(), error.details() or "") from None
+        return raw
+
+    async def close(self) -> None:
+        """Give up the connection."""
+        await self._channel.close()
+
+
+class ForwardedRequests:
+    """An ASGI application that answers reads here, and lets the writing process answer the others.
+
+    Args:
+        path: Socket where that answers HTTP/1.1.
+        local: The application that answers reads.
+        admission: Bounds what is under way.
+    """
+
+    def __init__(self, path: str, local: Any, admission: Admission) -> None:
+        self._path = path
+        self._local = local
+        self._admission = admission
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PATHS:
+            await self._local(scope, receive, send)
+            return
+        exchange = _Exchange(receive, send)
+        try:
+            with self._admission.held(0):
+                await exchange.run(self._path, scope)
+        except TooBusyError as error:
+            await exchange.refuse(str(error))
+        except (OSError, h11.RemoteProtocolError):
+            await exchange.refuse(_NOT_REACHED)
+
+
+class _Exchange:
+    """One request that goes on, and its response."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._connection = h11.Connection(h11.CLIENT)
+        self._has_begun = False
+
+    async def run(self, path: str, scope: Any) -> None:
+        """Carry a request to a socket, and the response back."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        asking = asyncio.ensure_future(self._ask(scope, writer))
+        telling = asyncio.ensure_future(self._tell(reader))
+        try:
+            # The client that goes ends both: the other process sees that the connection is closed.
+            await asyncio.wait((asking, telling), return_when="FIRST_COMPLETED")
+            if telling.done():
+                telling.result()
+            elif asking.exception() is not None:
+                # It may have been refused halfway, with a response.
+                await telling
+        finally:
+            for task in (asking, telling):
+                task.cancel()
+            writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await asyncio.gather(asking, telling, return_exceptions=True)
+
+    async def _ask(self, scope: Any, writer: asyncio.StreamWriter) -> None:
+        """Send the request; return when the client is gone."""
+        target = scope["raw_path"]
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        headers = [(n, v) for n, v in scope["headers"] if n not in _OF_CONNECTION]
+        headers.append((b"connection", b"close"))
+        head = h11.Request(method=scope["method"], target=target, headers=headers)
+        writer.write(self._connection.send(head) or b"")
+        more = True
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+            if more:
+                more = message.get("more_body", False)
+                writer.write(self._connection.send(h11.Data(message.get("body", b""))) or b"")
+                if not more:
+                    writer.write(self._connection.send(h11.EndOfMessage()) or b"")
+                await writer.drain()
+
+    async def _tell(self, reader: asyncio.StreamReader) -> None:
+        """Send the response."""
+        while True:
+            event = self._connection.next_event()
+            if event is h11.NEED_DATA:
+                self._connection.receive_data(await reader.read(_AT_ONCE))
+            elif isinstance(event, h11.Response):
+                headers = [(n, v) for n, v in event.headers if n not in _OF_CONNECTION]
+                await self._begin(event.status_code, headers)
+            elif isinstance(event, h11.Data):
+                await self._send(
+                    {"type": "http.response.body", "body": bytes(event.data), "more_body": True}
+                )
+            elif isinstance(event, h11.EndOfMessage):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+            elif isinstance(event, h11.ConnectionClosed):
+                raise ConnectionResetError
+
+    async def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._has_begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def refuse(self, reason: str) -> None:
+        """Tell that there is no answer for now, unless one was begun."""
+        if self._has_begun:
+            return
+        told = json.dumps({"code": 503, "message": reason}).encode()
+        headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
+        await self._begin(503, [*headers, (b"content-length", str(len(told)).encode())])
+        await self._send({"type": "http.response.body", "body": told, "more_body": False})
