@@ -32,6 +32,8 @@ _TIMEOUT = 10001
 _UNKNOWN_USER = 1800
 _TOO_BUSY = 1807
 _JSON = "application/json"
+_READ_OUT = 4
+"""How many times the longest body is read of one that is too long."""
 
 
 class RestApp:
@@ -111,19 +113,25 @@ class RestApp:
             MilvusError: It is too long.
         """
         limit = self._max_body_bytes
-        error = MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
         announced = request.headers.get("content-length", "")
-        if announced.isdigit() and len(announced) < 20 and int(announced) > limit:
-            raise error
+        is_too_long = announced.isdigit() and int(announced[:20]) > limit
         parts, size = [], 0
         try:
+            # What is too long is read to the end, within reason: a client that still writes does
+            # not hear that it was refused.
             async for part in request.stream():
                 size += len(part)
-                if size > limit:
-                    raise error
-                parts.append(part)
+                is_too_long = is_too_long or size > limit
+                if size > _READ_OUT * limit:
+                    break
+                if is_too_long:
+                    parts.clear()
+                else:
+                    parts.append(part)
         except ClientDisconnect:
             return b""
+        if is_too_long:
+            raise MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
         return b"".join(parts)
 
 
