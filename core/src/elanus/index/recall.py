@@ -24,8 +24,12 @@ import numpy as np
 from elanus.kernels.distance import widened
 from elanus.types import Float32Array, Int64Array, VectorArray
 
-LADDER = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+LADDER = (10, 16, 24, 32, 48, 64, 96, 104, 112, 128, 192, 256, 384, 512, 768, 1024)
 """Candidate list sizes at which recall is measured, in rows."""
+ONLY_FOR_LONGEST = frozenset({104, 112})
+"""Of these, which are measured for the largest limit alone: just above it recall rises steeply."""
+FIRST_LADDER = tuple(ef for ef in LADDER if ef not in ONLY_FOR_LONGEST)
+"""Steps of curves that were stored without theirs."""
 LIMITS = (1, 10, 100)
 """Limits for which recall is measured; others take the next larger one."""
 MEASURED_TOGETHER = ((0, 1), (2,))
@@ -62,7 +66,7 @@ class RecallCurve:
 
     Attributes:
         recall: For each limit of ``LIMITS`` the recall at each step of ``LADDER``; NaN where the
-            candidate list is shorter than the limit of those measured together.
+            candidate list is shorter than the limit of those measured together, or it was not measured.
         ns_per_candidate: Median CPU time of a query by its candidate list, in nanoseconds.
         ns_per_scanned_row: CPU time of an exact scan by its rows, in nanoseconds.
     """
@@ -118,6 +122,7 @@ class RecallCurve:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "ladder": list(LADDER),
             "recall": [[None if r != r else r for r in row] for row in self.recall],
             "ns_per_candidate": self.ns_per_candidate,
             "ns_per_scanned_row": self.ns_per_scanned_row,
@@ -125,9 +130,10 @@ class RecallCurve:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> RecallCurve:
-        recall = tuple(
-            tuple(float("nan") if r is None else float(r) for r in row) for row in stored["recall"]
-        )
+        ladder = stored.get("ladder", FIRST_LADDER)
+        rows = [dict(zip(ladder, row, strict=True)) for row in stored["recall"]]
+        known = [[row.get(ef) for ef in LADDER] for row in rows]
+        recall = tuple(tuple(float("nan") if r is None else float(r) for r in row) for row in known)
         return cls(recall, stored["ns_per_candidate"], stored["ns_per_scanned_row"])
 
 
@@ -207,7 +213,7 @@ def _climb(
     """Fill some rows of a table of recalls, up to the list that finds all."""
     asked = min(LIMITS[places[-1]], truth.shape[1])
     for step, ef in enumerate(LADDER):
-        if ef < asked:
+        if ef < asked or (ef in ONLY_FOR_LONGEST and LIMITS[places[-1]] < max(LIMITS)):
             continue
         found = search(asked, ef)
         for place in places:

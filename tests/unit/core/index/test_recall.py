@@ -50,6 +50,36 @@ def test_curve_survives_its_stored_form():
     assert stored.ef_for(0.95, 10) == curve.ef_for(0.95, 10)
 
 
+def test_curve_stored_without_its_steps_has_the_first_ones():
+    stored = {"recall": [[0.5, *[0.9] * 7, 0.95, *[1.0] * 5]] * 3}
+    stored |= {"ns_per_candidate": 1.0, "ns_per_scanned_row": 1.0}
+    curve = RecallCurve.from_json(stored)
+    assert curve.estimate(10, 10) == 0.5
+    assert curve.estimate(128, 10) == 0.9
+    assert curve.estimate(192, 10) == 0.95
+    assert math.isnan(curve.recall[2][LADDER.index(104)])
+    assert curve.estimate(112, 100) == pytest.approx(0.9)
+
+
+def test_lists_just_above_the_largest_limit_are_measured_for_it_alone():
+    rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    asked = set()
+
+    def exact(queries, limit):
+        distances = ((queries[:, None] - rows[None]) ** 2).sum(axis=2)
+        return np.argsort(distances, axis=1, kind="stable")[:, :limit]
+
+    def half(queries, limit, ef):
+        asked.add((limit, ef))
+        found = exact(queries, limit)
+        return np.where(np.arange(limit) % 2, found, -1)
+
+    curve = measure_recall(rows, None, exact, half, sample_rows=20)
+    assert {(101, 104), (101, 112)} <= asked
+    assert not {(11, 104), (11, 112)} & asked
+    assert curve.ef_for(0.4, 100) == 104
+
+
 def test_measurement_of_an_index_that_drops_rows():
     rows = np.random.default_rng(0).normal(size=(2000, 8)).astype(np.float32)
 
