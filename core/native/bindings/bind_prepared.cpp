@@ -4,6 +4,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <bit>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -71,19 +72,30 @@ bool read_vector(PyObject* data, std::span<float> out) {
   return true;
 }
 
+// How the rows of a graph are searched: by a walk, by all codes, or by all distances.
+enum class GraphMethod { walk, codes, scan };
+
 // The nearest rows of a graph.
 class PreparedGraph : public PreparedLeg {
  public:
   PreparedGraph(const SearchGraph& graph, std::size_t limit, const WalkEffort& effort,
-                bool by_codes, const OptionalWords& allowed, const OptionalKeys& keys)
+                GraphMethod method, const OptionalWords& allowed, const OptionalKeys& keys)
       : PreparedLeg(graph.get().num_rows(), limit, keys),
         graph_(graph),
         effort_(effort),
-        by_codes_(by_codes),
+        method_(method),
         allowed_(to_bitset(allowed, graph.get().num_rows())) {
     const std::vector<float> probe(graph.get().dim());
     if (!graph.get().parts().rows.take(AnyQuery(std::span(probe)))) {
       throw_invalid_argument("graph: expected one of rows that take float32 queries");
+    }
+    if (method != GraphMethod::scan) return;
+    if (!allowed_.has_value()) throw_invalid_argument("allowed: expected the rows to scan");
+    for (std::size_t i = 0; i < allowed_->num_words(); ++i) {
+      for (std::uint64_t word = allowed_->word(i); word != 0; word &= word - 1) {
+        scanned_.push_back(static_cast<std::int64_t>(
+            i * kBitsPerWord + static_cast<std::size_t>(std::countr_zero(word))));
+      }
     }
   }
 
@@ -92,8 +104,8 @@ class PreparedGraph : public PreparedLeg {
     return read_vector(data.ptr(), query.vector) && is_usable(query.vector);
   }
 
-  [[nodiscard]] std::size_t operations(const LegQuery& /*query*/) const override {
-    return effort_.ef * kOperationsPerCandidate;
+  [[nodiscard]] std::size_t operations(const LegQuery& query) const override {
+    return effort_.ef * kOperationsPerCandidate + scanned_.size() * query.vector.size();
   }
 
   [[nodiscard]] float sign() const override { return metric() == Metric::l2 ? 1.0F : -1.0F; }
@@ -107,16 +119,21 @@ class PreparedGraph : public PreparedLeg {
     const std::optional<std::size_t> found = graph_.nearest(
         AnyQuery(std::span(query.vector)),
         [&](const AnyQuery& asked, auto& rows) {
-          if (by_codes_) {
+          if (method_ == GraphMethod::scan) {
+            rows = scanned_;
+          } else if (method_ == GraphMethod::codes) {
             graph.scan(asked, effort_.rescored, allowed_, rows);
           } else {
             graph.candidates(asked, effort_, allowed_, rows);
           }
         },
         hits.row_ids, hits.distances);
-    hits.count = limit() + 1;
-    return found.has_value() && *found > limit() &&
-           hits.distances[limit()] != hits.distances[limit() - 1];
+    if (!found.has_value()) return false;
+    hits.count = std::min(*found, limit() + 1);
+    // Of rows at no finite distance a scan knows more.
+    if (hits.count == 0 || std::isinf(hits.distances[hits.count - 1])) return false;
+    if (hits.count <= limit()) return method_ == GraphMethod::scan;
+    return hits.distances[limit()] != hits.distances[limit() - 1];
   }
 
  private:
@@ -130,8 +147,9 @@ class PreparedGraph : public PreparedLeg {
 
   const SearchGraph& graph_;
   WalkEffort effort_;
-  bool by_codes_;
+  GraphMethod method_;
   std::optional<BitsetView> allowed_;
+  std::vector<std::int64_t> scanned_;  // every allowed row, of a scan
 };
 
 // The best rows for a text, by BM25 over the rows that count.
@@ -370,16 +388,20 @@ void bind_legs(nb::module_& module) {
           },
           nb::arg("query").none(), nb::sig("def count(self, query: object) -> int | None"),
           "The same search, of which only the number of rows is returned.");
+  nb::enum_<GraphMethod>(module, "GraphMethod", "How the rows of a graph are searched.")
+      .value("WALK", GraphMethod::walk, "From neighbour to neighbour.")
+      .value("CODES", GraphMethod::codes, "By the codes of all allowed rows.")
+      .value("SCAN", GraphMethod::scan, "By the distances of all allowed rows.");
   nb::class_<PreparedGraph, PreparedLeg>(module, "PreparedGraph", "Searches a graph.")
       .def(
           "__init__",
           [](PreparedGraph* self, const SearchGraph& graph, std::size_t limit, std::size_t ef,
-             std::size_t rescored, bool by_codes, const OptionalWords& allowed,
+             std::size_t rescored, GraphMethod method, const OptionalWords& allowed,
              const OptionalKeys& keys) {
-            new (self) PreparedGraph(graph, limit, {ef, rescored, 0}, by_codes, allowed, keys);
+            new (self) PreparedGraph(graph, limit, {ef, rescored, 0}, method, allowed, keys);
           },
           nb::arg("graph"), nb::arg("limit"), nb::arg("ef"), nb::arg("rescored"),
-          nb::arg("by_codes"), nb::arg("allowed").noconvert().none(),
+          nb::arg("method"), nb::arg("allowed").noconvert().none(),
           nb::arg("keys").noconvert().none(), nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(),
           nb::keep_alive<1, 8>());
   nb::class_<PreparedText, PreparedLeg>(module, "PreparedText", "Searches sealed postings.")

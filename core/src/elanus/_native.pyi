@@ -327,10 +327,22 @@ class PreparedLeg:
     def count(self, query: object) -> int | None:
         """The same search, of which only the number of rows is returned."""
 
+class GraphMethod(enum.Enum):
+    """How the rows of a graph are searched."""
+
+    WALK = 0
+    """From neighbour to neighbour."""
+
+    CODES = 1
+    """By the codes of all allowed rows."""
+
+    SCAN = 2
+    """By the distances of all allowed rows."""
+
 class PreparedGraph(PreparedLeg):
     """Searches a graph."""
 
-    def __init__(self, graph: Graph, limit: int, ef: int, rescored: int, by_codes: bool, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+    def __init__(self, graph: Graph, limit: int, ef: int, rescored: int, method: GraphMethod, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
 
 class PreparedText(PreparedLeg):
     """Searches sealed postings."""

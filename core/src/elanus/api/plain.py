@@ -205,9 +205,6 @@ def search_under(
             context.check_isolated(own)
     except FilterError:
         return None  # whoever reads the whole search says what is wrong with it first
-    read = _read(plain, queries)
-    if read is None:
-        return None
     known = snapshot.plain
     with search_token() as token:
         model = known.get(plain)
@@ -219,9 +216,9 @@ def search_under(
             known[plain] = found
         else:
             found = model.under(bound, token)
-        answer = found.answer(read)
+        answer = _answer(found, plain, queries)
         token.check()
-    return answer, bound
+    return None if answer is None else (answer, bound)
 
 
 def remember_asked(

@@ -61,6 +61,11 @@ _KINDS = {
 }
 
 
+_METHODS = {
+    "graph": _native.GraphMethod.WALK,
+    "codes": _native.GraphMethod.CODES,
+    "scan": _native.GraphMethod.SCAN,
+}
 NativeQuantizer: TypeAlias = tuple[
     _native.CodeKind, _native.Metric, Float32Array, Float32Array, float
 ]
@@ -315,7 +320,7 @@ class SearchGraph:
         ef: int,
         rescored: int,
         *,
-        by_codes: bool,
+        method: str,
         allowed: Bitset | None,
         keys: Int64Array | None,
     ) -> PreparedLeg:
@@ -328,12 +333,15 @@ class SearchGraph:
             limit: Rows wanted, at least 1.
             ef: Rows that a walk keeps.
             rescored: Rows whose distance is computed, more than ``limit``.
-            by_codes: The codes of all allowed rows are compared, without a walk.
+            method: ``graph`` walks, ``codes`` compares the codes of all allowed rows, ``scan``
+                computes the distances of all of them; then it does not matter how few there are.
             allowed: Rows that may be returned; None allows all.
             keys: int64 ``(n,)``, a key for each row; None: none are wanted.
         """
         words = None if allowed is None else allowed.words
-        return _native.PreparedGraph(self.native, limit, ef, rescored, by_codes, words, keys)
+        return _native.PreparedGraph(
+            self.native, limit, ef, rescored, _METHODS[method], words, keys
+        )
 
     def stream(
         self, query: VectorArray, *, allowed: Bitset | None, ef: int, slack: float

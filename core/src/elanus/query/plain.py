@@ -129,9 +129,7 @@ class _Frame:
         self.is_distance = self.field.metric_type.is_distance
         self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
 
-    def legs(
-        self, filters: Sequence[Filters], token: CancelToken, *, is_asked_again: bool
-    ) -> list[PlainLeg]:
+    def legs(self, filters: Sequence[Filters], token: CancelToken) -> list[PlainLeg]:
         """Return the legs under filters, a tuple for each."""
         made: list[PlainLeg] = []
         allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
@@ -143,9 +141,7 @@ class _Frame:
                 rows = [allowed_places(s, own, leg.field, token) for s in self.sources]
                 if len(filters) > 1:
                     allowed[key] = rows
-            made.append(
-                PlainLeg(self.schema, self.sources, leg, rows, is_asked_again=is_asked_again)
-            )
+            made.append(PlainLeg(self.schema, self.sources, leg, rows))
         return made
 
 
@@ -188,11 +184,11 @@ class PlainSearch:
         """
         frame = _Frame(schema, sources, plain)
         asked = [leg.filters for leg in plain.legs] if filters is None else filters
-        return cls(frame, frame.legs(asked, token, is_asked_again=filters is None))
+        return cls(frame, frame.legs(asked, token))
 
     def under(self, filters: Sequence[Filters], token: CancelToken) -> PlainSearch:
         """Return the same for a single search with other filters, a tuple for each leg."""
-        return PlainSearch(self._frame, self._frame.legs(filters, token, is_asked_again=False))
+        return PlainSearch(self._frame, self._frame.legs(filters, token))
 
     def answer_at_once(self, queries: Sequence[object]) -> SearchResult | None:
         """Answer queries as the user passed them; None: there is more to be said about one."""

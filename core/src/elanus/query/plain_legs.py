@@ -81,7 +81,6 @@ class PlainLeg:
         sources: Of the snapshot.
         request: What the searches have in common.
         rows: Rows of each source that pass the filters.
-        is_asked_again: Several queries follow, so that a single index is prepared for them.
     """
 
     def __init__(
@@ -90,14 +89,12 @@ class PlainLeg:
         sources: Sequence[SearchSource],
         request: PlainLegRequest,
         rows: Sequence[AllowedRows],
-        *,
-        is_asked_again: bool,
     ) -> None:
         self._sources, self._request = sources, request
         self._name, self._limit = request.field.name, request.limit
         self._primary = schema.primary.name
         self._keys = partial(read_keys, schema, sources)
-        self._rows, self._is_asked_again = rows, is_asked_again
+        self._rows = rows
         self._prepare()
 
     @property
@@ -157,8 +154,7 @@ class PlainLeg:
                 held = weakref.ref(index)
             parts.append(_Part(i, source, rows, step, held))
         self._parts = parts
-        is_prepared = self._is_asked_again and len(parts) == 1
-        self._prepared = self._prepared_part(parts[0]) if is_prepared else None
+        self._prepared = self._prepared_part(parts[0]) if len(parts) == 1 else None
 
     def _index_of(self, source: SearchSource) -> VectorIndex | BM25View:
         if self._request.text is None:

@@ -5,7 +5,7 @@ import pytest
 
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.bitset import Bitset
-from elanus.kernels.distance import unit_rows
+from elanus.kernels.distance import scan_topk, unit_rows
 from elanus.kernels.graph import CodedRows, CodeKind, Quantizer, SearchGraph
 from elanus.types import MetricType
 
@@ -16,19 +16,23 @@ DIM = 24
 
 @pytest.mark.parametrize("kind", [CodeKind.NIBBLES, CodeKind.BYTES])
 @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
-@pytest.mark.parametrize("by_codes", [False, True])
+@pytest.mark.parametrize("method", ["graph", "codes", "scan"])
 @pytest.mark.parametrize("share", [1.0, 0.4])
-def test_lists_are_the_arrays(kind, metric, by_codes, share):
+def test_lists_are_the_arrays(kind, metric, method, share):
     rows, scale = rows_of(DIM, metric)
     graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, kind, metric))
     rng = np.random.default_rng(5)
     allowed = None if share == 1.0 else Bitset.from_mask(rng.random(len(rows)) < share)
+    if method == "scan" and allowed is None:
+        allowed = Bitset.full(len(rows))
     numbers = rng.permutation(len(rows)).astype(np.int64) - 100
-    prepared = graph.prepared(10, 40, 22, by_codes=by_codes, allowed=allowed, keys=numbers)
-    keyless = graph.prepared(10, 40, 22, by_codes=by_codes, allowed=allowed, keys=None)
+    prepared = graph.prepared(10, 40, 22, method=method, allowed=allowed, keys=numbers)
+    keyless = graph.prepared(10, 40, 22, method=method, allowed=allowed, keys=None)
     for query in rows_of(DIM, metric, 20, seed=7)[0]:
         asked = query[None] if metric is not MetricType.COSINE else unit_rows(query[None])
-        if by_codes:
+        if method == "scan":
+            ids, distances = scan_topk(metric, asked, rows, scale, allowed, 11)
+        elif method == "codes":
             ids, distances, _ = graph.scan(asked, 11, rescored=22, allowed=allowed)
         else:
             ids, distances, _ = graph.search(asked, 11, 40, 22, allowed)
@@ -45,7 +49,7 @@ def test_nothing_where_there_is_more_to_be_said():
     rows, scale = rows_of(DIM, MetricType.L2)
     rows[3] = rows[4]
     graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
-    prepared = graph.prepared(10, 40, 22, by_codes=False, allowed=None, keys=None)
+    prepared = graph.prepared(10, 40, 22, method="graph", allowed=None, keys=None)
     query = rows_of(DIM, MetricType.L2, 1, seed=7)[0][0]
     assert prepared.find(query, None) is not None
     others = [
@@ -64,18 +68,39 @@ def test_nothing_where_there_is_more_to_be_said():
     ]
     assert [prepared.find(other, None) for other in others] == [None] * len(others)
     few = Bitset.from_rows(np.arange(10), len(rows))
-    scarce = graph.prepared(10, 40, 22, by_codes=True, allowed=few, keys=None)
+    scarce = graph.prepared(10, 40, 22, method="codes", allowed=few, keys=None)
     assert scarce.find(query, None) is None
+
+
+def test_a_scan_finds_as_many_as_there_are():
+    rows, scale = rows_of(DIM, MetricType.L2)
+    rows[3] = rows[4]
+    graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
+    query = rows_of(DIM, MetricType.L2, 1, seed=7)[0][0]
+    few = Bitset.from_rows(np.array([7, 3, 9, 4]), len(rows))
+    keys = -np.arange(len(rows), dtype=np.int64)
+    distances = ((rows.astype(np.float64) - query) ** 2).sum(axis=1)
+    nearest = sorted([7, 3, 9, 4], key=lambda row: (distances[row], -row))
+    scan = graph.prepared(10, 1, 1, method="scan", allowed=few, keys=keys)
+    assert scan.find(query, None)[0] == nearest
+    assert scan.find(query, None)[2] == [-row for row in nearest]
+    assert graph.prepared(10, 1, 1, method="scan", allowed=few, keys=None).find(query, None) is None
+    cut = nearest.index(3)  # between it and 4, which is as near
+    assert graph.prepared(cut, 1, 1, method="scan", allowed=few, keys=keys).find(query, None) is None
+    none = Bitset.empty(len(rows))
+    assert graph.prepared(10, 1, 1, method="scan", allowed=none, keys=keys).find(query, None) is None
+    with pytest.raises(InvalidArgumentError, match="allowed: expected the rows to scan"):
+        graph.prepared(10, 1, 1, method="scan", allowed=None, keys=keys)
 
 
 def test_what_cannot_be_prepared_is_refused():
     rows, scale = rows_of(DIM, MetricType.L2)
     graph, _ = graph_of(rows, scale, quantizer_of(rows, scale, CodeKind.BYTES, MetricType.L2))
     with pytest.raises(InvalidArgumentError, match="limit: expected at least 1"):
-        graph.prepared(0, 40, 22, by_codes=False, allowed=None, keys=None)
+        graph.prepared(0, 40, 22, method="graph", allowed=None, keys=None)
     keys = np.arange(5, dtype=np.int64)
     with pytest.raises(InvalidArgumentError, match="keys: expected one for each row"):
-        graph.prepared(5, 40, 22, by_codes=False, allowed=None, keys=keys)
+        graph.prepared(5, 40, 22, method="graph", allowed=None, keys=keys)
     bits = np.arange(64, dtype=np.uint8).reshape(16, 4)
     binary = SearchGraph(
         Quantizer.of_bits(MetricType.HAMMING),
@@ -86,4 +111,4 @@ def test_what_cannot_be_prepared_is_refused():
         np.zeros(1, dtype=np.uint32),
     )
     with pytest.raises(InvalidArgumentError, match="rows that take float32"):
-        binary.prepared(5, 40, 22, by_codes=False, allowed=None, keys=None)
+        binary.prepared(5, 40, 22, method="graph", allowed=None, keys=None)

@@ -67,12 +67,17 @@ FIXED_WALK_NS = 8_000
 """Entry rows, query code and result of a walk, in nanoseconds."""
 NS_PER_RESCORED = 120
 """One row that is read from memory for its distance, in nanoseconds."""
+MOST_PREPARED = 4_096
+"""Rows whose distances are computed in one go: a scan of more takes much longer than a call."""
 RANGE_ROWS = 64
 """Rows pulled at a time for a range, and so many outside of it end the search."""
 FIRST_STREAM_EF = 64
 """Rows that the first walk of a stream keeps when nothing is asked."""
 STREAM_SLACK = 2.0
 """Rows that a stream keeps for each that it hands out."""
+
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 class GraphIndex:
@@ -206,20 +211,21 @@ class GraphIndex:
             keys: int64, one for each row; None: none are wanted.
 
         Returns:
-            None where rows are scanned, or are no floats.
+            None where many rows are scanned, and where they are no floats.
         """
         asked = limit + 1
-        if ef is None or asked >= self._num_rows or self._quantizer.kind is CodeKind.BITS:
+        if self._quantizer.kind is CodeKind.BITS or _FLOAT32 not in self._query_dtypes:
             return None
-        if np.dtype(np.float32) not in self._query_dtypes:
-            return None
-        method, ef = self._planned(allowed, asked, ef)
+        method = "scan"
+        if ef is not None and asked < self._num_rows:
+            method, ef = self._planned(allowed, asked, ef)
         if method == "scan":
-            return None
-        by_codes = method == "codes"
-        rescored = self._num_rescored(asked) * (SCAN_RESCORED_FACTOR if by_codes else 1)
+            if allowed is None or allowed.count() > MOST_PREPARED:
+                return None
+            return self._graph.prepared(limit, 1, 1, method=method, allowed=allowed, keys=keys)
+        rescored = self._num_rescored(asked) * (SCAN_RESCORED_FACTOR if method == "codes" else 1)
         return self._graph.prepared(
-            limit, max(ef, asked), rescored, by_codes=by_codes, allowed=allowed, keys=keys
+            limit, max(ef or 0, asked), rescored, method=method, allowed=allowed, keys=keys
         )
 
     def _planned(self, allowed: Bitset | None, limit: int, ef: int) -> tuple[str, int]:
