@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from elanus.filter.columns import FilterColumns, SelectedColumns, TraceStep
-from elanus.filter.outcomes import ANY, Outcomes, of_all, of_any
+from elanus.filter.outcomes import ANY, CERTAIN, Outcomes, of_all, of_any
 from elanus.index.scalar.base import Found
 from elanus.kernels.bitset import Bitset
 from elanus.types import BoolArray, Int64Array
@@ -286,7 +286,12 @@ class Conjunction(Joined):
         return of_all(term.outcomes(columns) for term in self.terms)
 
     def evaluate(self, columns: FilterColumns) -> Truth:
-        (step, term), *rest = self._in_order(columns)
+        return self._followed(self._in_order(columns), columns)
+
+    def _followed(self, ordered: Sequence[tuple[Step, Condition]], columns: FilterColumns) -> Truth:
+        if not ordered:
+            return Truth(np.ones(columns.num_rows, dtype=np.bool_))
+        (step, term), *rest = ordered
         total = term.follow(step, columns)
         view, rows = columns, None
         for step, term in rest:
@@ -306,12 +311,15 @@ class Conjunction(Joined):
         return total if rows is None else total.spread(rows, columns.num_rows)
 
     def allowed(self, columns: FilterColumns) -> Bitset:
-        (step, first), *rest = self._in_order(columns)
+        ordered = self._in_order(columns)
+        if not ordered:
+            return Bitset.full(columns.num_rows)
+        (step, first), *rest = ordered
         found = step.found
         # What a negation has found is what it does not allow.
         is_few = found is not None and found.count * FEW_ROWS <= columns.num_rows
         if found is None or not is_few or not found.is_exact or not isinstance(first, Leaf):
-            return Bitset.from_mask(self.evaluate(columns).true)
+            return Bitset.from_mask(self._followed(ordered, columns).true)
         rows = found.rows()
         first.note(step, columns, len(rows))
         for _, term in rest:
@@ -322,8 +330,9 @@ class Conjunction(Joined):
         return Bitset.from_ascending(rows, columns.num_rows)
 
     def _in_order(self, columns: FilterColumns) -> list[tuple[Step, Condition]]:
-        """Return the terms and how they are answered, the cheap and selective ones first."""
-        planned = [(term.plan(columns), term) for term in self.terms]
+        """Return the terms and how they are answered, the cheap and selective ones first, less
+        those that hold in every row by the bounds of their fields."""
+        planned = [(t.plan(columns), t) for t in self.terms if not _holds_everywhere(t, columns)]
         planned.sort(key=lambda p: p[0].share)
         left, others = planned[:MOST_WEIGHED], planned[MOST_WEIGHED:]
         ordered: list[tuple[Step, Condition]] = []
@@ -364,6 +373,13 @@ class Disjunction(Joined):
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
         return Step(min(1.0, sum(s.share for s in steps)), sum(_row_ns(s, columns) for s in steps))
+
+
+def _holds_everywhere(term: Condition, columns: FilterColumns) -> bool:
+    is_certain = term.outcomes(columns) == CERTAIN
+    if is_certain and columns.trace is not None and isinstance(term, Leaf):
+        columns.trace.append(TraceStep(term, "ranges", columns.num_rows, columns.num_rows))
+    return is_certain
 
 
 def _cost_first(steps: Sequence[Step], first: int, num_rows: int, left: float) -> float:

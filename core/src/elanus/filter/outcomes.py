@@ -26,6 +26,8 @@ class Outcomes(NamedTuple):
 
 
 ANY: Final = Outcomes(True, True, True)
+CERTAIN: Final = Outcomes(True, False, False)
+"""It holds in every row."""
 
 
 def of_all(terms: Iterable[Outcomes]) -> Outcomes:

@@ -103,7 +103,7 @@ class Bitset:
         packed = np.packbits(mask, bitorder="little")
         padded = np.zeros(_num_words(len(mask)) * (_BITS_PER_WORD // 8), dtype=np.uint8)
         padded[: len(packed)] = packed
-        return cls(padded.view(np.uint64), len(mask))
+        return cls._of(padded.view(np.uint64), len(mask))
 
     @classmethod
     def from_rows(cls, rows: Int64Array, num_bits: int) -> Bitset:
