@@ -10,8 +10,16 @@ from benchmarks.tables import table
 FIGURES = {
     "one_thread": "one thread",
     "two_threads": "two threads",
+    "two_processes": "two processes",
     "batch_on_one": "batch, one processor",
     "batch_on_two": "batch, two processors",
+}
+RATIOS = {
+    "threads_ratio": "two threads to one",
+    "processes_ratio": "two processes to one thread",
+    "threads_to_processes": "two threads to two processes",
+    "batch_threads_ratio": "batch, two to one",
+    "batch_ratio": "batch to one",
 }
 
 
@@ -22,13 +30,16 @@ def threads(result: Mapping[str, Any]) -> list[str]:
         f"queries per second; the best of {result['rounds']} rounds in turns, and the median of "
         "the ratios within a round."
     )
-    heads = ["search", *FIGURES.values(), "two threads to one", "batch, two to one", "batch to one"]
+    kinds = result["kinds"]
+    # Results of before have no processes.
+    speeds = {n: head for n, head in FIGURES.items() if any(n in k for k in kinds.values())}
+    ratios = {n: head for n, head in RATIOS.items() if any(n in k for k in kinds.values())}
     rows = []
-    for kind, figures in result["kinds"].items():
-        speeds = [f"{figures[name]:,.0f}" if name in figures else "" for name in FIGURES]
-        names = ("threads_ratio", "batch_threads_ratio", "batch_ratio")
-        ratios = [f"{figures[name]:.2f}" if name in figures else "" for name in names]
-        rows.append([kind, *speeds, *ratios])
+    for kind, figures in kinds.items():
+        shown = [f"{figures[name]:,.0f}" if name in figures else "" for name in speeds]
+        shown += [f"{figures[name]:.2f}" if name in figures else "" for name in ratios]
+        rows.append([kind, *shown])
+    heads = ["search", *speeds.values(), *ratios.values()]
     return [head, table(heads, rows)]
 
 

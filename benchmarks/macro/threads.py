@@ -2,8 +2,9 @@
 
 Passages in one sealed segment: single searches from one and from two threads of Python, and all
 queries as one batch, whose kernel calls may use one processor or two. Dense (the graph), BM25, and
-both joined, which takes one query a call. The four take turns; what is compared are ratios within a
-round, as another process may take a core meanwhile.
+both joined, which takes one query a call. Two processes that share nothing but the files and the
+machine say what the machine has to give for a second thread. All take turns; what is compared are
+ratios within a round, as another process may take a core meanwhile.
 
 Run: ``python -m benchmarks threads``; ``--quick`` for a minute's work.
 """
@@ -11,11 +12,14 @@ Run: ``python -m benchmarks threads``; ``--quick`` for a minute's work.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
@@ -28,7 +32,10 @@ MODULE = "benchmarks.macro.threads"
 LIMIT = 10
 BATCH_ROWS = 2_000
 
+KINDS = ("dense", "BM25", "hybrid")
 Search = Callable[[int], object]
+Ways = dict[str, tuple[Search, Callable[[], object] | None]]
+"""Of each kind what makes one search, and what makes all of them as a batch."""
 
 
 def load(database: elanus.Database, passages: Passages) -> elanus.Collection:
@@ -68,6 +75,57 @@ def _per_second(search: Search, count: int, threads: int) -> float:
         return count / (time.perf_counter() - started)
 
 
+def _serve(asked: Connection, folder: str, rows: int, queries: int) -> None:
+    """Make searches in a process of its own, each time a kind and every n-th query are named."""
+    with elanus.connect(folder, read_only=True) as database:
+        ways = _ways(database.collection("passages"), load_passages(rows, queries))
+        for kind, (search, _) in ways.items():
+            search(0)
+            asked.send(kind)
+        while (work := asked.recv()) is not None:
+            kind, first, step = work
+            for query in range(first, queries, step):
+                ways[kind][0](query)
+            asked.send(kind)
+
+
+class Processes:
+    """Two processes that search at the same time.
+
+    Args:
+        folder: Of the database.
+        rows: Passages in it.
+        queries: How many a round has.
+    """
+
+    def __init__(self, folder: str, rows: int, queries: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._queries = queries
+        self._pipes: list[Connection] = []
+        for _ in range(2):
+            here, there = context.Pipe()
+            arguments = there, folder, rows, queries
+            context.Process(target=_serve, args=arguments, daemon=True).start()
+            self._pipes.append(here)
+        for pipe in self._pipes:
+            for _ in KINDS:
+                pipe.recv()
+
+    def per_second(self, kind: str) -> float:
+        """Return searches per second of both together; each takes every second query."""
+        started = time.perf_counter()
+        for first, pipe in enumerate(self._pipes):
+            pipe.send((kind, first, len(self._pipes)))
+        for pipe in self._pipes:
+            pipe.recv()
+        return self._queries / (time.perf_counter() - started)
+
+    def stop(self) -> None:
+        """End both."""
+        for pipe in self._pipes:
+            pipe.send(None)
+
+
 def _batch_per_second(batch: Callable[[], object], count: int, processors: Sequence[int]) -> float:
     """Return queries per second of a batch that finds so many processors."""
     allowed = os.sched_getaffinity(0)
@@ -81,13 +139,18 @@ def _batch_per_second(batch: Callable[[], object], count: int, processors: Seque
 
 
 def measure(
-    search: Search, batch: Callable[[], object] | None, count: int, rounds: int
+    search: Search,
+    batch: Callable[[], object] | None,
+    in_processes: Callable[[], float],
+    count: int,
+    rounds: int,
 ) -> dict[str, float]:
     """Return queries per second of each way, the best of the rounds, and ratios within a round."""
     processors = sorted(os.sched_getaffinity(0))[:2]
     ways: dict[str, Callable[[], float]] = {
         "one_thread": lambda: _per_second(search, count, 1),
         "two_threads": lambda: _per_second(search, count, 2),
+        "two_processes": in_processes,
     }
     if batch is not None:
         ways["batch_on_one"] = lambda: _batch_per_second(batch, count, processors[:1])
@@ -99,6 +162,8 @@ def measure(
     figures = {name: max(values) for name, values in speeds.items()}
     ratios = {
         "threads_ratio": ("two_threads", "one_thread"),
+        "processes_ratio": ("two_processes", "one_thread"),
+        "threads_to_processes": ("two_threads", "two_processes"),
         "batch_threads_ratio": ("batch_on_two", "batch_on_one"),
         "batch_ratio": ("batch_on_one", "one_thread"),
     }
@@ -109,10 +174,8 @@ def measure(
     return figures
 
 
-def measure_kinds(
-    made: elanus.Collection, passages: Passages, rounds: int
-) -> dict[str, dict[str, float]]:
-    """Return the figures of dense, BM25 and hybrid searches."""
+def _ways(made: elanus.Collection, passages: Passages) -> Ways:
+    """Return dense, BM25 and hybrid searches."""
     vectors, texts = passages.query_vectors, passages.queries
     output = ["id"]
 
@@ -120,7 +183,7 @@ def measure_kinds(
         legs = [elanus.Leg("dense", vectors[query]), elanus.Leg("bm25", texts[query])]
         return made.hybrid_search(legs, limit=LIMIT, output=output)
 
-    ways: dict[str, tuple[Search, Callable[[], object] | None]] = {
+    return {
         "dense": (
             lambda query: made.search(vectors[query], "dense", LIMIT, output=output),
             lambda: made.search(vectors, "dense", LIMIT, output=output),
@@ -131,10 +194,17 @@ def measure_kinds(
         ),
         "hybrid": (hybrid, None),
     }
+
+
+def measure_kinds(
+    made: elanus.Collection, passages: Passages, processes: Processes, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Return the figures of dense, BM25 and hybrid searches."""
     found = {}
-    for kind, (search, batch) in ways.items():
+    for kind, (search, batch) in _ways(made, passages).items():
         search(0)
-        found[kind] = measure(search, batch, len(texts), rounds)
+        in_processes = partial(processes.per_second, kind)
+        found[kind] = measure(search, batch, in_processes, len(passages.queries), rounds)
     return found
 
 
@@ -156,7 +226,10 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="elanus-threads-") as folder,
         elanus.connect(folder) as database,
     ):
-        result["kinds"] = measure_kinds(load(database, passages), passages, chosen.rounds)
+        made = load(database, passages)
+        processes = Processes(folder, passages.num_rows, len(passages.queries))
+        result["kinds"] = measure_kinds(made, passages, processes, chosen.rounds)
+        processes.stop()
     write_result(chosen.name, result)
     print(render(result))
 
