@@ -42,7 +42,18 @@ FRAMEWORKS = {
         "langchain",
         # Later checkpoints import what langchain-core 1.0 does not have, and do not say so.
         ("langgraph==1.0.0", "langgraph-prebuilt==1.0.0", "langgraph-checkpoint==3.0.0"),
-    )
+    ),
+    "llamaindex": Framework(
+        "llama-index",
+        # The core refuses later workflows; later models import what this core does not have.
+        (
+            "llama-index-workflows==1.0.1",
+            "llama-index-instrumentation==0.1.0",
+            "llama-index-llms-openai-like==0.5.0",
+            "llama-index-llms-openai==0.5.0",
+            "llama-index-llms-ollama==0.7.0",
+        ),
+    ),
 }
 
 
@@ -97,7 +108,9 @@ def install(name: str, which: str) -> Path:
 def test(name: str, folder: Path, arguments: Sequence[str]) -> int:
     """Run the adapter's tests with the packages of a folder; return the status of pytest."""
     environ = {**os.environ, "PYTHONPATH": str(folder)}
-    print(f"{name}: {', '.join(sorted(p.name for p in folder.glob('lang*.dist-info')))}")
+    packages = sorted(p.stem for p in folder.glob("*.dist-info"))
+    own = tuple(part.replace("-", "_") for part in (FRAMEWORKS[name].prefix, "lang"))
+    print(f"{name}: {', '.join(p for p in packages if p.startswith(own))}", flush=True)
     command = [sys.executable, "-m", "pytest", f"tests/unit/{name}", f"tests/conformance/{name}"]
     # Older pytests know fewer settings, and two of them share no cache.
     command += ["-p", "no:cacheprovider", *arguments]

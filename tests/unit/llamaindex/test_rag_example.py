@@ -82,8 +82,10 @@ def test_openai_endpoint_rewrites_a_follow_up_and_gets_passages(
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         monkeypatch.setenv("OPENAI_MODEL", "small")
         engine = chatbot(chat, store)
-        assert list(chat.answer(engine, FIRST)) == ["Every ", "ninety days [security.md]"]
-        assert list(chat.answer(engine, FOLLOW_UP)) == ["A ", "week"]
+        # Older models also say when a reply begins and ends.
+        pieces = [piece for piece in chat.answer(engine, FIRST) if piece]
+        assert pieces == ["Every ", "ninety days [security.md]"]
+        assert [piece for piece in chat.answer(engine, FOLLOW_UP) if piece] == ["A ", "week"]
     first, condense, second = (str(body) for _, _, _, body in server.requests)
     assert "[security.md] Rotate the signing key every ninety days." in first
     assert "Every ninety days [security.md]" in condense

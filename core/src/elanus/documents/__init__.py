@@ -26,6 +26,7 @@ from elanus.documents.reranking import (
 from elanus.documents.rows import DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
 from elanus.documents.syncing import NODE_KEY
+from elanus.documents.tables import Place, PlaceOptions, Table
 from elanus.query.diversity import select_diverse
 
 __all__ = [
@@ -51,6 +52,10 @@ __all__ = [
     "reranker_relevance",
     "select_diverse",
     "NODE_KEY",
+    # rows without vectors
+    "Place",
+    "PlaceOptions",
+    "Table",
     # what they need from a database
     "DocumentCollection",
     "DocumentDatabase",

@@ -4,12 +4,12 @@ Caches, key-value stores, the history of a conversation, the records of the inde
 store as a document index. Rows that need no vectors have none.
 """
 
+from elanus.documents import PlaceOptions
 from langchain_elanus.extras.caches import ElanusCache, ElanusSemanticCache
 from langchain_elanus.extras.chat_history import ElanusChatMessageHistory
 from langchain_elanus.extras.document_index import ElanusDocumentIndex
 from langchain_elanus.extras.key_value import ElanusByteStore, ElanusDocumentStore
 from langchain_elanus.extras.record_manager import ElanusRecordManager
-from langchain_elanus.extras.table import PlaceOptions
 
 __all__ = [
     # answers of models

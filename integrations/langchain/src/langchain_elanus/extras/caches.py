@@ -12,9 +12,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.outputs import Generation
 
 import elanus
-from elanus.documents import DocumentCollection, check_options
+from elanus.documents import DocumentCollection, PlaceOptions, check_options
 from langchain_elanus.extras.messages import generations_to_text, text_to_generations
-from langchain_elanus.extras.table import PlaceOptions, TableUser
+from langchain_elanus.extras.table import TableUser
 from langchain_elanus.lifecycle import DatabaseUser
 from langchain_elanus.options import StoreOptions
 from langchain_elanus.vectorstore import ElanusVectorStore

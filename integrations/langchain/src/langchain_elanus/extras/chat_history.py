@@ -10,8 +10,9 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 
 import elanus
+from elanus.documents import PlaceOptions
 from langchain_elanus.extras.messages import message_to_text, text_to_message
-from langchain_elanus.extras.table import PlaceOptions, TableUser
+from langchain_elanus.extras.table import TableUser
 
 
 class ElanusChatMessageHistory(TableUser, BaseChatMessageHistory):

@@ -12,7 +12,8 @@ from langchain_core.indexing import RecordManager
 from langchain_core.runnables import run_in_executor
 
 import elanus
-from langchain_elanus.extras.table import PlaceOptions, TableUser
+from elanus.documents import PlaceOptions
+from langchain_elanus.extras.table import TableUser
 
 
 class ElanusRecordManager(TableUser, RecordManager):

@@ -14,24 +14,22 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from elanus import INT64, VARCHAR, Field, Schema
+from elanus import INT64, VARCHAR, Field
+from elanus.documents import Place, Table
 from elanus.errors import EntityError
 from elanus.filter import And, Compare, CompareOp, FieldRef, Literal
-from llama_index.storage.kvstore.elanus.tables import Place, Table
 
 ACTIVE = "active"
 
-_SCHEMA = Schema(
-    [
-        Field("id", VARCHAR, primary=True),
-        Field("key", VARCHAR),
-        Field("generation", INT64),
-        Field("position", INT64),
-        Field("status", VARCHAR),
-        Field("message", VARCHAR),
-    ]
+_FIELDS = (
+    Field("id", VARCHAR, primary=True),
+    Field("key", VARCHAR),
+    Field("generation", INT64),
+    Field("position", INT64),
+    Field("status", VARCHAR),
+    Field("message", VARCHAR),
 )
-_NAMES = [f.name for f in _SCHEMA.fields if not f.primary]
+_NAMES = [f.name for f in _FIELDS if not f.primary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Messages:
     """Conversations of one table, each an ordered list of messages. Safe from many threads."""
 
     def __init__(self, place: Place, name: str) -> None:
-        self._table = Table(place, name, _SCHEMA, "key")
+        self._table = Table(place, name, _FIELDS, index_on="key")
 
     @property
     def place(self) -> Place:
@@ -71,15 +69,13 @@ class Messages:
 
     def keys(self) -> list[str]:
         """Return the keys of all conversations with messages, sorted."""
-        with self._table.reading() as table:
-            if table is None:
-                return []
-            return [group["key"] for group in table.aggregate(group_by="key")]
+        table = self._table.collection
+        return [] if table is None else [g["key"] for g in table.aggregate(group_by="key")]
 
     def read(self, key: str) -> list[StoredMessage]:
         """Return the messages of a conversation, oldest first."""
-        with self._table.reading() as table:
-            return [] if table is None else _read(table, key)
+        table = self._table.collection
+        return [] if table is None else _read(table, key)
 
     def append(self, key: str, messages: Sequence[ChatMessage], status: str = ACTIVE) -> None:
         """Add messages to the end of a conversation, all or none of them."""

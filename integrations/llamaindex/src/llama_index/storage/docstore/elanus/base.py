@@ -8,7 +8,6 @@ writers from losing each other's nodes.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,11 +17,12 @@ from llama_index.core.storage.docstore.types import RefDocInfo
 from llama_index.core.storage.docstore.utils import json_to_doc
 
 from llama_index.storage.kvstore.elanus import ElanusKVStore, KVChanges
+from llama_index.storage.kvstore.elanus.users import KVStoreUser
 
 _Pair = tuple[str, dict[str, Any]]
 
 
-class ElanusDocumentStore(KVDocumentStore):
+class ElanusDocumentStore(KVStoreUser, KVDocumentStore):
     """Nodes, their hashes and the nodes of each source document, in an elanus database.
 
     Every call is one write that is on disk when it returns. Safe from many threads and event
@@ -34,36 +34,10 @@ class ElanusDocumentStore(KVDocumentStore):
         **suffixes: Those of ``KVDocumentStore``: ``node_collection_suffix`` and others.
     """
 
-    _kvstore: ElanusKVStore
-
     def __init__(
         self, kvstore: ElanusKVStore, namespace: str | None = None, **suffixes: Any
     ) -> None:
         super().__init__(kvstore, namespace, **suffixes)
-
-    @classmethod
-    def from_uri(
-        cls,
-        uri: str | os.PathLike[str] = "./elanus_data",
-        namespace: str | None = None,
-        **options: Any,
-    ) -> ElanusDocumentStore:
-        """Open a store in a folder or in ``":memory:"``; ``options`` are those of the kv store."""
-        return cls(ElanusKVStore(uri, **options), namespace)
-
-    @classmethod
-    def from_database(cls, database: Any, namespace: str | None = None) -> ElanusDocumentStore:
-        """Open a store in an open ``elanus.Database``."""
-        return cls(ElanusKVStore(database=database), namespace)
-
-    @property
-    def kvstore(self) -> ElanusKVStore:
-        """Where the rows are."""
-        return self._kvstore
-
-    def close(self) -> None:
-        """Close the key-value store, also for others that share it."""
-        self._kvstore.close()
 
     # --- writes -----------------------------------------------------------------------------
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import Any
 
 from llama_index.core.data_structs.data_structs import IndexStruct
 from llama_index.core.storage.index_store.keyval_index_store import KVIndexStore
 
 from llama_index.storage.kvstore.elanus import ElanusKVStore
+from llama_index.storage.kvstore.elanus.users import KVStoreUser
 
 
-class ElanusIndexStore(KVIndexStore):
+class ElanusIndexStore(KVStoreUser, KVIndexStore):
     """The structures of indexes, in an elanus database; every write is on disk when it returns.
 
     Args:
@@ -21,8 +20,6 @@ class ElanusIndexStore(KVIndexStore):
         collection_suffix: As of ``KVIndexStore``.
     """
 
-    _kvstore: ElanusKVStore
-
     def __init__(
         self,
         kvstore: ElanusKVStore,
@@ -30,30 +27,6 @@ class ElanusIndexStore(KVIndexStore):
         collection_suffix: str | None = None,
     ) -> None:
         super().__init__(kvstore, namespace, collection_suffix)
-
-    @classmethod
-    def from_uri(
-        cls,
-        uri: str | os.PathLike[str] = "./elanus_data",
-        namespace: str | None = None,
-        **options: Any,
-    ) -> ElanusIndexStore:
-        """Open a store in a folder or in ``":memory:"``; ``options`` are those of the kv store."""
-        return cls(ElanusKVStore(uri, **options), namespace)
-
-    @classmethod
-    def from_database(cls, database: Any, namespace: str | None = None) -> ElanusIndexStore:
-        """Open a store in an open ``elanus.Database``."""
-        return cls(ElanusKVStore(database=database), namespace)
-
-    @property
-    def kvstore(self) -> ElanusKVStore:
-        """Where the rows are."""
-        return self._kvstore
-
-    def close(self) -> None:
-        """Close the key-value store, also for others that share it."""
-        self._kvstore.close()
 
     def get_index_struct(self, struct_id: str | None = None) -> IndexStruct | None:
         """Return the structure of an index, or None when it is unknown.

@@ -15,15 +15,16 @@ from llama_index.core.storage.kvstore.types import (
     BaseKVStore,
 )
 
+import elanus
+from elanus.documents import Place, Table
 from llama_index.storage.kvstore.elanus.changes import (
-    KV_SCHEMA,
+    KV_FIELDS,
     KVChanges,
     decode,
     in_collection,
     read_pairs,
     row_id,
 )
-from llama_index.storage.kvstore.elanus.tables import Place, Table
 
 
 class ElanusKVStore(BaseKVStore):
@@ -58,8 +59,15 @@ class ElanusKVStore(BaseKVStore):
         several_processes: bool = False,
         wait_s: float = 30.0,
     ) -> None:
-        place = Place(os.fspath(uri), token, database, several_processes, wait_s)
-        self._table = Table(place, collection_name, KV_SCHEMA, "collection")
+        place = Place(
+            elanus.connect,
+            uri,
+            token=token,
+            database=database,
+            several_processes=several_processes,
+            wait_s=wait_s,
+        )
+        self._table = Table(place, collection_name, KV_FIELDS, index_on="collection")
 
     def close(self) -> None:
         """Close the database, unless it was given or others in this process use it."""
@@ -142,8 +150,7 @@ class ElanusKVStore(BaseKVStore):
 
     def delete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
         """Delete one value and return whether there was one."""
-        with self._table.writing() as table:
-            return bool(table.delete([row_id(collection, key)]))
+        return bool(self._table.delete([row_id(collection, key)]))
 
     async def adelete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
         return await asyncio.to_thread(self.delete, key, collection)
@@ -161,15 +168,11 @@ class ElanusKVStore(BaseKVStore):
         self, keys: Sequence[str], collection: str = DEFAULT_COLLECTION
     ) -> dict[str, dict[str, Any]]:
         """Return the values of those keys that exist, by key, in the order asked for."""
-        with self._table.reading() as table:
-            return read_pairs(table, keys, collection)
+        return read_pairs(self._table.collection, keys, collection)
 
     def get_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:
         """Return all values of a collection, by key."""
-        with self._table.reading() as table:
-            if table is None:
-                return {}
-            rows = table.query(in_collection(collection), ["key", "value"])
+        rows = self._table.query(in_collection(collection), ["key", "value"])
         return {row["key"]: decode(row["value"]) for row in rows}
 
     async def aget_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:

@@ -6,19 +6,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from elanus import VARCHAR, Field, Schema
+from elanus import VARCHAR, Field
 from elanus.errors import EntityError
 from elanus.filter import Compare, CompareOp, FieldRef, Literal
 
 Pair = tuple[str, dict[str, Any]]
 
-KV_SCHEMA = Schema(
-    [
-        Field("id", VARCHAR, primary=True),
-        Field("collection", VARCHAR),
-        Field("key", VARCHAR),
-        Field("value", VARCHAR),
-    ]
+KV_FIELDS = (
+    Field("id", VARCHAR, primary=True),
+    Field("collection", VARCHAR),
+    Field("key", VARCHAR),
+    Field("value", VARCHAR),
 )
 
 
