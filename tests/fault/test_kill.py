@@ -7,5 +7,6 @@ from support.kill_checker import run_kills
 
 @pytest.mark.slow
 def test_killed_writers_lose_nothing(tmp_path):
-    expected = run_kills(tmp_path / "kb", 36, seed=20261122, seconds=0.6)
-    assert expected.acknowledged > 500
+    # Few: CI also runs the hundreds of the soak tests.
+    expected = run_kills(tmp_path / "kb", 16, seed=20261122, seconds=0.6)
+    assert expected.acknowledged > 200
