@@ -269,5 +269,73 @@ class ProviderError(PluginError):
         self.retryable = retryable
 
 
+# --- servers --------------------------------------------------------------------------------
+
+
+class ServerError(ElanusError):
+    """A server cannot be reached, or does not answer as one of elanus does."""
+
+
+class ServerConnectionError(ServerError, ConnectionError):
+    """A server cannot be reached, or the connection broke.
+
+    Attributes:
+        host: Of the server.
+        port: Of the server.
+        is_unknown: Whether it is unknown if a write was applied; False: it was not, or the call
+            only reads.
+    """
+
+    def __init__(
+        self, message: str, *, host: str = "", port: int = 0, is_unknown: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.host = host
+        self.port = port
+        self.is_unknown = is_unknown
+
+
+class ServerTimeoutError(ServerError, TimeoutError):
+    """A server did not answer within the ``timeout`` of the connection.
+
+    Attributes:
+        timeout_s: The seconds.
+    """
+
+    def __init__(self, message: str, *, timeout_s: float | None = None) -> None:
+        super().__init__(message)
+        self.timeout_s = timeout_s
+
+
+class MessageTooLargeError(ServerError, ValueError):
+    """A request or an answer is larger than the server takes; nothing was done.
+
+    Attributes:
+        size: Bytes that it has.
+        limit: Bytes that it may have.
+    """
+
+    def __init__(self, message: str, *, size: int = 0, limit: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
+class ProtocolError(ServerError):
+    """Bytes on a connection are not what elanus sends."""
+
+
+class AccessError(ElanusError, PermissionError):
+    """A server does not let the user do it."""
+
+
+class AuthenticationError(AccessError):
+    """A server does not know the user, or the password is another one."""
+
+
+class PermissionDeniedError(AccessError):
+    """The user has no privilege for the call."""
+
+
 class InternalError(ElanusError):
     """An invariant of elanus itself is broken. Please report it."""

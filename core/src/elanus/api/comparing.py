@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elanus.api.arguments import search_requests
-from elanus.api.context import RequestContext
-from elanus.api.options import SearchOptions
 from elanus.api.tuning import Tunings
 from elanus.errors import InvalidArgumentError
 from elanus.types import Float64Array, PrimaryKey
@@ -116,15 +113,4 @@ class Comparisons(Tunings):
 
     def _answers_of(self, name: str, texts: list[str], limit: int) -> list[list[PrimaryKey]]:
         """Return what the field of this very name answers, whoever answers by it otherwise."""
-        context, options = self._context, SearchOptions()
-        own = replace(context.fields, schema=context.schema.replaced(successors=()))
-        requests, _ = search_requests(
-            RequestContext(own, context.filters, context.settings, None),
-            texts,
-            name,
-            limit=limit,
-            filter=None,
-            output=[],
-            options=options,
-        )
-        return [result.ids for result in self._answer(own.schema, requests, options)]
+        return [keys for keys, _ in self.leg_hits(name, texts, limit, itself=True)]

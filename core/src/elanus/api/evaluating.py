@@ -11,7 +11,7 @@ from elanus.api.options import Leg, SearchOptions
 from elanus.api.searches import Searches
 from elanus.errors import InvalidArgumentError
 from elanus.query.requests import Fusion
-from elanus.types import DataType
+from elanus.types import DataType, Float32Array
 
 # Loaded by the methods that need them: most programs do without.
 if TYPE_CHECKING:
@@ -72,20 +72,42 @@ class Evaluations(Searches):
         if search is not None:
             answering = Answering(search, judged.queries, "own search", 0.0)
         else:
-            asked = ask(self._context, judged, fields, embedder)
+            asked = ask(self.schema, judged, fields, embedder, self.embed_queries)
             answering = self._answering(asked, fusion, depth, filter, others)
         return measured(answering, judged, wanted, depth, **own)
+
+    def embed_queries(self, field: str, texts: Sequence[str]) -> Float32Array:
+        """Return what texts are as queries of a field that was declared with a model.
+
+        Args:
+            field: Its own name: nobody answers for it.
+            texts: One or several.
+
+        Returns:
+            float32, shape ``(texts, dim)``.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: It was declared without a model.
+        """
+        context = self._context
+        found = context.schema.field(field)
+        if found.embedding is None:
+            raise InvalidArgumentError(
+                f"embed_queries: field {field!r} was declared without a model"
+            )
+        return context.fields.embedders.queries(found, list(texts))
 
     def _judged(self, queries: Queries, qrels: Qrels, *, ignore_missing: bool) -> Judged:
         """Return queries with their judgements, of entities that are there."""
         from elanus.evaluation.judgements import join, named
 
-        key_type = str if self._context.schema.primary.dtype is DataType.VARCHAR else int
+        primary = self.schema.primary
+        key_type = str if primary.dtype is DataType.VARCHAR else int
         judged = join(queries, qrels, key_type)
         if not ignore_missing:
             keys = list(judged.judged_keys)
-            primary = self._context.schema.primary.name
-            there = {entity[primary] for entity in self.get(keys, [primary])}
+            there = {entity[primary.name] for entity in self.get(keys, [primary.name])}
             missing = [key for key in keys if key not in there]
             if missing:
                 raise InvalidArgumentError(

@@ -20,6 +20,16 @@ class Handle:
         """The fields as they are now."""
         return self._engine.schema
 
+    @property
+    def seen_schema(self) -> Schema:
+        """The fields as this handle saw them last: of a server without asking it again."""
+        return self.schema
+
+    @property
+    def identifier(self) -> str:
+        """What tells the collection from any other, also from one that had its name before."""
+        return self._engine.path.rpartition("/")[2]
+
     def __eq__(self, other: object) -> bool:
         """Handles of one collection are equal; one that was made anew under its name is another."""
         return isinstance(other, Handle) and self._engine is other._engine

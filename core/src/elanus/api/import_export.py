@@ -19,7 +19,11 @@ from elanus.schema.structs import narrowed, struct_of
 
 # Loaded by the methods: most programs neither import nor export.
 if TYPE_CHECKING:
+    from elanus.api.import_target import Import
     from elanus.api.transfer import ExportOptions, ExportResult, ImportOptions, ImportResult, Scan
+    from elanus.engine.bulk_load import BulkLoad
+    from elanus.engine.load_request import LoadRequest
+    from elanus.engine.reading import CollectionReader
     from elanus.transfer.files import PathLike
 
 
@@ -68,7 +72,7 @@ class ImportsAndExports(Handle):
         from elanus.api.transfer import run_import
 
         return run_import(
-            self._engine,
+            self,
             source,
             on_conflict=on_conflict,
             columns=columns or {},
@@ -102,10 +106,10 @@ class ImportsAndExports(Handle):
             PluginNotInstalledError: The format needs a package that is missing.
             StorageError: The file cannot be written.
         """
-        scan = self._scan(filter, output, options.get("params"), options.get("as_of"))
+        scan = self.scan(filter, output, options.get("params"), options.get("as_of"))
         from elanus.api.transfer import run_export
 
-        return run_export(scan, self._engine.schema, target, options)
+        return run_export(scan, self.schema, target, options)
 
     def to_arrow(
         self,
@@ -146,7 +150,7 @@ class ImportsAndExports(Handle):
         """
         from elanus.api.transfer import to_arrow_reader
 
-        return to_arrow_reader(self._scan(filter, output, params, as_of), batch_rows)
+        return to_arrow_reader(self.scan(filter, output, params, as_of), batch_rows)
 
     def to_pandas(
         self,
@@ -159,7 +163,7 @@ class ImportsAndExports(Handle):
         """Return entities as a pandas DataFrame. Arguments and errors are those of ``to_arrow``."""
         from elanus.api.transfer import to_pandas
 
-        return to_pandas(self._scan(filter, output, params, as_of))
+        return to_pandas(self.scan(filter, output, params, as_of))
 
     def to_polars(
         self,
@@ -172,24 +176,28 @@ class ImportsAndExports(Handle):
         """Return entities as a polars DataFrame. Arguments and errors are those of ``to_arrow``."""
         from elanus.api.transfer import to_polars
 
-        return to_polars(self._scan(filter, output, params, as_of))
+        return to_polars(self.scan(filter, output, params, as_of))
 
-    def _scan(
+    # --- for imports and exports themselves -------------------------------------------------
+
+    def begin_import(self, request: LoadRequest) -> Import:
+        """Start to write rows that nobody sees before the end of the import.
+
+        Raises:
+            StateError: Another import into this collection is running.
+        """
+        return _Import(self._engine, self._engine.begin_load(request))
+
+    def scan(
         self,
-        filter: Filter | None,
-        output: Sequence[str] | None,
-        params: Mapping[str, Any] | None,
-        as_of: AsOf | None,
+        filter: Filter | None = None,
+        output: Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        as_of: AsOf | None = None,
     ) -> Scan:
+        """Return entities as columns, in the order in which they are stored; as ``to_arrow``."""
         schema = self._engine.schema
-        names = resolve_output(schema, ["*"] if output is None else output)
-        stored = {f.name for f in schema.value_fields}
-        for name in names:
-            if name not in stored:
-                raise InvalidArgumentError(
-                    f"output: {name!r} is not declared and has no column of its own; take "
-                    f"{DYNAMIC_FIELD!r}, which holds it"
-                )
+        names = column_names(schema, output)
         bound = self._context.bind(filter, params=params)
         sources = self._engine.snapshot(as_of).sources
 
@@ -198,10 +206,49 @@ class ImportsAndExports(Handle):
 
         from elanus.api.transfer import Scan
 
-        return Scan(_exported_fields(schema, names), count_entities(sources, bound), batches)
+        return Scan(exported_fields(schema, names), count_entities(sources, bound), batches)
 
 
-def _exported_fields(schema: Schema, names: Sequence[str]) -> tuple[Field, ...]:
+class _Import:
+    """An import into a collection of this process."""
+
+    def __init__(self, engine: CollectionReader, load: BulkLoad) -> None:
+        self._engine = engine
+        self._load = load
+        self.is_committed = load.is_committed
+        self.resumed = load.resumed
+        self.add, self.forget, self.close = load.add, load.forget, load.close
+
+    @property
+    def num_rows(self) -> int:
+        return self._load.num_rows
+
+    @property
+    def skipped(self) -> int:
+        return self._load.skipped
+
+    def finish(self) -> None:
+        self._engine.finish_load(self._load)
+
+
+def column_names(schema: Schema, output: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns that a user means; None: all.
+
+    Raises:
+        InvalidArgumentError: One is not stored.
+    """
+    names = resolve_output(schema, ["*"] if output is None else output)
+    stored = {f.name for f in schema.value_fields}
+    for name in names:
+        if name not in stored:
+            raise InvalidArgumentError(
+                f"output: {name!r} is not declared and has no column of its own; take "
+                f"{DYNAMIC_FIELD!r}, which holds it"
+            )
+    return names
+
+
+def exported_fields(schema: Schema, names: Sequence[str]) -> tuple[Field, ...]:
     """Return what is written for some columns: those of a struct are one field."""
     fields = {}
     structs = {field.name: field for field in schema.structs}

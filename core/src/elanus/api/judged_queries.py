@@ -7,10 +7,9 @@ so that neither a model nor a service is asked for each.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from elanus.api.context import RequestContext
 from elanus.errors import InvalidArgumentError
 from elanus.evaluation.judgements import Judged
 from elanus.plugins import Embedder, get_embedder
@@ -38,23 +37,24 @@ class Asked(NamedTuple):
 
 
 def ask(
-    context: RequestContext,
+    schema: Schema,
     judged: Judged,
     fields: Sequence[str] | str | None,
     embedder: str | Embedder | None,
+    embed: Callable[[str, list[str]], Any],
 ) -> Asked:
     """Return what each field is asked.
 
     Args:
-        context: Of the collection.
+        schema: Of the collection.
         judged: The queries: texts, vectors, or dicts of one for each field.
         fields: Which to search; None: all that such queries can search.
         embedder: Embeds texts for fields of vectors that were declared without a model.
+        embed: Embeds texts for a field that was declared with one.
 
     Raises:
         InvalidArgumentError: A query has nothing for a field; names it.
     """
-    schema = context.schema
     names = [fields] if isinstance(fields, str) else fields
     if names is None:
         names = _askable(schema, judged, has_embedder=embedder is not None)
@@ -70,7 +70,7 @@ def ask(
         texts = [one for one in given if isinstance(one, str)]
         if field.dtype.is_dense_vector and texts:
             started = time.perf_counter()
-            vectors = iter(_embedded(context, field, texts, embedder))
+            vectors = iter(_embedded(field, texts, embedder, embed))
             given = [next(vectors) if isinstance(one, str) else one for one in given]
             spent += time.perf_counter() - started
         values[name] = given
@@ -110,10 +110,13 @@ def _given(query: Any, of: str, name: str) -> Any:
 
 
 def _embedded(
-    context: RequestContext, field: Field, texts: list[str], embedder: str | Embedder | None
+    field: Field,
+    texts: list[str],
+    embedder: str | Embedder | None,
+    embed: Callable[[str, list[str]], Any],
 ) -> Any:
     if field.embedding is not None:
-        return context.fields.embedders.queries(field, texts)
+        return embed(field.name, texts)
     if embedder is None:
         raise InvalidArgumentError(
             f"field {field.name!r} is searched by vectors of dim {field.dim}, and the queries are "

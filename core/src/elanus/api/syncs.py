@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypedDict, Unpack
 
 from elanus.api.handle import Handle
@@ -33,7 +34,7 @@ from elanus.sync.lineage import (
 )
 from elanus.sync.report import OnProgress, SyncReport
 from elanus.sync.rows import FieldRows, Rows
-from elanus.sync.run import Sync, SyncRequest
+from elanus.sync.run import Load, Sync, SyncRequest
 from elanus.sync.sources import as_source
 from elanus.sync.stored_chunks import read_lineages
 from elanus.types import PrimaryKey
@@ -112,9 +113,9 @@ class Syncs(Handle):
             StateError: An import into this collection is running.
             StorageError: Writing failed; nothing was stored.
         """
-        request = _request(self._engine.schema, documents, source, chunker, dry_run, options)
-        target = _Target(self._engine, self, options.get("partition"))
-        with contextlib.nullcontext() if dry_run else self._engine.sync_turn():
+        request = _request(self.schema, documents, source, chunker, dry_run, options)
+        target = _Target(self, options.get("partition"))
+        with contextlib.nullcontext() if dry_run else self.sync_turn():
             return Sync(target, request).run()
 
     def sources(self) -> list[SourceSummary]:
@@ -136,11 +137,37 @@ class Syncs(Handle):
         Returns:
             None for an entity that no sync wrote, and for a key that does not exist.
         """
-        keys = primary_keys(self._engine.schema.primary, as_ids(ids))
+        keys = primary_keys(self.schema.primary, as_ids(ids))
         known = dict(self.owners(keys))
         return [known.get(key) for key in keys]
 
     # --- for the sync itself ----------------------------------------------------------------
+
+    def sync_turn(self) -> AbstractContextManager[object]:
+        """Return what one sync at a time enters, to compare a source with what is stored."""
+        return self._engine.sync_turn()
+
+    def begin_sync(self, partition: str | None = None) -> Load:
+        """Start to write entities that nobody sees before the end of the sync.
+
+        Args:
+            partition: Of the entities; None: the default one.
+
+        Raises:
+            StateError: An import into this collection is running.
+        """
+        if not has_lineage(self._engine.schema):
+            self._engine.change_schema(lambda schema: with_field(schema, lineage_field()))
+        request = LoadRequest(
+            OnConflict.ERROR,
+            identity=None,
+            resume=False,
+            report=_refuse,
+            progress=dict,
+            partition=partition,
+            waits_for_removals=True,
+        )
+        return _Load(self._engine, self._engine.begin_load(request))
 
     def lineages(self, source: str | None = None) -> Iterator[Lineage]:
         """Yield the lineage of each entity of a source, or of all."""
@@ -205,8 +232,7 @@ def _request(
 class _Target:
     """A collection as a sync sees it."""
 
-    def __init__(self, engine: CollectionReader, reads: Syncs, partition: str | None) -> None:
-        self._engine = engine
+    def __init__(self, reads: Syncs, partition: str | None) -> None:
         self._reads = reads
         self._partition = partition
         self.lineages = reads.lineages
@@ -214,7 +240,7 @@ class _Target:
 
     @property
     def schema(self) -> Schema:
-        return self._engine.schema
+        return self._reads.schema
 
     def entities(
         self, source: str, documents: Sequence[str], fields: Sequence[str]
@@ -226,19 +252,8 @@ class _Target:
             fields,
         )
 
-    def begin(self) -> _Load:
-        if not has_lineage(self._engine.schema):
-            self._engine.change_schema(lambda schema: with_field(schema, lineage_field()))
-        request = LoadRequest(
-            OnConflict.ERROR,
-            identity=None,
-            resume=False,
-            report=_refuse,
-            progress=dict,
-            partition=self._partition,
-            waits_for_removals=True,
-        )
-        return _Load(self._engine, self._engine.begin_load(request))
+    def begin(self) -> Load:
+        return self._reads.begin_sync(self._partition)
 
 
 class _Load:

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
-from elanus.engine.bulk_load import BulkLoad
+from elanus.api.import_target import Import, ImportTarget
 from elanus.engine.load_request import Conflict, LoadRequest, OnConflict
-from elanus.engine.reading import AsOf, CollectionReader
-from elanus.engine.views import FieldViews
+from elanus.engine.reading import AsOf
 from elanus.errors import (
     AlreadyExistsError,
     EntityError,
@@ -29,6 +28,7 @@ from elanus.errors import (
 )
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
+from elanus.schema.evolution import as_given
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import (
     CHUNK_BYTES,
@@ -147,7 +147,7 @@ class ExportResult:
 
 
 def run_import(
-    engine: CollectionReader,
+    target: ImportTarget,
     source: Any,
     *,
     on_conflict: str,
@@ -157,15 +157,15 @@ def run_import(
     """Import a source into a collection; see ``Collection.import_data``.
 
     Args:
-        engine: The collection.
+        target: The collection.
         source: As the user gave it.
         on_conflict: As the user gave it.
         columns: Field of each column that is called otherwise.
         options: The rest.
     """
     started = time.monotonic()
-    job = _ImportJob.prepare(engine.fields, source, _parse_conflict(on_conflict), columns, options)
-    load = engine.begin_load(job.request())
+    job = _ImportJob.prepare(target.schema, source, _parse_conflict(on_conflict), columns, options)
+    load = target.begin_import(job.request())
     try:
         if load.is_committed:
             # An earlier call made the rows visible and ended before it could say so.
@@ -173,7 +173,7 @@ def run_import(
             load.forget()
         else:
             job.run(load)
-            engine.finish_load(load)
+            load.finish()
     finally:
         job.close()
         load.close()
@@ -202,20 +202,20 @@ class _ImportJob:
     @classmethod
     def prepare(
         cls,
-        fields: FieldViews,
+        schema: Schema,
         source: Any,
         on_conflict: OnConflict,
         columns: Mapping[str, str | None],
         options: ImportOptions,
     ) -> _ImportJob:
         """Check the arguments and open the source."""
-        schema = fields.schema
         max_errors = _at_least("max_errors", options.get("max_errors", 0), 0)
         rows = options.get("batch_rows")
         batch_rows = (
             default_batch_rows(schema) if rows is None else _at_least("batch_rows", rows, 1)
         )
-        converter = Converter(fields.given, columns, keeps_keys=on_conflict is OnConflict.REPLACE)
+        given = as_given(schema)
+        converter = Converter(given, columns, keeps_keys=on_conflict is OnConflict.REPLACE)
         layout = CsvLayout.of(options.get("delimiter"), options.get("null_cell"))
         opened = open_source(source, schema, options.get("format"), layout)
         log = FaultLog(_errors_path(opened, options, max_errors))
@@ -244,7 +244,7 @@ class _ImportJob:
             self.options.get("partition"),
         )
 
-    def run(self, load: BulkLoad) -> None:
+    def run(self, load: Import) -> None:
         """Read the source to its end."""
         if load.resumed is not None:
             self.resume(load.resumed)
@@ -323,7 +323,7 @@ class _ImportJob:
         if self.progress is not None:
             self.progress.close()
 
-    def result(self, load: BulkLoad, seconds: float) -> ImportResult:
+    def result(self, load: Import, seconds: float) -> ImportResult:
         """Return what was done."""
         return ImportResult(
             rows=load.num_rows,

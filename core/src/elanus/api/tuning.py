@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from elanus.api.arguments import search_requests
-from elanus.api.context import Filter
+from elanus.api.context import Filter, RequestContext
 from elanus.api.evaluating import Evaluations
 from elanus.api.evaluation_options import TUNE_OPTIONS, TuneOptions
 from elanus.api.iteration import Iterations
@@ -19,7 +19,7 @@ from elanus.api.properties import Properties
 from elanus.errors import InvalidArgumentError
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.query.rankers import Rerank
-from elanus.query.requests import MAX_LIMIT, TextQuery
+from elanus.query.requests import MAX_LIMIT, SearchRequest, TextQuery
 from elanus.schema.collection import did_you_mean
 from elanus.schema.fields import AnalyzerSpec, Field
 from elanus.schema.functions import BM25
@@ -162,8 +162,9 @@ class Tunings(Iterations, Evaluations, Properties):
         from elanus.evaluation.tuning import Halves, tuned
 
         metric = parse_metric(options.get("metric", "ndcg@10"))
-        asked = ask(self._context, judged, fields, embedder)
-        legs = [replace(self.schema.answering(n), name=n) for n in asked.fields]
+        schema = self.schema
+        asked = ask(schema, judged, fields, embedder, self.embed_queries)
+        legs = [replace(schema.answering(n), name=n) for n in asked.fields]
         depths = _depths(options.get("depths") or settings.DEPTHS)
         deepest = max(*depths, settings.DEFAULT_DEPTH, metric.k)
         trials = settings.Trials(
@@ -185,6 +186,48 @@ class Tunings(Iterations, Evaluations, Properties):
             result = replace(result, analyzers=found)
         return result
 
+    def leg_hits(
+        self,
+        field: str,
+        queries: Any,
+        limit: int,
+        *,
+        filter: Filter | None = None,
+        bm25: tuple[float, float] | None = None,
+        itself: bool = False,
+    ) -> list[tuple[list[PrimaryKey], list[float]]]:
+        """Return keys and scores of what one field finds for several queries, best first.
+
+        Unlike ``search`` it heeds no profile: tuning asks it.
+
+        Args:
+            field: Field to search.
+            queries: Several, as in ``search``.
+            limit: Hits for each.
+            filter: Hits must pass it.
+            bm25: k1 and b of a BM25 field instead of its own.
+            itself: Ask the field of this very name, whoever answers for it otherwise.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            InvalidArgumentError: A query does not fit the field.
+        """
+        context, options = self._context, SearchOptions()
+        if itself:
+            alone = context.schema.replaced(successors=())
+            fields = replace(context.fields, schema=alone)
+            context = RequestContext(fields, context.filters, context.settings, None)
+        requests, _ = search_requests(
+            context, queries, field, limit=limit, filter=filter, output=[], options=options
+        )
+        function = context.schema.answering(field).source
+        if function is not None and not itself:
+            # As declared, whatever the profile says.
+            function = function if bm25 is None else BM25(function.field, *bm25)
+            requests = [_scored_by(request, function) for request in requests]
+        answers = [one.answer for one in self._answer(context.schema, requests, options)]
+        return [(one.ids, one.scores) for one in answers]
+
     def _finder(
         self, asked: Asked, depth: int, filter: Filter | None
     ) -> Callable[[Field, tuple[float, float] | None], LegLists]:
@@ -192,36 +235,13 @@ class Tunings(Iterations, Evaluations, Properties):
         from elanus.evaluation.candidates import LegLists
 
         def find(field: Field, pair: tuple[float, float] | None) -> LegLists:
-            context, options = self._context, SearchOptions()
-            requests, _ = search_requests(
-                context,
-                asked.values[field.name],
-                field.name,
-                limit=depth,
-                filter=filter,
-                output=[],
-                options=options,
-            )
-            function = field.source
-            if function is not None:
-                function = function if pair is None else BM25(function.field, *pair)
-                requests = [
-                    request._replace(
-                        legs=tuple(
-                            leg._replace(query=leg.query._replace(function=function))
-                            if isinstance(leg.query, TextQuery)
-                            else leg
-                            for leg in request.legs
-                        )
-                    )
-                    for request in requests
-                ]
-            answers = [one.answer for one in self._answer(context.schema, requests, options)]
+            queries = asked.values[field.name]
+            found = self.leg_hits(field.name, queries, depth, filter=filter, bm25=pair)
             sign = 1.0 if field.metric_type.is_distance else -1.0
             return LegLists(
                 field,
-                [one.ids for one in answers],
-                [sign * np.array(one.scores, dtype=np.float32) for one in answers],
+                [keys for keys, _ in found],
+                [sign * np.array(scores, dtype=np.float32) for _, scores in found],
             )
 
         return find
@@ -280,6 +300,17 @@ class Tunings(Iterations, Evaluations, Properties):
                     metric.score(gains, judged.relevance)
                 )
         return found
+
+
+def _scored_by(request: SearchRequest, function: BM25) -> SearchRequest:
+    """Return a request whose texts are scored by a function."""
+    legs = [
+        leg._replace(query=leg.query._replace(function=function))
+        if isinstance(leg.query, TextQuery)
+        else leg
+        for leg in request.legs
+    ]
+    return request._replace(legs=tuple(legs))
 
 
 def _check_names(options: TuneOptions) -> None:

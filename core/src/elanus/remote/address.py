@@ -1,0 +1,110 @@
+"""Where is a server, and how is it talked to?"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from urllib.parse import unquote, urlsplit
+
+from elanus.errors import InvalidArgumentError
+
+SCHEMES = {"http": False, "tcp": False, "grpc": False, "https": True, "grpcs": True}
+"""Schemes of URLs of servers, and whether each means TLS: all mean the same port."""
+DEFAULT_PORT = 19530
+"""Milvus' port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files for a connection with TLS.
+
+    Attributes:
+        ca: Certificates that the server's own must be signed by, PEM; None: those of the system.
+        cert: Certificate of the client, PEM, for servers that ask for one.
+        key: Its key, PEM; None: it is in ``cert``.
+    """
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return what connections are opened with.
+
+        Raises:
+            InvalidArgumentError: A file cannot be read, or holds something else.
+        """
+        try:
+            made = ssl.create_default_context(cafile=self.ca)
+            if self.cert is not None:
+                made.load_cert_chain(self.cert, self.key)
+        except OSError as error:  # also what ssl raises
+            raise InvalidArgumentError(
+                f"TLS: cannot use tls_ca={self.ca!r}, tls_cert={self.cert!r}: {error}"
+            ) from None
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server.
+
+    Attributes:
+        host: Its name or number.
+        port: Its port.
+        is_secure: Whether connections are made with TLS.
+        token: Credentials: ``user:password``, or a token; never shown.
+        database: That the URL names, or None.
+    """
+
+    host: str
+    port: int
+    is_secure: bool = False
+    token: str | None = dataclass_field(default=None, repr=False)
+    database: str | None = None
+
+    @classmethod
+    def parse(cls, uri: str, token: str | None) -> Address:
+        """Read a URL such as ``http://localhost:19530`` or ``https://example.org/database``.
+
+        Raises:
+            InvalidArgumentError: It is none of a server.
+        """
+        parts = urlsplit(uri)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme not in SCHEMES or not parts.hostname or port == -1:
+            # What stands before an @ may be a password.
+            shown = uri.rpartition("@")[2]
+            raise InvalidArgumentError(
+                f"expected the URL of a server, such as http://localhost:{DEFAULT_PORT}, got "
+                f"{shown!r}"
+            )
+        if token is None and parts.username:
+            token = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return cls(
+            parts.hostname,
+            port or DEFAULT_PORT,
+            SCHEMES[parts.scheme],
+            token or None,
+            parts.path.strip("/") or None,
+        )
+
+    @property
+    def uri(self) -> str:
+        """The URL, without credentials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.is_secure else 'http'}://{host}:{self.port}"
+
+    @property
+    def authorization(self) -> str | None:
+        """The header of that name; None without credentials."""
+        if self.token is None:
+            return None
+        if ":" in self.token:
+            return "Basic " + base64.b64encode(self.token.encode()).decode("ascii")
+        return f"Bearer {self.token}"
