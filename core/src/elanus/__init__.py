@@ -125,7 +125,7 @@ _MODULES = {
     "elanus.schema.functions": ("BM25", "Embedding"),
     "elanus.types": ("DataType", "MetricType"),
 }
-_SUBMODULES = ("documents", "errors", "filter", "plugins", "sync", "testing", "types")
+_SUBMODULES = ("documents", "errors", "filter", "plugins", "remote", "sync", "testing", "types")
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 

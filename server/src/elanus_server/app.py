@@ -20,6 +20,7 @@ from elanus_server.answering import Answering
 from elanus_server.front import EITHER, GRPC, HTTP, Front
 from elanus_server.grpc_server import Answers, GrpcServer, credentials, tls_context
 from elanus_server.http_server import HttpServer
+from elanus_server.native.app import NativeApp
 from elanus_server.operations import Health, operations_app
 from elanus_server.rest.app import RestApp
 from elanus_server.security.accounts import AccountStore
@@ -118,7 +119,10 @@ class Listeners:
         host.metrics.watch_load(lambda: self._admission.load)
         self._tls = tls_context(settings)
         size = settings.max_message_bytes
-        self._rest: Any = RestApp(host, self._admission, max_body_bytes=size).application()
+        rest = RestApp(host, self._admission, max_body_bytes=size).application()
+        native = NativeApp(host, self._admission, rest, max_body_bytes=size)
+        stack.callback(native.service.close)
+        self._rest: Any = native
         self._answers: Answers = Answering(host, self._admission)
         if writer is not None:
             self._rest = ForwardedRequests(writer.http, self._rest, self._admission)

@@ -34,7 +34,6 @@ from elanus.errors import (
     CollectionNotFoundError,
     InvalidArgumentError,
     NotFoundError,
-    PluginNotInstalledError,
     ReadOnlyError,
 )
 from elanus.schema.collection import Schema
@@ -49,7 +48,8 @@ if TYPE_CHECKING:
     from elanus.plugins import Embedder
 
 MEMORY_URI = ":memory:"
-_SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://", "unix:")
+_SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://")
+"""URLs of servers; all mean the same port, those that end in s with TLS."""
 
 
 class Database:
@@ -391,15 +391,19 @@ def connect(
     sync_interval_ms: float = 100.0,
     memory_limit: int | str | None = None,
     database: str = DEFAULT_DATABASE,
+    timeout: float | None = None,
+    tls_ca: str | None = None,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
 ) -> Database:
-    """Open a database, creating it when there is none.
+    """Open a database, creating it when there is none, or connect to a server.
 
     Args:
         uri: A folder; ``":memory:"`` for a new private database without files; or the URL of a
-            server.
+            server, such as ``http://localhost:19530``.
         read_only: Take no lock and refuse writes; works on read-only media and beside a writing
             process, whose writes each search sees. The folder must hold a database.
-        token: Credentials for a server.
+        token: Credentials for a server: ``"user:password"``, or a token.
         wait_s: How long to wait, in seconds, while another process has the folder open for
             writing.
         durability: What a write that has returned survives. ``"commit"``: a power loss.
@@ -410,7 +414,13 @@ def connect(
         memory_limit: What the database may hold in memory, in bytes or as ``"512MB"``: rows not
             flushed yet, graphs, decoded columns, merges. Mapped files do not count. With little
             memory, segments are scanned where a graph would not fit. None is no limit.
-        database: Database of the folder whose collections are meant.
+        database: Database of the folder or server whose collections are meant.
+        timeout: Seconds after which a call of a server ends with ``ServerTimeoutError``; None
+            waits.
+        tls_ca: File of the certificates that the server's own must be signed by, PEM; None: those
+            of the system.
+        tls_cert: File of the client's certificate, for a server that asks for one.
+        tls_key: File of its key; None: it is in ``tls_cert``.
 
     Returns:
         A ``Database``. A folder opened twice in one process shares its files.
@@ -418,13 +428,38 @@ def connect(
     Raises:
         DatabaseLockedError: Another process has the folder open for writing; carries its pid.
         NotFoundError: ``read_only`` and nothing there, or no such ``database``.
-        PluginNotInstalledError: ``uri`` is a server and no client is installed.
-        InvalidArgumentError: ``uri`` is a file, or ``token`` was given without a server.
+        AuthenticationError: The server does not know the user.
+        ServerConnectionError: The server cannot be reached.
+        InvalidArgumentError: ``uri`` is a file, or an option of servers was given without one, or
+            one of folders with a server.
     """
+    location = os.fspath(uri)
+    tls = (tls_ca, tls_cert, tls_key)
+    if location.startswith(_SERVER_SCHEMES):
+        if (durability, sync_interval_ms, memory_limit) != ("commit", 100.0, None):
+            raise InvalidArgumentError(
+                "durability, sync_interval_ms and memory_limit are for who opens the folder: the "
+                "server has its own"
+            )
+        from elanus.remote.database import open_server
+
+        return open_server(
+            location,
+            token=token,
+            database=database,
+            read_only=read_only,
+            timeout=timeout,
+            tls=tls,
+        )
+    for name, given in (("token", token), ("timeout", timeout)):
+        if given is not None:
+            raise InvalidArgumentError(f"{name} is only for servers; {location!r} is a folder")
+    if any(tls):
+        raise InvalidArgumentError(f"tls_... is only for servers; {location!r} is a folder")
     options = OpenOptions(
         read_only, wait_s, Durability(durability, sync_interval_ms), parse_limit(memory_limit)
     )
-    shared = _opened(_folder_of(os.fspath(uri), token), options)
+    shared = _opened(_folder_of(location), options)
     try:
         check_database(shared.engine.catalog(), database)
     except NotFoundError:
@@ -440,17 +475,13 @@ def _opened(path: Path | None, options: OpenOptions) -> SharedEngine:
     return SharedEngine(engine, None)
 
 
-def _folder_of(uri: str, token: str | None) -> Path | None:
+def _folder_of(uri: str) -> Path | None:
     """Return the folder that is meant; None for a database in memory."""
-    if uri.startswith(_SERVER_SCHEMES):
-        raise PluginNotInstalledError(
-            f"{uri!r} is the URL of a server, and this installation has no client for it; "
-            f"pass a folder or ':memory:'",
-            name="client",
-            extra="elanus-server",
+    if "://" in uri or uri.startswith("unix:"):
+        raise InvalidArgumentError(
+            f"expected a folder, ':memory:' or a URL with http, https, tcp, grpc or grpcs, got "
+            f"{uri.rpartition('@')[2]!r}"
         )
-    if token is not None:
-        raise InvalidArgumentError(f"token is only for servers; {uri!r} is a folder")
     if uri == MEMORY_URI:
         return None
     path = Path(uri).expanduser().resolve()

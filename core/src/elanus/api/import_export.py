@@ -16,6 +16,7 @@ from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import DYNAMIC_FIELD, Schema
 from elanus.schema.fields import Field
 from elanus.schema.structs import narrowed, struct_of
+from elanus.schema.validation import entities_to_batch
 
 # Loaded by the methods: most programs neither import nor export.
 if TYPE_CHECKING:
@@ -226,6 +227,10 @@ class _Import:
     @property
     def skipped(self) -> int:
         return self._load.skipped
+
+    def add_entities(self, entities: Sequence[Mapping[str, Any]]) -> None:
+        """Take rows as ``insert`` does."""
+        self._load.add(entities_to_batch(self._engine.fields.given, entities))
 
     def finish(self) -> None:
         self._engine.finish_load(self._load)

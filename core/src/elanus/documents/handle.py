@@ -14,14 +14,22 @@ from elanus.documents.layout import Layout, build_properties, build_schema, read
 from elanus.documents.options import StoreOptions
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.errors import CollectionExistsError, CollectionNotFoundError, InvalidArgumentError
+from elanus.schema.collection import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCollection:
-    """A collection that exists, and what it offers."""
+    """A collection that exists, and what it offers.
+
+    Attributes:
+        collection: The collection.
+        layout: What it offers.
+        schema: Its fields when it was opened: a server need not be asked for each look at them.
+    """
 
     collection: DocumentCollection
     layout: Layout
+    schema: Schema
 
 
 class CollectionHandle:
@@ -40,14 +48,15 @@ class CollectionHandle:
             SchemaError: It is not what the options ask for.
             ModelMismatchError: It was written with another embedding model.
         """
-        if not self._database.has_collection(self.name):
+        try:
+            collection = self._database.collection(self.name)
+        except CollectionNotFoundError:
             self._opened = None
             return None
-        collection = self._database.collection(self.name)
-        opened = self._opened
+        opened, schema = self._opened, collection.seen_schema
         # Another handle may have dropped and remade the collection with other fields.
-        if opened is None or opened.collection.schema is not collection.schema:
-            opened = OpenCollection(collection, read_layout(collection, self.options))
+        if opened is None or opened.collection != collection or opened.schema is not schema:
+            opened = OpenCollection(collection, read_layout(collection, self.options), schema)
             self._opened = opened
         return opened
 

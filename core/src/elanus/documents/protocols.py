@@ -12,6 +12,7 @@ from typing import Any, Protocol, Unpack
 from elanus.api.options import Leg, SearchOptions
 from elanus.query.requests import Fusion
 from elanus.schema.collection import Schema
+from elanus.sync import SyncReport
 
 
 class SearchHit(Protocol):
@@ -41,6 +42,10 @@ class DocumentCollection(Protocol):
 
     @property
     def schema(self) -> Schema: ...
+
+    @property
+    def seen_schema(self) -> Schema:
+        """The fields as this handle saw them last."""
 
     @property
     def properties(self) -> Mapping[str, Any]: ...
@@ -89,6 +94,9 @@ class DocumentCollection(Protocol):
         **options: Unpack[SearchOptions],
     ) -> Any:
         """Return the fused hits of several legs, best first."""
+
+    def sync(self, documents: Any, **options: Any) -> SyncReport:
+        """Make what is stored of a source what the source is now."""
 
 
 class DocumentDatabase(Protocol):

@@ -32,7 +32,7 @@ from elanus.documents.rows import (
 )
 from elanus.documents.scores import fused_relevance, relevance
 from elanus.documents.selection import everything, pks_of, selection_to_filter
-from elanus.documents.syncing import DocumentRows, Encode, SyncingCollection, owned_source
+from elanus.documents.syncing import DocumentRows, Encode, owned_source
 from elanus.errors import InvalidArgumentError
 from elanus.filter import Node
 from elanus.query.fusion import leg_weights
@@ -191,10 +191,6 @@ class DocumentStore:
         check_options(options, _SYNC_OPTIONS, "sync")
         opened = self._handle.open() or self._handle.create(dim)
         collection, layout = opened.collection, opened.layout
-        if not isinstance(collection, SyncingCollection):
-            raise InvalidArgumentError(
-                f"sync: collection {self._handle.name!r} is one of a server; open its folder"
-            )
         if self._tenant is not None:
             documents = owned_source(documents, source, tenant_prefix(self._tenant))
             source = None
@@ -286,7 +282,7 @@ class DocumentStore:
         if opened is None or request.selection.is_empty:
             return []
         if request.ranker is not None:
-            names, schema = opened.layout.names, opened.collection.schema
+            names, schema = opened.layout.names, opened.schema
             request = replace(request, ranker=bound_rankers(request, names, schema))
         if request.mode is SearchMode.HYBRID:
             return self._hybrid(opened, request)
@@ -308,7 +304,7 @@ class DocumentStore:
         fusion = fusion or self._handle.options.fusion
         if opened is None:
             return partial(fused_relevance, fusion=fusion, weights=[1.0])
-        fields = [opened.collection.schema.field(opened.layout.field_of(m)) for m in self.legs]
+        fields = [opened.schema.field(opened.layout.field_of(m)) for m in self.legs]
         return partial(fused_relevance, fusion=fusion, weights=leg_weights(fusion, fields))
 
     def _single(self, opened: OpenCollection, request: DocumentSearch) -> list[DocumentHit]:
@@ -335,7 +331,7 @@ class DocumentStore:
                 f"search mode 'hybrid': collection {self._handle.name!r} and this query have only "
                 f"{', '.join(modes) or 'no leg'}; hybrid needs two of dense, sparse, bm25"
             )
-        schema = opened.collection.schema
+        schema = opened.schema
         weights = leg_weights(fusion, [schema.field(_field_of(layout, request, m)) for m in modes])
         # A leg without weight cannot change the ranking, only add hits with a score of 0.
         legs = [(m, w) for m, w in zip(modes, weights, strict=True) if w > 0]
@@ -366,7 +362,7 @@ class DocumentStore:
     # --- inside -----------------------------------------------------------------------------
 
     def _filter(self, opened: OpenCollection, selection: Selection) -> Node | None:
-        schema = opened.collection.schema
+        schema = opened.schema
         return selection_to_filter(selection, opened.layout, schema, self._tenant)
 
     def _leg_query(self, opened: OpenCollection, request: DocumentSearch, mode: SearchMode) -> Any:
@@ -380,7 +376,7 @@ class DocumentStore:
         if query is None:
             raise InvalidArgumentError(f"search mode {str(mode)!r}: {_NEEDS[mode]}")
         if mode is SearchMode.DENSE:
-            field = opened.collection.schema.field(_field_of(layout, request, mode))
+            field = opened.schema.field(_field_of(layout, request, mode))
             return query_vector(query, field.dim or 0)
         return query
 

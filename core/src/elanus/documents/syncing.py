@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 from elanus.documents.layout import Layout
 from elanus.documents.metadata import metadata_to_json
@@ -22,14 +22,6 @@ Encoded: TypeAlias = "tuple[DenseVectors | None, Sequence[SparseVector] | None]"
 """Dense vectors and learned sparse ones; None of those that there are none of."""
 Encode: TypeAlias = Callable[[Sequence[str], Progress | None], Encoded]
 """Turns texts into vectors."""
-
-
-@runtime_checkable
-class SyncingCollection(Protocol):
-    """A collection that follows sources."""
-
-    def sync(self, documents: Any, **options: Any) -> SyncReport:
-        """Make what is stored of a source what the source is now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,35 +16,27 @@ DEFAULT_PORT = 19530
 """Milvus' port."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files for a connection with TLS.
+def tls_context(ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+    """Return what connections with TLS are opened with.
 
-    Attributes:
-        ca: Certificates that the server's own must be signed by, PEM; None: those of the system.
-        cert: Certificate of the client, PEM, for servers that ask for one.
-        key: Its key, PEM; None: it is in ``cert``.
+    Args:
+        ca: File of the certificates that the server's own must be signed by, PEM; None: those of
+            the system.
+        cert: File of the client's certificate, PEM, for servers that ask for one.
+        key: File of its key, PEM; None: it is in ``cert``.
+
+    Raises:
+        InvalidArgumentError: A file cannot be read, or holds something else.
     """
-
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """Return what connections are opened with.
-
-        Raises:
-            InvalidArgumentError: A file cannot be read, or holds something else.
-        """
-        try:
-            made = ssl.create_default_context(cafile=self.ca)
-            if self.cert is not None:
-                made.load_cert_chain(self.cert, self.key)
-        except OSError as error:  # also what ssl raises
-            raise InvalidArgumentError(
-                f"TLS: cannot use tls_ca={self.ca!r}, tls_cert={self.cert!r}: {error}"
-            ) from None
-        return made
+    try:
+        made = ssl.create_default_context(cafile=ca)
+        if cert is not None:
+            made.load_cert_chain(cert, key)
+    except OSError as error:  # also what ssl raises
+        raise InvalidArgumentError(
+            f"TLS: cannot use tls_ca={ca!r}, tls_cert={cert!r}, tls_key={key!r}: {error}"
+        ) from None
+    return made
 
 
 @dataclass(frozen=True, slots=True)

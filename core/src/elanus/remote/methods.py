@@ -14,6 +14,8 @@ PATH: Final = "/elanus/v1/call"
 TYPE: Final = "application/x-elanus"
 TIMEOUT_HEADER: Final = "elanus-timeout-ms"
 """Milliseconds after which the client no longer waits."""
+AGAIN_HEADER: Final = "elanus-again"
+"""With a request that may have come before: which server it went to, as its answers name it."""
 PROTOCOL: Final = 1
 
 
@@ -36,6 +38,7 @@ _COLLECTION = {
         "count",
         "describe",
         "embed_queries",
+        "embedding_migration",
         "explain",
         "facets",
         "get",
@@ -47,6 +50,7 @@ _COLLECTION = {
         "lineage",
         "list_indexes",
         "list_partitions",
+        "name",
         "properties",
         "query",
         "retention_s",
@@ -60,7 +64,16 @@ _COLLECTION = {
         "ttl",
         "why_not",
     ),
-    Effect.HELD: ("lineage_batches", "query_iterator", "scan", "search_iterator"),
+    Effect.HELD: (
+        "lineage_batches",
+        "load",
+        "migration_state",
+        "query_iterator",
+        "release",
+        "scan",
+        "search_iterator",
+        "wait_indexed",
+    ),
     Effect.WRITE: (
         "add_field",
         "alter_field",
@@ -76,12 +89,10 @@ _COLLECTION = {
         "drop_index",
         "drop_partition",
         "drop_properties",
-        "embedding_migration",
         "flush",
         "insert",
-        "load",
         "migrate_embeddings",
-        "release",
+        "migration",
         "set_consistency",
         "set_properties",
         "set_retention",
@@ -89,7 +100,6 @@ _COLLECTION = {
         "sync_turn",
         "truncate",
         "upsert",
-        "wait_indexed",
     ),
 }
 _DATABASE = {
@@ -122,20 +132,9 @@ _DATABASE = {
     ),
 }
 _HELD = {
-    # Of what another call began: an iterator, an import, a migration.
-    Effect.HELD: ("close", "next", "progress", "state", "turn"),
-    Effect.WRITE: (
-        "abandon",
-        "add",
-        "finish",
-        "forget",
-        "rollback",
-        "run",
-        "start",
-        "stop",
-        "switch",
-        "wait",
-    ),
+    # Of what another call began: an iterator, an import, the turn of a sync.
+    Effect.HELD: ("begin", "close", "next"),
+    Effect.WRITE: ("add", "finish", "forget"),
 }
 
 

@@ -29,7 +29,7 @@ from elanus.errors import (
 )
 from elanus.remote.address import Address
 from elanus.remote.codec import decode, encode
-from elanus.remote.methods import PATH, TIMEOUT_HEADER, TYPE, Effect, effect_of
+from elanus.remote.methods import AGAIN_HEADER, PATH, TIMEOUT_HEADER, TYPE, Effect, effect_of
 from elanus.remote.values import ANSWERS, error_from_json
 
 ATTEMPTS = 5
@@ -118,8 +118,9 @@ class Transport:
         """
         effect = effect_of(name) or Effect.WRITE
         message = {**document, "call": name}
-        if effect is not Effect.READ:
-            message |= {"key": uuid.uuid4().hex, "instance": self.instance}
+        # A batch of an iterator is asked for by its place.
+        if effect is not Effect.READ and name != "held.next":
+            message["key"] = uuid.uuid4().hex
         raw = encode(message, ANSWERS)
         if self.max_bytes and len(raw) > self.max_bytes:
             raise MessageTooLargeError(
@@ -145,6 +146,8 @@ class Transport:
             left = self._wait(name, attempt, deadline, timeout)
             if left is not None:
                 headers[TIMEOUT_HEADER] = str(max(1, int(left * 1000)))
+            if was_sent:
+                headers[AGAIN_HEADER] = self.instance
             try:
                 connection = self._taken(left)
             except _FAULTS as error:
@@ -219,6 +222,7 @@ class Transport:
                 f"{PATH}; check the URL and the port"
             )
         answer = decode(told, ANSWERS)
+        self.instance = answer["instance"]
         if "error" in answer:
             raise error_from_json(answer["error"])
         return answer["value"]

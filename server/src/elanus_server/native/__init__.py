@@ -1,0 +1,1 @@
+"""The protocol of ``elanus.connect("http://...")``, beside Milvus' on the same port."""

@@ -1,0 +1,203 @@
+"""The native protocol over HTTP/1.1.
+
+A small ASGI application in front of the one of the RESTful API: a search takes less than a
+millisecond, so what stands between it and the socket counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from elanus.errors import (
+    AuthenticationError,
+    InternalError,
+    InvalidArgumentError,
+    MessageTooLargeError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServerConnectionError,
+    ServerTimeoutError,
+)
+from elanus.remote import (
+    AGAIN_HEADER,
+    ANSWERS,
+    PATH,
+    REQUESTS,
+    TIMEOUT_HEADER,
+    TYPE,
+    decode,
+    effect_of,
+    encode,
+    error_to_json,
+    is_known_error,
+)
+from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
+from elanus_server.native.answers import Told
+from elanus_server.native.service import Asked, NativeService
+from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
+from elanus_server.service.context import Host
+
+_log = logging.getLogger(__name__)
+_OK = 200
+_STATUS: tuple[tuple[type[BaseException], int], ...] = (
+    (AuthenticationError, 401),
+    (PermissionDeniedError, 403),
+    (MessageTooLargeError, 413),
+    (ServerTimeoutError, 408),
+    (InternalError, 500),
+    (BaseException, 400),
+)
+
+
+class NativeApp:
+    """Answers the protocol, and hands everything else on.
+
+    Args:
+        host: What is served.
+        threads: Answer the calls.
+        others: The ASGI application of all other paths.
+        max_body_bytes: Longest message in either direction.
+    """
+
+    def __init__(self, host: Host, threads: Executor, others: Any, *, max_body_bytes: int) -> None:
+        self.service = NativeService(host, max_bytes=max_body_bytes)
+        self._host = host
+        self._threads = threads
+        self._others = others
+        self._max_bytes = max_body_bytes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await self._others(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
+        raw: bytes | None = b""
+        if scope["method"] == "POST":
+            raw = await self._body(headers, receive)
+        name, (status, told) = await self._answer(headers, raw)
+        seconds = time.perf_counter() - began
+        # What a client makes up gets no label, or it could make as many as it likes.
+        label = f"{PATH}/{name}" if effect_of(name) is not None else PATH
+        self._host.metrics.count_rest(label, seconds, len(raw or b""), len(told))
+        sent = [(b"content-type", TYPE.encode()), (b"content-length", str(len(told)).encode())]
+        if raw is None:
+            # The rest of the body is not read.
+            sent.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": sent})
+        await send({"type": "http.response.body", "body": told})
+
+    async def _body(self, headers: Mapping[str, str], receive: Any) -> bytes | None:
+        """Return the body; None if it is too long."""
+        announced = headers.get("content-length", "")
+        if announced.isdigit() and (len(announced) > 18 or int(announced) > self._max_bytes):
+            return None
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return b""
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_bytes:
+                return None
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def _answer(self, headers: Mapping[str, str], raw: bytes | None) -> tuple[str, Told]:
+        """Return the name of the call, and what it is answered with."""
+        if raw is None:
+            told = f"a request may have {self._max_bytes} bytes; give it in several"
+            return "", self._refused(MessageTooLargeError(told, limit=self._max_bytes))
+        seconds = _seconds(headers)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answered, headers, raw, deadline
+        )
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except TimeoutError:
+            # What a thread has begun it ends; nobody waits for it any more.
+            late = ServerTimeoutError("the client waits no longer", timeout_s=seconds)
+            return "", self._refused(late)
+
+    def _answered(
+        self, headers: Mapping[str, str], raw: bytes, deadline: float | None
+    ) -> tuple[str, Told]:
+        """Answer a request, in a thread."""
+        name = ""
+        try:
+            user = self._host.guard.user_of(headers.get("authorization", ""))
+            message = decode(raw, REQUESTS)
+            asked = Asked.read(message, self._host, user, deadline)
+            name = asked.full_name
+            key = message.get("key")
+            if not isinstance(key, str) or not key:
+                return name, self._told(asked)
+            again = headers.get(AGAIN_HEADER)
+            known = (user, key[:64])
+            is_other = again is not None and again != self.service.instance
+            if is_other and not self.service.answers.knows(known):
+                return name, self._refused(_unknown(name))
+            return name, self.service.answers.once(known, lambda: self._told(asked))
+        except Exception as error:  # noqa: BLE001 - the edge of the process
+            return name, self._refused(_as_known(name, error))
+
+    def _told(self, asked: Asked) -> Told:
+        try:
+            value = self.service.answer(asked)
+            told = encode({"value": value, "instance": self.service.instance}, ANSWERS)
+        except Exception as error:  # noqa: BLE001 - the edge of the process
+            return self._refused(_as_known(asked.full_name, error))
+        if len(told) > self._max_bytes:
+            return self._refused(
+                MessageTooLargeError(
+                    f"{asked.full_name}: the answer has {len(told)} bytes, and messages may have "
+                    f"{self._max_bytes}; ask for fewer entities or fields, or take query_iterator",
+                    size=len(told),
+                    limit=self._max_bytes,
+                )
+            )
+        return _OK, told
+
+    def _refused(self, error: BaseException) -> Told:
+        status = next(code for kind, code in _STATUS if isinstance(error, kind))
+        told = {"error": error_to_json(error), "instance": self.service.instance}
+        return status, encode(told, ANSWERS)
+
+
+def _unknown(name: str) -> ServerConnectionError:
+    return ServerConnectionError(
+        f"{name}: the server was started anew while this was under way: whether it was applied is "
+        f"not known; read before you repeat it",
+        is_unknown=True,
+    )
+
+
+def _as_known(name: str, error: Exception) -> BaseException:
+    """Return an error that a client has a class for."""
+    if isinstance(error, NotAuthenticatedError):
+        return AuthenticationError(f"{error}; give token='user:password' of a user of this server")
+    if isinstance(error, NotPermittedError):
+        return PermissionDeniedError(f"{name}: {error}")
+    if isinstance(error, MilvusError):
+        kind = NotFoundError if error.code == DATABASE_NOT_FOUND else InvalidArgumentError
+        return kind(str(error))
+    if is_known_error(error):
+        return error
+    _log.exception("%s failed", name, exc_info=error)
+    return InternalError(f"{name}: {type(error).__name__}: {error}")
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """Return how long the client waits; None: for as long as it takes."""
+    text = headers.get(TIMEOUT_HEADER, "")
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or not int(text):
+        return None
+    return int(text) / 1000
