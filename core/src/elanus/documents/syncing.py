@@ -12,7 +12,7 @@ from elanus.documents.rows import DenseVectors, SparseVector, dense_matrix, to_p
 from elanus.documents.rows import tenant_of as tenant_of_metadata
 from elanus.errors import EntityError
 from elanus.plugins import Progress
-from elanus.sync import DocumentEntry, Source, SyncReport, as_source
+from elanus.sync import DocumentEntry, Source, as_source
 from elanus.sync.lineage import PlacedChunk
 
 NODE_KEY = "$node"

@@ -100,8 +100,8 @@ class Encoder:
             # Big-endian ones, and bfloat16, of which every value is a float32.
             fits = array.dtype.newbyteorder("<")
             array = array.astype(fits if fits.str in _DTYPES else np.float32)
-        array = np.ascontiguousarray(array)
-        raw = array.reshape(-1).view(np.uint8).data if array.size else b""
+        flat = np.ascontiguousarray(array).reshape(-1)
+        raw = flat.view(np.uint8).data if array.size else b""
         return {TAG: "array", "b": self.buffer(raw), "t": array.dtype.str, "s": list(array.shape)}
 
     def _dict(self, value: dict[Any, Any]) -> Any:

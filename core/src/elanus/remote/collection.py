@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elanus.api.collection import Collection
@@ -208,9 +209,12 @@ class RemoteCollection(Collection):
             value = entity.get(LINEAGE_FIELD)
             yield entity[primary], None if value is None else Lineage.from_json(value)
 
+    def sync_turn(self) -> AbstractContextManager[object]:
+        """Return what one sync at a time enters, to compare a source with what is stored."""
+        return self._turn()
+
     @contextlib.contextmanager
-    def sync_turn(self) -> Iterator[None]:
-        """Let one sync at a time compare a source with what is stored."""
+    def _turn(self) -> Iterator[None]:
         while (opened := self.ask("sync_turn")) is None:
             time.sleep(_TURN_PAUSE_S)
         turn = Held(self, opened["held"])

@@ -225,16 +225,18 @@ def _add_python(tags: Tags) -> None:
 def _pack_datetime(encoder: Encoder, value: dt.datetime) -> dict[str, Any]:
     zone = getattr(value.tzinfo, "key", None)
     packed: dict[str, Any] = {"v": value.isoformat()}
-    return packed if zone is None else {**packed, "z": zone, "f": value.fold}
+    if value.fold:
+        packed["f"] = 1
+    return packed if zone is None else {**packed, "z": zone}
 
 
 def _unpack_datetime(decoder: Decoder, value: Mapping[str, Any]) -> dt.datetime:
-    made = dt.datetime.fromisoformat(value["v"])
+    made = dt.datetime.fromisoformat(value["v"]).replace(fold=int(bool(value.get("f"))))
     zone = value.get("z")
     try:
         if zone is None:
             return made
-        return made.replace(tzinfo=zoneinfo.ZoneInfo(zone), fold=int(bool(value.get("f"))))
+        return made.replace(tzinfo=zoneinfo.ZoneInfo(zone))
     except (OSError, zoneinfo.ZoneInfoNotFoundError) as error:
         raise ProtocolError(f"no time zone {zone!r}: {error}") from None
 
@@ -400,7 +402,7 @@ def error_to_json(error: BaseException) -> dict[str, Any]:
 
 def is_known_error(error: BaseException) -> bool:
     """Whether ``error_to_json`` has a class for an error."""
-    return isinstance(error, ElanusError | _PYTHON_ERRORS)
+    return isinstance(error, (ElanusError, *_PYTHON_ERRORS))
 
 
 def error_from_json(value: Any) -> BaseException:
