@@ -240,7 +240,7 @@ class _Target:
 
     @property
     def schema(self) -> Schema:
-        return self._reads.schema
+        return self._reads.seen_schema
 
     def entities(
         self, source: str, documents: Sequence[str], fields: Sequence[str]

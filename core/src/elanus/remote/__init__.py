@@ -18,7 +18,7 @@ from elanus.remote.methods import (
     Effect,
     effect_of,
 )
-from elanus.remote.values import ANSWERS, REQUESTS, error_to_json, is_known_error
+from elanus.remote.values import ANSWERS, REQUESTS, SEARCHES, error_to_json, is_known_error
 
 __all__ = [
     "AGAIN_HEADER",
@@ -29,6 +29,7 @@ __all__ = [
     "PATH",
     "PROTOCOL",
     "REQUESTS",
+    "SEARCHES",
     "TIMEOUT_HEADER",
     "TYPE",
     "Effect",

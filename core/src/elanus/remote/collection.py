@@ -223,7 +223,12 @@ class RemoteCollection(Collection):
         finally:
             turn.close()
 
-    begin_sync = forwarded(Collection.begin_sync, RemoteLoad.opened)
+    def _load(self, opened: Mapping[str, Any]) -> RemoteLoad:
+        # The field of lineages may be a new one.
+        self._seen = self.schema
+        return RemoteLoad(self, opened["held"])
+
+    begin_sync = forwarded(Collection.begin_sync, _load)
 
     # --- imports ----------------------------------------------------------------------------
 

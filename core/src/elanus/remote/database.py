@@ -11,10 +11,12 @@ from elanus.api.database import Database
 from elanus.engine.names import DEFAULT_DATABASE
 from elanus.errors import ClosedError, CollectionNotFoundError, InvalidArgumentError, ReadOnlyError
 from elanus.remote.address import Address, tls_context
+from elanus.remote.codec import encode
 from elanus.remote.collection import Place, RemoteCollection
 from elanus.remote.forwarding import forwarded
 from elanus.remote.methods import PROTOCOL, Effect, effect_of
 from elanus.remote.transport import Transport
+from elanus.remote.values import ANSWERS
 from elanus.schema.collection import Schema
 
 if TYPE_CHECKING:
@@ -68,8 +70,8 @@ class Connection:
             "database": place.database,
             "collection": place.name,
             "identifier": place.identifier,
-            "args": list(args),
-            "kwargs": kwargs,
+            # A message of its own: a server reads it after it knows that the user may ask.
+            "given": encode([list(args), kwargs], ANSWERS),
         }
         return self.transport.call(name, document)
 

@@ -92,11 +92,6 @@ def stored_batches(
 class RemoteLoad(Held):
     """The entities of a sync, which nobody sees before ``finish``."""
 
-    @classmethod
-    def opened(cls, collection: RemoteCollection, opened: Mapping[str, Any]) -> RemoteLoad:
-        """Return what a server has begun."""
-        return cls(collection, opened["held"])
-
     def add(self, entities: Sequence[Mapping[str, Any]]) -> None:
         self._ask("add", entities=list(entities))
 

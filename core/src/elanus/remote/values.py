@@ -1,7 +1,8 @@
 """Which values may a message hold?
 
-``REQUESTS`` is what a server reads, ``ANSWERS`` what a client reads: nothing else is ever made of
-bytes. Classes are named here one by one; none is looked up by a name that came in.
+``REQUESTS`` is what a server reads, ``SEARCHES`` what it reads of those who may search, since a
+ranker may load a model, and ``ANSWERS`` what a client reads: nothing else is ever made of bytes.
+Classes are named here one by one; none is looked up by a name that came in.
 """
 
 from __future__ import annotations
@@ -415,7 +416,7 @@ def error_from_json(value: Any) -> BaseException:
     return made
 
 
-def _tags(*, answers: bool) -> Tags:
+def _tags(*, models: bool = False, answers: bool = False) -> Tags:
     tags = Tags()
     _add_python(tags)
     for one in (*_ENUMS, *((Cause,) if answers else ())):
@@ -427,12 +428,14 @@ def _tags(*, answers: bool) -> Tags:
     tags.add(Schema, "Schema", _pack_schema, _unpack_schema)
     tags.add(Field, "Field", _pack_field, _unpack_field)
     tags.add(Embedding, "Embedding", _pack_embedding, _unpack_embedding)
-    tags.add(Rerank, "Rerank", _pack_rerank, _unpack_rerank)
+    if models:
+        tags.add(Rerank, "Rerank", _pack_rerank, _unpack_rerank)
     if answers:
         tags.add(SearchResult, "SearchResult", _pack_result, _unpack_result)
         tags.add(ColumnBatch, "ColumnBatch", _pack_batch, _unpack_batch)
     return tags
 
 
-REQUESTS = _tags(answers=False)
-ANSWERS = _tags(answers=True)
+REQUESTS = _tags()
+SEARCHES = _tags(models=True)
+ANSWERS = _tags(models=True, answers=True)

@@ -39,7 +39,7 @@ def arguments_of(call: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> d
         TypeError: They do not fit, in Python's words.
     """
     bound = inspect.signature(getattr(Database, call)).bind(None, *args, **kwargs)
-    return dict(bound.arguments)
+    return {name: value for name, value in bound.arguments.items() if name != "self"}
 
 
 def database_of(call: str, arguments: Mapping[str, Any], database: str) -> str:

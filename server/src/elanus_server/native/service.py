@@ -10,7 +10,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from elanus import Collection
@@ -22,7 +22,16 @@ from elanus.errors import (
     PermissionDeniedError,
     SearchTimeoutError,
 )
-from elanus.remote import ANSWERS, COLLECTION_CALLS, DATABASE_CALLS, PROTOCOL, encode
+from elanus.remote import (
+    ANSWERS,
+    COLLECTION_CALLS,
+    DATABASE_CALLS,
+    PROTOCOL,
+    REQUESTS,
+    SEARCHES,
+    decode,
+    encode,
+)
 from elanus_server.native import collections
 from elanus_server.native.answers import Answers
 from elanus_server.native.keeping import Keeping
@@ -44,8 +53,7 @@ class Asked:
         call: Who asks, and in which database.
         owner: ``collection``, ``database`` or ``held``.
         name: Of the call.
-        args: What goes with it.
-        kwargs: What goes with it, by name.
+        given: What goes with it, as it came.
         collection: Name of the collection that the client knows, or "".
         identifier: What the collection is called for good, or "".
         deadline: Moment after which nobody waits any more, as ``time.monotonic`` says; None: for
@@ -55,8 +63,7 @@ class Asked:
     call: Call
     owner: str
     name: str
-    args: list[Any] = field(default_factory=list)
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    given: bytes
     collection: str = ""
     identifier: str = ""
     deadline: float | None = None
@@ -68,15 +75,11 @@ class Asked:
         Raises:
             InvalidArgumentError: It is no request.
         """
-        if not isinstance(message, dict):
-            raise InvalidArgumentError("a request is a dict")
+        if not isinstance(message, dict) or not isinstance(message.get("given"), bytes):
+            raise InvalidArgumentError("a request is a dict with what is given")
         texts = {
             name: message.get(name, "") for name in ("call", "database", "collection", "identifier")
         }
-        args, kwargs = message.get("args", []), message.get("kwargs", {})
-        is_dict = isinstance(kwargs, dict) and all(isinstance(name, str) for name in kwargs)
-        if not (isinstance(args, list) and is_dict):
-            raise InvalidArgumentError("a request has args and kwargs")
         if not all(isinstance(text, str) for text in texts.values()):
             raise InvalidArgumentError("a request has call, database, collection and identifier")
         owner, _, name = texts["call"].partition(".")
@@ -85,12 +88,28 @@ class Asked:
             call,
             owner,
             name,
-            args,
-            kwargs,
+            message["given"],
             texts["collection"],
             texts["identifier"],
             deadline,
         )
+
+    def arguments(self, tags: Any = REQUESTS) -> tuple[list[Any], dict[str, Any]]:
+        """Return what goes with the call, by place and by name.
+
+        Args:
+            tags: What may be in it; of those who may not search no models.
+
+        Raises:
+            ElanusError: It is nothing that can go with a call.
+        """
+        found = decode(self.given, tags)
+        if isinstance(found, list) and len(found) == 2:
+            args, kwargs = found
+            are_names = isinstance(kwargs, dict) and all(isinstance(n, str) for n in kwargs)
+            if isinstance(args, list) and are_names:
+                return args, kwargs
+        raise InvalidArgumentError("a request has arguments by place and by name")
 
     @property
     def full_name(self) -> str:
@@ -167,7 +186,8 @@ class NativeService:
         call = asked.call
         if asked.name == "hello":
             return self._hello(asked)
-        arguments = arguments_of(asked.name, asked.args, asked.kwargs)
+        args, kwargs = asked.arguments()
+        arguments = arguments_of(asked.name, args, kwargs)
         if like is None:
             _only_administrators(asked)
         else:
@@ -183,10 +203,10 @@ class NativeService:
             raise NotFoundError(f"no database {RESERVED_DATABASE!r}")
         handle = host.database(call.database)
         if asked.name in ("collection", "create_collection"):
-            return self._opened(getattr(handle, asked.name)(*asked.args, **asked.kwargs))
+            return self._opened(getattr(handle, asked.name)(*args, **kwargs))
         if asked.name in ("drop_database", "drop_collection", "rename_collection"):
             return self._changed(asked, arguments)
-        found = getattr(handle, asked.name)(*asked.args, **asked.kwargs)
+        found = getattr(handle, asked.name)(*args, **kwargs)
         if asked.name == "list_collections":
             return [n for n in found if guard.sees_collection(call.user, call.database, n)]
         if asked.name == "stats":
@@ -196,7 +216,7 @@ class NativeService:
     def _hello(self, asked: Asked) -> dict[str, Any]:
         asked.check(DATABASE["hello"])
         self._seen_database(asked, asked.call.database)
-        wanted = asked.kwargs.get("protocol")
+        wanted = asked.arguments()[1].get("protocol")
         if wanted != PROTOCOL:
             raise InvalidArgumentError(
                 f"the client speaks version {wanted!r} of the protocol, and the server "
@@ -223,7 +243,7 @@ class NativeService:
                 host.forget_database(arguments["name"])
                 return
             handle = host.database(database)
-            getattr(handle, asked.name)(*asked.args, **asked.kwargs)
+            getattr(handle, asked.name)(**arguments)
             host.forget_collection(database, arguments["name"])
 
     def _opened(self, collection: Collection) -> dict[str, Any]:
@@ -251,17 +271,17 @@ class NativeService:
         if asked.name == "sync_turn":
             turn = self._turns.take(collection.identifier)
             return None if turn is None else {"held": self._keep(asked, collection, turn)}
+        args, kwargs = asked.arguments(SEARCHES)
         opens = collections.OPENING.get(asked.name)
         if opens is not None:
-            thing, told = opens(collection, *asked.args, **asked.kwargs)
+            thing, told = opens(collection, *args, **kwargs)
             return {**told, "held": self._keep(asked, collection, thing)}
         if asked.name in collections.MIGRATING:
-            return self._migrations.answer(collection, asked.name, asked.args, asked.kwargs)
-        kwargs = asked.kwargs
+            return self._migrations.answer(collection, asked.name, args, kwargs)
         if asked.name in _TIMED:
             kwargs = _within(kwargs, asked.left_s())
         found = getattr(collection, asked.name)
-        answer = found(*asked.args, **kwargs) if callable(found) else found
+        answer = found(*args, **kwargs) if callable(found) else found
         if asked.name == "drop":
             self.host.forget_collection(asked.call.database, collection.name)
         return answer
@@ -311,7 +331,8 @@ class NativeService:
         return self._kept.keep(owner, asked.name, thing)
 
     def _on_held(self, asked: Asked) -> Any:
-        number = asked.args[0] if asked.args else None
+        args, kwargs = asked.arguments()
+        number = args[0] if args else None
         owner = (asked.call.user, asked.call.database, asked.identifier)
         if asked.name == "close":
             self._close(str(number), owner)
@@ -327,7 +348,7 @@ class NativeService:
         if asked.name not in actions:
             raise NotFoundError(f"there is no call {asked.full_name[:100]!r} of {entry.call}")
         with entry.lock:
-            found = actions[asked.name](**asked.kwargs)
+            found = actions[asked.name](**kwargs)
         if getattr(entry.thing, "is_over", False):
             self._kept.give_up(str(number))
         return found
