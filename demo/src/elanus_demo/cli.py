@@ -21,7 +21,7 @@ from elanus_demo.corpus import CorpusError, Listing, Skipped, list_folder, list_
 from elanus_demo.embedding import DEFAULT_EMBEDDER, TimedEmbedder, load_embedder
 from elanus_demo.printing import count_of, say
 from elanus_demo.progress import format_time, make_progress
-from elanus_demo.store import PassageStore, open_store
+from elanus_demo.store import PassageStore, Place, open_store
 from elanus_demo.sync import skipped, summary, sync
 
 _DEFAULT_LIMIT = 5
@@ -55,7 +55,8 @@ class Settings:
     Attributes:
         docs: Folder or file to ask, or None for the documentation of the running Python.
         ask: Question to answer once, or None.
-        db: Folder of the store, or None for one per corpus in the user's cache.
+        db: Folder of the store or URL of a server, or None for a folder per corpus in the user's
+            cache.
         limit: Passages found for a question.
         reset: Index everything anew.
         embedder: Name of the embedder plug-in.
@@ -66,7 +67,7 @@ class Settings:
 
     docs: Path | None
     ask: str | None
-    db: Path | None
+    db: str | None
     limit: int
     reset: bool
     embedder: str
@@ -121,7 +122,12 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     add = parser.add_argument
     add("--docs", metavar="PATH", help="folder or file to ask (environment: DOCS)")
     add("--ask", metavar="QUESTION", help="answer once and exit (environment: ASK)")
-    add("--db", metavar="PATH", help="folder of the store; default: one per corpus in the cache")
+    add(
+        "--db",
+        metavar="PLACE",
+        help="folder of the store, or URL of a server (credentials: ELANUS_TOKEN); default: a "
+        "folder per corpus in the cache",
+    )
     add("--limit", type=_limit, default=_DEFAULT_LIMIT, help="passages to cite (default: 5)")
     add("--reset", action="store_true", help="index everything anew")
     add("--embedder", default=DEFAULT_EMBEDDER, help="embedder plug-in: minilm (default), hash")
@@ -143,7 +149,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     return Settings(
         docs=Path(docs) if docs else None,
         ask=ask or None,
-        db=Path(parsed.db) if parsed.db else None,
+        db=parsed.db or None,
         limit=parsed.limit,
         reset=parsed.reset,
         embedder=parsed.embedder,
@@ -180,11 +186,11 @@ def _run(settings: Settings, console: Console) -> None:
         )
     listing = list_folder(settings.docs) if settings.docs else list_stdlib()
     cache = cache_folder(os.environ)
-    folder = settings.db or cache / f"{listing.name}-{settings.embedder}"
+    place = _place(settings.db, listing.name, settings.embedder, cache)
     embedder = _load_embedder(settings.embedder, console)
     reset, reranker = settings.reset, settings.rerank
-    with open_store(folder, embedder, reset=reset, reranker=reranker) as store:
-        _index(listing, store, folder, console)
+    with open_store(place, embedder, reset=reset, reranker=reranker) as store:
+        _index(listing, store, place.uri, console)
         answerers, remarks = choose_answerers(os.environ, embedder, settings.provider)
         for remark in remarks:
             say(console, f"note: {remark}", "yellow")
@@ -202,6 +208,13 @@ def _run(settings: Settings, console: Console) -> None:
             for question in listing.example_questions:
                 _ask_once(Chat(store, answerers, console, settings.limit), question)
                 console.print()
+
+
+def _place(db: str | None, corpus: str, embedder: str, cache: Path) -> Place:
+    """Return where the passages of a corpus are stored."""
+    if db is not None and "://" in db:
+        return Place.on_server(db, f"{corpus}_{embedder}", cache, os.environ.get("ELANUS_TOKEN"))
+    return Place.in_folder(Path(db) if db else cache / f"{corpus}-{embedder}")
 
 
 def _serve(
@@ -230,7 +243,7 @@ def _load_embedder(name: str, console: Console) -> TimedEmbedder:
         return load_embedder(name)
 
 
-def _index(listing: Listing, store: PassageStore, folder: Path, console: Console) -> None:
+def _index(listing: Listing, store: PassageStore, uri: str, console: Console) -> None:
     say(console, f"Indexing {listing.title} ({count_of(len(listing.files), 'file')})")
     report = sync(listing, store, make_progress(console))
     _print_skipped(skipped(report), console)
@@ -241,7 +254,7 @@ def _index(listing: Listing, store: PassageStore, folder: Path, console: Console
         raise CorpusError(f"{listing.title}: the files hold no text that could be asked")
     say(console, f"{summary(report)} (files, in {format_time(report.seconds)})")
     embedded = f", {report.embedded:,} embedded now" if report.embedded else ""
-    say(console, f"{count_of(num_passages, 'passage')}{embedded}, stored in {folder}", "dim")
+    say(console, f"{count_of(num_passages, 'passage')}{embedded}, stored in {uri}", "dim")
 
 
 def _print_skipped(files: Sequence[Skipped], console: Console) -> None:

@@ -6,11 +6,13 @@ where it stands in its file; the context line stands in front of the stored text
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import elanus
@@ -124,29 +126,65 @@ class PassageStore:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where passages are stored.
+
+    Attributes:
+        uri: Folder of the database, or URL of a server.
+        vectors: File that keeps what was embedded until it is stored.
+        collection: Name of the collection.
+        token: Credentials for a server, or None; never shown.
+    """
+
+    uri: str
+    vectors: Path
+    collection: str = _COLLECTION
+    token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Place:
+        """Return the place of a database that is a folder."""
+        return cls(str(folder), folder.with_name(f"{folder.name}.vectors"))
+
+    @classmethod
+    def on_server(cls, url: str, corpus: str, cache: Path, token: str | None) -> Place:
+        """Return the place of one corpus on a server that others use too.
+
+        Args:
+            url: Of the server.
+            corpus: Name of the corpus.
+            cache: Folder for what is kept on this machine.
+            token: Credentials, or None.
+        """
+        name = re.sub(r"\W+", "_", corpus, flags=re.ASCII)
+        return cls(url, cache / f"{name}.vectors", f"{_COLLECTION}_{name}"[:255], token)
+
+
 @contextmanager
 def open_store(
-    folder: Path, embedder: TimedEmbedder, *, reset: bool, reranker: str | None = None
+    place: Place | Path, embedder: TimedEmbedder, *, reset: bool, reranker: str | None = None
 ) -> Iterator[PassageStore]:
-    """Open the store in a folder, or make it.
+    """Open the store at a place, or make it.
 
     Args:
-        folder: Where the database lives.
+        place: Where the passages are, or the folder of the database.
         embedder: Embeds passages and questions.
         reset: Drop what was stored before.
         reranker: Name of a reranker plug-in that reads the best passages of each search, or None.
 
     Raises:
-        ElanusError: The folder cannot be opened, is in use, or was written with another model.
+        ElanusError: The database cannot be opened, is in use, or was written with another model.
     """
     ranker = None if reranker is None else Rerank(reranker, top=_RERANKED)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with elanus.connect(str(folder)) as database:
-        if reset and database.has_collection(_COLLECTION):
-            database.drop_collection(_COLLECTION)
-        documents = database.documents(_COLLECTION, embedder=embedder, language=_LANGUAGE)
-        vectors = folder.with_name(f"{folder.name}.vectors")
-        yield PassageStore(documents, embedder, vectors, ranker)
+    if isinstance(place, Path):
+        place = Place.in_folder(place)
+    place.vectors.parent.mkdir(parents=True, exist_ok=True)
+    with elanus.connect(place.uri, token=place.token) as database:
+        if reset and database.has_collection(place.collection):
+            database.drop_collection(place.collection)
+        documents = database.documents(place.collection, embedder=embedder, language=_LANGUAGE)
+        yield PassageStore(documents, embedder, place.vectors, ranker)
 
 
 def to_chunk(passage: Passage) -> Chunk:

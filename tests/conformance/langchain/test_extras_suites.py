@@ -43,6 +43,13 @@ class TestByteStore(BaseStoreSyncTests[bytes]):
             yield store
 
 
+class TestByteStoreOnServer(TestByteStore):
+    @pytest.fixture
+    def kv_store(self, server_url: str) -> Iterator[BaseStore[str, bytes]]:
+        with ElanusByteStore(uri=server_url) as store:
+            yield store
+
+
 class TestByteStoreAsync(BaseStoreAsyncTests[bytes]):
     @pytest.fixture
     def three_values(self) -> tuple[bytes, bytes, bytes]:

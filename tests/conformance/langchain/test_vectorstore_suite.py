@@ -95,4 +95,23 @@ class TestOneTenant(StoreSuite):
         return store.for_tenant("acme")
 
 
+class TestDenseOnServer(StoreSuite):
+    """The same by the URL of a server."""
+
+    @pytest.fixture
+    def uri(self, server_url: str) -> str:
+        return server_url
+
+
+class TestHybridOnServer(TestDenseOnServer):
+    def options(self) -> dict[str, Any]:
+        return {"sparse": BM25("english"), "metric": "L2"}
+
+
+class TestOneTenantOnServer(TestOneTenant):
+    @pytest.fixture
+    def uri(self, server_url: str) -> str:
+        return server_url
+
+
 del StoreSuite

@@ -8,7 +8,7 @@ import pytest
 
 import elanus
 
-PLACES = ("path", "memory", "database", "several processes")
+PLACES = ("path", "memory", "database", "several processes", "server")
 
 
 @pytest.fixture(params=PLACES)
@@ -17,6 +17,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
     if request.param == "database":
         with elanus.connect(":memory:") as database:
             yield {"database": database}
+        return
+    if request.param == "server":
+        yield {"uri": request.getfixturevalue("server_url")}
         return
     uri = ":memory:" if request.param == "memory" else str(tmp_path / "stores")
     yield {"uri": uri, "several_processes": request.param == "several processes"}

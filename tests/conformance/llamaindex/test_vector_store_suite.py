@@ -1,7 +1,7 @@
 """One suite for every configuration of the store: place, what it searches, metric.
 
 A configuration says how to open a store, how to make a node and how to ask; the cases know nothing
-else. Whoever adds a place (such as a server) adds it to ``PLACES``.
+else.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from llama_index.vector_stores.elanus import BM25, ElanusVectorStore
 from support.llamaindex_models import WordSparse
 
 Mode = VectorStoreQueryMode
-PLACES = ("path", "memory")
+PLACES = ("path", "memory", "server")
 KINDS = [
     *[(kind, metric) for kind in ("dense", "hybrid") for metric in ("COSINE", "IP", "L2")],
     ("bm25", None),
@@ -87,6 +87,9 @@ class Config:
 
 @pytest.fixture(params=PLACES)
 def uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "server":
+        url: str = request.getfixturevalue("server_url")
+        return url
     return str(tmp_path / "db") if request.param == "path" else ":memory:"
 
 

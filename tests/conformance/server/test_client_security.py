@@ -296,7 +296,7 @@ def test_credentials_are_shown_nowhere(address, root, caplog):
             made.query("nonsense >")
         shown = repr(database) + repr(made) + repr(database._connection.transport)
         shown += repr(database._connection.transport.address)
-    with pytest.raises(ServerConnectionError) as caught:
+    with pytest.raises(InvalidArgumentError, match="token='user:password'") as caught:
         elanus.connect("http://root:secret-word@127.0.0.1:1")
     assert PASSWORD not in shown + caplog.text
     assert "secret-word" not in str(caught.value) + repr(caught.value)

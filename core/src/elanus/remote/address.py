@@ -6,7 +6,7 @@ import base64
 import ssl
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from elanus.errors import InvalidArgumentError
 
@@ -76,8 +76,12 @@ class Address:
                 f"expected the URL of a server, such as http://localhost:{DEFAULT_PORT}, got "
                 f"{shown!r}"
             )
-        if token is None and parts.username:
-            token = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        if "@" in parts.netloc:
+            # URLs are shown and stored; credentials are not.
+            raise InvalidArgumentError(
+                f"a URL with credentials in it: give token='user:password' beside "
+                f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            )
         return cls(
             parts.hostname,
             port or DEFAULT_PORT,
