@@ -307,6 +307,10 @@ class ServerTimeoutError(ServerError, TimeoutError):
         self.timeout_s = timeout_s
 
 
+class ServerBusyError(ServerError):
+    """A server has too much to do; nothing was done. Try again later."""
+
+
 class MessageTooLargeError(ServerError, ValueError):
     """A request or an answer is larger than the server takes; nothing was done.
 

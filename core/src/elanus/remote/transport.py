@@ -23,6 +23,7 @@ from elanus.errors import (
     AuthenticationError,
     ClosedError,
     MessageTooLargeError,
+    ServerBusyError,
     ServerConnectionError,
     ServerError,
     ServerTimeoutError,
@@ -215,6 +216,8 @@ class Transport:
     def _read(self, name: str, status: int, told: bytes) -> Any:
         where = self.address.uri
         if not told.startswith(b"ELN1"):
+            if status in _BUSY:
+                raise ServerBusyError(f"{where} answers {status}: it is busy, or starts; try again")
             if status == 401:
                 raise AuthenticationError(f"{where}: the server does not know the user")
             raise ServerError(

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
+from elanus import Cancellation
 from elanus.errors import (
     AuthenticationError,
     InternalError,
@@ -20,6 +21,7 @@ from elanus.errors import (
     MessageTooLargeError,
     NotFoundError,
     PermissionDeniedError,
+    ServerBusyError,
     ServerConnectionError,
     ServerTimeoutError,
 )
@@ -36,6 +38,7 @@ from elanus.remote import (
     error_to_json,
     is_known_error,
 )
+from elanus_server.admission import Admission, TooBusyError, TooLateError
 from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
 from elanus_server.native.answers import Told
 from elanus_server.native.service import Asked, NativeService
@@ -49,6 +52,7 @@ _STATUS: tuple[tuple[type[BaseException], int], ...] = (
     (PermissionDeniedError, 403),
     (MessageTooLargeError, 413),
     (ServerTimeoutError, 408),
+    (ServerBusyError, 503),
     (InternalError, 500),
     (BaseException, 400),
 )
@@ -59,15 +63,17 @@ class NativeApp:
 
     Args:
         host: What is served.
-        threads: Answer the calls.
+        admission: Gives calls a thread.
         others: The ASGI application of all other paths.
         max_body_bytes: Longest message in either direction.
     """
 
-    def __init__(self, host: Host, threads: Executor, others: Any, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, host: Host, admission: Admission, others: Any, *, max_body_bytes: int
+    ) -> None:
         self.service = NativeService(host, max_bytes=max_body_bytes)
         self._host = host
-        self._threads = threads
+        self._admission = admission
         self._others = others
         self._max_bytes = max_body_bytes
 
@@ -116,26 +122,27 @@ class NativeApp:
             told = f"a request may have {self._max_bytes} bytes; give it in several"
             return "", self._refused(MessageTooLargeError(told, limit=self._max_bytes))
         seconds = _seconds(headers)
-        deadline = None if seconds is None else time.monotonic() + seconds
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answered, headers, raw, deadline
+        work = self._admission.run(
+            partial(self._answered, headers, raw), size=len(raw), timeout_s=seconds
         )
         try:
             return await asyncio.wait_for(work, seconds)
-        except TimeoutError:
-            # What a thread has begun it ends; nobody waits for it any more.
+        except TooBusyError as error:
+            return "", self._refused(ServerBusyError(str(error)))
+        except (TimeoutError, TooLateError):
+            # A write that a thread has begun it ends; nobody waits for it any more.
             late = ServerTimeoutError("the client waits no longer", timeout_s=seconds)
             return "", self._refused(late)
 
     def _answered(
-        self, headers: Mapping[str, str], raw: bytes, deadline: float | None
+        self, headers: Mapping[str, str], raw: bytes, cancellation: Cancellation
     ) -> tuple[str, Told]:
         """Answer a request, in a thread."""
         name = ""
         try:
             user = self._host.guard.user_of(headers.get("authorization", ""))
             message = decode(raw, REQUESTS)
-            asked = Asked.read(message, self._host, user, deadline)
+            asked = Asked.read(message, self._host, user, cancellation)
             name = asked.full_name
             key = message.get("key")
             if not isinstance(key, str) or not key:
@@ -151,7 +158,8 @@ class NativeApp:
 
     def _told(self, asked: Asked) -> Told:
         try:
-            value = self.service.answer(asked)
+            with asked.ended:
+                value = self.service.answer(asked)
             told = encode({"value": value, "instance": self.service.instance}, ANSWERS)
         except Exception as error:  # noqa: BLE001 - the edge of the process
             return self._refused(_as_known(asked.full_name, error))

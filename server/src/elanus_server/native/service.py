@@ -7,20 +7,19 @@ name on the embedded ``Database`` or ``Collection``. Every read of a user passes
 from __future__ import annotations
 
 import hashlib
-import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from elanus import Collection
+from elanus import Cancellation, Collection
 from elanus.errors import (
     ClosedError,
     CollectionNotFoundError,
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
-    SearchTimeoutError,
 )
 from elanus.remote import (
     ANSWERS,
@@ -29,7 +28,9 @@ from elanus.remote import (
     PROTOCOL,
     REQUESTS,
     SEARCHES,
+    Effect,
     decode,
+    effect_of,
     encode,
 )
 from elanus_server.native import collections
@@ -40,9 +41,6 @@ from elanus_server.native.names import arguments_of, database_of, named
 from elanus_server.native.privileges import COLLECTION, DATABASE, Likeness, request_like
 from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.service.context import Call, Host
-
-_TIMED = frozenset({"hybrid_search", "search", "why_not"})
-"""Calls that end by themselves when their time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,6 @@ class Asked:
         given: What goes with it, as it came.
         collection: Name of the collection that the client knows, or "".
         identifier: What the collection is called for good, or "".
-        deadline: Moment after which nobody waits any more, as ``time.monotonic`` says; None: for
-            as long as it takes.
     """
 
     call: Call
@@ -66,10 +62,9 @@ class Asked:
     given: bytes
     collection: str = ""
     identifier: str = ""
-    deadline: float | None = None
 
     @classmethod
-    def read(cls, message: Any, host: Host, user: str, deadline: float | None) -> Asked:
+    def read(cls, message: Any, host: Host, user: str, cancellation: Cancellation) -> Asked:
         """Return what a message asks.
 
         Raises:
@@ -83,7 +78,7 @@ class Asked:
         if not all(isinstance(text, str) for text in texts.values()):
             raise InvalidArgumentError("a request has call, database, collection and identifier")
         owner, _, name = texts["call"].partition(".")
-        call = Call(host, texts["database"] or "default", user)
+        call = Call(host, texts["database"] or "default", user, cancellation)
         return cls(
             call,
             owner,
@@ -91,7 +86,6 @@ class Asked:
             message["given"],
             texts["collection"],
             texts["identifier"],
-            deadline,
         )
 
     def arguments(self, tags: Any = REQUESTS) -> tuple[list[Any], dict[str, Any]]:
@@ -124,18 +118,12 @@ class Asked:
         """
         self.call.check(like.method, request_like(like, self.call.database, **names))
 
-    def left_s(self) -> float | None:
-        """Return the seconds that are left.
-
-        Raises:
-            SearchTimeoutError: None are.
-        """
-        if self.deadline is None:
-            return None
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise SearchTimeoutError(f"{self.full_name}: the client waits no longer")
-        return left
+    @property
+    def ended(self) -> AbstractContextManager[object]:
+        """What ends the call when nobody waits for it any more, if it may end halfway."""
+        if self.call.cancellation is None or effect_of(self.full_name) is not Effect.READ:
+            return nullcontext()
+        return self.call.cancellation
 
 
 class NativeService:
@@ -168,7 +156,6 @@ class NativeService:
             MilvusError: The same in Milvus' words.
             TypeError: The arguments do not fit.
         """
-        asked.left_s()
         if asked.owner == "database" and asked.name in DATABASE_CALLS:
             return self._on_database(asked)
         if asked.owner == "collection" and asked.name in COLLECTION_CALLS:
@@ -278,8 +265,6 @@ class NativeService:
             return {**told, "held": self._keep(asked, collection, thing)}
         if asked.name in collections.MIGRATING:
             return self._migrations.answer(collection, asked.name, args, kwargs)
-        if asked.name in _TIMED:
-            kwargs = _within(kwargs, asked.left_s())
         found = getattr(collection, asked.name)
         answer = found(*args, **kwargs) if callable(found) else found
         if asked.name == "drop":
@@ -367,14 +352,6 @@ def _only_administrators(asked: Asked) -> None:
         raise PermissionDeniedError(
             f"{asked.full_name}: permission deny to {asked.call.user}: it is for administrators"
         )
-
-
-def _within(kwargs: dict[str, Any], left_s: float | None) -> dict[str, Any]:
-    """Return the options of a search that is to end when nobody waits for it any more."""
-    asked = kwargs.get("timeout")
-    if left_s is None or (isinstance(asked, int | float) and asked <= left_s):
-        return kwargs
-    return {**kwargs, "timeout": left_s}
 
 
 def _without_reserved(stats: Any) -> Any:

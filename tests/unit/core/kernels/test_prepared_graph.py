@@ -86,9 +86,13 @@ def test_a_scan_finds_as_many_as_there_are():
     assert scan.find(query, None)[2] == [-row for row in nearest]
     assert graph.prepared(10, 1, 1, method="scan", allowed=few, keys=None).find(query, None) is None
     cut = nearest.index(3)  # between it and 4, which is as near
-    assert graph.prepared(cut, 1, 1, method="scan", allowed=few, keys=keys).find(query, None) is None
+    assert (
+        graph.prepared(cut, 1, 1, method="scan", allowed=few, keys=keys).find(query, None) is None
+    )
     none = Bitset.empty(len(rows))
-    assert graph.prepared(10, 1, 1, method="scan", allowed=none, keys=keys).find(query, None) is None
+    assert (
+        graph.prepared(10, 1, 1, method="scan", allowed=none, keys=keys).find(query, None) is None
+    )
     with pytest.raises(InvalidArgumentError, match="allowed: expected the rows to scan"):
         graph.prepared(10, 1, 1, method="scan", allowed=None, keys=keys)
 
