@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from elanus.api.collection import Collection
+from elanus.api.named_snapshots import NamedSnapshots
 from elanus.api.sharing import OpenOptions, SharedEngine, share
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
@@ -38,7 +39,6 @@ from elanus.errors import (
 )
 from elanus.schema.collection import Schema
 from elanus.schema.fields import check_name
-from elanus.storage.catalog import NamedSnapshot
 from elanus.storage.memory_directory import MemoryDirectory
 
 # Loaded by the methods that need them: most programs do without.
@@ -52,7 +52,7 @@ _SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://")
 """URLs of servers; all mean the same port, those that end in s with TLS."""
 
 
-class Database:
+class Database(NamedSnapshots):
     """Collections in one folder. Use it in a ``with`` statement, or call ``close``.
 
     Safe from many threads at once. One process writes; any number may read with
@@ -288,30 +288,6 @@ class Database:
         from elanus.documents import Documents
 
         return Documents.open(self, name, embedder=embedder, language=language, **options)
-
-    def snapshot(self, name: str) -> NamedSnapshot:
-        """Keep the state of all collections as of now under a name, durably.
-
-        All collections are cut at one moment. ``search(as_of=name)`` asks for it; deleted and
-        replaced entities that belong to it take space until ``drop_snapshot``.
-
-        Raises:
-            AlreadyExistsError: The name is taken.
-            SchemaError: The name is not valid.
-        """
-        return self._writable().create_snapshot(name)
-
-    def list_snapshots(self) -> dict[str, NamedSnapshot]:
-        """Return the named snapshots, by name."""
-        return self._engine().snapshots()
-
-    def drop_snapshot(self, name: str) -> None:
-        """Forget a named snapshot, durably.
-
-        Raises:
-            NotFoundError: No such snapshot.
-        """
-        self._writable().drop_snapshot(name)
 
     def backup(self, path: str | os.PathLike[str], *, keep: int | None = None) -> BackupResult:
         """Copy the database as of now into a folder, while writing goes on.

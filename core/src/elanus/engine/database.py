@@ -16,7 +16,6 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from elanus.engine.collection import CollectionEngine
@@ -25,19 +24,16 @@ from elanus.engine.housekeeping import TIDY_S, Housekeeper
 from elanus.engine.lifetime import watch
 from elanus.engine.maintenance import Maintenance
 from elanus.engine.memory import MemoryBudget
+from elanus.engine.named_states import NamedStates, pinned_versions, state_key
 from elanus.engine.names import Changes, check_droppable, check_free, resolve
 from elanus.engine.reading import CollectionReader
-from elanus.engine.state import CollectionState
 from elanus.engine.stats import DatabaseStats, folder_bytes
 from elanus.errors import (
-    AlreadyExistsError,
     ClosedError,
     InvalidArgumentError,
     NotFoundError,
-    StorageFailedError,
 )
-from elanus.schema.collection import Schema, did_you_mean
-from elanus.schema.fields import check_name
+from elanus.schema.collection import Schema
 from elanus.storage.catalog import (
     Catalog,
     NamedSnapshot,
@@ -52,13 +48,12 @@ from elanus.storage.catalog import (
 from elanus.storage.directory import Directory
 from elanus.storage.leftovers import holds_writes, is_collection_folder, sweep_leftovers
 from elanus.storage.lock import WriterLock
-from elanus.storage.manifest import list_versions
 from elanus.storage.reserve import SpaceReserve
 
 _log = logging.getLogger(__name__)
 
 
-class DatabaseEngine:
+class DatabaseEngine(NamedStates):
     """An open database."""
 
     def __init__(
@@ -219,7 +214,8 @@ class DatabaseEngine:
         Raises:
             CollectionNotFoundError: No such collection.
             ReadOnlyError: Opened for reading only.
-            StateError: It has an alias, or a named snapshot holds it.
+            StateError: It has an alias, or a named snapshot of the database holds it; snapshots of
+                it alone go with it.
         """
         with self._lock:
             self._check_writable()
@@ -227,111 +223,13 @@ class DatabaseEngine:
             engine = self.open(name)
             found = self._catalog.collections[name]
             left = {n: u for n, u in self._catalog.collections.items() if n != name}
+            own = state_key(found, "")
+            kept = {n: s for n, s in self._catalog.snapshots.items() if not n.startswith(own)}
             gone = [u for u in self._catalog.dropped if self._directory.is_dir(collection_path(u))]
-            self._commit(collections=left, dropped=(*gone, found))
+            self._commit(collections=left, dropped=(*gone, found), snapshots=kept)
             del self._collections[name]
             if isinstance(engine, CollectionEngine):
                 engine.discard()
-
-    # --- named snapshots --------------------------------------------------------------------
-
-    def snapshots(self) -> dict[str, NamedSnapshot]:
-        """Return the named snapshots, by name."""
-        with self._lock:
-            self._check_open()
-            self._follow_catalog()
-            return dict(self._catalog.snapshots)
-
-    def create_snapshot(self, name: str) -> NamedSnapshot:
-        """Keep the state of all collections as of now, durably.
-
-        Raises:
-            AlreadyExistsError: The name is taken.
-            ReadOnlyError: Opened for reading only.
-            SchemaError: The name is not valid.
-        """
-        check_name(name, "snapshot")
-        with self._lock, contextlib.ExitStack() as stack:
-            self._check_writable()
-            if name in self._catalog.snapshots:
-                raise AlreadyExistsError(
-                    f"snapshot {name!r} exists already; drop it first or choose another name"
-                )
-            states = self._open_states()
-            for state in states.values():
-                stack.enter_context(state.lock)
-                # The catalog would name writes that a weaker durability may still lose.
-                state.sync()
-            # No write is under way now, so the number cuts all collections at one moment.
-            made = NamedSnapshot(
-                self._context.clock.tick(),
-                datetime.now(UTC).isoformat(timespec="milliseconds"),
-                {
-                    found: states[found].manifest.version
-                    if found in states
-                    else self._newest_version(found)
-                    for found in self._catalog.collections.values()
-                },
-            )
-            try:
-                self._pin({**self._catalog.snapshots, name: made}, states)
-                self._commit(snapshots={**self._catalog.snapshots, name: made})
-            except StorageFailedError:
-                # It may be there: what it needs is kept until the database is closed.
-                self._uncertain.append(made)
-                raise
-            except BaseException:
-                self._pin(self._catalog.snapshots, states)
-                raise
-            return made
-
-    def drop_snapshot(self, name: str) -> None:
-        """Forget a named snapshot; what only it kept is deleted.
-
-        Raises:
-            NotFoundError: No such snapshot.
-            ReadOnlyError: Opened for reading only.
-        """
-        with self._lock:
-            self._check_writable()
-            self.named_seq(name)
-            left = {n: s for n, s in self._catalog.snapshots.items() if n != name}
-            self._commit(snapshots=left)
-            states = self._open_states()
-            self._pin(left, states)
-            for state in states.values():
-                state.tidy()
-
-    def named_seq(self, name: str) -> int:
-        """Return the sequence number of a named snapshot.
-
-        Raises:
-            NotFoundError: No such snapshot.
-        """
-        known = self.snapshots()
-        if name not in known:
-            raise NotFoundError(f"no snapshot {name!r}{did_you_mean(name, sorted(known))}")
-        return known[name].seq
-
-    def _open_states(self) -> dict[uuid.UUID, CollectionState]:
-        """Return the collections that may be written to at this moment, by name."""
-        return {
-            self._catalog.collections[name]: engine.state
-            for name, engine in sorted(self._collections.items())
-            if isinstance(engine, CollectionEngine)
-        }
-
-    def _pin(
-        self,
-        snapshots: Mapping[str, NamedSnapshot],
-        states: Mapping[uuid.UUID, CollectionState],
-    ) -> None:
-        kept = [*snapshots.values(), *self._uncertain]
-        for found, state in states.items():
-            state.pin(s.versions[found] for s in kept if found in s.versions)
-
-    def _newest_version(self, collection: uuid.UUID) -> int:
-        return list_versions(self._directory, collection_path(collection))[-1]
 
     # --- background -------------------------------------------------------------------------
 
@@ -410,7 +308,8 @@ class DatabaseEngine:
         return self._closed
 
     def _adopt(self, engine: CollectionReader) -> None:
-        engine.named_seq = self.named_seq
+        found = self._catalog.collections[engine.name]
+        engine.named_seq = lambda name: self.named_seq(name, found)
         self._collections[engine.name] = engine
 
     def _commit(self, **changes: Any) -> None:
@@ -462,8 +361,3 @@ class DatabaseEngine:
     def _check_writable(self) -> None:
         self._check_open()
         self._context.check_writable()
-
-
-def pinned_versions(catalog: Catalog, collection: uuid.UUID) -> list[int]:
-    """Return the versions of a collection's manifest that named snapshots hold."""
-    return [s.versions[collection] for s in catalog.snapshots.values() if collection in s.versions]

@@ -141,7 +141,8 @@ def check_droppable(catalog: Catalog, full: str) -> None:
             f"collection {name!r} has the alias {split_name(aliases[0])[1]!r}; drop the alias first"
         )
     identity = catalog.collections[full]
-    holders = [n for n, s in catalog.snapshots.items() if identity in s.versions]
+    # Snapshots of the collection alone, whose names have its identifier, go with it.
+    holders = [n for n, s in catalog.snapshots.items() if identity in s.versions and "/" not in n]
     if holders:
         raise StateError(
             f"collection {name!r} is part of snapshot {holders[0]!r}; drop the snapshot first"

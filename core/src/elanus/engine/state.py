@@ -80,7 +80,7 @@ class CollectionState(WriteChecks):
         self._history = history
         self._pinned = frozenset(pinned)
         for batch in (memtable.view(memtable.num_rows) for memtable in live.memtables):
-            self._note_auto_ids(batch)
+            self.note_auto_ids(batch)
         seq = max(manifest.next_seq - 1, *(m.last_seq for m in live.memtables))
         self.snapshot = live.snapshot(seq)
         self._publish(seq)
@@ -205,7 +205,7 @@ class CollectionState(WriteChecks):
                 self._live.kill(write.pks)
             if write.batch is not None:
                 self._growing.append(write.batch, seq)
-                self._note_auto_ids(write.batch)
+                self.note_auto_ids(write.batch)
             self._growing.note_write(seq)
         self._publish(numbered[-1][1])
         if self._is_full:
@@ -236,7 +236,8 @@ class CollectionState(WriteChecks):
             if not self.closed and self._log.sync():
                 self._tell(self.snapshot.seq)
 
-    def _note_auto_ids(self, batch: ColumnBatch) -> None:
+    def note_auto_ids(self, batch: ColumnBatch) -> None:
+        """Never give out the keys of a batch, if keys are made here."""
         if self.schema.primary.auto_id:
             self.auto_ids.note(batch.columns[self.schema.primary.name])
 

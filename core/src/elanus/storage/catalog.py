@@ -30,17 +30,19 @@ RESTORE_MARKER = "RESTORING"
 
 @dataclass(frozen=True, slots=True)
 class NamedSnapshot:
-    """A state of the whole database that is kept until somebody drops it.
+    """A state of the whole database, or of one collection, that is kept until somebody drops it.
 
     Attributes:
         seq: Sequence number of the last write that belongs to it.
         created: When it was made, ISO 8601, UTC.
         versions: Version of the manifest of each collection that it starts from.
+        description: Free text.
     """
 
     seq: int
     created: str
     versions: Mapping[uuid.UUID, int]
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Catalog:
             the default one is called ``database/name``.
         aliases: Name of a collection by alias, spelled like the names of collections.
         databases: Properties of each database besides the default one, by name.
-        snapshots: Kept states by name.
+        snapshots: Kept states by name; that of one collection alone is called
+            ``identifier/name``, so that it stays what it is when the collection is renamed.
         dropped: Collections whose folders may still be there. A folder that is neither here nor
             in ``collections`` is never deleted, unless nothing was ever written to it.
     """
@@ -233,6 +236,7 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
                 "seq": snapshot.seq,
                 "created": snapshot.created,
                 "versions": {str(found): v for found, v in snapshot.versions.items()},
+                **({"description": snapshot.description} if snapshot.description else {}),
             }
             for name, snapshot in catalog.snapshots.items()
         },
@@ -261,7 +265,8 @@ def _catalog_from_json(stored: Mapping[str, Any]) -> Catalog:
 
 def _snapshot(stored: Mapping[str, Any]) -> NamedSnapshot:
     versions = {uuid.UUID(found): int(v) for found, v in stored["versions"].items()}
-    return NamedSnapshot(int(stored["seq"]), str(stored["created"]), versions)
+    description = str(stored.get("description", ""))
+    return NamedSnapshot(int(stored["seq"]), str(stored["created"]), versions, description)
 
 
 def _folder(directory: Directory) -> VersionFolder:

@@ -94,6 +94,18 @@ class LocalDirectory(FileDirectory):
                     raise FileExistsError(errno.EEXIST, "exists already", new) from error
                 os.rename(old, new)
 
+    def copy(self, source: str, target: str) -> None:
+        with self._changing("copy to", target):
+            try:
+                os.link(self._resolve(source), self._resolve(target))
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+            else:
+                _sync_folder(os.path.dirname(self._resolve(target)))
+                return
+        super().copy(source, target)
+
     def rename(self, source: str, target: str) -> None:
         with self._changing("publish", target):
             new = self._resolve(target)

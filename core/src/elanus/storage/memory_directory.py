@@ -85,6 +85,9 @@ class MemoryDirectory(FileDirectory):
             self._check_free(target)
             self._files[target] = self._file(source)
 
+    def copy(self, source: str, target: str) -> None:
+        self.link(source, target)
+
     def rename(self, source: str, target: str) -> None:
         with self._lock:
             self._check_free(target)

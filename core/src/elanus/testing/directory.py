@@ -50,6 +50,18 @@ class DirectoryContract(ABC):
         assert bytes(directory.read("a")) == b"first"
         assert directory.list_names("") == ["a"]
 
+    def test_copy_stays_when_its_source_goes(self, tmp_path: Path) -> None:
+        directory = self.make_directory(tmp_path)
+        directory.make_dir("f")
+        directory.write_new("a", [b"one"])
+        directory.copy("a", "f/b")
+        assert bytes(directory.read("f/b")) == b"one"
+        _expect(AlreadyExistsError, lambda: directory.copy("a", "f/b"))
+        directory.delete("a")
+        assert bytes(directory.read("f/b")) == b"one"
+        _expect(NotFoundError, lambda: directory.copy("a", "c"))
+        assert directory.list_names("") == ["f"]
+
     def test_file_has_no_names_in_it(self, tmp_path: Path) -> None:
         directory = self.make_directory(tmp_path)
         directory.write_new("a", [b"x"])
