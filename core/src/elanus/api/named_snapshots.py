@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from elanus.api.collection import Collection
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.names import full_name
 from elanus.engine.properties import read_properties
+from elanus.engine.settings import DEFAULT_PARTITION, CollectionSettings
+from elanus.schema.collection import Schema
 from elanus.schema.fields import check_name
+from elanus.schema.serialization import schema_from_json
 from elanus.storage.catalog import NamedSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotState:
+    """What a collection was in a snapshot.
+
+    Attributes:
+        schema: Its fields.
+        properties: Its properties.
+        partitions: Names of its partitions.
+    """
+
+    schema: Schema
+    properties: Mapping[str, Any]
+    partitions: tuple[str, ...]
 
 
 class NamedSnapshots:
@@ -58,6 +77,25 @@ class NamedSnapshots:
             CollectionNotFoundError: No such collection.
         """
         return self._engine().snapshots(self._found(collection))
+
+    def describe_snapshot(self, name: str, collection: str) -> SnapshotState:
+        """Return what a collection was in a snapshot, without its entities.
+
+        Args:
+            name: Of the snapshot.
+            collection: That it is of, or that is part of it.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+            NotFoundError: No such snapshot, or the collection is not part of it.
+        """
+        manifest = self._engine().snapshot_manifest(name, self._full(collection))
+        settings = CollectionSettings.from_json(manifest.properties)
+        return SnapshotState(
+            schema_from_json(manifest.schema),
+            dict(settings.properties),
+            (DEFAULT_PARTITION, *settings.partitions),
+        )
 
     def drop_snapshot(self, name: str, *, collection: str | None = None) -> None:
         """Forget a snapshot of all collections, or of one, durably.

@@ -67,7 +67,9 @@ class ImportOptions(TypedDict, total=False):
         errors_file: Where rows go that cannot be stored, as JSON lines. By default beside the
             first file, with ``.errors.jsonl`` added to its name, once ``max_errors`` is above 0.
         max_errors: How many such rows are left out before the import stops; 0 by default.
-        progress: Show it on stderr; by default when stderr is a terminal.
+        progress: Show it on stderr; by default when stderr is a terminal. A function is told of
+            every chunk instead: how many rows were read, and which share of the source they are,
+            0 to 1, or None; what it raises ends the import.
         resume: Go on with an equal import of the same files that ended early; True by default.
         partition: Partition that the entities belong to; by default the default one.
     """
@@ -78,7 +80,7 @@ class ImportOptions(TypedDict, total=False):
     batch_rows: int | None
     errors_file: PathLike | None
     max_errors: int
-    progress: bool | None
+    progress: bool | Callable[[int, float | None], None] | None
     resume: bool
     partition: str | None
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from elanus.engine.collection import CollectionEngine
 from elanus.engine.context import EngineContext
-from elanus.engine.names import check_free, resolve
+from elanus.engine.names import check_free, resolve, split_name
 from elanus.engine.reading import CollectionReader
 from elanus.engine.restoring import restored_state
 from elanus.engine.state import CollectionState
@@ -25,7 +25,7 @@ from elanus.schema.collection import did_you_mean
 from elanus.schema.fields import check_name
 from elanus.storage.catalog import Catalog, NamedSnapshot, collection_path
 from elanus.storage.directory import Directory
-from elanus.storage.manifest import list_versions
+from elanus.storage.manifest import Manifest, list_versions, load_version
 
 
 def state_key(collection: uuid.UUID | None, name: str) -> str:
@@ -171,6 +171,32 @@ class NamedStates:
             own = own_states(catalog, collection)
             return (own[name] if name in own else self._named(catalog, name, None)).seq
 
+    def snapshot_manifest(self, name: str, collection: str) -> Manifest:
+        """Return the manifest that a state of a collection starts from.
+
+        Raises:
+            CollectionNotFoundError: No such collection.
+            NotFoundError: No such state, or the collection is not part of it.
+        """
+        with self._lock:
+            catalog = self.catalog()
+            identity, found = self._state_of(catalog, name, collection)
+            path = collection_path(identity)
+            return load_version(self._directory, path, found.versions[identity])
+
+    def _state_of(
+        self, catalog: Catalog, name: str, collection: str
+    ) -> tuple[uuid.UUID, NamedSnapshot]:
+        """Return a collection, and a state of it alone, or else of all that it is part of."""
+        identity = catalog.collections[resolve(catalog, collection)]
+        own = own_states(catalog, identity)
+        found = own[name] if name in own else self._named(catalog, name, None)
+        if identity not in found.versions:
+            raise NotFoundError(
+                f"collection {split_name(collection)[1]!r} is not part of snapshot {name!r}"
+            )
+        return identity, found
+
     def restore(
         self, collection: str, snapshot: str, new: str, properties: Mapping[str, Any]
     ) -> None:
@@ -193,12 +219,7 @@ class NamedStates:
         with self._lock:
             self._check_writable()
             check_free(self._catalog, new)
-            source = _identity(self._catalog, collection)
-            assert source is not None
-            own = own_states(self._catalog, source)
-            found = own[snapshot] if snapshot in own else self._named(self._catalog, snapshot, None)
-            if source not in found.versions:
-                raise NotFoundError(f"collection {collection!r} is not part of {snapshot!r}")
+            source, found = self._state_of(self._catalog, snapshot, collection)
             made = uuid.uuid4()
             # From here on its folder is one that opening sweeps, until the catalog names it.
             self._directory.make_dir(collection_path(made))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 from elanus.transfer.chunks import Extent
@@ -84,6 +85,37 @@ class Lines:
         self._stream.flush()
 
 
+class _Told:
+    """A function that is told how far it is.
+
+    Args:
+        tell: Gets the rows that were read, and the share of the source that they are, or None
+            where that cannot be known.
+        extent: How much there is.
+        done_rows: Rows that an earlier run did.
+    """
+
+    def __init__(self, tell: Callable[[int, float | None], None], extent: Extent, done_rows: int):
+        self._tell = tell
+        self._extent = extent
+        self._rows = done_rows
+        self._bytes = 0
+
+    def advance(self, rows: int, size_bytes: int) -> None:
+        self._rows += rows
+        self._bytes += size_bytes
+        total, size = self._extent.rows, self._extent.size_bytes
+        share = None
+        if total:
+            share = min(self._rows / total, 1.0)
+        elif size:
+            share = min(self._bytes / size, 1.0)
+        self._tell(self._rows, share)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class _Bar:
     """A bar of tqdm."""
 
@@ -97,15 +129,23 @@ class _Bar:
         self._bar.close()
 
 
-def open_progress(wanted: bool | None, what: str, extent: Extent, done_rows: int = 0) -> Progress:
+def open_progress(
+    wanted: bool | Callable[[int, float | None], None] | None,
+    what: str,
+    extent: Extent,
+    done_rows: int = 0,
+) -> Progress:
     """Return the display for a job.
 
     Args:
-        wanted: Whether to show any; None shows it when stderr is a terminal.
+        wanted: Whether to show any; None shows it when stderr is a terminal. A function is told of
+            every chunk instead: rows, and their share of the whole or None.
         what: What is going on.
         extent: How much there is.
         done_rows: Rows that an earlier run did.
     """
+    if callable(wanted):
+        return _Told(wanted, extent, done_rows)
     if wanted is None:
         wanted = sys.stderr is not None and sys.stderr.isatty()
     if not wanted:

@@ -411,3 +411,29 @@ def test_memory_limit_makes_smaller_segments(tmp_path, monkeypatch):
     assert sizes[None] == [16_000]
     assert sum(sizes["16MB"]) == 16_000
     assert max(sizes["16MB"]) <= 3_000
+
+
+def test_function_is_told_how_far_an_import_is_and_may_end_it(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(f'{{"id": {n}, "n": {n}}}\n' for n in range(10)))
+    schema = elanus.Schema(
+        [elanus.Field("id", elanus.INT64, primary=True), elanus.Field("n", elanus.INT64)]
+    )
+    with elanus.connect(tmp_path / "kb") as db:
+        collection = db.create_collection("rows", schema)
+        told = []
+        collection.import_data(
+            file, batch_rows=4, progress=lambda rows, share: told.append((rows, share))
+        )
+        assert [rows for rows, _ in told] == [4, 8, 10]
+        assert told[-1][1] == 1.0
+        assert told == sorted(told)
+
+        def ends(rows, share):
+            raise InterruptedError
+
+        other = db.create_collection("other", schema)
+        with pytest.raises(InterruptedError):
+            other.import_data(file, batch_rows=4, progress=ends)
+        assert other.count() == 0
+        assert other.import_data(file, batch_rows=4).rows == 10

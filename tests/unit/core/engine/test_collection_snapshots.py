@@ -151,7 +151,7 @@ def test_refused_restores_change_nothing(tmp_path):
             db.restore_snapshot("s", "papers", "later")
         with pytest.raises(NotFoundError, match="no snapshot 'x'"):
             db.restore_snapshot("x", "papers", "new")
-        with pytest.raises(NotFoundError, match="not part of 'whole'"):
+        with pytest.raises(NotFoundError, match="not part of snapshot 'whole'"):
             db.restore_snapshot("whole", "later", "new")
         with pytest.raises(NotFoundError, match="no database 'nowhere'"):
             db.restore_snapshot("s", "papers", "new", database="nowhere")
@@ -174,6 +174,12 @@ def test_restore_keeps_what_was_added_to_the_schema_since_out(tmp_path):
         collection = filled(db)
         db.snapshot("s", collection="papers")
         collection.add_field(elanus.Field("late", elanus.INT64, nullable=True))
+        collection.create_partition("new")
+        collection.alter_properties({"own": "other"})
+        state = db.describe_snapshot("s", "papers")
+        assert state.partitions == ("_default",)
+        assert state.properties == {"own": "kept"}
+        assert "late" not in state.schema
         assert "late" not in db.restore_snapshot("s", "papers", "copy").schema
 
 
