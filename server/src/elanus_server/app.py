@@ -27,6 +27,7 @@ from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
+from elanus_server.service.unfinished import resume_jobs
 from elanus_server.settings import SHARED, Settings
 from elanus_server.workers.channel import Paths
 from elanus_server.workers.crew import Crew
@@ -76,11 +77,13 @@ async def serve(
             made_up = guard.set_up(settings.root_password)
             if made_up is not None:
                 new_password(made_up)
-        host, health = Host(database, guard), Health()
+        host = Host(database, guard, import_folder=settings.import_folder)
+        health = Health()
         host.metrics.watch_process("writer")
         asked = stop or _stopped_by_signals()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(host.close)
+            resume_jobs(host)
             listeners = Listeners(settings, host, stack)
             metrics = await listeners.operations(health)
             grpc, rest = await listeners.calls()
@@ -265,13 +268,20 @@ def _stopped_by_signals() -> asyncio.Event:
 
 
 @contextlib.contextmanager
-def serve_local(path: str, *, port: int = 0, metrics_port: int | None = None) -> Iterator[str]:
+def serve_local(
+    path: str,
+    *,
+    port: int = 0,
+    metrics_port: int | None = None,
+    import_folder: str | None = None,
+) -> Iterator[str]:
     """Serve a folder from a thread of this process, for as long as the block runs.
 
     Args:
         path: Folder of the database, or ``":memory:"``.
         port: To listen on, on this machine only; 0 takes a free one.
         metrics_port: Port of health and metrics; None: there are none.
+        import_folder: Folder whose files clients may import, and use in analyzers; None: none.
 
     Yields:
         The address, for ``MilvusClient(uri)`` and for requests to the RESTful API.
@@ -280,7 +290,8 @@ def serve_local(path: str, *, port: int = 0, metrics_port: int | None = None) ->
         DatabaseLockedError: Another process writes into the folder.
         InvalidArgumentError: The port is taken.
     """
-    local = _LocalServer(Settings(path, port=port, metrics_port=metrics_port))
+    settings = Settings(path, port=port, metrics_port=metrics_port, import_folder=import_folder)
+    local = _LocalServer(settings)
     with local:
         yield f"http://127.0.0.1:{local.port}"
 

@@ -54,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"port of health and metrics, or 'none' ({DEFAULT_METRICS_PORT})",
     )
     parser.add_argument(
+        "--import-folder",
+        metavar="FOLDER",
+        help="folder whose files clients may import, and use in analyzers; none by default",
+    )
+    parser.add_argument(
         "--threads", type=int, default=16, help="calls that are answered at once (16)"
     )
     parser.add_argument(
@@ -84,6 +89,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
         tls_client_ca=arguments.tls_client_ca,
+        import_folder=arguments.import_folder,
     )
     say = partial(_say, out)
     asyncio.run(

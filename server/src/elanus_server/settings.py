@@ -35,6 +35,7 @@ class Settings:
         tls_key: File of its key, PEM.
         tls_client_ca: File of the certificates that clients' own must be signed by; None: clients
             need none.
+        import_folder: Folder whose files clients may import, and use in analyzers; None: none.
         grace_s: Seconds that calls under way have when the server stops.
         silence_s: Seconds after which a client that does not go on in the middle of what it has to
             say is not listened to any longer.
@@ -55,6 +56,7 @@ class Settings:
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_client_ca: str | None = None
+    import_folder: str | None = None
     grace_s: float = 10.0
     silence_s: float = 20.0
     workers: int = 0

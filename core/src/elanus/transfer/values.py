@@ -80,7 +80,8 @@ class TextCells:
 
     Attributes:
         cells: One per row.
-        null: What stands for no value everywhere too.
+        null: What stands for no value everywhere too; an empty one does not in a VARCHAR field
+            that always has a value.
     """
 
     cells: Sequence[str]
@@ -95,6 +96,8 @@ class TextCells:
     def column(self, field: Field) -> Column:
         absent = {NULL_CELL, self.null}
         if field.dtype is DataType.VARCHAR:
+            if not field.may_be_absent:
+                absent.discard("")  # the only thing that it can be is an empty text
             texts = [MISSING if cell in absent else cell for cell in self.cells]
             return convert_column(field, texts, len(texts))
         parse = _PARSERS.get(field.dtype, _parse_json)

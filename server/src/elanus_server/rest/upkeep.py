@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from elanus_server.codec.pairs import read_integer, read_pairs
@@ -36,14 +37,30 @@ def create_import(exchange: Exchange) -> Any:
     return {"jobId": ",".join(str(task) for task in done.tasks)}
 
 
+_IMPORT_STATES = {
+    "ImportPending": "Pending",
+    "ImportFailed": "Failed",
+    "ImportCompleted": "Completed",
+}
+
+
+def _moment(milliseconds: int) -> str:
+    """Return a moment as ISO 8601 in UTC; an empty text for 0."""
+    if not milliseconds:
+        return ""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")
+
+
 def _shown_job(task: Any) -> dict[str, Any]:
     infos = read_pairs(task.infos)
     made = {
         "jobId": str(task.id),
         "collectionName": infos.get("collection", ""),
-        "state": common.ImportState.Name(task.state),
+        "state": _IMPORT_STATES.get(common.ImportState.Name(task.state), "Importing"),
         "progress": int(infos.get("progress_percent", "0")),
         "importedRows": task.row_count,
+        "totalRows": task.row_count,
+        "completeTime": _moment(int(infos.get("complete_time", "0"))),
     }
     reason = infos.get("failed_reason", "")
     return made | ({"reason": reason} if reason else {})

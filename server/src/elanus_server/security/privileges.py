@@ -149,6 +149,7 @@ LIKE = {
     "GetImportState": "GetImportProgress",
     "ListImportTasks": "ListImport",
     "GetMetrics": "SelectOwnership",
+    "GetRestoreSnapshotState": "RestoreSnapshot",
 }
 """Privilege of calls for which the protocol names none."""
 

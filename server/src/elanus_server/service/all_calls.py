@@ -8,11 +8,13 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     collections,
     databases,
     entities,
+    imports,
     indexes,
     partitions,
     queries,
     roles,
     searches,
+    snapshots,
     users,
 )
 from elanus_server.service.registry import METHODS

@@ -25,6 +25,7 @@ from elanus_server.service.records import (
     CollectionRecord,
 )
 from elanus_server.service.registry import rpc
+from elanus_server.service.snapshots import refuse_pinned
 from elanus_server.wire import common, milvus
 from elanus_server.wire import schema as messages
 
@@ -170,6 +171,7 @@ def drop_collection(call: Call, request: Any) -> None:
                 f"unable to drop the collection [{name}] because it has associated aliases "
                 f"[{', '.join(used)}], please remove all aliases before dropping the collection"
             )
+        refuse_pinned(call.hosted(request))
         handle.drop_collection(name)
         call.host.forget_collection(call.database_of(request), name)
 

@@ -25,10 +25,13 @@ from elanus_server.failures import (
     database_not_found,
     invalid,
 )
+from elanus_server.files import SharedFolder
 from elanus_server.metrics import Metrics
 from elanus_server.security.accounts import RESERVED_DATABASE, AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.cursors import Cursors
+from elanus_server.service.jobs import Jobs
+from elanus_server.service.kept import Kept
 from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.wire import schema as messages
 
@@ -44,11 +47,20 @@ class Host:
         changes: Held while names or what Milvus knows of a collection change.
         cursors: Search iterators under way.
         metrics: What was counted.
+        kept: Values that the server itself keeps.
+        jobs: What goes on in the background.
+        files: Which files clients may name.
     """
 
     version = f"v3.0.0-elanus-{elanus.__version__}"
 
-    def __init__(self, database: Database, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        guard: Guard | None = None,
+        *,
+        import_folder: str | None = None,
+    ) -> None:
         self._root = database
         self.guard = guard or Guard(AccountStore(database), is_on=False)
         self._lock = threading.Lock()
@@ -60,6 +72,9 @@ class Host:
         self.metrics = Metrics()
         if not database.read_only:
             self.metrics.watch(self)
+        self.kept = Kept(database)
+        self.jobs = Jobs(self.kept)
+        self.files = SharedFolder(import_folder)
 
     @property
     def root(self) -> Database:
@@ -125,7 +140,9 @@ class Host:
             handle.close()
 
     def close(self) -> None:
-        """Give up the handles of databases; that of ``default`` is the caller's."""
+        """End the jobs, and give up the handles of databases; that of ``default`` is the
+        caller's."""
+        self.jobs.close()
         with self._lock:
             others = [h for name, h in self._handles.items() if name != DEFAULT_DATABASE]
             self._handles = {DEFAULT_DATABASE: self._root}
