@@ -273,7 +273,7 @@ class CollectionEngine(CollectionReader):
     ) -> None:
         """Replace the schema by what ``change`` makes of it, durably, and settings with it."""
         self._check_writable()
-        self._changes.apply(lambda schema: with_models(change(schema)), change_settings)
+        self._changes.apply(lambda schema: with_models(change(schema), schema), change_settings)
         self._upkeep.submit_index_build()
 
     def fill_vectors(self, made: MadeVectors) -> int:

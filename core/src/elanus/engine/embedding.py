@@ -24,16 +24,32 @@ from elanus.schema.functions import Embedding
 from elanus.types import Float32Array
 
 
-def with_models(schema: Schema) -> Schema:
+def with_models(schema: Schema, before: Schema | None = None) -> Schema:
     """Return a schema that knows the models of its fields: their dim, and what tells them apart.
+
+    Args:
+        schema: As it is to be.
+        before: As it was; its fields keep to models that make the vectors that are there.
 
     Raises:
         InvalidArgumentError: A plug-in was given itself and cannot be built again.
         PluginNotInstalledError: No such embedder.
-        SchemaError: A model makes vectors of another dim than declared.
+        SchemaError: A model makes vectors of another dim than declared, or others than those that
+            are there.
     """
     fields = [field for field in schema.embedded_fields if not _embedding(field).fingerprint]
-    return with_other_fields(schema, map(_with_model, fields)) if fields else schema
+    if not fields:
+        return schema
+    known = {} if before is None else {f.name: _embedding(f) for f in before.embedded_fields}
+    made = [_with_model(field) for field in fields]
+    for field in made:
+        old, new = known.get(field.name), _embedding(field)
+        if old is not None and old.fingerprint != new.fingerprint:
+            raise SchemaError(
+                f"field {field.name!r}: its vectors were made by {old.embedder!r}, and "
+                f"{new.embedder!r} makes others; take them over with migrate_embeddings"
+            )
+    return with_other_fields(schema, made)
 
 
 def _with_model(field: Field) -> Field:

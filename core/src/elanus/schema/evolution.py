@@ -20,7 +20,7 @@ from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
 from elanus.schema.structs import part_name, struct_of
 
-ALTERABLE = ("description", "max_length", "max_capacity", "metric", "source")
+ALTERABLE = ("description", "max_length", "max_capacity", "metric", "source", "embedding")
 """Attributes of a field that can be changed."""
 
 
@@ -149,6 +149,12 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
     if source is not known and not is_kept:
         raise SchemaError(
             f"field {name!r}: only k1 and b of its function can be changed, got source={source!r}"
+        )
+    made, before = changes.get("embedding"), field.embedding
+    if made is not None and before is not None and made.field != before.field:
+        raise SchemaError(
+            f"field {name!r}: its vectors are made of {before.field!r}, not of {made.field!r}; add "
+            f"another field"
         )
     struct = struct_of(name)
     if struct == name:

@@ -8,6 +8,7 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     collections,
     databases,
     entities,
+    functions,
     imports,
     indexes,
     partitions,

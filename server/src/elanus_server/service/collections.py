@@ -18,6 +18,7 @@ from elanus_server.codec.schema import (
 )
 from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.functions import drop_function
 from elanus_server.service.indexes import add_index
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
@@ -263,7 +264,7 @@ def alter_collection_field(call: Call, request: Any) -> None:
         params.pop(name, None)
     del field.type_params[:]
     field.type_params.extend(write_pairs(params))
-    _keep(hosted, kept)
+    hosted.keep_schema(kept)
 
 
 @rpc("AddCollectionField")
@@ -278,7 +279,7 @@ def add_collection_struct_field(call: Call, request: Any) -> None:
     hosted.collection.add_field(decode_struct(struct))
     kept = hosted.schema()
     kept.struct_array_fields.add().CopyFrom(struct)
-    _keep(hosted, kept)
+    hosted.keep_schema(kept)
 
 
 @rpc("AlterCollectionSchema")
@@ -310,7 +311,7 @@ def _add_fields(call: Call, request: Any) -> None:
         others = [f for f in kept.functions if made_by.keys().isdisjoint(f.output_field_names)]
         del kept.functions[:]
         kept.functions.extend([*others, *wanted.func_schema])
-        _keep(hosted, kept)
+        hosted.keep_schema(kept)
 
 
 def _drop_field(hosted: Hosted, wanted: Any) -> None:
@@ -322,6 +323,9 @@ def _drop_field(hosted: Hosted, wanted: Any) -> None:
         functions = [f for f in hosted.known.message.functions if f.name == wanted.function_name]
         if not functions:
             raise invalid(f"function {wanted.function_name} does not exist")
+        if not wanted.drop_function_output_fields:
+            drop_function(hosted, functions[0])
+            return
         (name,) = functions[0].output_field_names
     if not name:
         raise invalid("drop: expected the name of a field or function")
@@ -345,10 +349,4 @@ def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
     added = kept.fields.add()
     added.CopyFrom(message)
     added.fieldID = Numbers(kept).of(None)
-    _keep(hosted, kept)
-
-
-def _keep(hosted: Hosted, kept: Any) -> None:
-    """Remember a ``CollectionSchema`` with its numbers."""
-    raw = kept.SerializeToString()
-    hosted.change(lambda record: replace(record, schema=raw, updated=now()))
+    hosted.keep_schema(kept)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import elanus
 from elanus import Cancellation, Collection, Database, Schema
 from elanus.errors import CollectionNotFoundError, NotFoundError
+from elanus_server.clock import now
 from elanus_server.codec.requests import is_text_field
 from elanus_server.codec.schema import encode_schema
 from elanus_server.failures import (
@@ -291,6 +292,11 @@ class Hosted:
         with self.host.changes:
             wanted = change(self.record)
             self.collection.alter_properties({PROPERTY: wanted.to_json()})
+
+    def keep_schema(self, kept: Any) -> None:
+        """Remember a ``CollectionSchema`` with its numbers."""
+        raw = kept.SerializeToString()
+        self.change(lambda record: replace(record, schema=raw, updated=now()))
 
     def check_loaded(self, partitions: list[str] | None = None) -> None:
         """Refuse to search what was not loaded.

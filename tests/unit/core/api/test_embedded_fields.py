@@ -5,6 +5,7 @@ import pytest
 
 import elanus
 from elanus import BM25, DataType, Embedding, Field, Leg, Rerank, Schema
+from elanus.engine.embedding import with_models
 from elanus.errors import (
     EntityError,
     InvalidArgumentError,
@@ -187,3 +188,36 @@ def test_a_reranker_reads_for_the_text_that_was_embedded(collection):
     assert [(one.ids, one[0].score) for one in several] == [([1], 3.0), ([4], 2.0)]
     legs = [Leg("dense", "bread and butter"), Leg("bm25", "logs")]
     assert collection.hybrid_search(legs, limit=1, ranker=ranker)[0].score == 3.0
+
+
+def test_model_of_a_field_is_given_altered_and_taken_away(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        plain = schema(embedding=None, dim=MODEL.info.dim)
+        collection = database.create_collection("kb", plain)
+        given = documents(["anything"])[0]
+        collection.insert([{"id": 1, "text": TEXTS[0], "dense": given}])
+        collection.alter_field("dense", embedding=Embedding("text", "hash"))
+        collection.insert([{"id": 2, "text": TEXTS[1]}])
+        assert np.array_equal(stored(collection, 1, 2), [given, documents(TEXTS[1:2])[0]])
+        assert collection.search(TEXTS[1], "dense", 1).ids == [2]
+        # A model that makes other vectors, of another text, or of another dim.
+        for wrong in (Embedding("text", "hash", {"dim": 8}), Embedding("n", "hash")):
+            with pytest.raises(SchemaError, match="field 'dense'"):
+                collection.alter_field("dense", embedding=wrong)
+        assert collection.schema.field("dense").embedding.params == {}
+        same = {"dim": MODEL.info.dim}
+        collection.alter_field("dense", embedding=Embedding("text", "hash", same))
+        assert collection.schema.field("dense").embedding.params == same
+        collection.alter_field("dense", embedding=None)
+        with pytest.raises(EntityError, match="dense"):
+            collection.insert([{"id": 3, "text": TEXTS[2]}])
+        assert np.array_equal(stored(collection, 2), documents(TEXTS[1:2]))
+    with elanus.connect(tmp_path / "kb") as database:
+        assert database.collection("kb").schema.field("dense").embedding is None
+
+
+def test_model_that_makes_other_vectors_is_refused():
+    before = schema(embedding=Embedding("text", "other", fingerprint="of another model"))
+    with pytest.raises(SchemaError, match="its vectors were made by 'other', and 'hash' makes"):
+        with_models(schema(), before)
+    assert with_models(schema(), with_models(schema())) == with_models(schema())

@@ -1,0 +1,132 @@
+"""Functions of collections that are there, through Milvus' own client and over REST."""
+
+import pymilvus
+import pytest
+from pymilvus import DataType, Function, FunctionType
+
+from elanus.plugins import get_embedder
+from support.rest_client import RestClient
+
+pytest.importorskip("elanus_embeddings")
+
+# Milvus 3 has other calls for these; programs that were written before still use them.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is unsupported by Milvus 3.0")
+
+NAME = "texts"
+MODEL = get_embedder("hash", dim=16)
+TEXTS = ["a cat on a mat", "a dog in fog", "foxes and boxes"]
+
+
+@pytest.fixture
+def texts(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("text", DataType.VARCHAR, max_length=64, enable_analyzer=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=16)
+    indexes = client.prepare_index_params()
+    indexes.add_index("vector", metric_type="COSINE")
+    client.create_collection(NAME, schema=schema, index_params=indexes, consistency_level="Strong")
+    client.insert(
+        NAME, [{"id": 0, "text": TEXTS[0], "vector": MODEL.embed_documents(TEXTS[:1])[0]}]
+    )
+    return client
+
+
+def embedding(name="embed", **params):
+    return Function(
+        name=name,
+        function_type=FunctionType.TEXTEMBEDDING,
+        input_field_names=["text"],
+        output_field_names=["vector"],
+        params={"provider": "hash", "dim": 16, **params},
+    )
+
+
+def bm25():
+    return Function(
+        name="bm25",
+        function_type=FunctionType.BM25,
+        input_field_names=["text"],
+        output_field_names=["words"],
+    )
+
+
+def functions(client):
+    return [f["name"] for f in client.describe_collection(NAME)["functions"]]
+
+
+def test_model_is_added_altered_and_dropped(texts):
+    texts.add_collection_function(NAME, embedding())
+    assert functions(texts) == ["embed"]
+    (described,) = texts.describe_collection(NAME)["functions"]
+    assert described["output_field_names"] == ["vector"]
+    assert described["params"]["provider"] == "hash"
+    fields = {f["name"]: f for f in texts.describe_collection(NAME)["fields"]}
+    assert fields["vector"]["is_function_output"] is True
+    texts.insert(NAME, [{"id": 1, "text": TEXTS[1]}])
+    found = texts.search(NAME, [TEXTS[1]], anns_field="vector", limit=2)
+    assert [hit["id"] for hit in found[0]] == [1, 0]
+    assert found[0][0]["distance"] == pytest.approx(1.0, abs=1e-5)
+    texts.alter_collection_function(NAME, "embed", embedding())
+    assert functions(texts) == ["embed"]
+    texts.drop_collection_function(NAME, "embed")
+    assert functions(texts) == []
+    with pytest.raises(pymilvus.MilvusException, match="vector"):
+        texts.insert(NAME, [{"id": 2, "text": TEXTS[2]}])
+    rows = texts.query(NAME, filter="id >= 0", output_fields=["vector"])
+    assert [row["id"] for row in rows] == [0, 1]
+    assert rows[1]["vector"] == pytest.approx(MODEL.embed_documents(TEXTS[1:2])[0].tolist())
+
+
+def test_bm25_comes_and_goes_with_its_field(texts):
+    indexes = texts.prepare_index_params()
+    indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+    field = pymilvus.FieldSchema("words", DataType.SPARSE_FLOAT_VECTOR)
+    texts.add_function_field(NAME, field, bm25(), indexes)
+    texts.insert(NAME, [{"id": 2, "text": TEXTS[2], "vector": [0.5] * 16}])
+    found = texts.search(NAME, ["boxes"], anns_field="words", limit=3)
+    assert [hit["id"] for hit in found[0]] == [2]
+    assert [hit["id"] for hit in texts.search(NAME, ["cat"], anns_field="words", limit=3)[0]] == [0]
+    with pytest.raises(pymilvus.MilvusException, match="not support dropping BM25 function"):
+        texts.drop_collection_function(NAME, "bm25")
+    texts.drop_function_field(NAME, "bm25")
+    assert functions(texts) == []
+    assert "words" not in [f["name"] for f in texts.describe_collection(NAME)["fields"]]
+
+
+REFUSALS = [
+    ("add_collection_function", (bm25(),), "not support adding BM25 function"),
+    ("alter_collection_function", ("none", embedding("none")), "function not found: none"),
+    ("drop_collection_function", ("none",), "function not found: none"),
+    ("add_collection_function", (embedding(),), "function name already exists: embed"),
+    ("add_collection_function", (embedding("more"),), "output of another function"),
+    ("alter_collection_function", ("embed", embedding("more")), "name not match"),
+    ("alter_collection_function", ("embed", embedding(provider="nothing")), "nothing"),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments", "text"), REFUSALS)
+def test_refusals(texts, method, arguments, text):
+    texts.add_collection_function(NAME, embedding())
+    before = texts.describe_collection(NAME)
+    with pytest.raises(pymilvus.MilvusException, match=text):
+        getattr(texts, method)(NAME, *arguments)
+    assert texts.describe_collection(NAME) == before
+
+
+def test_functions_over_rest(texts, uri):
+    rest = RestClient(uri)
+    made = {
+        "name": "embed",
+        "type": "TextEmbedding",
+        "inputFieldNames": ["text"],
+        "outputFieldNames": ["vector"],
+        "params": {"provider": "hash", "dim": 16},
+    }
+    rest.data("collections/add_function", collectionName=NAME, function=made)
+    assert functions(texts) == ["embed"]
+    rest.data(
+        "collections/alter_function", collectionName=NAME, functionName="embed", function=made
+    )
+    rest.data("collections/drop_function", collectionName=NAME, functionName="embed")
+    assert functions(texts) == []
