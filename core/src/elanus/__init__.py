@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from elanus.api.database import Database, connect
     from elanus.api.options import Leg
     from elanus.api.repair import repair
-    from elanus.api.text import Token, run_analyzer
+    from elanus.api.text import Token, phrase_slop, run_analyzer
     from elanus.api.transfer import ExportResult, ImportResult
     from elanus.errors import ElanusError
     from elanus.kernels.cancel import Cancellation
@@ -72,6 +72,7 @@ __all__ = [
     "Rerank",
     "MMR",
     "Highlighter",
+    "phrase_slop",
     "run_analyzer",
     "Token",
     "Hit",
@@ -111,7 +112,7 @@ _MODULES = {
     "elanus.api.database": ("Database", "connect"),
     "elanus.api.options": ("Leg",),
     "elanus.api.repair": ("repair",),
-    "elanus.api.text": ("Token", "run_analyzer"),
+    "elanus.api.text": ("Token", "phrase_slop", "run_analyzer"),
     "elanus.api.transfer": ("ExportResult", "ImportResult"),
     "elanus.errors": ("ElanusError",),
     "elanus.kernels.cancel": ("Cancellation",),

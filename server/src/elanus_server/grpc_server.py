@@ -56,8 +56,9 @@ class GrpcServer:
             ("grpc.server_handshake_timeout_ms", int(silence_s * 1000)),
         ]
         self._server = grpc.aio.server(options=options)
+        handlers = {one.name: _unanswered(one) for one in SERVICE.methods}
         # Messages stay bytes here: a large one is read by a thread, or by another process.
-        handlers = {
+        handlers |= {
             name: grpc.unary_unary_rpc_method_handler(self._answering(name)) for name in methods
         }
         self._server.add_generic_rpc_handlers(
@@ -101,6 +102,21 @@ class GrpcServer:
                 raise  # abort has raised already
 
         return answer
+
+
+def _unanswered(described: Any) -> Any:
+    """Return the handler of a call that nothing answers, which says so by its name."""
+
+    async def refuse(request: Any, context: Any) -> None:
+        await context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, f"{described.name} is not answered by elanus"
+        )
+
+    if described.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(refuse)
+    if described.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(refuse)
+    return grpc.unary_unary_rpc_method_handler(refuse)
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:

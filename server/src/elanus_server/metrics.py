@@ -182,7 +182,9 @@ class Metrics:
 def _failed(response: Any) -> bool:
     if isinstance(response, common.Status):
         return bool(response.code or response.error_code)
-    status = response.status if hasattr(response, "status") else response.alter_status
+    status = getattr(response, "status", None) or getattr(response, "alter_status", None)
+    if status is None:
+        return False  # a response that cannot tell an error
     return bool(status.code or status.error_code)
 
 

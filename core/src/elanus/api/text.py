@@ -9,11 +9,12 @@ from typing import Any
 from elanus.analysis.analyzer import Analyzer, Token
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
 from elanus.errors import InvalidArgumentError
+from elanus.filter.text_search import fewest_shifts
 from elanus.query.highlighter import Highlighter, HighlightRequest
 from elanus.query.requests import LegRequest, TextQuery
 from elanus.schema.collection import Schema, did_you_mean
 
-__all__ = ["Token", "highlight_request", "query_analyzer", "run_analyzer"]
+__all__ = ["Token", "highlight_request", "phrase_slop", "query_analyzer", "run_analyzer"]
 
 _HASHED_BYTES, _NUM_DIMENSIONS = 100, 2**32 - 1
 """Bytes of a term that count for its number in Milvus, and how many numbers there are."""
@@ -137,3 +138,25 @@ def highlight_request(
         )
     analyzers = {name: analyzer_of_field(schema, name, "highlight") for name in names}
     return HighlightRequest(options, analyzers)
+
+
+def phrase_slop(
+    query: str, texts: Sequence[str], analyzer: str | Mapping[str, object] = "standard"
+) -> list[int | None]:
+    """Return the smallest ``slop`` at which ``phrase_match`` finds a phrase in each text.
+
+    Args:
+        query: The phrase.
+        texts: Where it is looked for.
+        analyzer: Name or parameters, as ``Field(analyzer=...)`` takes them.
+
+    Returns:
+        One number for each text; None where a term is missing, and for a phrase without terms.
+
+    Raises:
+        InvalidArgumentError: No such analyzer, or one of several.
+    """
+    found = shared_analyzer(analyzer)
+    if isinstance(found, MultiAnalyzer):
+        raise InvalidArgumentError("analyzer: expected one, got several")
+    return [fewest_shifts(found, query, text) for text in texts]

@@ -170,21 +170,32 @@ def _matcher_of_places(
     def holds(text: str) -> bool:
         if not wanted.issubset(analyzer.tokens(text)):
             return False
-        places: dict[str, list[int]] = {term: [] for term in wanted}
-        for place, term in analyzer.places(text):
-            if term in places:
-                places[term].append(place)
-        # Where the phrase would begin if this term stood at its place in it.
-        begins = [sorted(place - offset for place in places[term]) for offset, term in phrase]
-        return _fewest_shifts(begins, slop)
+        return _fewest_shifts(_begins(analyzer, phrase, text), slop) is not None
 
     return holds
 
 
-def _fewest_shifts(begins: Sequence[list[int]], slop: int) -> bool:
-    """Whether one number of each ascending list can be chosen so that they are near each other.
+def _begins(analyzer: Analyzer, phrase: list[tuple[int, str]], text: str) -> list[list[int]]:
+    """Return, for each term of a phrase, where in a text the phrase would begin if this term stood
+    at its place in it."""
+    places: dict[str, list[int]] = {term: [] for _, term in phrase}
+    for place, term in analyzer.places(text):
+        if term in places:
+            places[term].append(place)
+    return [sorted(place - offset for place in places[term]) for offset, term in phrase]
 
-    From one to the next they differ by ``slop`` in sum at most.
+
+def fewest_shifts(analyzer: Analyzer, query: str, text: str) -> int | None:
+    """Return the smallest slop at which a text holds another as a phrase; None: at no slop."""
+    phrase = analyzer.places(query)
+    return _fewest_shifts(_begins(analyzer, phrase, text), MAX_SLOP) if phrase else None
+
+
+def _fewest_shifts(begins: Sequence[list[int]], slop: int) -> int | None:
+    """Choose one number of each ascending list so that they are near each other.
+
+    Returns:
+        By how much they differ from one to the next, in sum; None if that is more than ``slop``.
     """
     costs = dict.fromkeys(begins[0], 0)
     for following in begins[1:]:
@@ -193,7 +204,7 @@ def _fewest_shifts(begins: Sequence[list[int]], slop: int) -> bool:
         from_above = _nearest(mirrored, [-begin for begin in reversed(following)])
         reached = zip(following, from_below, reversed(list(from_above)), strict=True)
         costs = {begin: int(min(b, a)) for begin, b, a in reached if min(b, a) <= slop}
-    return bool(costs)
+    return min(costs.values(), default=None)
 
 
 def _nearest(sources: list[tuple[int, int]], targets: Sequence[int]) -> Iterator[float]:

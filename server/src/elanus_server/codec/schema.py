@@ -207,6 +207,7 @@ def encode_schema(schema: Schema, name: str, database: str, known: Any) -> Any:
         dbName=database,
         description=schema.description,
         enable_dynamic_field=schema.dynamic,
+        enable_namespace=known.enable_namespace,
     )
     stored = {field.name: field for field in known.fields}
     structs = {struct.name: struct for struct in known.struct_array_fields}

@@ -168,6 +168,10 @@ def _collections(request: Any) -> list[str]:
     for field in _COLLECTION_FIELDS:
         found = getattr(request, field, "")
         names += [found] if isinstance(found, str) else list(found)
+    for side in ("op_left", "op_right"):
+        vectors = getattr(request, side, None)
+        if vectors is not None and vectors.WhichOneof("array") == "id_array":
+            names.append(vectors.id_array.collection_name)
     numbers = getattr(request, "collectionID", 0)
     if numbers and (not isinstance(numbers, int) or not any(names)):
         names.append(ANY)

@@ -136,6 +136,8 @@ OPEN = frozenset(
         "GetCompactionState",
         "GetCompactionStateWithPlans",
         "ComputePhraseMatchSlop",
+        "RegisterLink",
+        "Dummy",
     }
 )
 """Calls of everybody who is known. Lists hold only what the user may use."""
@@ -150,6 +152,13 @@ LIKE = {
     "ListImportTasks": "ListImport",
     "GetMetrics": "SelectOwnership",
     "GetRestoreSnapshotState": "RestoreSnapshot",
+    "CalcDistance": "Query",
+    "ListIndexedSegment": "IndexDetail",
+    "DescribeSegmentIndexData": "IndexDetail",
+    "DescribePrewarmTask": "GetLoadingProgress",
+    "GetReplicateInfo": "GetReplicateConfiguration",
+    "GetRefreshExternalCollectionProgress": "RefreshExternalCollection",
+    "ListRefreshExternalCollectionJobs": "RefreshExternalCollection",
 }
 """Privilege of calls for which the protocol names none."""
 

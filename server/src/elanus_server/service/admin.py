@@ -14,10 +14,9 @@ from elanus_server.failures import MilvusError, invalid
 from elanus_server.service.context import Call, Host, Hosted
 from elanus_server.service.partitions import partition_names, partition_number
 from elanus_server.service.registry import rpc
+from elanus_server.service.resource_groups import NODE, node_group
 from elanus_server.wire import common, milvus
 
-DEFAULT_GROUP = "__default_resource_group"
-_NODE = 1
 _identifiers = itertools.count(int(time.time() * 1000))
 
 
@@ -49,7 +48,7 @@ def check_health(call: Call, request: Any) -> Any:
 @rpc("GetComponentStates")
 def get_component_states(call: Call, request: Any) -> Any:
     healthy = milvus.ComponentInfo(
-        nodeID=_NODE, role="standalone", state_code=common.StateCode.Value("Healthy")
+        nodeID=NODE, role="standalone", state_code=common.StateCode.Value("Healthy")
     )
     return milvus.ComponentStates(state=healthy, subcomponent_states=[healthy])
 
@@ -68,14 +67,14 @@ def get_metrics(call: Call, request: Any) -> Any:
         raise invalid(f"metric type {kind!r} is not supported; take system_info")
     stats = call.host.root.stats()
     node = {
-        "identifier": _NODE,
+        "identifier": NODE,
         "connected": None,
         "infos": {
             "has_error": False,
             "error_reason": "",
             "name": "standalone",
             "type": "standalone",
-            "id": _NODE,
+            "id": NODE,
             "system_info": {"system_version": Host.version, "deploy_mode": "STANDALONE"},
             "hardware_infos": {"disk_usage": stats.disk_bytes},
         },
@@ -93,7 +92,7 @@ def flush(call: Call, request: Any) -> Any:
     for name in request.collection_names:
         hosted = call.hosted(request, name)
         hosted.collection.flush()
-        numbers = [number for number, _ in _segments(hosted)]
+        numbers = [number for number, _ in sealed_segments(hosted)]
         made.coll_segIDs[name].data.extend([])
         made.flush_coll_segIDs[name].data.extend(numbers)
         made.coll_seal_times[name] = int(time.time())
@@ -145,7 +144,7 @@ def get_compaction_state_with_plans(call: Call, request: Any) -> Any:
     return milvus.GetCompactionPlansResponse(state=common.CompactionState.Value("Completed"))
 
 
-def _segments(hosted: Hosted) -> list[tuple[int, Any]]:
+def sealed_segments(hosted: Hosted) -> list[tuple[int, Any]]:
     """Return the sealed segments and a number for each."""
     found = [s for s in hosted.collection.stats().segments if s.name.startswith("segment ")]
     return [(int(segment.name.split()[1], 16) + 1, segment) for segment in found]
@@ -166,7 +165,7 @@ def get_persistent_segment_info(call: Call, request: Any) -> Any:
                 state=common.SegmentState.Value("Flushed"),
                 level=common.SegmentLevel.Value("L1"),
             )
-            for segment_number, segment in _segments(hosted)
+            for segment_number, segment in sealed_segments(hosted)
         ]
     )
 
@@ -188,11 +187,11 @@ def get_query_segment_info(call: Call, request: Any) -> Any:
                 mem_size=segment.size_bytes,
                 index_name=names[0] if names else "",
                 state=common.SegmentState.Value("Sealed"),
-                nodeID=_NODE,
-                nodeIds=[_NODE],
+                nodeID=NODE,
+                nodeIds=[NODE],
                 level=common.SegmentLevel.Value("L1"),
             )
-            for segment_number, segment in _segments(hosted)
+            for segment_number, segment in sealed_segments(hosted)
         ]
     )
 
@@ -213,57 +212,11 @@ def get_replicas(call: Call, request: Any) -> Any:
                 replicaID=number + 1,
                 collectionID=number,
                 partition_ids=[partition_number(number, n) for n in partition_names(hosted)],
-                node_ids=[_NODE],
-                resource_group_name=DEFAULT_GROUP,
+                node_ids=[NODE],
+                resource_group_name=node_group(call.host),
                 shard_replicas=[
-                    milvus.ShardReplica(leaderID=_NODE, node_ids=[_NODE], dm_channel_name="0")
+                    milvus.ShardReplica(leaderID=NODE, node_ids=[NODE], dm_channel_name="0")
                 ],
             )
         ]
     )
-
-
-@rpc("ListResourceGroups")
-def list_resource_groups(call: Call, request: Any) -> Any:
-    return milvus.ListResourceGroupsResponse(resource_groups=[DEFAULT_GROUP])
-
-
-@rpc("DescribeResourceGroup")
-def describe_resource_group(call: Call, request: Any) -> Any:
-    if request.resource_group != DEFAULT_GROUP:
-        raise MilvusError(300, f"resource group not found[rg={request.resource_group}]")
-    return milvus.DescribeResourceGroupResponse(
-        resource_group=milvus.ResourceGroup(name=DEFAULT_GROUP, capacity=1, num_available_node=1)
-    )
-
-
-@rpc("RunAnalyzer")
-def run_analyzer(call: Call, request: Any) -> Any:
-    texts = [raw.decode() for raw in request.placeholder]
-    names = list(request.analyzer_names)
-    if len(names) not in (0, 1, len(texts)):
-        raise invalid(f"analyzer_names: expected one, or one for each text, got {len(names)}")
-    names = (names or [None]) * (len(texts) if len(names) < 2 else 1)
-    results = []
-    for text, name in zip(texts, names, strict=True):
-        options = {"analyzer_name": name, "with_hash": True}
-        if request.collection_name:
-            collection = call.hosted(request).collection
-            tokens = collection.run_analyzer(text, request.field_name, **options)
-        else:
-            spec = loose_value(request.analyzer_params) if request.analyzer_params else "standard"
-            tokens = elanus.run_analyzer(text, spec, **options)
-        results.append(_analyzed(tokens, request))
-    return milvus.RunAnalyzerResponse(results=results)
-
-
-def _analyzed(tokens: Any, request: Any) -> Any:
-    made = milvus.AnalyzerResult()
-    for token in tokens:
-        shown = made.tokens.add(token=token.token)
-        if request.with_detail:
-            shown.start_offset, shown.end_offset = token.start_offset, token.end_offset
-            shown.position, shown.position_length = token.position, token.position_length
-        if request.with_hash:
-            shown.hash = token.hash
-    return made

@@ -18,6 +18,7 @@ from elanus_server.codec.schema import (
 )
 from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.file_resources import schema_with_contents
 from elanus_server.service.functions import drop_function
 from elanus_server.service.indexes import add_index
 from elanus_server.service.records import (
@@ -26,6 +27,7 @@ from elanus_server.service.records import (
     CollectionRecord,
 )
 from elanus_server.service.registry import rpc
+from elanus_server.service.replication import unimplemented
 from elanus_server.service.snapshots import refuse_pinned
 from elanus_server.wire import common, milvus
 from elanus_server.wire import schema as messages
@@ -42,7 +44,11 @@ def create_collection(call: Call, request: Any) -> None:
         raise invalid("schema: expected fields, got none")
     for field in described.fields:
         checked_name(field.name, "field")
-    schema = decode_schema(described)
+    if described.external_source:
+        raise unimplemented("external_source: collections hold their data themselves")
+    schema = decode_schema(schema_with_contents(call.host, described))
+    if schema.partition_key and described.enable_namespace:
+        raise invalid("namespaces and a partition key cannot be used together")
     if not any(f.vector_type.is_vector or f.struct for f in schema.fields):
         raise invalid("schema does not contain vector field")
     numbered = encode_schema(schema, name, database, described)
@@ -344,7 +350,8 @@ def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
         raise invalid(f"duplicate field name: {message.name}")
     if not message.nullable and made_by is None and not message.HasField("default_value"):
         raise invalid(f"added field must be nullable, please check it, field name = {message.name}")
-    hosted.collection.add_field(decode_field(message, made_by=made_by))
+    whole = schema_with_contents(hosted.host, message)
+    hosted.collection.add_field(decode_field(whole, made_by=made_by))
     kept = hosted.record.known_schema if hosted.record.schema else hosted.schema()
     added = kept.fields.add()
     added.CopyFrom(message)

@@ -11,6 +11,7 @@ from elanus_server.codec.entities import encode_ids
 from elanus_server.codec.requests import decode_templates
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.partitions import DEFAULT_PARTITION, check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
@@ -23,7 +24,9 @@ def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
     return decode_columns(request.fields_data, hosted.collection.schema, request.num_rows)
 
 
-def _partition(hosted: Hosted, name: str) -> str | None:
+def _partition(hosted: Hosted, request: Any, *, makes: bool = True) -> str | None:
+    """Return the partition that a request writes to; None: the default one."""
+    name = namespace_of(hosted, request, makes=makes) or request.partition_name
     if not name or name == DEFAULT_PARTITION:
         return None
     check_partitions(hosted, [name])
@@ -45,7 +48,7 @@ def insert(call: Call, request: Any) -> Any:
     """Store entities. As with Milvus a key that is taken is no error: the entity is replaced."""
     hosted = call.hosted(request)
     columns = _columns(hosted, request)
-    partition = _partition(hosted, request.partition_name)
+    partition = _partition(hosted, request)
     collection = hosted.collection
     primary = collection.schema.primary
     if primary.auto_id and primary.name not in columns:
@@ -61,7 +64,7 @@ def insert(call: Call, request: Any) -> Any:
 def upsert(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     columns = _columns(hosted, request)
-    partition = _partition(hosted, request.partition_name)
+    partition = _partition(hosted, request)
     primary = hosted.collection.schema.primary
     if primary.name not in columns:
         raise invalid(f"upsert: must assign pk of field {primary.name} when upsert")
@@ -97,7 +100,7 @@ def delete(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     if not request.expr.strip():
         raise invalid("delete plan can't be empty or always true : ")
-    partition = _partition(hosted, request.partition_name)
+    partition = _partition(hosted, request, makes=False)
     count = hosted.collection.delete(
         filter=request.expr,
         params=decode_templates(request.expr_template_values),

@@ -51,13 +51,14 @@ class Method:
         status = status_of(as_milvus(error))
         if self.response is common.Status:
             return status
-        # Most responses call it ``status``, a few otherwise.
-        (place,) = [
+        # Most responses call it ``status``, a few otherwise, and two have none: nothing can go
+        # wrong with their calls that a client could be told.
+        places = [
             field.name
             for field in self.response.DESCRIPTOR.fields
             if field.message_type and field.message_type.full_name == _STATUS
-        ][:1]
-        return self.response(**{place: status})
+        ]
+        return self.response(**dict.fromkeys(places[:1], status))
 
 
 METHODS: dict[str, Method] = {}

@@ -24,6 +24,7 @@ from elanus_server.codec.requests import (
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
+from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
@@ -104,7 +105,9 @@ def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
     How recent the answer is need not be said: every process sees everything that was acknowledged
     before the read, which is the strongest of Milvus' levels.
     """
-    partitions = check_partitions(hosted, request.partition_names)
+    namespace = namespace_of(hosted, request)
+    wanted = request.partition_names if namespace is None else [namespace]
+    partitions = check_partitions(hosted, wanted)
     hosted.check_loaded(partitions)
     options: dict[str, Any] = {}
     record = hosted.record
