@@ -78,18 +78,18 @@ def test_analyzers_read_the_files(resources):
             "dampfschiff",
             ["dampf", "schiff"],
         ),
-        (
-            {"type": "stop", "stop_words_file": {"type": "local", "path": "stop.txt"}},
-            "the house",
-            ["house"],
-        ),
     ]:
         params = {"tokenizer": "standard", "filter": ["lowercase", kind]}
         found = resources.run_analyzer(text, params)
         assert sorted(found.tokens) == sorted(tokens)
-    params = {"tokenizer": "standard", "filter": [{"type": "stop", "stop_words_file": remote("x")}]}
-    with pytest.raises(pymilvus.MilvusException, match="file resource x not found"):
-        resources.run_analyzer("a", params)
+    for given, text in [
+        (remote("x"), "file resource x not found"),
+        ({"type": "local", "path": "stop.txt"}, "got the type 'local'"),
+        ("stop.txt", "expected an object"),
+    ]:
+        params = {"tokenizer": "standard", "filter": [{"type": "stop", "stop_words_file": given}]}
+        with pytest.raises(pymilvus.MilvusException, match=text):
+            resources.run_analyzer("a", params)
 
 
 def test_collection_keeps_what_the_file_said(resources, files):

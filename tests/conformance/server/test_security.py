@@ -12,7 +12,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusException
+from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 import elanus
 from elanus_server import Settings, serve
@@ -364,3 +365,52 @@ def test_wrong_certificates_say_so(options, text):
         asyncio.run(
             serve(Settings(":memory:", port=0, metrics_port=None, **options), stop=asyncio.Event())
         )
+
+
+def test_snapshots_imports_and_stored_vectors_need_their_privileges(address, root):
+    collection(root, "one")
+    collection(root, "two")
+    root.create_database("elsewhere")
+    root.create_user("keeper", "keeper-password")
+    root.create_role("keeps")
+    root.grant_role("keeper", "keeps")
+    root.grant_privilege_v2("keeps", "Search", "one")
+    keeper = MilvusClient(f"http://{address}", token="keeper:keeper-password")
+    handler = keeper._get_connection()
+    denied(lambda: keeper.create_snapshot("s", "one"))
+    denied(lambda: handler.do_bulk_insert("one", "", ["x.json"]))
+    denied(lambda: keeper.create_resource_group("group"))
+    denied(lambda: keeper.add_file_resource("name", "x.txt"))
+    denied(lambda: keeper.add_collection_function("one", embedding()))
+    for privilege in ("CreateSnapshot", "ListSnapshots", "RestoreSnapshot", "Import"):
+        root.grant_privilege_v2("keeps", privilege, "one", db_name="default")
+    keeper.create_snapshot("s", "one")
+    root.create_snapshot("hidden", "two")
+    assert keeper.list_snapshots("one") == ["s"]
+    denied(lambda: keeper.list_snapshots("two"))
+    denied(lambda: keeper.restore_snapshot("hidden", "two", "copy"))
+    # Nobody gets a collection into a database in which nothing was granted.
+    denied(lambda: keeper.restore_snapshot("s", "one", "copy", target_db_name="elsewhere"))
+    with pytest.raises(MilvusException, match="without --import-folder"):
+        handler.do_bulk_insert("one", "", ["x.json"])
+    ids = schema_pb2.IDs(int_id=schema_pb2.LongArray(data=[1]))
+    for name in ("one", "two"):
+        given = milvus_pb2.VectorIDs(collection_name=name, field_name="vector", id_array=ids)
+        side = milvus_pb2.VectorsArray(id_array=given)
+        request = milvus_pb2.CalcDistanceRequest(op_left=side, op_right=side)
+        denied(lambda request=request: ask(handler, "CalcDistance", request))
+    root.grant_privilege_v2("keeps", "Query", "one", db_name="default")
+    request.op_left.id_array.collection_name = "one"
+    denied(lambda: ask(handler, "CalcDistance", request))
+    request.op_right.id_array.collection_name = "one"
+    assert list(ask(handler, "CalcDistance", request).float_dist.data) == [0.0]
+    root.drop_snapshot("hidden", "two")
+    root.drop_database("elsewhere")
+
+
+def ask(handler, name, request):
+    return getattr(handler._stub, name)(request)
+
+
+def embedding():
+    return Function("f", FunctionType.TEXTEMBEDDING, ["text"], ["vector"])

@@ -182,6 +182,8 @@ def _databases(method: str, request: Any, database: str) -> list[str]:
     """Return the databases that a call reaches."""
     if method == "RenameCollection" and request.newDBName:
         return [database, request.newDBName]
+    if method == "RestoreSnapshot" and request.target_db_name:
+        return [database, request.target_db_name]
     if method == "FlushAll" and not request.db_name:
         return [ANY]
     return [database]

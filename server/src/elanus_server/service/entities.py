@@ -24,9 +24,11 @@ def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
     return decode_columns(request.fields_data, hosted.collection.schema, request.num_rows)
 
 
-def _partition(hosted: Hosted, request: Any, *, makes: bool = True) -> str | None:
+def _partition(hosted: Hosted, request: Any, *, deletes: bool = False) -> str | None:
     """Return the partition that a request writes to; None: the default one."""
-    name = namespace_of(hosted, request, makes=makes) or request.partition_name
+    # Clients name no namespace where they delete: keys are of the whole collection.
+    name = namespace_of(hosted, request, makes=not deletes, is_needed=not deletes)
+    name = name or request.partition_name
     if not name or name == DEFAULT_PARTITION:
         return None
     check_partitions(hosted, [name])
@@ -100,7 +102,7 @@ def delete(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     if not request.expr.strip():
         raise invalid("delete plan can't be empty or always true : ")
-    partition = _partition(hosted, request, makes=False)
+    partition = _partition(hosted, request, deletes=True)
     count = hosted.collection.delete(
         filter=request.expr,
         params=decode_templates(request.expr_template_values),

@@ -124,10 +124,12 @@ def _lines(host: Host, key: str, given: Any) -> list[str]:
 def _path(host: Host, key: str, given: Any) -> Path:
     if not isinstance(given, dict):
         raise invalid(f"{key}: expected an object with a type, got {given!r}")
-    if given.get("type") == "local":
-        return host.files.path_of(str(given.get("path", "")), key)
+    # A path would let whoever may analyze texts try files that nobody gave to analyzers.
     if given.get("type") != "remote":
-        raise invalid(f"{key}: expected the type remote or local, got {given.get('type')!r}")
+        raise invalid(
+            f"{key}: expected the type remote and the resource_name of a file that was added with "
+            f"AddFileResource, got the type {given.get('type')!r}"
+        )
     name = given.get("resource_name")
     known = host.kept.read(_PROPERTY, {})
     if name not in known:

@@ -19,13 +19,16 @@ NAMESPACE_NOT_FOUND = 200
 _MAX_PAGE = 1000
 
 
-def namespace_of(hosted: Hosted, request: Any, *, makes: bool = False) -> str | None:
+def namespace_of(
+    hosted: Hosted, request: Any, *, makes: bool = False, is_needed: bool = True
+) -> str | None:
     """Return the namespace that a request reads or writes; None: the collection has none.
 
     Args:
         hosted: The collection.
         request: A message with a field ``namespace``.
         makes: A namespace that is not there yet is made.
+        is_needed: The request has to name one; else it means all of them.
 
     Raises:
         MilvusError: The collection has namespaces and none is named, or the other way round; or
@@ -33,7 +36,7 @@ def namespace_of(hosted: Hosted, request: Any, *, makes: bool = False) -> str | 
     """
     is_enabled = hosted.known.message.enable_namespace
     if not request.HasField("namespace"):
-        if is_enabled:
+        if is_enabled and is_needed:
             raise invalid("namespace data is not set but the collection has namespaces enabled")
         return None
     if not is_enabled:

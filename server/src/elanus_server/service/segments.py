@@ -74,10 +74,10 @@ def run_prewarm(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
         elif field.dtype is DataType.SPARSE_FLOAT_VECTOR:
             collection.search({0: 1.0}, name, 1)
         elif field.dtype is DataType.BINARY_VECTOR:
-            collection.search(bytes(field.dim // 8), name, 1)
+            collection.search(bytes((field.dim or 8) // 8), name, 1)
         else:
             kind = np.int8 if field.dtype is DataType.INT8_VECTOR else np.float32
-            collection.search(np.ones(field.dim, kind), name, 1)
+            collection.search(np.ones(field.dim or 1, kind), name, 1)
     return {}
 
 
