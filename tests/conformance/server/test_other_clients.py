@@ -134,7 +134,7 @@ def test_the_server_alone_needs_no_pandas():
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["Import", "CalcDistance", "ReplicateMessage"])
+@pytest.mark.parametrize("name", ["CreateReplicateStream", "DumpMessages", "NoSuchCall"])
 def test_what_is_not_answered_is_unimplemented(uri, name):
     """Clients try every other status again for a minute."""
     import grpc

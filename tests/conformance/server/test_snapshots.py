@@ -1,5 +1,6 @@
 """Snapshots of collections, through Milvus' own client."""
 
+import threading
 import time
 
 import pymilvus
@@ -7,6 +8,7 @@ import pytest
 from pymilvus import DataType
 
 from elanus_server import serve_local
+from elanus_server.service.jobs import Jobs
 from support.rest_client import RestClient
 from support.waiting import until
 
@@ -216,4 +218,40 @@ def test_jobs_and_pins_survive_a_restart(tmp_path):
         assert client.list_snapshots("c") == ["s"]
         with pytest.raises(pymilvus.MilvusException, match="is pinned"):
             client.drop_snapshot("s", "c")
+        client.close()
+
+
+def test_one_of_two_restores_into_the_same_name_wins(docs, monkeypatch):
+    docs.create_snapshot("s", NAME)
+    both, run = threading.Event(), Jobs._run
+    monkeypatch.setattr(Jobs, "_run", lambda *given: both.wait(60) and run(*given))
+    jobs = [docs.restore_snapshot("s", NAME, "copy") for _ in range(2)]
+    both.set()
+    states = [restored(docs, job) for job in jobs]
+    assert [state.state for state in states] == [
+        "RestoreSnapshotCompleted",
+        "RestoreSnapshotFailed",
+    ]
+    assert states[1].reason.startswith("duplicate collection: copy")
+    docs.load_collection("copy")
+    assert contents(docs, "copy") == contents(docs, NAME)
+
+
+def test_restore_that_ended_unnoticed_is_not_done_twice(tmp_path, monkeypatch):
+    folder = str(tmp_path / "kb")
+    with serve_local(folder) as uri:
+        client = pymilvus.MilvusClient(uri)
+        client.create_collection("c", dimension=4)
+        client.create_snapshot("s", "c")
+        with monkeypatch.context() as patched:
+            # As if the power went between the commit and the note of it.
+            patched.setattr(Jobs, "_end", lambda self, number, **told: None)
+            job = client.restore_snapshot("s", "c", "copy")
+            until(lambda: client.has_collection("copy"), bool)
+            number = client.describe_collection("copy")["collection_id"]
+        client.close()
+    with serve_local(folder) as uri:
+        client = pymilvus.MilvusClient(uri)
+        assert restored(client, job).state == "RestoreSnapshotCompleted"
+        assert client.describe_collection("copy")["collection_id"] == number
         client.close()

@@ -14,7 +14,7 @@ def test_a_call_without_a_known_privilege_is_for_administrators():
     with elanus.connect(":memory:") as database:
         guard = Guard(AccountStore(database), is_on=True)
         guard.set_up("root-password")
-        request = milvus.DummyRequest()
-        guard.check("root", "Dummy", request, "default")
+        request = milvus.DumpMessagesRequest()
+        guard.check("root", "DumpMessages", request, "default")
         with pytest.raises(NotPermittedError, match="permission deny to weak"):
-            guard.check("weak", "Dummy", request, "default")
+            guard.check("weak", "DumpMessages", request, "default")
