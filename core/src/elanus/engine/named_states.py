@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -224,31 +224,40 @@ class NamedStates:
             # From here on its folder is one that opening sweeps, until the catalog names it.
             self._directory.make_dir(collection_path(made))
             self._commit(dropped=(*self._catalog.dropped, made))
-        state: CollectionState | None = None
-        try:
-            # Writes go on meanwhile: what is read does not change.
-            state = restored_state(
-                self._context, source, found.versions[source], found.seq, made, new, properties
+        # Writes go on meanwhile: what is read does not change.
+        with self._abandoned_on_error(made) as states:
+            states.append(
+                restored_state(
+                    self._context, source, found.versions[source], found.seq, made, new, properties
+                )
             )
-            with self._lock:
-                self._check_writable()
-                check_free(self._catalog, new)
-                left = tuple(u for u in self._catalog.dropped if u != made)
-                collections = {**self._catalog.collections, new: made}
-                self._commit(collections=collections, dropped=left)
-                engine = CollectionEngine(self._context, state, new)
-                engine.on_drop = lambda: self.drop(engine.name)
-                self._adopt(engine)
-        except StorageFailedError:
-            # The catalog may name it.
-            if state is not None:
+            self._name(made, states[0], new)
+
+    def _name(self, made: uuid.UUID, state: CollectionState, name: str) -> None:
+        """Let the catalog name a collection whose folder it would sweep until now."""
+        with self._lock:
+            self._check_writable()
+            check_free(self._catalog, name)
+            left = tuple(u for u in self._catalog.dropped if u != made)
+            collections = {**self._catalog.collections, name: made}
+            self._commit(collections=collections, dropped=left)
+            engine = CollectionEngine(self._context, state, name)
+            engine.on_drop = lambda: self.drop(engine.name)
+            self._adopt(engine)
+
+    @contextlib.contextmanager
+    def _abandoned_on_error(self, made: uuid.UUID) -> Iterator[list[CollectionState]]:
+        """Give a list for the state that is made; close it, and delete its folder, on failure."""
+        states: list[CollectionState] = []
+        try:
+            yield states
+        except BaseException as error:
+            for state in states:
                 state.close()
-            raise
-        except BaseException:
-            if state is not None:
-                state.close()
-            with contextlib.suppress(ElanusError):
-                self._directory.delete_dir(collection_path(made))
+            # After a failure of this kind the catalog may name it.
+            if not isinstance(error, StorageFailedError):
+                with contextlib.suppress(ElanusError):
+                    self._directory.delete_dir(collection_path(made))
             raise
 
     @staticmethod
