@@ -1,0 +1,54 @@
+"""Every official client works unchanged against the server.
+
+Each scenario is a program of a user of that client, in `scenarios/`; what comes back is compared
+there with values worked out by hand or with NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from support.client_environments import Part, UnavailableError, run_node, run_python
+from support.client_servers import client_servers
+
+PYMILVUS = tuple(
+    f"pymilvus_{part}"
+    for part in ("collections", "data", "reads", "async", "objects", "access", "failures")
+)
+CLIENTS = {
+    "pymilvus-3.0": (run_python, PYMILVUS),
+    "pymilvus-2.6": (run_python, PYMILVUS),
+    "pymilvus-2.5": (run_python, PYMILVUS),
+}
+CASES = [(client, file) for client, (_, files) in CLIENTS.items() for file in files]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Runs all scenarios of a client against servers of their own; once, and remembers."""
+    known: dict[str, dict[str, Part]] = {}
+
+    def run(client: str) -> dict[str, Part]:
+        if client not in known:
+            how, files = CLIENTS[client]
+            with client_servers(tmp_path_factory.mktemp("served")) as settings:
+                known[client] = how(client, files, settings)
+        return known[client]
+
+    return run
+
+
+@pytest.mark.parametrize(("client", "file"), CASES)
+def test_a_client_works_unchanged(ran, client, file):
+    try:
+        part = ran(client)[file]
+    except UnavailableError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"{client} cannot be installed: {error}")
+    assert not part.failures, "\n\n".join(f"{n}: {t}" for n, t in part.failures.items())
+    assert part.passed
+    allowed = "this version of|pymilvus 2.5 has|pymilvus before 3.0"
+    assert all(any(text in why for text in allowed.split("|")) for why in part.skipped.values())
