@@ -17,10 +17,12 @@ PYMILVUS = tuple(
     f"pymilvus_{part}"
     for part in ("collections", "data", "reads", "async", "objects", "access", "failures")
 )
+NODE = ("node_collections", "node_data", "node_reads")
 CLIENTS = {
     "pymilvus-3.0": (run_python, PYMILVUS),
     "pymilvus-2.6": (run_python, PYMILVUS),
     "pymilvus-2.5": (run_python, PYMILVUS),
+    "node-3.0": (run_node, NODE),
 }
 CASES = [(client, file) for client, (_, files) in CLIENTS.items() for file in files]
 

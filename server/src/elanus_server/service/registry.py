@@ -26,12 +26,15 @@ class Method:
         request: Class of the message that comes in.
         response: Class of the message that goes out.
         answer: What answers it.
+        status: Field of the response that tells how it went; empty where all of it does, and for
+            two calls with which nothing can go wrong that a client could be told.
     """
 
     name: str
     request: Any
     response: Any
     answer: Answer
+    status: str
 
     def __call__(self, call: Call, request: Any) -> Any:
         """Answer a request; an error becomes the status of the response.
@@ -44,21 +47,18 @@ class Method:
             answered = self.answer(call, request)
         except ElanusError as error:
             return self.refused(error)
-        return self.response() if answered is None else answered
+        response = self.response() if answered is None else answered
+        if self.status:
+            # Also of success there is one: the Node client reads fields of it unasked.
+            getattr(response, self.status).SetInParent()
+        return response
 
     def refused(self, error: ElanusError) -> Any:
         """Return the response that tells an error."""
         status = status_of(as_milvus(error))
         if self.response is common.Status:
             return status
-        # Most responses call it ``status``, a few otherwise, and two have none: nothing can go
-        # wrong with their calls that a client could be told.
-        places = [
-            field.name
-            for field in self.response.DESCRIPTOR.fields
-            if field.message_type and field.message_type.full_name == _STATUS
-        ]
-        return self.response(**dict.fromkeys(places[:1], status))
+        return self.response(**({self.status: status} if self.status else {}))
 
 
 METHODS: dict[str, Method] = {}
@@ -76,12 +76,23 @@ def rpc(name: str) -> Callable[[Answer], Answer]:
         raise InternalError(f"the protocol has no call {name}")
 
     def declare(answer: Answer) -> Answer:
-        METHODS[name] = Method(
-            name, _message(described.input_type), _message(described.output_type), answer
-        )
+        request, response = _message(described.input_type), _message(described.output_type)
+        METHODS[name] = Method(name, request, response, answer, _status_field(response))
         return answer
 
     return declare
+
+
+def _status_field(response: Any) -> str:
+    """Return where a response holds its status; most call it ``status``, a few otherwise."""
+    if response is common.Status:
+        return ""
+    places = [
+        field.name
+        for field in response.DESCRIPTOR.fields
+        if field.message_type and field.message_type.full_name == _STATUS
+    ]
+    return str(places[0]) if places else ""
 
 
 def _message(described: Any) -> Any:

@@ -161,7 +161,8 @@ def select_grant(call: Call, request: Any) -> Any:
             continue
         if wanted.object_name and grant.name not in (ANY, wanted.object_name):
             continue
-        if wanted.db_name and grant.database not in (ANY, wanted.db_name):
+        # The Node client asks for the database "*" to see them all.
+        if wanted.db_name not in ("", ANY, grant.database) and grant.database != ANY:
             continue
         made.entities.append(_entity(grant))
     return made

@@ -33,7 +33,7 @@ def root():
 
 @pytest.mark.parametrize(("user", "password"), [("root", "wrong"), ("nobody", "x"), ("", "")])
 def test_nobody_comes_in_without_the_right_password(root, user, password):
-    with pytest.raises(REFUSED, match="auth check failure|Fail connecting"):
+    with pytest.raises(REFUSED, match=r"auth check failure|Fail connecting"):
         connected(user, password, timeout=2).list_collections()
 
 
