@@ -142,11 +142,17 @@ def as_milvus(error: ElanusError) -> MilvusError:
 def status_of(error: MilvusError) -> Any:
     """Return the ``Status`` of an error; both numbers in it are other than 0."""
     is_input = str(error.code in _INPUT).lower()
+    beside = {"is_input_error": is_input}
+    if error.code == COLLECTION_NOT_FOUND:
+        # pymilvus' asynchronous delete looks for costs and not for errors. Without costs it stops
+        # with a ValueError, which is as well, but for a collection that is not there: LangChain's
+        # store deletes from it before it has made it.
+        beside["report_value"] = "0"
     return common.Status(
         error_code=_LEGACY.get(error.code, common.UnexpectedError),
         code=error.code,
         reason=str(error),
         detail=str(error),
         retriable=error.retriable,
-        extra_info={"is_input_error": is_input},
+        extra_info=beside,
     )
