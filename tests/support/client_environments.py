@@ -112,8 +112,8 @@ def run_python(name: str, files: Sequence[str], settings: Mapping[str, str]) -> 
     Raises:
         UnavailableError: The client could not be installed.
     """
-    folder = packages_of(name)
-    paths = {} if folder is None else {"PYTHONPATH": str(folder)}
+    folders = [folder for folder in (packages_of(name), HERE.parents[1]) if folder is not None]
+    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     command = [sys.executable, "-m", "pytest", "-c", str(SCENARIOS / "pytest.ini")]
     with tempfile.TemporaryDirectory() as place:
         report = Path(place, "report.xml")

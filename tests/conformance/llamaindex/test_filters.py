@@ -18,6 +18,7 @@ from llama_index.core.vector_stores.types import (
 from elanus.documents import FieldNames
 from llama_index.vector_stores.elanus import ElanusVectorStore
 from llama_index.vector_stores.elanus.filters import metadata_filters_to_tree
+from support.llamaindex_filter_cases import NODES, SEVENTEEN, one
 from support.llamaindex_filter_oracle import matches
 from support.llamaindex_models import make_node
 
@@ -117,10 +118,6 @@ def test_any_nesting(store: ElanusVectorStore, filters: MetadataFilters) -> None
     assert allowed(store, filters) == expected(filters)
 
 
-def one(key: str, value: Any, operator: FilterOperator = Op.EQ) -> MetadataFilters:
-    return MetadataFilters(filters=[MetadataFilter(key=key, value=value, operator=operator)])
-
-
 TABLE: list[tuple[MetadataFilters, dict[str, Any], str]] = [
     (one("n", 5), {"n": 5}, "n == 5"),
     (one("s", "it's"), {"s": "it's"}, 's == "it\'s"'),
@@ -206,48 +203,10 @@ def test_filter_values_are_data(text: str) -> None:
         assert [n.node_id for n in store.get_nodes()] == ["neither"]
 
 
-# The 17 cases by which the stores of other databases were compared.
-SEVENTEEN: list[tuple[str, MetadataFilters]] = [
-    ("==", one("s", "graph")),
-    ("!=", one("n", 5, Op.NE)),
-    (">", one("n", 0, Op.GT)),
-    (">=", one("n", 0, Op.GTE)),
-    ("<", one("n", 5, Op.LT)),
-    ("<=", one("n", 5, Op.LTE)),
-    ("in", one("s", ["graph", "x"], Op.IN)),
-    ("nin", one("s", ["graph", "x"], Op.NIN)),
-    ("any", one("tags", ["us", "it's"], Op.ANY)),
-    ("all", one("tags", ["eu", "us"], Op.ALL)),
-    ("text_match", one("s", "raph", Op.TEXT_MATCH)),
-    ("text_match_insensitive", one("s", "GRAPH", Op.TEXT_MATCH_INSENSITIVE)),
-    ("contains", one("tags", "eu", Op.CONTAINS)),
-    ("is_empty of a list", one("tags", None, Op.IS_EMPTY)),
-    ("is_empty of a text", one("s", None, Op.IS_EMPTY)),
-    (
-        "not",
-        MetadataFilters(filters=[MetadataFilter(key="n", value=5)], condition=FilterCondition.NOT),
-    ),
-    (
-        "or",
-        MetadataFilters(
-            filters=[MetadataFilter(key="n", value=5), MetadataFilter(key="s", value="graph")],
-            condition=FilterCondition.OR,
-        ),
-    ),
-]
-
-
 @pytest.mark.parametrize(("name", "filters"), SEVENTEEN, ids=[n for n, _ in SEVENTEEN])
 def test_cases_that_stores_were_compared_by(name: str, filters: MetadataFilters) -> None:
-    nodes: list[tuple[str, dict[str, Any]]] = [
-        ("a", {"n": 5, "s": "Graph index", "tags": ["eu", "us"]}),
-        ("b", {"n": 7.5, "s": "graph", "tags": ["eu"]}),
-        ("c", {"n": -1, "s": "", "tags": []}),
-        ("d", {"n": 0, "s": "index it's", "tags": ["it's"]}),
-        ("e", {}),
-    ]
     with ElanusVectorStore(":memory:") as store:
-        store.add([make_node(i, **m) for i, m in nodes])
+        store.add([make_node(i, **m) for i, m in NODES.items()])
         answer = found(store, filters)
-        assert answer == [i for i, m in nodes if matches(filters, m)]
+        assert answer == [i for i, m in NODES.items() if matches(filters, m)]
         assert answer not in ([], ["a", "b", "c", "d", "e"])
