@@ -1,7 +1,7 @@
 // Every data type that the Node client knows, every way to write, users and TLS.
 const { after, before, test } = require("node:test");
 const { DataType, MilvusClient } = require("@zilliz/milvus2-sdk-node");
-const { assert, connected, near, ok, refused } = require("./node_support.cjs");
+const { assert, connected, near, ok, refused, since, VERSION } = require("./node_support.cjs");
 
 let client;
 before(async () => {
@@ -112,7 +112,7 @@ test("vectors of every kind", async () => {
   }
 });
 
-test("bits and bytes", async () => {
+test("bits and bytes", since(2.6), async () => {
   const where = await made(
     "bits",
     [
@@ -136,10 +136,11 @@ test("bits and bytes", async () => {
   assert.deepEqual(near2.map((hit) => [Number(hit.id), hit.score]), [[1, 0], [3, 4]]);
   const got = ok(await client.get({ ...where, ids: [2], output_fields: ["bits", "bytes"] })).data[0];
   assert.deepEqual([...got.bits], [0x0f, 0x01]);
-  assert.deepEqual([...got.bytes], [-128, 0, 0, 127]);
+  // Before 3.0 it is a Buffer.
+  assert.deepEqual([...new Int8Array(got.bytes)], [-128, 0, 0, 127]);
 });
 
-test("moments and places", async () => {
+test("moments and places", since(2.6), async () => {
   const where = await made(
     "where",
     [
@@ -171,7 +172,7 @@ test("moments and places", async () => {
   }
 });
 
-test("structs and lists of vectors", async () => {
+test("structs and lists of vectors", since(2.6), async () => {
   const where = await made(
     "structs",
     [
@@ -216,11 +217,12 @@ test("undeclared fields, defaults, upserts and deletes", async () => {
   assert.deepEqual(results, [{ score: 1, id: "1", word: "none", x: 1 }]);
   const answer = ok(await client.upsert({ ...where, data: [{ id: 1, vector: [9, 9], word: "b" }] }));
   assert.equal(answer.upsert_cnt, "1");
-  ok(await client.upsert({ ...where, data: [{ id: 2, count: 5 }], partial_update: true }));
+  const partial = VERSION >= 2.6;
+  if (partial) ok(await client.upsert({ ...where, data: [{ id: 2, count: 5 }], partial_update: true }));
   const rows = ok(await client.query({ ...where, filter: "id in [1, 2]", output_fields: ["*"] })).data;
   assert.deepEqual(rows.map((row) => ({ ...row })), [
     { id: "1", vector: [9, 9], word: "b", count: null, $meta: {} },
-    { id: "2", vector: [2, 1], word: "none", count: "5", $meta: { x: 2 } },
+    { id: "2", vector: [2, 1], word: "none", count: partial ? "5" : null, $meta: { x: 2 } },
   ]);
   assert.equal(ok(await client.delete({ ...where, ids: [0] })).delete_cnt, "1");
   assert.equal(ok(await client.deleteEntities({ ...where, filter: "x == {x}", exprValues: { x: 3 } })).delete_cnt, "1");
@@ -232,7 +234,7 @@ test("undeclared fields, defaults, upserts and deletes", async () => {
 test("users, roles and grants over TLS", async () => {
   const address = process.env.ELANUS_SECURED_URI.replace("https://", "");
   const tls = { rootCertPath: process.env.ELANUS_CERTIFICATE };
-  const as = (username, password) => new MilvusClient({ address, ssl: true, username, password, tls, maxRetries: 0 });
+  const as = (username, password) => new MilvusClient({ address, ssl: true, username, password, tls, maxRetries: 0, retryDelay: 1 });
   const root = as("root", process.env.ELANUS_ROOT_PASSWORD);
   await root.connectPromise;
   const where = { collection_name: "node_shelf" };

@@ -4,6 +4,13 @@ const net = require("node:net");
 const { MilvusClient } = require("@zilliz/milvus2-sdk-node");
 
 const URI = process.env.ELANUS_URI;
+/** Major and minor number of the client, such as 2.6. */
+const VERSION = Number.parseFloat(require("@zilliz/milvus2-sdk-node/package.json").version);
+
+/** Options of a case that older clients cannot ask. */
+function since(version) {
+  return { skip: VERSION < version && `this version of the client cannot ask it (${version} can)` };
+}
 
 /** Connect to a database of the open server; it is made where it is not there. */
 async function connected(database) {
@@ -48,4 +55,4 @@ function near(got, wanted, tolerance = 1e-4) {
   );
 }
 
-module.exports = { assert, connected, near, ok, refused, restart, URI };
+module.exports = { assert, connected, near, ok, refused, restart, since, URI, VERSION };
