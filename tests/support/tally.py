@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 _counts: Counter[str] = Counter()
 
@@ -12,8 +13,18 @@ def count(what: str, number: int = 1) -> None:
     _counts[what] += number
 
 
+def take_counts() -> dict[str, int]:
+    """Return what was counted and start again from zero."""
+    counts = dict(_counts)
+    _counts.clear()
+    return counts
+
+
+def take_over(counts: Mapping[str, int]) -> None:
+    """Add what another process counted."""
+    _counts.update(counts)
+
+
 def report_lines() -> list[str]:
     """Return the lines of the report and start again from zero."""
-    lines = [f"{what}: {number:,}" for what, number in sorted(_counts.items())]
-    _counts.clear()
-    return lines
+    return [f"{what}: {number:,}" for what, number in sorted(take_counts().items())]

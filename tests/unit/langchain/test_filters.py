@@ -90,7 +90,9 @@ CASES: list[tuple[dict[str, Any], Callable[[Row], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "holds"), CASES, ids=lambda case: str(case)[:60])
+@pytest.mark.parametrize(
+    ("condition", "holds"), CASES, ids=lambda case: "" if callable(case) else str(case)[:60]
+)
 def test_filter_table(
     store: ElanusVectorStore, condition: dict[str, Any], holds: Callable[[Row], bool]
 ) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from elanus.api.comparing import Comparison, Comparisons
 from elanus.engine.backfill import Coverage, MadeVectors, coverage, texts_without_vectors
@@ -23,6 +23,7 @@ from elanus.schema.collection import Schema, Successor
 from elanus.schema.evolution import with_answering, with_successor, without_field
 from elanus.schema.fields import Field
 from elanus.schema.functions import Embedding
+from elanus.types import Float32Array, PrimaryKey
 
 if TYPE_CHECKING:
     from elanus.evaluation.judgements import Qrels, Queries
@@ -30,6 +31,29 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 256
 """Texts that are embedded and written at a time: what a kill costs at most."""
+
+
+MakeVectors: TypeAlias = Callable[[list[PrimaryKey], list[str]], Float32Array]
+"""Makes the vectors of entities, of which it is given keys and texts; shape ``(count, dim)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVectors:
+    """How a program fills a field that no model was declared for.
+
+    Attributes:
+        text: Field of the texts.
+        make: Makes the vectors.
+        properties: Those of the collection from ``finish`` on.
+    """
+
+    text: str
+    make: MakeVectors
+    properties: Mapping[str, Any]
+
+    def finished(self, settings: CollectionSettings, _schema: Schema) -> CollectionSettings:
+        """Return the settings with these properties."""
+        return replace(settings, properties={**settings.properties, **self.properties})
 
 
 class EmbeddingMigration:
@@ -46,10 +70,12 @@ class EmbeddingMigration:
         field: str,
         successor: str,
         compare: Callable[..., Comparison],
+        own: OwnVectors | None = None,
     ) -> None:
         self.field, self.successor = field, successor
         self._engine = engine
         self._compare = compare
+        self._own = own
         self._lock = threading.Lock()
         self._worker: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -74,8 +100,8 @@ class EmbeddingMigration:
 
     def progress(self) -> Coverage:
         """Return how many entities have a text, and how many of these a vector of it."""
-        engine = self._engine
-        return coverage(engine.schema, engine.snapshot().sources, self.successor)
+        sources = self._engine.snapshot().sources
+        return coverage(sources, self.successor, self._text(self._engine.schema))
 
     def start(self, *, batch_size: int = BATCH_SIZE) -> EmbeddingMigration:
         """Fill the field in the background, from where it is; nothing if it is running."""
@@ -197,7 +223,8 @@ class EmbeddingMigration:
             return
         if self.state != "switched":
             raise StateError(f"finish: {self.successor!r} does not answer yet; switch() first")
-        self._engine.change_schema(lambda schema: without_field(schema, self.field))
+        settings = None if self._own is None else self._own.finished
+        self._engine.change_schema(lambda schema: without_field(schema, self.field), settings)
 
     def abandon(self) -> None:
         """Drop the new field and all that was made for it.
@@ -237,12 +264,29 @@ class EmbeddingMigration:
         if self.successor not in fields.schema:
             return False
         sources = engine.snapshot().sources
-        wanted = texts_without_vectors(fields.schema, sources, self.successor, batch_size)
+        text = self._text(fields.schema)
+        wanted = texts_without_vectors(fields.schema, sources, self.successor, text, batch_size)
         if not wanted.pks:
             return False
         field = fields.schema.field(self.successor)
-        engine.fill_vectors(MadeVectors(wanted, fields.embedders.documents(field, wanted.texts)))
+        if self._own is not None:
+            vectors = self._own.make(wanted.pks, wanted.texts)
+        elif field.embedding is not None:
+            vectors = fields.embedders.documents(field, wanted.texts)
+        else:
+            raise StateError(
+                f"field {self.successor!r}: no model was declared for it; call migrate_vectors "
+                f"again, which says who makes its vectors"
+            )
+        engine.fill_vectors(MadeVectors(wanted, vectors))
         return True
+
+    def _text(self, schema: Schema) -> str:
+        """Return the field whose values have to get vectors; where it is unknown, the key."""
+        if self._own is not None:
+            return self._own.text
+        embedding = schema.field(self.successor).embedding
+        return schema.primary.name if embedding is None else embedding.field
 
     def __repr__(self) -> str:
         return f"EmbeddingMigration({self.field!r} to {self.successor!r}, {self.state})"
@@ -286,16 +330,63 @@ class Migrations(Comparisons):
         model = Embedding(_embedding(old).field, new, dict(params or {}))
         waiting = self._waiting(old.name)
         if waiting is None:
-            made = name or _free_name(self.schema, self.schema.role_of(old.name))
-            added = replace(old, name=made, dim=None, nullable=True, embedding=model)
-            self._engine.change_schema(
-                lambda schema: with_successor(schema, old.name, added),
-                lambda settings, schema: _with_same_index(settings, old.name, made),
-            )
+            made = self._add_successor(old, name, dim=None, embedding=model)
         else:
             made = waiting.by
             self._check_same(made, model)
         migration = EmbeddingMigration(self._engine, old.name, made, self._compared)
+        if background:
+            return migration.start(batch_size=batch_size)
+        migration.run(batch_size=batch_size)
+        return migration
+
+    def migrate_vectors(
+        self,
+        field: str,
+        dim: int,
+        make: MakeVectors,
+        *,
+        text: str,
+        properties: Mapping[str, Any] | None = None,
+        batch_size: int = BATCH_SIZE,
+        background: bool = True,
+    ) -> EmbeddingMigration:
+        """Do what ``migrate_embeddings`` does for a field whose vectors the program makes.
+
+        Whoever writes meanwhile, until ``finish``, gives entities vectors of both fields; those
+        without one of the new field are filled like those that were there.
+
+        Args:
+            field: Field to replace, declared without a model.
+            dim: Dimensions of the new vectors.
+            make: Makes them; called with keys and texts of entities, outside of any lock.
+            text: Field of the texts.
+            properties: Set together with ``finish``, such as what tells the new model.
+            batch_size: Entities filled at a time.
+            background: Fill it in a thread; False: return when it is filled.
+
+        Raises:
+            InvalidArgumentError: The field was declared with a model.
+            StateError: A field with another dim is on its way, or an import is running.
+        """
+        _check_batch_size(batch_size)
+        old = self.schema.answering(field)
+        if old.embedding is not None:
+            raise InvalidArgumentError(
+                f"field {field!r} was declared with a model: migrate_embeddings() replaces it"
+            )
+        waiting = self._waiting(old.name)
+        if waiting is None:
+            made = self._add_successor(old, None, dim=dim)
+        else:
+            made = waiting.by
+            if self.schema.field(made).dim != dim:
+                raise StateError(
+                    f"field {made!r} with dim {self.schema.field(made).dim} is on its way, "
+                    f"expected {dim}; finish that first, or embedding_migration().abandon() it"
+                )
+        own = OwnVectors(text, make, dict(properties or {}))
+        migration = EmbeddingMigration(self._engine, old.name, made, self._compared, own)
         if background:
             return migration.start(batch_size=batch_size)
         migration.run(batch_size=batch_size)
@@ -336,6 +427,16 @@ class Migrations(Comparisons):
                 f"there are {names}"
             )
         return fields[0]
+
+    def _add_successor(self, old: Field, name: str | None, **changes: Any) -> str:
+        """Add a field that is to answer for another one; return its name."""
+        made = name or _free_name(self.schema, self.schema.role_of(old.name))
+        added = replace(old, name=made, nullable=True, **changes)
+        self._engine.change_schema(
+            lambda schema: with_successor(schema, old.name, added),
+            lambda settings, schema: _with_same_index(settings, old.name, made),
+        )
+        return made
 
     def _waiting(self, name: str) -> Successor | None:
         successors = self.schema.successors

@@ -6,8 +6,9 @@ what one of them writes every other one reads.
 """
 
 from elanus.documents.documents import Documents, DocumentsOptions
-from elanus.documents.layout import Layout
+from elanus.documents.layout import Layout, model_record
 from elanus.documents.metadata import metadata_to_json
+from elanus.documents.migration import NextModel
 from elanus.documents.options import (
     BM25,
     FieldNames,
@@ -52,6 +53,8 @@ __all__ = [
     "reranker_relevance",
     "select_diverse",
     "NODE_KEY",
+    "NextModel",
+    "model_record",
     # rows without vectors
     "Place",
     "PlaceOptions",

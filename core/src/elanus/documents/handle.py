@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 
 from elanus.documents.layout import Layout, build_properties, build_schema, read_layout
+from elanus.documents.migration import NextModel
 from elanus.documents.options import StoreOptions
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.errors import CollectionExistsError, CollectionNotFoundError, InvalidArgumentError
@@ -30,6 +31,7 @@ class OpenCollection:
     collection: DocumentCollection
     layout: Layout
     schema: Schema
+    """What the layout was read from; the collection's own changes."""
 
 
 class CollectionHandle:
@@ -40,6 +42,10 @@ class CollectionHandle:
         self.name = name
         self.options = options
         self._opened: OpenCollection | None = None
+        self.next_model: NextModel | None = None
+        """What makes the vectors of a migration that this process began."""
+        self.next_field = ""
+        """Where they are."""
 
     def open(self) -> OpenCollection | None:
         """Return the collection, or None while it does not exist.
@@ -54,7 +60,8 @@ class CollectionHandle:
             self._opened = None
             return None
         opened, schema = self._opened, collection.seen_schema
-        # Another handle may have dropped and remade the collection with other fields.
+        # Another handle may have dropped and remade the collection with other fields, and a
+        # migration of its vectors changes them.
         if opened is None or opened.collection != collection or opened.schema is not schema:
             opened = OpenCollection(collection, read_layout(collection, self.options), schema)
             self._opened = opened

@@ -8,13 +8,13 @@ settings is an error that names both values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from elanus.documents.options import BM25, FieldNames, SearchMode, StoreOptions
 from elanus.documents.protocols import DocumentCollection
 from elanus.errors import FormatVersionError, SchemaError
-from elanus.plugins import fingerprint, plugin_config, require_same_model
+from elanus.plugins import Embedder, fingerprint, plugin_config, require_same_model
 from elanus.schema import functions
 from elanus.schema.collection import Schema
 from elanus.schema.fields import AnalyzerSpec, Field
@@ -37,6 +37,8 @@ class Layout:
         sparse: The collection has learned sparse vectors.
         extras: Whether the fields ``ref_doc_id`` and ``node`` exist.
         partition_key: Field that separates tenants, or None.
+        answers: Dense field that answers searches: that of ``names``, or its successor.
+        successor: Dense field of another model, which is to answer or does; None without one.
     """
 
     names: FieldNames
@@ -46,6 +48,8 @@ class Layout:
     sparse: bool
     extras: bool
     partition_key: str | None
+    answers: str = ""
+    successor: str | None = None
 
     @property
     def legs(self) -> tuple[SearchMode, ...]:
@@ -104,15 +108,28 @@ def build_properties(options: StoreOptions, dim: int | None) -> dict[str, Any]:
         "layout": LAYOUT_VERSION,
         "metric": str(options.metric or MetricType.COSINE) if dim is not None else None,
         "dim": dim,
-        "model": options.model or (options.embedder.info.name if options.embedder else ""),
         "partition_key": options.partition_key,
+        **model_record(options.embedder if dim is not None else None, options.model),
     }
-    if options.embedder is not None and dim is not None:
-        record["fingerprint"] = fingerprint(options.embedder)
-        record["embedder"] = plugin_config(options.embedder)
     if options.sparse_embedder is not None and options.sparse:
         record["sparse_fingerprint"] = fingerprint(options.sparse_embedder)
     return {PROPERTY: record}
+
+
+def model_record(embedder: Embedder | None, name: str = "") -> dict[str, Any]:
+    """Return what a collection says of its embedding model.
+
+    Args:
+        embedder: The plug-in, or None where the model is none.
+        name: What the model is called; by default as the plug-in says.
+    """
+    if embedder is None:
+        return {"model": name}
+    return {
+        "model": name or embedder.info.name,
+        "fingerprint": fingerprint(embedder),
+        "embedder": plugin_config(embedder),
+    }
 
 
 def planned_layout(options: StoreOptions, dim: int | None) -> Layout:
@@ -125,6 +142,7 @@ def planned_layout(options: StoreOptions, dim: int | None) -> Layout:
         sparse=options.sparse,
         extras=True,
         partition_key=options.partition_key,
+        answers=options.fields.dense,
     )
 
 
@@ -171,7 +189,12 @@ def _layout_of(
             _refuse(collection, f"field {name!r}", dtype.name, found)
     if schema.primary.name != names.id:
         _refuse(collection, "primary key", repr(names.id), repr(schema.primary.name))
+    # Once the vectors of an earlier model are dropped, the field that took over is the one.
+    answers = schema.answering(names.dense).name if _has_dense(schema, names) else names.dense
+    if names.dense not in schema:
+        names = replace(names, dense=answers)
     dense = schema.field(names.dense) if names.dense in schema else None
+    successors = [one.by for one in schema.successors if one.field == names.dense]
     return Layout(
         names=names,
         metric=dense.metric_type if dense else MetricType.COSINE,
@@ -180,7 +203,13 @@ def _layout_of(
         sparse=names.sparse in schema,
         extras=names.ref_doc_id in schema and names.node in schema,
         partition_key=partition_key,
+        answers=answers,
+        successor=successors[0] if successors else None,
     )
+
+
+def _has_dense(schema: Schema, names: FieldNames) -> bool:
+    return names.dense in schema or any(one.field == names.dense for one in schema.successors)
 
 
 def _check_fit(collection: DocumentCollection, layout: Layout, options: StoreOptions) -> None:

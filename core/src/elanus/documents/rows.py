@@ -203,7 +203,7 @@ def entity_to_fields(
 ) -> dict[str, Any]:
     """Return the arguments of ``StoredDocument`` for a stored entity."""
     names = layout.names
-    vector = entity.get(names.dense)
+    vector = entity.get(layout.answers)
     return {
         "id": from_pk(entity[names.id], tenant if layout.partition_key else None),
         "text": entity[names.text],
@@ -221,7 +221,7 @@ def output_fields(layout: Layout, with_vectors: bool) -> list[str]:
     if layout.extras:
         output += [names.ref_doc_id, names.node]
     if with_vectors and layout.dim is not None:
-        output.append(names.dense)
+        output.append(layout.answers)
     return output
 
 

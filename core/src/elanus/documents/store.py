@@ -15,6 +15,7 @@ from typing import Any
 from elanus.api.options import Leg
 from elanus.documents.handle import CollectionHandle, OpenCollection
 from elanus.documents.layout import Layout, planned_layout
+from elanus.documents.migration import MigratingCollection, NextModel, check_writer, migrate
 from elanus.documents.options import FieldNames, SearchMode, StoreOptions, check_options
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.documents.ranking import bound_rankers, ranked_relevance, rankers_of
@@ -162,6 +163,7 @@ class DocumentStore:
             batch_to_columns(batch, planned_layout(self._handle.options, dim), self._tenant)
             opened = self._handle.create(dim)
         columns = batch_to_columns(batch, opened.layout, self._tenant)
+        columns |= self._next_vectors(opened.layout, batch)
         opened.collection.upsert(columns)
         bound = self._tenant if opened.layout.partition_key else None
         return [from_pk(pk, bound) for pk in columns[opened.layout.names.id]]
@@ -194,8 +196,66 @@ class DocumentStore:
         if self._tenant is not None:
             documents = owned_source(documents, source, tenant_prefix(self._tenant))
             source = None
-        rows = DocumentRows(layout, self._tenant, encode, self._handle.options.model or None)
+        following = self._handle.next_model
+        check_writer(self._handle.name, layout, following)
+        model = self._handle.options.model or None
+        rows = DocumentRows(layout, self._tenant, encode, model, following)
         return collection.sync(documents, source=source, rows=rows, **options)
+
+    def migrate(self, model: NextModel, *, background: bool = True) -> Any:
+        """Have another model make the dense vectors, while the old one answers.
+
+        Documents that are written meanwhile through this store and its views get vectors of both.
+        Called again for the same model, also after a crash, it goes on where it was.
+
+        Args:
+            model: The other model.
+            background: Fill in a thread; False: return when that is done.
+
+        Returns:
+            What ``Collection.migrate_vectors`` does: ``wait``, ``switch``, ``rollback``, ``finish``
+            and so on.
+
+        Raises:
+            InvalidArgumentError: There are no dense vectors, or the store is bound to one tenant.
+            StateError: Yet another model is on its way.
+        """
+        opened = self._handle.open()
+        if opened is None or opened.layout.dim is None:
+            raise InvalidArgumentError(
+                f"migrate: collection {self._handle.name!r} has no dense vectors yet"
+            )
+        if self._tenant is not None:
+            raise InvalidArgumentError(
+                f"migrate: this view is bound to tenant {self._tenant!r}; migrate the whole store"
+            )
+        collection = opened.collection
+        if not isinstance(collection, MigratingCollection):
+            raise InvalidArgumentError(
+                f"migrate: collection {self._handle.name!r} is one of a server; open its folder"
+            )
+        migration = migrate(collection, opened.layout, model, background=background)
+        self._handle.next_field = migration.successor
+        self._handle.next_model = model
+        return migration
+
+    @property
+    def answering_model(self) -> Any:
+        """The model of ``migrate`` if it answers dense searches now, else None."""
+        model = self._handle.next_model
+        opened = None if model is None else self._handle.open()
+        if model is None or opened is None:
+            return None
+        return model.model if opened.layout.answers == self._handle.next_field else None
+
+    @property
+    def writing_model(self) -> Any:
+        """The model of ``migrate`` if it alone makes the dense vectors now, else None."""
+        model = self._handle.next_model
+        opened = None if model is None else self._handle.open()
+        if model is None or opened is None:
+            return None
+        return model.model if opened.layout.names.dense == self._handle.next_field else None
 
     def delete(self, selection: Selection) -> int:
         """Delete the selected documents and return how many there were."""
@@ -365,6 +425,14 @@ class DocumentStore:
         schema = opened.schema
         return selection_to_filter(selection, opened.layout, schema, self._tenant)
 
+    def _next_vectors(self, layout: Layout, batch: DocumentBatch) -> dict[str, Any]:
+        """Return the column of a migration that is under way, if there is one."""
+        model = self._handle.next_model
+        check_writer(self._handle.name, layout, model)
+        if layout.successor is None or model is None:
+            return {}
+        return {layout.successor: model.vectors_of_batch(batch)}
+
     def _leg_query(self, opened: OpenCollection, request: DocumentSearch, mode: SearchMode) -> Any:
         layout = opened.layout
         if mode not in layout.legs:
@@ -376,7 +444,7 @@ class DocumentStore:
         if query is None:
             raise InvalidArgumentError(f"search mode {str(mode)!r}: {_NEEDS[mode]}")
         if mode is SearchMode.DENSE:
-            field = opened.schema.field(_field_of(layout, request, mode))
+            field = opened.schema.answering(_field_of(layout, request, mode))
             return query_vector(query, field.dim or 0)
         return query
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from elanus.documents.layout import Layout
 from elanus.documents.metadata import metadata_to_json
+from elanus.documents.migration import NextModel
 from elanus.documents.rows import DenseVectors, SparseVector, dense_matrix, to_pk
 from elanus.documents.rows import tenant_of as tenant_of_metadata
 from elanus.errors import EntityError
@@ -54,12 +55,14 @@ class DocumentRows:
         tenant: Whose documents they are, or None.
         encode: Makes the vectors.
         model: Which model does, where the collection does not know, or None.
+        following: The model that makes vectors too, while one follows another.
     """
 
     layout: Layout
     tenant: str | None
     encode: Encode
     model: str | None
+    following: NextModel | None = None
 
     @property
     def text_field(self) -> str:
@@ -69,7 +72,13 @@ class DocumentRows:
     def vector_fields(self) -> tuple[str, ...]:
         names = self.layout.names
         dense = (names.dense,) if self.layout.dim is not None else ()
+        if self._next is not None:
+            dense = (*dense, self._next)
         return (*dense, names.sparse) if self.layout.sparse else dense
+
+    @property
+    def _next(self) -> str | None:
+        return None if self.following is None else self.layout.successor
 
     def entity(self, chunk: PlacedChunk) -> dict[str, Any]:
         names = self.layout.names
@@ -96,6 +105,8 @@ class DocumentRows:
         made: dict[str, Sequence[Any]] = {}
         if self.layout.dim is not None:
             made[names.dense] = list(dense_matrix(dense, self.layout.dim, len(texts)))
+        if self._next is not None and self.following is not None:
+            made[self._next] = list(self.following.vectors_of(texts))
         if self.layout.sparse:
             if sparse is None:
                 raise EntityError(

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elanus.errors import InternalError
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import ColumnBatch, DenseVectorColumn, concat_batches
 from elanus.schema.collection import Schema
@@ -26,12 +25,14 @@ class TextsWithoutVectors(NamedTuple):
     Attributes:
         schema: What they were read with.
         field: Field of vectors.
+        text: Field of the texts.
         pks: Their keys.
         texts: Their texts.
     """
 
     schema: Schema
     field: str
+    text: str
     pks: list[PrimaryKey]
     texts: list[str]
 
@@ -44,12 +45,11 @@ class Coverage(NamedTuple):
 
 
 def texts_without_vectors(
-    schema: Schema, sources: Sequence[SearchSource], field: str, limit: int
+    schema: Schema, sources: Sequence[SearchSource], field: str, text: str, limit: int
 ) -> TextsWithoutVectors:
     """Return the first entities, at most ``limit``, that have a text and no vector."""
     pks: list[PrimaryKey] = []
     texts: list[str] = []
-    text = _text_of(schema, field)
     for source in sources:
         rows = np.flatnonzero(_has(source, text) & ~_has(source, field))[: limit - len(pks)]
         rows = rows.astype(np.int64)
@@ -58,12 +58,11 @@ def texts_without_vectors(
             texts += [str(one) for one in source.column(text).take(rows).to_pylist()]
         if len(pks) == limit:
             break
-    return TextsWithoutVectors(schema, field, pks, texts)
+    return TextsWithoutVectors(schema, field, text, pks, texts)
 
 
-def coverage(schema: Schema, sources: Sequence[SearchSource], field: str) -> Coverage:
+def coverage(sources: Sequence[SearchSource], field: str, text: str) -> Coverage:
     """Return how many entities have a text, and a vector of it."""
-    text = _text_of(schema, field)
     filled = total = 0
     for source in sources:
         with_text = _has(source, text)
@@ -101,7 +100,7 @@ class MadeVectors(NamedTuple):
 
     def _unchanged(self, source: SearchSource, rows: Int64Array, places: Int64Array) -> Int64Array:
         wanted = self.wanted
-        texts = source.column(_text_of(wanted.schema, wanted.field)).take(rows).to_pylist()
+        texts = source.column(wanted.text).take(rows).to_pylist()
         validity = source.column(wanted.field).take(rows).validity
         kept = [
             place
@@ -117,13 +116,6 @@ class MadeVectors(NamedTuple):
         }
         columns[self.wanted.field] = DenseVectorColumn(self.vectors[places])
         return ColumnBatch(len(rows), {f.name: columns[f.name] for f in fields})
-
-
-def _text_of(schema: Schema, field: str) -> str:
-    embedding = schema.field(field).embedding
-    if embedding is None:
-        raise InternalError(f"field {field!r} has no model")
-    return embedding.field
 
 
 def _has(source: SearchSource, name: str) -> BoolArray:

@@ -88,8 +88,8 @@ class Encoders:
             fusion=settings.fusion,
             partition_key=settings.partition_key,
             metadata_indexes=settings.metadata_indexes,
-            model=_model_name(self.embedding),
-            embedder=_plugin(self.embedding),
+            model=model_name(self.embedding),
+            embedder=plugin_of(self.embedding),
             sparse_embedder=_sparse_plugin(self.sparse),
             fields=settings.field_names,
         )
@@ -181,7 +181,8 @@ def _parts(texts: Sequence[str], batch_size: int) -> Iterator[list[str]]:
         yield list(texts[start : start + batch_size])
 
 
-def _model_name(embedding: Embeddings | None) -> str:
+def model_name(embedding: Embeddings | None) -> str:
+    """Return what a model is called, as far as it says so."""
     for attribute in ("model", "model_name"):
         name = getattr(embedding, attribute, None)
         if isinstance(name, str):
@@ -189,7 +190,8 @@ def _model_name(embedding: Embeddings | None) -> str:
     return ""
 
 
-def _plugin(embedding: Embeddings | None) -> Embedder | None:
+def plugin_of(embedding: Embeddings | None) -> Embedder | None:
+    """Return the plug-in that a model is, or None."""
     return embedding.embedder if isinstance(embedding, ElanusEmbeddings) else None
 
 

@@ -7,19 +7,14 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from elanus.documents import DocumentBatch, DocumentStore
+from elanus.documents import DocumentBatch
 from elanus.plugins import Progress
 from elanus.sync import Chunk, SourceDocument, SyncReport, content_hash
-from langchain_elanus.encoders import Encoders
-from langchain_elanus.options import StoreSettings
+from langchain_elanus.migrating import Migrating
 
 
-class Syncing:
+class Syncing(Migrating):
     """The part of the store that follows sources."""
-
-    _store: DocumentStore
-    _encoders: Encoders
-    _settings: StoreSettings
 
     def sync(
         self,
@@ -67,7 +62,7 @@ class Syncing:
 
     def _encode(self, texts: Sequence[str], progress: Progress | None) -> Any:
         batch = DocumentBatch([str(n) for n in range(len(texts))], texts)
-        encoded = self._encoders.encode_batch(batch, self._settings.batch_size)
+        encoded = self._document_encoders.encode_batch(batch, self._settings.batch_size)
         if progress is not None:
             progress(len(texts), len(texts))
         return encoded.dense, encoded.sparse

@@ -176,7 +176,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
     @property
     def embeddings(self) -> Embeddings | None:
         """What makes the dense vectors."""
-        return self._encoders.embedding
+        return self._query_encoders.embedding
 
     @property
     def collection(self) -> DocumentCollection | None:
@@ -224,7 +224,9 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
             ValueError: The lengths differ, or metadata cannot be stored; nothing was written.
         """
         batch = make_batch(texts, metadatas, ids)
-        return self._store.upsert(self._encoders.encode_batch(batch, self._batch_size(kwargs)))
+        return self._store.upsert(
+            self._document_encoders.encode_batch(batch, self._batch_size(kwargs))
+        )
 
     async def aadd_texts(
         self,
@@ -236,7 +238,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
     ) -> list[str]:
         """Do what ``add_texts`` does, without blocking the event loop."""
         batch = make_batch(texts, metadatas, ids)
-        encoded = await self._encoders.aencode_batch(batch, self._batch_size(kwargs))
+        encoded = await self._document_encoders.aencode_batch(batch, self._batch_size(kwargs))
         return await run_in_executor(None, self._store.upsert, encoded)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -373,7 +375,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         if self._settings.relevance_score_fn is not None:
             return self._settings.relevance_score_fn
-        mode = default_mode(self._store, self._encoders, self._mode)
+        mode = default_mode(self._store, self._query_encoders, self._mode)
         return self._store.relevance_fn(mode)
 
     def max_marginal_relevance_search(
@@ -389,7 +391,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
             **kwargs: Options of the search.
         """
         plan = plan_mmr(self._plan(k, kwargs), fetch_k)
-        vectors = self._encoders.encode_query(query, (*plan.legs, SearchMode.DENSE))
+        vectors = self._query_encoders.encode_query(query, (*plan.legs, SearchMode.DENSE))
         return self._select(plan, query, vectors, k, lambda_mult)
 
     async def amax_marginal_relevance_search(
@@ -397,7 +399,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
     ) -> list[Document]:
         """Do what ``max_marginal_relevance_search`` does, without blocking the event loop."""
         plan = plan_mmr(self._plan(k, kwargs), fetch_k)
-        vectors = await self._encoders.aencode_query(query, (*plan.legs, SearchMode.DENSE))
+        vectors = await self._query_encoders.aencode_query(query, (*plan.legs, SearchMode.DENSE))
         return await run_in_executor(None, self._select, plan, query, vectors, k, lambda_mult)
 
     def max_marginal_relevance_search_by_vector(
@@ -453,14 +455,14 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
 
     def _plan(self, k: int, options: Mapping[str, Any]) -> SearchPlan:
         return make_plan(
-            self._store, self._encoders, self._settings, mode=self._mode, k=k, options=options
+            self._store, self._query_encoders, self._settings, mode=self._mode, k=k, options=options
         )
 
     def _search(self, plan: SearchPlan, query: str) -> list[Found]:
-        return run_plan(plan, query, self._encoders.encode_query(query, plan.legs))
+        return run_plan(plan, query, self._query_encoders.encode_query(query, plan.legs))
 
     async def _asearch(self, plan: SearchPlan, query: str) -> list[Found]:
-        vectors = await self._encoders.aencode_query(query, plan.legs)
+        vectors = await self._query_encoders.aencode_query(query, plan.legs)
         return await run_in_executor(None, run_plan, plan, query, vectors)
 
     def _select(

@@ -37,6 +37,7 @@ from elanus.documents import StoreOptions as CollectionOptions
 from elanus.errors import StateError
 from elanus.sync import SyncReport
 from llama_index.vector_stores.elanus.filters import metadata_filters_to_tree
+from llama_index.vector_stores.elanus.migrating import migrate_store
 from llama_index.vector_stores.elanus.nodes import document_to_node, nodes_to_batch
 from llama_index.vector_stores.elanus.options import QueryOptions, StoreOptions, StoreSettings
 from llama_index.vector_stores.elanus.querying import QueryPlan, make_plan, run_query
@@ -260,6 +261,30 @@ class ElanusVectorStore(BasePydanticVectorStore):
         listed = ListedDocuments(source, documents, transformations)
         sparse = None if self._sparse is None else self._sparse.encode_documents
         return sync_documents(self._store, listed, embed_model, sparse, dry_run=dry_run, **options)
+
+    def migrate_embeddings(self, embed_model: BaseEmbedding, *, background: bool = True) -> Any:
+        """Have another model embed all nodes, while the embeddings of the old one answer.
+
+        Nodes that ``add`` and ``sync`` write meanwhile through this store and its views come with
+        embeddings of the old model and get those of the new one as well. ``switch`` lets the new
+        ones answer, with one commit: from then on queries have to be embedded by the new model,
+        so make the index anew with it; ``rollback`` takes that back. ``finish`` drops the old ones,
+        and from then on nodes are added with embeddings of the new model. Called again for the
+        same model, also after a crash, it goes on where it was.
+
+        Args:
+            embed_model: The new model; it is given the text of a node with its metadata.
+            background: Fill in a thread; False: return when that is done.
+
+        Returns:
+            The migration, with ``progress``, ``wait``, ``switch``, ``rollback``, ``finish`` and
+            ``abandon``.
+
+        Raises:
+            ValueError: There are no embeddings yet, or the store is bound to one tenant.
+            StateError: Yet another model is on its way.
+        """
+        return migrate_store(self._store, embed_model, background=background)
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete all nodes of a source document; one that is not there is no error."""
