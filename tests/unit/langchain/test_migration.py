@@ -164,6 +164,19 @@ def test_plug_ins_are_recognised_afterwards(tmp_path: Path) -> None:
             ElanusVectorStore(new, uri=tmp_path)
         migration.switch()
         migration.finish()
+        assert store.embeddings is new
+        store.add_texts(["more"])
+        assert store.similarity_search_with_score("more", k=1)[0][1] == pytest.approx(1.0)
+        # And once more, in the same store.
+        back = store.migrate_embeddings(old, background=False)
+        store.add_texts(["both"])
+        assert store.similarity_search("both", k=1)[0].page_content == "both"
+        back.switch()
+        assert store.embeddings is old
+        assert store.similarity_search("both", k=1)[0].page_content == "both"
+        back.rollback()
+        assert store.similarity_search("more", k=1)[0].page_content == "more"
+        back.abandon()
     with pytest.raises(ModelMismatchError):
         ElanusVectorStore(old, uri=tmp_path)
     with ElanusVectorStore(new, uri=tmp_path) as store:

@@ -376,15 +376,12 @@ class Migrations(Comparisons):
                 f"field {field!r} was declared with a model: migrate_embeddings() replaces it"
             )
         waiting = self._waiting(old.name)
-        if waiting is None:
-            made = self._add_successor(old, None, dim=dim)
-        else:
-            made = waiting.by
-            if self.schema.field(made).dim != dim:
-                raise StateError(
-                    f"field {made!r} with dim {self.schema.field(made).dim} is on its way, "
-                    f"expected {dim}; finish that first, or embedding_migration().abandon() it"
-                )
+        made = self._add_successor(old, None, dim=dim) if waiting is None else waiting.by
+        if self.schema.field(made).dim != dim:
+            raise StateError(
+                f"field {made!r} with dim {self.schema.field(made).dim} is on its way, expected "
+                f"{dim}; finish that first, or embedding_migration().abandon() it"
+            )
         own = OwnVectors(text, make, dict(properties or {}))
         migration = EmbeddingMigration(self._engine, old.name, made, self._compared, own)
         if background:

@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from elanus.documents.layout import Layout, build_properties, build_schema, read_layout
+from elanus.documents.layout import (
+    Layout,
+    build_properties,
+    build_schema,
+    read_layout,
+    written_field,
+)
 from elanus.documents.migration import NextModel
 from elanus.documents.options import StoreOptions
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
@@ -25,13 +31,12 @@ class OpenCollection:
     Attributes:
         collection: The collection.
         layout: What it offers.
-        schema: Its fields when it was opened: a server need not be asked for each look at them.
+        schema: What the layout was read from: a server need not be asked for each look at it.
     """
 
     collection: DocumentCollection
     layout: Layout
     schema: Schema
-    """What the layout was read from; the collection's own changes."""
 
 
 class CollectionHandle:
@@ -46,6 +51,8 @@ class CollectionHandle:
         """What makes the vectors of a migration that this process began."""
         self.next_field = ""
         """Where they are."""
+        self.current_model: NextModel | None = None
+        """What took over for good from the model of the options."""
 
     def open(self) -> OpenCollection | None:
         """Return the collection, or None while it does not exist.
@@ -63,7 +70,12 @@ class CollectionHandle:
         # Another handle may have dropped and remade the collection with other fields, and a
         # migration of its vectors changes them.
         if opened is None or opened.collection != collection or opened.schema is not schema:
-            opened = OpenCollection(collection, read_layout(collection, self.options), schema)
+            options = self.options
+            if self.next_field and written_field(schema, options.fields) == self.next_field:
+                self.current_model = self.next_model
+            if self.current_model is not None:
+                options = replace(options, embedder=None, dim=None)
+            opened = OpenCollection(collection, read_layout(collection, options), schema)
             self._opened = opened
         return opened
 

@@ -189,10 +189,8 @@ def _layout_of(
             _refuse(collection, f"field {name!r}", dtype.name, found)
     if schema.primary.name != names.id:
         _refuse(collection, "primary key", repr(names.id), repr(schema.primary.name))
-    # Once the vectors of an earlier model are dropped, the field that took over is the one.
-    answers = schema.answering(names.dense).name if _has_dense(schema, names) else names.dense
-    if names.dense not in schema:
-        names = replace(names, dense=answers)
+    answers = _answering_field(schema, names)
+    names = replace(names, dense=written_field(schema, names))
     dense = schema.field(names.dense) if names.dense in schema else None
     successors = [one.by for one in schema.successors if one.field == names.dense]
     return Layout(
@@ -208,8 +206,19 @@ def _layout_of(
     )
 
 
-def _has_dense(schema: Schema, names: FieldNames) -> bool:
-    return names.dense in schema or any(one.field == names.dense for one in schema.successors)
+def written_field(schema: Schema, names: FieldNames) -> str:
+    """Return the dense field that documents need: once the vectors of an earlier model are
+    dropped, the field that took over."""
+    heirs = {one.field: one.by for one in schema.successors}
+    name = names.dense
+    while name not in schema and name in heirs:
+        name = heirs[name]
+    return name
+
+
+def _answering_field(schema: Schema, names: FieldNames) -> str:
+    known = names.dense in schema or any(one.field == names.dense for one in schema.successors)
+    return schema.answering(names.dense).name if known else names.dense
 
 
 def _check_fit(collection: DocumentCollection, layout: Layout, options: StoreOptions) -> None:

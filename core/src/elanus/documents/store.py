@@ -241,21 +241,22 @@ class DocumentStore:
 
     @property
     def answering_model(self) -> Any:
-        """The model of ``migrate`` if it answers dense searches now, else None."""
-        model = self._handle.next_model
-        opened = None if model is None else self._handle.open()
-        if model is None or opened is None:
+        """The model of a migration that answers dense searches now, or None."""
+        following = self._handle.next_model
+        opened = None if following is None else self._handle.open()
+        if following is None or opened is None:
             return None
-        return model.model if opened.layout.answers == self._handle.next_field else None
+        answers = opened.layout.answers == self._handle.next_field
+        current = following if answers else self._handle.current_model
+        return None if current is None else current.model
 
     @property
     def writing_model(self) -> Any:
-        """The model of ``migrate`` if it alone makes the dense vectors now, else None."""
-        model = self._handle.next_model
-        opened = None if model is None else self._handle.open()
-        if model is None or opened is None:
-            return None
-        return model.model if opened.layout.names.dense == self._handle.next_field else None
+        """The model of a migration that documents need, since the one before is gone, or None."""
+        if self._handle.next_model is not None:
+            self._handle.open()
+        current = self._handle.current_model
+        return None if current is None else current.model
 
     def delete(self, selection: Selection) -> int:
         """Delete the selected documents and return how many there were."""

@@ -63,8 +63,8 @@ def test_filled_switched_rolled_back_and_finished(database, collection):
     assert "v" not in collection.schema
     assert nearest(collection, [5.0, 0.0, 0.0]) == [3]
     assert collection.describe().indexes == {"v_2": "HNSW"}
+    collection.insert([{"id": 9, "text": "none"}])
     with pytest.raises(StateError, match="no model was declared"):
-        collection.insert([{"id": 9, "text": "none"}])
         collection.embedding_migration().run()
 
 
