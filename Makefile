@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv/bin
 # Further arguments for pytest, the benchmarks or the page: make test ARGS="-k filter"
 ARGS ?=
+# Processes that run the tests, each file of tests in one of them; 0 runs them in pytest itself.
+WORKERS ?= 2
 
 # The demo's variables reach it through the environment, and `value` keeps make from expanding a $
 # in them: no quote, space or dollar sign of a question ever meets make or the shell.
@@ -35,10 +37,10 @@ web: setup  ## the same on a page in the browser: DOCS=folder ARGS="--port 8765 
 	@HF_HUB_OFFLINE=1 $(VENV)/python -m elanus_demo --web $(ARGS)
 
 test: setup  ## run all tests
-	@$(VENV)/python -m pytest $(ARGS)
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-fast: setup  ## run the tests that are not marked slow
-	@$(VENV)/python -m pytest -m "not slow and not soak" $(ARGS)
+	@$(VENV)/python -m pytest -m "not slow and not soak" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-lowest: setup  ## run the adapters' tests with the oldest frameworks they support
 	@$(VENV)/python -m tools.versions lowest -- $(ARGS)

@@ -22,6 +22,7 @@ from elanus.types import Float32Array, Int64Array, MetricType
 NUM_ROWS = 3_000
 DIM = 24
 EF = 200
+_BUILT: dict[tuple[type, MetricType], VectorIndex] = {}
 """Candidate list with which an approximate index has to reach ``min_recall``."""
 
 
@@ -62,11 +63,18 @@ class VectorIndexContract(ABC):
         kind = self.index_type()
         return kind.build(rows, kind.parse_params(params), checkpoint=lambda: None)
 
+    def built(self, metric: MetricType) -> VectorIndex:
+        """Return an index of the rows of a metric, built once for all tests that only search."""
+        key = (type(self), metric)
+        if key not in _BUILT:
+            _BUILT[key] = self.build(self.rows(metric))
+        return _BUILT[key]
+
     @pytest.mark.parametrize("metric", [MetricType.L2, MetricType.IP, MetricType.COSINE])
     def test_finds_the_nearest_rows(self, metric: MetricType) -> None:
         rows, queries = self.rows(metric), self.queries(metric)
         exact = FlatIndex(rows).search(queries, 10)
-        found = self.build(rows).search(queries, 10, ef=EF)
+        found = self.built(metric).search(queries, 10, ef=EF)
         same = [
             len(np.intersect1d(a, b)) for a, b in zip(exact.row_ids, found.row_ids, strict=True)
         ]
@@ -99,7 +107,7 @@ class VectorIndexContract(ABC):
 
     def _check_filtered(self, rows: VectorRows, queries: Float32Array, mask: Any) -> None:
         allowed = Bitset.from_mask(mask)
-        found = self.build(rows).search(queries, 10, allowed=allowed, ef=EF)
+        found = self.built(rows.metric).search(queries, 10, allowed=allowed, ef=EF)
         exact = FlatIndex(rows).search(queries, 10, allowed=allowed)
         wanted = min(10, int(mask.sum()))
         assert ((found.row_ids >= 0).sum(axis=1) == wanted).all()
@@ -157,7 +165,7 @@ class VectorIndexContract(ABC):
         assert (adopted.num_rows, adopted.index_type) == (NUM_ROWS, self.index_type().name)
         exact = FlatIndex(rows).search(queries, 10)
         hits = []
-        for index in (adopted, self.build(rows)):
+        for index in (adopted, self.built(metric)):
             found = index.search(queries, 10, ef=EF)
             pairs = zip(exact.row_ids, found.row_ids, strict=True)
             hits.append(sum(len(np.intersect1d(a, b)) for a, b in pairs) / exact.row_ids.size)
