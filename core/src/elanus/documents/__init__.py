@@ -18,6 +18,7 @@ from elanus.documents.options import (
     parse_enum,
 )
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
+from elanus.documents.records import SourceRecords
 from elanus.documents.requests import DocumentSearch, Selection
 from elanus.documents.reranking import (
     rerank_hits,
@@ -54,6 +55,7 @@ __all__ = [
     "select_diverse",
     "NODE_KEY",
     "NextModel",
+    "SourceRecords",
     "model_record",
     # rows without vectors
     "Place",

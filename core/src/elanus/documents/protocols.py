@@ -12,6 +12,7 @@ from typing import Any, Protocol, Unpack
 from elanus.api.options import Leg, SearchOptions
 from elanus.query.requests import Fusion
 from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
 from elanus.sync import SyncReport
 
 
@@ -54,7 +55,9 @@ class DocumentCollection(Protocol):
         self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None
     ) -> None: ...
 
-    def upsert(self, entities: Any) -> Sequence[Any]: ...
+    def add_field(self, field: Field) -> None: ...
+
+    def upsert(self, entities: Any, *, partial: bool = False) -> Sequence[Any]: ...
 
     def get(self, ids: Any, output: Sequence[str] | None = None) -> list[dict[str, Any]]: ...
 

@@ -16,6 +16,7 @@ import numpy as np
 from elanus.documents.layout import Layout
 from elanus.documents.metadata import JsonObject, check_lengths, metadata_to_json
 from elanus.errors import EntityError, InvalidArgumentError
+from elanus.sync.lineage import LINEAGE_FIELD, Lineage
 from elanus.types import Float32Array
 
 DenseVectors = Float32Array | Sequence[Sequence[float]]
@@ -37,6 +38,7 @@ class DocumentBatch:
         sparse: ``{index: value}`` each; None without learned sparse vectors.
         ref_doc_ids: Id of the source document of each, or None.
         nodes: JSON of what a framework keeps beside text and metadata, or None.
+        lineages: From which source each is; None where they are from none.
 
     Raises:
         EntityError: Columns differ in length, an id is not a non-empty string, or metadata has no
@@ -50,6 +52,7 @@ class DocumentBatch:
     sparse: Sequence[SparseVector] | None = None
     ref_doc_ids: Sequence[str | None] | None = None
     nodes: Sequence[Mapping[str, Any] | None] | None = None
+    lineages: Sequence[Lineage] | None = None
 
     def __post_init__(self) -> None:
         check_lengths(
@@ -60,6 +63,7 @@ class DocumentBatch:
             sparse=self.sparse,
             ref_doc_ids=self.ref_doc_ids,
             nodes=self.nodes,
+            lineages=self.lineages,
         )
         metadatas = self.metadatas or [None] * len(self.texts)
         converted = [metadata_to_json(m, row) for row, m in enumerate(metadatas)]
@@ -135,6 +139,8 @@ def batch_to_columns(batch: DocumentBatch, layout: Layout, tenant: str | None) -
         nothing: list[None] = [None] * len(batch.texts)
         columns[names.ref_doc_id] = list(batch.ref_doc_ids or nothing)
         columns[names.node] = list(batch.nodes or nothing)
+    if batch.lineages is not None:
+        columns[LINEAGE_FIELD] = [lineage.to_json() for lineage in batch.lineages]
     if layout.partition_key is not None:
         tenants = [
             tenant_of(m, layout.partition_key, tenant, row) for row, m in enumerate(metadatas)

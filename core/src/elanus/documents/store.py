@@ -19,6 +19,7 @@ from elanus.documents.migration import MigratingCollection, NextModel, check_wri
 from elanus.documents.options import FieldNames, SearchMode, StoreOptions, check_options
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.documents.ranking import bound_rankers, ranked_relevance, rankers_of
+from elanus.documents.records import SourceRecords, add_lineage_field
 from elanus.documents.requests import DocumentSearch, Selection, engine_options
 from elanus.documents.rows import (
     DocumentBatch,
@@ -162,6 +163,8 @@ class DocumentStore:
             # Checked before the collection is made: a bad batch leaves no empty collection.
             batch_to_columns(batch, planned_layout(self._handle.options, dim), self._tenant)
             opened = self._handle.create(dim)
+        if batch.lineages is not None:
+            add_lineage_field(opened.collection)
         columns = batch_to_columns(batch, opened.layout, self._tenant)
         columns |= self._next_vectors(opened.layout, batch)
         opened.collection.upsert(columns)
@@ -201,6 +204,10 @@ class DocumentStore:
         model = self._handle.options.model or None
         rows = DocumentRows(layout, self._tenant, encode, model, following)
         return collection.sync(documents, source=source, rows=rows, **options)
+
+    def records_of(self, source: str) -> SourceRecords:
+        """Return the records of a source; a tenant's sources are its own."""
+        return SourceRecords(self._handle, self._tenant, source)
 
     def migrate(self, model: NextModel, *, background: bool = True) -> Any:
         """Have another model make the dense vectors, while the old one answers.

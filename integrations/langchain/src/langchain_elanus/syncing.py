@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.documents import Document
 
-from elanus.documents import DocumentBatch
+from elanus.documents import DocumentBatch, SourceRecords
 from elanus.plugins import Progress
 from elanus.sync import Chunk, SourceDocument, SyncReport, content_hash
+from langchain_elanus.documents import make_batch
 from langchain_elanus.migrating import Migrating
 
 
@@ -59,6 +61,31 @@ class Syncing(Migrating):
             dry_run=dry_run,
             **options,
         )
+
+    def records_of(self, source: str) -> SourceRecords:
+        """Return what the store's documents say of a source.
+
+        ``add_documents(..., source=name, source_id_key="source")`` writes it with the documents, in
+        the same commit; ``ElanusStoreRecords`` makes records of ``index()`` of it.
+        """
+        return self._store.records_of(source)
+
+    def _batch(
+        self,
+        texts: Iterable[str],
+        metadatas: Sequence[Mapping[str, Any]] | None,
+        ids: Sequence[str | None] | None,
+        options: dict[str, Any],
+    ) -> DocumentBatch:
+        """Return texts as a batch; takes what it needs out of ``options``."""
+        source, key = options.pop("source", None), options.pop("source_id_key", "source")
+        batch = make_batch(texts, metadatas, ids)
+        if source is None:
+            return batch
+        records = self._store.records_of(source)
+        groups = [(metadata or {}).get(key) for metadata in batch.metadatas or ()]
+        pairs = zip(batch.ids, groups, strict=True)
+        return replace(batch, lineages=[records.lineage(i, g and str(g)) for i, g in pairs])
 
     def _encode(self, texts: Sequence[str], progress: Progress | None) -> Any:
         batch = DocumentBatch([str(n) for n in range(len(texts))], texts)

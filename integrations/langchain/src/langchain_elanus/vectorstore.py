@@ -25,7 +25,7 @@ from elanus.documents import (
     parse_enum,
 )
 from elanus.errors import CollectionNotFoundError, StateError
-from langchain_elanus.documents import Found, make_batch, to_document
+from langchain_elanus.documents import Found, to_document
 from langchain_elanus.encoders import Encoders, QueryVectors, SparseSource
 from langchain_elanus.lifecycle import DatabaseUser
 from langchain_elanus.options import StoreOptions, StoreSettings
@@ -215,7 +215,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
             texts: Any iterable; it is read once.
             metadatas: One mapping each.
             ids: Non-empty strings; None, or None for one of them, makes a UUID.
-            **kwargs: ``batch_size``, in texts per call of the model.
+            **kwargs: ``batch_size``, in texts per call of the model; see ``records_of``.
 
         Returns:
             The ids, in the order of ``texts``.
@@ -223,7 +223,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
         Raises:
             ValueError: The lengths differ, or metadata cannot be stored; nothing was written.
         """
-        batch = make_batch(texts, metadatas, ids)
+        batch = self._batch(texts, metadatas, ids, kwargs)
         return self._store.upsert(
             self._document_encoders.encode_batch(batch, self._batch_size(kwargs))
         )
@@ -237,7 +237,7 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
         **kwargs: Any,
     ) -> list[str]:
         """Do what ``add_texts`` does, without blocking the event loop."""
-        batch = make_batch(texts, metadatas, ids)
+        batch = self._batch(texts, metadatas, ids, kwargs)
         encoded = await self._document_encoders.aencode_batch(batch, self._batch_size(kwargs))
         return await run_in_executor(None, self._store.upsert, encoded)
 

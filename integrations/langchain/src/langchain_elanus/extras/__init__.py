@@ -10,6 +10,7 @@ from langchain_elanus.extras.chat_history import ElanusChatMessageHistory
 from langchain_elanus.extras.document_index import ElanusDocumentIndex
 from langchain_elanus.extras.key_value import ElanusByteStore, ElanusDocumentStore
 from langchain_elanus.extras.record_manager import ElanusRecordManager
+from langchain_elanus.extras.store_records import ElanusStoreRecords
 
 __all__ = [
     # answers of models
@@ -22,6 +23,7 @@ __all__ = [
     "ElanusChatMessageHistory",
     # the indexing API
     "ElanusRecordManager",
+    "ElanusStoreRecords",
     "ElanusDocumentIndex",
     # how they open their database
     "PlaceOptions",
