@@ -6,14 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from elanus.api.collection import Collection
 from elanus.api.named_snapshots import NamedSnapshots
+from elanus.api.opening import ConnectOptions, folder_options, is_server, server_options
 from elanus.api.sharing import OpenOptions, SharedEngine, share
-from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
-from elanus.engine.memory import parse_limit
 from elanus.engine.names import (
     DEFAULT_DATABASE,
     aliases_of,
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
     from elanus.plugins import Embedder
 
 MEMORY_URI = ":memory:"
-_SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://")
-"""URLs of servers; all mean the same port, those that end in s with TLS."""
 
 
 class Database(NamedSnapshots):
@@ -362,15 +359,8 @@ def connect(
     *,
     read_only: bool = False,
     token: str | None = None,
-    wait_s: float = 0.0,
-    durability: str = "commit",
-    sync_interval_ms: float = 100.0,
-    memory_limit: int | str | None = None,
     database: str = DEFAULT_DATABASE,
-    timeout: float | None = None,
-    tls_ca: str | None = None,
-    tls_cert: str | None = None,
-    tls_key: str | None = None,
+    **options: Unpack[ConnectOptions],
 ) -> Database:
     """Open a database, creating it when there is none, or connect to a server.
 
@@ -380,23 +370,10 @@ def connect(
         read_only: Take no lock and refuse writes; works on read-only media and beside a writing
             process, whose writes each search sees. The folder must hold a database.
         token: Credentials for a server: ``"user:password"``, or a token.
-        wait_s: How long to wait, in seconds, while another process has the folder open for
-            writing.
-        durability: What a write that has returned survives. ``"commit"``: a power loss.
-            ``"interval"``: a crash of the process; a power loss loses at most the last
-            ``sync_interval_ms``. ``"os"``: a crash of the process; after a power loss the end may
-            be missing, as much as the operating system had not written yet.
-        sync_interval_ms: Milliseconds between two syncs with ``"interval"``.
-        memory_limit: What the database may hold in memory, in bytes or as ``"512MB"``: rows not
-            flushed yet, graphs, decoded columns, merges. Mapped files do not count. With little
-            memory, segments are scanned where a graph would not fit. None is no limit.
         database: Database of the folder or server whose collections are meant.
-        timeout: Seconds after which a call of a server ends with ``ServerTimeoutError``; None
-            waits.
-        tls_ca: File of the certificates that the server's own must be signed by, PEM; None: those
-            of the system.
-        tls_cert: File of the client's certificate, for a server that asks for one.
-        tls_key: File of its key; None: it is in ``tls_cert``.
+        **options: Of a folder ``wait_s``, ``durability``, ``sync_interval_ms`` and
+            ``memory_limit``, of a server ``timeout``, ``tls_ca``, ``tls_cert`` and ``tls_key``;
+            see ``ConnectOptions``.
 
     Returns:
         A ``Database``. A folder opened twice in one process shares its files.
@@ -406,36 +383,15 @@ def connect(
         NotFoundError: ``read_only`` and nothing there, or no such ``database``.
         AuthenticationError: The server does not know the user.
         ServerConnectionError: The server cannot be reached.
-        InvalidArgumentError: ``uri`` is a file, or an option of servers was given without one, or
-            one of folders with a server.
+        InvalidArgumentError: ``uri`` is a file, or an option is for servers and this is a folder,
+            or the other way round.
     """
     location = os.fspath(uri)
-    tls = (tls_ca, tls_cert, tls_key)
-    if location.startswith(_SERVER_SCHEMES):
-        if (durability, sync_interval_ms, memory_limit) != ("commit", 100.0, None):
-            raise InvalidArgumentError(
-                "durability, sync_interval_ms and memory_limit are for who opens the folder: the "
-                "server has its own"
-            )
+    if is_server(location):
         from elanus.remote.database import open_server
 
-        return open_server(
-            location,
-            token=token,
-            database=database,
-            read_only=read_only,
-            timeout=timeout,
-            tls=tls,
-        )
-    for name, given in (("token", token), ("timeout", timeout)):
-        if given is not None:
-            raise InvalidArgumentError(f"{name} is only for servers; {location!r} is a folder")
-    if any(tls):
-        raise InvalidArgumentError(f"tls_... is only for servers; {location!r} is a folder")
-    options = OpenOptions(
-        read_only, wait_s, Durability(durability, sync_interval_ms), parse_limit(memory_limit)
-    )
-    shared = _opened(_folder_of(location), options)
+        return open_server(location, token, database, read_only, server_options(options))
+    shared = _opened(_folder_of(location), folder_options(location, read_only, token, options))
     try:
         check_database(shared.engine.catalog(), database)
     except NotFoundError:

@@ -13,7 +13,6 @@ from elanus.api.options import Leg, SearchOptions
 from elanus.query.requests import Fusion
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
-from elanus.sync import SyncReport
 
 
 class SearchHit(Protocol):
@@ -97,9 +96,6 @@ class DocumentCollection(Protocol):
         **options: Unpack[SearchOptions],
     ) -> Any:
         """Return the fused hits of several legs, best first."""
-
-    def sync(self, documents: Any, **options: Any) -> SyncReport:
-        """Make what is stored of a source what the source is now."""
 
 
 class DocumentDatabase(Protocol):

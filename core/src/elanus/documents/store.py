@@ -195,7 +195,9 @@ class DocumentStore:
         """
         check_options(options, _SYNC_OPTIONS, "sync")
         opened = self._handle.open() or self._handle.create(dim)
-        collection, layout = opened.collection, opened.layout
+        # Its options are not ones that this layer may know.
+        collection: Any = opened.collection
+        layout = opened.layout
         if self._tenant is not None:
             documents = owned_source(documents, source, tenant_prefix(self._tenant))
             source = None
@@ -203,7 +205,8 @@ class DocumentStore:
         check_writer(self._handle.name, layout, following)
         model = self._handle.options.model or None
         rows = DocumentRows(layout, self._tenant, encode, model, following)
-        return collection.sync(documents, source=source, rows=rows, **options)
+        report: SyncReport = collection.sync(documents, source=source, rows=rows, **options)
+        return report
 
     def records_of(self, source: str) -> SourceRecords:
         """Return the records of a source; a tenant's sources are its own."""

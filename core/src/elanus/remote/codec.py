@@ -138,7 +138,8 @@ class Encoder:
             return self.array(value)
         if isinstance(value, np.generic):
             return self.value(value.item())
-        for kind in (bool, int, float, str, bytes):
+        plain: tuple[Any, ...] = (bool, int, float, str, bytes)
+        for kind in plain:
             if isinstance(value, kind):
                 return self.value(kind(value))
         if hasattr(value, "__fspath__"):

@@ -261,8 +261,8 @@ class RemoteCollection(Collection):
     ) -> EmbeddingMigration:
         # The server embeds, so the model has to be one that it can build.
         model = Embedding("text", new, dict(params or {}))
-        fields = self.ask("migrate_embeddings", model, field, name, batch_size)
-        migration = RemoteMigration(self, *fields, self._compared)
+        old, made = self.ask("migrate_embeddings", model, field, name, batch_size)
+        migration = RemoteMigration(self, old, made, self._compared)
         if not background:
             migration.wait()
         return migration
@@ -270,7 +270,8 @@ class RemoteCollection(Collection):
     migrate_embeddings.__doc__ = Collection.migrate_embeddings.__doc__
 
     def embedding_migration(self, field: str | None = None) -> EmbeddingMigration:
-        return RemoteMigration(self, *self.ask("embedding_migration", field), self._compared)
+        old, made = self.ask("embedding_migration", field)
+        return RemoteMigration(self, old, made, self._compared)
 
     embedding_migration.__doc__ = Collection.embedding_migration.__doc__
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from elanus.api.database import Database
+from elanus.api.opening import ServerOptions
 from elanus.engine.names import DEFAULT_DATABASE
 from elanus.errors import ClosedError, CollectionNotFoundError, InvalidArgumentError, ReadOnlyError
 from elanus.remote.address import Address, tls_context
@@ -199,13 +200,7 @@ COMPOSED = ("documents",)
 
 
 def open_server(
-    uri: str,
-    *,
-    token: str | None,
-    database: str,
-    read_only: bool,
-    timeout: float | None,
-    tls: tuple[str | None, str | None, str | None],
+    uri: str, token: str | None, database: str, read_only: bool, options: ServerOptions
 ) -> Database:
     """Connect to a server; see ``elanus.connect``.
 
@@ -217,6 +212,7 @@ def open_server(
         ServerError: It is no server of elanus.
     """
     address = Address.parse(uri, token)
+    timeout, *tls = options
     if timeout is not None and not timeout > 0:
         raise InvalidArgumentError(f"timeout: expected seconds above 0, got {timeout!r}")
     if not address.is_secure and any(tls):
@@ -224,8 +220,7 @@ def open_server(
     wanted = address.database if address.database and database == DEFAULT_DATABASE else database
     context = tls_context(*tls) if address.is_secure else None
     transport = Transport(address, timeout=timeout, context=context)
-    connection = Connection(transport, read_only=read_only)
-    made = RemoteDatabase(connection, wanted)
+    made = RemoteDatabase(Connection(transport, read_only=read_only), wanted)
     try:
         told = made.ask("hello", protocol=PROTOCOL)
     except BaseException:

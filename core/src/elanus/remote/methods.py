@@ -31,7 +31,7 @@ class Effect(StrEnum):
     WRITE = "write"
 
 
-_COLLECTION = {
+_COLLECTION: dict[Effect, tuple[str, ...]] = {
     Effect.READ: (
         "aggregate",
         "consistency",
@@ -102,7 +102,7 @@ _COLLECTION = {
         "upsert",
     ),
 }
-_DATABASE = {
+_DATABASE: dict[Effect, tuple[str, ...]] = {
     Effect.READ: (
         "collection",
         "database_properties",
@@ -131,7 +131,7 @@ _DATABASE = {
         "snapshot",
     ),
 }
-_HELD = {
+_HELD: dict[Effect, tuple[str, ...]] = {
     # Of what another call began: an iterator, an import, the turn of a sync.
     Effect.HELD: ("begin", "close", "next"),
     Effect.WRITE: ("add", "finish", "forget"),
