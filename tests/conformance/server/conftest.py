@@ -52,3 +52,41 @@ def _without_collections(request: pytest.FixtureRequest) -> Iterator[None]:
                 made.drop_alias(alias)
             if name not in KEPT:
                 made.drop_collection(name)
+
+
+# --- for the client of elanus itself --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("client") / "kb"
+
+
+@pytest.fixture(scope="module")
+def served(place):
+    with serve_local(str(place)) as address:
+        yield address
+
+
+@pytest.fixture(params=["embedded", "remote"])
+def database(request, served, tmp_path):
+    """An empty database: both kinds run every test."""
+    if request.param == "embedded":
+        with elanus.connect(tmp_path / "kb") as made:
+            yield made
+        return
+    with elanus.connect(served) as made:
+        yield made
+        for alias in made.list_aliases():
+            made.drop_alias(alias)
+        for name in made.list_collections():
+            made.drop_collection(name)
+
+
+@pytest.fixture
+def both(served, tmp_path):
+    """Two empty databases, side by side."""
+    with elanus.connect(tmp_path / "twin") as one, elanus.connect(served) as other:
+        yield one, other
+        for name in other.list_collections():
+            other.drop_collection(name)

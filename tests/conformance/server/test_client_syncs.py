@@ -2,88 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 
-import numpy as np
 import pytest
 
-import elanus
-from elanus import BM25, Field, Schema
 from elanus.errors import EntityExistsError
 from elanus_embeddings import HashEmbedder
-from elanus_server import serve_local
+from support.client_papers import papers, papers_schema
 from support.every_type import every_type_rows, every_type_schema
-
-RNG = np.random.default_rng(5)
-VECTORS = RNG.normal(size=(300, 8)).astype(np.float32)
-TEXTS = [f"paper {i} about {['graphs', 'words', 'trees'][i % 3]} and {i % 11}" for i in range(300)]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("client") / "kb"
-
-
-@pytest.fixture(scope="module")
-def served(place):
-    with serve_local(str(place)) as address:
-        yield address
-
-
-@pytest.fixture(params=["embedded", "remote"])
-def database(request, served, tmp_path):
-    """An empty database: both kinds run every test."""
-    if request.param == "embedded":
-        with elanus.connect(tmp_path / "kb") as made:
-            yield made
-        return
-    with elanus.connect(served) as made:
-        yield made
-        for alias in made.list_aliases():
-            made.drop_alias(alias)
-        for name in made.list_collections():
-            made.drop_collection(name)
-
-
-@pytest.fixture
-def both(served, tmp_path):
-    """Two empty databases, side by side."""
-    with elanus.connect(tmp_path / "twin") as one, elanus.connect(served) as other:
-        yield one, other
-        for name in other.list_collections():
-            other.drop_collection(name)
-
-
-def papers_schema(**options):
-    return Schema(
-        [
-            Field("id", elanus.INT64, primary=True),
-            Field("text", elanus.VARCHAR, analyzer="english"),
-            Field("year", elanus.INT64, nullable=True),
-            Field("at", elanus.TIMESTAMPTZ, nullable=True),
-            Field("meta", elanus.JSON, nullable=True),
-            Field("dense", elanus.FLOAT_VECTOR, dim=8),
-            Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=BM25("text")),
-        ],
-        **options,
-    )
-
-
-def papers(database, count=300, **options):
-    made = database.create_collection("papers", papers_schema(**options))
-    made.insert(
-        {
-            "id": list(range(count)),
-            "text": TEXTS[:count],
-            "year": [None if i % 10 == 9 else 2000 + i % 25 for i in range(count)],
-            "at": [dt.datetime(2024, 1, 1 + i % 28, tzinfo=dt.UTC) for i in range(count)],
-            "meta": [{"tags": ["a", "b"][: i % 3], "n": i / 2} for i in range(count)],
-            "dense": VECTORS[:count],
-        }
-    )
-    made.flush()
-    return made
 
 
 def test_imports_and_exports(database, tmp_path):
