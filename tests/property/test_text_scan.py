@@ -15,7 +15,7 @@ from elanus.filter.hints import (
     regex_hint,
 )
 from elanus.filter.patterns import like_matcher, text_matcher
-from elanus.filter.regex import regex_matcher
+from elanus.filter.regex import RegexMatcher
 from elanus.filter.text_scan import matching_texts
 from elanus.schema.batches import slice_column, strings_to_column
 
@@ -46,7 +46,7 @@ def test_bytes_say_what_texts_say(
     for hint, matches in (
         (part_hint(part), text_matcher(part)),
         (like_hint(pattern), like_matcher(pattern)),
-        (regex_hint(f"{part}.?b"), regex_matcher(f"{part}.?b")),
+        (regex_hint(f"{part}.?b"), RegexMatcher(f"{part}.?b")),
     ):
         found = matching_texts(column, hint, matches)
         assert (found is None) == (not hint.prefix and not any(hint.parts))

@@ -63,6 +63,7 @@ NB_MODULE(_native, module) {
   module.def("active_variant", active_variant, "Name of the CPU variant in use.");
   module.def("set_active_variant", elanus::set_active_variant, nb::arg("name"),
              "Take the named CPU variant from now on, in all threads.");
+  elanus::bindings::bind_automaton(module);
   elanus::bindings::bind_cancel(module);
   elanus::bindings::bind_checksum(module);
   elanus::bindings::bind_distance(module);

@@ -5,6 +5,7 @@
 
 namespace elanus::bindings {
 
+void bind_automaton(nanobind::module_& module);
 void bind_cancel(nanobind::module_& module);
 void bind_checksum(nanobind::module_& module);
 void bind_distance(nanobind::module_& module);

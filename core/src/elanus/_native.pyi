@@ -17,6 +17,9 @@ def active_variant() -> str:
 def set_active_variant(name: str) -> None:
     """Take the named CPU variant from now on, in all threads."""
 
+def match_texts(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], teacher: object) -> Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]:
+    """Which texts an automaton says yes to."""
+
 class CancelToken:
     """Ends the kernels that a thread runs inside `with token:`."""
 

@@ -7,7 +7,7 @@ by row, it holds nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from elanus.filter import text_search
 from elanus.filter.ast import (
@@ -87,7 +87,7 @@ from elanus.filter.operands import (
 )
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.places import PathOperand, place_of
-from elanus.filter.regex import regex_matcher
+from elanus.filter.regex import RegexMatcher
 from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
 from elanus.filter.struct_operands import ListField
@@ -295,9 +295,9 @@ class Binder:
             return node.value
         raise self._scope.error(f"'{what}' takes a text in quotes or {{name}}", node)
 
-    def _regex(self, pattern: str, node: Node) -> Callable[[str], bool]:
+    def _regex(self, pattern: str, node: Node) -> RegexMatcher:
         try:
-            return regex_matcher(pattern)
+            return RegexMatcher(pattern)
         except RegexError as error:
             at = pattern[error.offset : error.offset + 20]
             place = f" at {at!r}, character {error.offset + 1}" if at else ""

@@ -3,7 +3,8 @@
 A pattern becomes a program of Thompson's (a nondeterministic automaton), and its deterministic
 form is worked out while texts are read, one transition at the time it is first needed. A text takes
 one look-up per character, and never more than its length times the length of the program: no
-pattern makes it slower, which cannot be said of Python's ``re``.
+pattern makes it slower, which cannot be said of Python's ``re``. Many texts are read by a kernel,
+which asks for the transitions that it has not met yet.
 
 Source: Thompson, "Regular expression search algorithm", CACM 11(6), 1968; the lazy form as in
 Cox, "Regular expression matching in the wild", 2010 (RE2).
@@ -18,6 +19,9 @@ from itertools import groupby
 
 from elanus.filter.regex_parser import RegexError, parse_regex
 from elanus.filter.regex_tree import Chars, Choice, Place, Regex, Repeat, Sequence
+from elanus.kernels.automata import match_texts
+from elanus.schema.batches import StringColumn
+from elanus.types import BoolArray
 
 MAX_PROGRAM = 3_000
 """Most instructions of a program: what a character may cost at worst."""
@@ -25,27 +29,36 @@ MAX_REMEMBERED = 1 << 17
 """Transitions, and instructions in states, that a matcher remembers before it begins anew: each
 takes up to a hundred bytes."""
 
+MAX_TOLD_STATES = 1 << 12
+"""States of which the kernel remembers transitions: each takes half a kilobyte there."""
+
 _END = 0
 """The instruction that ends a match."""
 
 
-def regex_matcher(pattern: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a text holds a match of ``pattern``, anywhere.
-
-    The function is safe from many threads.
+class RegexMatcher:
+    """Whether a text holds a match of a pattern, anywhere. Safe from many threads.
 
     Raises:
         RegexError: The pattern cannot be read, or it is too long.
     """
-    tree = parse_regex(pattern)
-    literal = _longest_literal(tree)
-    if isinstance(tree, Sequence) and len(literal) == len(tree.parts):
-        return lambda text: literal in text
-    matcher = _Matcher(_Compiler().compile(tree))
-    if not literal:
-        return matcher
-    # Most texts lack what every match holds, and `in` is many times as fast as an automaton.
-    return lambda text: literal in text and matcher(text)
+
+    def __init__(self, pattern: str) -> None:
+        tree = parse_regex(pattern)
+        self._literal = _longest_literal(tree)
+        is_literal = isinstance(tree, Sequence) and len(self._literal) == len(tree.parts)
+        self._matcher = None if is_literal else _Matcher(_Compiler().compile(tree))
+
+    def __call__(self, text: str) -> bool:
+        # Most texts lack what every match holds, and `in` is many times as fast as an automaton.
+        return self._literal in text and (self._matcher is None or self._matcher(text))
+
+    def matching(self, column: StringColumn) -> BoolArray | None:
+        """Return which texts of a column match, by the bytes of all of them; what stands for null
+        is empty. None where the pattern is a text: whoever asks looks for that."""
+        if self._matcher is None:
+            return None
+        return match_texts(column.offsets, column.data, _Lessons(self._matcher))
 
 
 def _longest_literal(tree: Regex) -> str:
@@ -204,8 +217,21 @@ class _Matcher:
         for character in text:
             if state.answer is not None:
                 return state.answer
-            following = state.get(character)
-            state = self._step(state, character) if following is None else following
+            state = self.following(state, character)
+        return self.may_end(state)
+
+    @property
+    def start(self) -> _State:
+        """The state in front of a text."""
+        return self._start
+
+    def following(self, state: _State, character: str) -> _State:
+        """Return the state behind a character."""
+        known = state.get(character)
+        return self._step(state, character) if known is None else known
+
+    def may_end(self, state: _State) -> bool:
+        """Return whether a text that ends in a state matches."""
         if state.at_end is None:
             state.at_end = bool(state.answer) or self._may_end(state)
         return state.at_end
@@ -273,3 +299,38 @@ class _Matcher:
             else:
                 stack.extend(program.targets[i])
         return frozenset(reached)
+
+
+class _Lessons:
+    """Numbers the states of a matcher for one reading of many texts (``kernels.automata``)."""
+
+    def __init__(self, matcher: _Matcher) -> None:
+        self._matcher = matcher
+        self._forget()
+
+    def start(self) -> tuple[int, bool | None, bool]:
+        return self._told(self._matcher.start, begins_anew=False)
+
+    def step(self, state: int, code_point: int) -> tuple[int, bool | None, bool]:
+        following = self._matcher.following(self._states[state], chr(code_point))
+        self._size += 1
+        begins_anew = self._size > MAX_REMEMBERED or len(self._states) > MAX_TOLD_STATES
+        if begins_anew:
+            self._forget()
+        return self._told(following, begins_anew=begins_anew)
+
+    def may_end(self, state: int) -> bool:
+        return self._matcher.may_end(self._states[state])
+
+    def _told(self, state: _State, *, begins_anew: bool) -> tuple[int, bool | None, bool]:
+        # Not by identity: a matcher that has forgotten makes equal states again.
+        number = self._numbers.setdefault((state.active, state.before), len(self._states))
+        if number == len(self._states):
+            self._states.append(state)
+            self._size += len(state.active)
+        return number, state.answer, begins_anew
+
+    def _forget(self) -> None:
+        self._states: list[_State] = []
+        self._numbers: dict[tuple[frozenset[int], _Beside], int] = {}
+        self._size = 0

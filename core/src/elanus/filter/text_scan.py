@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from elanus.filter.hints import TextHint
+from elanus.filter.regex import RegexMatcher
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray, Int64Array
 
@@ -23,6 +24,8 @@ MAX_DECODED = 4
 """One text in so many may be looked at by itself."""
 _SMALL_IS_ASCII = ("\u0130".encode(), "\u212a".encode())
 """The only other letters with ASCII in their small form: I with a dot, and the sign of Kelvin."""
+MIN_READ = 256
+"""Texts from which a kernel reads them: it asks for each transition once."""
 DISTINCT_SHARE = 8
 """Texts that are numbered already are asked one by one when there are fewer distinct ones than one
 in so many rows."""
@@ -38,6 +41,16 @@ def matching_texts(
         hint: What every match holds.
         matches: Tells whether a text matches.
     """
+    found = _by_parts(column, hint, matches)
+    if found is None and isinstance(matches, RegexMatcher) and len(column) >= MIN_READ:
+        found = matches.matching(column)
+    return found
+
+
+def _by_parts(
+    column: StringColumn, hint: TextHint, matches: Callable[[str], bool]
+) -> BoolArray | None:
+    """Return the same where few texts hold what every match holds; else None."""
     if hint.prefix:
         rows: Int64Array | None = _beginning_with(column, hint.prefix.encode())
         is_exact = hint.is_exact

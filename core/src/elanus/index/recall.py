@@ -66,7 +66,7 @@ class RecallCurve:
 
     Attributes:
         recall: For each limit of ``LIMITS`` the recall at each step of ``LADDER``; NaN where the
-            candidate list is shorter than the limit of those measured together, or it was not measured.
+            candidate list is shorter than the limit of those measured together, or not measured.
         ns_per_candidate: Median CPU time of a query by its candidate list, in nanoseconds.
         ns_per_scanned_row: CPU time of an exact scan by its rows, in nanoseconds.
     """

@@ -12,7 +12,7 @@ from elanus.errors import FilterError
 from elanus.filter import compile_filter, from_mongo, parse
 from elanus.filter.lexer import MAX_TEXT_LENGTH
 from elanus.filter.patterns import like_matcher
-from elanus.filter.regex import regex_matcher
+from elanus.filter.regex import RegexMatcher
 from support.filter_strategies import EVERY_FIELD
 
 CALLS_PER_CHARACTER = 40
@@ -131,7 +131,7 @@ def lines(call: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize(
     "matches",
-    [like_matcher("%a" * 50 + "%b"), regex_matcher("(a|aa)+$|(a*)*b|(a{0,30}){0,30}c$d")],
+    [like_matcher("%a" * 50 + "%b"), RegexMatcher("(a|aa)+$|(a*)*b|(a{0,30}){0,30}c$d")],
     ids=["like", "regex"],
 )
 def test_patterns_take_lines_in_proportion_to_the_text(matches):

@@ -6,17 +6,26 @@ import random
 import re
 import time
 
+import numpy as np
 import pytest
 
-from elanus.errors import FilterError
+import elanus
+from elanus.errors import (
+    CorruptionError,
+    FilterError,
+    InvalidArgumentError,
+    SearchCancelledError,
+)
 from elanus.filter import compile_filter, regex
-from elanus.filter.regex import MAX_PROGRAM, regex_matcher
+from elanus.filter.regex import MAX_PROGRAM, RegexMatcher
 from elanus.filter.regex_parser import (
     MAX_NESTING,
     MAX_PATTERN_LENGTH,
     RegexError,
     parse_regex,
 )
+from elanus.kernels.cancel import search_token
+from elanus.schema.batches import StringColumn, slice_column, strings_to_column
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
@@ -72,7 +81,7 @@ from elanus.types import DataType
     ],
 )
 def test_matches(pattern: str, matching: list[str], other: list[str]) -> None:
-    matches = regex_matcher(pattern)
+    matches = RegexMatcher(pattern)
     assert [t for t in matching if not matches(t)] == []
     assert [t for t in other if matches(t)] == []
 
@@ -133,11 +142,11 @@ def test_a_filter_points_at_the_pattern() -> None:
 @pytest.mark.parametrize("pattern", ["((a{1000}){1000}){1000}", "(a{100}){51}"])
 def test_repetitions_that_multiply_are_refused(pattern: str) -> None:
     with pytest.raises(RegexError, match=f"more than {MAX_PROGRAM} instructions"):
-        regex_matcher(pattern)
+        RegexMatcher(pattern)
 
 
 def test_nothing_repeated_costs_nothing() -> None:
-    matches = regex_matcher("^(((){1000}){1000}){1000}a$")
+    matches = RegexMatcher("^(((){1000}){1000}){1000}a$")
     assert [matches(t) for t in ("a", "aa")] == [True, False]
 
 
@@ -154,7 +163,7 @@ def test_nothing_repeated_costs_nothing() -> None:
 )
 def test_bombs_take_linear_time(pattern: str, text: str) -> None:
     start = time.process_time()
-    assert not regex_matcher(pattern)(text)
+    assert not RegexMatcher(pattern)(text)
     # Backtracking takes longer than the universe is old; here it is a fraction of this.
     assert time.process_time() - start < 20
 
@@ -165,7 +174,76 @@ def test_a_matcher_that_forgets_finds_the_same(monkeypatch: pytest.MonkeyPatch) 
     choose = random.Random(7)
     texts = ["".join(choose.choices("ab", k=300)) + end for end in "yz" for _ in range(20)]
     monkeypatch.setattr(regex, "MAX_REMEMBERED", 300)
-    matches = regex_matcher(pattern)
+    matches = RegexMatcher(pattern)
     expected = [re.search(pattern, text) is not None for text in texts]
     assert [matches(text) for text in texts] == expected
+    assert matches.matching(strings_to_column(texts)).tolist() == expected
+    monkeypatch.setattr(regex, "MAX_REMEMBERED", 1 << 17)
+    monkeypatch.setattr(regex, "MAX_TOLD_STATES", 7)
+    assert matches.matching(strings_to_column(texts)).tolist() == expected
     assert len(set(expected)) == 2
+
+
+def test_columns_are_read_by_their_bytes() -> None:
+    patterns = [
+        *(
+            "^[a-c]+$",
+            r"\b[日b]x?\b",
+            "(?i)^ß|é$",
+            r"^\P{L}*$",
+            "(?m)^b$",
+            "a{2,3}[^a]",
+            r"^\W*\z",
+        ),
+        *("[ab]{3}c|[é日]{2}", r"\B.\B", "(a|b)*[0-9]"),
+    ]
+    choose = random.Random(3)
+    texts = [
+        "".join(choose.choices("abcxé日ẞß \n7\U0001d4b3", k=choose.randrange(9)))
+        for _ in range(600)
+    ]
+    column = slice_column(strings_to_column([None, *texts, "b"]), 1, 601)
+    for pattern in patterns:
+        matches = RegexMatcher(pattern)
+        expected = [matches(text) for text in texts]
+        assert 0 < sum(expected) < len(texts)
+        assert RegexMatcher(pattern).matching(column).tolist() == expected
+    assert RegexMatcher("abc").matching(column) is None
+
+
+def test_a_column_that_is_not_text_is_damaged() -> None:
+    offsets = np.array([0, 1, 3], dtype=np.int64)
+    data = np.frombuffer(b"a\xff\xfe", dtype=np.uint8)
+    with pytest.raises(CorruptionError, match="not UTF-8"):
+        RegexMatcher("^[ab]*$").matching(StringColumn(offsets, data))
+    with pytest.raises(InvalidArgumentError, match="offsets"):
+        RegexMatcher("^[ab]*$").matching(StringColumn(offsets[::-1], data))
+
+
+def test_a_reading_ends_with_its_token() -> None:
+    column = strings_to_column(["ab" * 5_000] * 1_000)
+    with search_token() as token:
+        token.cancel()
+        with pytest.raises(SearchCancelledError):
+            RegexMatcher("^[ab]*c$").matching(column)
+
+
+def test_many_texts_of_a_collection_are_filtered_as_one_by_one() -> None:
+    texts = [f"{i % 7}-{'xyz'[i % 3]}{i}" for i in range(700)]
+    with elanus.connect(":memory:") as database:
+        schema = elanus.Schema(
+            [
+                elanus.Field("id", elanus.INT64, primary=True),
+                elanus.Field("text", elanus.VARCHAR, nullable=True),
+            ]
+        )
+        held = database.create_collection("texts", schema)
+        held.insert([{"id": i, "text": text if i % 5 else None} for i, text in enumerate(texts)])
+        for pattern in ("^[0-3]-[xz]", "[^1]5$", r"\d{3}$"):
+            wanted = [i for i, t in enumerate(texts) if i % 5 and re.search(pattern, t)]
+            for _ in range(2):
+                found = held.query(filter=f"text =~ r'{pattern}'", output=["id"])
+                assert [row["id"] for row in found] == wanted
+                others = held.count(filter=f"text !~ r'{pattern}'")
+                assert others == 560 - len(wanted)
+                held.flush()
