@@ -286,11 +286,29 @@ class Conjunction(Joined):
         return of_all(term.outcomes(columns) for term in self.terms)
 
     def evaluate(self, columns: FilterColumns) -> Truth:
-        return self._followed(self._in_order(columns), columns)
+        kept = self._open_terms(columns)
+        if len(kept) > 1:
+            truth = self._followed(_in_order(kept, columns), columns)
+        elif kept:
+            truth = kept[0].evaluate(columns)
+        else:
+            truth = Truth(np.ones(columns.num_rows, dtype=np.bool_))
+        self._note_certain(kept, columns)
+        return truth
+
+    def _open_terms(self, columns: FilterColumns) -> list[Condition]:
+        """Return the terms without those that hold in every row by the bounds of their fields."""
+        return [term for term in self.terms if term.outcomes(columns) != CERTAIN]
+
+    def _note_certain(self, kept: Sequence[Condition], columns: FilterColumns) -> None:
+        if columns.trace is None:
+            return
+        num_rows = columns.num_rows
+        for term in self.terms:
+            if isinstance(term, Leaf) and not any(term is other for other in kept):
+                columns.trace.append(TraceStep(term, "ranges", num_rows, num_rows))
 
     def _followed(self, ordered: Sequence[tuple[Step, Condition]], columns: FilterColumns) -> Truth:
-        if not ordered:
-            return Truth(np.ones(columns.num_rows, dtype=np.bool_))
         (step, term), *rest = ordered
         total = term.follow(step, columns)
         view, rows = columns, None
@@ -311,38 +329,34 @@ class Conjunction(Joined):
         return total if rows is None else total.spread(rows, columns.num_rows)
 
     def allowed(self, columns: FilterColumns) -> Bitset:
-        ordered = self._in_order(columns)
-        if not ordered:
-            return Bitset.full(columns.num_rows)
+        kept = self._open_terms(columns)
+        if len(kept) > 1:
+            ordered = _in_order(kept, columns)
+            few = self._few(ordered, columns)
+            found = Bitset.from_mask(self._followed(ordered, columns).true) if few is None else few
+        else:
+            found = kept[0].allowed(columns) if kept else Bitset.full(columns.num_rows)
+        self._note_certain(kept, columns)
+        return found
+
+    def _few(
+        self, ordered: Sequence[tuple[Step, Condition]], columns: FilterColumns
+    ) -> Bitset | None:
+        """Return the rows where all terms hold, if an index finds few for the first; else None."""
         (step, first), *rest = ordered
         found = step.found
         # What a negation has found is what it does not allow.
         is_few = found is not None and found.count * FEW_ROWS <= columns.num_rows
         if found is None or not is_few or not found.is_exact or not isinstance(first, Leaf):
-            return Bitset.from_mask(self._followed(ordered, columns).true)
+            return None
         rows = found.rows()
         first.note(step, columns, len(rows))
         for _, term in rest:
             view = columns.select(rows)
             if view is None:
-                return Bitset.from_mask(self.evaluate(columns).true)
+                return None
             rows = rows[term.evaluate(view).true]
         return Bitset.from_ascending(rows, columns.num_rows)
-
-    def _in_order(self, columns: FilterColumns) -> list[tuple[Step, Condition]]:
-        """Return the terms and how they are answered, the cheap and selective ones first, less
-        those that hold in every row by the bounds of their fields."""
-        planned = [(t.plan(columns), t) for t in self.terms if not _holds_everywhere(t, columns)]
-        planned.sort(key=lambda p: p[0].share)
-        left, others = planned[:MOST_WEIGHED], planned[MOST_WEIGHED:]
-        ordered: list[tuple[Step, Condition]] = []
-        num_rows, asked = columns.num_rows, float(columns.num_rows)
-        while len(left) > 1:
-            steps = [step for step, _ in left]
-            cheapest = min(range(len(left)), key=lambda i: _cost_first(steps, i, num_rows, asked))
-            ordered.append(left.pop(cheapest))
-            asked *= ordered[-1][0].share
-        return [*ordered, *left, *others]
 
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
@@ -375,11 +389,19 @@ class Disjunction(Joined):
         return Step(min(1.0, sum(s.share for s in steps)), sum(_row_ns(s, columns) for s in steps))
 
 
-def _holds_everywhere(term: Condition, columns: FilterColumns) -> bool:
-    is_certain = term.outcomes(columns) == CERTAIN
-    if is_certain and columns.trace is not None and isinstance(term, Leaf):
-        columns.trace.append(TraceStep(term, "ranges", columns.num_rows, columns.num_rows))
-    return is_certain
+def _in_order(terms: Sequence[Condition], columns: FilterColumns) -> list[tuple[Step, Condition]]:
+    """Return terms and how they are answered, the cheap and selective ones first."""
+    planned = [(term.plan(columns), term) for term in terms]
+    planned.sort(key=lambda p: p[0].share)
+    left, others = planned[:MOST_WEIGHED], planned[MOST_WEIGHED:]
+    ordered: list[tuple[Step, Condition]] = []
+    num_rows, asked = columns.num_rows, float(columns.num_rows)
+    while len(left) > 1:
+        steps = [step for step, _ in left]
+        cheapest = min(range(len(left)), key=lambda i: _cost_first(steps, i, num_rows, asked))
+        ordered.append(left.pop(cheapest))
+        asked *= ordered[-1][0].share
+    return [*ordered, *left, *others]
 
 
 def _cost_first(steps: Sequence[Step], first: int, num_rows: int, left: float) -> float:

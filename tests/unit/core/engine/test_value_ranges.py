@@ -142,6 +142,28 @@ def test_segments_whose_rows_all_pass_are_not_read_either(parts):
         assert plan.num_pruned == 0
 
 
+def test_conditions_that_hold_everywhere_are_not_looked_at(parts):
+    folder, segments = parts
+    for segment in segments:
+        for file in segment.glob("*-name.col"):
+            damage(file)
+    with elanus.connect(folder) as db:
+        collection = db.collection("c")
+        expected = collection.count(filter="year == 2005")
+        assert 0 < expected < 3 * ROWS
+        for text in (
+            'year == 2005 and name >= "part 0"',
+            'name >= "part 0" and year == 2005 and id >= 0',
+            '(name >= "part 0" and id >= 0) and year == 2005',
+        ):
+            assert collection.count(filter=text) == expected
+        (plan,) = collection.explain('name >= "part 0" and year == 2005')
+        steps = [step for source in plan.sources for step in source.steps]
+        told = [(step.condition, step.method) for step in steps]
+        assert ('name >= "part 0"', "ranges") in told
+        assert collection.count(filter='year == 2005 and not (name >= "part 0")') == 0
+
+
 def test_bounds_are_those_of_the_rows_that_live_on(parts):
     folder, _ = parts
     with elanus.connect(folder) as db:
