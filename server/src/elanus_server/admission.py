@@ -35,10 +35,10 @@ class TooBusyError(MilvusError):
 
 
 class TooLateError(MilvusError):
-    """The time of a call was over before it was begun."""
+    """The time of a call was over before it was answered."""
 
     def __init__(self) -> None:
-        super().__init__(RATE_LIMIT, "deadline exceeded while the call waited", retriable=True)
+        super().__init__(RATE_LIMIT, "deadline exceeded", retriable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Load:
         waiting: Calls that wait for one.
         held_bytes: Bytes of the requests of both.
         refused: Calls that were too many.
-        late: Calls whose time was over before they were begun.
+        late: Calls whose time was over before they were answered.
         abandoned: Calls that were ended since nobody waited for them any more.
     """
 
@@ -108,7 +108,7 @@ class Admission:
 
         Raises:
             TooBusyError: Too many calls wait.
-            TooLateError: The time was over before a thread was free.
+            TooLateError: The time was over before there was an answer.
         """
         if timeout_s is not None and timeout_s <= 0:
             raise self._too_late()
@@ -146,7 +146,11 @@ class Admission:
             try:
                 if cancellation.remaining_s == 0:
                     raise self._too_late()
-                return answer(cancellation)
+                found = answer(cancellation)
+                if cancellation.remaining_s == 0:
+                    # Whatever it came to: the client has given up at this moment.
+                    raise self._too_late()
+                return found
             finally:
                 with self._lock:
                     self._running -= 1

@@ -137,7 +137,7 @@ def _rest_search(busy: Running, **headers: str) -> bytes:
     body = json.dumps(
         {
             "collectionName": long_search.NAME,
-            "data": [[0.5] * long_search.DIMENSION] * 2_000,
+            "data": [[1] * long_search.DIMENSION] * long_search.QUERIES,
             "searchParams": {"params": {"recall": 1.0}},
         }
     ).encode()
