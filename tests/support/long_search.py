@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymilvus import MilvusClient
 from pymilvus.client.prepare import Prepare
+
+import elanus
+from elanus import Database, Field, Schema
 
 NAME, ROWS, DIMENSION, QUERIES = "long", 20_000, 256, 16_000
 _SERVICE = "/milvus.proto.milvus.MilvusService"
 _VECTORS = np.random.default_rng(11).random((ROWS, DIMENSION)).astype(np.float32)
 
 
-def prepare(client: MilvusClient) -> None:
+def _prepare(database: Database) -> None:
     """Make the collection that is searched."""
-    client.create_collection(NAME, dimension=DIMENSION, metric_type="L2", auto_id=False)
-    for begin in range(0, ROWS, 5_000):
-        rows = range(begin, begin + 5_000)
-        client.insert(NAME, [{"id": i, "vector": _VECTORS[i].tolist()} for i in rows])
+    fields = [
+        Field("id", elanus.INT64, primary=True),
+        Field("vector", elanus.FLOAT_VECTOR, dim=DIMENSION, metric="L2"),
+    ]
+    made = database.create_collection(NAME, Schema(fields))
+    made.insert({"id": np.arange(ROWS), "vector": _VECTORS})
+
+
+def prepare_folder(path: Path) -> None:
+    """Make it in a database that is served later."""
+    with elanus.connect(path) as database:
+        _prepare(database)
 
 
 def request(queries: int = QUERIES) -> bytes:

@@ -63,7 +63,9 @@ class Worker:
         # It needs no password: accounts are made by the process that writes.
         told = dataclasses.asdict(dataclasses.replace(settings, root_password=None))
         line = json.dumps({"number": number, "settings": told, "paths": paths._asdict()})
-        ours.sendall(line.encode() + b"\n")
+        # Whether it is still there is seen soon enough.
+        with contextlib.suppress(OSError):
+            ours.sendall(line.encode() + b"\n")
         ours.setblocking(False)
         return cls(process, ours)
 
@@ -164,11 +166,23 @@ class Crew:
                 status,
             )
             is_short = time.monotonic() - began < _SHORT_LIFE_S
-            pause_s = min(max(0.1, pause_s * 2), _LONGEST_PAUSE_S) if is_short else 0.0
+            pause_s = _longer(pause_s) if is_short else 0.0
             await asyncio.sleep(pause_s)
-            worker = await Worker.start(number, self._settings, self._paths)
+            worker = await self._start_again(number)
+
+    async def _start_again(self, number: int) -> Worker:
+        pause_s = 0.0
+        while True:
+            try:
+                worker = await Worker.start(number, self._settings, self._paths)
+            except OSError as error:
+                _log.error("worker %d was not started: %s", number, error)
+                pause_s = _longer(pause_s)
+                await asyncio.sleep(pause_s)
+                continue
             self.restarts += 1
             self._workers[number] = worker
+            return worker
 
     def listen(self, listener: socket.socket, kind: bytes) -> None:
         """Hand out the connections of a socket that is bound."""
@@ -221,7 +235,7 @@ class Crew:
         return found
 
     def collect(self) -> Iterable[Metric]:
-        """Return how many processes there are, and how often one was started again."""
+        """Return how many processes there are, with what, and how often one was started again."""
         for name, about, value in (
             ("elanus_workers", "Processes that read.", len(self._workers)),
             ("elanus_worker_restarts", "How often one was started again.", self.restarts),
@@ -229,3 +243,13 @@ class Crew:
             made = GaugeMetricFamily(name, about)
             made.add_metric([], value)
             yield made
+        held = GaugeMetricFamily(
+            "elanus_worker_connections", "Clients of a process.", labels=["process"]
+        )
+        for number, worker in sorted(self._workers.items()):
+            held.add_metric([f"worker-{number}"], worker.connections)
+        yield held
+
+
+def _longer(pause_s: float) -> float:
+    return min(max(0.1, pause_s * 2), _LONGEST_PAUSE_S)
