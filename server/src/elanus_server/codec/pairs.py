@@ -13,6 +13,31 @@ from elanus_server.failures import invalid
 from elanus_server.wire import common
 
 
+def read_name(kind: Any, value: int) -> str:
+    """Return the name of a number of an enumeration.
+
+    Raises:
+        MilvusError: It has none.
+    """
+    try:
+        name: str = kind.Name(value)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    return name
+
+
+def read_text(raw: bytes) -> str:
+    """Return bytes of a message as text.
+
+    Raises:
+        MilvusError: They are not UTF-8.
+    """
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"expected text in UTF-8: {error}") from None
+
+
 def read_pairs(pairs: Iterable[Any]) -> dict[str, str]:
     """Return ``KeyValuePair`` messages as a dict; of a key that comes twice the last one counts."""
     return {pair.key: pair.value for pair in pairs}

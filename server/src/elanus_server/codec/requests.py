@@ -23,7 +23,14 @@ from elanus import (
     Weighted,
 )
 from elanus_server.codec.columns import sparse_vector
-from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
+from elanus_server.codec.pairs import (
+    loose_value,
+    read_flag,
+    read_integer,
+    read_name,
+    read_pairs,
+    read_text,
+)
 from elanus_server.failures import invalid
 from elanus_server.wire import common
 from elanus_server.wire import schema as messages
@@ -49,7 +56,7 @@ def decode_queries(raw: bytes, field: Field) -> list[Any]:
     if len(group.placeholders) != 1:
         raise invalid(f"expected one placeholder, got {len(group.placeholders)}")
     (placeholder,) = group.placeholders
-    kind = common.PlaceholderType.Name(placeholder.type)
+    kind = read_name(common.PlaceholderType, placeholder.type)
     values = placeholder.values
     if kind == "VarChar":
         if field.source is None and field.embedding is None:
@@ -57,7 +64,7 @@ def decode_queries(raw: bytes, field: Field) -> list[Any]:
                 f"field {field.name} is {field.dtype.name}: only fields that a function fills are "
                 f"searched by text"
             )
-        return [value.decode() for value in values]
+        return [read_text(value) for value in values]
     if isinstance(field.source, BM25):
         raise invalid(f"field {field.name} is searched by text (BM25), got {kind}")
     is_list = kind.startswith(_LIST_PREFIX)
@@ -237,7 +244,7 @@ def decode_highlighter(message: Any) -> Highlighter:
     Raises:
         MilvusError: Another kind than the lexical one.
     """
-    kind = common.HighlightType.Name(message.type)
+    kind = read_name(common.HighlightType, message.type)
     if kind != "Lexical":
         raise invalid(f"highlighter: {kind} is not supported; take Lexical")
     given = {name: loose_value(text) for name, text in read_pairs(message.params).items()}

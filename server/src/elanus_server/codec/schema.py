@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from elanus import BM25, DataType, Embedding, Field, Schema
-from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs, write_pairs
+from elanus_server.codec.pairs import (
+    loose_value,
+    read_flag,
+    read_integer,
+    read_name,
+    read_pairs,
+    write_pairs,
+)
 from elanus_server.failures import MISSING_PARAMETER, MilvusError, invalid
 from elanus_server.wire import schema as messages
 
@@ -112,7 +119,7 @@ def function_of(message: Any) -> tuple[str, BM25 | Embedding] | None:
     Raises:
         MilvusError: A kind of function that elanus does not know, or wrong fields.
     """
-    kind = messages.FunctionType.Name(message.type)
+    kind = read_name(messages.FunctionType, message.type)
     if kind == "Rerank":
         return None
     inputs, outputs = list(message.input_field_names), list(message.output_field_names)

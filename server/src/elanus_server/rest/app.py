@@ -115,7 +115,8 @@ class RestApp:
         limit = self._max_body_bytes
         announced = request.headers.get("content-length", "")
         is_too_long = announced.isdigit() and int(announced[:20]) > limit
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size = 0
         try:
             # What is too long is read to the end, within reason: a client that still writes does
             # not hear that it was refused.

@@ -7,7 +7,6 @@ alone.
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,7 +155,7 @@ def _credentials(header: str) -> tuple[str, str]:
     if ":" not in text:
         try:
             text = base64.b64decode(text, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return "", ""
     user, _, password = text.partition(":")
     return user, password

@@ -8,6 +8,7 @@ from typing import Any
 from elanus_server.clock import now
 from elanus_server.codec.columns import DYNAMIC_FIELD, decode_columns
 from elanus_server.codec.entities import encode_ids
+from elanus_server.codec.pairs import read_name
 from elanus_server.codec.requests import decode_templates
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
@@ -81,7 +82,7 @@ def upsert(call: Call, request: Any) -> Any:
 
 
 def _operation(op: Any) -> str:
-    name: str = messages.FieldPartialUpdateOp.OpType.Name(op.op)
+    name = read_name(messages.FieldPartialUpdateOp.OpType, op.op)
     known = {"ARRAY_APPEND": "append", "ARRAY_REMOVE": "remove"}
     if name not in known:
         raise invalid(f"field {op.field_name}: operation {name} is not supported")

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
+
 from elanus.errors import ElanusError, InternalError
-from elanus_server.failures import as_milvus, status_of
+from elanus_server.failures import as_milvus, invalid, status_of
 from elanus_server.wire import SERVICE, common, feder, milvus
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class Method:
             answered = self.answer(call, request)
         except ElanusError as error:
             return self.refused(error)
+        except DecodeError as error:
+            # Some messages hold another one as bytes.
+            return self.refused(
+                invalid(f"{self.name}: a part of the message cannot be read: {error}")
+            )
         response = self.response() if answered is None else answered
         if self.status:
             # Also of success there is one: the Node client reads fields of it unasked.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from elanus_server.codec.pairs import read_name
 from elanus_server.failures import MilvusError, invalid
 from elanus_server.security.accounts import ADMIN, ANY, PUBLIC, ROOT, Accounts, Grant
 from elanus_server.security.privileges import ALL, GROUPS, PRIVILEGES, privilege_name
@@ -69,7 +70,7 @@ def drop_role(call: Call, request: Any) -> None:
 @rpc("OperateUserRole")
 def operate_user_role(call: Call, request: Any) -> None:
     user, role = request.username, request.role_name
-    is_added = milvus.OperateUserRoleType.Name(request.type) == "AddUserToRole"
+    is_added = read_name(milvus.OperateUserRoleType, request.type) == "AddUserToRole"
 
     def operate(known: Accounts) -> Accounts:
         _check_role(known, role)
@@ -123,7 +124,7 @@ def _privilege(call: Call, name: str) -> str:
 
 
 def _operate(call: Call, grant: Grant, kind: int) -> None:
-    is_granted = milvus.OperatePrivilegeType.Name(kind) == "Grant"
+    is_granted = read_name(milvus.OperatePrivilegeType, kind) == "Grant"
 
     def operate(known: Accounts) -> Accounts:
         _check_role(known, grant.role)
@@ -217,7 +218,7 @@ def operate_privilege_group(call: Call, request: Any) -> None:
     groups = [name for name in given if name in GROUPS]
     if groups:
         raise invalid(f"the group {groups[0]} cannot be part of a group")
-    is_added = milvus.OperatePrivilegeGroupType.Name(request.type) == "AddPrivilegesToGroup"
+    is_added = read_name(milvus.OperatePrivilegeGroupType, request.type) == "AddPrivilegesToGroup"
 
     def operate(known: Accounts) -> Accounts:
         _check_group(known, request.group_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import elanus
-from elanus_server.codec.pairs import loose_value
+from elanus_server.codec.pairs import loose_value, read_text
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call
 from elanus_server.service.file_resources import with_contents
@@ -33,7 +33,7 @@ def compute_phrase_match_slop(call: Call, request: Any) -> Any:
 
 @rpc("RunAnalyzer")
 def run_analyzer(call: Call, request: Any) -> Any:
-    texts = [raw.decode() for raw in request.placeholder]
+    texts = [read_text(raw) for raw in request.placeholder]
     names = list(request.analyzer_names)
     if len(names) not in (0, 1, len(texts)):
         raise invalid(f"analyzer_names: expected one, or one for each text, got {len(names)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,7 @@ def _password(text: str) -> str:
     """Return a password of a message, where it is base64."""
     try:
         return base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise invalid("decode password failed: expected base64") from None
 
 

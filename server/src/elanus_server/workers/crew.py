@@ -125,7 +125,6 @@ class Crew:
         self._workers: dict[int, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._is_stopping = False
         self.restarts = 0
 
     async def start(self) -> None:
@@ -158,8 +157,6 @@ class Crew:
             status = await worker.process.wait()
             self._workers.pop(number, None)
             worker.close()
-            if self._is_stopping:
-                return
             _log.error(
                 "worker %d ended with status %d; its clients connect anew, and it is started again",
                 number,
@@ -213,15 +210,14 @@ class Crew:
 
     async def stop(self) -> None:
         """Take no more connections, and let the processes end what is under way."""
-        self._is_stopping = True
-        for task in self._accepting:
+        tasks = [*self._accepting, *self._tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         limit_s = self._settings.grace_s + _STOP_S
         await asyncio.gather(*(w.end(limit_s) for w in self._workers.values()))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self._workers.values():
+            worker.close()
 
     def samples(self) -> list[list[Any]]:
         """Return what each process has counted; called from any thread."""
