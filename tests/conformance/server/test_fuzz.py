@@ -20,7 +20,7 @@ from elanus_server.wire import common
 from support.long_search import call
 from support.running_server import Running
 
-INPUTS = 1_500
+INPUTS = 1_000
 SOAK_INPUTS = 60_000
 # Nobody but a bug answers with these.
 _BAD = {
@@ -61,6 +61,8 @@ _VALUES = {
     FieldDescriptor.CPPTYPE_ENUM: st.integers(0, 120),
 }
 _DEEPEST = 5
+# The collection is to be there for the others.
+_ENDS = {"DropCollection", "RenameCollection", "ReleaseCollection", "AlterCollectionSchema"}
 
 
 @st.composite
@@ -225,6 +227,8 @@ def _fuzz(channel: grpc.Channel, inputs: int) -> Counter[str]:
         else:
             name = data.draw(st.sampled_from(sorted(good)))
             raw = data.draw(st.sampled_from(good[name]).flatmap(damaged))
+        if name in _ENDS and b"fuzzed" in raw:
+            return
         seen["inputs"] += 1
         _ask(channel, name, raw, seen)
 
@@ -234,16 +238,16 @@ def _fuzz(channel: grpc.Channel, inputs: int) -> Counter[str]:
 
 def test_random_messages_are_answered_in_order(channel: grpc.Channel) -> None:
     seen = _fuzz(channel, INPUTS)
-    assert seen["inputs"] >= INPUTS
+    assert seen["inputs"] > 0.9 * INPUTS
     # It got past the door: some were answered, some refused for what they say, some not read.
-    assert seen["0"] > 100
+    assert seen["0"] > 50
     assert seen["INVALID_ARGUMENT"] > 50
     assert seen["1100"] > 20
 
 
 @pytest.mark.soak
 def test_many_random_messages_are_answered_in_order(channel: grpc.Channel) -> None:
-    assert _fuzz(channel, SOAK_INPUTS)["inputs"] >= SOAK_INPUTS
+    assert _fuzz(channel, SOAK_INPUTS)["inputs"] > 0.9 * SOAK_INPUTS
 
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
