@@ -146,3 +146,28 @@ def test_what_is_not_answered_is_unimplemented(uri, name):
         with pytest.raises(grpc.RpcError) as raised:
             call(b"", timeout=5)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_every_answer_has_a_status():
+    """Also one of success: the Node client reads fields of it without looking for it."""
+    import elanus
+    from elanus_server.service.all_calls import METHODS
+    from elanus_server.service.context import Call, Host
+
+    with elanus.connect(":memory:") as database:
+        call = Call(Host(database))
+        answers = {n: m(call, m.request()) for n, m in METHODS.items() if m.status}
+    missing = [n for n, a in answers.items() if not a.HasField(METHODS[n].status)]
+    assert missing == []
+    codes = {n: getattr(a, METHODS[n].status).code for n, a in answers.items()}
+    assert (codes["GetVersion"], codes["DescribeCollection"]) == (0, 100)
+
+
+async def test_an_asynchronous_delete_does_not_lose_errors(uri, client):
+    """pymilvus 3.0 looks for costs in the answer, and not for errors."""
+    asynchronous = AsyncMilvusClient(uri)
+    assert (await asynchronous.delete("absent", ids=[1]))["delete_count"] == 0
+    client.create_collection("there", dimension=2)
+    with pytest.raises(ValueError, match="invalid literal"):
+        await asynchronous.delete("there", filter="id >")
+    await asynchronous.close()

@@ -232,6 +232,10 @@ def test_grants_are_listed(root):
     assert described["role"] == "lists"
     kept = {(p["object_type"], p["object_name"], p["privilege"]) for p in described["privileges"]}
     assert kept == {("Collection", "one", "Insert"), ("Collection", "one", "CollectionReadOnly")}
+    root.grant_privilege_v2("lists", "Insert", "one", "other")
+    everywhere = root._get_connection().select_grant_for_one_role("lists", "*")
+    assert sorted(grant.db_name for grant in everywhere.groups) == ["default", "default", "other"]
+    root.revoke_privilege_v2("lists", "Insert", "one", "other")
     with pytest.raises(MilvusException, match="it has privileges"):
         root.drop_role("lists")
     root.revoke_privilege("lists", "Collection", "Insert", "one")
