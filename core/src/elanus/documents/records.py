@@ -10,11 +10,24 @@ from collections.abc import Mapping, Sequence
 
 from elanus.documents.handle import CollectionHandle
 from elanus.documents.protocols import DocumentCollection
+from elanus.documents.requests import Selection
 from elanus.documents.rows import from_pk, tenant_prefix
-from elanus.documents.selection import pks_of
+from elanus.documents.selection import pks_of, selection_to_filter
 from elanus.errors import SchemaError
 from elanus.filter import Compare, CompareOp, JsonPath, Literal
-from elanus.sync.lineage import LINEAGE_FIELD, Lineage, has_lineage, lineage_field
+from elanus.sync.hashing import stored_fingerprint
+from elanus.sync.lineage import (
+    LINEAGE_FIELD,
+    Lineage,
+    StoredSource,
+    has_lineage,
+    lineage_field,
+    stored_source,
+)
+
+INCOMPLETE = "incomplete"
+"""Stands for the fingerprint of a document that is to be written again."""
+_ID = "$id"
 
 
 def add_lineage_field(collection: DocumentCollection) -> DocumentCollection:
@@ -78,6 +91,50 @@ class SourceRecords:
         rows = opened.collection.query(mine, [key, LINEAGE_FIELD])
         return {from_pk(r[key], bound): Lineage.from_json(r[LINEAGE_FIELD]) for r in rows}
 
+    def documents(self) -> StoredSource:
+        """Return what is stored of each document of the source."""
+        return stored_source(self.all().values())
+
+    def fingerprint_of(self, document: str) -> str | None:
+        """Return what ``mark`` noted of a document; None where nothing of it is stored.
+
+        ``INCOMPLETE`` where that cannot be said: parts are missing, or some were never marked.
+        """
+        parts = self._parts([document], [LINEAGE_FIELD]).get(document)
+        if not parts:
+            return None
+        found = [one and Lineage.from_json(one) for one in (p.get(LINEAGE_FIELD) for p in parts)]
+        first = found[0]
+        is_whole = first is not None and len(found) == first.places
+        is_ours = all(one is not None and one.source == self.source for one in found)
+        same = {one.hash for one in found if one is not None}
+        return first.hash if first and is_whole and is_ours and len(same) == 1 else INCOMPLETE
+
+    def mark(self, fingerprints: Mapping[str, str]) -> None:
+        """Note the state of documents in all that has their id as ``ref_doc_id``, in one commit.
+
+        A sync with the same fingerprints takes these documents for unchanged.
+
+        Args:
+            fingerprints: What changes with the content, by document.
+        """
+        model = self._handle.options.model or None
+        self.set(
+            {
+                part[_ID]: Lineage(
+                    self.source,
+                    document,
+                    fingerprints[document],
+                    place,
+                    len(parts),
+                    stored_fingerprint(fingerprints[document], ""),
+                    model,
+                )
+                for document, parts in self._parts(list(fingerprints), []).items()
+                for place, part in enumerate(parts)
+            }
+        )
+
     def set(self, lineages: Mapping[str, Lineage | None]) -> None:
         """Write what documents that are there say of themselves, in one commit."""
         opened = self._handle.open()
@@ -92,3 +149,21 @@ class SourceRecords:
             ],
             partial=True,
         )
+
+    def _parts(
+        self, documents: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return what is stored of documents, by document, each with its id under ``_ID``."""
+        opened = self._handle.open()
+        if opened is None or not documents:
+            return {}
+        names = opened.layout.names
+        wanted = Selection(ref_doc_ids=documents)
+        condition = selection_to_filter(wanted, opened.layout, opened.schema, self._tenant)
+        bound = self._tenant if opened.layout.partition_key else None
+        output = [names.id, names.ref_doc_id, *(f for f in fields if f in opened.schema)]
+        parts: dict[str, list[dict[str, Any]]] = {}
+        for row in opened.collection.query(condition, output):
+            part = {**row, _ID: from_pk(row[names.id], bound)}
+            parts.setdefault(row[names.ref_doc_id], []).append(part)
+        return parts

@@ -30,6 +30,7 @@ from elanus.documents import (
     DocumentStore,
     SearchMode,
     Selection,
+    SourceRecords,
     check_options,
     parse_enum,
 )
@@ -261,6 +262,10 @@ class ElanusVectorStore(BasePydanticVectorStore):
         listed = ListedDocuments(source, documents, transformations)
         sparse = None if self._sparse is None else self._sparse.encode_documents
         return sync_documents(self._store, listed, embed_model, sparse, dry_run=dry_run, **options)
+
+    def records_of(self, source: str) -> SourceRecords:
+        """Return what the store's nodes say of a source; ``ElanusSourceDocumentStore`` uses it."""
+        return self._store.records_of(source)
 
     def migrate_embeddings(self, embed_model: BaseEmbedding, *, background: bool = True) -> Any:
         """Have another model embed all nodes, while the embeddings of the old one answer.
