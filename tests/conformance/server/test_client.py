@@ -309,6 +309,33 @@ def test_snapshots_and_backups(database, tmp_path):
     assert "papers" in database.stats().collections
 
 
+def test_snapshots_of_one_collection_are_restored(database):
+    schema = Schema([Field("id", elanus.INT64, primary=True), Field("n", elanus.INT64)])
+    collection = database.create_collection("restorable", schema, properties={"own": "x"})
+    collection.insert([{"id": i, "n": i} for i in range(5)])
+    made = database.snapshot("s", collection="restorable", description="why")
+    assert (made.description, list(database.list_snapshots("restorable"))) == ("why", ["s"])
+    collection.delete([1])
+    collection.create_partition("late")
+    state = database.describe_snapshot("s", "restorable")
+    assert (state.schema, state.partitions) == (schema, ("_default",))
+    assert state.properties["own"] == "x"
+    assert collection.count(as_of="s") == 5
+    restored = database.restore_snapshot("s", "restorable", "restored", properties={"more": 1})
+    assert (restored.name, restored.schema, restored.count()) == ("restored", schema, 5)
+    assert restored.properties["more"] == 1
+    restored.insert([{"id": 9, "n": 9}])
+    assert database.collection("restored").count() == 6
+    with pytest.raises(CollectionExistsError):
+        database.restore_snapshot("s", "restorable", "restored")
+    with pytest.raises(NotFoundError, match="no snapshot 'x'"):
+        database.restore_snapshot("x", "restorable", "another")
+    database.drop_snapshot("s", collection="restorable")
+    assert database.list_snapshots("restorable") == {}
+    for name in ("restorable", "restored"):
+        database.drop_collection(name)
+
+
 def test_an_iterator_sees_one_snapshot_and_goes_on_by_its_token(database):
     made = papers(database, 100)
     made.set_retention(60.0)

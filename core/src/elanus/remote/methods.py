@@ -106,6 +106,7 @@ _DATABASE: dict[Effect, tuple[str, ...]] = {
     Effect.READ: (
         "collection",
         "database_properties",
+        "describe_snapshot",
         "has_collection",
         "hello",
         "list_aliases",
@@ -128,6 +129,7 @@ _DATABASE: dict[Effect, tuple[str, ...]] = {
         "drop_database_properties",
         "drop_snapshot",
         "rename_collection",
+        "restore_snapshot",
         "snapshot",
     ),
 }

@@ -22,6 +22,7 @@ from elanus import errors
 from elanus.analysis.analyzer import Token
 from elanus.api.backup import BackupResult
 from elanus.api.collection import CollectionDescription
+from elanus.api.named_snapshots import SnapshotState
 from elanus.api.options import Leg
 from elanus.engine.backfill import Coverage
 from elanus.engine.load_request import Conflict
@@ -69,7 +70,7 @@ _ASKED = (BM25, Leg, RRF, Weighted, DBSF, ByScore, Decay, Boost, RandomScore, Fu
 _ASKED_TOO = (Highlighter, SearchProfile, Successor)
 _RECORDS = (
     *(BackupResult, CollectionDescription, CollectionStats, DatabaseStats, IndexDescription),
-    *(MemoryStats, SegmentStats, Coverage, Conflict, NamedSnapshot, Token),
+    *(MemoryStats, SegmentStats, Coverage, Conflict, NamedSnapshot, SnapshotState, Token),
     *(FilterPlan, FilterStep, SourceFilter, LegPlan, SourceStep),
     *(RankingSummary, RankRecord, RankStep, HitReasons, LegRanking, SearchExplanation),
     *(HitExplanation, LegScore, TermScore, GroupVerdict, LegVerdict, WhyNot),

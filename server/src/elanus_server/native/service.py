@@ -33,6 +33,7 @@ from elanus.remote import (
     effect_of,
     encode,
 )
+from elanus_server.clock import now
 from elanus_server.native import collections
 from elanus_server.native.answers import Answers
 from elanus_server.native.keeping import Keeping
@@ -41,6 +42,7 @@ from elanus_server.native.names import arguments_of, database_of, named
 from elanus_server.native.privileges import COLLECTION, DATABASE, Likeness, request_like
 from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.service.context import Call, Host
+from elanus_server.service.snapshots import restored_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,10 @@ class NativeService:
         handle = host.database(call.database)
         if asked.name in ("collection", "create_collection"):
             return self._opened(getattr(handle, asked.name)(*args, **kwargs))
+        if asked.name == "restore_snapshot":
+            state = handle.describe_snapshot(arguments["name"], arguments["collection"])
+            given = {**restored_properties(state, now()), **(arguments.get("properties") or {})}
+            return self._opened(handle.restore_snapshot(**{**arguments, "properties": given}))
         if asked.name in ("drop_database", "drop_collection", "rename_collection"):
             return self._changed(asked, arguments)
         found = getattr(handle, asked.name)(*args, **kwargs)

@@ -149,18 +149,7 @@ def run_restore(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
             return {}
     handle = host.database(asked["database"])
     state = handle.describe_snapshot(asked["snapshot"], asked["collection"])
-    stored, properties = state.properties.get(PROPERTY), {}
-    if stored is not None:
-        record = CollectionRecord.from_json(stored)
-        record = replace(
-            record,
-            number=asked["number"],
-            created=now(),
-            updated=now(),
-            is_loaded=False,
-            unloaded=frozenset(),
-        )
-        properties = {PROPERTY: record.to_json()}
+    properties = restored_properties(state, asked["number"])
     try:
         handle.restore_snapshot(
             asked["snapshot"],
@@ -172,6 +161,27 @@ def run_restore(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
     except CollectionExistsError:
         raise _duplicate(job.database, job.collection) from None
     return {}
+
+
+def restored_properties(state: Any, number: int) -> dict[str, Any]:
+    """Return what makes a restored collection another one for Milvus' clients, not loaded yet.
+
+    Args:
+        state: What the collection was in the snapshot.
+        number: Of the new collection.
+    """
+    stored = state.properties.get(PROPERTY)
+    if stored is None:
+        return {}
+    record = replace(
+        CollectionRecord.from_json(stored),
+        number=number,
+        created=now(),
+        updated=now(),
+        is_loaded=False,
+        unloaded=frozenset(),
+    )
+    return {PROPERTY: record.to_json()}
 
 
 def _duplicate(database: str, name: str) -> MilvusError:
