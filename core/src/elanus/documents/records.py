@@ -7,6 +7,7 @@ framework does, records the same as a sync, and a sync goes on from there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from elanus.documents.handle import CollectionHandle
 from elanus.documents.protocols import DocumentCollection
