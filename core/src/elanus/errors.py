@@ -133,6 +133,21 @@ class EntityExistsError(AlreadyExistsError):
         self.row = row
 
 
+# --- what a handle may not do ---------------------------------------------------------------
+
+
+class NotAllowedError(ElanusError, PermissionError):
+    """A restricted handle may not do this, or may not write this entity.
+
+    Attributes:
+        row: Position of the entity in the batch, from 0, or None.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
 # --- the state of an object -----------------------------------------------------------------
 
 

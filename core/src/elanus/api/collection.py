@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elanus.api.context import Filter, Partitions
+from elanus.api.context import Filter, Partitions, restricting_tree
 from elanus.api.import_export import ImportsAndExports
 from elanus.api.migration import Migrations
 from elanus.api.reads import Ids, as_ids
@@ -14,6 +14,7 @@ from elanus.api.syncs import Syncs
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
 from elanus.api.why_not import Reasons
 from elanus.engine.names import split_name
+from elanus.engine.restriction import RestrictedCollection, Restriction
 from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.errors import InvalidArgumentError
@@ -58,6 +59,39 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
     def name(self) -> str:
         """Name in the database, not an alias."""
         return split_name(self._engine.name)[1]
+
+    def restricted(
+        self,
+        filter: Filter,
+        *,
+        check: Filter | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> Collection:
+        """Return a handle for which only the entities that pass a filter exist.
+
+        Everything that reads through it (searches and their scores, queries, counts, iterators,
+        exports) answers as a collection would that holds these entities only. Writes may replace
+        and delete these entities only. Whatever is about more than entities (schema, indexes,
+        properties, imports, statistics of files) raises ``NotAllowedError``. Nothing that is
+        passed to the handle widens it; ``restricted`` of it narrows it further.
+
+        Args:
+            filter: Expression, dict or tree. A field that it names must stay in the schema: without
+                it every call fails.
+            check: What entities must pass when they are written; None: the same filter.
+            params: Values for ``{name}`` templates in filter texts.
+            root: JSON field whose keys the names in the filters are.
+
+        Raises:
+            FilterError: A filter cannot be read.
+            InvalidArgumentError: A filter is empty, or chooses at random.
+        """
+        trees = [
+            restricting_tree(self._context, one, params=params, root=root)
+            for one in (filter, filter if check is None else check)
+        ]
+        return Collection(RestrictedCollection(self._engine, Restriction(*trees)))
 
     def run_analyzer(
         self,
@@ -419,6 +453,11 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
     def drop(self) -> None:
         """Delete the collection with all its entities."""
         self._engine.drop()
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether this handle shows and writes a part of the entities only (``restricted``)."""
+        return bool(self._engine.restricted_to)
 
     def __len__(self) -> int:
         return self.count()

@@ -13,7 +13,7 @@ from typing import Any
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.views import FieldViews
 from elanus.errors import FilterError, InvalidArgumentError
-from elanus.filter import BoundFilter, Node, compile_filter
+from elanus.filter import BoundFilter, Node, RandomSample, compile_filter
 from elanus.filter.names import Casts
 from elanus.filter.templates import FilterTemplates
 from elanus.query.partitions import within_partitions
@@ -238,3 +238,30 @@ class RequestContext:
         names = self.output(output)
         primary = self.schema.primary.name
         return names if primary in names else (primary, *names)
+
+
+def restricting_tree(
+    context: RequestContext,
+    filter: Filter,
+    *,
+    params: Mapping[str, Any] | None = None,
+    root: str | None = None,
+) -> Node:
+    """Return the tree of a filter that a handle is to be bound by.
+
+    Raises:
+        FilterError: It cannot be read.
+        InvalidArgumentError: It is empty, or chooses at random.
+    """
+    bound = compile_filter(filter, context.schema, params=params, root=root)
+    if bound is None:
+        raise InvalidArgumentError(
+            "restricted: expected a filter, got an empty one; without a filter use the collection"
+        )
+    left = [bound.tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, RandomSample):
+            raise InvalidArgumentError("restricted: random_sample would show other rows each time")
+        left.extend(node.children())
+    return bound.tree

@@ -273,7 +273,7 @@ class Iterations(Handle):
         """
         check_read_options(options, "query_iterator")
         check_batch(batch_size, limit)
-        of = fingerprint("query", self._engine.name, filter, output, batch_size, limit, options)
+        of = fingerprint("query", *self._place, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
         context = self._context_at(options.get("consistency"), options.get("timezone"))
         snapshot = self._snapshot_at(position, options)
@@ -321,7 +321,7 @@ class Iterations(Handle):
         """
         check_batch(batch_size, limit)
         of = fingerprint(
-            "search", self._engine.name, data, field, batch_size, limit, filter, output, options
+            "search", *self._place, data, field, batch_size, limit, filter, output, options
         )
         position = None if token is None else read_token(token, of)
         context = self._context_at(options.get("consistency"), options.get("timezone"))
@@ -338,6 +338,12 @@ class Iterations(Handle):
         return SearchIterator(
             schema, snapshot.sources, request, find, position, of, batch_size, limit
         )
+
+    @property
+    def _place(self) -> tuple[str, ...]:
+        """What an iterator goes through: a token is of no use to who may see other entities."""
+        restricted_to = self._engine.restricted_to
+        return (self._engine.name, restricted_to) if restricted_to else (self._engine.name,)
 
     def _snapshot_at(
         self, position: Position | None, options: ReadOptions | SearchOptions

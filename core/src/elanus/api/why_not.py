@@ -83,6 +83,9 @@ class Reasons(Searches):
         as_of: AsOf | None,
     ) -> tuple[Cause, str]:
         """Return why no visible row has a key, also as a sentence."""
+        if self._engine.restricted_to:
+            # Whether other entities have it, or had, is not for this handle to know.
+            return Cause.UNKNOWN_KEY, "not a hit, no entity has this key"
         if as_of is not None and find_place(self._engine.snapshot(None).sources, pk) is not None:
             return Cause.LATER, "not a hit, it was written after that state"
         if has_expired(sources, pk):

@@ -49,6 +49,7 @@ from elanus.engine.schema_change import SchemaChanges
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.upkeep import Upkeep
+from elanus.engine.write_bounds import BoundsOf
 from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
 from elanus.errors import DiskFullError, StorageError
 from elanus.filter import BoundFilter
@@ -137,16 +138,33 @@ class CollectionEngine(CollectionReader):
         """Log, rows and manifest."""
         return self._state
 
-    def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
+    def insert(
+        self,
+        entities: Entities,
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
+    ) -> list[PrimaryKey]:
         """Check, log and apply new entities; return their keys once they are durable."""
-        return self._write(WriteKind.INSERT, entities, partition)
+        return self._write(WriteKind.INSERT, entities, partition, bounds_of)
 
-    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
+    def upsert(
+        self,
+        entities: Entities,
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
+    ) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
-        return self._write(WriteKind.UPSERT, entities, partition)
+        return self._write(WriteKind.UPSERT, entities, partition, bounds_of)
 
     def upsert_parts(
-        self, entities: Entities, operations: Mapping[str, str], *, partition: str | None = None
+        self,
+        entities: Entities,
+        operations: Mapping[str, str],
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
     ) -> list[PrimaryKey]:
         """Change the given fields of entities, and make those that are not there."""
         self._check_writable()
@@ -160,6 +178,7 @@ class CollectionEngine(CollectionReader):
             write = PendingWrite(
                 WriteKind.UPSERT, partial.pks, partial=partial, schema=schema, partition=partition
             )
+            write.bounds = None if bounds_of is None else bounds_of(schema)
             try:
                 self._commits.submit(write)
             except SchemaChangedError:
@@ -186,7 +205,11 @@ class CollectionEngine(CollectionReader):
         return deleted
 
     def _write(
-        self, kind: WriteKind, entities: Entities, partition: str | None
+        self,
+        kind: WriteKind,
+        entities: Entities,
+        partition: str | None,
+        bounds_of: BoundsOf | None,
     ) -> list[PrimaryKey]:
         self._check_writable()
         number = self._state.settings.partition(partition)
@@ -206,6 +229,7 @@ class CollectionEngine(CollectionReader):
             write = PendingWrite(
                 kind, prepared.unique_pks, prepared.batch, schema=schema, partition=partition
             )
+            write.bounds = None if bounds_of is None else bounds_of(schema)
             try:
                 self._commits.submit(write)
             except SchemaChangedError:

@@ -27,7 +27,14 @@ from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.stats import CollectionStats, IndexDescription, collection_stats
 from elanus.engine.views import FieldViews
-from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, ReadOnlyError
+from elanus.engine.write_bounds import BoundsOf
+from elanus.errors import (
+    ClosedError,
+    ElanusError,
+    InvalidArgumentError,
+    NotFoundError,
+    ReadOnlyError,
+)
 from elanus.filter import BoundFilter
 from elanus.kernels.cancel import CancelToken
 from elanus.schema.collection import Schema
@@ -64,7 +71,14 @@ class CollectionView(Protocol):
 
 
 class CollectionReader:
-    """A collection that is open for reading."""
+    """A collection that is open for reading.
+
+    Attributes:
+        name: With its database, if that is not the default one.
+        restricted_to: What is shown of it, as text; empty: everything.
+    """
+
+    restricted_to = ""
 
     def __init__(self, context: EngineContext, view: CollectionView, name: str) -> None:
         self.name = name
@@ -247,16 +261,33 @@ class CollectionReader:
 
     # --- what needs the right to write ------------------------------------------------------
 
-    def insert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
+    def insert(
+        self,
+        entities: Entities,
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
+    ) -> list[PrimaryKey]:
         """Check, log and apply new entities; return their keys once they are durable."""
         raise self._refused()
 
-    def upsert(self, entities: Entities, *, partition: str | None = None) -> list[PrimaryKey]:
+    def upsert(
+        self,
+        entities: Entities,
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
+    ) -> list[PrimaryKey]:
         """Like ``insert``, replacing entities with the same keys."""
         raise self._refused()
 
     def upsert_parts(
-        self, entities: Entities, operations: Mapping[str, str], *, partition: str | None = None
+        self,
+        entities: Entities,
+        operations: Mapping[str, str],
+        *,
+        partition: str | None = None,
+        bounds_of: BoundsOf | None = None,
     ) -> list[PrimaryKey]:
         """Change the given fields of entities, and make those that are not there."""
         raise self._refused()
@@ -374,7 +405,7 @@ class CollectionReader:
         segments = self._view.segments()
         return [s.indexes for s in segments if isinstance(s, SealedSegment)]
 
-    def _refused(self) -> ReadOnlyError:
+    def _refused(self) -> ElanusError:
         self._check_open()
         return ReadOnlyError(
             "the database was opened with read_only=True; connect without it to write"

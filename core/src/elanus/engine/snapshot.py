@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from elanus.filter import BoundFilter
 from elanus.query.plain import PlainRequest, PlainSearch
 from elanus.query.sources import SearchSource
 
@@ -20,10 +21,14 @@ class Snapshot:
         seq: Every write up to this number is visible, no later one.
         sources: Sealed segments, oldest first, then the memtables.
         plain: Searches that were asked of it more than once; None: once.
+        parts: What restricted handles see of it, by their filters.
     """
 
     seq: int
     sources: tuple[SearchSource, ...]
     plain: dict[PlainRequest, PlainSearch | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    parts: dict[tuple[BoundFilter, ...], Snapshot] = field(
         default_factory=dict, compare=False, repr=False
     )

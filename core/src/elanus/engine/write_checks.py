@@ -15,6 +15,7 @@ from elanus.engine.live import LiveRows
 from elanus.engine.partial import PartialEntities
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
+from elanus.engine.write_bounds import WriteBounds
 from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.query.expiry import expired_pks, unexpired
@@ -55,6 +56,10 @@ class WriteChecks:
         """Return the keys of the entities that match now; fails as ``existing`` does."""
         self._log.check_usable()
         return matching_pks(self.schema, self.snapshot.sources, filters)
+
+    def check_replaced(self, pks: Sequence[PrimaryKey], bounds: WriteBounds) -> None:
+        """Raise ``NotAllowedError`` when a key is that of an entity that may not be touched."""
+        bounds.check_replaced(self._unexpired(), pks)
 
     def complete(self, partial: PartialEntities) -> ColumnBatch:
         """Return whole entities: what is given, and the rest as it is now."""

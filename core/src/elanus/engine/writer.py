@@ -21,6 +21,7 @@ from typing import Protocol
 
 from elanus.engine.backfill import MadeVectors
 from elanus.engine.partial import PartialEntities
+from elanus.engine.write_bounds import WriteBounds
 from elanus.errors import ElanusError, EntityExistsError, InternalError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch, concat_batches
@@ -64,6 +65,7 @@ class PendingWrite:
         schema: What the entities were checked against; None for a delete.
         partition: Name of the partition that they belong to; None: the default one.
         made: Vectors for entities, written to those that are as they were when it is committed.
+        bounds: Entities that it may touch and make; None: any.
         turn: Locked until the write is done or leads.
     """
 
@@ -81,6 +83,7 @@ class PendingWrite:
     schema: Schema | None = None
     partition: str | None = None
     made: MadeVectors | None = None
+    bounds: WriteBounds | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
 
     @property
@@ -111,6 +114,10 @@ class WriteTarget(Protocol):
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now."""
+        ...
+
+    def check_replaced(self, pks: Sequence[PrimaryKey], bounds: WriteBounds) -> None:
+        """Raise ``NotAllowedError`` when a key is that of an entity that may not be touched."""
         ...
 
     def complete(self, partial: PartialEntities) -> ColumnBatch:
@@ -261,8 +268,12 @@ class GroupCommit:
                 taken = self._target.existing(write.pks)
                 if taken:
                     raise _exists(write.pks, taken[0])
+            if write.bounds is not None:
+                self._target.check_replaced(write.pks, write.bounds)
             if write.partial is not None:
                 write.batch = self._target.complete(write.partial)
+            if write.bounds is not None and write.batch is not None:
+                write.bounds.check_made(write.batch)
             if write.made is not None:
                 write.pks, write.batch = self._target.filled(write.made)
         except ElanusError as error:

@@ -29,7 +29,14 @@ from elanus.query.projection import read_pks, read_places
 from elanus.query.ranges import cut_to_range
 from elanus.query.ranking import RowReader
 from elanus.query.requests import DenseQuery, LegRequest, ListQuery
-from elanus.query.sources import AllowedRows, SearchSource, allowed_rows, remaining_rows, rows_with
+from elanus.query.sources import (
+    AllowedRows,
+    RestrictedSource,
+    SearchSource,
+    allowed_rows,
+    remaining_rows,
+    rows_with,
+)
 from elanus.query.statistics import WeightedQuery, weigh
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
@@ -234,6 +241,18 @@ def _with_ties(
 
         found[i] = search_with_ties(nearest, limit, num_rows)
     return table_of(found)
+
+
+def shown_plans(plans: Sequence[LegPlan], sources: Sequence[SearchSource]) -> tuple[LegPlan, ...]:
+    """Return plans as they are told: of a restricted source nobody learns how many rows it has."""
+    if not any(isinstance(source, RestrictedSource) for source in sources):
+        return tuple(plans)
+    return tuple(
+        [
+            plan._replace(steps=tuple([s._replace(num_rows=s.allowed) for s in plan.steps]))
+            for plan in plans
+        ]
+    )
 
 
 def read_keys(

@@ -11,17 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elanus.filter.columns import FilterColumns
-from elanus.index.base import VectorIndex
-from elanus.index.sparse.bm25 import BM25View
-from elanus.index.sparse.inverted import SparseView
-from elanus.index.vector_lists import VectorLists
 from elanus.kernels.bitset import Bitset
 from elanus.query.projection import read_pks
-from elanus.query.sources import SearchSource
-from elanus.schema.batches import Column, FixedColumn
+from elanus.query.sources import PartOfSource, SearchSource
+from elanus.schema.batches import FixedColumn
 from elanus.schema.collection import Schema
-from elanus.types import BoolArray, Int64Array, PrimaryKey
+from elanus.types import BoolArray, PrimaryKey
 
 
 class Expiry(NamedTuple):
@@ -87,54 +82,5 @@ def expired_pks(
     return found
 
 
-class UnexpiredSource:
-    """A source without the rows that have expired (``query.sources``).
-
-    Attributes:
-        whole: The source with them.
-    """
-
-    def __init__(self, source: SearchSource, alive: Bitset) -> None:
-        self.name = source.name
-        self.num_rows = source.num_rows
-        self.alive = alive
-        self.num_alive = alive.count()
-        self.whole = source
-
-    @property
-    def columns(self) -> FilterColumns:
-        """What filters read."""
-        return self.whole.columns
-
-    @property
-    def seqs(self) -> Int64Array:
-        """Sequence number of each row."""
-        return self.whole.seqs
-
-    @property
-    def seq_range(self) -> tuple[int, int]:
-        """Smallest and largest sequence number."""
-        return self.whole.seq_range
-
-    def column(self, name: str) -> Column:
-        return self.whole.column(name)
-
-    def vector_index(self, name: str) -> VectorIndex:
-        return self.whole.vector_index(name)
-
-    def vector_lists(self, name: str) -> VectorLists:
-        return self.whole.vector_lists(name)
-
-    def text_index(self, name: str) -> BM25View:
-        return self.whole.text_index(name)
-
-    def sparse_index(self, name: str) -> SparseView:
-        return self.whole.sparse_index(name)
-
-    def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
-        rows = self.whole.find_pks(pks).copy()
-        found = np.flatnonzero(rows >= 0)
-        places = rows[found]
-        bits = self.alive.words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1)
-        rows[found[bits == 0]] = -1
-        return rows
+class UnexpiredSource(PartOfSource):
+    """A source without the rows that have expired."""

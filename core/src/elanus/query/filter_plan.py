@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from elanus.filter import BoundFilter
-from elanus.query.sources import SearchSource, allowed_rows
+from elanus.query.sources import RestrictedSource, SearchSource, allowed_rows
 
 
 class FilterStep(NamedTuple):
@@ -38,8 +38,8 @@ class SourceFilter(NamedTuple):
 
     Attributes:
         source: Name of the source.
-        num_rows: Its rows, dead ones included.
-        steps: The conditions.
+        num_rows: Its rows, dead ones included; of a restricted source those that it shows.
+        steps: The conditions; none of a restricted source, of whose other rows they would tell.
         allowed: Visible rows that pass.
     """
 
@@ -89,7 +89,10 @@ def explain_filters(
     for one in filters:
         found = []
         for source in sources:
-            if source.num_rows:
+            if isinstance(source, RestrictedSource):
+                count = allowed_rows(source, (one,)).count
+                found.append(SourceFilter(source.name, source.num_alive, (), count))
+            elif source.num_rows:
                 steps = tuple(FilterStep(*step) for step in one.explain(source.columns))
                 count = allowed_rows(source, (one,)).count
                 found.append(SourceFilter(source.name, source.num_rows, steps, count))

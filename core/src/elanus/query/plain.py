@@ -17,7 +17,7 @@ import numpy as np
 from elanus.filter import BoundFilter
 from elanus.kernels.cancel import CancelToken
 from elanus.kernels.prepared import LegRankings, PreparedFusion, PreparedLeg
-from elanus.query.candidates import allowed_places, read_keys
+from elanus.query.candidates import allowed_places, read_keys, shown_plans
 from elanus.query.fusion import prepared_fusion
 from elanus.query.pages import fused_page
 from elanus.query.plain_legs import PlainLeg, PlainLegRequest
@@ -283,6 +283,5 @@ class PlainSearch:
             "project": (done - searched) * 1e3,
             "total": (done - started) * 1e3,
         }
-        return SearchExplanation(
-            tuple([leg.plan for leg in self.legs]), self._frame.fusion, timings
-        )
+        plans = shown_plans([leg.plan for leg in self.legs], self._frame.sources)
+        return SearchExplanation(plans, self._frame.fusion, timings)

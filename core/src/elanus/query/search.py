@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elanus.kernels.cancel import CancelToken
-from elanus.query.candidates import Run, read_keys
+from elanus.query.candidates import Run, read_keys, shown_plans
 from elanus.query.elements import ElementRun
 from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.grouped_pages import grouped_page
@@ -73,7 +73,9 @@ def search(
     if request.explain:
         asked = dict.fromkeys(one for leg in request.legs for one in leg.filters)
         filters = explain_filters(sources, list(asked))
-    explanation = SearchExplanation(tuple(run.plans), fusion, timings, filters=filters)
+    explanation = SearchExplanation(
+        shown_plans(run.plans, sources), fusion, timings, filters=filters
+    )
     if request.ranking is None:
         return [SearchResult(answer, explanation) for answer in answers]
     results = []

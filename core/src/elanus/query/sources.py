@@ -86,6 +86,63 @@ class SearchSource(Protocol):
         ...
 
 
+class PartOfSource:
+    """A source of which some visible rows are not shown.
+
+    Attributes:
+        whole: The source with them.
+    """
+
+    def __init__(self, source: SearchSource, alive: Bitset) -> None:
+        self.name = source.name
+        self.num_rows = source.num_rows
+        self.alive = alive
+        self.num_alive = alive.count()
+        self.whole = source
+
+    @property
+    def columns(self) -> FilterColumns:
+        """What filters read."""
+        return self.whole.columns
+
+    @property
+    def seqs(self) -> Int64Array:
+        """Sequence number of each row."""
+        return self.whole.seqs
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """Smallest and largest sequence number."""
+        return self.whole.seq_range
+
+    def column(self, name: str) -> Column:
+        return self.whole.column(name)
+
+    def vector_index(self, name: str) -> VectorIndex:
+        return self.whole.vector_index(name)
+
+    def vector_lists(self, name: str) -> VectorLists:
+        return self.whole.vector_lists(name)
+
+    def text_index(self, name: str) -> BM25View:
+        return self.whole.text_index(name)
+
+    def sparse_index(self, name: str) -> SparseView:
+        return self.whole.sparse_index(name)
+
+    def find_pks(self, pks: Sequence[PrimaryKey]) -> Int64Array:
+        rows = self.whole.find_pks(pks).copy()
+        found = np.flatnonzero(rows >= 0)
+        places = rows[found]
+        bits = self.alive.words[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1)
+        rows[found[bits == 0]] = -1
+        return rows
+
+
+class RestrictedSource(PartOfSource):
+    """A source of which a filter shows some rows, and nothing tells of the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedRows:
     """Rows of one source that a search may return.
