@@ -8,7 +8,7 @@ loop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -16,11 +16,11 @@ from google.protobuf.message import DecodeError
 
 from elanus import Cancellation
 from elanus_server.admission import Admission, TooBusyError, TooLateError
-from elanus_server.calls import answered
+from elanus_server.calls import answered, call_of
 from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.all_calls import METHODS
-from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
+from elanus_server.service.context import Host
 from elanus_server.service.registry import Method
 
 # As Milvus does: these are no answers of the call, and clients do not try them again.
@@ -39,12 +39,14 @@ class Incoming:
         raw: Bytes of its message.
         headers: Names and values that came with it.
         remaining_s: Seconds that the client waits; None: for as long as it takes.
+        address: Of the client, where it is known.
     """
 
     name: str
     raw: bytes
     headers: tuple[tuple[str, Any], ...] = ()
     remaining_s: float | None = None
+    address: str = ""
 
 
 class RefusalError(Exception):
@@ -96,10 +98,15 @@ class Answering:
     def _answered(self, method: Method, incoming: Incoming, cancellation: Cancellation) -> bytes:
         headers: Mapping[str, Any] = dict(incoming.headers)
         try:
-            user = self._host.guard.user_of(headers.get("authorization", ""))
-            database = headers.get("dbname") or DEFAULT_DATABASE
+            call = call_of(
+                self._host,
+                headers.get("authorization", ""),
+                call=method.name,
+                database=headers.get("dbname", ""),
+                address=incoming.address,
+            )
             request = method.request.FromString(incoming.raw)
-            response = answered(method, Call(self._host, database, user, cancellation), request)
+            response = answered(method, replace(call, cancellation=cancellation), request)
         except (NotAuthenticatedError, NotPermittedError) as error:
             raise RefusalError(_REFUSALS[error.code], str(error)) from None
         except DecodeError as error:

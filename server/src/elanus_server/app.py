@@ -77,12 +77,14 @@ async def serve(
             made_up = guard.set_up(settings.root_password)
             if made_up is not None:
                 new_password(made_up)
-        host = Host(database, guard, import_folder=settings.import_folder)
+        host = Host(database, guard, import_folder=settings.import_folder, limits=settings.limits)
         health = Health()
         host.metrics.watch_process("writer")
         asked = stop or _stopped_by_signals()
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(host.close)
+            if settings.audit_log is not None:
+                stack.callback(host.begin_audit(settings).close)
             resume_jobs(host)
             listeners = Listeners(settings, host, stack)
             metrics = await listeners.operations(health)

@@ -11,7 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import elanus
-from elanus_server.settings import DEFAULT_METRICS_PORT, DEFAULT_PORT, SHARED, Settings
+from elanus_server.settings import (
+    DEFAULT_AUDIT_BYTES,
+    DEFAULT_METRICS_PORT,
+    DEFAULT_PORT,
+    SHARED,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from elanus_server.app import Ports
@@ -59,6 +65,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder whose files clients may import, and use in analyzers; none by default",
     )
     parser.add_argument(
+        "--limit",
+        type=_limit,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what each user may ask for, such as dql.searchRate.max=100 searches per second; may "
+        "be given several times, docs/guide/server.md lists the names",
+    )
+    parser.add_argument(
+        "--audit-log", metavar="FILE", help="write down who did what, as lines of JSON"
+    )
+    parser.add_argument(
+        "--audit-every-call",
+        action="store_true",
+        help="also calls that only read or write entities",
+    )
+    parser.add_argument(
+        "--audit-max-bytes",
+        type=int,
+        default=DEFAULT_AUDIT_BYTES,
+        metavar="BYTES",
+        help="size from which a new file is begun (100 MiB)",
+    )
+    parser.add_argument(
         "--threads", type=int, default=16, help="calls that are answered at once (16)"
     )
     parser.add_argument(
@@ -90,6 +120,10 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         tls_key=arguments.tls_key,
         tls_client_ca=arguments.tls_client_ca,
         import_folder=arguments.import_folder,
+        limits=dict(arguments.limit),
+        audit_log=arguments.audit_log,
+        audit_every_call=arguments.audit_every_call,
+        audit_max_bytes=arguments.audit_max_bytes,
     )
     say = partial(_say, out)
     asyncio.run(
@@ -114,6 +148,14 @@ def _port(text: str) -> int | None:
 
 def _rest_port(text: str) -> int | Literal["shared"] | None:
     return SHARED if text.lower() == SHARED else _port(text)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """Return name and value of ``NAME=VALUE``."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(text)
+    return name.strip(), float(value)
 
 
 _ROOT_NOTE = (

@@ -10,8 +10,10 @@ API a port of its own.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -22,6 +24,8 @@ EITHER, GRPC, HTTP = b"e", b"g", b"h"
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After how many seconds of silence the system asks whether the other side is still there, how many
 seconds apart, and how often."""
+RELAYED = "elanus-for-"
+"""Before the address of a client in the name of the socket that stands for it."""
 
 
 class _Side(asyncio.Protocol):
@@ -108,8 +112,7 @@ class _Client(_Side):
     async def _connect(self, other: _Side) -> None:
         other.other = self
         try:
-            loop = asyncio.get_running_loop()
-            await loop.create_unix_connection(lambda: other, self._front.grpc_path)
+            await connect_for(self.transport, lambda: other, self._front.grpc_path)
         except OSError:
             if self.transport is not None:
                 self.transport.abort()
@@ -132,6 +135,29 @@ class _Client(_Side):
     def _give_up(self) -> None:
         if self.transport is not None:
             self.transport.abort()
+
+
+async def connect_for(
+    client: asyncio.BaseTransport | None, made: Callable[[], asyncio.Protocol], path: str
+) -> None:
+    """Connect to a socket of this process's own with a name that says for which client.
+
+    Where there are no sockets with such names, the server behind does not know the client.
+    """
+    loop = asyncio.get_running_loop()
+    address = None if client is None else client.get_extra_info("peername")
+    if not sys.platform.startswith("linux") or not address:
+        await loop.create_unix_connection(made, path)
+        return
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)
+        connection.bind(f"\0{RELAYED}{address[0]}-{secrets.token_hex(8)}")
+        await loop.sock_connect(connection, path)
+        await loop.create_unix_connection(made, sock=connection)
+    except BaseException:
+        connection.close()
+        raise
 
 
 class Front:

@@ -11,11 +11,13 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 
 from elanus.errors import InvalidArgumentError
 from elanus_server.answering import Incoming, RefusalError
+from elanus_server.front import RELAYED
 from elanus_server.settings import Settings
 from elanus_server.wire import SERVICE
 
@@ -94,7 +96,8 @@ class GrpcServer:
     def _answering(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def answer(raw: bytes, context: Any) -> bytes:
             headers = tuple(context.invocation_metadata() or ())
-            incoming = Incoming(name, raw, headers, context.time_remaining())
+            address = address_of(context.peer())
+            incoming = Incoming(name, raw, headers, context.time_remaining(), address)
             try:
                 return await self._answers(incoming)
             except RefusalError as error:
@@ -117,6 +120,15 @@ def _unanswered(described: Any) -> Any:
     if described.server_streaming:
         return grpc.unary_stream_rpc_method_handler(refuse)
     return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def address_of(peer: str) -> str:
+    """Return the address in what gRPC calls a client: ``ipv4:127.0.0.1:4000``."""
+    kind, _, address = unquote(peer).partition(":")
+    if kind in ("ipv4", "ipv6"):
+        return address.rpartition(":")[0].strip("[]")
+    _, found, behind = address.partition(RELAYED)
+    return behind.rpartition("-")[0] if found else ""
 
 
 def credentials(settings: Settings) -> grpc.ServerCredentials | None:

@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, RATE_LIMIT, TOO_LARGE
 from elanus_server.security.accounts import RESERVED_DATABASE
-from elanus_server.wire import common
+from elanus_server.service.registry import status_in
 from elanus_server.workers.samples import Sums, samples_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ _NODE = "1"
 _BUCKETS_MS = tuple(float(2**power) for power in range(18))
 _READS = {"Search": "search", "HybridSearch": "hybrid_search", "Query": "query"}
 _WRITES = {"Insert": "insert", "Upsert": "upsert", "Delete": "delete"}
+_REASONS = {
+    NOT_AUTHENTICATED: "not_authenticated",
+    NOT_PERMITTED: "not_permitted",
+    RATE_LIMIT: "rate_limit",
+    TOO_LARGE: "too_large",
+}
+"""Why calls are refused, by number."""
 _PLACE = ("node_id", "db_name", "collection_name")
 
 
@@ -68,6 +76,12 @@ class Metrics:
             )
             for name, kind in {**_WRITES, "Search": "search"}.items()
         }
+        self._refused = self._counter(
+            "elanus_refused_count", "Calls that were refused.", ("function_name", "reason")
+        )
+        self._audited = self._counter(
+            "elanus_audit_count", "Records of the audit log.", ("outcome",)
+        )
         paths = ("node_id", "path")
         self._rest_requests = self._counter(
             "milvus_proxy_restful_api_req_count", "Requests by path.", paths
@@ -103,6 +117,9 @@ class Metrics:
         # What a client merely names gets no label, or it could make as many as it likes.
         database = collection = ""
         failed = _failed(response)
+        reason = _REASONS.get(status_in(response).code) if failed else None
+        if reason is not None:
+            self._refused.labels(name, reason).inc()
         if not failed and (name in _READS or name in _WRITES):
             database = call.database_of(request)
             collection = getattr(response, "collection_name", "") or request.collection_name
@@ -111,6 +128,18 @@ class Metrics:
             self._requests.labels(_NODE, name, status, database, collection).inc()
         if name == "DropCollection" and not failed:
             self._forget(call.database_of(request), request.collection_name)
+
+    def count_login(self) -> None:
+        """Count a call of somebody whom the server does not know."""
+        self._refused.labels("", _REASONS[NOT_AUTHENTICATED]).inc()
+
+    def count_audit(self, outcome: str) -> None:
+        """Count a record of the audit log.
+
+        Args:
+            outcome: ``written`` or ``lost``.
+        """
+        self._audited.labels(outcome).inc()
 
     def _count_data(
         self, name: str, place: tuple[str, str], response: Any, milliseconds: float
@@ -180,9 +209,7 @@ class Metrics:
 
 
 def _failed(response: Any) -> bool:
-    if isinstance(response, common.Status):
-        return bool(response.code or response.error_code)
-    status = getattr(response, "status", None) or getattr(response, "alter_status", None)
+    status = status_in(response)
     if status is None:
         return False  # a response that cannot tell an error
     return bool(status.code or status.error_code)

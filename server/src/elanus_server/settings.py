@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Literal
@@ -10,6 +11,8 @@ DEFAULT_PORT = 19530
 """Milvus' port."""
 DEFAULT_METRICS_PORT = 9091
 """Milvus' port of health and metrics."""
+DEFAULT_AUDIT_BYTES = 100 * 1024 * 1024
+"""Size from which the audit log begins a new file."""
 SHARED: Literal["shared"] = "shared"
 """In place of a port: that of gRPC."""
 
@@ -36,6 +39,11 @@ class Settings:
         tls_client_ca: File of the certificates that clients' own must be signed by; None: clients
             need none.
         import_folder: Folder whose files clients may import, and use in analyzers; None: none.
+        limits: What each user may ask for, by name (``security.limits``), unless they have limits
+            of their own.
+        audit_log: File in which calls are written down; None: nowhere.
+        audit_every_call: Also calls that only read or write entities.
+        audit_max_bytes: Size from which a new file is begun; five older ones are kept.
         grace_s: Seconds that calls under way have when the server stops.
         silence_s: Seconds after which a client that does not go on in the middle of what it has to
             say is not listened to any longer.
@@ -57,6 +65,10 @@ class Settings:
     tls_key: str | None = None
     tls_client_ca: str | None = None
     import_folder: str | None = None
+    limits: Mapping[str, float] = dataclass_field(default_factory=dict)
+    audit_log: str | None = None
+    audit_every_call: bool = False
+    audit_max_bytes: int = DEFAULT_AUDIT_BYTES
     grace_s: float = 10.0
     silence_s: float = 20.0
     workers: int = 0

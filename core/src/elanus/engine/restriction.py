@@ -21,7 +21,7 @@ from elanus.engine.snapshot import Snapshot
 from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.engine.views import FieldViews
 from elanus.engine.write_bounds import BoundsOf, WriteBounds
-from elanus.errors import InternalError, NotAllowedError
+from elanus.errors import FilterError, InternalError, NotAllowedError
 from elanus.filter import BoundFilter, FieldRef, In, Literal, Node, compile_filter, to_text
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.cancel import CancelToken
@@ -55,7 +55,7 @@ class Restriction:
         """Return what rows must pass to be there, for a schema.
 
         Raises:
-            FilterError: The schema has no such fields any more: then there is nothing to see.
+            NotAllowedError: The schema has no such fields any more: then there is nothing to see.
         """
         return _bound(self.visible, schema)
 
@@ -65,8 +65,15 @@ class Restriction:
 
 
 def _bound(tree: Node, schema: Schema) -> Filters:
-    # Without casts: what a restriction means must not hang on which indexes there are.
-    bound = compile_filter(tree, schema)
+    try:
+        # Without casts: what a restriction means must not hang on which indexes there are.
+        bound = compile_filter(tree, schema)
+    except FilterError:
+        # What it says is not for whoever holds the handle.
+        raise NotAllowedError(
+            "what this handle is restricted to does not fit the schema any more, so nothing may be "
+            "seen: ask whoever handed it to you"
+        ) from None
     if bound is None:
         raise InternalError("a restriction that restricts nothing")
     return (bound,)
@@ -107,7 +114,6 @@ class RestrictedCollection(CollectionReader):
         self._restriction = restriction
         self._bound: tuple[Schema, Filters] | None = None
         self.restricted_to = f"{whole.restricted_to}{restriction}\n"
-        self.rows(whole.schema)  # says at once what is wrong with it
 
     def rows(self, schema: Schema) -> Filters:
         """Return what rows must pass to be there; the same filters for the same schema."""

@@ -6,7 +6,9 @@ from elanus_server.rest import (  # noqa: F401 - they register their routes
     access,
     collections,
     entities,
+    policies,
     structure,
+    tokens,
     upkeep,
 )
 from elanus_server.rest.exchange import ROUTES

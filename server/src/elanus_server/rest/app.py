@@ -7,6 +7,7 @@ import base64
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,7 +18,8 @@ from starlette.routing import Route as Path
 
 from elanus import Cancellation
 from elanus_server.admission import Admission, TooBusyError, TooLateError
-from elanus_server.failures import TOO_LARGE, UNEXPECTED, MilvusError
+from elanus_server.calls import call_of
+from elanus_server.failures import RATE_LIMIT, TOO_LARGE, UNEXPECTED, MilvusError
 from elanus_server.rest.all_routes import ROUTES
 from elanus_server.rest.bodies import read_body, write_body
 from elanus_server.rest.exchange import PREFIX, Exchange, Reply, Route
@@ -25,12 +27,14 @@ from elanus_server.rest.openapi import document
 from elanus_server.rest.page import PAGE
 from elanus_server.rest.parameters import not_json, read_all
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
-from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
+from elanus_server.service.context import Host
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 10001
 _UNKNOWN_USER = 1800
 _TOO_BUSY = 1807
+_CODES = {RATE_LIMIT: _TOO_BUSY}
+"""Numbers that the RESTful API has of its own."""
 _JSON = "application/json"
 _READ_OUT = 4
 """How many times the longest body is read of one that is too long."""
@@ -88,7 +92,8 @@ class RestApp:
         limit_s = _seconds(request.headers)
 
         def answer(cancellation: Cancellation) -> tuple[int, bytes]:
-            return _answer(self._host, route, request.headers, raw, cancellation)
+            address = _address(request)
+            return _answer(self._host, route, request.headers, raw, cancellation, address)
 
         work = asyncio.ensure_future(self._admission.run(answer, size=len(raw), timeout_s=limit_s))
         gone = asyncio.ensure_future(_gone(request))
@@ -97,7 +102,7 @@ class RestApp:
             if work.done():
                 return work.result()
         except TooBusyError as error:
-            return 200, write_body(_error(MilvusError(_TOO_BUSY, str(error))))
+            return 200, write_body(_error(error))
         except TooLateError:
             pass
         finally:
@@ -159,16 +164,21 @@ async def _gone(request: Request) -> None:
         pass
 
 
+def _address(request: Request) -> str:
+    return "" if request.client is None else request.client.host
+
+
 def _answer(
     host: Host,
     route: Route,
     headers: Mapping[str, str],
     raw: bytes,
     cancellation: Cancellation,
+    address: str,
 ) -> tuple[int, bytes]:
     """Answer a request, in a thread; return the status and the body."""
     try:
-        return 200, write_body(_answered(host, route, headers, raw, cancellation))
+        return 200, write_body(_answered(host, route, headers, raw, cancellation, address))
     except NotAuthenticatedError:
         unknown = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
         return 401, write_body(_error(unknown))
@@ -188,13 +198,15 @@ def _answered(
     headers: Mapping[str, str],
     raw: bytes,
     cancellation: Cancellation,
+    address: str,
 ) -> dict[str, Any]:
     _check_type(headers)
-    user = host.guard.user_of(_authorization(headers.get("authorization", "")))
+    given = _authorization(headers.get("authorization", ""))
+    call = call_of(host, given, call=PREFIX + route.path, address=address)
     values = read_all(route.parameters, read_body(raw))
-    database = values.get("dbName") or headers.get("db-name") or DEFAULT_DATABASE
+    database = values.get("dbName") or headers.get("db-name") or call.database
     allow_int64 = headers.get("accept-type-allow-int64", "").lower() not in ("false", "f", "0")
-    call = Call(host, database, user, cancellation)
+    call = replace(call, database=database, method=route.call, cancellation=cancellation)
     found = route.answer(Exchange(route, call, values, allow_int64))
     if isinstance(found, Reply):
         return {"code": 0, **found.extra, "data": found.data}
@@ -223,4 +235,4 @@ def _check_type(headers: Mapping[str, str]) -> None:
 
 
 def _error(error: MilvusError) -> dict[str, Any]:
-    return {"code": error.code, "message": str(error)}
+    return {"code": _CODES.get(error.code, error.code), "message": str(error)}

@@ -12,7 +12,7 @@ from elanus_server.rest.parameters import Parameter
 from elanus_server.security.guard import NotPermittedError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Call
-from elanus_server.wire import common
+from elanus_server.service.registry import OWN_METHODS, status_in
 
 PREFIX = "/v2/vectordb/"
 """Before every path of the table."""
@@ -51,7 +51,7 @@ class Exchange:
             NotPermittedError: The user may not make it.
         """
         response = self._send(name, fields)
-        status = status_of_response(response)
+        status = status_in(response)
         if status.code or status.error_code:
             raise MilvusError(status.code, status.reason, retriable=status.retriable)
         return response
@@ -68,11 +68,11 @@ class Exchange:
             return METHODS[name].refused(error)
 
     def _send(self, name: str, fields: dict[str, Any]) -> Any:
-        method = METHODS.get(name)
+        method = METHODS.get(name) or OWN_METHODS.get(name)
         if method is None:
             raise MilvusError(NOT_SUPPORTED, f"{name} is not supported: service unimplemented")
         request = method.request(**fields)
-        if "db_name" in method.request.DESCRIPTOR.fields_by_name and not request.db_name:
+        if getattr(request, "db_name", None) == "":
             request.db_name = self.call.database
         return answered(method, self.call, request)
 
@@ -84,13 +84,6 @@ class Exchange:
     def number(self, value: int) -> int | str:
         """Return a 64-bit integer as the client can read it."""
         return value if self.allow_int64 else str(value)
-
-
-def status_of_response(response: Any) -> Any:
-    """Return the status in a response."""
-    if isinstance(response, common.Status):
-        return response
-    return response.status if hasattr(response, "status") else response.alter_status
 
 
 @dataclass(frozen=True, slots=True)

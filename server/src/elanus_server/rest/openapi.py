@@ -8,6 +8,7 @@ import elanus
 from elanus_server.rest.all_routes import ROUTES
 from elanus_server.rest.exchange import PREFIX, Route
 from elanus_server.service.all_calls import METHODS
+from elanus_server.service.registry import OWN_METHODS
 
 _HEADERS = (
     ("DB-Name", "string", "The database, where the body names none."),
@@ -75,6 +76,8 @@ def _operation(route: Route) -> dict[str, Any]:
 def _about(route: Route) -> str:
     if route.call in METHODS:
         return f"As the call {route.call} of gRPC."
+    if route.call in OWN_METHODS:
+        return "Milvus has no such path."
     return f"Not supported: {route.call} is answered with an error."
 
 

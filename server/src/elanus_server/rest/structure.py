@@ -7,9 +7,10 @@ from typing import Any
 from elanus_server.codec.pairs import read_pairs
 from elanus_server.failures import INDEX_NOT_FOUND, MilvusError
 from elanus_server.rest.collections import KEYS, PROPERTIES, create_index, row_count
-from elanus_server.rest.exchange import COLLECTION, Exchange, forward, route, status_of_response
+from elanus_server.rest.exchange import COLLECTION, Exchange, forward, route
 from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.schemas import INDEX, shown_pairs, texts
+from elanus_server.service.registry import status_in
 from elanus_server.wire import common
 
 _DATABASE = Parameter("dbName", field="db_name", required=True)
@@ -94,7 +95,7 @@ forward("partitions/release", "Release partitions", "ReleasePartitions", COLLECT
 def list_indexes(exchange: Exchange) -> Any:
     """Return names; none at all is no error here."""
     response = exchange.try_ask("DescribeIndex", **exchange.filled())
-    status = status_of_response(response)
+    status = status_in(response)
     if status.code == INDEX_NOT_FOUND:
         return []
     if status.code:

@@ -7,11 +7,13 @@ atomic as everything else in the folder, and part of its backups. Passwords are 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from elanus import Database
+from elanus_server.security.caller import Caller
 from elanus_server.security.privileges import ALL, GROUPS
 
 RESERVED_DATABASE = "_elanus_server"
@@ -48,6 +50,35 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A credential of a program.
+
+    Attributes:
+        number: Finds it; no secret.
+        user: Whose it is.
+        digest: Hash of the secret.
+        name: What its owner calls it.
+        created_at: Seconds since 1970.
+        expires_at: Seconds since 1970 from which it is worth nothing; None: it does not expire.
+        roles: Roles of the user that it has; None: all.
+        read_only: Whether it is only for what changes nothing.
+    """
+
+    number: str
+    user: str
+    digest: str = field(repr=False)
+    name: str = ""
+    created_at: float = 0.0
+    expires_at: float | None = None
+    roles: tuple[str, ...] | None = None
+    read_only: bool = False
+
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and time.time() >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """Everything that is known of users. It never changes; changes make another.
 
@@ -58,19 +89,30 @@ class Accounts:
         roles: Description of each role by name.
         grants: What roles may do.
         groups: Privileges of groups that users made, by name.
+        tags: What administrators say of each user, by key; row policies may ask for it.
+        tokens: By number.
+        limits: Of each user, by name (``security.limits``).
     """
 
-    users: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=lambda: {ADMIN: "", PUBLIC: ""})
     grants: tuple[Grant, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def roles_of(self, user: str) -> tuple[str, ...]:
-        """Return the roles of a user; everybody has ``public``, and ``root`` is ``admin``."""
+        """Return the roles of a user; everybody has ``public``, and ``root`` is ``admin``.
+
+        Who came with a token has those that it leaves them.
+        """
         own = self.members.get(user, ())
-        return (*([ADMIN] if user == ROOT and ADMIN not in own else []), *own, PUBLIC)
+        roles = (*([ADMIN] if user == ROOT and ADMIN not in own else []), *own, PUBLIC)
+        left = Caller.of(user).roles
+        return roles if left is None else tuple([role for role in roles if role in left])
 
     def is_admin(self, user: str) -> bool:
         """Whether a user may do everything."""
@@ -126,6 +168,9 @@ class Accounts:
             users=_without(self.users, user),
             descriptions=_without(self.descriptions, user),
             members=_without(self.members, user),
+            tags=_without(self.tags, user),
+            tokens={n: token for n, token in self.tokens.items() if token.user != user},
+            limits=_without(self.limits, user),
         )
 
     def without_role(self, role: str) -> Accounts:
@@ -150,7 +195,15 @@ class Accounts:
             roles=stored["roles"],
             grants=tuple(Grant(**grant) for grant in stored["grants"]),
             groups={name: tuple(members) for name, members in stored["groups"].items()},
+            tags=stored.get("tags", {}),
+            tokens={number: _token(kept) for number, kept in stored.get("tokens", {}).items()},
+            limits=stored.get("limits", {}),
         )
+
+
+def _token(stored: Mapping[str, Any]) -> Token:
+    roles = stored["roles"]
+    return Token(**{**stored, "roles": None if roles is None else tuple(roles)})
 
 
 def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:

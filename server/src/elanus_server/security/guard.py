@@ -14,21 +14,34 @@ from typing import Any
 
 from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, MilvusError
 from elanus_server.security.accounts import ANY, ROOT, Accounts, AccountStore
+from elanus_server.security.caller import Caller
 from elanus_server.security.passwords import KnownCredentials, hashed
-from elanus_server.security.privileges import OPEN, SEEN_WITH_ANY, needed_privilege
+from elanus_server.security.privileges import (
+    OPEN,
+    READING,
+    SEEN_WITH_ANY,
+    needed_privilege,
+)
+from elanus_server.security.tokens import caller_of, is_token
 
 _COLLECTION_FIELDS = ("collection_name", "collection_names", "collectionName", "oldName", "alias")
+_ANYBODY = Caller("")
 _USER_PRIVILEGES = ("UpdateUser", "SelectUser")
 
 
 class NotAuthenticatedError(MilvusError):
-    """Nobody whom the server knows."""
+    """Nobody whom the server knows.
 
-    def __init__(self) -> None:
+    Attributes:
+        user: Whose password it was to be, for the audit log, where there is such a user.
+    """
+
+    def __init__(self, user: str = "") -> None:
         super().__init__(
             NOT_AUTHENTICATED,
             "auth check failure, please check username and password are correct",
         )
+        self.user = user
 
 
 class NotPermittedError(MilvusError):
@@ -75,18 +88,27 @@ class Guard:
         self.store.change(lambda known: _with_user(known, ROOT, kept))
         return None if password else chosen
 
-    def user_of(self, header: str) -> str:
+    def user_of(self, header: str) -> Caller:
         """Return who sent a header ``authorization``; "" where nobody has to say.
+
+        Args:
+            header: ``user:password`` or a token, as it is or in base64.
 
         Raises:
             NotAuthenticatedError: Nobody whom the server knows.
         """
         if not self.is_on:
-            return ""
-        user, password = _credentials(header)
+            return _ANYBODY
+        given = _credentials(header)
+        if is_token(given):
+            caller = caller_of(self.accounts, given)
+            if caller is None:
+                raise NotAuthenticatedError
+            return caller
+        user, _, password = given.partition(":")
         if not self.is_password(user, password):
-            raise NotAuthenticatedError
-        return user
+            raise NotAuthenticatedError(user if user in self.accounts.users else "")
+        return Caller(user)
 
     def is_password(self, user: str, password: str) -> bool:
         """Whether a password is that of a user."""
@@ -115,9 +137,11 @@ class Guard:
         if not self.is_on or method in OPEN:
             return
         accounts = self.accounts
+        privilege = needed_privilege(method, type(request))
+        if Caller.of(user).read_only and privilege not in READING:
+            raise NotPermittedError(user, privilege or method, database)
         if accounts.is_admin(user):
             return
-        privilege = needed_privilege(method, type(request))
         if privilege is None:
             raise NotPermittedError(user, method, database)
         if privilege in _USER_PRIVILEGES:
@@ -149,20 +173,19 @@ def _with_user(accounts: Accounts, user: str, kept: str) -> Accounts:
     return replace(accounts, users={**accounts.users, user: kept})
 
 
-def _credentials(header: str) -> tuple[str, str]:
-    """Return user and password of a header: base64 as SDKs send it, or as plain text."""
+def _credentials(header: str) -> str:
+    """Return what a header holds: base64 as SDKs send it, or plain text."""
     text = header.removeprefix("Bearer ").removeprefix("Basic ").strip()
-    if ":" not in text:
-        try:
-            text = base64.b64decode(text, validate=True).decode()
-        except ValueError:
-            return "", ""
-    user, _, password = text.partition(":")
-    return user, password
+    if ":" in text or is_token(text):
+        return text
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
 
 
-def _collections(request: Any) -> list[str]:
-    """Return the collections and aliases that a request names; ``*`` for those without a name."""
+def named_collections(request: Any) -> list[str]:
+    """Return the collections and aliases that a request names."""
     names: list[str] = []
     for field in _COLLECTION_FIELDS:
         found = getattr(request, field, "")
@@ -171,10 +194,16 @@ def _collections(request: Any) -> list[str]:
         vectors = getattr(request, side, None)
         if vectors is not None and vectors.WhichOneof("array") == "id_array":
             names.append(vectors.id_array.collection_name)
-    numbers = getattr(request, "collectionID", 0)
-    if numbers and (not isinstance(numbers, int) or not any(names)):
-        names.append(ANY)
     return [name for name in names if name]
+
+
+def _collections(request: Any) -> list[str]:
+    """Return what a request names; ``*`` for those without a name."""
+    names = named_collections(request)
+    numbers = getattr(request, "collectionID", 0)
+    if numbers and (not isinstance(numbers, int) or not names):
+        names.append(ANY)
+    return names
 
 
 def _databases(method: str, request: Any, database: str) -> list[str]:

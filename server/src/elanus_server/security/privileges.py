@@ -159,8 +159,17 @@ LIKE = {
     "GetReplicateInfo": "GetReplicateConfiguration",
     "GetRefreshExternalCollectionProgress": "RefreshExternalCollection",
     "ListRefreshExternalCollectionJobs": "RefreshExternalCollection",
+    "CreateToken": "UpdateUser",
+    "RevokeToken": "UpdateUser",
+    "ListTokens": "SelectUser",
 }
 """Privilege of calls for which the protocol names none."""
+
+FOR_ADMINISTRATORS = frozenset({"AddUserTags", "DeleteUserTags", "SetLimits", "ListLimits"})
+"""Calls whose privilege in the protocol would let users widen what row policies show them."""
+
+READING = frozenset({*_COLLECTION_RO, *_DATABASE_RO, *_CLUSTER_RO})
+"""Privileges of calls that change nothing: what a read-only token may be used for."""
 
 SEEN_WITH_ANY = frozenset(
     {"DescribeCollection", "IndexDetail", "GetLoadState", "GetLoadingProgress", "HasPartition"}
@@ -191,6 +200,8 @@ def needed_privilege(method: str, request_type: object) -> str | None:
         method: Name of the call.
         request_type: Class of its request.
     """
+    if method in FOR_ADMINISTRATORS:
+        return None
     if method in LIKE:
         return LIKE[method]
     options = request_type.DESCRIPTOR.GetOptions()  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from elanus_server.codec.schema import (
     function_of,
 )
 from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
+from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Hosted, checked_name
 from elanus_server.service.file_resources import schema_with_contents
 from elanus_server.service.functions import drop_function
@@ -32,6 +33,7 @@ from elanus_server.service.snapshots import refuse_pinned
 from elanus_server.wire import common, milvus
 from elanus_server.wire import schema as messages
 
+_OWN = frozenset({PROPERTY, ROW_POLICIES})
 _CHANNEL = "by-dev-rootcoord-dml_0_{number}v0"
 
 
@@ -61,6 +63,7 @@ def create_collection(call: Call, request: Any) -> None:
         else 0,
     )
     properties = {**read_pairs(described.properties), **read_pairs(request.properties)}
+    _check_free(*properties)
     with call.host.changes:
         if name in handle.list_aliases():
             raise MilvusError(
@@ -78,6 +81,13 @@ def create_collection(call: Call, request: Any) -> None:
                 raise invalid(
                     f"create duplicate collection with different parameters, collection: {name}"
                 ) from None
+
+
+def _check_free(*names: str) -> None:
+    """Refuse names of properties that clients do not set."""
+    taken = sorted(_OWN.intersection(names))
+    if taken:
+        raise invalid(f"property {taken[0]} belongs to the server")
 
 
 def _read(properties: dict[str, str]) -> dict[str, Any]:
@@ -110,7 +120,7 @@ def described(hosted: Hosted) -> Any:
     record, collection = hosted.record, hosted.collection
     handle = hosted.host.database(hosted.database)
     channel = _CHANNEL.format(number=record.number)
-    properties = {n: v for n, v in collection.properties.items() if n != PROPERTY}
+    properties = {n: v for n, v in collection.properties.items() if n not in _OWN}
     properties.pop("consistency_level", None)
     partitions = record.key_partitions or len(collection.list_partitions())
     return milvus.DescribeCollectionResponse(
@@ -229,8 +239,7 @@ def alter_collection(call: Call, request: Any) -> None:
     if level is not None:
         number = _consistency(level)
         hosted.change(lambda record: replace(record, consistency=number))
-    if PROPERTY in given or PROPERTY in gone:
-        raise invalid(f"property {PROPERTY} belongs to the server")
+    _check_free(*given, *gone)
     if given:
         hosted.collection.alter_properties(_read(given))
     if gone:

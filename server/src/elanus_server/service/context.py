@@ -7,7 +7,7 @@ its databases; a ``Hosted`` is one collection with what Milvus knows of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import elanus
 from elanus import Cancellation, Collection, Database, Schema
-from elanus.errors import CollectionNotFoundError, NotFoundError
+from elanus.errors import CollectionNotFoundError, ElanusError, NotFoundError
 from elanus_server.clock import now
 from elanus_server.codec.requests import is_text_field
 from elanus_server.codec.schema import encode_schema
@@ -28,15 +28,30 @@ from elanus_server.failures import (
 )
 from elanus_server.files import SharedFolder
 from elanus_server.metrics import Metrics
-from elanus_server.security.accounts import RESERVED_DATABASE, AccountStore
-from elanus_server.security.guard import Guard
+from elanus_server.security.accounts import RESERVED_DATABASE, Accounts, AccountStore
+from elanus_server.security.audit import AuditLog, AuditRecord
+from elanus_server.security.caller import Caller
+from elanus_server.security.guard import Guard, NotPermittedError, named_collections
+from elanus_server.security.limits import Limits
+from elanus_server.security.policies import (
+    ACTIONS,
+    OF_BOUND_USERS,
+    UNBOUND,
+    Action,
+    bound_handle,
+    policies_of,
+)
+from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.jobs import Jobs
 from elanus_server.service.kept import Kept
 from elanus_server.service.records import PROPERTY, CollectionRecord
+from elanus_server.settings import Settings
 from elanus_server.wire import schema as messages
 
 DEFAULT_DATABASE = "default"
+MAX_BOUND = 1_024
+"""Handles of users that row policies bind, which are remembered."""
 
 
 class Host:
@@ -46,6 +61,7 @@ class Host:
         version: What clients see as the version of the server: of the protocol, and of elanus.
         guard: Says who may do what.
         changes: Held while names or what Milvus knows of a collection change.
+        limits: Says how much each user may ask for.
         cursors: Search iterators under way.
         metrics: What was counted.
         kept: Values that the server itself keeps.
@@ -61,13 +77,25 @@ class Host:
         guard: Guard | None = None,
         *,
         import_folder: str | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
+        """Serve a folder.
+
+        Args:
+            database: The database ``default``.
+            guard: Says who may do what; None: everybody may do everything.
+            import_folder: Whose files clients may import; None: none.
+            limits: What each user may ask for, unless they have limits of their own.
+        """
         self._root = database
         self.guard = guard or Guard(AccountStore(database), is_on=False)
+        self.limits = Limits(limits or {}, lambda: self.guard.accounts)
+        self._audit: AuditLog | None = None
         self._lock = threading.Lock()
         self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
         self._known: dict[tuple[str, str], Known] = {}
         self._collections: dict[tuple[str, str], Collection] = {}
+        self._bound: dict[Hashable, _Bound] = {}
         self.changes = threading.RLock()
         self.cursors = Cursors()
         self.metrics = Metrics()
@@ -76,6 +104,30 @@ class Host:
         self.kept = Kept(database)
         self.jobs = Jobs(self.kept)
         self.files = SharedFolder(import_folder)
+
+    def begin_audit(self, settings: Settings) -> AuditLog:
+        """Write calls down from now on; return what writes.
+
+        Raises:
+            InvalidArgumentError: The file cannot be written.
+        """
+        self._audit = AuditLog(
+            settings.audit_log or "",
+            max_bytes=settings.audit_max_bytes,
+            every_call=settings.audit_every_call,
+            count=self.metrics.count_audit,
+        )
+        return self._audit
+
+    def records(self, is_wanted: Callable[[], bool]) -> bool:
+        """Whether a call is written down, of which ``is_wanted`` says whether it is of a kind that
+        always is."""
+        return self._audit is not None and (self._audit.every_call or is_wanted())
+
+    def record(self, record: AuditRecord) -> None:
+        """Write a call down, if there is an audit log."""
+        if self._audit is not None:
+            self._audit.add(record)
 
     @property
     def root(self) -> Database:
@@ -128,6 +180,36 @@ class Host:
             known = self._collections[key] = found
         return known
 
+    def bound(self, database: str, whole: Collection, caller: str, action: Action) -> Collection:
+        """Return the handle of a user for a collection: bound by its row policies, if any.
+
+        The same one again, as long as neither policies nor accounts change.
+
+        Args:
+            database: Where it is.
+            whole: The collection.
+            caller: As the guard named them.
+            action: What they are about to do.
+        """
+        stored = self.policies_stored(whole, caller)
+        if stored is None:
+            return whole
+        accounts = self.guard.accounts
+        key = (database, whole.name, Caller.of(caller).rights, action)
+        found = self._bound.get(key)
+        if found is None or not found.is_of(whole, stored, accounts):
+            handle = bound_handle(whole, policies_of(stored), action, caller, accounts)
+            if len(self._bound) >= MAX_BOUND:
+                self._bound.clear()
+            found = self._bound[key] = _Bound(whole, stored, accounts, handle)
+        return found.handle
+
+    def policies_stored(self, whole: Collection, caller: str) -> Any:
+        """Return the row policies that bind a user, as they are kept; None: nothing binds them."""
+        if not self.guard.is_on or self.guard.accounts.is_admin(caller):
+            return None
+        return whole.properties.get(ROW_POLICIES)
+
     def forget_collection(self, database: str, name: str) -> None:
         """Give up what is remembered of a collection that is no more under a name."""
         self._collections.pop((database, name), None)
@@ -158,6 +240,20 @@ class Host:
         if found is None or found.stored is not stored or found.schema is not schema:
             found = self._known[key] = Known.of(database, collection.name, schema, stored)
         return found
+
+
+class _Bound(NamedTuple):
+    """A handle of a user, and what it follows from."""
+
+    whole: Collection
+    stored: Any
+    accounts: Accounts
+    handle: Collection
+
+    def is_of(self, whole: Collection, stored: Any, accounts: Accounts) -> bool:
+        """Whether it still follows from the same."""
+        is_same = self.stored is stored and self.accounts is accounts
+        return is_same and self.whole == whole
 
 
 class Known(NamedTuple):
@@ -205,12 +301,16 @@ class Call:
         database: That the client is connected to.
         user: Who asks; empty where nobody has to say.
         cancellation: Ends the reads of the call; None: nothing does.
+        method: Name of the call.
+        address: Of the client, where it is known.
     """
 
     host: Host
     database: str = DEFAULT_DATABASE
     user: str = ""
     cancellation: Cancellation | None = None
+    method: str = ""
+    address: str = ""
 
     def check(self, method: str, request: Any) -> None:
         """Refuse what the user may not do.
@@ -224,6 +324,24 @@ class Call:
             guard.check(
                 self.user, method, request, database, partial(self.host.collection_of, database)
             )
+            if method not in OF_BOUND_USERS:
+                self._check_unbound(method, database, request)
+
+    def _check_unbound(self, method: str, database: str, request: Any) -> None:
+        """Refuse a call that reaches more than rows of a collection whose policies bind the user.
+
+        Raises:
+            NotPermittedError: There is such a collection among those that the request names.
+        """
+        if self.host.guard.accounts.is_admin(self.user):
+            return
+        for name in named_collections(request):
+            try:
+                whole = self.host.collection(database, name)
+            except ElanusError:
+                continue  # there is none, which the call itself says
+            if self.host.policies_stored(whole, self.user) is not None:
+                raise NotPermittedError(self.user, f"{method} over row policies", database)
 
     def database_of(self, request: Any) -> str:
         """Return the name of the database that a request means."""
@@ -245,7 +363,22 @@ class Call:
             collection = self.host.collection(database, wanted)
         except CollectionNotFoundError:
             raise collection_not_found(database, wanted) from None
-        return Hosted(self.host, database, collection)
+        return self._hosted(database, collection)
+
+    def _hosted(self, database: str, collection: Collection) -> Hosted:
+        """Return a collection as the user may see it for this call.
+
+        Raises:
+            NotPermittedError: Row policies bind the user, and the call reaches more than rows.
+        """
+        found = Hosted(self.host, database, collection)
+        if self.host.policies_stored(collection, self.user) is not None:
+            if self.method not in OF_BOUND_USERS:
+                raise NotPermittedError(self.user, f"{self.method} over row policies", database)
+            if self.method not in UNBOUND:
+                action = ACTIONS.get(self.method, Action.QUERY)
+                found.collection = self.host.bound(database, collection, self.user, action)
+        return found
 
     def by_number(self, number: int, request: Any) -> Hosted:
         """Return the collection of a number, in whichever database.
@@ -259,22 +392,27 @@ class Call:
             with suppress(CollectionNotFoundError):
                 found = Hosted(self.host, database, handle.collection(name))
                 if found.record.number == number:
-                    return found
+                    return self._hosted(database, found.whole)
         raise collection_not_found(database, str(number))
 
 
 class Hosted:
-    """One collection, and what Milvus knows of it."""
+    """One collection, and what Milvus knows of it.
+
+    Attributes:
+        collection: As the user of the call may see it.
+        whole: The same without row policies, for what is not about rows.
+    """
 
     def __init__(self, host: Host, database: str, collection: Collection) -> None:
         self.host = host
         self.database = database
-        self.collection = collection
+        self.collection = self.whole = collection
 
     @property
     def known(self) -> Known:
         """What Milvus knows of it, as it is now."""
-        return self.host.known(self.database, self.collection)
+        return self.host.known(self.database, self.whole)
 
     @property
     def record(self) -> CollectionRecord:
@@ -291,7 +429,7 @@ class Hosted:
         """Replace what Milvus knows of the collection, durably."""
         with self.host.changes:
             wanted = change(self.record)
-            self.collection.alter_properties({PROPERTY: wanted.to_json()})
+            self.whole.alter_properties({PROPERTY: wanted.to_json()})
 
     def keep_schema(self, kept: Any) -> None:
         """Remember a ``CollectionSchema`` with its numbers."""

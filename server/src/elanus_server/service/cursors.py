@@ -22,11 +22,13 @@ class Cursor:
     """One iterator; a client asks it one thing after the other.
 
     Attributes:
+        owner: Who began it, and over what: nobody else goes on with it.
         last_bound: Score of the last hit that was given.
     """
 
-    def __init__(self, iterator: Any) -> None:
+    def __init__(self, iterator: Any, owner: Any = None) -> None:
         self._iterator = iterator
+        self.owner = owner
         self._lock = threading.Lock()
         self.last_bound = 0.0
 
@@ -43,11 +45,11 @@ class Cursors:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Cursor] = OrderedDict()
 
-    def find(self, name: str, begin: Callable[[], Cursor]) -> tuple[str, Cursor]:
+    def find(self, name: str, begin: Callable[[], Cursor], owner: Any = None) -> tuple[str, Cursor]:
         """Return an iterator and its name; an empty name begins one.
 
         Raises:
-            MilvusError: The iterator is not known any more.
+            MilvusError: The iterator is not known any more, or belongs to another owner.
         """
         if not name:
             name, cursor = uuid.uuid4().hex, begin()
@@ -58,7 +60,7 @@ class Cursors:
             return name, cursor
         with self._lock:
             found = self._known.get(name)
-            if found is None:
+            if found is None or found.owner != owner:
                 raise invalid(f"search iterator {name} is not known any more; begin a new one")
             self._known.move_to_end(name)
             return name, found

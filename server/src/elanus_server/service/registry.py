@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
 from elanus.errors import ElanusError, InternalError
 from elanus_server.failures import as_milvus, invalid, status_of
+from elanus_server.security.guard import NotPermittedError
 from elanus_server.wire import SERVICE, common, feder, milvus
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ class Method:
             NotPermittedError: The user may not make the call.
         """
         call.check(self.name, request)
+        call = replace(call, method=self.name)
         try:
             answered = self.answer(call, request)
+        except NotPermittedError:
+            raise
         except ElanusError as error:
             return self.refused(error)
         except DecodeError as error:
@@ -55,7 +59,7 @@ class Method:
                 invalid(f"{self.name}: a part of the message cannot be read: {error}")
             )
         response = self.response() if answered is None else answered
-        if self.status:
+        if self.status and hasattr(response, "DESCRIPTOR"):
             # Also of success there is one: the Node client reads fields of it unasked.
             getattr(response, self.status).SetInParent()
         return response
@@ -68,8 +72,18 @@ class Method:
         return self.response(**({self.status: status} if self.status else {}))
 
 
+def status_in(response: Any) -> Any:
+    """Return the status in a response; None where it has none."""
+    if isinstance(response, common.Status):
+        return response
+    return getattr(response, "status", None) or getattr(response, "alter_status", None)
+
+
 METHODS: dict[str, Method] = {}
 """What is answered, by name."""
+OWN_METHODS: dict[str, Method] = {}
+"""What Milvus' protocol does not have: it comes over HTTP only, and is checked, limited and counted
+like everything else. Requests and responses are plain objects."""
 
 
 def rpc(name: str) -> Callable[[Answer], Answer]:
@@ -100,6 +114,22 @@ def _status_field(response: Any) -> str:
         if field.message_type and field.message_type.full_name == _STATUS
     ]
     return str(places[0]) if places else ""
+
+
+def own(name: str, request: Any, response: Any) -> Callable[[Answer], Answer]:
+    """Declare that a function answers a call of elanus' own.
+
+    Args:
+        name: Of the call; ``security.privileges`` says who may make it.
+        request: Class of what comes in; ``username`` of it names the user that it is about.
+        response: Class of what goes out; it has a ``status`` and needs no arguments.
+    """
+
+    def declare(answer: Answer) -> Answer:
+        OWN_METHODS[name] = Method(name, request, response, answer, "status")
+        return answer
+
+    return declare
 
 
 def _message(described: Any) -> Any:

@@ -281,6 +281,9 @@ def _next_batch(
     if unfit:
         raise invalid(f"search iterator: {unfit[0]} is not supported")
 
+    # Whose rights have changed since begins anew: their handle is another.
+    owner = call.user, hosted.collection
+
     def begin() -> Cursor:
         options = {n: v for n, v in plan.options.items() if n != "group_size"}
         iterator = hosted.collection.search_iterator(
@@ -291,9 +294,9 @@ def _next_batch(
             output=outputs.asked,
             **options,
         )
-        return Cursor(iterator)
+        return Cursor(iterator, owner)
 
-    name, cursor = call.host.cursors.find(token, begin)
+    name, cursor = call.host.cursors.find(token, begin, owner)
     result = cursor.next()
     found = [] if result is None else [result]
     answered = _answer(hosted, _Page(found, size, outputs, {}))

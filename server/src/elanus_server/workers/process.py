@@ -51,7 +51,7 @@ async def _serve(number: int, settings: Settings, paths: Paths, control: socket.
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     with elanus.connect(settings.path, read_only=True) as database:
         guard = Guard(AccountStore(database), is_on=settings.auth)
-        host = Host(database, guard)
+        host = Host(database, guard, limits=settings.limits)
         host.metrics.watch_process(f"worker-{number}")
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(host.close)

@@ -266,8 +266,9 @@ def test_without_its_field_nothing_is_seen(collection, handle):
         lambda: handle.delete("id > 0"),
         lambda: handle.insert([{k: v for k, v in entity(7, "a").items() if k != "tenant"}]),
     ):
-        with pytest.raises(FilterError):
+        with pytest.raises(NotAllowedError) as raised:
             call()
+        assert "'a'" not in str(raised.value)
     assert len(collection) == 8
 
 
