@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from elanus_server.failures import invalid
-from elanus_server.security.accounts import Accounts, Token
+from elanus_server.security.accounts import Accounts, AccountStore, Token
 from elanus_server.security.caller import Caller
 
 PREFIX = "elanus_"
@@ -80,6 +80,35 @@ def issue(accounts: Accounts, wish: TokenWish) -> tuple[Accounts, Token, str]:
     )
     # Those that have expired are of no use to anybody.
     return replace(accounts, tokens={**alive, number: made}), made, f"{PREFIX}{number}_{secret}"
+
+
+def add_token(store: AccountStore, wish: TokenWish) -> tuple[Token, str]:
+    """Make a token, durably; return it, and the text to be shown once. Errors are those of
+    ``issue``."""
+    made: list[tuple[Token, str]] = []
+
+    def add(known: Accounts) -> Accounts:
+        changed, token, text = issue(known, wish)
+        made[:] = [(token, text)]
+        return changed
+
+    store.change(add)
+    return made[0]
+
+
+def remove_token(store: AccountStore, number: str) -> None:
+    """Take a token back, durably and at once.
+
+    Raises:
+        MilvusError: There is none of this number.
+    """
+
+    def remove(known: Accounts) -> Accounts:
+        if number not in known.tokens:
+            raise invalid(f"token not found[id={number}]")
+        return replace(known, tokens={n: t for n, t in known.tokens.items() if n != number})
+
+    store.change(remove)
 
 
 def caller_of(accounts: Accounts, text: str) -> Caller | None:

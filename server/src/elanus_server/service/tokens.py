@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from elanus_server.failures import invalid
-from elanus_server.security.accounts import Accounts
 from elanus_server.security.caller import Caller
 from elanus_server.security.guard import NotPermittedError
-from elanus_server.security.tokens import TokenWish, issue, shown
+from elanus_server.security.tokens import TokenWish, add_token, remove_token, shown
 from elanus_server.service.context import Call
 from elanus_server.service.registry import own
 from elanus_server.wire import common
@@ -72,15 +71,8 @@ def create_token(call: Call, request: TokenRequest) -> TokenResponse:
     user = request.username or call.user
     _check_manager(call, user)
     wish = TokenWish(user, request.name, request.expires_in_s, request.roles, request.read_only)
-    made: list[TokenResponse] = []
-
-    def create(known: Accounts) -> Accounts:
-        changed, token, text = issue(known, wish)
-        made[:] = [TokenResponse(secret=text, tokens=(shown(token),))]
-        return changed
-
-    call.host.guard.store.change(create)
-    return made[0]
+    token, text = add_token(call.host.guard.store, wish)
+    return TokenResponse(secret=text, tokens=(shown(token),))
 
 
 @own("ListTokens", TokenRequest, TokenResponse)
@@ -105,8 +97,4 @@ def revoke_token(call: Call, request: TokenRequest) -> None:
         raise invalid(f"token not found[id={request.number}]")
     _check_manager(call, token.user)
 
-    def revoke(known: Accounts) -> Accounts:
-        rest = {n: one for n, one in known.tokens.items() if n != request.number}
-        return replace(known, tokens=rest)
-
-    guard.store.change(revoke)
+    remove_token(guard.store, request.number)
