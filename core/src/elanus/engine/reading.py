@@ -399,7 +399,9 @@ class CollectionReader:
             if isinstance(segment, SealedSegment):
                 segment.release(self._view.directory, self._view.path)
         # Prepared searches hold the graphs that they walk.
-        self._view.current().plain.clear()
+        current = self._view.current()
+        current.plain.clear()
+        current.parts.clear()
 
     def _indexes(self) -> list[SegmentIndexes]:
         segments = self._view.segments()
