@@ -59,6 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help=f"port of health and metrics, or 'none' ({DEFAULT_METRICS_PORT})",
     )
+    _add_limits_and_audit(parser)
+    parser.add_argument(
+        "--threads", type=int, default=16, help="calls that are answered at once (16)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that answer searches beside the one that writes; about one for each core "
+        "(0: that one does everything)",
+    )
+
+
+def _add_limits_and_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--import-folder",
         metavar="FOLDER",
@@ -87,17 +102,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_AUDIT_BYTES,
         metavar="BYTES",
         help="size from which a new file is begun (100 MiB)",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=16, help="calls that are answered at once (16)"
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that answer searches beside the one that writes; about one for each core "
-        "(0: that one does everything)",
     )
 
 
