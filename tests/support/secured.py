@@ -7,7 +7,8 @@ from typing import Any
 
 import grpc
 
-from elanus_server.wire import SERVICE, common, milvus
+from elanus_server.service.all_calls import METHODS
+from elanus_server.wire import SERVICE, common
 
 PASSWORD = "root-Password"
 
@@ -24,25 +25,24 @@ class Caller:
         self._channel = channel
         self._metadata = [header(credentials)]
 
-    def ask(self, name: str, **fields: Any) -> Any:
-        method = SERVICE.methods_by_name[name]
-        request = getattr(milvus, method.input_type.name)(**fields)
-        response = getattr(milvus, method.output_type.name, None) or common.Status
+    def ask(self, name: str, /, **fields: Any) -> Any:
+        method = METHODS[name]
+        request = method.request(**fields)
         call = self._channel.unary_unary(
             f"/{SERVICE.full_name}/{name}",
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=response.FromString,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
         )
         return call(request, timeout=60, metadata=self._metadata)
 
-    def done(self, name: str, **fields: Any) -> Any:
+    def done(self, name: str, /, **fields: Any) -> Any:
         """Return a response that tells no error."""
         response = self.ask(name, **fields)
         status = response if isinstance(response, common.Status) else response.status
         assert status.code == 0, status
         return response
 
-    def code(self, name: str, **fields: Any) -> int | grpc.StatusCode:
+    def code(self, name: str, /, **fields: Any) -> int | grpc.StatusCode:
         """Return Milvus' number, or how gRPC says that the call was refused."""
         try:
             response = self.ask(name, **fields)

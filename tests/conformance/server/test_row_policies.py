@@ -434,3 +434,71 @@ def test_policies_outlive_the_server_and_bind_the_library_not(tmp_path: Path) ->
             url, body, Content_Type="application/json", Authorization="Bearer ann:ann-password"
         )
         assert told == (200, b'{"code":0,"cost":0,"data":[]}')
+
+
+def test_the_native_client_is_bound_as_well(uri: str, root: Caller, notes: str) -> None:
+    with elanus.connect(uri, token="ann:ann-password") as db:
+        ann = db.collection(notes)
+        own = [1, 2, 3]
+        assert [one["id"] for one in ann.query("id > 0 or true")] == own
+        assert [hit.id for hit in ann.search([0.0, 0.0], "vector", 9)] == own
+        assert ann.count() == len(ann) == 3
+        assert ann.get([5]) == []
+        assert [one["id"] for batch in ann.query_iterator(batch_size=2) for one in batch] == own
+        assert ann.facets("tenant") == {"tenant": [("a", 3)]}
+        assert ann.why_not(5, [0.0, 0.0], "vector").cause == "unknown_key"
+        assert ann.to_arrow(output=["id"]).num_rows == 3
+        for call in (
+            lambda: ann.upsert([entity(5, "a")]),
+            lambda: ann.upsert([entity(2, "b")]),
+            ann.drop,
+            ann.truncate,
+            ann.stats,
+            ann.compact,
+            lambda: ann.drop_field("tenant"),
+            lambda: ann.alter_properties({"elanus.row_policies": None}),
+            lambda: ann.drop_properties("elanus.row_policies"),
+            lambda: ann.import_data([entity(9, "a")]),
+            lambda: db.rename_collection(notes, "mine"),
+            lambda: db.drop_collection(notes),
+            lambda: ann.restricted("id > 0"),
+        ):
+            with pytest.raises(PermissionError) as raised:
+                call()
+            assert SECRET not in str(raised.value)
+        assert "elanus.row_policies" not in ann.properties
+        assert "elanus.row_policies" not in ann.describe().properties
+        assert ann.delete([1, 5]) == 1
+        assert ann.delete("id > 0 or true") == 2
+    with elanus.connect(uri, token=f"root:{PASSWORD}") as db:
+        assert [one["id"] for one in db.collection(notes).query()] == [4, 5, 6]
+
+
+def test_a_copy_of_a_snapshot_is_bound_as_its_collection_is(
+    uri: str, channel: grpc.Channel, root: Caller, admin: MilvusClient, notes: str
+) -> None:
+    (policy,) = root.done("ListRowPolicies", collection_name=notes).policies
+    root.done("DropRowPolicy", collection_name=notes, policy_name="own")
+    root.done("CreateSnapshot", collection_name=notes, name="before")
+    root.done(
+        "CreateRowPolicy",
+        collection_name=notes,
+        policy_name="own",
+        actions=ACTIONS,
+        roles=["staff"],
+        using_expr=policy.using_expr,
+    )
+    ann = Caller(channel, "ann:ann-password")
+    asked = {"collection_name": notes, "name": "before", "target_collection_name": "copy"}
+    assert ann.code("RestoreSnapshot", **asked) is DENIED
+    job = root.done("RestoreSnapshot", **asked).job_id
+    for _ in range(10_000):
+        state = root.done("GetRestoreSnapshotState", job_id=job).info.state
+        if milvus.RestoreSnapshotState.Name(state) == "RestoreSnapshotCompleted":
+            break
+    admin.load_collection("copy")
+    client = client_of(uri, "ann")
+    assert keys(client.query("copy", filter="id > 0")) == [1, 2, 3]
+    client.close()
+    root.done("DropSnapshot", collection_name=notes, name="before")
+    admin.drop_collection("copy")

@@ -273,7 +273,7 @@ class Iterations(Handle):
         """
         check_read_options(options, "query_iterator")
         check_batch(batch_size, limit)
-        of = fingerprint("query", *self._place, filter, output, batch_size, limit, options)
+        of = fingerprint("query", *self._iterated, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
         context = self._context_at(options.get("consistency"), options.get("timezone"))
         snapshot = self._snapshot_at(position, options)
@@ -321,7 +321,7 @@ class Iterations(Handle):
         """
         check_batch(batch_size, limit)
         of = fingerprint(
-            "search", *self._place, data, field, batch_size, limit, filter, output, options
+            "search", *self._iterated, data, field, batch_size, limit, filter, output, options
         )
         position = None if token is None else read_token(token, of)
         context = self._context_at(options.get("consistency"), options.get("timezone"))
@@ -340,7 +340,7 @@ class Iterations(Handle):
         )
 
     @property
-    def _place(self) -> tuple[str, ...]:
+    def _iterated(self) -> tuple[str, ...]:
         """What an iterator goes through: a token is of no use to who may see other entities."""
         restricted_to = self._engine.restricted_to
         return (self._engine.name, restricted_to) if restricted_to else (self._engine.name,)

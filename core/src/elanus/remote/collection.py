@@ -18,6 +18,7 @@ from elanus.api.import_export import column_names, exported_fields
 from elanus.api.migration import BATCH_SIZE, EmbeddingMigration
 from elanus.engine.load_request import LoadRequest
 from elanus.engine.reading import AsOf
+from elanus.errors import NotAllowedError
 from elanus.remote.forwarding import forwarded, forwarded_property
 from elanus.remote.held import Held, RemoteImport, RemoteIterator, RemoteLoad, stored_batches
 from elanus.remote.migration import RemoteMigration
@@ -107,6 +108,29 @@ class RemoteCollection(Collection):
 
     def __hash__(self) -> int:
         return hash(self._place.identifier)
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the handle itself shows a part: what the server shows is not known here."""
+        return False
+
+    def restricted(
+        self,
+        filter: Filter,
+        *,
+        check: Filter | None = None,
+        params: Mapping[str, Any] | None = None,
+        root: str | None = None,
+    ) -> Collection:
+        """Refuse: a client that restricts itself keeps nobody from asking the server for more.
+
+        Raises:
+            NotAllowedError: Always; row policies of the server bind its users.
+        """
+        raise NotAllowedError(
+            "restricted: a collection of a server is restricted by row policies of the server, "
+            "which bind its users whatever they ask"
+        )
 
     # --- what the server does ---------------------------------------------------------------
 

@@ -39,10 +39,13 @@ from elanus.remote import (
     is_known_error,
 )
 from elanus_server.admission import Admission, TooBusyError, TooLateError
+from elanus_server.calls import call_of
 from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
 from elanus_server.native.answers import Told
 from elanus_server.native.service import Asked, NativeService
+from elanus_server.native.watching import most_bytes, watched
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
+from elanus_server.security.limits import RateLimitedError
 from elanus_server.service.context import Host
 
 _log = logging.getLogger(__name__)
@@ -86,7 +89,8 @@ class NativeApp:
         raw: bytes | None = b""
         if scope["method"] == "POST":
             raw = await self._body(headers, receive)
-        name, (status, told) = await self._answer(headers, raw)
+        address = str((scope.get("client") or ("",))[0])
+        name, (status, told) = await self._answer(headers, raw, address)
         seconds = time.perf_counter() - began
         # What a client makes up gets no label, or it could make as many as it likes.
         label = f"{PATH}/{name}" if effect_of(name) is not None else PATH
@@ -116,14 +120,16 @@ class NativeApp:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def _answer(self, headers: Mapping[str, str], raw: bytes | None) -> tuple[str, Told]:
+    async def _answer(
+        self, headers: Mapping[str, str], raw: bytes | None, address: str
+    ) -> tuple[str, Told]:
         """Return the name of the call, and what it is answered with."""
         if raw is None:
             told = f"a request may have {self._max_bytes} bytes; give it in several"
             return "", self._refused(MessageTooLargeError(told, limit=self._max_bytes))
         seconds = _seconds(headers)
         work = self._admission.run(
-            partial(self._answered, headers, raw), size=len(raw), timeout_s=seconds
+            partial(self._answered, headers, raw, address), size=len(raw), timeout_s=seconds
         )
         try:
             return await asyncio.wait_for(work, seconds)
@@ -135,14 +141,16 @@ class NativeApp:
             return "", self._refused(late)
 
     def _answered(
-        self, headers: Mapping[str, str], raw: bytes, cancellation: Cancellation
+        self, headers: Mapping[str, str], raw: bytes, address: str, cancellation: Cancellation
     ) -> tuple[str, Told]:
         """Answer a request, in a thread."""
         name = ""
         try:
-            user = self._host.guard.user_of(headers.get("authorization", ""))
+            given = headers.get("authorization", "")
+            caller = call_of(self._host, given, call=PATH, address=address)
+            user = caller.user
             message = decode(raw, REQUESTS)
-            asked = Asked.read(message, self._host, user, cancellation)
+            asked = Asked.read(message, caller, cancellation)
             name = asked.full_name
             key = message.get("key")
             if not isinstance(key, str) or not key:
@@ -158,18 +166,19 @@ class NativeApp:
 
     def _told(self, asked: Asked) -> Told:
         try:
-            with asked.ended:
+            with asked.ended, watched(asked):
                 value = self.service.answer(asked)
             told = encode({"value": value, "instance": self.service.instance}, ANSWERS)
         except Exception as error:  # noqa: BLE001 - the edge of the process
             return self._refused(_as_known(asked.full_name, error))
-        if len(told) > self._max_bytes:
+        most = most_bytes(asked, self._max_bytes)
+        if len(told) > most:
             return self._refused(
                 MessageTooLargeError(
                     f"{asked.full_name}: the answer has {len(told)} bytes, and messages may have "
-                    f"{self._max_bytes}; ask for fewer entities or fields, or take query_iterator",
+                    f"{most}; ask for fewer entities or fields, or take query_iterator",
                     size=len(told),
-                    limit=self._max_bytes,
+                    limit=most,
                 )
             )
         return _OK, told
@@ -194,6 +203,8 @@ def _as_known(name: str, error: Exception) -> BaseException:
         return AuthenticationError(f"{error}; give token='user:password' of a user of this server")
     if isinstance(error, NotPermittedError):
         return PermissionDeniedError(f"{name}: {error}")
+    if isinstance(error, RateLimitedError):
+        return ServerBusyError(str(error))
     if isinstance(error, MilvusError):
         kind = NotFoundError if error.code == DATABASE_NOT_FOUND else InvalidArgumentError
         return kind(str(error))

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from elanus import Cancellation, Collection
@@ -41,8 +41,14 @@ from elanus_server.native.kept import Turns
 from elanus_server.native.names import arguments_of, database_of, named
 from elanus_server.native.privileges import COLLECTION, DATABASE, Likeness, request_like
 from elanus_server.security.accounts import RESERVED_DATABASE
+from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Host
 from elanus_server.service.snapshots import restored_properties
+
+_WITH_PROPERTIES = frozenset(
+    {"alter_properties", "create_collection", "drop_properties", "set_properties"}
+)
+"""Calls whose arguments name properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Asked:
     identifier: str = ""
 
     @classmethod
-    def read(cls, message: Any, host: Host, user: str, cancellation: Cancellation) -> Asked:
+    def read(cls, message: Any, caller: Call, cancellation: Cancellation) -> Asked:
         """Return what a message asks.
 
         Raises:
@@ -80,7 +86,8 @@ class Asked:
         if not all(isinstance(text, str) for text in texts.values()):
             raise InvalidArgumentError("a request has call, database, collection and identifier")
         owner, _, name = texts["call"].partition(".")
-        call = Call(host, texts["database"] or "default", user, cancellation)
+        database = texts["database"] or "default"
+        call = replace(caller, database=database, cancellation=cancellation)
         return cls(
             call,
             owner,
@@ -176,6 +183,7 @@ class NativeService:
         if asked.name == "hello":
             return self._hello(asked)
         args, kwargs = asked.arguments()
+        _check_policies_are_left(asked, args, kwargs)
         arguments = arguments_of(asked.name, args, kwargs)
         if like is None:
             _only_administrators(asked)
@@ -265,6 +273,7 @@ class NativeService:
             turn = self._turns.take(collection.identifier)
             return None if turn is None else {"held": self._keep(asked, collection, turn)}
         args, kwargs = asked.arguments(SEARCHES)
+        _check_policies_are_left(asked, args, kwargs)
         opens = collections.OPENING.get(asked.name)
         if opens is not None:
             thing, told = opens(collection, *args, **kwargs)
@@ -273,6 +282,8 @@ class NativeService:
             return self._migrations.answer(collection, asked.name, args, kwargs)
         found = getattr(collection, asked.name)
         answer = found(*args, **kwargs) if callable(found) else found
+        if asked.name in ("describe", "properties"):
+            answer = _without_policies(asked, answer)
         if asked.name == "drop":
             self.host.forget_collection(asked.call.database, collection.name)
         return answer
@@ -292,7 +303,8 @@ class NativeService:
             # An alias, or it was renamed: what counts is what it is called now.
             for like in likes:
                 asked.check(like, collection_name=name)
-        return collection
+        methods = [like.method for like in likes]
+        return asked.call.as_seen(asked.call.database, collection, methods)
 
     def _found(self, asked: Asked) -> Collection:
         """Return the collection that a client has a handle of, also after it was renamed."""
@@ -350,6 +362,38 @@ class NativeService:
         except NotFoundError:
             return
         self._kept.give_up(number)
+
+
+def _is_administrator(asked: Asked) -> bool:
+    guard = asked.call.host.guard
+    return not guard.is_on or guard.accounts.is_admin(asked.call.user)
+
+
+def _check_policies_are_left(asked: Asked, args: list[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuse to name the property of row policies to whoever is no administrator.
+
+    Raises:
+        PermissionDeniedError: It is named.
+    """
+    if asked.name not in _WITH_PROPERTIES or _is_administrator(asked):
+        return
+    for value in (*args, *kwargs.values()):
+        is_named = value == ROW_POLICIES or (
+            isinstance(value, Mapping | list | tuple) and ROW_POLICIES in value
+        )
+        if is_named:
+            raise PermissionDeniedError(
+                f"{asked.full_name}: the property {ROW_POLICIES} is for administrators"
+            )
+
+
+def _without_policies(asked: Asked, answer: Any) -> Any:
+    """Return properties, or a description with them, without what binds the one who asks."""
+    if _is_administrator(asked):
+        return answer
+    if isinstance(answer, Mapping):
+        return {name: value for name, value in answer.items() if name != ROW_POLICIES}
+    return replace(answer, properties=_without_policies(asked, answer.properties))
 
 
 def _only_administrators(asked: Asked) -> None:

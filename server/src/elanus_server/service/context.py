@@ -7,7 +7,7 @@ its databases; a ``Hosted`` is one collection with what Milvus knows of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -372,13 +372,29 @@ class Call:
             NotPermittedError: Row policies bind the user, and the call reaches more than rows.
         """
         found = Hosted(self.host, database, collection)
-        if self.host.policies_stored(collection, self.user) is not None:
-            if self.method not in OF_BOUND_USERS:
-                raise NotPermittedError(self.user, f"{self.method} over row policies", database)
-            if self.method not in UNBOUND:
-                action = ACTIONS.get(self.method, Action.QUERY)
-                found.collection = self.host.bound(database, collection, self.user, action)
+        found.collection = self.as_seen(database, collection, [self.method])
         return found
+
+    def as_seen(self, database: str, whole: Collection, methods: Sequence[str]) -> Collection:
+        """Return a collection as the user may see it.
+
+        Args:
+            database: Where it is.
+            whole: It.
+            methods: Names of the calls of the protocol that are being answered.
+
+        Raises:
+            NotPermittedError: Row policies bind the user, and a call reaches more than rows.
+        """
+        if self.host.policies_stored(whole, self.user) is None:
+            return whole
+        for method in methods:
+            if method not in OF_BOUND_USERS:
+                raise NotPermittedError(self.user, f"{method} over row policies", database)
+        if UNBOUND.issuperset(methods):
+            return whole
+        action = ACTIONS.get(methods[0], Action.QUERY)
+        return self.host.bound(database, whole, self.user, action)
 
     def by_number(self, number: int, request: Any) -> Hosted:
         """Return the collection of a number, in whichever database.

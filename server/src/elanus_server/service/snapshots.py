@@ -9,7 +9,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from elanus.errors import AlreadyExistsError, CollectionExistsError, NotFoundError
+from elanus.errors import (
+    AlreadyExistsError,
+    CollectionExistsError,
+    CollectionNotFoundError,
+    NotFoundError,
+)
 from elanus_server.clock import LOGICAL_BITS, now
 from elanus_server.failures import (
     MISSING_PARAMETER,
@@ -18,6 +23,7 @@ from elanus_server.failures import (
     collection_not_found,
     invalid,
 )
+from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Host, Hosted, checked_name
 from elanus_server.service.jobs import COMPLETED, FAILED, PENDING, RUNNING, Job, Tell
 from elanus_server.service.records import PROPERTY, CollectionRecord
@@ -150,6 +156,13 @@ def run_restore(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
     handle = host.database(asked["database"])
     state = handle.describe_snapshot(asked["snapshot"], asked["collection"])
     properties = restored_properties(state, asked["number"])
+    # Who may not see a row now may not see it in a copy, either.
+    policies = state.properties.get(ROW_POLICIES)
+    with suppress(CollectionNotFoundError):
+        now_there = handle.collection(asked["collection"]).properties.get(ROW_POLICIES)
+        policies = policies if now_there is None else now_there
+    if policies is not None:
+        properties[ROW_POLICIES] = policies
     try:
         handle.restore_snapshot(
             asked["snapshot"],
