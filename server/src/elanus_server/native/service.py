@@ -203,7 +203,8 @@ class NativeService:
             return self._opened(getattr(handle, asked.name)(*args, **kwargs))
         if asked.name == "restore_snapshot":
             state = handle.describe_snapshot(arguments["name"], arguments["collection"])
-            given = {**restored_properties(state, now()), **(arguments.get("properties") or {})}
+            made = restored_properties(handle, arguments["collection"], state, now())
+            given = {**made, **(arguments.get("properties") or {})}
             return self._opened(handle.restore_snapshot(**{**arguments, "properties": given}))
         if asked.name in ("drop_database", "drop_collection", "rename_collection"):
             return self._changed(asked, arguments)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from elanus import Database
 from elanus.errors import (
     AlreadyExistsError,
     CollectionExistsError,
@@ -155,14 +156,7 @@ def run_restore(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
             return {}
     handle = host.database(asked["database"])
     state = handle.describe_snapshot(asked["snapshot"], asked["collection"])
-    properties = restored_properties(state, asked["number"])
-    # Who may not see a row now may not see it in a copy, either.
-    policies = state.properties.get(ROW_POLICIES)
-    with suppress(CollectionNotFoundError):
-        now_there = handle.collection(asked["collection"]).properties.get(ROW_POLICIES)
-        policies = policies if now_there is None else now_there
-    if policies is not None:
-        properties[ROW_POLICIES] = policies
+    properties = restored_properties(handle, asked["collection"], state, asked["number"])
     try:
         handle.restore_snapshot(
             asked["snapshot"],
@@ -176,16 +170,27 @@ def run_restore(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
     return {}
 
 
-def restored_properties(state: Any, number: int) -> dict[str, Any]:
-    """Return what makes a restored collection another one for Milvus' clients, not loaded yet.
+def restored_properties(
+    handle: Database, collection: str, state: Any, number: int
+) -> dict[str, Any]:
+    """Return what makes a restored collection another one for Milvus' clients, not loaded yet, with
+    the row policies of now: who may not see a row may not see it in a copy, either.
 
     Args:
+        handle: Database of the collection that the snapshot is of.
+        collection: Its name.
         state: What the collection was in the snapshot.
         number: Of the new collection.
     """
+    made: dict[str, Any] = {}
+    policies = state.properties.get(ROW_POLICIES)
+    with suppress(CollectionNotFoundError):
+        policies = handle.collection(collection).properties.get(ROW_POLICIES) or policies
+    if policies is not None:
+        made[ROW_POLICIES] = policies
     stored = state.properties.get(PROPERTY)
     if stored is None:
-        return {}
+        return made
     record = replace(
         CollectionRecord.from_json(stored),
         number=number,
@@ -194,7 +199,7 @@ def restored_properties(state: Any, number: int) -> dict[str, Any]:
         is_loaded=False,
         unloaded=frozenset(),
     )
-    return {PROPERTY: record.to_json()}
+    return {**made, PROPERTY: record.to_json()}
 
 
 def _duplicate(database: str, name: str) -> MilvusError:

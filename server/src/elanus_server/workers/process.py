@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import elanus
@@ -55,6 +56,10 @@ async def _serve(number: int, settings: Settings, paths: Paths, control: socket.
         host.metrics.watch_process(f"worker-{number}")
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(host.close)
+            if settings.audit_log is not None:
+                # A file for each process: none rotates what another writes.
+                own = replace(settings, audit_log=f"{settings.audit_log}.worker-{number}")
+                stack.callback(host.begin_audit(own).close)
             listeners = Listeners(settings, host, stack, writer=paths)
             operations = await listeners.http(operations_app(host, Health(is_ready=True)))
             front = await listeners.front()
