@@ -127,10 +127,14 @@ class Listeners:
         rest = RestApp(host, self._admission, max_body_bytes=size).application()
         native = NativeApp(host, self._admission, rest, max_body_bytes=size)
         stack.callback(native.service.close)
+        self._instance = native.service.instance
         self._rest: Any = native
         self._answers: Answers = Answering(host, self._admission)
         if writer is not None:
-            self._rest = ForwardedRequests(writer.http, self._rest, self._admission)
+            native.service.instance = writer.instance
+            self._rest = ForwardedRequests(
+                writer.http, native, self._admission, max_body_bytes=size
+            )
             forwarded = ForwardedCalls(writer.grpc, self._answers, self._admission)
             stack.push_async_callback(forwarded.close)
             self._answers = forwarded
@@ -189,7 +193,7 @@ class Listeners:
         if not is_shared and settings.rest_port is not None:
             public.append((self._bound(int(settings.rest_port), "--rest-port"), HTTP))
         folder = self._folder()
-        paths = Paths(f"{folder}/grpc", f"{folder}/http")
+        paths = Paths(f"{folder}/grpc", f"{folder}/http", self._instance)
         crew = Crew(settings, paths, await self.front(paths))
         self._stack.push_async_callback(crew.stop)
         await crew.start()

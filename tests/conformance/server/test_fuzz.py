@@ -190,14 +190,17 @@ def _ask(channel: grpc.Channel, name: str, raw: bytes, seen: Counter[str]) -> No
         assert asked.code() not in _BAD, f"{name} {raw!r}: {asked.code()} {asked.details()}"
         return
     response = METHODS[name].response.FromString(asked.result())
-    status = response if isinstance(response, common.Status) else _status_of(response)
+    status = _status_of(name, response)
     seen[str(status.code)] += 1
     is_ours = status.code == _UNEXPECTED and any(text in status.reason for text in _OF_THE_PROGRAM)
     assert not is_ours, f"{name} {raw!r}: {status.reason}"
 
 
-def _status_of(response: Any) -> Any:
-    return response.status if hasattr(response, "status") else response.alter_status
+def _status_of(name: str, response: Any) -> Any:
+    if isinstance(response, common.Status):
+        return response
+    place = METHODS[name].status
+    return getattr(response, place) if place else common.Status()
 
 
 def _fuzz(channel: grpc.Channel, inputs: int) -> Counter[str]:

@@ -200,6 +200,35 @@ def test_rest_reads_and_writes_go_where_they_belong(server):
     assert send(f"{server.uri}/v2/vectordb/collections/list", b"{}")[0] in (200, 401)
 
 
+def test_the_native_client_reads_from_each_process_what_it_has_written(server, channels):
+    def answered(process: str) -> float:
+        return metric(server.ports, "elanus_worker_connections", process=process)
+
+    before = [answered(f"worker-{n}") for n in range(1, WORKERS + 1)]
+    handles = [elanus.connect(server.uri, token="root:secret") for _ in range(2 * WORKERS)]
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("vector", elanus.FLOAT_VECTOR, dim=2),
+        ]
+    )
+    handles[0].create_collection("native", schema)
+    collections = [one.collection("native") for one in handles]
+    assert [answered(f"worker-{n}") for n in range(1, WORKERS + 1)] > before
+    for number in range(10):
+        collections[number % len(collections)].insert([{"id": number, "vector": [number, 1.0]}])
+        for one in collections:
+            assert one.search([number, 1.0], limit=1)[0].id == number
+            assert one.count() == number + 1
+            assert [row["id"] for row in one.get([number])] == [number]
+    batches = list(collections[0].query_iterator(batch_size=3))
+    assert sum(len(batch) for batch in batches) == 10
+    with pytest.raises(elanus.errors.CollectionNotFoundError):
+        handles[0].collection("none").search([1.0, 1.0])
+    for one in handles:
+        one.close()
+
+
 def test_counts_are_those_of_all_processes(server, first, channels):
     first.create_collection("counted", dimension=2)
 

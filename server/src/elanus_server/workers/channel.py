@@ -21,7 +21,9 @@ class Paths(NamedTuple):
     Attributes:
         grpc: For gRPC.
         http: For HTTP/1.1.
+        instance: By which clients of the native protocol know the server.
     """
 
     grpc: str
     http: str
+    instance: str

@@ -218,6 +218,7 @@ class Crew:
         await asyncio.gather(*(w.end(limit_s) for w in self._workers.values()))
         for worker in self._workers.values():
             worker.close()
+        self._workers.clear()
 
     def samples(self) -> list[list[Any]]:
         """Return what each process has counted; called from any thread."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import grpc
 import h11
 
+from elanus.remote import PATH as NATIVE_PATH
 from elanus_server.admission import Admission, TooBusyError
 from elanus_server.answering import Incoming, RefusalError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.wire import SERVICE
-from elanus_server.workers.routing import PATHS, is_read
+from elanus_server.workers.routing import PATHS, is_native_read, is_read
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -86,15 +88,22 @@ class ForwardedRequests:
         path: Socket where that answers HTTP/1.1.
         local: The application that answers reads.
         admission: Bounds what is under way.
+        max_body_bytes: Longest body that is looked at.
     """
 
-    def __init__(self, path: str, local: Any, admission: Admission) -> None:
+    def __init__(self, path: str, local: Any, admission: Admission, *, max_body_bytes: int) -> None:
         self._path = path
         self._local = local
         self._admission = admission
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in PATHS:
+        is_local = scope["type"] != "http" or scope["path"] in PATHS
+        if not is_local and scope["path"] == NATIVE_PATH:
+            # Only the message says what is asked.
+            raw, receive = await self._looked_at(receive)
+            is_local = is_native_read(raw)
+        if is_local:
             await self._local(scope, receive, send)
             return
         exchange = _Exchange(receive, send)
@@ -105,6 +114,22 @@ class ForwardedRequests:
             await exchange.refuse(str(error))
         except (OSError, h11.RemoteProtocolError):
             await exchange.refuse(_NOT_REACHED)
+
+    async def _looked_at(self, receive: Receive) -> tuple[bytes, Receive]:
+        """Return a body, and what gives it again; of one that is too long the beginning."""
+        messages: deque[Message] = deque()
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more and size <= self._max_body_bytes:
+            messages.append(await receive())
+            parts.append(messages[-1].get("body", b""))
+            size += len(parts[-1])
+            more = bool(messages[-1].get("more_body"))
+
+        async def again() -> Message:
+            return messages.popleft() if messages else await receive()
+
+        return b"".join(parts), again
 
 
 class _Exchange:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from elanus.errors import ElanusError
+from elanus.remote import REQUESTS, decode
 from elanus_server.rest.exchange import PREFIX
 
 CALLS = frozenset(
@@ -26,6 +28,11 @@ PATHS = frozenset(
     }
 )
 """Paths of the RESTful API that do the same."""
+NATIVE_CALLS = frozenset(
+    f"collection.{name}"
+    for name in ("search", "hybrid_search", "query", "get", "count", "aggregate", "facets")
+)
+"""Calls of the native protocol that do the same; iterators stay where they began."""
 _ITERATOR = b"search_iter_v2"
 
 
@@ -36,3 +43,13 @@ def is_read(name: str, raw: bytes) -> bool:
     to another process.
     """
     return name in CALLS and _ITERATOR not in raw
+
+
+def is_native_read(raw: bytes) -> bool:
+    """Whether a message of the native protocol is answered by a process that only reads."""
+    try:
+        message = decode(raw, REQUESTS)
+    except ElanusError:
+        return False
+    # What goes with the call is bytes in the message, and not read here.
+    return isinstance(message, dict) and message.get("call") in NATIVE_CALLS
