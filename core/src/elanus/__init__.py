@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from elanus.api.backup import BackupResult, RestoreResult, restore
     from elanus.api.collection import Collection, CollectionDescription
     from elanus.api.database import Database, connect
-    from elanus.api.options import Leg
+    from elanus.api.options import Cancellation, Leg
     from elanus.api.repair import repair
     from elanus.api.text import Token, phrase_slop, run_analyzer
     from elanus.api.transfer import ExportResult, ImportResult
     from elanus.errors import ElanusError
-    from elanus.kernels.cancel import Cancellation
     from elanus.query.highlighter import Highlighter
     from elanus.query.rankers import MMR, Boost, Decay, FunctionScore, RandomScore, Rerank
     from elanus.query.requests import DBSF, RRF, ByScore, Weighted
@@ -110,12 +109,11 @@ _MODULES = {
     "elanus.api.backup": ("BackupResult", "RestoreResult", "restore"),
     "elanus.api.collection": ("Collection", "CollectionDescription"),
     "elanus.api.database": ("Database", "connect"),
-    "elanus.api.options": ("Leg",),
+    "elanus.api.options": ("Cancellation", "Leg"),
     "elanus.api.repair": ("repair",),
     "elanus.api.text": ("Token", "phrase_slop", "run_analyzer"),
     "elanus.api.transfer": ("ExportResult", "ImportResult"),
     "elanus.errors": ("ElanusError",),
-    "elanus.kernels.cancel": ("Cancellation",),
     "elanus.query.highlighter": ("Highlighter",),
     "elanus.query.rankers": ("MMR", "Boost", "Decay", "FunctionScore", "RandomScore", "Rerank"),
     "elanus.query.requests": ("DBSF", "RRF", "ByScore", "Weighted"),

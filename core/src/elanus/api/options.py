@@ -11,6 +11,7 @@ import numpy as np
 
 from elanus.api.context import Filter
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.cancel import Cancellation as Cancellation
 from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import MAX_LIMIT, Fusion
