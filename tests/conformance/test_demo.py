@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import elanus
 from elanus_demo.corpus import list_stdlib
 from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.store import open_store
@@ -381,3 +382,21 @@ def test_questions_about_python_cite_the_right_module_among_the_first_three(
         }
     missed = {q: files for q, files in cited.items() if expected[q] not in files}
     assert missed == {}
+
+
+def test_a_corpus_on_a_server(tmp_path: Path, server_url: str) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "keys.md").write_text("# Keys\n\nRotate the signing key every year.\n")
+    (docs / "backups.md").write_text("# Backups\n\nBackups run at night.\n")
+    arguments = ("--docs", str(docs), "--db", server_url, "--ask", "When do backups run?")
+    for indexed in ("2 files added", "2 unchanged"):
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert "Backups run at night." in done.stdout
+        assert f"stored in {server_url}" in done.stdout
+        assert indexed.split()[0] in done.stdout
+    with elanus.connect(server_url) as database:
+        (name,) = database.list_collections()
+        assert name == "passages_docs_hash"
+        assert database.collection(name).count() == 2

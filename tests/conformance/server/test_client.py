@@ -298,6 +298,15 @@ def test_snapshots_and_backups(database, tmp_path):
     assert made.count(as_of="before") == 5
     found = database.list_snapshots()["before"]
     assert (found.seq, found.created) == (kept.seq, kept.created)
+    own = database.snapshot("own", collection="papers", description="text")
+    assert database.list_snapshots("papers") == {"own": own}
+    assert database.describe_snapshot("own", "papers").schema == made.schema
+    database.create_database("restored")
+    copy = database.restore_snapshot("own", "papers", "copy", database="restored")
+    assert (copy.name, copy.count()) == ("copy", 4)
+    copy.drop()
+    database.drop_database("restored")
+    database.drop_snapshot("own", collection="papers")
     database.drop_snapshot("before")
     with pytest.raises((HistoryError, NotFoundError)):
         made.count(as_of="before")

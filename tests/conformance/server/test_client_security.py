@@ -109,7 +109,9 @@ def arguments(call: str) -> tuple:
         "drop_collection": ("secret",),
         "drop_database": ("other",),
         "drop_database_properties": ("default", "x"),
+        "describe_snapshot": ("x", "secret"),
         "drop_snapshot": ("x",),
+        "restore_snapshot": ("x", "secret", "new"),
         "has_collection": ("secret",),
         "rename_collection": ("secret", "mine"),
         "snapshot": ("x",),
@@ -169,7 +171,7 @@ def test_no_call_of_a_user_without_a_role(address, root, accounts):
 
 
 def test_every_call_is_like_one_of_milvus_or_for_administrators():
-    administrators = {"backup", "drop_snapshot", "list_snapshots", "snapshot", "stats"}
+    administrators = {"backup", "stats"}
     assert set(DATABASE_CALLS) - set(DATABASE) == administrators
     assert set(COLLECTION_CALLS) == set(COLLECTION)
 
@@ -200,6 +202,10 @@ def test_what_was_granted_and_no_more(address, root, accounts):
             lambda: database.create_database("mine"),
             lambda: database.backup("/tmp/backup"),
             database.stats,
+            lambda: database.snapshot("x"),
+            database.list_snapshots,
+            lambda: database.snapshot("x", collection="one"),
+            lambda: database.restore_snapshot("x", "one", "copy"),
         ):
             with pytest.raises(PermissionDeniedError, match="permission deny to reader"):
                 action()

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from elanus.errors import EntityExistsError
+import elanus
+from elanus import Field, Schema
+from elanus.errors import EntityExistsError, InvalidArgumentError
 from elanus_embeddings import HashEmbedder
 from support.client_papers import papers, papers_schema
 from support.every_type import every_type_rows, every_type_schema
@@ -87,3 +89,40 @@ def test_documents_by_tenant(database):
     assert [hit.text for hit in one.search("graphs")] == ["graphs of one"]
     assert one.clear() == 1
     assert other.count() == 1
+
+
+def test_another_model_takes_over(served):
+    """The server embeds; the client starts it, looks on and switches."""
+    schema = Schema(
+        [
+            Field("id", elanus.INT64, primary=True),
+            Field("text", elanus.VARCHAR),
+            Field("v", elanus.FLOAT_VECTOR, embedding=elanus.Embedding("text", "hash")),
+        ]
+    )
+    with elanus.connect(served) as database:
+        made = database.create_collection("migrating", schema)
+        made.insert([{"id": i, "text": f"text {i} words{i} about{i}"} for i in range(300)])
+        assert made.embed_queries("v", ["a", "b"]).shape == (2, made.schema.field("v").dim)
+        assert made.search("text 7 words7 about7", "v", 1)[0].id == 7
+        migration = made.migrate_embeddings("hash", params={"dim": 64})
+        assert (migration.field, migration.successor) == ("v", "v_2")
+        assert migration.wait() == (300, 300)
+        assert not migration.is_running
+        assert migration.state == "filled"
+        compared = migration.compare(k=5, count=10)
+        assert len(compared.queries) == 10
+        migration.switch()
+        assert made.embedding_migration("v").state == "switched"
+        assert made.search("text 7 words7 about7", "v", 1)[0].id == 7
+        migration.rollback()
+        migration.switch()
+        migration.finish()
+        assert migration.state == "finished"
+        again = made.migrate_embeddings(HashEmbedder(dim=32), background=False)
+        assert again.state == "filled"
+        again.abandon()
+        assert again.state == "abandoned"
+        with pytest.raises(InvalidArgumentError, match="would have to call it"):
+            made.migrate_vectors("v", 8, lambda keys, texts: None, text="text")
+        made.drop()

@@ -3,7 +3,7 @@
 A message is a head, a JSON document and raw buffers. JSON holds what is plain; arrays, bytes and
 long lists of numbers lie in buffers that the document points to. Everything else is an object with
 the key ``$``: its tag stands in a table of what may come (``remote.values``), so no bytes can name
-a class that is not meant. Layout: docs/decisions/0028-a-protocol-of-its-own.md.
+a class that is not meant. Layout: docs/decisions/0030-a-protocol-of-its-own.md.
 """
 
 from __future__ import annotations

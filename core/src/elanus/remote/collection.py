@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from elanus.api.collection import Collection
 from elanus.api.context import Filter
 from elanus.api.import_export import column_names, exported_fields
-from elanus.api.migration import BATCH_SIZE, EmbeddingMigration
+from elanus.api.migration import BATCH_SIZE, EmbeddingMigration, MakeVectors
 from elanus.engine.load_request import LoadRequest
 from elanus.engine.reading import AsOf
-from elanus.errors import NotAllowedError
+from elanus.errors import InvalidArgumentError, NotAllowedError
 from elanus.remote.forwarding import forwarded, forwarded_property
 from elanus.remote.held import Held, RemoteImport, RemoteIterator, RemoteLoad, stored_batches
 from elanus.remote.migration import RemoteMigration
@@ -292,6 +292,25 @@ class RemoteCollection(Collection):
         return migration
 
     migrate_embeddings.__doc__ = Collection.migrate_embeddings.__doc__
+
+    def migrate_vectors(
+        self,
+        field: str,
+        dim: int,
+        make: MakeVectors,
+        *,
+        text: str,
+        properties: Mapping[str, Any] | None = None,
+        batch_size: int = BATCH_SIZE,
+        background: bool = True,
+    ) -> EmbeddingMigration:
+        raise InvalidArgumentError(
+            f"migrate_vectors: the program makes the vectors of {field!r}, and the server would "
+            f"have to call it; open the folder itself, or declare the field with a model of the "
+            f"server and take migrate_embeddings"
+        )
+
+    migrate_vectors.__doc__ = Collection.migrate_vectors.__doc__
 
     def embedding_migration(self, field: str | None = None) -> EmbeddingMigration:
         old, made = self.ask("embedding_migration", field)

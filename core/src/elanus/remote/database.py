@@ -112,7 +112,7 @@ class RemoteDatabase(Database):
         return self._connection.call(f"database.{call}", place, args, kwargs)
 
     def _opened(self, answer: Mapping[str, Any]) -> RemoteCollection:
-        place = Place(self._database, answer["name"], answer["identifier"])
+        place = Place(answer["database"], answer["name"], answer["identifier"])
         schema = self._connection.schema_of(answer)
         return RemoteCollection(self._connection, place, schema)
 
@@ -135,6 +135,7 @@ class RemoteDatabase(Database):
     list_snapshots = forwarded(Database.list_snapshots)
     describe_snapshot = forwarded(Database.describe_snapshot)
     drop_snapshot = forwarded(Database.drop_snapshot)
+    restore_snapshot = forwarded(Database.restore_snapshot, _opened)
     stats = forwarded(Database.stats)
 
     def collection(self, name: str) -> Collection:
@@ -146,27 +147,6 @@ class RemoteDatabase(Database):
         if not isinstance(name, str):
             raise CollectionNotFoundError(f"no collection {name!r}", name=str(name))
         return self._opened(self.ask("collection", name))
-
-    def restore_snapshot(
-        self,
-        name: str,
-        collection: str,
-        new_name: str,
-        *,
-        database: str | None = None,
-        properties: Mapping[str, Any] | None = None,
-    ) -> Collection:
-        """Make a new collection of a snapshot; as of an embedded database."""
-        answer = self.ask(
-            "restore_snapshot",
-            name,
-            collection,
-            new_name,
-            database=database,
-            properties=properties,
-        )
-        place = Place(database or self._database, answer["name"], answer["identifier"])
-        return RemoteCollection(self._connection, place, self._connection.schema_of(answer))
 
     def use_database(self, name: str) -> Database:
         """Return a handle for the collections of another database of the server; close it too.

@@ -17,8 +17,15 @@ _COLLECTION = {
     "create_alias": "collection",
     "alter_alias": "collection",
     "list_aliases": "collection",
+    "describe_snapshot": "collection",
+    "drop_snapshot": "collection",
+    "list_snapshots": "collection",
+    "restore_snapshot": "collection",
+    "snapshot": "collection",
 }
 """Argument that names a collection, or an alias of one."""
+OF_ALL = frozenset({"drop_snapshot", "list_snapshots", "snapshot"})
+"""Calls that are about all collections where they name none."""
 _OF_DATABASE = frozenset(
     {
         "alter_database_properties",
@@ -55,8 +62,8 @@ def named(call: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(name, str):
         found["oldName" if call == "rename_collection" else "collection_name"] = name
     other = arguments.get("database")
-    if call == "rename_collection" and isinstance(other, str):
-        found["newDBName"] = other
+    if isinstance(other, str):
+        found["newDBName" if call == "rename_collection" else "target_db_name"] = other
     alias = arguments.get("alias")
     if isinstance(alias, str):
         found["alias"] = alias

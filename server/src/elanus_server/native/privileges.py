@@ -95,6 +95,11 @@ DATABASE: Mapping[str, Likeness] = {
         ("alter_database_properties", "AlterDatabase"),
         ("drop_database_properties", "AlterDatabase"),
         ("drop_database", "DropDatabase"),
+        ("snapshot", "CreateSnapshot"),
+        ("list_snapshots", "ListSnapshots"),
+        ("describe_snapshot", "DescribeSnapshot"),
+        ("drop_snapshot", "DropSnapshot"),
+        ("restore_snapshot", "RestoreSnapshot"),
     )
 }
 """The call that each call on a database is like."""

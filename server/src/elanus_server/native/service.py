@@ -38,7 +38,7 @@ from elanus_server.native import collections
 from elanus_server.native.answers import Answers
 from elanus_server.native.keeping import Keeping
 from elanus_server.native.kept import Turns
-from elanus_server.native.names import arguments_of, database_of, named
+from elanus_server.native.names import OF_ALL, arguments_of, database_of, named
 from elanus_server.native.privileges import COLLECTION, DATABASE, Likeness, request_like
 from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
@@ -185,7 +185,8 @@ class NativeService:
         args, kwargs = asked.arguments()
         _check_policies_are_left(asked, args, kwargs)
         arguments = arguments_of(asked.name, args, kwargs)
-        if like is None:
+        if like is None or (asked.name in OF_ALL and arguments.get("collection") is None):
+            # A snapshot of everything is nobody's but theirs.
             _only_administrators(asked)
         else:
             target = database_of(asked.name, arguments, call.database)
@@ -200,12 +201,13 @@ class NativeService:
             raise NotFoundError(f"no database {RESERVED_DATABASE!r}")
         handle = host.database(call.database)
         if asked.name in ("collection", "create_collection"):
-            return self._opened(getattr(handle, asked.name)(*args, **kwargs))
+            return self._opened(getattr(handle, asked.name)(*args, **kwargs), call.database)
         if asked.name == "restore_snapshot":
             state = handle.describe_snapshot(arguments["name"], arguments["collection"])
-            made = restored_properties(handle, arguments["collection"], state, now())
-            given = {**made, **(arguments.get("properties") or {})}
-            return self._opened(handle.restore_snapshot(**{**arguments, "properties": given}))
+            own = restored_properties(handle, arguments["collection"], state, now())
+            given = {**own, **(arguments.get("properties") or {})}
+            made = handle.restore_snapshot(**{**arguments, "properties": given})
+            return self._opened(made, arguments.get("database") or call.database)
         if asked.name in ("drop_database", "drop_collection", "rename_collection"):
             return self._changed(asked, arguments)
         found = getattr(handle, asked.name)(*args, **kwargs)
@@ -248,9 +250,13 @@ class NativeService:
             getattr(handle, asked.name)(**arguments)
             host.forget_collection(database, arguments["name"])
 
-    def _opened(self, collection: Collection) -> dict[str, Any]:
-        described = self._described(collection)
-        return {**described, "name": collection.name, "identifier": collection.identifier}
+    def _opened(self, collection: Collection, database: str) -> dict[str, Any]:
+        return {
+            **self._described(collection),
+            "database": database,
+            "name": collection.name,
+            "identifier": collection.identifier,
+        }
 
     def _described(self, collection: Collection) -> dict[str, Any]:
         """Return the schema, and what tells it from others: clients keep one object of each."""
