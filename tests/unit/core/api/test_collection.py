@@ -14,7 +14,6 @@ from elanus.errors import (
     FilterError,
     InvalidArgumentError,
     NotFoundError,
-    PluginNotInstalledError,
     ReadOnlyError,
     SearchTimeoutError,
 )
@@ -421,8 +420,8 @@ def test_connect_refuses_what_it_cannot_open(tmp_path):
     with pytest.raises(NotFoundError, match="no elanus database"):
         elanus.connect(tmp_path / "none", read_only=True)
     assert not (tmp_path / "none").exists()
-    with pytest.raises(PluginNotInstalledError, match="no client"):
-        elanus.connect("http://localhost:19530")
+    with pytest.raises(InvalidArgumentError, match="expected a folder"):
+        elanus.connect("ftp://localhost:19530")
     with pytest.raises(InvalidArgumentError, match="token is only for servers"):
         elanus.connect(tmp_path, token="secret")
 
