@@ -319,7 +319,9 @@ def test_snapshots_and_backups(database, tmp_path):
 
 
 def test_snapshots_of_one_collection_are_restored(database):
-    schema = Schema([Field("id", elanus.INT64, primary=True), Field("n", elanus.INT64)])
+    schema = elanus.Schema(
+        [elanus.Field("id", elanus.INT64, primary=True), elanus.Field("n", elanus.INT64)]
+    )
     collection = database.create_collection("restorable", schema, properties={"own": "x"})
     collection.insert([{"id": i, "n": i} for i in range(5)])
     made = database.snapshot("s", collection="restorable", description="why")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pymilvus
 import pytest
 from pymilvus import DataType
 
+import elanus
 from elanus_server import serve_local
 from elanus_server.service.jobs import Jobs
 from support.rest_client import RestClient
@@ -288,3 +290,31 @@ def test_import_goes_on_after_a_restart(tmp_path, monkeypatch):
         client = pymilvus.MilvusClient(uri)
         assert client.get_collection_stats(NAME) == {"row_count": 20}
         client.close()
+
+
+def test_import_under_way_goes_on_after_a_restart(tmp_path, monkeypatch):
+    """A server that is stopped ends its imports, and nothing of them is seen until they go on."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "rows.json").write_text(json.dumps(ROWS))
+    folder, begun, tell = str(tmp_path / "kb"), threading.Event(), Jobs._tell
+
+    def waits_for_the_end(jobs, number, **told):
+        if "progress" in told:
+            begun.set()
+            until(lambda: jobs._stopping, bool)
+        tell(jobs, number, **told)
+
+    with serve_local(folder, import_folder=str(files)) as uri:
+        client = pymilvus.MilvusClient(uri)
+        client.create_collection(NAME, schema=make_schema())
+        client.close()
+        monkeypatch.setattr(Jobs, "_tell", waits_for_the_end)
+        job = bulk_import(uri, NAME, files=[["rows.json"]])
+        assert begun.wait(60)
+        assert progress(uri, job)["state"] == "Importing"
+    monkeypatch.setattr(Jobs, "_tell", tell)
+    with elanus.connect(folder, read_only=True) as database:
+        assert database.collection(NAME).count() == 0
+    with serve_local(folder, import_folder=str(files)) as uri:
+        assert ended(uri, job)["importedRows"] == 20
