@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import elanus
-from elanus import Boost, Decay, Field, Leg, Schema
+from elanus import Boost, Decay, Field, Leg
 from elanus.errors import (
     ClosedError,
     CollectionExistsError,

@@ -21,7 +21,7 @@ from elanus_server.service.kept import Kept
 _log = logging.getLogger(__name__)
 
 PENDING, RUNNING, COMPLETED, FAILED = "pending", "running", "completed", "failed"
-MAX_KEPT = 500
+MAX_KEPT = 200
 """Jobs that are remembered; the oldest that have ended are forgotten first."""
 _PROPERTY = "jobs"
 _ENDED = "the server was ended before the job was; start it again"

@@ -217,7 +217,8 @@ def test_model_of_a_field_is_given_altered_and_taken_away(tmp_path):
 
 
 def test_model_that_makes_other_vectors_is_refused():
-    before = schema(embedding=Embedding("text", "other", fingerprint="of another model"))
+    other = Embedding("text", "other", fingerprint="of another model")
+    before = schema(embedding=other, dim=MODEL.info.dim)
     with pytest.raises(SchemaError, match="its vectors were made by 'other', and 'hash' makes"):
         with_models(schema(), before)
     assert with_models(schema(), with_models(schema())) == with_models(schema())
