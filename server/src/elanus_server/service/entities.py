@@ -18,6 +18,8 @@ from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
 from elanus_server.wire import schema as messages
 
+_REPLACE = messages.FieldPartialUpdateOp.OpType.Value("REPLACE")
+
 
 def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
     if not request.num_rows:
@@ -71,7 +73,8 @@ def upsert(call: Call, request: Any) -> Any:
     primary = hosted.collection.schema.primary
     if primary.name not in columns:
         raise invalid(f"upsert: must assign pk of field {primary.name} when upsert")
-    ops = {op.field_name: _operation(op) for op in request.field_ops}
+    # To replace is what happens to fields of which nothing is said.
+    ops = {op.field_name: _operation(op) for op in request.field_ops if op.op != _REPLACE}
     if request.partial_update or ops:
         keys = hosted.collection.upsert(
             _rows(columns), partial=True, array_ops=ops or None, partition=partition

@@ -1,7 +1,7 @@
 // Making, describing and changing collections; what tools ask; errors; a server that comes back.
 const { after, before, test } = require("node:test");
 const { DataType, MilvusClient } = require("@zilliz/milvus2-sdk-node");
-const { assert, connected, ok, refused, restart, URI, VERSION } = require("./node_support.cjs");
+const { assert, connected, ok, refused, restart, since, URI, VERSION } = require("./node_support.cjs");
 
 let client;
 before(async () => {
@@ -180,6 +180,28 @@ test("flush, compaction and what tools such as Attu ask", async () => {
   if (VERSION < 3) return;
   ok(await client.truncateCollection(where));
   assert.equal((await client.count(where)).data, 0);
+});
+
+test("snapshots", since(3), async () => {
+  const where = { collection_name: "kept" };
+  ok(await client.createCollection({ ...where, dimension: 2 }));
+  ok(await client.insert({ ...where, data: [{ id: 1, vector: [1, 0] }] }));
+  ok(await client.createSnapshot({ ...where, snapshot_name: "first", description: "one row" }));
+  ok(await client.insert({ ...where, data: [{ id: 2, vector: [1, 0] }] }));
+  assert.deepEqual(ok(await client.listSnapshots(where)).snapshots, ["first"]);
+  assert.equal(ok(await client.describeSnapshot({ ...where, snapshot_name: "first" })).description, "one row");
+  const { job_id } = ok(
+    await client.restoreSnapshot({ snapshot_name: "first", source_collection_name: "kept", target_collection_name: "again" }),
+  );
+  let info;
+  do {
+    ({ info } = ok(await client.getRestoreSnapshotState({ job_id })));
+    assert.notEqual(info.state, "RestoreSnapshotFailed", info.reason);
+  } while (info.state !== "RestoreSnapshotCompleted");
+  ok(await client.loadCollectionSync({ collection_name: "again" }));
+  assert.equal((await client.count({ collection_name: "again" })).data, 1);
+  ok(await client.dropSnapshot({ ...where, snapshot_name: "first" }));
+  assert.deepEqual(ok(await client.listSnapshots(where)).snapshots, []);
 });
 
 test("errors by number and text", async () => {

@@ -218,7 +218,8 @@ test("undeclared fields, defaults, upserts and deletes", async () => {
   const answer = ok(await client.upsert({ ...where, data: [{ id: 1, vector: [9, 9], word: "b" }] }));
   assert.equal(answer.upsert_cnt, "1");
   const partial = VERSION >= 2.6;
-  if (partial) ok(await client.upsert({ ...where, data: [{ id: 2, count: 5 }], partial_update: true }));
+  const field_ops = [{ field_name: "count", op: "REPLACE" }];
+  if (partial) ok(await client.upsert({ ...where, data: [{ id: 2, count: 5 }], partial_update: true, field_ops }));
   const rows = ok(await client.query({ ...where, filter: "id in [1, 2]", output_fields: ["*"] })).data;
   assert.deepEqual(rows.map((row) => ({ ...row })), [
     { id: "1", vector: [9, 9], word: "b", count: null, $meta: {} },

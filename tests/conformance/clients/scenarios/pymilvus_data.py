@@ -312,6 +312,43 @@ def test_upserts_whole_and_in_part(client, version):
     ]
 
 
+def test_upserts_of_elements(client, version):
+    if version < (3, 0):
+        pytest.skip("this version of pymilvus knows no operations on arrays")
+    from pymilvus import FieldOp
+
+    texts = {"element_type": DataType.VARCHAR, "max_capacity": 9, "max_length": 9}
+    made(client, "lists", ("tags", DataType.ARRAY, texts), ("n", DataType.INT64, {}))
+    client.insert("lists", [{"id": 1, "vector": [1, 1], "tags": ["a", "b"], "n": 1}])
+    for op, given, wanted in [
+        (FieldOp.array_append(), ["c", "a"], ["a", "b", "c", "a"]),
+        (FieldOp.array_remove(), ["a"], ["b", "c"]),
+        (FieldOp.replace(), ["z"], ["z"]),
+        ("array_append", ["y"], ["z", "y"]),
+    ]:
+        row = {"id": 1, "tags": given, "n": 2}
+        client.upsert("lists", [row], partial_update=True, field_ops={"tags": op})
+        assert client.get("lists", 1, ["tags", "n"])[0] == {"id": 1, "tags": wanted, "n": 2}
+
+
+def test_vectors_that_may_be_missing(client, version):
+    if version < (3, 0):
+        pytest.skip("this version of pymilvus knows no nullable vectors")
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("more", DataType.FLOAT_VECTOR, dim=2, nullable=True)
+    wanted = client.prepare_index_params()
+    wanted.add_index("more", index_type="HNSW", metric_type="L2")
+    client.create_collection("holes", schema=schema, index_params=wanted)
+    rows = [{"id": i, "more": None if i % 2 else [i, 0]} for i in range(6)]
+    client.insert("holes", rows)
+    found = client.query("holes", filter="id >= 0", output_fields=["more"])
+    assert [row["more"] for row in found] == [row["more"] for row in rows]
+    (hits,) = client.search("holes", [[4, 0]], anns_field="more", limit=6, output_fields=["more"])
+    assert [(hit["id"], hit["distance"]) for hit in hits] == [(4, 0), (2, 4), (0, 16)]
+    assert [hit["entity"]["more"] for hit in hits] == [[4, 0], [2, 0], [0, 0]]
+
+
 def test_deletes(client):
     made(client, "gone", ("n", DataType.INT64, {}), dynamic=True)
     client.insert(
