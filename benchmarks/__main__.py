@@ -17,6 +17,7 @@ BENCHMARKS = {
     "shapes": "benchmarks.macro.shapes",
     "filters": "benchmarks.macro.filters",
     "threads": "benchmarks.macro.threads",
+    "server": "benchmarks.macro.server",
     "storage_inserts": "benchmarks.macro.storage_inserts",
     "storage_open": "benchmarks.macro.storage_open",
     "storage_space": "benchmarks.macro.storage_space",

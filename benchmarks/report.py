@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.graph_report import GRAPH_RENDERERS
 from benchmarks.recall_report import RECALL_RENDERERS
+from benchmarks.server_report import SERVER_RENDERERS
 from benchmarks.sparse_report import sparse_search
 from benchmarks.storage_report import STORAGE_RENDERERS
 from benchmarks.tables import TITLES, megabytes, table
@@ -448,6 +449,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     **GRAPH_RENDERERS,
     **RECALL_RENDERERS,
     **THREADS_RENDERERS,
+    **SERVER_RENDERERS,
 }
 
 

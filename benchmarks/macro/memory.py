@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 
-def memory_of_process_tree() -> dict[str, int]:
-    """Return the sums over this process and all below it, in bytes."""
+def memory_of_process_tree(root: int | None = None) -> dict[str, int]:
+    """Return the sums over a process, this one where none is named, and all below it, in bytes."""
     totals = {"steady_bytes": 0, "anonymous_bytes": 0, "file_bytes": 0, "peak_bytes": 0}
     names = {
         "VmRSS": "steady_bytes",
@@ -20,7 +20,7 @@ def memory_of_process_tree() -> dict[str, int]:
         "RssFile": "file_bytes",
         "VmHWM": "peak_bytes",
     }
-    for process in _process_tree(os.getpid()):
+    for process in _process_tree(os.getpid() if root is None else root):
         for line in _status(process):
             key, _, value = line.partition(":")
             if key in names:

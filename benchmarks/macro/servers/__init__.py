@@ -1,0 +1,1 @@
+"""Servers that are measured, and the clients that ask them."""

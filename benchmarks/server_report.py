@@ -1,0 +1,84 @@
+"""How do servers read as tables?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.tables import TITLES, megabytes, table
+
+CLIENTS = {
+    "stub": "gRPC, generated messages",
+    "pymilvus": "pymilvus",
+    "rest": "RESTful API, plain HTTP",
+    "chroma_http": "RESTful API, plain HTTP",
+    "chromadb": "chromadb.HttpClient",
+    "elanus": "elanus.connect(uri)",
+    "embedded": "none: in the caller's process",
+}
+
+
+def server(result: Mapping[str, Any]) -> list[str]:
+    """Return the tables of ``benchmarks.macro.server``."""
+    head = (
+        f"{result['rows']:,} passages, {result['queries']:,} queries, top-{result['limit']} dense, "
+        f"keys returned; {result['rounds']} turns of {result['seconds']:g} s; {result['cores']}."
+    )
+    missing = [f"{TITLES[name]} is missing: {why}" for name, why in result["missing"].items()]
+    numbers = dict.fromkeys(row["clients"] for row in result["searches"])
+    searches = [_searches(result, clients) for clients in numbers]
+    return [head, *missing, *searches, _inserts(result), _starts(result)]
+
+
+def _title(name: str) -> str:
+    system, comma, rest = name.partition(",")
+    return f"{TITLES[system]}{comma}{rest}"
+
+
+def _searches(result: Mapping[str, Any], clients: int) -> str:
+    heads = [f"{clients} client{'s' * (clients > 1)}", "by", "recall@10", "queries/s", "p50, ms"]
+    heads += ["p99, ms", "client's share of a core"]
+    rows = []
+    for row in [row for row in result["searches"] if row["clients"] == clients]:
+        cells = [_title(row["server"]), CLIENTS[row["client"]]]
+        if "error" in row:
+            rows.append([*cells, row["error"], "-", "-", "-", "-"])
+            continue
+        cells += [f"{row['recall']:.3f}", f"{row['queries_per_s']:,.0f}"]
+        cells += [f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
+        rows.append([*cells, f"{row['client_cpu_share']:.0%}"])
+    return table(heads, rows)
+
+
+def _inserts(result: Mapping[str, Any]) -> str:
+    heads = [f"inserts of {result['batch_rows']:,} rows a call", "by", "rows", "rows/s"]
+    heads.append("indexes complete after, s")
+    rows = [
+        [
+            _title(row["server"]),
+            CLIENTS[row["client"]],
+            f"{row['rows']:,}",
+            f"{row['rows'] / row['insert_s']:,.0f}",
+            f"{row['complete_s']:.1f}" if row["complete_s"] else "-",
+        ]
+        for row in result["inserts"]
+    ]
+    return table(heads, rows)
+
+
+def _starts(result: Mapping[str, Any]) -> str:
+    heads = ["server", "listens after, ms", "first answer after, ms", "memory at rest, MB"]
+    heads += ["of it own", "under load, MB", "of it own", "peak, MB"]
+    rows = []
+    for row in result["starts"]:
+        rest, load = row["rest"], result["under_load"][row["server"]]
+        cells = [_title(row["server"]), *(f"{row[k] * 1e3:,.0f}" for k in _TIMES)]
+        for memory in (rest, load):
+            cells += [megabytes(memory[key]) for key in ("steady_bytes", "anonymous_bytes")]
+        rows.append([*cells, megabytes(load["peak_bytes"])])
+    return table(heads, rows)
+
+
+_TIMES = ("listening_s", "answer_s")
+
+SERVER_RENDERERS = {"server": server}
