@@ -6,160 +6,112 @@ import argparse
 import asyncio
 import os
 import sys
+import types
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import elanus
-from elanus_server.settings import (
-    DEFAULT_AUDIT_BYTES,
-    DEFAULT_METRICS_PORT,
-    DEFAULT_PORT,
-    SHARED,
-    Settings,
-)
+from elanus_server.configuration import CONFIG_VARIABLE, Configuration, configure
+from elanus_server.options import GROUPS, MORE, PREFIX, Option, options
+from elanus_server.settings import Settings
 
 if TYPE_CHECKING:
     from elanus_server.app import Ports
 
 NAME = "serve"
 HELP = "Serve a database with Milvus' protocol: every Milvus client can use it."
+_EPILOG = (
+    f"Every option is also a variable, {PREFIX} and its name in capitals, and a key of the file, "
+    f"with _ for -. Flags win over variables, variables over the file."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("path", help="folder of the database; made when there is none")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"port of gRPC ({DEFAULT_PORT})"
+    """Declare the arguments: one for each setting."""
+    parser.epilog = _EPILOG
+    groups = {title: parser.add_argument_group(title) for title in (*GROUPS, MORE)}
+    for option in options().values():
+        _add(groups[option.group], option)
+    configuration = parser.add_argument_group("configuration")
+    configuration.add_argument(
+        "--config", metavar="FILE", help=f"file of settings, TOML (variable {CONFIG_VARIABLE})"
     )
-    parser.add_argument(
-        "--auth",
+    configuration.add_argument(
+        "--show-config",
         action="store_true",
-        help="clients have to say who they are; the user root is made at the first start, with the "
-        "password in ELANUS_ROOT_PASSWORD or one that is printed once",
-    )
-    parser.add_argument("--tls-cert", metavar="FILE", help="certificate, PEM: clients talk TLS")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
-    parser.add_argument(
-        "--tls-client-ca", metavar="FILE", help="clients need a certificate signed by one of these"
-    )
-    parser.add_argument(
-        "--rest-port",
-        type=_rest_port,
-        default=SHARED,
-        metavar="PORT",
-        help="port of the RESTful API: a number, 'shared' for that of gRPC (the default), or "
-        "'none'; gRPC is a little faster with a port to itself",
-    )
-    parser.add_argument(
-        "--metrics-port",
-        type=_port,
-        default=DEFAULT_METRICS_PORT,
-        metavar="PORT",
-        help=f"port of health and metrics, or 'none' ({DEFAULT_METRICS_PORT})",
-    )
-    _add_limits_and_audit(parser)
-    parser.add_argument(
-        "--threads", type=int, default=16, help="calls that are answered at once (16)"
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that answer searches beside the one that writes; about one for each core "
-        "(0: that one does everything)",
+        help="print every setting and where it comes from, as a file of settings, and end",
     )
 
 
-def _add_limits_and_audit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--import-folder",
-        metavar="FOLDER",
-        help="folder whose files clients may import, and use in analyzers; none by default",
+def _add(group: argparse._ArgumentGroup, option: Option) -> None:
+    # A sentence that goes on in the help of argparse begins in lower case.
+    about = (option.about[:1].lower() + option.about[1:]).replace("%", "%%")
+    if option.is_required:
+        group.add_argument(option.name, nargs="?", default=None, help=about)
+        return
+    if option.is_secret:
+        flag = f"{option.flag}-file"
+        text = f"file that holds the {about} (or the variable {option.variable})"
+        group.add_argument(flag, metavar="FILE", default=None, help=text)
+        return
+    is_shown = option.default is not None and option.default is not False
+    default = f" ({option.shown(option.default).strip(chr(34))})" if is_shown else ""
+    if bool in option.kinds:
+        group.add_argument(
+            option.flag,
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help=f"{about}{default}",
+        )
+        return
+    group.add_argument(
+        option.flag, metavar=_metavar(option), default=None, help=f"{about}{default}"
     )
-    parser.add_argument(
-        "--limit",
-        type=_limit,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what each user may ask for, such as dql.searchRate.max=100 searches per second; may "
-        "be given several times, docs/guide/server.md lists the names",
-    )
-    parser.add_argument(
-        "--audit-log", metavar="FILE", help="write down who did what, as lines of JSON"
-    )
-    parser.add_argument(
-        "--audit-every-call",
-        action="store_true",
-        help="also calls that only read or write entities",
-    )
-    parser.add_argument(
-        "--audit-max-bytes",
-        type=int,
-        default=DEFAULT_AUDIT_BYTES,
-        metavar="BYTES",
-        help="size from which a new file is begun (100 MiB)",
+
+
+def _metavar(option: Option) -> str:
+    endings = {"port": "PORT", "_bytes": "SIZE", "_s": "SECONDS", "folder": "FOLDER"}
+    named = next((word for end, word in endings.items() if option.name.endswith(end)), None)
+    if named is not None:
+        return named
+    if option.name.startswith("tls_"):
+        return "FILE"
+    if int in option.kinds:
+        return "N"
+    return "TEXT" if types.NoneType in option.kinds else option.name.upper()
+
+
+def configuration_of(arguments: argparse.Namespace) -> Configuration:
+    """Return the settings that parsed arguments, the environment and the file come to.
+
+    Raises:
+        InvalidArgumentError: One of them is wrong; says which and where it stands.
+    """
+    return configure(
+        {name: value for name, value in vars(arguments).items() if value is not None}, os.environ
     )
 
 
 def run(arguments: argparse.Namespace, out: TextIO) -> int:
     """Serve until the process is asked to end."""
+    configuration = configuration_of(arguments)
+    if arguments.show_config:
+        _say(out, configuration.to_toml())
+        return 0
     # Whoever only asks for help need not wait for gRPC.
     from elanus_server.app import serve
 
-    settings = Settings(
-        arguments.path,
-        arguments.host,
-        arguments.port,
-        rest_port=arguments.rest_port,
-        metrics_port=arguments.metrics_port,
-        threads=max(1, arguments.threads),
-        workers=max(0, arguments.workers),
-        auth=arguments.auth,
-        root_password=os.environ.get("ELANUS_ROOT_PASSWORD"),
-        tls_cert=arguments.tls_cert,
-        tls_key=arguments.tls_key,
-        tls_client_ca=arguments.tls_client_ca,
-        import_folder=arguments.import_folder,
-        limits=dict(arguments.limit),
-        audit_log=arguments.audit_log,
-        audit_every_call=arguments.audit_every_call,
-        audit_max_bytes=arguments.audit_max_bytes,
-    )
+    settings = configuration.settings
     say = partial(_say, out)
     asyncio.run(
         serve(
             settings,
-            ready=lambda ports: say(_announcement(settings, ports)),
+            ready=lambda ports: say(_announcement(configuration, ports)),
             new_password=lambda password: say(_ROOT_NOTE.format(password=password)),
         )
     )
     return 0
-
-
-def _port(text: str) -> int | None:
-    """Return a port; None switches off what would listen there."""
-    if text.lower() in ("none", "0"):
-        return None
-    number = int(text)
-    if not 0 < number < 65_536:
-        raise ValueError(text)
-    return number
-
-
-def _rest_port(text: str) -> int | Literal["shared"] | None:
-    return SHARED if text.lower() == SHARED else _port(text)
-
-
-def _limit(text: str) -> tuple[str, float]:
-    """Return name and value of ``NAME=VALUE``."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(text)
-    return name.strip(), float(value)
 
 
 _ROOT_NOTE = (
@@ -168,20 +120,31 @@ _ROOT_NOTE = (
 )
 
 
-def _announcement(settings: Settings, ports: Ports) -> str:
+def _announcement(configuration: Configuration, ports: Ports) -> str:
+    settings = configuration.settings
     scheme = "http" if settings.tls_cert is None else "https"
-    lines = [
-        f"elanus serves {settings.path} to Milvus clients at {scheme}://{settings.host}:{ports.grpc}"
-    ]
+    where = f"{scheme}://{_bracketed(settings.host)}"
+    lines = [f"elanus serves {settings.path} to Milvus clients at {where}:{ports.grpc}"]
     if ports.rest is not None:
-        lines.append(f"RESTful API: {scheme}://{settings.host}:{ports.rest}/docs")
+        lines.append(f"RESTful API: {where}:{ports.rest}/docs")
     if ports.metrics is not None:
-        lines.append(f"Health and metrics: http://{settings.host}:{ports.metrics}/metrics")
-    is_local = settings.host in ("127.0.0.1", "localhost", "::1")
-    if not settings.auth and not is_local:
+        host = _bracketed(settings.host)
+        lines.append(f"Health and metrics: http://{host}:{ports.metrics}/metrics")
+    said = configuration.summary()
+    if said:
+        lines.append(f"Settings: {said}")
+    if not settings.auth and not _is_local(settings):
         lines.append("Everybody who reaches this address may do everything: consider --auth.")
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)
+
+
+def _is_local(settings: Settings) -> bool:
+    return settings.host in ("127.0.0.1", "localhost", "::1")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _say(out: TextIO, text: str) -> None:

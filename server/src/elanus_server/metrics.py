@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._others: Callable[[], Sequence[Iterable[Any]]] = tuple
+        self._lock = threading.Lock()
+        self._known: dict[tuple[Any, ...], Any] = {}
         self._requests = self._counter(
             "milvus_proxy_req_count",
             "Calls by outcome.",
@@ -113,7 +116,7 @@ class Metrics:
             seconds: That it took.
         """
         milliseconds = seconds * 1000
-        self._latency.labels(_NODE, name).observe(milliseconds)
+        self._series(self._latency, _NODE, name).observe(milliseconds)
         # What a client merely names gets no label, or it could make as many as it likes.
         database = collection = ""
         failed = _failed(response)
@@ -125,7 +128,7 @@ class Metrics:
             collection = getattr(response, "collection_name", "") or request.collection_name
             self._count_data(name, (database, collection), response, milliseconds)
         for status in ("total", "fail" if failed else "success"):
-            self._requests.labels(_NODE, name, status, database, collection).inc()
+            self._series(self._requests, _NODE, name, status, database, collection).inc()
         if name == "DropCollection" and not failed:
             self._forget(call.database_of(request), request.collection_name)
 
@@ -145,20 +148,32 @@ class Metrics:
         self, name: str, place: tuple[str, str], response: Any, milliseconds: float
     ) -> None:
         if name in _READS:
-            self._reads.labels(_NODE, _READS[name], *place).observe(milliseconds)
+            self._series(self._reads, _NODE, _READS[name], *place).observe(milliseconds)
         else:
-            self._writes.labels(_NODE, _WRITES[name], *place).observe(milliseconds)
+            self._series(self._writes, _NODE, _WRITES[name], *place).observe(milliseconds)
         if name == "Search":
-            self._vectors[name].labels(_NODE, *place).inc(response.results.num_queries)
+            self._series(self._vectors[name], _NODE, *place).inc(response.results.num_queries)
         elif name in _WRITES:
             counted = getattr(response, f"{_WRITES[name]}_cnt")
-            self._vectors[name].labels(_NODE, *place).inc(counted)
+            self._series(self._vectors[name], _NODE, *place).inc(counted)
+
+    def _series(self, metric: Any, *labels: str) -> Any:
+        """Return a series; to find it anew for each call takes longer than to add to it."""
+        key = (metric, *labels)
+        found = self._known.get(key)
+        if found is None:
+            with self._lock:
+                found = self._known[key] = metric.labels(*labels)
+        return found
 
     def _forget(self, database: str, collection: str) -> None:
         """Give up the series of a collection that is gone."""
         gone = {"db_name": database, "collection_name": collection}
-        for metric in (self._requests, self._reads, self._writes, *self._vectors.values()):
-            metric.remove_by_labels(gone)
+        with self._lock:
+            for metric in (self._requests, self._reads, self._writes, *self._vectors.values()):
+                metric.remove_by_labels(gone)
+            place = (database, collection)
+            self._known = {key: one for key, one in self._known.items() if key[-2:] != place}
 
     def count_rest(self, path: str, seconds: float, received: int, sent: int) -> None:
         """Count a request to the RESTful API.

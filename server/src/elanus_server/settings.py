@@ -32,8 +32,8 @@ class Settings:
         max_waiting: Calls that may wait for a thread; more are refused.
         max_waiting_bytes: Of the requests of all calls under way; more are refused.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
-        auth: Whether clients have to say who they are.
-        root_password: Of the user ``root``, when it is made; None makes one up.
+        auth: Clients have to say who they are; the user ``root`` is made at the first start.
+        root_password: Password of the user ``root``, when it is made; None makes one up.
         tls_cert: File of the server's certificate, PEM; with ``tls_key`` clients talk TLS.
         tls_key: File of its key, PEM.
         tls_client_ca: File of the certificates that clients' own must be signed by; None: clients

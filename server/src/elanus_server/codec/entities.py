@@ -41,11 +41,18 @@ _BYTE_VECTORS: dict[DataType, tuple[str, np.dtype[Any]]] = {
 }
 
 
+def fill_ids(message: Any, field: Field, keys: Sequence[Any]) -> None:
+    """Put primary keys into ``IDs``, which says of which type they are even if there are none."""
+    chosen = message.str_id if field.dtype is DataType.VARCHAR else message.int_id
+    chosen.SetInParent()
+    chosen.data.extend(keys)
+
+
 def encode_ids(field: Field, keys: Sequence[Any]) -> Any:
     """Return primary keys as ``IDs``."""
-    if field.dtype is DataType.VARCHAR:
-        return messages.IDs(str_id=messages.StringArray(data=keys))
-    return messages.IDs(int_id=messages.LongArray(data=keys))
+    made = messages.IDs()
+    fill_ids(made, field, keys)
+    return made
 
 
 def encode_entities(

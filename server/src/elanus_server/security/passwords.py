@@ -7,6 +7,7 @@ this process: a client with an old password that tries again and again costs not
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 import threading
@@ -24,8 +25,13 @@ MAX_KNOWN = 10_000
 CHECKED_AT_ONCE = 2
 """Passwords that are checked at once, each in 64 MiB: whoever guesses many takes no more."""
 _hasher = PasswordHasher()
-# Checked when there is no such user, so that time does not tell whether there is one.
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+@functools.cache
+def _nobody() -> str:
+    """Return what is checked when there is no such user, so that time does not tell whether there
+    is one. Servers without users need not take the time to make it."""
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 def hashed(password: str) -> str:
@@ -67,8 +73,9 @@ class KnownCredentials:
             if digest in self._known:
                 self._known.move_to_end(digest)
                 return self._known[digest]
+        nobody = _nobody()
         with self._checking:
-            is_right = _matches(stored or _NOBODY, password) and stored is not None
+            is_right = _matches(stored or nobody, password) and stored is not None
         with self._lock:
             self._known[digest] = is_right
             while len(self._known) > MAX_KNOWN:

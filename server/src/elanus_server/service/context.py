@@ -266,6 +266,7 @@ class Known(NamedTuple):
         message: The ``CollectionSchema``, with the numbers of the fields; never changed.
         numbers: Number of each field by name.
         texts: Fields that were declared as Milvus' TEXT.
+        plans: What searches came to by what they said, while all of this holds.
     """
 
     schema: Schema
@@ -274,6 +275,7 @@ class Known(NamedTuple):
     message: Any
     numbers: dict[str, int]
     texts: frozenset[str]
+    plans: dict[Any, Any]
 
     @classmethod
     def of(cls, database: str, name: str, schema: Schema, stored: Any) -> Known:
@@ -289,7 +291,7 @@ class Known(NamedTuple):
         message = encode_schema(schema, name, database, kept)
         fields = (*message.fields, *message.struct_array_fields)
         numbers = {field.name: field.fieldID for field in fields}
-        return cls(schema, stored, record, message, numbers, is_text_field(kept))
+        return cls(schema, stored, record, message, numbers, is_text_field(kept), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,12 @@ class Outputs:
     columns: tuple[str, ...]
     shown: tuple[str, ...]
 
+    def asked_with(self, order: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
+        """Return the names for elanus, with those of fields to order by."""
+        if not order:
+            return self.asked
+        return tuple(dict.fromkeys([*self.asked, *[name for name, _ in order]]))
+
     def encode(self, hosted: Hosted, entities: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return the columns of entities as ``FieldData``."""
         return encode_entities(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from elanus import DataType, Field, Leg, SearchResult
 from elanus_server.clock import now
-from elanus_server.codec.entities import encode_column, encode_ids
+from elanus_server.codec.entities import encode_column, fill_ids
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
     decode_function_score,
@@ -29,9 +29,10 @@ from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
-from elanus_server.wire import schema as messages
 
 MAX_QUERIES = 16_384
+MAX_PLANS = 256
+"""Ways to search a collection that are remembered: filters are part of them."""
 _GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
 
 
@@ -44,6 +45,9 @@ class SearchPlan:
         inner: What ``params`` holds in them.
         limit: Hits wanted of each query.
         options: Of ``Collection.search``.
+        filter: Which entities may be hits; None: all.
+        is_iterator: Whether it is a step of a search iterator.
+        order: Fields to order the hits by, and whether descending.
     """
 
     def __init__(self, hosted: Hosted, request: Any) -> None:
@@ -69,6 +73,8 @@ class SearchPlan:
         if templates:
             self.options["params"] = templates
         self.filter = request.dsl.strip() or None
+        self.is_iterator = read_flag("search_iter_v2", self.params.get("search_iter_v2", ""))
+        self.order = search_order(self.params.get("order_by_fields", "").strip('"'))
 
     def _check_metric(self) -> None:
         given = self.params.get("metric_type") or self.inner.get("metric_type")
@@ -118,38 +124,58 @@ def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
     return options
 
 
-@rpc("Search")
-def search(call: Call, request: Any) -> Any:
-    hosted = call.hosted(request)
+def _planned(hosted: Hosted, request: Any) -> tuple[SearchPlan, Outputs]:
+    """Return what a request comes to, but for its queries.
+
+    Searches of one program differ in their queries alone: all else is read once, for as long as
+    nothing changes that it follows from.
+    """
+    known = hosted.known
+    depends_on_more = request.partition_names or request.expr_template_values
+    key = None
+    if not depends_on_more and not known.record.unloaded:
+        pairs = tuple([(pair.key, pair.value) for pair in request.search_params])
+        key = (pairs, request.dsl, tuple(request.output_fields))
+        found: tuple[SearchPlan, Outputs] | None = known.plans.get(key)
+        if found is not None:
+            return found
     scope = read_scope(hosted, request)
     plan = SearchPlan(hosted, request)
     plan.options.update(scope)
-    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
+    planned = plan, resolve_outputs(hosted, request.output_fields, with_key=False)
+    if key is not None:
+        if len(known.plans) >= MAX_PLANS:
+            known.plans.clear()
+        known.plans[key] = planned
+    return planned
+
+
+@rpc("Search")
+def search(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    plan, outputs = _planned(hosted, request)
+    options = dict(plan.options)
     if request.HasField("highlighter"):
-        plan.options["highlight"] = decode_highlighter(request.highlighter)
+        options["highlight"] = decode_highlighter(request.highlighter)
     if request.function_score.functions:
         fusion, rankers = decode_function_score(request.function_score, 1)
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
-        plan.options["ranker"] = rankers
+        options["ranker"] = rankers
     queries = _queries(hosted, request, plan)
-    if read_flag("search_iter_v2", plan.params.get("search_iter_v2", "")):
-        return _next_batch(call, hosted, plan, queries, outputs)
-    order = search_order(plan.params.get("order_by_fields", "").strip('"'))
-    asked = tuple(dict.fromkeys([*outputs.asked, *[name for name, _ in order]]))
+    if plan.is_iterator:
+        return _next_batch(call, hosted, plan, options, queries, outputs)
     # One query by itself may be like one before, and is prepared then.
     results = hosted.collection.search(
         queries[0] if len(queries) == 1 else queries,
         plan.field.name,
         plan.limit,
         filter=plan.filter,
-        output=asked,
-        **plan.options,
+        output=outputs.asked_with(plan.order),
+        **options,
     )
-    page = _Page(
-        [results] if len(queries) == 1 else results, plan.limit, outputs, plan.options, order
-    )
-    return _answer(hosted, page)
+    found = [results] if len(queries) == 1 else results
+    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order))
 
 
 def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
@@ -199,36 +225,50 @@ class _Page:
 
 
 def _answer(hosted: Hosted, page: _Page) -> Any:
-    schema = hosted.collection.schema
+    primary = hosted.collection.schema.primary
+    told = milvus.SearchResults(collection_name=hosted.collection.name, session_ts=now())
+    data = told.results
+    data.num_queries = len(page.results)
+    data.top_k = page.limit
+    data.primary_field_name = primary.name
+    data.output_fields.extend(page.outputs.shown)
     keys: list[Any] = []
-    scores: list[float] = []
-    entities: list[dict[str, Any]] = []
+    entities: list[Any] = []
     offsets: list[int] = []
-    data = messages.SearchResultData(
-        num_queries=len(page.results),
-        top_k=page.limit,
-        primary_field_name=schema.primary.name,
-        output_fields=page.outputs.shown,
-    )
     for result in page.results:
-        answer = result.answer
-        places = _places(answer.entities, page.order)
-        data.topks.append(len(places))
-        keys += [answer.ids[place] for place in places]
-        scores += [answer.scores[place] for place in places]
-        entities += [answer.entities[place] for place in places]
-        offsets += [answer.offsets[place] for place in places] if answer.offsets else []
-    data.scores.extend(scores)
-    data.ids.CopyFrom(encode_ids(schema.primary, keys))
-    data.fields_data.extend(page.outputs.encode(hosted, entities))
+        hits = _ordered(result.answer, page.order)
+        data.topks.append(len(hits.ids))
+        data.scores.extend(hits.scores)
+        keys += hits.ids
+        entities += hits.entities
+        offsets += hits.offsets
+    fill_ids(data.ids, primary, keys)
+    if page.outputs.columns:
+        data.fields_data.extend(page.outputs.encode(hosted, entities))
     if offsets and len(offsets) == len(keys):
         data.element_indices.data.extend(offsets)
     if page.group is not None:
         data.group_by_field_value.CopyFrom(_group_values(hosted, page))
     data.highlight_results.extend(_highlights(page.results))
-    return milvus.SearchResults(
-        results=data, collection_name=hosted.collection.name, session_ts=now()
-    )
+    return told
+
+
+class _Hits(NamedTuple):
+    """Hits of one query as they are sent."""
+
+    ids: Sequence[Any]
+    scores: Sequence[float]
+    entities: Sequence[Any]
+    offsets: Sequence[int]
+
+
+def _ordered(answer: Any, order: Sequence[tuple[str, bool]]) -> _Hits:
+    """Return the hits of an answer in the order that is asked for."""
+    columns = (answer.ids, answer.scores, answer.entities, answer.offsets or ())
+    if not order:
+        return _Hits(*columns)
+    places = _places(answer.entities, order)
+    return _Hits(*([column[place] for place in places] if column else () for column in columns))
 
 
 def _places(entities: Sequence[Any], order: Sequence[tuple[str, bool]]) -> list[int]:
@@ -270,14 +310,19 @@ def _highlights(results: Sequence[SearchResult]) -> list[Any]:
 
 
 def _next_batch(
-    call: Call, hosted: Hosted, plan: SearchPlan, queries: Sequence[Any], outputs: Outputs
+    call: Call,
+    hosted: Hosted,
+    plan: SearchPlan,
+    given: Mapping[str, Any],
+    queries: Sequence[Any],
+    outputs: Outputs,
 ) -> Any:
     """Answer one step of a search iterator."""
     if len(queries) != 1:
         raise invalid(f"search iterator: expected one query, got {len(queries)}")
     size = read_limit("batch_size", plan.params.get("search_iter_batch_size", "1000"), least=1)
     token = plan.params.get("search_iter_id", "").strip('"')
-    unfit = [n for n in ("offset", "group_by", "ranker") if n in plan.options]
+    unfit = [n for n in ("offset", "group_by", "ranker") if n in given]
     if unfit:
         raise invalid(f"search iterator: {unfit[0]} is not supported")
 
@@ -285,7 +330,7 @@ def _next_batch(
     owner = call.user, hosted.collection
 
     def begin() -> Cursor:
-        options = {n: v for n, v in plan.options.items() if n != "group_size"}
+        options = {n: v for n, v in given.items() if n != "group_size"}
         iterator = hosted.collection.search_iterator(
             queries[0],
             plan.field.name,
