@@ -106,7 +106,8 @@ class Answering:
                 address=incoming.address,
             )
             request = method.request.FromString(incoming.raw)
-            response = answered(method, replace(call, cancellation=cancellation), request)
+            call = replace(call, cancellation=cancellation, headers=headers)
+            response = answered(method, call, request)
         except (NotAuthenticatedError, NotPermittedError) as error:
             raise RefusalError(_REFUSALS[error.code], str(error)) from None
         except DecodeError as error:

@@ -29,6 +29,7 @@ from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
 from elanus_server.service.unfinished import resume_jobs
 from elanus_server.settings import SHARED, Settings
+from elanus_server.tracing import Tracer
 from elanus_server.workers.channel import Paths
 from elanus_server.workers.crew import Crew
 from elanus_server.workers.forwarding import ForwardedCalls, ForwardedRequests
@@ -117,6 +118,9 @@ class Listeners:
         self._settings = settings
         self._host = host
         self._stack = stack
+        if settings.tracing:
+            host.tracer = Tracer()
+            stack.callback(host.tracer.close)
         self._admission = Admission(
             settings.threads, settings.max_waiting, settings.max_waiting_bytes
         )

@@ -11,12 +11,12 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from elanus_server.failures import UNEXPECTED, MilvusError
+from elanus_server.failures import UNEXPECTED, MilvusError, status_in
 from elanus_server.security.audit import AuditRecord, is_recorded
 from elanus_server.security.caller import Caller
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError, named_collections
 from elanus_server.service.context import DEFAULT_DATABASE, Call, Host
-from elanus_server.service.registry import Method, status_in
+from elanus_server.service.registry import Method
 
 _log = logging.getLogger(__name__)
 ENDABLE = frozenset({"Search", "HybridSearch", "Query"})
@@ -57,6 +57,20 @@ def answered(method: Method, call: Call, request: Any) -> Any:
     Raises:
         NotPermittedError: The user may not make the call, which a transport tells in its own way.
     """
+    tracer = call.host.tracer
+    if tracer is None:
+        return _answered(method, call, request)
+    with tracer.span(method.name, call, request) as span:
+        try:
+            response = _answered(method, call, request)
+        except NotPermittedError as error:
+            tracer.tell(span, method.refused(error))
+            raise
+        tracer.tell(span, response)
+        return response
+
+
+def _answered(method: Method, call: Call, request: Any) -> Any:
     at, began = time.time(), time.perf_counter()
     refused: NotPermittedError | None = None
     try:
@@ -90,8 +104,7 @@ def _record(
     method: Method, call: Call, request: Any, response: Any, times: tuple[float, float]
 ) -> None:
     """Write a call down, where calls of its kind are."""
-    status = status_in(response)
-    code = 0 if status is None else int(status.code)
+    code = int(status_in(response).code)
     if not call.host.records(lambda: is_recorded(method.name, type(request), code)):
         return
     call.host.record(

@@ -141,6 +141,17 @@ def as_milvus(error: ElanusError) -> MilvusError:
     return MilvusError(code, str(error), retriable=isinstance(error, _RETRIABLE))
 
 
+def status_in(response: Any) -> Any:
+    """Return the ``Status`` in a response, which may be one itself; one that all went well where
+    the response cannot tell an error."""
+    if isinstance(response, common.Status):
+        return response
+    for name in ("status", "alter_status"):
+        if hasattr(response, name):
+            return getattr(response, name)
+    return common.Status()
+
+
 def status_of(error: MilvusError) -> Any:
     """Return the ``Status`` of an error; both numbers in it are other than 0."""
     is_input = str(error.code in _INPUT).lower()

@@ -16,9 +16,14 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED, RATE_LIMIT, TOO_LARGE
+from elanus_server.failures import (
+    NOT_AUTHENTICATED,
+    NOT_PERMITTED,
+    RATE_LIMIT,
+    TOO_LARGE,
+    status_in,
+)
 from elanus_server.security.accounts import RESERVED_DATABASE
-from elanus_server.service.registry import status_in
 from elanus_server.workers.samples import Sums, samples_of
 
 if TYPE_CHECKING:
@@ -225,8 +230,6 @@ class Metrics:
 
 def _failed(response: Any) -> bool:
     status = status_in(response)
-    if status is None:
-        return False  # a response that cannot tell an error
     return bool(status.code or status.error_code)
 
 

@@ -44,6 +44,7 @@ class Settings:
         audit_log: File in which calls are written down; None: nowhere.
         audit_every_call: Also calls that only read or write entities.
         audit_max_bytes: Size from which a new file is begun; five older ones are kept.
+        tracing: Each call is a span of OpenTelemetry; the variables OTEL_* say where they go.
         grace_s: Seconds that calls under way have when the server stops.
         silence_s: Seconds after which a client that does not go on in the middle of what it has to
             say is not listened to any longer.
@@ -69,6 +70,7 @@ class Settings:
     audit_log: str | None = None
     audit_every_call: bool = False
     audit_max_bytes: int = DEFAULT_AUDIT_BYTES
+    tracing: bool = False
     grace_s: float = 10.0
     silence_s: float = 20.0
     workers: int = 0

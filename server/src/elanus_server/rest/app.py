@@ -206,7 +206,9 @@ def _answered(
     values = read_all(route.parameters, read_body(raw))
     database = values.get("dbName") or headers.get("db-name") or call.database
     allow_int64 = headers.get("accept-type-allow-int64", "").lower() not in ("false", "f", "0")
-    call = replace(call, database=database, method=route.call, cancellation=cancellation)
+    call = replace(
+        call, database=database, method=route.call, cancellation=cancellation, headers=headers
+    )
     found = route.answer(Exchange(route, call, values, allow_int64))
     if isinstance(found, Reply):
         return {"code": 0, **found.extra, "data": found.data}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elanus_server.calls import answered
-from elanus_server.failures import MilvusError
+from elanus_server.failures import MilvusError, status_in
 from elanus_server.rest.parameters import Parameter
 from elanus_server.security.guard import NotPermittedError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Call
-from elanus_server.service.registry import OWN_METHODS, status_in
+from elanus_server.service.registry import OWN_METHODS
 
 PREFIX = "/v2/vectordb/"
 """Before every path of the table."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from elanus_server.codec.pairs import read_pairs
-from elanus_server.failures import INDEX_NOT_FOUND, MilvusError
+from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, status_in
 from elanus_server.rest.collections import KEYS, PROPERTIES, create_index, row_count
 from elanus_server.rest.exchange import COLLECTION, Exchange, forward, route
 from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.schemas import INDEX, shown_pairs, texts
-from elanus_server.service.registry import status_in
 from elanus_server.wire import common
 
 _DATABASE = Parameter("dbName", field="db_name", required=True)

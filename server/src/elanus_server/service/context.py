@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -47,6 +47,7 @@ from elanus_server.service.jobs import Jobs
 from elanus_server.service.kept import Kept
 from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.settings import Settings
+from elanus_server.tracing import Tracer
 from elanus_server.wire import schema as messages
 
 DEFAULT_DATABASE = "default"
@@ -67,6 +68,7 @@ class Host:
         kept: Values that the server itself keeps.
         jobs: What goes on in the background.
         files: Which files clients may name.
+        tracer: Makes a span of each call; None: nobody asks for them.
     """
 
     version = f"v3.0.0-elanus-{elanus.__version__}"
@@ -104,6 +106,7 @@ class Host:
         self.kept = Kept(database)
         self.jobs = Jobs(self.kept)
         self.files = SharedFolder(import_folder)
+        self.tracer: Tracer | None = None
 
     def begin_audit(self, settings: Settings) -> AuditLog:
         """Write calls down from now on; return what writes.
@@ -305,6 +308,7 @@ class Call:
         cancellation: Ends the reads of the call; None: nothing does.
         method: Name of the call.
         address: Of the client, where it is known.
+        headers: What the transport brought beside the message, by names in lower case.
     """
 
     host: Host
@@ -313,6 +317,7 @@ class Call:
     cancellation: Cancellation | None = None
     method: str = ""
     address: str = ""
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, method: str, request: Any) -> None:
         """Refuse what the user may not do.

@@ -72,13 +72,6 @@ class Method:
         return self.response(**({self.status: status} if self.status else {}))
 
 
-def status_in(response: Any) -> Any:
-    """Return the status in a response; None where it has none."""
-    if isinstance(response, common.Status):
-        return response
-    return getattr(response, "status", None) or getattr(response, "alter_status", None)
-
-
 METHODS: dict[str, Method] = {}
 """What is answered, by name."""
 OWN_METHODS: dict[str, Method] = {}
