@@ -126,6 +126,7 @@ def _announcement(configuration: Configuration, ports: Ports) -> str:
     where = f"{scheme}://{_bracketed(settings.host)}"
     lines = [f"elanus serves {settings.path} to Milvus clients at {where}:{ports.grpc}"]
     if ports.rest is not None:
+        lines.append(f"Its page: {where}:{ports.rest}/ui/")
         lines.append(f"RESTful API: {where}:{ports.rest}/docs")
     if ports.metrics is not None:
         host = _bracketed(settings.host)

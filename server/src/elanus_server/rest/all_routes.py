@@ -7,6 +7,7 @@ from elanus_server.rest import (  # noqa: F401 - they register their routes
     collections,
     entities,
     policies,
+    status,
     structure,
     tokens,
     upkeep,

@@ -28,6 +28,7 @@ from elanus_server.rest.page import PAGE
 from elanus_server.rest.parameters import not_json, read_all
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.context import Host
+from elanus_server.ui.page import page_routes
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 10001
@@ -61,6 +62,7 @@ class RestApp:
                 Path(PREFIX + "{path:path}", self._handle, methods=["POST"]),
                 Path("/openapi.json", self._document),
                 Path("/docs", self._page),
+                *page_routes(),
             ],
             exception_handlers={HTTPException: _refused},
         )

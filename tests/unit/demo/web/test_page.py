@@ -1,35 +1,21 @@
 """The page in a real browser: headless Chromium, where this machine has one."""
 
 import re
-import shutil
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from elanus_demo.answer import AnswerError, Question
 from elanus_demo.answer.http_models import OpenAICompatible
 from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.store import PassageStore
+from support.browser import NEEDS_BROWSER, started_browser, violations
 from support.chat_server import Reply, chat_server, server_sent_events
 from support.web_chat import HOSTILE, Scripted, desk_of, filled_store, served
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-# The sandbox of Chromium does not start as root, and its own services have no network here.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 QUESTION = "How often do I rotate the signing key?"
 ANSWER = (
     "Every **ninety days** [1], with `keyctl` [2]. ",
@@ -37,12 +23,7 @@ ANSWER = (
     "rotate --now <b>\n```\n",
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium on PATH; on Debian: apt install chromium"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +41,8 @@ def store(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with started_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +110,6 @@ def overflow(page: Page) -> list[int]:
           .map((one) => one.scrollWidth - one.clientWidth)"""
     )
     return widths
-
-
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds against the rules of accessible pages."""
-    found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {node['html'][:120]}" for v in found for node in v["nodes"]]
 
 
 def test_answer_with_citations_sources_and_times(visit: Visit, url: str) -> None:
