@@ -42,7 +42,7 @@ class Answers:
     ) -> None:
         self._next = itertools.count()
         self._num_queries = num_queries
-        self._left = most
+        self._most = most
         self._begin = time.perf_counter() + warm_s
         self._end = self._begin + seconds
         self._started_cpu: float | None = None
@@ -54,13 +54,14 @@ class Answers:
     def take(self) -> int | None:
         """Return the number of the next query; None when the time is over."""
         now = time.perf_counter()
-        if now >= self._end or self._left == 0:
+        if now >= self._end:
             return None
-        if self._left is not None:
-            self._left -= 1
         if self._started_cpu is None and now >= self._begin:
             self._started_cpu = time.process_time()
-        return next(self._next) % self._num_queries
+        number = next(self._next)
+        if self._most is not None and number >= self._most:
+            return None
+        return number % self._num_queries
 
     def add(self, query: int, ids: list[int], began: float) -> None:
         """Keep an answer, if it came within the time that counts."""

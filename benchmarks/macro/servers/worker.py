@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.macro.bundle import read_batches, read_queries
 from benchmarks.macro.memory import memory_of_process_tree
-from benchmarks.macro.servers.base import Answers, Asking
+from benchmarks.macro.servers.base import WARM_S, Answers, Asking
 from benchmarks.macro.servers.clients import KINDS
 from benchmarks.macro.worker import serve
 
@@ -105,11 +105,12 @@ class ClientWorker:
         asking.close()
         return {"listening_s": listening_s, "answer_s": answered_s}
 
-    def ask(self, seconds: float) -> dict[str, Any]:
-        """Let the clients ask for some time; return the answers."""
+    def ask(self, seconds: float, most: int | None = None) -> dict[str, Any]:
+        """Let the clients ask for some time, or a number of queries; return the answers."""
         if self._asking is None:
             raise ValueError("no client is connected")
-        answers = Answers(len(self._queries), seconds)
+        warm_s = WARM_S if most is None else 0.0
+        answers = Answers(len(self._queries), seconds, warm_s=warm_s, most=most)
         self._asking.ask(answers)
         return answers.to_json()
 
