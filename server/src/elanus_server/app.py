@@ -249,7 +249,8 @@ class Listeners:
         """Return a socket that has a port."""
         host = self._settings.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family)
+        # With its protocol named: asyncio sends small messages at once on such sockets only.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
