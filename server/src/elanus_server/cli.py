@@ -55,6 +55,11 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
         text = f"file that holds the {about} (or the variable {option.variable})"
         group.add_argument(flag, metavar="FILE", default=None, help=text)
         return
+    if option.is_mapping:
+        group.add_argument(
+            option.flag, metavar="NAME=NUMBER", action="append", default=None, help=about
+        )
+        return
     is_shown = option.default is not None and option.default is not False
     default = f" ({option.shown(option.default).strip(chr(34))})" if is_shown else ""
     if bool in option.kinds:

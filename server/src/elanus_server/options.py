@@ -10,6 +10,7 @@ import dataclasses
 import re
 import types
 import typing
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,6 +73,11 @@ class Option:
         return self.name in SECRETS
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether it has numbers by name; the flag says one, and may come several times."""
+        return Mapping in self.kinds
+
+    @property
     def is_required(self) -> bool:
         """Whether somebody has to say it."""
         return self.default is dataclasses.MISSING
@@ -80,6 +86,8 @@ class Option:
     def expected(self) -> str:
         """What its values are, in words."""
         words = [repr(word) for word in self.words]
+        if self.is_mapping:
+            words.append("NAME=NUMBER, separated by commas")
         if bool in self.kinds:
             words.append("true or false")
         if int in self.kinds and self.name.endswith("port"):
@@ -106,6 +114,8 @@ class Option:
         Raises:
             ValueError: It is none; the message says what was expected.
         """
+        if self.is_mapping:
+            return self._numbers(given)
         if isinstance(given, str):
             found = self._of_text(given)
         elif type(given) in self.kinds or (type(given) is int and float in self.kinds):
@@ -137,6 +147,18 @@ class Option:
             return text
         raise ValueError(f"expected {self.expected}, got {text!r}")
 
+    def _numbers(self, given: Any) -> dict[str, float]:
+        """Return numbers by name, of texts ``NAME=NUMBER`` or a table of TOML."""
+        if isinstance(given, dict):
+            pairs = list(_flattened(given))
+        else:
+            texts = given.split(",") if isinstance(given, str) else given
+            pairs = [one.partition("=")[::2] for one in texts if one.strip()]
+        try:
+            return {name.strip(): float(value) for name, value in pairs}
+        except (TypeError, ValueError):
+            raise ValueError(f"expected {self.expected}, got {given!r}") from None
+
     def _whole_number(self, text: str) -> int | None:
         found = re.fullmatch(r"(\d{1,18})\s*(?:([kmg]i?)?b|([kmg]i))?", text, re.ASCII)
         if found is None:
@@ -150,6 +172,9 @@ class Option:
         """Return a value as the file and the help spell it."""
         if value is None:
             return '"none"'
+        if isinstance(value, Mapping):
+            inner = ", ".join(f'"{_escaped(name)}" = {n:g}' for name, n in value.items())
+            return f"{{ {inner} }}" if inner else "{}"
         if isinstance(value, bool):
             return str(value).lower()
         if isinstance(value, str):
@@ -157,6 +182,15 @@ class Option:
         if self.name.endswith("_bytes") and value % 1024**2 == 0 and value:
             return f'"{value // 1024**2} MiB"'
         return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flattened(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what a table of TOML holds; dots in names make tables of tables."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _escaped(text: str) -> str:
@@ -172,9 +206,10 @@ def options() -> dict[str, Option]:
     found = {}
     for field in dataclasses.fields(Settings):
         kinds, words = _kinds(hints[field.name])
-        found[field.name] = Option(
-            field.name, about.get(field.name, ""), field.default, kinds, words
-        )
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        found[field.name] = Option(field.name, about.get(field.name, ""), default, kinds, words)
     return found
 
 
@@ -189,7 +224,7 @@ def _kinds(hint: Any) -> tuple[tuple[type, ...], tuple[str, ...]]:
         if typing.get_origin(part) is Literal:
             words += typing.get_args(part)
         else:
-            kinds.append(part)
+            kinds.append(typing.get_origin(part) or part)
     return tuple(kinds), tuple(words)
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import io
+import tomllib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from elanus.errors import InvalidArgumentError
 from elanus_server import Settings, cli
 from elanus_server.configuration import Configuration, configure
-from elanus_server.options import GROUPS, SECRETS, options
+from elanus_server.options import GROUPS, SECRETS, Option, options
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -36,6 +38,7 @@ OTHER = {
     "tls_cert": "cert.pem",
     "tls_key": "key.pem",
     "tls_client_ca": "ca.pem",
+    "import_folder": "./files",
     "grace_s": 1.5,
 }
 """Other values than the defaults, of the settings that there are."""
@@ -46,6 +49,8 @@ def value_of(name: str) -> object:
     if name in OTHER:
         return OTHER[name]
     option = options()[name]
+    if option.is_mapping:
+        return {"a.b": 1.5}
     if bool in option.kinds:
         return not option.default
     return 7777 if int in option.kinds or float in option.kinds else "other"
@@ -55,6 +60,8 @@ ALL = {field.name: value_of(field.name) for field in fields(Settings)}
 
 
 def text_of(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={number}" for name, number in value.items())
     return "none" if value is None else str(value)
 
 
@@ -176,6 +183,19 @@ def test_sizes_have_units() -> None:
     option = options()["max_message_bytes"]
     assert [option.read(text) for text in ("2048", "3kB", "5 MiB")] == [2048, 3000, 5 * 1024**2]
     assert option.read("2Gi") == 2 * 1024**3
+
+
+def test_numbers_by_name_come_from_texts_and_tables() -> None:
+    option = Option("limits", "", {}, (Mapping,), ())
+    wanted = {"dql.max": 10.0, "dml.max": 0.5}
+    assert option.read("dql.max=10, dml.max=0.5") == wanted
+    assert option.read(["dql.max=10", "dml.max=0.5"]) == wanted
+    assert option.read({"dql": {"max": 10}, "dml.max": 0.5}) == wanted
+    assert option.read(tomllib.loads(f"a = {option.shown(wanted)}")["a"]) == wanted
+    assert option.shown({}) == "{}"
+    for wrong in ("dql.max", "dql.max=many", ["="], {"dql": "many"}, {"dql": [1]}):
+        with pytest.raises(ValueError, match=r"expected NAME=NUMBER, separated by commas, got"):
+            option.read(wrong)
 
 
 def test_variables_that_kubernetes_makes_for_a_service_are_left_alone() -> None:
