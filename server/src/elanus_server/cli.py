@@ -76,7 +76,13 @@ def _add(group: argparse._ArgumentGroup, option: Option) -> None:
 
 
 def _metavar(option: Option) -> str:
-    endings = {"port": "PORT", "_bytes": "SIZE", "_s": "SECONDS", "folder": "FOLDER"}
+    endings = {
+        "port": "PORT",
+        "_bytes": "SIZE",
+        "_s": "SECONDS",
+        "folder": "FOLDER",
+        "_log": "FILE",
+    }
     named = next((word for end, word in endings.items() if option.name.endswith(end)), None)
     if named is not None:
         return named

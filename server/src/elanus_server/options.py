@@ -32,6 +32,8 @@ _BINARY = {"ki": 1024, "mi": 1024**2, "gi": 1024**3}
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True}
 _TRUTHS |= {"false": False, "no": False, "off": False, "0": False}
 _MAX_PORT = 65_535
+_MOST = 10**15
+"""No number of any setting is larger; infinity is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Option:
         else:
             raise ValueError(f"expected {self.expected}, got {given!r}")
         is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        most = _MAX_PORT if self.name.endswith("port") else float("inf")
+        most = _MAX_PORT if self.name.endswith("port") else _MOST
         if is_number and not self._least <= found <= most:
             raise ValueError(f"expected {self.expected}, got {given!r}")
         return float(found) if is_number and float in self.kinds else found

@@ -234,7 +234,7 @@ def test_every_route_asks_for_a_call_of_the_protocol() -> None:
     unknown = {one.call for one in ROUTES.values()} - set(SERVICE.methods_by_name) - inner
     unknown -= set(OWN_METHODS)
     assert unknown == set()
-    assert len(ROUTES) == 117
+    assert len(ROUTES) == 118
 
 
 def test_a_request_that_takes_too_long_is_told(

@@ -133,6 +133,7 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
         ({"THREADS": "0"}, "ELANUS_THREADS: expected a whole number of at least 1, got '0'"),
         ({"THREADS": "4 MB"}, "ELANUS_THREADS: expected a whole number of at least 1, got '4 MB'"),
         ({"GRACE_S": "-1"}, "ELANUS_GRACE_S: expected a number of at least 0, got '-1'"),
+        ({"GRACE_S": "inf"}, "ELANUS_GRACE_S: expected a number of at least 0, got 'inf'"),
         ({"GRACE_S": "nan"}, "ELANUS_GRACE_S: expected a number of at least 0, got 'nan'"),
         (
             {"MAX_MESSAGE_BYTES": "big"},
