@@ -72,7 +72,7 @@ class Run:
         self.versions: dict[str, dict[str, str]] = {}
         self.answers: list[Answer] = []
         wanted = chosen.systems.split(",")
-        known = servers(library_client=chosen.library_client, workers=chosen.workers)
+        known = servers(workers=chosen.workers)
         self.servers = [one for one in known if one.system in wanted]
 
     def say(self, text: str) -> None:
@@ -320,9 +320,6 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
     )
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="serve by N processes, too"
-    )
-    parser.add_argument(
-        "--library-client", action="store_true", help="ask by elanus.connect('http://...'), too"
     )
     parser.add_argument("--name", default="server", help="name of the result file")
     parser.add_argument(

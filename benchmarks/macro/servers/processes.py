@@ -64,14 +64,13 @@ def _chroma(programs: str, folder: str, port: int) -> Sequence[str]:
     ]
 
 
-def servers(*, library_client: bool, workers: int) -> list[Server]:
+def servers(*, workers: int) -> list[Server]:
     """Return the servers, in the order in which they take turns.
 
     Args:
-        library_client: Ask by ``elanus.connect("http://...")``, too.
         workers: Serve by that many processes, too; 0: do not.
     """
-    kinds = ("stub", "pymilvus", "rest", *(("elanus",) if library_client else ()))
+    kinds = ("stub", "pymilvus", "rest", "elanus")
     found = [
         Server("elanus", "elanus", _elanus(), ("stub", "pymilvus", "rest"), kinds),
         Server("elanus, own port", "elanus", _elanus("--rest-port", "none"), (), ("stub",)),

@@ -51,7 +51,7 @@ def _asked(worker: ClientWorker, uri: str) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("kind", ["stub", "pymilvus", "rest"])
+@pytest.mark.parametrize("kind", ["stub", "pymilvus", "rest", "elanus"])
 def test_clients_of_every_kind_find_the_nearest_rows(kind: str, bundle: Path, uri: str) -> None:
     told = _asked(ClientWorker(kind, bundle), uri)
     assert sorted(told["queries"]) == [0, 0, 1, 1, 2, 2]
@@ -89,10 +89,10 @@ def test_answers_stop_at_the_wanted_number() -> None:
 
 
 def test_options_choose_the_ways_to_serve() -> None:
-    assert [one.name for one in servers(library_client=False, workers=0)] == [
+    assert [one.name for one in servers(workers=0)] == [
         *("elanus", "elanus, own port", "milvus_lite", "chroma")
     ]
-    more = servers(library_client=True, workers=2)
+    more = servers(workers=2)
     assert more[0].asks[-1] == "elanus"
     assert more[2].command("bin", "db", 1)[-2:] == ["--workers", "2"]
     assert cores_of_run(is_shared=True) == (None, None)
