@@ -78,8 +78,8 @@ def servers(*, workers: int) -> list[Server]:
     if workers:
         command = _elanus("--workers", str(workers))
         found.append(Server(f"elanus, {workers} workers", "elanus", command, (), ("stub", "rest")))
-    kinds = ("stub", "pymilvus")
-    found.append(Server("milvus_lite", "milvus_lite", _milvus_lite, kinds, kinds))
+    both = ("stub", "pymilvus")
+    found.append(Server("milvus_lite", "milvus_lite", _milvus_lite, both, both))
     found.append(Server("chroma", "chroma", _chroma, ("chromadb",), ("chroma_http", "chromadb")))
     return found
 
