@@ -105,6 +105,7 @@ def arguments(call: str) -> tuple:
         "create_alias": ("x", "secret"),
         "create_collection": ("new", SCHEMA),
         "create_database": ("new",),
+        "describe_snapshot": ("x", "secret"),
         "drop_alias": ("x",),
         "drop_collection": ("secret",),
         "drop_database": ("other",),
@@ -114,6 +115,7 @@ def arguments(call: str) -> tuple:
         "restore_snapshot": ("x", "secret", "new"),
         "has_collection": ("secret",),
         "rename_collection": ("secret", "mine"),
+        "restore_snapshot": ("x", "secret", "new"),
         "snapshot": ("x",),
         "use_database": ("other",),
     }.get(call, ())
