@@ -112,8 +112,10 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         return 0
     # Whoever only asks for help need not wait for gRPC.
     from elanus_server.app import serve
+    from elanus_server.front import allow_many_connections
 
     settings = configuration.settings
+    allow_many_connections()
     say = partial(_say, out)
     asyncio.run(
         serve(

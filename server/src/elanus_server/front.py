@@ -10,6 +10,8 @@ API a port of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import secrets
 import socket
 import ssl
@@ -233,6 +235,13 @@ class Front:
         """Take no more connections; those there are end with the servers behind them."""
         if self._server is not None:
             self._server.close()
+
+
+def allow_many_connections() -> None:
+    """Let this process hold as many connections as the system allows, rather than 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def keep_alive(connection: socket.socket | None) -> None:

@@ -294,7 +294,7 @@ def test_a_thousand_idle_clients_take_little_and_disturb_nobody(tmp_path: Path) 
             for connection in idle:
                 connection.close()
         client.close()
-    assert taken / len(idle) < 150_000
+    assert taken / len(idle) < 60_000
 
 
 def test_a_server_that_ends_says_so_first_and_ends_what_is_under_way(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import elanus
 from elanus_server.app import Listeners
+from elanus_server.front import allow_many_connections
 from elanus_server.operations import Health, operations_app
 from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
@@ -28,6 +29,7 @@ def main(argv: list[str]) -> None:
     """Read what to do from the socket with a number, and serve until it is closed."""
     # Ctrl-C reaches every process of a terminal; the one that writes says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    allow_many_connections()
     with socket.socket(fileno=int(argv[0])) as control:
         told = json.loads(_line(control))
         asyncio.run(
