@@ -110,12 +110,10 @@ def arguments(call: str) -> tuple:
         "drop_collection": ("secret",),
         "drop_database": ("other",),
         "drop_database_properties": ("default", "x"),
-        "describe_snapshot": ("x", "secret"),
         "drop_snapshot": ("x",),
         "restore_snapshot": ("x", "secret", "new"),
         "has_collection": ("secret",),
         "rename_collection": ("secret", "mine"),
-        "restore_snapshot": ("x", "secret", "new"),
         "snapshot": ("x",),
         "use_database": ("other",),
     }.get(call, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import socket
 import struct
@@ -240,6 +241,30 @@ def _read_answer(connection: socket.socket) -> None:
         part = connection.recv(65_536)
         assert part, told
         told += part
+
+
+def test_small_answers_are_sent_at_once(impatient):
+    """Else a client that writes twice waits for the system's delayed confirmations."""
+    with socket.create_connection(("127.0.0.1", impatient.ports.grpc)) as client:
+        client.sendall(_HEAD + b"Content-Length: 2\r\n\r\n{}")
+        _read_answer(client)
+        held = [one for one in gc.get_objects() if isinstance(one, socket.socket)]
+        (ours,) = [
+            one
+            for one in held
+            if one.fileno() >= 0
+            and one.family == socket.AF_INET
+            and one.getsockname() == client.getpeername()
+            and _peer(one) == client.getsockname()
+        ]
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def _peer(one: socket.socket) -> object:
+    try:
+        return one.getpeername()
+    except OSError:
+        return None
 
 
 def test_a_client_that_sends_a_byte_now_and_then_is_left(impatient):
