@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "checks.h"
+#include "text/automaton.h"
 #include "text/char_classes.h"
 #include "text/token_counter.h"
 #include "text/tokenizer.h"
@@ -193,9 +196,69 @@ void test_vocabulary() {
   check_throws([&] { static_cast<void>(vocabulary.sorted(wrong)); }, "a number without a term");
 }
 
+// Texts that hold "ab", or "é" in front of an "x"; states are forgotten all the time.
+class SmallTeacher {
+ public:
+  explicit SmallTeacher(std::size_t most) : most_(most) {}
+
+  elanus::AutomatonState told(int meaning, bool begins_anew = false) {
+    if (begins_anew) meanings_.clear();
+    for (std::size_t i = 0; i < meanings_.size(); ++i) {
+      if (meanings_[i] == meaning) return {static_cast<std::uint32_t>(i), answer(meaning), false};
+    }
+    meanings_.push_back(meaning);
+    return {static_cast<std::uint32_t>(meanings_.size() - 1), answer(meaning), begins_anew};
+  }
+
+  // 0: nothing yet, 1: behind "a", 2: behind "é", 3: found.
+  elanus::AutomatonState step(std::uint32_t state, std::uint32_t code_point) {
+    const int before = meanings_.at(state);
+    ++num_steps_;
+    const bool is_found =
+        before == 3 || (before == 1 && code_point == 'b') || (before == 2 && code_point == 'x');
+    const int after = is_found ? 3 : code_point == 'a' ? 1 : code_point == 0xE9 ? 2 : 0;
+    return told(after, meanings_.size() > most_);
+  }
+
+  [[nodiscard]] std::size_t num_steps() const { return num_steps_; }
+
+ private:
+  static std::optional<bool> answer(int meaning) {
+    return meaning == 3 ? std::optional(true) : std::nullopt;
+  }
+
+  std::size_t most_;
+  std::vector<int> meanings_;
+  std::size_t num_steps_ = 0;
+};
+
+void test_automaton() {
+  for (const std::size_t most : {0, 1, 100}) {
+    SmallTeacher teacher(most);
+    elanus::Automaton automaton({[&] { return teacher.told(0); },
+                                 [&](std::uint32_t state, std::uint32_t code_point) {
+                                   return teacher.step(state, code_point);
+                                 },
+                                 [](std::uint32_t) { return false; }});
+    for (int round = 0; round < 3; ++round) {
+      for (const auto& [text, expected] : {std::pair<std::string, bool>{"xxab", true},
+                                           {"", false},
+                                           {"a\xC3\xA9xb", true},
+                                           {"axb\xC3\xA9", false},
+                                           {"\xC3\xA9\xE6\x97\xA5x", false},
+                                           {"aab", true}}) {
+        check(automaton.matches(exact_bytes(text)) == expected, "what an automaton says");
+      }
+    }
+    check(most < 100 || teacher.num_steps() < 20, "transitions are asked for once");
+    check_throws([&] { static_cast<void>(automaton.matches(exact_bytes("x\xC3"))); }, "no UTF-8");
+  }
+}
+
 }  // namespace
 
 void test_text() {
+  test_automaton();
   test_word_bytes();
   test_tokenizers();
   test_hostile_text();

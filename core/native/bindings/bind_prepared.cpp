@@ -400,10 +400,9 @@ void bind_legs(nb::module_& module) {
              const OptionalKeys& keys) {
             new (self) PreparedGraph(graph, limit, {ef, rescored, 0}, method, allowed, keys);
           },
-          nb::arg("graph"), nb::arg("limit"), nb::arg("ef"), nb::arg("rescored"),
-          nb::arg("method"), nb::arg("allowed").noconvert().none(),
-          nb::arg("keys").noconvert().none(), nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(),
-          nb::keep_alive<1, 8>());
+          nb::arg("graph"), nb::arg("limit"), nb::arg("ef"), nb::arg("rescored"), nb::arg("method"),
+          nb::arg("allowed").noconvert().none(), nb::arg("keys").noconvert().none(),
+          nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>());
   nb::class_<PreparedText, PreparedLeg>(module, "PreparedText", "Searches sealed postings.")
       .def(nb::init<const SealedArrays&, QueryNumbers&, std::size_t, std::size_t,
                     const OptionalWords&, const OptionalWords&, const Bm25&, const OptionalKeys&>(),
