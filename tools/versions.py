@@ -113,7 +113,8 @@ def test(name: str, folder: Path, arguments: Sequence[str]) -> int:
     print(f"{name}: {', '.join(p for p in packages if p.startswith(own))}", flush=True)
     command = [sys.executable, "-m", "pytest", f"tests/unit/{name}", f"tests/conformance/{name}"]
     # Older pytests know fewer settings, and two of them share no cache.
-    command += ["-p", "no:cacheprovider", *arguments]
+    # The slow ones are about processes and sizes, which no version of a framework changes.
+    command += ["-p", "no:cacheprovider", "-m", "not slow and not soak", *arguments]
     return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode
 
 

@@ -9,6 +9,7 @@ from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
 
+from elanus.errors import StateError
 from llama_index.storage.docstore.elanus import ElanusSourceDocumentStore
 from llama_index.storage.kvstore.elanus import ElanusKVStore
 from llama_index.vector_stores.elanus import ElanusVectorStore
@@ -64,6 +65,24 @@ class Pipeline:
     def close(self) -> None:
         self.store.close()
         self.kv.close()
+
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(IngestionPipeline, "_update_docstore"),
+    reason="pipelines of this llama-index-core note hashes before nodes are stored",
+)
+
+
+def test_pipelines_that_note_hashes_first_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(IngestionPipeline, "_update_docstore")
+    with (
+        ElanusKVStore(tmp_path) as kv,
+        ElanusVectorStore(tmp_path) as store,
+        pytest.raises(StateError, match=r"use a later 0\.14, or ElanusDocumentStore"),
+    ):
+        ElanusSourceDocumentStore(kv, store, "s")
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from llama_index.core.ingestion import IngestionPipeline
+
+from elanus.errors import StateError
 from llama_index.storage.docstore.elanus.base import ElanusDocumentStore
 from llama_index.storage.kvstore.elanus import ElanusKVStore
 from llama_index.vector_stores.elanus import ElanusVectorStore
@@ -22,11 +25,19 @@ class ElanusSourceDocumentStore(ElanusDocumentStore):
         kvstore: Where the documents are.
         vector_store: That of the pipeline, not a server's.
         source: Name of the source, and namespace of the documents.
+
+    Raises:
+        StateError: Pipelines of this llama-index-core note hashes before nodes are stored.
     """
 
     def __init__(
         self, kvstore: ElanusKVStore, vector_store: ElanusVectorStore, source: str
     ) -> None:
+        if not hasattr(IngestionPipeline, "_update_docstore"):
+            raise StateError(
+                "ElanusSourceDocumentStore: pipelines of this llama-index-core note the hash of a "
+                "document before its nodes are stored; use a later 0.14, or ElanusDocumentStore"
+            )
         super().__init__(kvstore, source)
         self._records = vector_store.records_of(source)
 
