@@ -251,3 +251,21 @@ def test_lengths_are_checked():
     ):
         with pytest.raises(ProtocolError, match=what):
             decode(raw, REQUESTS)
+
+
+@pytest.mark.parametrize(
+    ("shape", "what"),
+    [
+        ([3], "an array of 24 bytes has a buffer of 16"),
+        ([-1], "cannot have the shape"),
+        ([2**40], "cannot have the shape"),
+        ([1, 1, 1, 1, 2], "no such type or shape"),
+        (2, "no such type or shape"),
+    ],
+)
+def test_shapes_are_checked(shape, what):
+    text = json.dumps({"$": "array", "b": 0, "t": "<f8", "s": shape}).encode()
+    padding = bytes(-(24 + len(text)) % 8)
+    raw = struct.pack("<4sIQQ", b"ELN1", 1, len(text), 16) + text + padding + bytes(16)
+    with pytest.raises(ProtocolError, match=what):
+        decode(raw, REQUESTS)
