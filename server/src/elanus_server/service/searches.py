@@ -33,6 +33,8 @@ from elanus_server.wire import common, milvus
 MAX_QUERIES = 16_384
 MAX_PLANS = 256
 """Ways to search a collection that are remembered: filters are part of them."""
+MAX_PLAN_LENGTH = 4_096
+"""Letters of a filter that is remembered; lists of keys come once."""
 _GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
 
 
@@ -132,8 +134,9 @@ def _planned(hosted: Hosted, request: Any) -> tuple[SearchPlan, Outputs]:
     """
     known = hosted.known
     depends_on_more = request.partition_names or request.expr_template_values
+    is_short = len(request.dsl) <= MAX_PLAN_LENGTH
     key = None
-    if not depends_on_more and not known.record.unloaded:
+    if is_short and not depends_on_more and not known.record.unloaded:
         pairs = tuple([(pair.key, pair.value) for pair in request.search_params])
         key = (pairs, request.dsl, tuple(request.output_fields))
         found: tuple[SearchPlan, Outputs] | None = known.plans.get(key)
