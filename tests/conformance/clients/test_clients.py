@@ -13,6 +13,8 @@ import pytest
 from support.client_environments import Part, UnavailableError, run_node, run_python
 from support.client_servers import client_servers
 
+pytestmark = pytest.mark.slow
+
 PYMILVUS = tuple(
     f"pymilvus_{part}"
     for part in ("collections", "data", "reads", "async", "objects", "access", "failures")
