@@ -174,7 +174,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_no_secret_is_told(tmp_path: Path) -> None:
+def test_no_secret_is_told(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """A session with right and wrong credentials; everything that comes out of it is searched."""
     path, log = str(tmp_path / "kb"), tmp_path / "audit.log"
     secrets = [
@@ -193,6 +193,7 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
     program = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
+    request.addfinalizer(program.kill)
     assert program.stdout is not None
     told = [program.stdout.readline()]
     while "Ctrl-C" not in told[-1]:
