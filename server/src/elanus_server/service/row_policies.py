@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from elanus_server.codec.pairs import read_name
 from elanus_server.failures import invalid
 from elanus_server.security.policies import (
     MAX_POLICIES,
@@ -33,7 +34,7 @@ def create_row_policy(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
     policy = RowPolicy(
         request.policy_name,
-        tuple(Action(milvus.RowPolicyAction.Name(number)) for number in request.actions),
+        tuple(Action(read_name(milvus.RowPolicyAction, number)) for number in request.actions),
         tuple(request.roles),
         request.using_expr.strip(),
         request.check_expr.strip(),
