@@ -27,7 +27,7 @@ from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
-from elanus_server.service.unfinished import resume_jobs
+from elanus_server.service.unfinished import decide_writes, resume_jobs
 from elanus_server.settings import SHARED, Settings
 from elanus_server.tracing import Tracer
 from elanus_server.workers.channel import Paths
@@ -87,6 +87,8 @@ async def serve(
             if settings.audit_log is not None:
                 stack.callback(host.begin_audit(settings).close)
             resume_jobs(host)
+            if settings.workers:
+                decide_writes(host)
             listeners = Listeners(settings, host, stack)
             metrics = await listeners.operations(health)
             grpc, rest = await listeners.calls()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -423,3 +424,26 @@ def test_a_server_that_ends_lets_its_workers_end_first(mortal: ServerProcess) ->
         assert milvus_pb2.SearchResults.FromString(search.result()).status.code == 0
         assert mortal.wait() == 0
     assert not any(map(is_running, workers))
+
+
+def test_a_write_that_a_crash_kept_from_being_acknowledged_is_decided_at_the_start(tmp_path):
+    path, crashed = tmp_path / "kb", tmp_path / "crashed"
+    with elanus.connect(path) as db:
+        fields = [elanus.Field("id", elanus.INT64, primary=True)]
+        fields.append(elanus.Field("vector", elanus.FLOAT_VECTOR, dim=2))
+        kept = db.create_collection("kept", elanus.Schema(fields))
+        kept.insert([{"id": i, "vector": [i, 1.0]} for i in range(3)])
+        (published,) = path.rglob("PUB")
+        before = published.read_bytes()
+        kept.delete([1])
+        # A process that is killed after the log is written, and before the write is acknowledged.
+        shutil.copytree(path, crashed)
+        (crashed / published.relative_to(path)).write_bytes(before)
+    with elanus.connect(crashed, read_only=True) as db:
+        assert db.collection("kept").count() == 3
+    with ServerProcess(crashed, workers=1) as server:
+        client = MilvusClient(server.uri, dedicated=True)
+        seen = [row["id"] for row in client.query("kept", filter="id >= 0")]
+        client.insert("kept", {"id": 9, "vector": [9.0, 1.0]})
+        assert [row["id"] for row in client.query("kept", filter="id >= 0")] == [*seen, 9]
+        client.close()

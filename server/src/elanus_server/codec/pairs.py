@@ -78,16 +78,28 @@ def read_flag(name: str, text: str) -> bool:
     raise invalid(f"{name}: expected true or false, got {text!r}")
 
 
-def read_integer(name: str, text: str) -> int:
-    """Return a whole number.
+def read_integer(name: str, value: Any) -> int:
+    """Return a whole number, of a text or of JSON.
 
     Raises:
         MilvusError: It is none.
     """
     try:
-        return int(text)
-    except ValueError:
-        raise invalid(f"{name} [{text}] is invalid: expected a whole number") from None
+        return int(value)
+    except (OverflowError, TypeError, ValueError):
+        raise invalid(f"{name} [{value}] is invalid: expected a whole number") from None
+
+
+def read_number(name: str, value: Any) -> float:
+    """Return a number, of a text or of JSON.
+
+    Raises:
+        MilvusError: It is none.
+    """
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):
+        raise invalid(f"{name} [{value}] is invalid: expected a number") from None
 
 
 def read_object(name: str, text: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from elanus_server.codec.pairs import (
     read_flag,
     read_integer,
     read_name,
+    read_number,
     read_pairs,
     read_text,
 )
@@ -221,7 +222,7 @@ def _boost(params: Mapping[str, str]) -> Boost:
     if "random_score" in params:
         given = loose_value(params["random_score"])
         given = given if isinstance(given, dict) else {}
-        drawn = RandomScore(int(given.get("seed", 0)), given.get("field"))
+        drawn = RandomScore(read_integer("seed", given.get("seed", 0)), given.get("field"))
     weight = loose_value(params.get("weight", "1"))
     return Boost(params.get("filter") or None, weight, drawn)
 
@@ -300,21 +301,18 @@ def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[st
     """
     both = {**inner, **{n: loose_value(v) for n, v in params.items() if n != "params"}}
     options: dict[str, Any] = {}
-    for name in ("radius", "range_filter"):
+    for name in ("radius", "range_filter", "drop_ratio_search", "recall"):
         if both.get(name) is not None:
-            options[name] = float(both[name])
-    for name in ("drop_ratio_search", "recall"):
-        if both.get(name) is not None:
-            options[name] = float(both[name])
+            options[name] = read_number(name, both[name])
     if both.get("round_decimal", -1) not in (None, -1):
-        options["round_decimal"] = int(both["round_decimal"])
+        options["round_decimal"] = read_integer("round_decimal", both["round_decimal"])
     if both.get("analyzer_name"):
         options["analyzer_name"] = both["analyzer_name"]
     if both.get("timezone"):
         options["timezone"] = both["timezone"]
     if both.get("group_by_field"):
         options["group_by"] = _group_field(both)
-        options["group_size"] = int(both.get("group_size") or 1)
+        options["group_size"] = read_integer("group_size", both.get("group_size") or 1)
         strict = both.get("strict_group_size")
         options["strict_group_size"] = read_flag("strict_group_size", str(strict or False))
     return options

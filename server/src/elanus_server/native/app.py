@@ -105,7 +105,7 @@ class NativeApp:
     async def _body(self, headers: Mapping[str, str], receive: Any) -> bytes | None:
         """Return the body; None if it is too long."""
         announced = headers.get("content-length", "")
-        if announced.isdigit() and (len(announced) > 18 or int(announced) > self._max_bytes):
+        if announced.isdecimal() and (len(announced) > 18 or int(announced) > self._max_bytes):
             return None
         parts, size = [], 0
         while True:

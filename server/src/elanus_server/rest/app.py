@@ -121,7 +121,7 @@ class RestApp:
         """
         limit = self._max_body_bytes
         announced = request.headers.get("content-length", "")
-        is_too_long = announced.isdigit() and int(announced[:20]) > limit
+        is_too_long = announced.isdecimal() and int(announced[:20]) > limit
         parts: list[bytes] = []
         size = 0
         try:

@@ -252,7 +252,7 @@ def _consistency(text: str) -> int:
     found = next((name for name in names if name.lower() == text.lower()), None)
     if found is not None:
         return int(common.ConsistencyLevel.Value(found))
-    if text.isdigit() and int(text) < len(names):
+    if text.isdecimal() and int(text) < len(names):
         return int(text)
     raise invalid(f"consistency_level: expected one of {', '.join(names)}, got {text!r}")
 

@@ -10,7 +10,13 @@ from typing import Any
 
 from elanus import BM25, DataType, Field
 from elanus_server.clock import now
-from elanus_server.codec.pairs import loose_value, read_object, read_pairs, write_pairs
+from elanus_server.codec.pairs import (
+    loose_value,
+    read_number,
+    read_object,
+    read_pairs,
+    write_pairs,
+)
 from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.records import CollectionRecord, IndexRecord
@@ -150,8 +156,8 @@ def _build_sparse(hosted: Hosted, field: Field, kind: str, params: Mapping[str, 
             f"index of field {field.name}, got {metric}"
         )
     if field.source is not None and ("bm25_k1" in params or "bm25_b" in params):
-        k1 = float(params.get("bm25_k1", field.source.k1))
-        b = float(params.get("bm25_b", field.source.b))
+        k1 = read_number("bm25_k1", params.get("bm25_k1", field.source.k1))
+        b = read_number("bm25_b", params.get("bm25_b", field.source.b))
         source = BM25(field.source.field, k1=k1, b=b)
         hosted.collection.alter_field(field.name, source=source)
 

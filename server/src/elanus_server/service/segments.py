@@ -83,7 +83,7 @@ def run_prewarm(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
 
 @rpc("DescribePrewarmTask")
 def describe_prewarm_task(call: Call, request: Any) -> Any:
-    number = int(request.taskID) if request.taskID.isdigit() else 0
+    number = int(request.taskID) if request.taskID.isdecimal() else 0
     job = call.host.jobs.find(PREWARM, number)
     guard = call.host.guard
     if job is None or not guard.sees_collection(call.user, job.database, job.collection):
