@@ -3,8 +3,8 @@
 The first bytes of a connection tell which it is: HTTP/2, which gRPC speaks, begins with a preface
 of its own. What speaks HTTP/1.1 is handed to the server of that protocol as it is. gRPC takes no
 connection from anybody, so bytes go to and fro between the client and a socket of this process's
-own, where it listens. That costs a call about 0.05 ms; whoever cannot spare them gives the RESTful
-API a port of its own.
+own, where it listens. That costs a search about 0.16 ms; whoever cannot spare them gives the
+RESTful API a port of its own.
 """
 
 from __future__ import annotations
