@@ -58,6 +58,7 @@ async function overview(where, known) {
   const [indexes, partitions, aliases] = await Promise.all([
     indexesOf(where), askOr([], "partitions/list", where), askOr([], "aliases/list", where),
   ]);
+  const properties = (known.properties ?? []).map(({ key, value }) => [key, value]);
   return [
     part("Fields", table("Fields", ["field", "type", "settings", "filled by"], fieldsOf(known))),
     part("Indexes", indexes.length
@@ -67,8 +68,10 @@ async function overview(where, known) {
       fact("Undeclared fields", known.enableDynamicField ? "allowed" : "refused"),
       fact("Consistency", known.consistencyLevel),
       fact("Partitions", partitions.join(", ") || "not told"),
-      fact("Aliases", aliases.join(", ") || "none"),
-      (known.properties ?? []).map(({ key, value }) => fact(key, value)))),
+      fact("Aliases", aliases.join(", ") || "none"))),
+    properties.length
+      ? part("Properties", table("Properties", ["property", "value"], properties))
+      : "",
   ];
 }
 
