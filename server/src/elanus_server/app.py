@@ -171,7 +171,7 @@ class Listeners:
             listener = self._bound(settings.rest_port, "--rest-port")
             await self.http(self._rest, listener, self._tls)
             rest = _port_of(listener)
-        address = f"{settings.host}:{settings.port}"
+        address = f"{settings.url_host}:{settings.port}"
         return await self._grpc(address, credentials(settings)), rest
 
     async def front(self, paths: Paths | None = None) -> Front:

@@ -136,14 +136,13 @@ _ROOT_NOTE = (
 def _announcement(configuration: Configuration, ports: Ports) -> str:
     settings = configuration.settings
     scheme = "http" if settings.tls_cert is None else "https"
-    where = f"{scheme}://{_bracketed(settings.host)}"
+    where = f"{scheme}://{settings.url_host}"
     lines = [f"elanus serves {settings.path} to Milvus clients at {where}:{ports.grpc}"]
     if ports.rest is not None:
         lines.append(f"Its page: {where}:{ports.rest}/ui/")
         lines.append(f"RESTful API: {where}:{ports.rest}/docs")
     if ports.metrics is not None:
-        host = _bracketed(settings.host)
-        lines.append(f"Health and metrics: http://{host}:{ports.metrics}/metrics")
+        lines.append(f"Health and metrics: http://{settings.url_host}:{ports.metrics}/metrics")
     said = configuration.summary()
     if said:
         lines.append(f"Settings: {said}")
@@ -155,10 +154,6 @@ def _announcement(configuration: Configuration, ports: Ports) -> str:
 
 def _is_local(settings: Settings) -> bool:
     return settings.host in ("127.0.0.1", "localhost", "::1")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _say(out: TextIO, text: str) -> None:

@@ -74,3 +74,8 @@ class Settings:
     grace_s: float = 10.0
     silence_s: float = 20.0
     workers: int = 0
+
+    @property
+    def url_host(self) -> str:
+        """The address to listen on as it stands in a URL, where IPv6 has brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host

@@ -9,13 +9,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from pymilvus import MilvusClient
+from pymilvus.grpc_gen import milvus_pb2
 
 from elanus.errors import InvalidArgumentError
 from elanus_server import Settings, serve_local
+from support.long_search import call
 from support.rest_client import RestClient, send
 from support.running_server import Running
 
@@ -156,6 +159,18 @@ def test_the_restful_api_can_be_off() -> None:
         client = MilvusClient(f"http://127.0.0.1:{running.ports.grpc}")
         assert client.list_collections() == []
         client.close()
+
+
+def test_grpc_alone_listens_on_an_address_of_version_6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no ::1: {error}")
+    settings = Settings(":memory:", host="::1", port=0, rest_port=None, metrics_port=None)
+    # pymilvus cannot write such an address.
+    with Running(settings) as server, grpc.insecure_channel(f"[::1]:{server.ports.grpc}") as way:
+        told = milvus_pb2.GetVersionResponse.FromString(call(way, "GetVersion")(b"", timeout=20))
+    assert "elanus" in told.version
 
 
 def test_a_port_that_is_taken_is_named() -> None:
