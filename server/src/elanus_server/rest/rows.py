@@ -39,6 +39,8 @@ _DENSE: Mapping[DataType, Any] = {
     DataType.BFLOAT16_VECTOR: np.float32,
     DataType.INT8_VECTOR: np.int8,
 }
+_NUMBERS = frozenset({int, float})
+"""What numbers of JSON are; truth values are none."""
 
 
 def field_columns(
@@ -248,7 +250,7 @@ def read_vector(value: Any, field: Field) -> Any:
         return _packed(value, field, dim // 8)
     if isinstance(value, str) and field.dtype is not DataType.FLOAT_VECTOR:
         return _packed(value, field, dim * (1 if field.dtype is DataType.INT8_VECTOR else 2))
-    if not isinstance(value, list) or not all(_is_number(one) for one in value):
+    if not isinstance(value, list) or not _NUMBERS.issuperset(map(type, value)):
         raise bad_rows(f"field {field.name}: expected an array of numbers, got {_shown(value)}")
     if len(value) != dim:
         raise bad_rows(f"field {field.name}: dimension: {dim}, but length of []float: {len(value)}")
