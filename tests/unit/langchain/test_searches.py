@@ -245,6 +245,31 @@ def test_relevance_bounds(metric: str, mode: str) -> None:
     assert values == sorted(values, reverse=True)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fusion": RRF(k=5)},
+        {"fusion": Weighted(0.9, 0.1)},
+        {"fusion": DBSF()},
+        {"reranker": ElanusReranker(model="lexical")},
+    ],
+)
+@pytest.mark.parametrize("metric", ["COSINE", "IP", "L2"])
+def test_relevance_bounds_of_every_fusion(metric: str, options: dict[str, Any]) -> None:
+    texts = [f"word{i % 7} word{i % 3} text{i}" for i in range(40)]
+    embeddings = DeterministicFakeEmbedding(size=5)
+    store = ElanusVectorStore(embeddings, uri=":memory:", metric=metric, sparse=BM25(), **options)
+    assert store.similarity_search_with_relevance_scores("word1") == []
+    store.add_texts(texts)
+    scored = store.similarity_search_with_score("word1 word2", k=40)
+    relevant = store.similarity_search_with_relevance_scores("word1 word2", k=40)
+    assert [d for d, _ in relevant] == [d for d, _ in scored]
+    values = [r for _, r in relevant]
+    assert len(values) == 40
+    assert all(0.0 <= value <= 1.0 for value in values)
+    assert values == sorted(values, reverse=True)
+
+
 @pytest.mark.parametrize("k", [1, 7, 60, 150, 200])
 def test_hybrid_returns_k(k: int) -> None:
     texts = [f"word{i % 7} text{i}" for i in range(150)]
@@ -293,7 +318,16 @@ def test_filter_in_every_spelling_and_search() -> None:
 
 
 @pytest.mark.parametrize("lambda_mult", [0.0, 0.3, 0.5, 1.0])
-@pytest.mark.parametrize("options", [{}, {"metric": "L2"}, {"sparse": BM25()}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"metric": "IP"},
+        {"metric": "L2"},
+        {"sparse": BM25()},
+        {"sparse": [BM25(), WordSparse()], "fusion": DBSF()},
+    ],
+)
 def test_mmr_matches_reference(options: dict[str, Any], lambda_mult: float) -> None:
     embeddings = DeterministicFakeEmbedding(size=4)
     texts = [f"text{i} word{i % 5}" for i in range(30)]
