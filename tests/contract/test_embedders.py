@@ -146,6 +146,19 @@ class TestSplade(SparseEmbedderContract):
         return get_sparse_embedder(f"splade:{folder}", device="cpu", offline=True)
 
 
+class TestFastEmbedSparse(SparseEmbedderContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def embedder(cls, tmp_path_factory: pytest.TempPathFactory) -> AnyEmbedder:
+        pytest.importorskip("fastembed")
+        # This model is a stemmer and a list of stop words: nothing has to be fetched.
+        folder = tmp_path_factory.mktemp("models")
+        (folder / "english.txt").write_text("the\na\n")
+        return get_sparse_embedder(
+            "fastembed:Qdrant/bm25", kind="sparse", folder=str(folder), offline=True
+        )
+
+
 class TestLateInteraction(MultiVectorEmbedderContract):
     @pytest.fixture(scope="class")
     @classmethod

@@ -63,7 +63,7 @@ def test_every_mode_answers_as_in_this_process(store: ElanusVectorStore) -> None
         for one in (here, store):
             one.add(nodes())
         for arguments, options in queries:
-            settings = {
+            settings: dict[str, Any] = {
                 "query_str": "word2",
                 "query_embedding": [1.0, 0.5, -1.0, 0.0],
                 "similarity_top_k": 6,
