@@ -14,7 +14,7 @@ from elanus_rerankers import (
 )
 from support.model_server import KEY, model_server
 from support.rerank_services import RERANK_SERVICES, ranking, yes_or_no
-from support.tiny_models import save_colbert, save_cross_encoder, save_decoder
+from support.tiny_models import save_colbert, save_cross_encoder, save_decoder, save_flashrank
 
 
 class TestLexical(RerankerContract):
@@ -87,6 +87,17 @@ class TestOnnxCrossEncoder(RerankerContract):
         source = save_cross_encoder(base / "classifier")
         folder = export_cross_encoder(source, base / "onnx", offline=True)
         return get_reranker(f"onnx-cross-encoder:{folder}")
+
+
+class TestFlashRank(RerankerContract):
+    tolerance = 1e-4
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def reranker(cls, tmp_path_factory: pytest.TempPathFactory) -> Reranker:
+        cache = tmp_path_factory.mktemp("models")
+        save_flashrank(cache)
+        return get_reranker("flashrank:ms-marco-TinyBERT-L-2-v2", cache=str(cache))
 
 
 class TestYesNo(RerankerContract):

@@ -15,6 +15,8 @@ import tokenizers
 import torch
 import transformers
 
+from elanus_rerankers import export_cross_encoder
+
 _WORDS = [
     *("how", "to", "do", "i", "rotate", "rotated", "a", "an", "the", "access", "key", "keys"),
     *("is", "are", "in", "of", "under", "security", "console", "weather", "paris", "each"),
@@ -170,3 +172,22 @@ def save_decoder(folder: Path, *, causal_head: bool = False) -> Path:
         made = transformers.Qwen3ForCausalLM if causal_head else transformers.Qwen3Model
         made(config).save_pretrained(folder)
     return folder
+
+
+def save_flashrank(folder: Path) -> Path:
+    """Lay a tiny cross-encoder out as FlashRank keeps its smallest model; return its source."""
+    source = save_cross_encoder(folder / "model")
+    graph = export_cross_encoder(source, folder / "onnx", offline=True)
+    home = folder / "ms-marco-TinyBERT-L-2-v2"
+    home.mkdir()
+    (home / "flashrank-TinyBERT-L-2-v2.onnx").write_bytes((graph / "model.onnx").read_bytes())
+    (home / "tokenizer.json").write_bytes((graph / "tokenizer.json").read_bytes())
+    (home / "vocab.txt").write_bytes((source / "vocab.txt").read_bytes())
+    settings: dict[str, Any] = {
+        "config.json": {"pad_token_id": 0},
+        "tokenizer_config.json": {"model_max_length": 64, "pad_token": "[PAD]"},
+        "special_tokens_map.json": {"unk_token": "[UNK]", "sep_token": "[SEP]"},
+    }
+    for name, content in settings.items():
+        (home / name).write_text(json.dumps(content))
+    return source

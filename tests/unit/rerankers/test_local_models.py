@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +24,7 @@ from elanus_rerankers import (
     YesNoReranker,
     export_cross_encoder,
 )
-from support.tiny_models import save_colbert, save_cross_encoder, save_decoder
+from support.tiny_models import save_colbert, save_cross_encoder, save_decoder, save_flashrank
 
 QUERY = "how to rotate a key ?"
 DOCUMENTS = ["the weather in paris", "", "rotate a key in the console", "word " * 80, "key"]
@@ -112,25 +110,6 @@ def test_words_that_are_several_tokens(tmp_path: Path) -> None:
     folder = save_decoder(tmp_path / "decoder", causal_head=True)
     with pytest.raises(ProviderError, match="must be one token each"):
         YesNoReranker(str(folder), yes="yes yes", device="cpu").score(QUERY, DOCUMENTS)
-
-
-def save_flashrank(folder: Path) -> Path:
-    """Lay a tiny cross-encoder out as FlashRank keeps its smallest model."""
-    source = save_cross_encoder(folder / "model")
-    graph = export_cross_encoder(source, folder / "onnx", offline=True)
-    home = folder / "ms-marco-TinyBERT-L-2-v2"
-    home.mkdir()
-    (home / "flashrank-TinyBERT-L-2-v2.onnx").write_bytes((graph / "model.onnx").read_bytes())
-    (home / "tokenizer.json").write_bytes((graph / "tokenizer.json").read_bytes())
-    (home / "vocab.txt").write_bytes((source / "vocab.txt").read_bytes())
-    settings: dict[str, Any] = {
-        "config.json": {"pad_token_id": 0},
-        "tokenizer_config.json": {"model_max_length": 64, "pad_token": "[PAD]"},
-        "special_tokens_map.json": {"unk_token": "[UNK]", "sep_token": "[SEP]"},
-    }
-    for name, content in settings.items():
-        (home / name).write_text(json.dumps(content))
-    return source
 
 
 def test_flashrank_runs_a_model_of_ours(tmp_path: Path) -> None:
