@@ -209,7 +209,7 @@ def test_a_kernel_ends_at_its_deadline_and_the_next_search_is_right(name: str) -
     kernel = KERNELS[name]
     expected = kernel.small()
     # More than once: what one search leaves behind, another may carry on.
-    for timeout_s in (0.002, 0.01, 0.03):
+    for timeout_s in (0.001, 0.004, 0.01):
         too_long = pytest.raises(SearchTimeoutError, match="longer than its timeout")
         with too_long, search_token(timeout_s):
             kernel.endless()
