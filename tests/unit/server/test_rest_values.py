@@ -18,7 +18,7 @@ from elanus_server.rest.bodies import read_body, write_body
 from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.queries import keys_filter, placeholder_group, template_values
 from elanus_server.rest.results import rows_of, shown_floats
-from elanus_server.rest.rows import field_columns
+from elanus_server.rest.rows import field_columns, read_vector
 
 
 @given(arrays.arrays(np.float32, st.integers(0, 20), elements=st.floats(width=32, allow_nan=False)))
@@ -134,3 +134,11 @@ def test_vectors_that_are_null_are_left_out_of_the_message() -> None:
         {"v": [5.0]},
         {"v": None},
     ]
+
+
+@pytest.mark.parametrize("value", [[True, 0.5], ["0.5", 0.5], [None, 0.5], [[1.0], 0.5]])
+def test_a_vector_is_of_numbers_alone(value: list[object]) -> None:
+    field = Field("v", DataType.FLOAT_VECTOR, dim=2)
+    with pytest.raises(MilvusError, match="field v: expected an array of numbers"):
+        read_vector(value, field)
+    assert read_vector([1, 0.5], field).tolist() == [1.0, 0.5]
