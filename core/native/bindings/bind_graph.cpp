@@ -135,7 +135,7 @@ class CandidateStream {
     const AnyQuery typed = to_query(query.dtype(), query.data(), 0, query.size());
     check_query(graph.get(), typed, query.size());
     if (!(slack >= 1.0)) throw_invalid_argument("slack: expected at least 1");
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     stream_ = std::make_unique<GraphStream>(graph.get(), typed,
                                             to_bitset(allowed, graph.get().num_rows()), ef, slack);
   }
@@ -143,7 +143,7 @@ class CandidateStream {
   NewArray1<std::int64_t> next(std::size_t count) {
     std::vector<std::int64_t> rows;
     {
-      const nb::gil_scoped_release unlocked;
+      const Unlocked unlocked;
       stream_->next(count, rows);
     }
     return OwnedArray<std::int64_t>(std::move(rows)).release();

@@ -1,27 +1,34 @@
-// When is the GIL worth giving up?
+// When is the GIL worth giving up, and how is it got back?
 #pragma once
 
-#include <nanobind/nanobind.h>
+#include <Python.h>
 
 #include <cstddef>
-#include <optional>
 
 namespace elanus::bindings {
 
 // Releases the GIL for work that takes longer than getting it back may: another thread keeps it for
 // up to 5 ms, so a write that gave it up for each of its small steps would wait at every one.
+//
+// Searching threads meet at the GIL some ten microseconds at a time, and to sleep until it is free
+// and be woken takes as long again. A thread that finds it taken by another that came out of a
+// kernel a moment ago therefore asks again and again for a while before it sleeps.
 class Unlocked {
  public:
   // About 20 us of work in a scan.
   static constexpr std::size_t kLeastOperations = 64 * 1024;
 
   // `operations`: floats that are read, or bytes; roughly.
-  explicit Unlocked(std::size_t operations) {
-    if (operations >= kLeastOperations) released_.emplace();
-  }
+  explicit Unlocked(std::size_t operations = kLeastOperations);
+  ~Unlocked();
+
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+  Unlocked(Unlocked&&) = delete;
+  Unlocked& operator=(Unlocked&&) = delete;
 
  private:
-  std::optional<nanobind::gil_scoped_release> released_;
+  PyThreadState* released_ = nullptr;
 };
 
 // What a posting costs in a hash table or an accumulator, in the operations of `Unlocked`.
