@@ -7,12 +7,13 @@ import itertools
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 import shapely
 
-from elanus.filter import PhraseMatch, Relation, Spatial, TextMatch
+from elanus.filter import FuzzyMatch, PhraseMatch, Relation, Spatial, TextMatch
 from elanus.filter.sphere import distances
 from elanus.schema.collection import Schema
 
@@ -55,11 +56,14 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def has_terms(node: TextMatch | PhraseMatch, text: str) -> bool:
+def has_terms(node: TextMatch | FuzzyMatch | PhraseMatch, text: str) -> bool:
     """Cut both texts into words of letters and digits, and try every choice of places."""
     words, wanted = _words(text), _words(node.text.value)  # type: ignore[attr-defined]
     if isinstance(node, TextMatch):
         return len({*wanted} & {*words}) >= node.minimum.value  # type: ignore[attr-defined]
+    if isinstance(node, FuzzyMatch):
+        edits = node.max_edit_distance.value  # type: ignore[attr-defined]
+        return any(fewest_edits(a, b) <= edits for a in words for b in wanted)
     if not wanted:
         return False
     # Every choice of one place for each term of the phrase.
@@ -70,6 +74,21 @@ def has_terms(node: TextMatch | PhraseMatch, text: str) -> bool:
         if shifts <= node.slop.value:  # type: ignore[attr-defined]
             return True
     return False
+
+
+@cache
+def fewest_edits(a: str, b: str) -> int:
+    """Insert, remove, replace one character or exchange two neighbours, by trying everything."""
+    if not a or not b:
+        return len(a) + len(b)
+    costs = [
+        fewest_edits(a[1:], b) + 1,
+        fewest_edits(a, b[1:]) + 1,
+        fewest_edits(a[1:], b[1:]) + (a[0] != b[0]),
+    ]
+    if len(a) > 1 and len(b) > 1 and a[0] == b[1] and a[1] == b[0]:
+        costs.append(fewest_edits(a[2:], b[2:]) + 1)
+    return min(costs)
 
 
 def moment(value: datetime | str, schema: Schema) -> datetime:

@@ -29,6 +29,7 @@ from elanus.filter import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     Interval,
     IsEmpty,
@@ -92,7 +93,7 @@ def truth(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
             return drawn(row["id"], seed) < fraction * 2**64  # type: ignore[operator, arg-type]
         case Spatial():
             return spatial(node, row[node.operand.name])  # type: ignore[attr-defined]
-        case TextMatch() | PhraseMatch():
+        case TextMatch() | FuzzyMatch() | PhraseMatch():
             text = row[node.operand.name]  # type: ignore[attr-defined]
             return None if text is None else has_terms(node, text)
         case Literal(bool(value)):

@@ -30,6 +30,7 @@ from elanus.filter import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     Interval,
     IsEmpty,
@@ -109,7 +110,8 @@ SHAPES = st.one_of(
     st.builds("POLYGON (({0} {1}, {2} {1}, {2} {3}, {0} {1}))".format, *[st.integers(0, 3)] * 4),
 ).filter(lambda wkt: bool(shapely.from_wkt(wkt).is_valid))
 WORDS = st.lists(
-    st.sampled_from(["graph", "Graph", "index", "search", "a", "42", "x-y", ","]), max_size=6
+    st.sampled_from(["graph", "Graph", "garph", "grap", "index", "search", "a", "42", "x-y", ","]),
+    max_size=6,
 ).map(" ".join)
 
 TYPED: dict[str, tuple[DataType, st.SearchStrategy[Any]]] = {
@@ -360,6 +362,9 @@ SPATIAL: st.SearchStrategy[Node] = st.one_of(
     st.just(Spatial(Relation.IS_VALID, FieldRef("place"))),
 )
 TERMS: st.SearchStrategy[Node] = st.one_of(
+    st.builds(
+        FuzzyMatch, st.just(FieldRef("title")), WORDS.map(Literal), st.integers(0, 2).map(Literal)
+    ),
     st.builds(
         TextMatch, st.just(FieldRef("title")), WORDS.map(Literal), st.integers(1, 3).map(Literal)
     ),

@@ -294,6 +294,15 @@ class TextMatch(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class FuzzyMatch(Node):
+    """The text holds a term that so many edits make of a term of another."""
+
+    operand: Node
+    text: Node
+    max_edit_distance: Node
+
+
+@dataclass(frozen=True, slots=True)
 class PhraseMatch(Node):
     """The text holds the terms of another in order; ``slop`` is how far they may be shifted."""
 

@@ -25,6 +25,7 @@ from elanus.filter.ast import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     Interval,
     IsEmpty,
@@ -46,6 +47,7 @@ from elanus.filter.ast import (
 from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
 from elanus.filter.constants import Constant
 from elanus.filter.doubles import is_double
+from elanus.filter.edit_distance import MAX_EDITS
 from elanus.filter.elements import ArrayElement, JsonElement, element_of, element_operand
 from elanus.filter.evaluator import (
     CompareConstant,
@@ -92,10 +94,15 @@ from elanus.filter.regex_parser import RegexError
 from elanus.filter.sampling import SampleTest
 from elanus.filter.struct_operands import ListField
 from elanus.filter.text import constant_to_text
-from elanus.filter.text_search import PhraseQuestion, TermsQuestion
+from elanus.filter.text_search import FuzzyQuestion, PhraseQuestion, TermsQuestion
 from elanus.filter.typed_operands import ArrayField, TextField
 from elanus.schema.times import parse_interval
 
+_TEXT_SEARCHES: dict[type[Node], str] = {
+    TextMatch: "text_match",
+    FuzzyMatch: "text_match_fuzzy",
+    PhraseMatch: "phrase_match",
+}
 _Element = ArrayElement | JsonElement | ListField
 
 
@@ -159,7 +166,7 @@ class Binder:
                 matches = text_matcher(text, ignore_case=ignore_case)
                 hint = folded_part_hint(text) if ignore_case else part_hint(text)
                 return TextTest(self._text_operand(operand, "text_contains"), matches, hint)
-            case TextMatch() | PhraseMatch():
+            case TextMatch() | FuzzyMatch() | PhraseMatch():
                 return self._text_search(node)
             case Spatial():
                 return self._spatial(node)
@@ -307,8 +314,8 @@ class Binder:
                 "the syntax is that of RE2, without back-references and looking around",
             ) from None
 
-    def _text_search(self, node: TextMatch | PhraseMatch) -> Condition:
-        what = "text_match" if isinstance(node, TextMatch) else "phrase_match"
+    def _text_search(self, node: TextMatch | FuzzyMatch | PhraseMatch) -> Condition:
+        what = _TEXT_SEARCHES[type(node)]
         operand = self._operand(node.operand)
         analyzer = None
         if isinstance(operand, TextField):
@@ -323,6 +330,9 @@ class Binder:
         if isinstance(node, TextMatch):
             least = self._integer(node.minimum, "minimum_should_match", 1, text_search.MAX_MINIMUM)
             return text_search.condition(operand, analyzer, TermsQuestion(query, least))
+        if isinstance(node, FuzzyMatch):
+            most = self._integer(node.max_edit_distance, "max_edit_distance", 0, MAX_EDITS)
+            return text_search.condition(operand, analyzer, FuzzyQuestion(query, most))
         slop = self._integer(node.slop, "slop", 0, text_search.MAX_SLOP)
         return text_search.condition(operand, analyzer, PhraseQuestion(query, slop))
 

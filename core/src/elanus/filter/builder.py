@@ -23,6 +23,7 @@ from elanus.filter.ast import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     Interval,
     IsEmpty,
@@ -113,6 +114,10 @@ class FieldExpression:
     def text_match(self, text: str, *, minimum_should_match: int = 1) -> Node:
         """Hold terms of ``text``, as the field's analyzer cuts them."""
         return TextMatch(self.node, Literal(text), Literal(minimum_should_match))
+
+    def text_match_fuzzy(self, text: str, *, max_edit_distance: int) -> Node:
+        """Hold a term that up to so many edits, 0 to 2, make of a term of ``text``."""
+        return FuzzyMatch(self.node, Literal(text), Literal(max_edit_distance))
 
     def phrase_match(self, text: str, *, slop: int = 0) -> Node:
         """Hold the terms of ``text`` in order, shifted by ``slop`` places at most."""

@@ -15,6 +15,7 @@ from elanus.filter.ast import (
     ContainsAll,
     ContainsAny,
     ElementMatch,
+    FuzzyMatch,
     IsEmpty,
     Literal,
     Node,
@@ -92,6 +93,9 @@ FUNCTIONS: dict[str, Function] = {
     "text_contains": _text_contains(ignore_case=False),
     "text_icontains": _text_contains(ignore_case=True),
     "text_match": Function(2, lambda a, at: TextMatch(*a, position=at), "minimum_should_match"),
+    "text_match_fuzzy": Function(
+        2, lambda a, at: FuzzyMatch(*a, position=at), "max_edit_distance", needs_option=True
+    ),
     "phrase_match": Function(2, lambda a, at: PhraseMatch(*a, position=at), "slop"),
     "random_sample": Function(1, lambda a, at: RandomSample(*a, position=at), "seed"),
     "element_filter": _elements(Quantifier.ANY, chooses=True),

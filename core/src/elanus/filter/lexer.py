@@ -63,7 +63,8 @@ _TOKEN = re.compile(
         (?:"(?:[^"\\\r\n]++|\\[^\r\n])*+"|'(?:[^'\\\r\n]++|\\[^\r\n])*+'))
     | (?P<open>(?:[rR]|u8|[uUL])?["'])
     | (?P<number>(?:\.[0-9]|[0-9])(?:[eEpP][+-]?|[^\WeEpP]++|\.++)*+)
-    | (?P<argument>(?i:minimum_should_match|slop|seed|threshold)[ \t\r\n]*=(?![=~]))
+    | (?P<argument>
+        (?i:minimum_should_match|max_edit_distance|slop|seed|threshold)[ \t\r\n]*=(?![=~]))
     | (?P<name>\$meta\b|[^\W\d]\w*)
     | (?P<quoted>`(?:[^`]++|``)*+`)
     | (?P<operator>"""

@@ -23,6 +23,7 @@ from elanus.filter.ast import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     IsEmpty,
     IsNull,
@@ -241,6 +242,13 @@ def _match(node: Node, value: object, where: str) -> Node:
     return TextMatch(node, text, minimum)
 
 
+def _fuzzy(node: Node, value: object, where: str) -> Node:
+    if not isinstance(value, Mapping) or "max_edit_distance" not in value:
+        _fail(where, "a dict of 'query' and 'max_edit_distance'", value)
+    text, most = _with_option(value, "max_edit_distance", 0, where)
+    return FuzzyMatch(node, text, most)
+
+
 def _phrase(node: Node, value: object, where: str) -> Node:
     text, slop = _with_option(value, "slop", 0, where)
     return PhraseMatch(node, text, slop)
@@ -330,6 +338,7 @@ _OPERATORS: Final[dict[str, _Operator]] = {
     "$ilike": _like(ignore_case=True),
     "$regex": _regex,
     "$match": _match,
+    "$fuzzy": _fuzzy,
     "$phrase": _phrase,
     "$text_match": _text_contains(ignore_case=False),
     "$itext_match": _text_contains(ignore_case=True),

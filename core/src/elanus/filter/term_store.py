@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
+from elanus.filter.edit_distance import SpelledTerms
 from elanus.filter.strings import StringDictionary
 from elanus.types import BoolArray, Int64Array, UInt32Array
 
@@ -23,6 +25,8 @@ MAX_STORED_SLOP = 16
 """Slop up to which phrases are found by passes over numbers, two for each place and term."""
 _TERM = 200
 """What CPython takes for two short strings in a dict."""
+_DROPPED = 0
+"""The number of the words that the analyzer drops."""
 _SURROGATES, _NUM_SURROGATES = 0xD800, 0x800
 
 Terms = tuple[Int64Array, UInt32Array]
@@ -47,9 +51,10 @@ class TermStore:
         self.dictionary = dictionary
         self._analyzer = analyzer
         self._lock = threading.Lock()
-        self._marks: dict[str, str] = {"": "\0"}
+        self._marks: dict[str, str] = {"": chr(_DROPPED)}
         self._offsets: Int64Array = np.zeros(1, dtype=np.int64)
         self._words: UInt32Array = np.empty(0, dtype=np.uint32)
+        self._spelled = SpelledTerms()
 
     def numbers(self, terms: Sequence[str]) -> tuple[list[int | None], Terms] | None:
         """Return the number of each term, None of one in no text, and the words of all texts.
@@ -57,13 +62,31 @@ class TermStore:
         None when there are too many different terms to number them.
         """
         with self._lock:
-            if len(self._offsets) - 1 < len(self.dictionary):
-                self._extend()
-            if len(self._marks) > MAX_TERMS:
-                return None
+            stored = self._stored()
             marks = [self._marks.get(term) for term in terms]
-            stored = self._offsets, self._words
+        if stored is None:
+            return None
         return [None if mark is None else _number(mark) for mark in marks], stored
+
+    def numbers_near(self, terms: Sequence[str], most: int) -> tuple[Int64Array, Terms] | None:
+        """Return the numbers of the terms that up to ``most`` edits make of one of ``terms``, and
+        the words of all texts; None as for ``numbers``."""
+        with self._lock:
+            stored = self._stored()
+            if stored is None:
+                return None
+            known = len(self._spelled)
+            if known < len(self._marks):
+                self._on_growth(self._spelled.add(list(islice(self._marks, known, None))))
+            near = [self._spelled.within(term, most) for term in terms]
+        numbers = np.concatenate([np.empty(0, dtype=np.int64), *near])
+        return numbers[numbers != _DROPPED], stored
+
+    def _stored(self) -> Terms | None:
+        """Return the words of all texts; None when there are too many different terms."""
+        if len(self._offsets) - 1 < len(self.dictionary):
+            self._extend()
+        return None if len(self._marks) > MAX_TERMS else (self._offsets, self._words)
 
     def _extend(self) -> None:
         words = self._analyzer.words(self._mark)
@@ -103,6 +126,14 @@ def texts_with_terms(terms: Terms, numbers: Sequence[int | None], minimum: int) 
     for number in known:
         counts += _texts_at(offsets, np.flatnonzero(words == number))
     return np.asarray(counts >= minimum)
+
+
+def texts_with_any(terms: Terms, numbers: Int64Array) -> BoolArray:
+    """Return which texts hold at least one of some terms, ``(n,)``."""
+    offsets, words = terms
+    is_wanted = np.zeros(int(words.max(initial=0)) + 1, dtype=np.bool_)
+    is_wanted[numbers[numbers < len(is_wanted)]] = True
+    return _texts_at(offsets, np.flatnonzero(is_wanted[words]))
 
 
 def texts_with_phrase(terms: Terms, phrase: Sequence[tuple[int, int]], slop: int) -> BoolArray:

@@ -24,6 +24,7 @@ from elanus.filter.ast import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     Interval,
     IsEmpty,
@@ -164,6 +165,10 @@ def _render_call(node: Node) -> str:
             return f"{name}({_render(operand)[0]}, {_render(text)[0]})"
         case TextMatch(operand, text, minimum):
             return _render_option("text_match", operand, text, "minimum_should_match", minimum)
+        case FuzzyMatch(operand, text, most):
+            parts = (operand, text)
+            given = ", ".join(_render(part)[0] for part in parts)
+            return f"text_match_fuzzy({given}, max_edit_distance={_render(most)[0]})"
         case PhraseMatch(operand, text, slop):
             return _render_option("phrase_match", operand, text, "slop", slop)
         case ElementMatch(operand, condition, chooses=True):

@@ -10,18 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.multi import MultiAnalyzer, shared_analyzer
 from elanus.filter.columns import FilterColumns
+from elanus.filter.edit_distance import is_within
 from elanus.filter.evaluator import LanguageTest, TextTest, truth_of
 from elanus.filter.logic import Condition, Leaf, Truth
 from elanus.filter.term_store import (
     MAX_STORED_SLOP,
     TermStore,
+    texts_with_any,
     texts_with_phrase,
     texts_with_terms,
 )
@@ -31,6 +34,8 @@ from elanus.types import BoolArray
 
 MAX_MINIMUM = 1_000
 """Milvus' limit on ``minimum_should_match``."""
+MAX_KEPT_ANSWERS = 100_000
+"""Different terms of which one question keeps whether they are near."""
 MAX_SLOP = 2**31 - 1
 """Largest slop; further than any two words of a text are apart."""
 
@@ -57,6 +62,33 @@ class TermsQuestion(NamedTuple):
         """Return the answer for each text of a store; None when it cannot tell."""
         found = store.numbers(list(dict.fromkeys(analyzer.tokens(self.query))))
         return None if found is None else texts_with_terms(found[1], found[0], self.minimum)
+
+
+class FuzzyQuestion(NamedTuple):
+    """Whether a text holds a term that is spelled almost as one of another text.
+
+    Attributes:
+        query: Without terms it is in no text.
+        most: By how many edits the terms may differ, up to ``MAX_EDITS``.
+    """
+
+    query: str
+    most: int
+
+    def matcher(self, analyzer: Analyzer) -> Callable[[str], bool]:
+        """Return a function that answers for one text."""
+        wanted = frozenset(analyzer.tokens(self.query))
+
+        @lru_cache(maxsize=MAX_KEPT_ANSWERS)
+        def is_near(term: str) -> bool:
+            return any(is_within(term, other, self.most) for other in wanted)
+
+        return lambda text: any(map(is_near, analyzer.tokens(text)))
+
+    def table(self, analyzer: Analyzer, store: TermStore) -> BoolArray | None:
+        """Return the answer for each text of a store; None when it cannot tell."""
+        found = store.numbers_near(list(dict.fromkeys(analyzer.tokens(self.query))), self.most)
+        return None if found is None else texts_with_any(found[1], found[0])
 
 
 class PhraseQuestion(NamedTuple):
@@ -97,13 +129,16 @@ class PhraseQuestion(NamedTuple):
         return texts_with_phrase(terms, placed, self.slop)
 
 
+TextQuestion: TypeAlias = TermsQuestion | FuzzyQuestion | PhraseQuestion
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTextTest(Leaf):
     """A question about the words of texts, which are kept as numbers."""
 
     operand: TextField
     analyzer: Analyzer
-    question: TermsQuestion | PhraseQuestion
+    question: TextQuestion
 
     needs_all_rows = True
 
@@ -121,9 +156,7 @@ class StoredTextTest(Leaf):
         return truth_of(np.append(table, False)[values.strings.codes], values.known)
 
 
-def condition(
-    operand: TextField, spec: AnalyzerSpec, question: TermsQuestion | PhraseQuestion
-) -> Condition:
+def condition(operand: TextField, spec: AnalyzerSpec, question: TextQuestion) -> Condition:
     """Return the condition that asks a question about the texts of a field.
 
     Args:

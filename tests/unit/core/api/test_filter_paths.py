@@ -39,6 +39,7 @@ CASES: dict[str, Callable[[dict[str, Any]], bool]] = {
         {"data", "index"} <= set(words(r))
     ),
     "not text_match(text, 'data')": lambda r: bool(words(r)) and "data" not in words(r),
+    "text_match_fuzzy(text, 'dta', max_edit_distance=1)": lambda r: "data" in words(r),
     "phrase_match(text, 'graph of', slop=1)": lambda r: (
         words(r)[:2] == ["graph", "of"]
         or words(r)[1:] == ["graph", "of"]

@@ -20,6 +20,7 @@ from elanus.filter import (
     ElementMatch,
     Exists,
     FieldRef,
+    FuzzyMatch,
     In,
     IsEmpty,
     IsNull,
@@ -122,6 +123,11 @@ def add(op: str, left: Node, right: Node) -> Arithmetic:
             "text_match(a, 'x', Minimum_should_match = 2)",
             TextMatch(A, Literal("x"), TWO),
             'text_match(a, "x", minimum_should_match=2)',
+        ),
+        (
+            "text_match_fuzzy(a, 'x', 1)",
+            FuzzyMatch(A, Literal("x"), ONE),
+            'text_match_fuzzy(a, "x", max_edit_distance=1)',
         ),
         ("phrase_match(a, 'x', 0)", PhraseMatch(A, Literal("x")), 'phrase_match(a, "x")'),
         (

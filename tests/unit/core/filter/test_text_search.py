@@ -13,21 +13,26 @@ from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
 from elanus.errors import FilterError
 from elanus.filter import batch_columns, compile_filter, field, term_store
+from elanus.filter.edit_distance import MAX_EDITS, SpelledTerms, is_within
 from elanus.filter.strings import StringDictionary
 from elanus.filter.term_store import MAX_STORED_SLOP, TermStore
-from elanus.filter.text_search import PhraseQuestion, TermsQuestion
+from elanus.filter.text_search import (
+    FuzzyQuestion,
+    PhraseQuestion,
+    TermsQuestion,
+    TextQuestion,
+)
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import entities_to_batch
 from elanus.types import DataType
+from tests.support.filter_functions_oracle import fewest_edits
 
 STANDARD = build_analyzer("standard")
 ENGLISH = build_analyzer("english")
 
 
-def answers(
-    analyzer: Analyzer, question: TermsQuestion | PhraseQuestion, texts: list[str]
-) -> list[bool]:
+def answers(analyzer: Analyzer, question: TextQuestion, texts: list[str]) -> list[bool]:
     """Return the answer for each text, which is the same by itself and among the others."""
     matches = question.matcher(analyzer)
     alone = [matches(text) for text in texts]
@@ -56,6 +61,44 @@ def answers(
 def test_terms(query: str, minimum: int, matching: list[str], other: list[str]) -> None:
     found = answers(STANDARD, TermsQuestion(query, minimum), matching + other)
     assert found == [True] * len(matching) + [False] * len(other)
+
+
+@pytest.mark.parametrize(
+    ("query", "most", "matching", "other"),
+    [
+        ("alergy", 1, ["allergy", "an ALERGY.", "energy alergi"], ["energy", "allergies", ""]),
+        ("allergy", 1, ["alergy"], ["alrgy"]),
+        ("allergy", 2, ["alrgy", "alergi", "xallergyx"], ["xxallergyx", "algy ler"]),
+        # Two neighbours exchanged are one edit.
+        ("milvus", 1, ["miluvs", "milvuz"], ["mivuls"]),
+        ("milvus", 2, ["mivuls"], ["sulvim"]),
+        # No character is edited twice: "ca", "ac", "abc" would be two edits.
+        ("ca", 2, ["ac", "c", "cab"], ["abc", "xyzw"]),
+        ("graph tree", 1, ["three", "grap"], ["thre grph_"]),
+        ("graph", 0, ["Graph"], ["grap"]),
+        ("ab", 2, ["c", "abcd", "ba"], ["ghijk", "..."]),
+        ("...", 2, [], ["a", "...", ""]),
+        ("straße", 1, ["strasse strabe"], ["strasse"]),
+    ],
+)
+def test_terms_spelled_almost_so(
+    query: str, most: int, matching: list[str], other: list[str]
+) -> None:
+    found = answers(STANDARD, FuzzyQuestion(query, most), matching + other)
+    assert found == [True] * len(matching) + [False] * len(other)
+
+
+def test_edits_of_random_terms_are_those_of_trying_everything() -> None:
+    rng = random.Random(5)
+    terms = ["".join(rng.choices("abcé", k=rng.randint(1, 6))) for _ in range(400)]
+    spelled = SpelledTerms()
+    spelled.add(terms[:150])
+    spelled.add(terms[150:])
+    for term in terms[:40]:
+        for most in range(MAX_EDITS + 1):
+            expected = [i for i, other in enumerate(terms) if fewest_edits(term, other) <= most]
+            assert sorted(spelled.within(term, most).tolist()) == expected
+            assert [i for i, t in enumerate(terms) if is_within(term, t, most)] == expected
 
 
 @pytest.mark.parametrize(
@@ -201,6 +244,12 @@ FORMS: list[tuple[str, dict[str, Any], Any, list[int]]] = [
         [0, 1, 3, 4],
     ),
     (
+        "text_match_fuzzy(title, 'garph treee', max_edit_distance=1)",
+        {"title": {"$fuzzy": {"query": "garph treee", "max_edit_distance": 1}}},
+        field("title").text_match_fuzzy("garph treee", max_edit_distance=1),
+        [0, 1, 4],
+    ),
+    (
         "phrase_match(title, 'index graph')",
         {"title": {"$phrase": "index graph"}},
         field("title").phrase_match("index graph"),
@@ -251,6 +300,12 @@ def test_parameters_stand_for_every_argument() -> None:
             "'slop' is an integer from 0 to 2147483647, got true",
         ),
         ("phrase_match(title, 'x', slop=id)", "got no constant"),
+        ("text_match_fuzzy(plain, 'x', 1)", "'text_match_fuzzy' takes a VARCHAR field with an"),
+        ("text_match_fuzzy(title, 'x')", "text_match_fuzzy takes 3 arguments, got 2"),
+        (
+            "text_match_fuzzy(title, 'x', max_edit_distance=3)",
+            "'max_edit_distance' is an integer from 0 to 2, got 3",
+        ),
     ],
 )
 def test_faults(text: str, message: str) -> None:
