@@ -29,6 +29,7 @@ from elanus.api.rankers import (
 from elanus.api.text import highlight_request
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, IsNull, JsonPath, compile_filter
+from elanus.query.ordering import order_keys
 from elanus.query.ranges import DistanceRange
 from elanus.query.rankers import Ranker
 from elanus.query.ranking import Ranking
@@ -44,7 +45,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType
 
-_LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight"})
+_LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight", "order_by"})
 """Options that only concern hits after they are found."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
     *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
@@ -142,7 +143,20 @@ def _with_late_options(
         request = request._replace(
             highlight=highlight_request(context.schema, request.legs, marked)
         )
-    return request._replace(ranking=ranking, decimals=read_decimals(options))
+    return _finished(context, request, ranking, options)
+
+
+def _finished(
+    context: RequestContext,
+    request: SearchRequest,
+    ranking: Ranking | None,
+    options: SearchOptions,
+) -> SearchRequest:
+    """Return a request with how its hits are ranked, rounded and put in order."""
+    order = order_keys(context.schema, options.get("order_by", ()))
+    if order and request.elements is not None:
+        raise InvalidArgumentError("order_by: hits that are elements come by their scores only")
+    return request._replace(ranking=ranking, decimals=read_decimals(options), order=order)
 
 
 def iterated_request(
@@ -155,7 +169,7 @@ def iterated_request(
     options: SearchOptions,
 ) -> SearchRequest:
     """Return the request of ``Collection.search_iterator``, for a single hit."""
-    for option in ("offset", "group_by", "ranker"):
+    for option in ("offset", "group_by", "ranker", "order_by"):
         if options.get(option):
             raise InvalidArgumentError(f"search_iterator: {option} cannot be given")
     requests, is_single = search_requests(
@@ -209,7 +223,7 @@ def hybrid_request(
         ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
     if request.ranking is not None:
         ranking = _joined_ranking(request.ranking, ranking)
-    return request._replace(ranking=ranking, decimals=read_decimals(options))
+    return _finished(context, request, ranking, options)
 
 
 class _Joining(NamedTuple):

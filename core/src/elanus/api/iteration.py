@@ -312,8 +312,8 @@ class Iterations(Handle):
             filter: As in ``search``.
             output: As in ``search``.
             token: As in ``query_iterator``.
-            **options: As in ``search``, but ``offset``, ``group_by`` and ``ranker``; ``timeout``
-                is that of a batch.
+            **options: As in ``search``, but ``offset``, ``group_by``, ``ranker`` and
+                ``order_by``; ``timeout`` is that of a batch.
 
         Raises:
             InvalidArgumentError: As in ``search`` and ``query_iterator``; several queries.

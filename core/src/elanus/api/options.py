@@ -76,6 +76,11 @@ class SearchOptions(TypedDict, total=False):
             hybrid search for each leg. ``"exact"`` looks at as many as it takes until no other row
             can be a hit.
         round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
+        order_by: In which order the hits that were found come back, instead of by score:
+            ``"year"``, ``"year desc"``, or several, the most important first: scalar fields of
+            numbers, bools, moments or texts. Nulls and NaN come last, equals by score. Which hits
+            there are does not change. With ``group_by`` it is the order of the groups, by their
+            first hits.
         explain: Attach the matched terms of BM25 hits, and to ``result.explanation`` how filters
             were answered, which takes as long as answering them once more.
         highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its
@@ -110,6 +115,7 @@ class SearchOptions(TypedDict, total=False):
     ranker: Ranker | Sequence[Ranker | Fusion] | None
     candidates: int | str | None
     round_decimal: int
+    order_by: str | Sequence[str]
     explain: bool
     highlight: Highlighter | Mapping[str, Any] | None
     timeout: float | None

@@ -7,15 +7,18 @@ dataclass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
 from elanus.index.vector_lists import VectorQueries
 from elanus.query.highlighter import HighlightRequest
+from elanus.query.ordering import OrderKey
 from elanus.query.ranges import DistanceRange
 from elanus.query.ranking import Ranking
 from elanus.schema.fields import Field
@@ -133,6 +136,30 @@ class LegRequest(NamedTuple):
     ranking: Ranking | None = None
 
 
+Weights: TypeAlias = Sequence[float] | Mapping[str, float]
+
+
+def _is_number(value: object) -> bool:
+    is_real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_real and value == value
+
+
+def _settle_weights(fusion: RRF | Weighted | DBSF | ByScore) -> None:
+    """Check the weights of the legs, and keep a sequence as a tuple, which can be compared."""
+    weights = fusion.weights
+    if weights is None:
+        return
+    values = list(weights.values()) if isinstance(weights, Mapping) else weights
+    is_list = isinstance(values, Sequence | np.ndarray) and not isinstance(values, str)
+    if not (is_list and all(map(_is_number, values))):
+        raise InvalidArgumentError(
+            f"{type(fusion).__name__}: weights are one number per leg, or a dict of numbers by the "
+            f"names of the legs' fields, got {weights!r}"
+        )
+    if not isinstance(weights, Mapping):
+        object.__setattr__(fusion, "weights", tuple(weights))
+
+
 @dataclass(frozen=True, slots=True)
 class RRF:
     """Reciprocal rank fusion: a hit's score is the sum of ``weight / (k + rank)`` over the legs.
@@ -146,11 +173,12 @@ class RRF:
     """
 
     k: float = 60
-    weights: tuple[float, ...] | Mapping[str, float] | None = None
+    weights: Weights | None = None
 
     def __post_init__(self) -> None:
-        if not self.k >= 0:
+        if not (_is_number(self.k) and self.k >= 0):
             raise InvalidArgumentError(f"RRF: k must be 0 or larger, got {self.k!r}")
+        _settle_weights(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +200,17 @@ class Weighted:
 
     dense: float = 0.5
     sparse: float = 0.5
-    weights: tuple[float, ...] | Mapping[str, float] | None = None
+    weights: Weights | None = None
     norm_score: bool = True
+
+    def __post_init__(self) -> None:
+        for name, weight in (("dense", self.dense), ("sparse", self.sparse)):
+            if not _is_number(weight):
+                raise InvalidArgumentError(
+                    f"Weighted: {name} is the weight of the legs over {name} fields, a number, "
+                    f"got {weight!r}; one weight per leg is Weighted(weights=[0.3, 0.7])"
+                )
+        _settle_weights(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +228,10 @@ class DBSF:
     Ranking", 2023, with the sample deviation, as Qdrant has it.
     """
 
-    weights: tuple[float, ...] | Mapping[str, float] | None = None
+    weights: Weights | None = None
+
+    def __post_init__(self) -> None:
+        _settle_weights(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +248,14 @@ class ByScore:
     """
 
     mode: str = "max"
-    weights: tuple[float, ...] | Mapping[str, float] | None = None
+    weights: Weights | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in SCORE_MODES:
             raise InvalidArgumentError(
                 f"ByScore: mode must be one of {', '.join(SCORE_MODES)}, got {self.mode!r}"
             )
+        _settle_weights(self)
 
 
 Fusion = RRF | Weighted | DBSF | ByScore
@@ -248,6 +289,7 @@ class SearchRequest(NamedTuple):
         highlight: What to mark in the texts of hits; None: nothing.
         elements: Hits are elements of lists as long as those of this field; None: entities. The
             legs' fields are of single vectors then, under the names of the lists.
+        order: By what the hits that are found are put in order; empty: by score.
         is_profiled: The fusion is that of the collection's profile.
     """
 
@@ -262,6 +304,7 @@ class SearchRequest(NamedTuple):
     decimals: int | None = None
     highlight: HighlightRequest | None = None
     elements: str | None = None
+    order: tuple[OrderKey, ...] = ()
     is_profiled: bool = False
 
     @property

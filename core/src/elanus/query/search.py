@@ -17,6 +17,7 @@ from elanus.query.elements import ElementRun
 from elanus.query.filter_plan import FilterPlan, explain_filters
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.highlighting import Highlights, highlight
+from elanus.query.ordering import OrderKey, order_of
 from elanus.query.pages import Page, found_by_legs, fused_page, ranked_page, single_page
 from elanus.query.projection import project_places, read_places
 from elanus.query.requests import LegRequest, ListQuery, SearchRequest, TextQuery
@@ -60,6 +61,8 @@ def search(
     run.watch.stage("merge")
     if request.decimals is not None:
         page = page._replace(scores=_rounded(page.scores, request.decimals))
+    if request.order:
+        page = _ordered(sources, page, request.order)
     fusion = request.joined_by
     if isinstance(run, ElementRun):
         answers = _element_answers(run, request, page, fusion)
@@ -83,6 +86,29 @@ def search(
         said = outcome.summary(request.ranking, is_fused=not one_leg)
         results.append(SearchResult(answer, explanation._replace(ranking=said)))
     return results
+
+
+def _ordered(sources: Sequence[SearchSource], page: Page, keys: Sequence[OrderKey]) -> Page:
+    """Return the hits of each query in another order, groups in that of their first hits."""
+    sizes = [count for _, count in page.groups]
+    groups: tuple[tuple[Any, int], ...] = ()
+    places = [np.empty(0, dtype=np.int64)]
+    start = 0
+    for end in page.ends:
+        # Without groups each hit is one.
+        firsts = start + np.cumsum([0, *sizes[:-1]]) if sizes else np.arange(start, end)
+        order = order_of(sources, page.sources[firsts], page.row_ids[firsts], keys)
+        if sizes:
+            groups = tuple([page.groups[group] for group in order])
+            places += [firsts[group] + np.arange(sizes[group]) for group in order]
+        else:
+            places.append(firsts[order])
+        start = end
+    hits = np.concatenate(places)
+    scores = [page.scores[hit] for hit in hits]
+    return page._replace(
+        sources=page.sources[hits], row_ids=page.row_ids[hits], scores=scores, groups=groups
+    )
 
 
 def _rounded(scores: list[float], decimals: int) -> list[float]:

@@ -2,7 +2,10 @@
 
 import math
 import statistics
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 import elanus
@@ -97,3 +100,25 @@ def test_weighted_with_and_without_normalisation(collection):
 def test_dbsf_wants_as_many_weights_as_legs(collection):
     with pytest.raises(InvalidArgumentError, match="expected 3 weights, one per leg, got 2"):
         collection.hybrid_search(legs(), DBSF((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: elanus.Weighted([0.3, 0.7]), r"one weight per leg is Weighted\(weights="),
+        (lambda: elanus.Weighted(sparse=math.nan), "Weighted: sparse is the weight of the legs"),
+        (lambda: elanus.RRF("x"), "RRF: k must be 0 or larger, got 'x'"),
+        (lambda: elanus.RRF(weights="ab"), "RRF: weights are one number per leg, .* got 'ab'"),
+        (lambda: elanus.DBSF(3), "DBSF: weights are one number per leg, .* got 3"),
+        (lambda: elanus.ByScore(weights={"a": None}), "ByScore: weights are one number per leg"),
+    ],
+)
+def test_weights_that_are_no_numbers(made: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        made()
+
+
+@pytest.mark.parametrize("weights", [[0.25, 2], np.array([0.25, 2])])
+def test_weights_of_any_sequence_are_those_of_a_tuple(weights: Any) -> None:
+    assert elanus.RRF(weights=weights) == elanus.RRF(weights=(0.25, 2))
+    assert hash(elanus.RRF(weights=weights)) == hash(elanus.RRF(weights=(0.25, 2)))

@@ -26,7 +26,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.schema.validation import entities_to_batch
 from elanus.types import DataType
-from tests.support.filter_functions_oracle import fewest_edits
+from support.filter_functions_oracle import fewest_edits
 
 STANDARD = build_analyzer("standard")
 ENGLISH = build_analyzer("english")
