@@ -2,10 +2,12 @@
 // arrays. A search takes tens of microseconds, and each array some of one.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <bit>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -89,14 +91,17 @@ class PreparedGraph : public PreparedLeg {
     if (!graph.get().parts().rows.take(AnyQuery(std::span(probe)))) {
       throw_invalid_argument("graph: expected one of rows that take float32 queries");
     }
-    if (method != GraphMethod::scan) return;
-    if (!allowed_.has_value()) throw_invalid_argument("allowed: expected the rows to scan");
-    for (std::size_t i = 0; i < allowed_->num_words(); ++i) {
-      for (std::uint64_t word = allowed_->word(i); word != 0; word &= word - 1) {
-        scanned_.push_back(static_cast<std::int64_t>(
-            i * kBitsPerWord + static_cast<std::size_t>(std::countr_zero(word))));
-      }
-    }
+    set_scanned({});
+  }
+  // The same graph with other effort and rows; `rows` are those of `allowed`, where they are known.
+  PreparedGraph(const PreparedGraph& other, const WalkEffort& effort, GraphMethod method,
+                const OptionalWords& allowed, const OptionalKeys& rows)
+      : PreparedLeg(Base{other}),
+        graph_(other.graph_),
+        effort_(effort),
+        method_(method),
+        allowed_(to_bitset(allowed, num_rows())) {
+    set_scanned(to_few(rows, num_rows()));
   }
 
   bool read(nb::handle data, LegQuery& query) const override {
@@ -137,6 +142,19 @@ class PreparedGraph : public PreparedLeg {
   }
 
  private:
+  void set_scanned(std::span<const std::int64_t> known) {
+    if (method_ != GraphMethod::scan) return;
+    if (!allowed_.has_value()) throw_invalid_argument("allowed: expected the rows to scan");
+    scanned_.assign(known.begin(), known.end());
+    if (!known.empty()) return;
+    for (std::size_t i = 0; i < allowed_->num_words(); ++i) {
+      for (std::uint64_t word = allowed_->word(i); word != 0; word &= word - 1) {
+        scanned_.push_back(static_cast<std::int64_t>(
+            i * kBitsPerWord + static_cast<std::size_t>(std::countr_zero(word))));
+      }
+    }
+  }
+
   [[nodiscard]] Metric metric() const { return graph_.get().parts().quantizer.metric; }
 
   // Brings a query to unit length for COSINE; false when a value is NaN or infinite.
@@ -163,8 +181,21 @@ class PreparedText : public PreparedLeg {
         numbers_(numbers),
         num_docs_(num_docs),
         alive_(to_bitset(alive, postings.postings().num_rows())),
-        allowed_(to_bitset(allowed, postings.postings().num_rows())),
+        allowed_{to_bitset(allowed, postings.postings().num_rows())},
         bm25_(bm25) {}
+  // The same postings with other rows; `rows` are those of `allowed`, where they are known.
+  PreparedText(const PreparedText& other, const OptionalWords& allowed, const OptionalKeys& rows)
+      : PreparedLeg(Base{other}),
+        postings_(other.postings_),
+        numbers_(other.numbers_),
+        num_docs_(other.num_docs_),
+        alive_(other.alive_),
+        allowed_{to_bitset(allowed, num_rows()), to_few(rows, num_rows())},
+        bm25_(other.bm25_) {
+    if (!allowed_.bits.has_value() && !allowed_.few.empty()) {
+      throw_invalid_argument("rows: expected them as bits as well");
+    }
+  }
 
   bool read(nb::handle data, LegQuery& query) const override {
     if (PyUnicode_CheckExact(data.ptr()) == 0) return false;
@@ -173,7 +204,9 @@ class PreparedText : public PreparedLeg {
   }
 
   [[nodiscard]] std::size_t operations(const LegQuery& query) const override {
-    return sparse_operations(postings_.postings().num_rows(), query.terms.terms.size(), limit());
+    const std::size_t num_terms = query.terms.terms.size();
+    if (!allowed_.few.empty()) return allowed_.few.size() * num_terms * kOperationsPerPosting;
+    return sparse_operations(num_rows(), num_terms, limit());
   }
 
   [[nodiscard]] float sign() const override { return -1.0F; }
@@ -196,7 +229,7 @@ class PreparedText : public PreparedLeg {
   QueryNumbers& numbers_;
   std::size_t num_docs_;
   std::optional<BitsetView> alive_;
-  std::optional<BitsetView> allowed_;
+  AllowedRows allowed_;
   const Bm25& bm25_;
 };
 
@@ -402,7 +435,17 @@ void bind_legs(nb::module_& module) {
           },
           nb::arg("graph"), nb::arg("limit"), nb::arg("ef"), nb::arg("rescored"), nb::arg("method"),
           nb::arg("allowed").noconvert().none(), nb::arg("keys").noconvert().none(),
-          nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>());
+          nb::keep_alive<1, 2>(), nb::keep_alive<1, 7>(), nb::keep_alive<1, 8>())
+      .def(
+          "under",
+          [](const PreparedGraph& self, std::size_t ef, std::size_t rescored, GraphMethod method,
+             const OptionalWords& allowed, const OptionalKeys& rows) {
+            return std::make_unique<PreparedGraph>(self, WalkEffort{ef, rescored, 0}, method,
+                                                   allowed, rows);
+          },
+          nb::arg("ef"), nb::arg("rescored"), nb::arg("method"),
+          nb::arg("allowed").noconvert().none(), nb::arg("rows").noconvert().none(),
+          nb::keep_alive<0, 1>(), nb::keep_alive<0, 5>(), "The same over other rows.");
   nb::class_<PreparedText, PreparedLeg>(module, "PreparedText", "Searches sealed postings.")
       .def(nb::init<const SealedArrays&, QueryNumbers&, std::size_t, std::size_t,
                     const OptionalWords&, const OptionalWords&, const Bm25&, const OptionalKeys&>(),
@@ -410,7 +453,15 @@ void bind_legs(nb::module_& module) {
            nb::arg("alive").noconvert().none(), nb::arg("allowed").noconvert().none(),
            nb::arg("bm25"), nb::arg("keys").noconvert().none(), nb::keep_alive<1, 2>(),
            nb::keep_alive<1, 3>(), nb::keep_alive<1, 6>(), nb::keep_alive<1, 7>(),
-           nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>());
+           nb::keep_alive<1, 8>(), nb::keep_alive<1, 9>())
+      .def(
+          "under",
+          [](const PreparedText& self, const OptionalWords& allowed, const OptionalKeys& rows) {
+            return std::make_unique<PreparedText>(self, allowed, rows);
+          },
+          nb::arg("allowed").noconvert().none(), nb::arg("rows").noconvert().none(),
+          nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(),
+          "The same over other rows.");
 }
 
 }  // namespace

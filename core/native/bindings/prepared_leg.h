@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bindings/arrays.h"
@@ -33,7 +34,7 @@ class PreparedLeg {
   // `keys`: one for each row, or none.
   PreparedLeg(std::size_t num_rows, std::size_t limit,
               const std::optional<Array1<std::int64_t>>& keys)
-      : limit_(limit), keys_(to_span(keys)) {
+      : num_rows_(num_rows), limit_(limit), keys_(to_span(keys)) {
     if (limit == 0) throw_invalid_argument("limit: expected at least 1");
     if (keys.has_value() && keys_.size() != num_rows) {
       throw_invalid_argument("keys: expected one for each row");
@@ -67,6 +68,15 @@ class PreparedLeg {
   // to be said: of a damaged row, of too few, and where there may be more of such.
   virtual bool search(const LegQuery& query, LegHits& hits) const = 0;
 
+  // The same rows and keys, for a leg that differs in the rows that it allows.
+  struct Base {
+    const PreparedLeg& leg;
+  };
+  explicit PreparedLeg(Base base)
+      : num_rows_(base.leg.num_rows_), limit_(base.leg.limit_), keys_(base.leg.keys_) {}
+
+  [[nodiscard]] std::size_t num_rows() const noexcept { return num_rows_; }
+
  private:
   // False where ties have no keys.
   bool order_ties(LegHits& hits) const {
@@ -88,8 +98,23 @@ class PreparedLeg {
     return keys_[static_cast<std::size_t>(row)];
   }
 
+  std::size_t num_rows_;
   std::size_t limit_;
   std::span<const std::int64_t> keys_;
 };
+
+// The allowed rows as numbers, where Python knows them: ascending, and each has a row.
+inline std::span<const std::int64_t> to_few(const std::optional<Array1<std::int64_t>>& rows,
+                                            std::size_t num_rows) {
+  const std::span<const std::int64_t> few = to_span(rows);
+  std::int64_t last = -1;
+  for (const std::int64_t row : few) {
+    if (row <= last || static_cast<std::size_t>(row) >= num_rows) {
+      throw_invalid_argument("rows: expected ascending row ids below " + std::to_string(num_rows));
+    }
+    last = row;
+  }
+  return few;
+}
 
 }  // namespace elanus::bindings

@@ -145,7 +145,7 @@ class SealedArrays {
     SparseHits hits;
     {
       const Unlocked unlocked(sparse_operations(postings_.num_rows(), terms.size(), k));
-      hits = search_windows(request, bits, k);
+      hits = search_windows(request, {bits}, k);
     }
     return to_hits(std::move(hits));
   }
@@ -173,7 +173,7 @@ class SealedArrays {
     const std::optional<Bm25Parameters> parameters = to_parameters(bm25);
     const SparseSource source{
         [&](const SparseQuery& query, std::size_t k) {
-          return search_windows({postings_, query, parameters}, bits, k);
+          return search_windows({postings_, query, parameters}, {bits}, k);
         },
         [&](const SparseQuery& query, std::span<const std::int64_t> rows, std::span<float> out) {
           distances_to_packed_rows({postings_, query, parameters}, rows, out);
@@ -186,8 +186,8 @@ class SealedArrays {
   // The k best rows for terms that are weighed by the rows that count. Needs no GIL.
   [[nodiscard]] SparseHits best_rows(const CountedTerms& query,
                                      const std::optional<BitsetView>& counted,
-                                     const std::optional<BitsetView>& allowed,
-                                     const Bm25Parameters& bm25, std::size_t k) const {
+                                     const AllowedRows& allowed, const Bm25Parameters& bm25,
+                                     std::size_t k) const {
     return search_weighed(
         query,
         [&](std::span<const TermId> terms, std::span<std::int64_t> out) {
@@ -241,7 +241,7 @@ class SealedArrays {
     {
       const Unlocked unlocked(
           sparse_operations(postings_.num_rows(), query.terms.size(), places.k()));
-      hits = best_rows(query, counted, bits, bm25.parameters(), places.k());
+      hits = best_rows(query, counted, {bits}, bm25.parameters(), places.k());
     }
     return places.take(hits);
   }

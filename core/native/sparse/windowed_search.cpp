@@ -150,10 +150,11 @@ struct Bounds {
 class WindowedSearch {
  public:
   WindowedSearch(const PackedRequest& request, std::vector<Addend>& addends,
-                 const std::optional<BitsetView>& allowed, std::size_t k)
+                 const AllowedRows& allowed, std::size_t k)
       : request_(request),
         addends_(addends),
-        allowed_(allowed),
+        allowed_(allowed.bits),
+        few_(allowed.few),
         k_(k),
         kernels_(window_kernels()),
         scratch_(thread_scratch()) {
@@ -173,11 +174,17 @@ class WindowedSearch {
 
   // True when looking the allowed rows up in each list takes less than adding the lists up.
   [[nodiscard]] bool is_probing_cheaper() const noexcept {
-    return allowed_.has_value() &&
-           allowed_->count() * addends_.size() * kProbeCost < num_postings_ + kWindowCost;
+    if (!allowed_.has_value()) return false;
+    if (addends_.empty()) return true;
+    const std::size_t most = (num_postings_ + kWindowCost - 1) / (addends_.size() * kProbeCost);
+    return few_.empty() ? !allowed_->has_more_than(most) : few_.size() <= most;
   }
 
   void take_allowed() {
+    if (!few_.empty()) {
+      scratch_.kept.assign(few_.begin(), few_.end());
+      return;
+    }
     scratch_.kept.clear();
     for (std::size_t w = 0; w < allowed_->num_words(); ++w) {
       for (std::uint64_t bits = allowed_->word(w); bits != 0; bits &= bits - 1) {
@@ -442,6 +449,7 @@ class WindowedSearch {
   const PackedRequest& request_;
   std::vector<Addend>& addends_;
   const std::optional<BitsetView>& allowed_;
+  std::span<const std::int64_t> few_;
   std::size_t k_;
   const WindowKernels& kernels_;
   Scratch& scratch_;
@@ -456,7 +464,7 @@ class WindowedSearch {
 
 }  // namespace
 
-SparseHits search_windows(const PackedRequest& request, const std::optional<BitsetView>& allowed,
+SparseHits search_windows(const PackedRequest& request, const AllowedRows& allowed,
                           std::size_t k) {
   if (k == 0) throw_invalid_argument("k: expected at least 1, got 0");
   std::vector<Addend>& addends = open_terms(request);
@@ -466,7 +474,7 @@ SparseHits search_windows(const PackedRequest& request, const std::optional<Bits
     return search.rescore();
   }
   if (search.prepare() && search.run()) return search.rescore();
-  return search_unpacked(request, addends, allowed, k);
+  return search_unpacked(request, addends, allowed.bits, k);
 }
 
 void distances_to_packed_rows(const PackedRequest& request, std::span<const std::int64_t> row_ids,

@@ -21,11 +21,18 @@ struct PackedRequest {
   std::optional<Bm25Parameters> bm25;  // none scores by inner product
 };
 
+// Rows that a search may return; without bits all of them.
+struct AllowedRows {
+  std::optional<BitsetView> bits;
+  // The same rows, ascending and in range, where they are few and somebody knows them.
+  std::span<const std::int64_t> few{};
+};
+
 // Finds what `search_exhaustive` finds over the same postings, with the same bits.
 // Throws Error when a term does not exist, a parameter is out of range or the postings contradict
 // themselves.
-[[nodiscard]] SparseHits search_windows(const PackedRequest& request,
-                                        const std::optional<BitsetView>& allowed, std::size_t k);
+[[nodiscard]] SparseHits search_windows(const PackedRequest& request, const AllowedRows& allowed,
+                                        std::size_t k);
 
 // Writes the distance of each named row as `distances_to_rows` over the same postings does.
 void distances_to_packed_rows(const PackedRequest& request, std::span<const std::int64_t> row_ids,

@@ -49,6 +49,18 @@ class BitsetView {
     return total;
   }
 
+  // Looks no further than it must: rows may be many, and allowed ones few or most of them.
+  [[nodiscard]] bool has_more_than(std::size_t count) const noexcept {
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      const std::uint64_t bits = word(i);
+      if (bits == 0) continue;
+      total += static_cast<std::size_t>(std::popcount(bits));
+      if (total > count) return true;
+    }
+    return false;
+  }
+
   [[nodiscard]] bool test(RowId row) const noexcept {
     return row < num_bits_ && ((words_[row / kBitsPerWord] >> (row % kBitsPerWord)) & 1U) != 0;
   }

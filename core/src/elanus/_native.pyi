@@ -347,10 +347,16 @@ class PreparedGraph(PreparedLeg):
 
     def __init__(self, graph: Graph, limit: int, ef: int, rescored: int, method: GraphMethod, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
 
+    def under(self, ef: int, rescored: int, method: GraphMethod, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> PreparedGraph:
+        """The same over other rows."""
+
 class PreparedText(PreparedLeg):
     """Searches sealed postings."""
 
     def __init__(self, postings: SealedPostings, numbers: QueryNumbers, num_docs: int, limit: int, alive: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, bm25: Bm25, keys: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> None: ...
+
+    def under(self, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> PreparedText:
+        """The same over other rows."""
 
 class LegRankings:
     """What each leg of a search found."""

@@ -20,6 +20,9 @@ _SPARSE_SHARE = 8
 _MARKED_SHARE = 128
 """From one row in so many on it is quicker to mark rows in a mask, and to pack that."""
 
+MOST_KNOWN_ROWS = 4_096
+"""Rows of a set up to which their numbers are kept, by which few are searched."""
+
 _ALL = 2**64 - 1
 """All bits of a word."""
 
@@ -44,6 +47,7 @@ class Bitset:
     num_bits: int
     _count: int | None = field(default=None, repr=False)
     _run: tuple[int, int] | None = field(default=None, repr=False)
+    _rows: Int64Array | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         words = self.words
@@ -70,6 +74,7 @@ class Bitset:
         num_bits: int,
         count: int | None = None,
         run: tuple[int, int] | None = None,
+        rows: Int64Array | None = None,
     ) -> Bitset:
         """Return the set of words that were made here, which need no check."""
         words.flags.writeable = False
@@ -78,6 +83,7 @@ class Bitset:
         put(made, "num_bits", num_bits)
         put(made, "_count", count)
         put(made, "_run", run)
+        put(made, "_rows", rows)
         return made
 
     @classmethod
@@ -138,7 +144,9 @@ class Bitset:
             bits = np.uint64(1) << (rows & 63).astype(np.uint64)
             firsts = np.flatnonzero(np.append(True, places[1:] != places[:-1]))
             words[places[firsts]] = np.bitwise_or.reduceat(bits, firsts)
-        return cls._of(words, num_bits, len(rows))
+        return cls._of(
+            words, num_bits, len(rows), rows=rows if len(rows) <= MOST_KNOWN_ROWS else None
+        )
 
     @classmethod
     def from_range(cls, start: int, stop: int, num_bits: int) -> Bitset:
@@ -173,6 +181,13 @@ class Bitset:
         found = np.flatnonzero(np.unpackbits(packed, bitorder="little"))
         rows: Int64Array = (places[found >> 6] << 6) | (found & 63)
         return rows
+
+    def known_rows(self) -> Int64Array | None:
+        """Return the row ids, ascending, where they are few and need not be looked for."""
+        run = self._run
+        if run is None:
+            return self._rows
+        return np.arange(*run, dtype=np.int64) if run[1] - run[0] <= MOST_KNOWN_ROWS else None
 
     def count(self) -> int:
         """Return the number of rows in the set."""

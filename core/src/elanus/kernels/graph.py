@@ -323,6 +323,7 @@ class SearchGraph:
         method: str,
         allowed: Bitset | None,
         keys: Int64Array | None,
+        like: PreparedLeg | None = None,
     ) -> PreparedLeg:
         """Return what answers one float query after the other without making arrays.
 
@@ -337,8 +338,12 @@ class SearchGraph:
                 computes the distances of all of them; then it does not matter how few there are.
             allowed: Rows that may be returned; None allows all.
             keys: int64 ``(n,)``, a key for each row; None: none are wanted.
+            like: What was returned for other rows, with the same limit and keys; it is quicker.
         """
         words = None if allowed is None else allowed.words
+        if isinstance(like, _native.PreparedGraph):
+            rows = None if allowed is None or method != "scan" else allowed.known_rows()
+            return like.under(ef, rescored, _METHODS[method], words, rows)
         return _native.PreparedGraph(
             self.native, limit, ef, rescored, _METHODS[method], words, keys
         )

@@ -251,6 +251,17 @@ class SealedPostings:
             self._native, numbers.native, num_docs, limit, *words, bm25.native, keys
         )
 
+    def prepared_like(self, like: PreparedLeg, allowed: Bitset | None) -> PreparedLeg | None:
+        """Return what ``prepared`` does for other allowed rows, in less time.
+
+        Args:
+            like: What it returned, whose other arguments are the same.
+            allowed: As there.
+        """
+        if not isinstance(like, _native.PreparedText):
+            return None
+        return like.under(words_of(allowed), None if allowed is None else allowed.known_rows())
+
     def search_many(
         self,
         batch: QueryBatch,

@@ -129,11 +129,16 @@ class _Frame:
         self.is_distance = self.field.metric_type.is_distance
         self.is_short = sum([source.num_rows for source in sources]) <= MOST_ROWS
 
-    def legs(self, filters: Sequence[Filters], token: CancelToken) -> list[PlainLeg]:
-        """Return the legs under filters, a tuple for each."""
+    def legs(
+        self,
+        filters: Sequence[Filters],
+        token: CancelToken,
+        model: Sequence[PlainLeg] | None = None,
+    ) -> list[PlainLeg]:
+        """Return the legs under filters, a tuple for each; ``model``: those under others."""
         made: list[PlainLeg] = []
         allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
-        for leg, own in zip(self.plain.legs, filters, strict=True):
+        for i, (leg, own) in enumerate(zip(self.plain.legs, filters, strict=True)):
             # Legs mostly have the same filters.
             key = own, leg.field.name if leg.field.nullable else ""
             rows = allowed.get(key) if made else None
@@ -141,7 +146,10 @@ class _Frame:
                 rows = [allowed_places(s, own, leg.field, token) for s in self.sources]
                 if len(filters) > 1:
                     allowed[key] = rows
-            made.append(PlainLeg(self.schema, self.sources, leg, rows))
+            if model is None:
+                made.append(PlainLeg(self.schema, self.sources, leg, rows))
+            else:
+                made.append(model[i].under(rows))
         return made
 
 
@@ -188,7 +196,7 @@ class PlainSearch:
 
     def under(self, filters: Sequence[Filters], token: CancelToken) -> PlainSearch:
         """Return the same for a single search with other filters, a tuple for each leg."""
-        return PlainSearch(self._frame, self._frame.legs(filters, token))
+        return PlainSearch(self._frame, self._frame.legs(filters, token, self.legs))
 
     def answer_at_once(self, queries: Sequence[object]) -> SearchResult | None:
         """Answer queries as the user passed them; None: there is more to be said about one."""

@@ -97,6 +97,15 @@ class PlainLeg:
         self._rows = rows
         self._prepare()
 
+    def under(self, rows: Sequence[AllowedRows]) -> PlainLeg:
+        """Return the same with other rows of each source that pass the filters."""
+        made = PlainLeg.__new__(PlainLeg)
+        made._sources, made._request = self._sources, self._request
+        made._name, made._limit, made._primary = self._name, self._limit, self._primary
+        made._keys, made._rows = self._keys, rows
+        made._prepare(like=self)
+        return made
+
     @property
     def plan(self) -> LegPlan:
         """How candidates are found."""
@@ -138,7 +147,8 @@ class PlainLeg:
             part = self._parts[part.number]
         return nearest_rows(index, vectors, self._limit, part.rows, part.step.ef)
 
-    def _prepare(self) -> None:
+    def _prepare(self, like: PlainLeg | None = None) -> None:
+        """Plan; what another leg of the same request has found out need not be asked again."""
         request, name = self._request, self._name
         parts = []
         for i, (source, rows) in enumerate(zip(self._sources, self._rows, strict=True)):
@@ -154,19 +164,22 @@ class PlainLeg:
                 held = weakref.ref(index)
             parts.append(_Part(i, source, rows, step, held))
         self._parts = parts
-        self._prepared = self._prepared_part(parts[0]) if len(parts) == 1 else None
+        self._prepared = self._prepared_part(parts[0], like) if len(parts) == 1 else None
 
     def _index_of(self, source: SearchSource) -> VectorIndex | BM25View:
         if self._request.text is None:
             return source.vector_index(self._name)
         return source.text_index(self._name)
 
-    def _prepared_part(self, part: _Part) -> PreparedLeg | None:
+    def _prepared_part(self, part: _Part, like: PlainLeg | None) -> PreparedLeg | None:
         """Return what answers queries over the only source in one call; None: nothing does."""
         request, rows = self._request, part.rows
         if not rows.count or request.field.dtype not in _PREPARED_TYPES:
             return None
         index = self._index_of(part.source)
+        if like is not None and like._prepared is not None and like._made_of() is index:
+            self._made_of = like._made_of
+            return self._prepared_like(like._prepared, index, part)
         self._made_of = weakref.ref(index)
         column = part.source.column(self._primary)
         keys: Int64Array | None = None
@@ -186,3 +199,15 @@ class PlainLeg:
             alive=part.source.alive,
             keys=keys,
         )
+
+    def _prepared_like(
+        self, like: PreparedLeg, index: VectorIndex | BM25View, part: _Part
+    ) -> PreparedLeg | None:
+        """Return the same as another leg has over the same index, for these rows."""
+        bits = part.rows.bits
+        if isinstance(index, SealedBM25):
+            return index.prepared_like(like, bits)
+        if isinstance(index, GraphIndex):
+            ef = part.step.ef
+            return index.prepared(self._limit, allowed=bits, ef=ef, keys=None, like=like)
+        return None

@@ -200,7 +200,13 @@ class GraphIndex:
         return self._completed(queries, limit, allowed, found)
 
     def prepared(
-        self, limit: int, *, allowed: Bitset | None, ef: int | None, keys: Int64Array | None
+        self,
+        limit: int,
+        *,
+        allowed: Bitset | None,
+        ef: int | None,
+        keys: Int64Array | None,
+        like: PreparedLeg | None = None,
     ) -> PreparedLeg | None:
         """Return what finds the ``limit`` nearest rows, and what comes after them, as ``search``.
 
@@ -209,6 +215,7 @@ class GraphIndex:
             allowed: As in ``search``.
             ef: As in ``search``.
             keys: int64, one for each row; None: none are wanted.
+            like: What was returned for other rows, with the same limit and keys; it is quicker.
 
         Returns:
             None where many rows are scanned, and where they are no floats.
@@ -222,10 +229,13 @@ class GraphIndex:
         if method == "scan":
             if allowed is None or allowed.count() > MOST_PREPARED:
                 return None
-            return self._graph.prepared(limit, 1, 1, method=method, allowed=allowed, keys=keys)
+            return self._graph.prepared(
+                limit, 1, 1, method=method, allowed=allowed, keys=keys, like=like
+            )
         rescored = self._num_rescored(asked) * (SCAN_RESCORED_FACTOR if method == "codes" else 1)
+        ef = max(ef or 0, asked)
         return self._graph.prepared(
-            limit, max(ef or 0, asked), rescored, method=method, allowed=allowed, keys=keys
+            limit, ef, rescored, method=method, allowed=allowed, keys=keys, like=like
         )
 
     def _planned(self, allowed: Bitset | None, limit: int, ef: int) -> tuple[str, int]:

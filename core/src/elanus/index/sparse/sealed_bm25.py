@@ -130,6 +130,15 @@ class SealedBM25(BM25View):
             numbers, num_docs, limit, bm25=scoring, alive=alive, allowed=allowed, keys=keys
         )
 
+    def prepared_like(self, like: PreparedLeg, allowed: Bitset | None) -> PreparedLeg | None:
+        """Return what ``prepared`` does for other allowed rows; None: that has to be asked.
+
+        Args:
+            like: What it returned; the other arguments are the same.
+            allowed: As in ``search_text``.
+        """
+        return self.reader.prepared_like(like, allowed)
+
     def _numbers_of(self, analyzer: Analyzer) -> QueryNumbers | None:
         try:
             return self._numbers[analyzer]
