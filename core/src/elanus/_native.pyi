@@ -435,6 +435,12 @@ def fuse_lists(lists: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=
 def unit_scores(scale: UnitScale, distances: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')]:
     """Each distance as a score in [0, 1]."""
 
+def words_of_mask(mask: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]:
+    """Which values are true, as one bit each, and how many are."""
+
+def lower_text(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], wanted: bytes) -> int:
+    """The first of ascending texts that is not below another."""
+
 class RowReader:
     """Reads rows of columns as dicts."""
 

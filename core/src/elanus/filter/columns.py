@@ -9,7 +9,7 @@ evaluated again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -74,7 +74,12 @@ Trace: TypeAlias = list[TraceStep]
 
 
 class RowFilter(Protocol):
-    """Something that allows rows. Equal ones allow the same rows; they can be keys of a dict."""
+    """Something that allows rows."""
+
+    @property
+    def identity(self) -> Hashable:
+        """What is known of it is remembered by this: equal ones allow the same rows."""
+        ...
 
     def at_once(self, columns: FilterColumns) -> Bitset | None:
         """Return the rows that are allowed, found in less time than remembering them takes; None:
@@ -203,7 +208,7 @@ class ColumnCache:
         self._geometries: dict[str, GeometryStore] = {}
         self._num_read: dict[str, int] = {}
         # The least recently used first. Rows never change, so a result stays right for ever.
-        self._results: dict[tuple[RowFilter, int], Bitset] = {}
+        self._results: dict[tuple[Hashable, int], Bitset] = {}
 
     def at(self, num_rows: int, trace: Trace | None = None) -> FilterColumns:
         """Return the first ``num_rows`` rows, for one evaluation or many.
@@ -318,17 +323,17 @@ class ColumnCache:
 
     def matching(self, condition: RowFilter, columns: FilterColumns) -> Bitset:
         """Return the rows of ``columns``, the first ones here, that a filter allows."""
-        key = condition, columns.num_rows
-        with self._lock:
-            found = self._results.pop(key, None)
-            if found is not None:
-                self._results[key] = found
-                return found
+        key = condition.identity, columns.num_rows
+        if key in self._results:
+            with self._lock:
+                found = self._results.pop(key, None)
+                if found is not None:
+                    self._results[key] = found
+                    return found
         self._on_use(self)
         found = condition.allowed(columns)
         with self._lock:
-            if key not in self._results:
-                self._results[key] = found
+            if self._results.setdefault(key, found) is found:
                 self._size += found.words.nbytes
             if len(self._results) > MAX_KNOWN_RESULTS:
                 oldest = self._results.pop(next(iter(self._results)))

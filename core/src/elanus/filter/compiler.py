@@ -6,7 +6,7 @@ can be evaluated on any number of segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from elanus.errors import FilterError, InternalError
 from elanus.filter.ast import (
@@ -24,6 +24,7 @@ from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import CompareConstant, ElementTest
+from elanus.filter.logic import Conjunction
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Casts, Scope, resolve
 from elanus.filter.parser import parse
@@ -71,8 +72,16 @@ class BoundFilter:
 
     def allowed(self, columns: FilterColumns) -> Bitset:
         """Return the rows that the filter allows."""
+        condition = self._condition
+        if isinstance(condition, Conjunction):
+            return condition.allowed(columns)  # which asks for the bounds of each term itself
         decided = self._decided(columns)
-        return self._condition.allowed(columns) if decided is None else decided
+        return condition.allowed(columns) if decided is None else decided
+
+    @property
+    def identity(self) -> Hashable:
+        """What only filters have in common that allow the same rows, and is quick to look up."""
+        return self
 
     def at_once(self, columns: FilterColumns) -> Bitset | None:
         """Return the rows that the filter allows, where an index finds few in no time."""

@@ -19,8 +19,8 @@ from elanus.filter.elements import JsonElement, elements_of
 from elanus.filter.hints import TextHint
 from elanus.filter.json_operands import JsonValue
 from elanus.filter.logic import FEW_ROWS, Condition, Leaf, Truth
-from elanus.filter.lookup import find_any, find_comparisons, find_texts
-from elanus.filter.numbers import PYTHON_OPERATORS, compare_numbers
+from elanus.filter.lookup import find_any, find_comparisons, find_equal, find_texts
+from elanus.filter.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
 from elanus.filter.operands import (
     Constants,
     Container,
@@ -113,8 +113,15 @@ class CompareConstant(Leaf):
     constant: int | float | str
 
     def scan(self, columns: FilterColumns) -> Truth:
-        values = self.operand.load(columns)
-        holds = _nowhere(columns)
+        operand = self.operand
+        if isinstance(operand, NumberField) and not isinstance(self.constant, str):
+            column = operand.stored(columns)
+            holds = compare_array(column.values, self.op, self.constant)
+            return truth_of(holds, column.validity)
+        return self._of_values(operand.load(columns), columns)
+
+    def _of_values(self, values: Values, columns: FilterColumns) -> Truth:
+        holds: BoolArray | None = None
         if isinstance(self.constant, str):
             if values.strings is not None:
                 holds = values.strings.compare(self.op, self.constant)
@@ -122,7 +129,7 @@ class CompareConstant(Leaf):
             holds = values.numbers.compare(self.op, self.constant)
             if values.is_number is not None:
                 holds = holds & values.is_number
-        return truth_of(holds, values.known)
+        return truth_of(_nowhere(columns) if holds is None else holds, values.known)
 
     def known(self, columns: FilterColumns) -> BoolArray | None:
         return _known(self.operand, columns)
@@ -136,6 +143,11 @@ class CompareConstant(Leaf):
         """Return where it is true, if an index finds that these are few rows; else None."""
         if self.op is not CompareOp.EQ:
             return None
+        index = _index_of(self.operand, columns)
+        rows = None if index is None else find_equal(index, self.constant)
+        if rows is not None:
+            is_few = len(rows) * FEW_ROWS <= columns.num_rows
+            return Bitset.from_few(rows, columns.num_rows) if is_few else None
         found, _ = self.find(columns)
         is_few = found is not None and found.count * FEW_ROWS <= columns.num_rows
         return found.bits() if found is not None and is_few else None

@@ -103,6 +103,10 @@ def index_ns(found: Found, num_rows: int) -> float:
     return ns if found.is_exact else ns + VERIFIED_NS * found.count
 
 
+_BY_COLUMNS = Step(1.0, 0.0)
+"""For a condition on its own, which nothing has to be compared with."""
+
+
 class Condition(Protocol):
     """A bound condition."""
 
@@ -165,7 +169,10 @@ class Leaf:
 
     def allowed(self, columns: FilterColumns) -> Bitset:
         """Return the rows in which it is true."""
-        step = self.plan(columns)
+        found, index = self.find(columns)
+        if found is None and columns.trace is None and not self.needs_all_rows:
+            return Bitset.from_mask(self.scan(columns).true)
+        step = _BY_COLUMNS if found is None else self._weighed(found, index, columns)
         if step.found is None or not step.found.is_exact:
             return Bitset.from_mask(self.follow(step, columns).true)
         bits = step.found.bits()
@@ -175,10 +182,14 @@ class Leaf:
 
     def plan(self, columns: FilterColumns) -> Step:
         """Return how it would be answered."""
+        found, index = self.find(columns)
+        return self._weighed(found, index, columns)
+
+    def _weighed(self, found: Found | None, index: str, columns: FilterColumns) -> Step:
+        """Return whether what an index has found is quicker than columns."""
         share, row_ns = self.guess()
         known = self.share(columns)
         share = share if known is None else known
-        found, index = self.find(columns)
         if found is None or not columns.num_rows:
             return Step(share, row_ns)
         share = found.count / columns.num_rows
@@ -329,7 +340,13 @@ class Conjunction(Joined):
         return total if rows is None else total.spread(rows, columns.num_rows)
 
     def allowed(self, columns: FilterColumns) -> Bitset:
-        kept = self._open_terms(columns)
+        kept = []
+        for term in self.terms:
+            possible = term.outcomes(columns)
+            if not possible.true:
+                return Bitset.empty(columns.num_rows)
+            if possible != CERTAIN:
+                kept.append(term)
         if len(kept) > 1:
             ordered = _in_order(kept, columns)
             few = self._few(ordered, columns)

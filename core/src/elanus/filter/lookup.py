@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elanus.filter.ast import CompareOp
 from elanus.filter.hints import TextHint
 from elanus.filter.numbers import bound_of
@@ -34,6 +37,20 @@ def find_comparisons(
             return None
         spans = found if spans is None else list(_common(spans, found))
     return None if spans is None else index.found(spans)
+
+
+def find_equal(index: ScalarIndex, constant: int | float | str) -> NDArray[np.uint32] | None:
+    """Return the rows with a value that equals a constant, ascending; None: it cannot tell them
+    that way."""
+    if not isinstance(index, SortedIndex):
+        return None
+    values = index.values
+    if isinstance(values, SortedTexts):
+        span = values.span(constant) if isinstance(constant, str) else None
+    else:
+        spans = _spans(values, CompareOp.EQ, constant)
+        span = spans[0] if spans else None
+    return None if span is None else index.rows_of_one(*span)
 
 
 def find_any(

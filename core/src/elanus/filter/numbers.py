@@ -60,8 +60,8 @@ class Numbers:
 
     def compare(self, op: CompareOp, constant: int | float) -> BoolArray:
         """Return where ``row op constant`` holds."""
-        ints = None if self.ints is None else _compare_array(self.ints, op, constant)
-        floats = None if self.floats is None else _compare_array(self.floats, op, constant)
+        ints = None if self.ints is None else compare_array(self.ints, op, constant)
+        floats = None if self.floats is None else compare_array(self.floats, op, constant)
         return self.where_int(ints, floats)
 
     def is_in(self, constants: Sequence[int | float]) -> BoolArray:
@@ -154,7 +154,10 @@ def _bound_of_floats(
     return op, nearest
 
 
-def _compare_array(values: AnyArray, op: CompareOp, constant: int | float) -> BoolArray:
+def compare_array(values: AnyArray, op: CompareOp, constant: int | float) -> BoolArray:
+    """Return where ``value op constant`` holds; bools are 0 and 1."""
+    if values.dtype.kind == "b":
+        values = values.view(np.uint8)
     bound = bound_of(values.dtype, op, constant)
     if isinstance(bound, bool):
         return np.full(len(values), bound, dtype=np.bool_)

@@ -48,18 +48,17 @@ def of_comparison(known: ValueRange | None, op: CompareOp, constant: int | float
     """Return the outcomes of ``value op constant``."""
     if known is None or constant != constant:  # NaN stands in no order
         return ANY
-    equals = _of_equality(known, constant)
-    match op:
-        case CompareOp.EQ:
-            return equals
-        case CompareOp.NE:
-            return equals.inverted()
-        case CompareOp.LT:
-            return _of_order(known, _is_below(known.low, constant), _reaches(known, constant))
-        case CompareOp.LE:
-            return _of_order(known, _is_from(known.low, constant), _is_above(known, constant))
-        case CompareOp.GT:
-            return _of_order(known, _is_above(known, constant), _is_from(known.low, constant))
+    # Asked for every condition of every new filter.
+    if op is CompareOp.EQ:
+        return _of_equality(known, constant)
+    if op is CompareOp.NE:
+        return _of_equality(known, constant).inverted()
+    if op is CompareOp.LT:
+        return _of_order(known, _is_below(known.low, constant), _reaches(known, constant))
+    if op is CompareOp.LE:
+        return _of_order(known, _is_from(known.low, constant), _is_above(known, constant))
+    if op is CompareOp.GT:
+        return _of_order(known, _is_above(known, constant), _is_from(known.low, constant))
     return _of_order(known, _reaches(known, constant), _is_below(known.low, constant))
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from elanus.errors import FilterError
 from elanus.filter.ast import Literal, Node
@@ -133,6 +132,11 @@ class FilledFilter(BoundFilter):
     def explain(self, columns: FilterColumns) -> list[tuple[str, str, int, int]]:
         return BoundFilter(self.tree, self._scope).explain(columns)
 
+    @property
+    def identity(self) -> Hashable:
+        # One of template and kind is for one type of each constant: 1 is not taken for 1.0.
+        return self._template, self._constants
+
     def is_filled_like(self, template: _Template, constants: tuple[Slot, ...]) -> bool:
         """Whether it is this template with these constants."""
         return self._template is template and self._constants == constants
@@ -179,23 +183,28 @@ class FilterTemplates:
         form = _form_of(text, params)
         if form is None:
             return None
-        key: Hashable = form.words, form.kinds, root, casts
+        words, kinds, constants = form[:3]
+        key: Hashable = words, kinds, root, casts
         found = self._known.get(key)
+        if type(found) is _Template:
+            return FilledFilter(found, constants)
+        # What is known is read as the parser does, and so is what is cut into the same pieces.
+        if found is None and _UNREAD.search(words):
+            return None
+        fixed: frozenset[int] = frozenset()
         if isinstance(found, frozenset):
             fixed = found
-            key = key, tuple([form.constants[slot] for slot in fixed])
+            key = key, tuple([constants[slot] for slot in fixed])
             found = self._known.get(key)
-        else:
-            fixed = frozenset()
         if isinstance(found, _Template):
-            return FilledFilter(found, form.constants)
+            return FilledFilter(found, constants)
         if key not in self._known:
             self._remember(key, _SEEN)
         elif found is _SEEN:
             made = self._made(form, root, casts, fixed)
             self._remember(key, made)
             if isinstance(made, _Template):
-                return FilledFilter(made, form.constants)
+                return FilledFilter(made, constants)
         return None
 
     def _made(
@@ -228,8 +237,7 @@ class FilterTemplates:
 # --- forms ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     """A text, cut up.
 
     Attributes:
@@ -255,10 +263,13 @@ class _Form:
 
 
 def _form_of(text: str, params: Mapping[str, object] | None) -> _Form | None:
-    """Cut up a text; None where it is not certain that it is cut as the parser reads it."""
+    """Cut up a text; None where it is not certain that it is cut as the parser reads it.
+
+    Whether ``_UNREAD`` is in the words is still to be seen.
+    """
     pieces = _CONSTANT.split(text) if len(text) <= MAX_TEXT else []
     words = "\0".join(pieces[::2])
-    if not pieces or len(pieces) > 2 * MAX_CONSTANTS or _UNREAD.search(words):
+    if not pieces or len(pieces) > 2 * MAX_CONSTANTS:
         return None
     if words.count("\0") != len(pieces) // 2:
         return None

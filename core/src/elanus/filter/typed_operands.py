@@ -42,8 +42,12 @@ class NumberField:
         return f"field {self.name!r} ({self.dtype.name})"
 
     def load(self, columns: FilterColumns) -> Values:
-        column = _column(columns, self.name, FixedColumn)
+        column = self.stored(columns)
         return Values(numbers=_numbers(column), known=column.validity)
+
+    def stored(self, columns: FilterColumns) -> FixedColumn:
+        """Return the column of the field."""
+        return _column(columns, self.name, FixedColumn)
 
     def is_null(self, columns: FilterColumns) -> BoolArray:
         return ~self.exists(columns)

@@ -10,7 +10,9 @@ import sys
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from elanus import _native
 from elanus.errors import InvalidArgumentError
 from elanus.types import BoolArray, Int64Array, UInt64Array
 
@@ -106,10 +108,8 @@ class Bitset:
         """
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 1:
             raise InvalidArgumentError("mask: expected a bool array of rank 1")
-        packed = np.packbits(mask, bitorder="little")
-        padded = np.zeros(_num_words(len(mask)) * (_BITS_PER_WORD // 8), dtype=np.uint8)
-        padded[: len(packed)] = packed
-        return cls._of(padded.view(np.uint64), len(mask))
+        words, count = _native.words_of_mask(np.ascontiguousarray(mask))
+        return cls._of(words, len(mask), count)
 
     @classmethod
     def from_rows(cls, rows: Int64Array, num_bits: int) -> Bitset:
@@ -147,6 +147,17 @@ class Bitset:
         return cls._of(
             words, num_bits, len(rows), rows=rows if len(rows) <= MOST_KNOWN_ROWS else None
         )
+
+    @classmethod
+    def from_few(cls, rows: NDArray[np.uint32], num_bits: int) -> Bitset:
+        """Return the set of the row ids ``rows``, ascending, each once, none too large."""
+        count = len(rows)
+        if count:
+            first, stop = int(rows[0]), int(rows[-1]) + 1
+            if stop - first == count:
+                # Kept in the order of their values, such as the rows of a tenant.
+                return cls.from_range(first, stop, num_bits)
+        return cls.from_ascending(rows.astype(np.int64), num_bits)
 
     @classmethod
     def from_range(cls, start: int, stop: int, num_bits: int) -> Bitset:

@@ -107,7 +107,7 @@ def search_token(timeout_s: float | None = None) -> CancelToken:
 
 
 def _new_token(timeout_s: float | None) -> CancelToken:
-    is_main = threading.current_thread() is threading.main_thread()
+    is_main = threading.get_ident() == threading.main_thread().ident
     return _native.CancelToken(timeout_s, is_main)
 
 

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from elanus import _native
 from elanus.types import AnyArray, BoolArray, ByteArray, Int64Array
+
+
+def place_of_text(offsets: Int64Array, data: ByteArray, wanted: bytes) -> int:
+    """Return the place of the first of ascending texts that is not below another.
+
+    Args:
+        offsets: int64 ``(n + 1,)``: text ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
+        data: uint8.
+        wanted: The other text. Bytes are compared, which is the order of code points.
+    """
+    return _native.lower_text(np.ascontiguousarray(offsets), np.ascontiguousarray(data), wanted)
 
 
 class RowReader:

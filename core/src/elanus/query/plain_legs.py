@@ -150,6 +150,7 @@ class PlainLeg:
     def _prepare(self, like: PlainLeg | None = None) -> None:
         """Plan; what another leg of the same request has found out need not be asked again."""
         request, name = self._request, self._name
+        index: VectorIndex | BM25View | None = None
         parts = []
         for i, (source, rows) in enumerate(zip(self._sources, self._rows, strict=True)):
             held = None
@@ -158,25 +159,28 @@ class PlainLeg:
             elif request.field.source is not None:
                 step = SourceStep(source.name, source.num_rows, rows.count, "postings")
             else:
-                index = source.vector_index(name)
+                index = dense = source.vector_index(name)
                 limit, recall = request.limit, request.recall
-                step = plan_dense(source.name, index, rows.count, limit, recall, request.ef)
-                held = weakref.ref(index)
+                step = plan_dense(source.name, dense, rows.count, limit, recall, request.ef)
+                held = weakref.ref(dense)
             parts.append(_Part(i, source, rows, step, held))
         self._parts = parts
-        self._prepared = self._prepared_part(parts[0], like) if len(parts) == 1 else None
+        self._prepared = self._prepared_part(parts[0], index, like) if len(parts) == 1 else None
 
     def _index_of(self, source: SearchSource) -> VectorIndex | BM25View:
         if self._request.text is None:
             return source.vector_index(self._name)
         return source.text_index(self._name)
 
-    def _prepared_part(self, part: _Part, like: PlainLeg | None) -> PreparedLeg | None:
+    def _prepared_part(
+        self, part: _Part, index: VectorIndex | BM25View | None, like: PlainLeg | None
+    ) -> PreparedLeg | None:
         """Return what answers queries over the only source in one call; None: nothing does."""
         request, rows = self._request, part.rows
         if not rows.count or request.field.dtype not in _PREPARED_TYPES:
             return None
-        index = self._index_of(part.source)
+        if index is None:
+            index = self._index_of(part.source)
         if like is not None and like._prepared is not None and like._made_of() is index:
             self._made_of = like._made_of
             return self._prepared_like(like._prepared, index, part)

@@ -293,6 +293,8 @@ def concat_columns(parts: Sequence[Column]) -> Column:
 
 def slice_column(column: ColumnT, start: int, stop: int) -> ColumnT:
     """Return rows ``start`` to ``stop`` as views; nothing is copied."""
+    if start == 0 and stop == len(column):
+        return column
     validity = None if column.validity is None else column.validity[start:stop]
     made: Column
     if isinstance(column, FixedColumn):

@@ -99,11 +99,7 @@ class FoundRows:
 
     def bits(self) -> Bitset:
         if self.ascends:
-            rows = self.lists[0]
-            first, stop = int(rows[0]), int(rows[-1]) + 1
-            if stop - first == len(rows):
-                # Kept in the order of their values, such as the rows of a tenant.
-                return Bitset.from_range(first, stop, self.num_rows)
+            return Bitset.from_few(self.lists[0], self.num_rows)
         if self.count * MARKED_SHARE > self.num_rows:
             return Bitset.from_mask(self.mask())
         return Bitset.from_ascending(self.rows(), self.num_rows)

@@ -75,6 +75,8 @@ class SortedIndex:
         self.values = values
         self._rows = rows
         self._starts = starts
+        # Single numbers are read quickest from there.
+        self._ends = None if starts is None else np.ascontiguousarray(starts).data
         self._words = words
         self.of_elements = of_elements
         self.is_cast = is_cast
@@ -138,6 +140,14 @@ class SortedIndex:
             gaps = zip(ends[::2], ends[1::2], strict=True)
             others = [rows[self._start(a) : self._start(b)] for a, b in gaps]
         return FoundRows(lists, self.num_rows, others=others)
+
+    def rows_of_one(self, start: int, stop: int) -> NDArray[np.uint32] | None:
+        """Return the rows of one value, or of none, which stands there, ascending; None: that is
+        not how they are kept."""
+        rows, ends = self._rows, self._ends
+        if rows is None or ends is None or stop - start > 1:
+            return None
+        return rows[ends[start] : ends[stop]]
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
         """Return header and arrays to store."""

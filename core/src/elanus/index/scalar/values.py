@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from elanus.kernels.rows import place_of_text
 from elanus.types import AnyArray, ByteArray, Int64Array
 
 
@@ -54,12 +54,6 @@ class SortedNumbers:
         return {"values": self._values}
 
 
-SAMPLED = 2_048
-"""Texts among ascending ones, evenly, that are kept to look among first."""
-LOOKS_BEFORE = 8
-"""Looks before they are: taking them takes as long as some hundred."""
-
-
 class SortedTexts:
     """Distinct texts in the order of their UTF-8 bytes, which is that of code points.
 
@@ -71,13 +65,10 @@ class SortedTexts:
     def __init__(self, offsets: Int64Array, data: ByteArray) -> None:
         self._offsets = offsets
         self._data = data
-        # Halving reads single numbers and short texts, which takes longest by way of arrays.
+        # Single numbers and short texts are read quickest from there.
         self._ends = np.ascontiguousarray(offsets).data
         self._raw = np.ascontiguousarray(data).data
         self.num_ordered = len(offsets) - 1
-        self._num_looks = 0
-        self._step = max(self.num_ordered // SAMPLED, 1)
-        self._sample: list[bytes] | None = None
 
     @classmethod
     def of(cls, texts: Sequence[bytes]) -> SortedTexts:
@@ -113,15 +104,7 @@ class SortedTexts:
         return {"offsets": self._offsets, "data": self._data}
 
     def _place(self, wanted: bytes) -> int:
-        sample, step = self._sample, self._step
-        if sample is None:
-            self._num_looks += 1
-            if self._num_looks > LOOKS_BEFORE:
-                self._sample = [self._text(place) for place in range(0, len(self), step)]
-            return bisect_left(range(len(self)), wanted, key=self._text)
-        behind = bisect_left(sample, wanted) * step
-        low, high = max(behind - step, 0), min(behind, len(self))
-        return bisect_left(range(len(self)), wanted, low, high, key=self._text)
+        return place_of_text(self._offsets, self._data, wanted)
 
     def _text(self, place: int) -> bytes:
         return bytes(self._raw[self._ends[place] : self._ends[place + 1]])
