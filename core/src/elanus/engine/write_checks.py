@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from elanus.engine.backfill import MadeVectors
 from elanus.engine.commit_log import CommitLog
 from elanus.engine.expiry import expiry_at, whole_second
@@ -51,6 +53,13 @@ class WriteChecks:
         """
         self._log.check_usable()
         return self._live.existing(pks)
+
+    def unexpired(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
+        """Return those of the keys that reads find, in the given order."""
+        is_there = np.zeros(len(pks), dtype=np.bool_)
+        for source in self._unexpired():
+            is_there |= source.find_pks(pks) >= 0
+        return [pks[place] for place in np.flatnonzero(is_there).tolist()]
 
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now; fails as ``existing`` does."""

@@ -112,6 +112,10 @@ class WriteTarget(Protocol):
         """Return those of the keys that are visible now."""
         ...
 
+    def unexpired(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
+        """Return those of the keys of visible entities that have not expired."""
+        ...
+
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         """Return the keys of the entities that match now."""
         ...
@@ -265,9 +269,7 @@ class GroupCommit:
             elif write.kind is WriteKind.DELETE:
                 write.pks = self._target.existing(write.pks)
             elif write.kind is WriteKind.INSERT and not write.is_new:
-                taken = self._target.existing(write.pks)
-                if taken:
-                    raise _exists(write.pks, taken[0])
+                self._check_free(write)
             if write.bounds is not None:
                 self._target.check_replaced(write.pks, write.bounds)
             if write.partial is not None:
@@ -283,6 +285,17 @@ class GroupCommit:
             raise InternalError(f"{len(write.batch)} entities, but {len(write.pks)} keys")
         write.count = len(write.pks)
         return write.count > 0
+
+    def _check_free(self, write: PendingWrite) -> None:
+        """Raise ``EntityExistsError`` unless the keys of an insert are those of no entity."""
+        there = self._target.existing(write.pks)
+        if not there:
+            return
+        taken = self._target.unexpired(there)
+        if taken:
+            raise _exists(write.pks, taken[0])
+        # What has expired is still in its place until somebody deletes it.
+        write.kind = WriteKind.UPSERT
 
 
 def _joined(writes: Sequence[PendingWrite]) -> list[PendingWrite]:

@@ -10,7 +10,7 @@ from elanus import BM25, DataType, Field, Schema
 from elanus.engine import collection as engine_collection
 from elanus.engine import reading
 from elanus.engine.context import time_of
-from elanus.errors import FieldNotFoundError, InvalidArgumentError
+from elanus.errors import EntityExistsError, FieldNotFoundError, InvalidArgumentError
 
 VECTORS = np.random.default_rng(3).normal(size=(40, 4)).astype(np.float32)
 SCHEMA = Schema(
@@ -86,6 +86,25 @@ def test_age_counts_from_the_write(collection, monkeypatch, is_sealed):
     assert ids(collection) == [0, 1, 2, 3, 4, 9]
     monkeypatch.setattr(reading, "whole_second", lambda: written + 101)
     assert ids(collection) == []
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_key_is_free_once_its_entity_has_expired(tmp_path, now, is_sealed):
+    with elanus.connect(tmp_path / "kb") as database:
+        made = database.create_collection("kb", SCHEMA)
+        made.insert([entity(0, now - 5), entity(1, now + 900)])
+        if is_sealed:
+            made.flush()
+        made.set_ttl(field="until")
+        with pytest.raises(EntityExistsError, match=r"primary key 1 .*\(row 1\)"):
+            made.insert([entity(0), entity(1)])
+        assert ids(made) == [1]
+        made.insert([entity(0), entity(2)])
+        assert ids(made) == [0, 1, 2]
+        made.set_ttl()  # of the two with key 0 one is left, also after a replay
+        assert ids(made) == [0, 1, 2]
+    with elanus.connect(tmp_path / "kb") as database:
+        assert ids(database.collection("kb")) == [0, 1, 2]
 
 
 def test_the_housekeeper_deletes_what_has_expired(collection, monkeypatch, now):

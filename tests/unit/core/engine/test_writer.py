@@ -26,6 +26,9 @@ class Rows:
         self.lookups += 1
         return [pk for pk in pks if pk in self.values]
 
+    def unexpired(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
+        return list(pks)
+
     def matching(self, filters: Sequence[BoundFilter]) -> list[PrimaryKey]:
         return sorted(self.values)
 
