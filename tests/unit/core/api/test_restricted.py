@@ -6,6 +6,7 @@ import pytest
 
 import elanus
 from elanus import BM25, DataType, Field, Schema
+from elanus.engine import restriction
 from elanus.engine.reading import CollectionReader
 from elanus.engine.restriction import RestrictedCollection
 from elanus.errors import (
@@ -121,6 +122,14 @@ def test_options_do_not_widen_it(collection, handle):
     assert handle.get([11], as_of=seq) == []
 
 
+def test_how_recent_a_read_is_can_be_asked_for(collection, handle):
+    with pytest.raises(InvalidArgumentError, match="no level 'weak'"):
+        handle.query(consistency="weak")
+    # Nobody writes it, so only the time ends the wait.
+    with pytest.raises(elanus.errors.SearchTimeoutError):
+        handle.search([0, 0], "dense", at_least=collection.last_seq + 10**12, timeout=0.02)
+
+
 def test_scores_and_terms_do_not_tell_of_other_rows(collection, handle):
     before = [(hit.id, hit.score) for hit in handle.search("open paper", "words", 9)]
     assert [key for key, _ in before] == [1, 2, 3]
@@ -184,6 +193,36 @@ def test_writes_are_bound(collection, handle):
     assert handle.delete("id > 0", partitions=["p"]) == 0
     assert handle.delete("id > 0 or true") == 3
     assert keys(collection.query()) == [11, 12, 13, 21, 31]
+
+
+def test_of_many_keys_the_one_of_another_row_is_told(collection, handle):
+    collection.compact()  # all of them in one segment, rows of both sides by turns
+    for bad, batch in ((2, (4, 2, 12, 1)), (1, (1, 11)), (0, (21, 3, 2))):
+        with pytest.raises(NotAllowedError, match=f"key {batch[bad]} ") as raised:
+            handle.upsert([entity(key, "a") for key in batch])
+        assert raised.value.row == bad
+    assert keys(collection.query("tenant == 'a'")) == [1, 2, 3]
+    # Both sides of a new key are looked for in every source.
+    collection.insert([entity(41, "b")])
+    with pytest.raises(NotAllowedError, match="key 41 "):
+        handle.upsert([entity(key, "a") for key in (40, 41, 42)])
+
+
+def test_a_handle_of_a_handle_replaces_what_both_see(collection):
+    outer = collection.restricted("tenant == 'a'", check="n < 100")
+    narrow = outer.restricted("id > 2", check="id < 50")
+    for hidden in (1, 11, 21):
+        with pytest.raises(NotAllowedError, match=f"key {hidden} "):
+            narrow.upsert([entity(hidden, "a")])
+    narrow.upsert([entity(3, "a", n=30)])
+    assert narrow.query(output=["n"]) == [{"id": 3, "n": 30}]
+    # A place in one list of entities says nothing about a longer one.
+    own = narrow.query_iterator(batch_size=1)
+    next(own)
+    with pytest.raises(InvalidArgumentError, match="another request"):
+        collection.restricted("id > 2", check="id < 50").query_iterator(
+            batch_size=1, token=own.token
+        )
 
 
 def test_what_may_be_written_may_differ_from_what_is_seen(collection):
@@ -256,7 +295,32 @@ def test_every_part_of_the_engine_is_replaced_or_refused(collection, handle):
             getattr(engine, name)(*[None for p in needed if p.kind is not p.KEYWORD_ONLY])
 
 
-def test_without_its_field_nothing_is_seen(collection, handle):
+def test_the_engine_below_a_handle_refuses_by_itself(collection, handle):
+    engine = handle._engine
+    for call in (
+        lambda: engine.live_view,
+        engine.sync_turn,
+        lambda: engine.begin_load(None),
+        lambda: engine.fill_vectors(None),
+    ):
+        with pytest.raises(NotAllowedError):
+            call()
+    engine.close(flush=False)
+    assert len(collection) == 8
+
+
+def test_few_restrictions_are_remembered(collection, monkeypatch):
+    monkeypatch.setattr(restriction, "MAX_PARTS", 3)
+    whole = collection._engine.snapshot()
+    for key in range(8):
+        assert len(collection.restricted(f"id == {key}")) == (key in (1, 2, 3))
+        assert 1 <= len(whole.parts) <= 3
+
+
+@pytest.mark.parametrize("was_used", [False, True])
+def test_without_its_field_nothing_is_seen(collection, handle, was_used):
+    if was_used:
+        assert len(handle) == 3
     collection.drop_field("tenant")
     for call in (
         handle.query,
@@ -275,6 +339,11 @@ def test_without_its_field_nothing_is_seen(collection, handle):
 def test_indexes_and_renaming_change_nothing(collection, handle):
     collection.create_index('meta["t"]', "INVERTED", {"json_cast_type": "VARCHAR"})
     collection.create_index("tenant", "BITMAP")
+    collection.wait_indexed()
+    (partly,) = [one for one in collection.list_indexes() if one.name == "tenant"]
+    assert (partly.indexed_rows, partly.total_rows) == (3, 8)
+    # Its three rows are those that have the index, which would tell that there are others.
+    assert {one.indexed_rows for one in handle.list_indexes()} == {0}
     collection.compact()
     assert keys(handle.query("meta['t'] == 'b' or id > 0")) == [1, 2, 3]
     assert {one.total_rows for one in handle.list_indexes()} == {3}
@@ -304,5 +373,8 @@ def test_a_process_that_only_reads_is_bound_as_well(collection, tmp_path):
     with elanus.connect(tmp_path / "db", read_only=True) as db:
         handle = db.collection("notes").restricted("tenant == 'a'")
         assert keys(handle.query("true")) == [1, 2, 3]
+        collection.insert([entity(4, "a")])
+        assert keys(handle.query(consistency="session")) == [1, 2, 3]  # what it has seen already
+        assert keys(handle.query()) == [1, 2, 3, 4]
         with pytest.raises(ReadOnlyError):
             handle.insert([entity(5, "a")])
