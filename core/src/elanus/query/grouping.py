@@ -9,7 +9,7 @@ What comes out is what a look at every row would give, as far as the searches fi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, NamedTuple, cast
@@ -90,6 +90,20 @@ class GroupReader:
             parts.append(IsNull(self._node))
         return compile_filter(Or(tuple(parts)), self._schema) if parts else None
 
+    def filter_of_only(self, groups: Mapping[GroupKey, Group]) -> BoundFilter | None:
+        """Return what rows of these groups pass, and of no other; of some groups none does."""
+        values = [group.value for group in groups.values()]
+        if not isinstance(self._node, FieldRef):
+            # A filter of a path takes 1 and true for equal: it can say both groups, or neither.
+            values = [
+                value
+                for value in values
+                if not isinstance(value, bool | int | float)
+                or value not in (0, 1)
+                or (not isinstance(value, bool), value) in groups
+            ]
+        return self.filter_of(values)
+
     def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
         node = self._node
         if isinstance(source, ElementSource):
@@ -126,7 +140,7 @@ def nearest_groups(
             group.is_complete = is_all or len(group.hits) >= reader.size
         if is_all:
             break
-        without = reader.filter_of([group.value for group in groups.values()])
+        without = reader.filter_of_only(groups)
         asked *= 2
     _fill(find, reader, leg, {k: g for k, g in groups.items() if not g.is_complete})
     return list(groups.values())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from elanus.filter import BoundFilter
 from elanus.query.candidates import Run
 from elanus.query.elements import ElementRun
 from elanus.query.grouped_pages import grouped_page
@@ -58,8 +59,8 @@ class GroupProbe:
             is_left_out = number <= request.offset
             cause = Cause.OFFSET if is_left_out else Cause.HIT
             return cause, self._said(number, place, hits), ""
-        inside = self._within_group()
         if number is not None:
+            inside = self._within_group(number)
             said = self._said(number, inside, hits)
             if inside is not None and inside > size:
                 return Cause.GROUP_FULL, said, f"group_size={inside} reaches it"
@@ -67,6 +68,7 @@ class GroupProbe:
                 return Cause.GROUP_FULL, said, "group_size= or Leg(limit=) reaches it"
             return Cause.MISSED, said, "recall=1.0 finds it"
         number, hits = self._find(self._searched(1, MAX_LIMIT))
+        inside = self._within_group(number)
         said = self._said(number, inside, slice(0))
         remedies = []
         if number is not None and number > wanted:
@@ -107,17 +109,24 @@ class GroupProbe:
         places = np.flatnonzero(is_here)
         return int(places[0]) + 1 if len(places) else None
 
-    def _within_group(self) -> int | None:
-        """Return the place of the row among all of its group, from 1; None: it is not found."""
+    def _within_group(self, number: int | None) -> int | None:
+        """Return the place of the row among all of its group, from 1; None: it is not found.
+
+        Args:
+            number: That of the group, from 1; None where it is not known.
+        """
         # Fused scores depend on the ranks that other rows have, so that all of them stay in.
-        limit = MAX_LIMIT if self._is_fused else 1
-        page = self._searched(MAX_LIMIT, limit, only_own=not self._is_fused)
+        condition = None if self._is_fused else self._reader.filter_of([self._value])
+        if condition is not None:
+            limit = 2  # a filter takes 1 and true for equal, which are two groups
+        else:
+            limit = MAX_LIMIT if self._is_fused or number is None else number
+        page = self._searched(MAX_LIMIT, limit, condition)
         return self._place_of(page, self._find(page)[1])
 
-    def _searched(self, size: int, limit: int, *, only_own: bool = False) -> Page:
-        """Return a page of the search with other bounds; ``only_own``: of the row's group."""
+    def _searched(self, size: int, limit: int, condition: BoundFilter | None = None) -> Page:
+        """Return a page of the search with other bounds, of rows that pass a filter."""
         request, legs = self._request, self._request.legs
-        condition = self._reader.filter_of([self._value]) if only_own else None
         if condition is not None:
             legs = tuple([leg._replace(filters=(*leg.filters, condition)) for leg in legs])
         group = GroupBy(self._group.node, size)

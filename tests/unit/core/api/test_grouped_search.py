@@ -152,6 +152,35 @@ def test_a_group_that_fills_the_front_hides_no_other():
         assert searches == [8, 16]
 
 
+@pytest.mark.parametrize("front", [True, 1, False, 0, None, "a", [1], 2])
+def test_no_value_hides_one_that_filters_take_for_the_same(front):
+    """``true`` and 1 are two groups, though ``meta["k"] == 1`` is true of both."""
+    values = [True, 1, False, 0, None, "a", [1], 2, "1", {"x": 1}]
+    values.sort(key=lambda value: repr(value) != repr(front))
+    rows = []
+    for place, value in enumerate(values):
+        first, count = 100 * place, 40 if place == 0 else 3
+        rows += [{"id": first + i, "meta": {"k": value}, "v": [first + i]} for i in range(count)]
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("meta", DataType.JSON),
+        Field("v", DataType.FLOAT_VECTOR, dim=1, metric="L2"),
+    ]
+    with elanus.connect(":memory:") as db:
+        made = db.create_collection("rows", Schema(fields))
+        made.insert(rows)
+        asked = {"group_by": 'meta["k"]', "group_size": 2, "recall": 1.0}
+        for limit in (1, 2, 3, len(values), 20):
+            found = made.search([0.0], "v", limit, **asked)
+            expected = [(v, [100 * i, 100 * i + 1]) for i, v in enumerate(values[:limit])]
+            assert repr(shown(found)) == repr(expected)
+        for place, value in enumerate(values):
+            said = made.why_not(100 * place + 2, [0.0], "v", 2, **asked)
+            assert said.cause == ("group_full" if place < 2 else "group_limit")
+            assert repr(said.group.value) == repr(value)
+            assert (said.group.rank, said.group.place) == (place + 1, 3)
+
+
 def test_undeclared_keys_of_a_dynamic_schema():
     with elanus.connect(":memory:") as db:
         made = db.create_collection("papers", paper_schema(metric="IP", dynamic=True))
