@@ -166,9 +166,9 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
         self._places: list[int] = []
         self._given: set[Any] = set()
         self._is_all = False
-        # The same searches give the same hits; they are passed over.
+        # The same searches, batch by batch, give the same hits; they are passed over.
         while self._served < position.served:
-            count = len(self._take(position.served - self._served))
+            count = len(self._take(min(batch_size, position.served - self._served)))
             if not count:
                 break
             self._served += count
@@ -182,9 +182,9 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
 
     def _take(self, count: int) -> list[int]:
         """Return the places of the next hits in what was found."""
-        if len(self._places) < min(count, self._batch_size) and not self._is_all:
+        if len(self._places) < count and not self._is_all:
             self._look_deeper(count)
-        taken = self._places[: min(count, self._batch_size)]
+        taken = self._places[:count]
         self._places = self._places[len(taken) :]
         if self._found is not None:
             hits = self._hits(self._found)

@@ -105,6 +105,35 @@ def test_a_token_goes_on_in_a_later_process(tmp_path):
         assert seen + [pk for batch in rest for pk in batch.ids] == whole
 
 
+def test_a_token_repeats_nothing_where_searches_are_approximate(tmp_path):
+    """Deeper searches find nearer hits, so going on must search as deep, step by step."""
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(5_000, 32)).astype(np.float32)
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("dense", DataType.FLOAT_VECTOR, dim=32, metric="L2"),
+    ]
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("rows", Schema(fields))
+        made.create_index("dense", "HNSW", {"M": 4, "ef_construction": 8})
+        made.insert({"id": np.arange(len(vectors)), "dense": vectors})
+        made.compact()
+        made.wait_indexed()
+        given = {"batch_size": 8, "recall": 0.2, "limit": 100}
+        exact, differing = {"batch_size": 100, "recall": 1.0}, 0
+        for query in rng.normal(size=(8, 32)).astype(np.float32):
+            iterator = made.search_iterator(query, "dense", **given)
+            batches = [(batch.ids, iterator.token) for batch in iterator]
+            ids = [pk for batch, _ in batches for pk in batch]
+            assert len(set(ids)) == len(ids) == 100
+            differing += ids != next(made.search_iterator(query, "dense", **exact)).ids
+            for served in (1, 2, 3, 6, 12):
+                token = batches[served - 1][1]
+                rest = made.search_iterator(query, "dense", token=token, **given)
+                assert [pk for batch in rest for pk in batch.ids] == ids[8 * served :]
+        assert differing  # or the searches would tell nothing
+
+
 def test_a_snapshot_that_was_not_kept_is_said(tmp_path):
     with elanus.connect(tmp_path / "db") as db:
         made = db.create_collection("papers", paper_schema())
