@@ -88,7 +88,7 @@ def configure(flags: Mapping[str, Any], environment: Mapping[str, str]) -> Confi
     if missing:
         (option,) = missing[:1]
         raise InvalidArgumentError(
-            f"{option.name}: nobody says it; expected an argument, the variable {option.variable} "
+            f"{option.name}: not given; expected an argument, the variable {option.variable} "
             f"or the key {option.name} of the file"
         )
     return Configuration(Settings(**values), origins)

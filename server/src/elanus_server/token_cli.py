@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 import elanus
+from elanus.errors import NotFoundError
 
 if TYPE_CHECKING:
     from elanus_server.security.accounts import Token
@@ -62,8 +63,18 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
     with elanus.connect(arguments.path) as database:
         store = AccountStore(database)
         if arguments.action == "revoke":
+            if arguments.id not in store.accounts.tokens:
+                raise NotFoundError(
+                    f"no token {arguments.id!r}; elanus token list {arguments.path} shows them"
+                )
             remove_token(store, arguments.id)
             return 0
+        if arguments.user not in store.accounts.users:
+            names = ", ".join(sorted(store.accounts.users)) or "none"
+            raise NotFoundError(
+                f"no user {arguments.user!r}; there are: {names}. elanus serve --auth makes root, "
+                "and clients the others with create_user"
+            )
         roles = None if arguments.role is None else tuple(arguments.role)
         wish = TokenWish(
             arguments.user, arguments.name, arguments.expires_in, roles, arguments.read_only
@@ -88,5 +99,5 @@ def _seconds(text: str) -> float:
     """Return the seconds of a time such as ``90d``."""
     found = _DURATION.match(text)
     if found is None:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected a time such as 90d or 12h, got {text!r}")
     return float(int(found[1]) * _UNITS[found[2]])

@@ -22,6 +22,7 @@ from elanus.errors import (
     NotFoundError,
     ReadOnlyError,
     SearchTimeoutError,
+    ServerConnectionError,
 )
 from elanus.filter import field
 from elanus.query.results import SearchResult
@@ -449,6 +450,8 @@ def test_urls(served):
         elanus.connect("./folder", timeout=3)
     with pytest.raises(InvalidArgumentError, match="expected a folder"):
         elanus.connect("ftp://user:secret@host")
+    with pytest.raises(ServerConnectionError, match="does not talk TLS there; write http://"):
+        elanus.connect(f"https://127.0.0.1:{port}")
 
 
 def test_filters_are_not_read_twice(twins):

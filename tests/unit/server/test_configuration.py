@@ -140,7 +140,7 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
             "ELANUS_MAX_MESSAGE_BYTES: expected a size of at least 1024 bytes, such as '64 MiB', "
             "got 'big'",
         ),
-        ({"PATH": ""}, "path: nobody says it; expected an argument, the variable ELANUS_PATH or "
+        ({"PATH": ""}, "path: not given; expected an argument, the variable ELANUS_PATH or "
          "the key path of the file"),
         ({"ROOT_PASSWORD_FILE": "/none"}, "ELANUS_ROOT_PASSWORD_FILE: cannot read /none: "
          "[Errno 2] No such file or directory: '/none'"),

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from elanus.api.collection import Collection
 from elanus.api.named_snapshots import NamedSnapshots
-from elanus.api.opening import ConnectOptions, folder_options, is_server, server_options
+from elanus.api.opening import (
+    ConnectOptions,
+    check_folder,
+    folder_options,
+    is_server,
+    location_of,
+    server_options,
+)
 from elanus.api.sharing import OpenOptions, SharedEngine, share
 from elanus.engine.database import DatabaseEngine
 from elanus.engine.names import (
@@ -386,7 +393,7 @@ def connect(
         InvalidArgumentError: ``uri`` is a file, or an option is for servers and this is a folder,
             or the other way round.
     """
-    location = os.fspath(uri)
+    location = location_of(uri)
     if is_server(location):
         from elanus.remote.database import open_server
 
@@ -409,13 +416,9 @@ def _opened(path: Path | None, options: OpenOptions) -> SharedEngine:
 
 def _folder_of(uri: str) -> Path | None:
     """Return the folder that is meant; None for a database in memory."""
-    if "://" in uri or uri.startswith("unix:"):
-        raise InvalidArgumentError(
-            f"expected a folder, ':memory:' or a URL with http, https, tcp, grpc or grpcs, got "
-            f"{uri.rpartition('@')[2]!r}"
-        )
     if uri == MEMORY_URI:
         return None
+    check_folder(uri)
     path = Path(uri).expanduser().resolve()
     if path.exists() and not path.is_dir():
         raise InvalidArgumentError(f"{uri!r} is a file; pass a folder, or a name to create one")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import NamedTuple, TypedDict
 
 from elanus.api.sharing import OpenOptions
@@ -12,6 +14,7 @@ from elanus.schema.collection import did_you_mean
 
 _SERVER_SCHEMES = ("http://", "https://", "grpc://", "grpcs://", "tcp://")
 """URLs of servers; all mean the same port, those that end in s with TLS."""
+_HOST_AND_PORT = re.compile(r"[\w.-]+:\d{2,5}\Z|\[[0-9a-fA-F:]+\]:\d{2,5}\Z")
 _OF_SERVERS = ("timeout", "tls_ca", "tls_cert", "tls_key")
 _OF_FOLDERS = ("durability", "memory_limit", "sync_interval_ms")
 
@@ -57,9 +60,42 @@ class ServerOptions(NamedTuple):
     tls_key: str | None = None
 
 
+def location_of(uri: object) -> str:
+    """Return the text of a folder or URL.
+
+    Raises:
+        InvalidArgumentError: It is neither, or empty.
+    """
+    location = os.fsdecode(uri) if isinstance(uri, str | bytes | os.PathLike) else ""
+    if not location:
+        what = repr(uri) if isinstance(uri, str | bytes) else type(uri).__name__
+        raise InvalidArgumentError(
+            f"connect: expected a folder, ':memory:' or the URL of a server, got {what}; "
+            f"the folder of the program itself is '.'"
+        )
+    return location
+
+
 def is_server(uri: str) -> bool:
     """Whether a server is meant."""
     return uri.startswith(_SERVER_SCHEMES)
+
+
+def check_folder(uri: str) -> None:
+    """Refuse what is no folder but looks like the address of a server.
+
+    Raises:
+        InvalidArgumentError: It has another scheme, or only a host and a port.
+    """
+    if "://" in uri or uri.startswith("unix:"):
+        raise InvalidArgumentError(
+            f"expected a folder, ':memory:' or a URL with http, https, tcp, grpc or grpcs, got "
+            f"{uri.rpartition('@')[2]!r}"
+        )
+    if _HOST_AND_PORT.match(uri) and not os.path.exists(uri):
+        raise InvalidArgumentError(
+            f"{uri!r} has no scheme: write 'http://{uri}' for a server, './{uri}' for a folder"
+        )
 
 
 def server_options(options: ConnectOptions) -> ServerOptions:

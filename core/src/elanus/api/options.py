@@ -173,10 +173,30 @@ def check_read_options(options: Mapping[str, Any], call: str) -> None:
     _check_names(options, call, _READ_OPTIONS)
 
 
+_OTHER_WORDS = {
+    "anns_field": "field",
+    "expr": "filter",
+    "k": "limit",
+    "n_results": "limit",
+    "output_fields": "output",
+    "search_params": "ef",
+    "similarity_top_k": "limit",
+    "top_k": "limit",
+    "topk": "limit",
+    "where": "filter",
+}
+"""What other databases call arguments that reads have."""
+
+
 def _check_names(options: Mapping[str, Any], call: str, known: frozenset[str]) -> None:
     for name in options:
-        if name not in known:
-            raise TypeError(f"{call}() has no option {name!r}{did_you_mean(name, sorted(known))}")
+        if name in known:
+            continue
+        if name in _OTHER_WORDS:
+            hint = f"; did you mean {_OTHER_WORDS[name]!r}?"
+        else:
+            hint = did_you_mean(name, sorted(known | {"limit", "filter", "output"}))
+        raise TypeError(f"{call}() has no option {name!r}{hint}")
 
 
 def check_page(limit: int, offset: int) -> None:

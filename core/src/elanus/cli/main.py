@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -43,6 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments, sys.stdout)
     except elanus.ElanusError as error:
-        print(f"elanus: {error}", file=sys.stderr)  # noqa: T201 - the command line's own output
+        message = with_flags(str(error), vars(arguments))
+        print(f"elanus: {message}", file=sys.stderr)  # noqa: T201 - the command line's own output
         return 1
     return status
+
+
+def with_flags(message: str, arguments: Mapping[str, Any]) -> str:
+    """Return what the library says with the flags of the command in place of its arguments."""
+    message = re.sub(r"columns=\{'([^']*)': '([^']*)'\}", r"--column '\1=\2'", message)
+    for name in arguments:
+        flag = f"--{name.replace('_', '-')}"
+        message = re.sub(rf"\b{name}=(?!=)(?:True|\.\.\.)?(?:'(\w+)')?", rf"{flag} \1", message)
+    return re.sub(r"(--[a-z-]+) (?=[ ,;.)]|\Z)", r"\1", message)

@@ -19,7 +19,7 @@ from elanus.documents.reranking import rerank_hits, rerank_window
 from elanus.documents.rows import DenseVectors, DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
 from elanus.documents.syncing import Encoded
-from elanus.errors import InvalidArgumentError
+from elanus.errors import EntityError, InvalidArgumentError
 from elanus.plugins import (
     Embedder,
     Progress,
@@ -159,6 +159,8 @@ class Documents:
         Raises:
             EntityError: A document cannot be stored; nothing was written.
         """
+        if isinstance(texts, str):
+            raise EntityError("texts: expected a list of str, got one str; write [text]")
         texts = list(texts)
         if not texts:
             return []

@@ -40,6 +40,12 @@ _IDLE_S = 4.0
 """Seconds after which a connection is not used again: servers close those that idle for longer."""
 _BUSY = (502, 503, 504)
 """What a server or something before it says that cannot answer now."""
+_NO_TRUST = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted; tls_ca= names the file of the "
+    "certificates that it must be signed by",
+    "WRONG_VERSION_NUMBER": "it does not talk TLS there; write http:// or check the port",
+}
+"""What no further attempt can change: what it means, and the next step."""
 _FAULTS = (OSError, http.client.HTTPException)
 
 
@@ -152,6 +158,7 @@ class Transport:
             try:
                 connection = self._taken(left)
             except _FAULTS as error:
+                self._check_trust(error)
                 fault = error
                 continue
             try:
@@ -230,6 +237,19 @@ class Transport:
             raise error_from_json(answer["error"])
         return answer["value"]
 
+    def _check_trust(self, fault: Exception) -> None:
+        """Raise for what no further attempt can change."""
+        reason = _NO_TRUST.get(fault.reason) if isinstance(fault, ssl.SSLError) else None
+        if reason is None:
+            return
+        address = self.address
+        raise ServerConnectionError(
+            f"{address.uri}: {reason}",
+            host=address.host,
+            port=address.port,
+            is_unknown=False,
+        ) from fault
+
     def _unreachable(self, name: str, fault: Any, *, is_unknown: bool) -> NoReturn:
         address = self.address
         outcome = (
@@ -237,7 +257,8 @@ class Transport:
         )
         raise ServerConnectionError(
             f"{name}: no answer from {address.host} port {address.port} in {ATTEMPTS} attempts: "
-            f"{fault}. Is 'elanus serve' running there, and is the port right?{outcome}",
+            f"{fault}. Is 'elanus serve' running there, is the port right, and does the URL say "
+            f"https:// if and only if the server talks TLS?{outcome}",
             host=address.host,
             port=address.port,
             is_unknown=is_unknown,

@@ -326,14 +326,19 @@ def _moved(field: Field, timezone: str | None) -> Field:
     return replace(field, timezone=timezone, default=default)
 
 
+_MOST_NAMES = 12
+"""Names that a message lists; the nearest one is looked for among all."""
+
+
 def did_you_mean(name: object, names: Sequence[str]) -> str:
-    """Return a clause that names the nearest of ``names``, or all of them when few."""
+    """Return a clause that names the nearest of ``names``, or else the first of them."""
     near = difflib.get_close_matches(str(name), names, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
     if not names:
         return ""
-    return f"; expected one of {', '.join(repr(n) for n in names[:12])}"
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return f"; expected one of {', '.join(repr(n) for n in names[:_MOST_NAMES])}{more}"
 
 
 def _hidden_field(name: str, dtype: DataType, **options: Any) -> Field:

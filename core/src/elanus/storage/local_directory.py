@@ -114,7 +114,7 @@ class LocalDirectory(FileDirectory):
             os.rename(self._resolve(source), new)
 
     def create_dir(self, path: str) -> None:
-        with self._changing("create", path):
+        with self._changing("create", path or self._root):
             if path:
                 os.mkdir(self._resolve(path))
             else:
@@ -355,7 +355,7 @@ def _translated(what: str, path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFoundError(f"cannot {what} {path!r}: there is no such file") from error
+        raise NotFoundError(f"cannot {what} {path!r}: there is no such file or folder") from error
     except FileExistsError as error:
         raise AlreadyExistsError(f"cannot {what} {path!r}: it exists already") from error
     except OSError as error:

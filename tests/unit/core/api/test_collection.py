@@ -311,6 +311,8 @@ def test_term_contributions_add_up_to_the_score(collection):
         ({"data": QUERY, "ef": 0}, InvalidArgumentError, "ef must be a positive number"),
         ({"data": QUERY, "filter": "yaer > 1"}, FilterError, "year"),
         ({"data": QUERY, "recal": 0.9}, TypeError, "did you mean 'recall'"),
+        ({"data": QUERY, "top_k": 9}, TypeError, "no option 'top_k'; did you mean 'limit'?"),
+        ({"data": QUERY, "output_fields": ["id"]}, TypeError, "did you mean 'output'?"),
     ],
 )
 def test_wrong_search_says_what_was_expected(collection, arguments, error, message):

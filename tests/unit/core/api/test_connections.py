@@ -11,6 +11,7 @@ import pytest
 import elanus
 from elanus.engine import database as engine_database
 from elanus.engine import housekeeping
+from elanus.errors import ElanusError, InvalidArgumentError
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.lock import WriterLock
 from support.builders import paper_schema, papers
@@ -35,6 +36,35 @@ def forked(answer):
     watch.cancel()
     os.waitpid(child, 0)
     return found
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        (None, "expected a folder, ':memory:' or the URL of a server, got NoneType"),
+        ("", "or the URL of a server, got ''; the folder of the program itself is '.'"),
+        ("localhost:19530", "write 'http://localhost:19530' for a server, './localhost:19530' for"),
+        ("[::1]:19530", "write 'http://\\[::1\\]:19530' for a server"),
+        ("ftp://user:secret@host", "a URL with http, https, tcp, grpc or grpcs, got 'host'"),
+    ],
+)
+def test_what_is_neither_folder_nor_url_is_refused(tmp_path, monkeypatch, uri, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidArgumentError, match=message):
+        elanus.connect(uri)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_look_like_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    elanus.connect("./localhost:19530").close()
+    with elanus.connect("localhost:19530") as database:
+        assert database.list_collections() == []
+
+
+def test_a_folder_that_cannot_be_made_is_named():
+    with pytest.raises(ElanusError, match="cannot create '/proc/nowhere'"):
+        elanus.connect("/proc/nowhere")
 
 
 @pytest.mark.parametrize("read_only", [False, True])

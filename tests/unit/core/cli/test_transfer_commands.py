@@ -6,7 +6,7 @@ import re
 import pytest
 
 import elanus
-from elanus.cli.main import main
+from elanus.cli.main import main, with_flags
 
 
 @pytest.fixture
@@ -55,8 +55,27 @@ def test_import_and_export(folder, file, tmp_path, capsys):
     )
     assert target.read_text() == "id\n18\n19\n"
     assert main(command) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"elanus: {target} exists already; choose another name, or pass --overwrite to replace it\n"
+    )
     assert main([*command, "--overwrite", "--quiet"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("pass overwrite=True to replace it", "pass --overwrite to replace it"),
+        ("with max_errors=... (they", "with --max-errors (they"),
+        ("on_conflict='replace' lets", "--on-conflict replace lets"),
+        ("pass format= one of csv", "pass --format one of csv"),
+        ("it with columns={'its name': 'meta'}", "it with --column 'its name=meta'"),
+        ("open it with read_only=True", "open it with read_only=True"),
+        ("a filter: year==3 or year == 4", "a filter: year==3 or year == 4"),
+    ],
+)
+def test_messages_name_flags_of_the_command(said, shown):
+    options = dict.fromkeys(("overwrite", "max_errors", "on_conflict", "format", "year"))
+    assert with_flags(said, options) == shown
 
 
 def test_import_that_stops(folder, file, capsys):

@@ -53,6 +53,12 @@ class Table:
         return self.embed_documents(texts)
 
 
+def test_one_text_is_no_list_of_texts(documents: elanus.documents.Documents) -> None:
+    with pytest.raises(EntityError, match="got one str; write \\[text\\]"):
+        documents.add("Keys rotate.")
+    assert documents.count() == 3
+
+
 def test_add_and_search(documents: elanus.documents.Documents) -> None:
     hits = documents.search("how do I rotate a key?", limit=2, filter={"year": {"$gte": 2024}})
     assert [h.id for h in hits] == ["keys", "piano"]
