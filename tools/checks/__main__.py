@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tools.checks.commands import check_commands, check_entry_points
+from tools.checks.distributions import check_distributions
 from tools.checks.docstrings import check_docstrings
 from tools.checks.layers import check_layers
 from tools.checks.pages import check_architecture, check_links
@@ -27,6 +28,7 @@ CHECKS: dict[str, Callable[[], list[str]]] = {
     "links": check_links,
     "architecture": check_architecture,
     "docstrings": check_docstrings,
+    "distributions": check_distributions,
     "entry-points": check_entry_points,
     "commands": check_commands,
 }
