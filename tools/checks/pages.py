@@ -34,15 +34,31 @@ def broken_link(page: Path, target: str) -> str | None:
     return None
 
 
+def unlisted_pages(index: Path, pages: list[Path]) -> list[str]:
+    """Return the pages below an index's folder that no index names, each folder's first."""
+    indexes = [index] + [page for page in pages if page.name == index.name and page != index]
+    named = {
+        (one.parent / unquote(target.partition("#")[0])).resolve()
+        for one in indexes
+        for _, target in links(read_page(one))
+        if not _EXTERNAL.match(target)
+    }
+    below = (page for page in pages if page != index and page.is_relative_to(index.parent))
+    return [
+        f"{name_of(index)}: {name_of(page)} is not listed" for page in below if page not in named
+    ]
+
+
 def check_links() -> list[str]:
-    """Return every relative link, in any Markdown file, whose file or heading is missing."""
+    """Return every relative link, in any Markdown file, whose file or heading is missing, and
+    every page of the documentation that its index leaves out."""
     problems = []
     for file in files_with([".md"]):
         for line, target in links(read_page(file)):
             problem = broken_link(file, target)
             if problem:
                 problems.append(f"{name_of(file)}:{line}: {problem}")
-    return problems
+    return problems + unlisted_pages(ROOT / "docs" / "README.md", files_with([".md"]))
 
 
 def looks_like_path(span: str) -> bool:

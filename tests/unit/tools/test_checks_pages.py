@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.checks.pages import bases_for, broken_link, looks_like_path
+from tools.checks.pages import bases_for, broken_link, looks_like_path, unlisted_pages
 from tools.checks.sources import CORE, ROOT
 
 
@@ -47,3 +47,12 @@ def test_only_files_and_folders_look_like_paths(span: str, expected: bool) -> No
 def test_a_heading_that_names_a_folder_is_where_its_paths_start() -> None:
     assert CORE / "schema" in bases_for("`schema/`: What is a collection?")
     assert Path(ROOT) in bases_for("Anything else")
+
+
+def test_pages_that_no_index_names_are_told() -> None:
+    index, records = ROOT / "docs" / "README.md", ROOT / "docs" / "decisions" / "README.md"
+    listed, record = ROOT / "docs" / "file-format.md", records.parent / "0022-expiry.md"
+    assert unlisted_pages(index, [index, records, listed, record, ROOT / "SECURITY.md"]) == []
+    assert unlisted_pages(index, [index, record]) == [
+        "docs/README.md: docs/decisions/0022-expiry.md is not listed"
+    ]
