@@ -33,25 +33,50 @@ class Clock:
         return self.now
 
 
+def taken(bucket, cost=1.0):
+    is_there = bucket.has(cost)
+    if is_there:
+        bucket.take(cost)
+    return is_there
+
+
 def test_a_bucket_holds_one_second():
     clock = Clock()
     bucket = Bucket(2.0, clock)
-    assert [bucket.take(1.0) for _ in range(3)] == [True, True, False]
+    assert [taken(bucket) for _ in range(3)] == [True, True, False]
     clock.now += 0.5
-    assert [bucket.take(1.0) for _ in range(2)] == [True, False]
+    assert [taken(bucket) for _ in range(2)] == [True, False]
     clock.now += 60
-    assert [bucket.take(1.0) for _ in range(3)] == [True, True, False]
+    assert [taken(bucket) for _ in range(3)] == [True, True, False]
 
 
 def test_what_costs_more_than_a_bucket_holds_is_paid_back():
     clock = Clock()
     bucket = Bucket(0.5, clock)
-    assert bucket.take(1.0)
+    assert taken(bucket)
     clock.now += 1.9
-    assert not bucket.take(1.0)
+    assert not taken(bucket)
     clock.now += 0.1
     # Half a unit each second: one was taken of a half, so that the bucket is full after 2 s.
-    assert bucket.take(1.0)
+    assert taken(bucket)
+
+
+def test_a_call_that_is_refused_takes_nothing():
+    clock = Clock()
+    limits = Limits({CALLS: 1000, WRITTEN_MB: 10, WRITTEN_ROWS: 10}, Accounts, now=clock)
+    request = milvus.InsertRequest(num_rows=10, hash_keys=[2**31] * (6 * 2**20 // 5))
+    with limits.admitted("a", "Insert", request):
+        pass
+    refused = 0
+    for _ in range(9):
+        clock.now += 0.1
+        with pytest.raises(RateLimitedError), limits.admitted("a", "Insert", request):
+            raise AssertionError
+        refused += 1
+    clock.now += 0.11
+    # Six of ten megabytes and ten of ten rows were taken a second ago.
+    with limits.admitted("a", "Insert", request):
+        assert refused == 9
 
 
 def test_users_have_buckets_of_their_own_and_limits_of_their_own():
@@ -104,13 +129,14 @@ def test_large_answers_are_refused():
         ("Search", milvus.SearchRequest(), {SEARCHES: 1}),
         (
             "HybridSearch",
-            milvus.HybridSearchRequest(requests=[milvus.SearchRequest()] * 3),
-            {SEARCHES: 3},
+            milvus.HybridSearchRequest(requests=[milvus.SearchRequest(nq=nq) for nq in (0, 1, 5)]),
+            {SEARCHES: 7},
         ),
         ("Query", milvus.QueryRequest(), {QUERIES: 1}),
         ("Upsert", milvus.UpsertRequest(num_rows=9), {WRITTEN_ROWS: 9, WRITTEN_MB: 2 / 2**20}),
         ("Delete", milvus.DeleteRequest(expr="12345678"), {DELETED_MB: 10 / 2**20}),
         ("CreateIndex", milvus.CreateIndexRequest(), {CHANGES: 1}),
+        ("RemoveFileResource", milvus.RemoveFileResourceRequest(), {CHANGES: 1}),
         ("DescribeIndex", milvus.DescribeIndexRequest(), {}),
     ],
 )

@@ -43,6 +43,34 @@ NAMES = {
 _MB = 1024 * 1024
 _WRITES = frozenset({"Insert", "Upsert"})
 _SEARCHES = frozenset({"Search", "HybridSearch"})
+_CHANGING = (
+    "Add",
+    "Alter",
+    "BatchUpdate",
+    "Create",
+    "Delete",
+    "Drop",
+    "Flush",
+    "Import",
+    "Load",
+    "Manual",
+    "Operate",
+    "Pin",
+    "Prewarm",
+    "Refresh",
+    "Release",
+    "Remove",
+    "Rename",
+    "Replicate",
+    "Restore",
+    "Revoke",
+    "Set",
+    "Transfer",
+    "Truncate",
+    "Unpin",
+    "Update",
+)
+"""How calls begin that change more than entities."""
 
 
 def checked_limits(given: Mapping[str, Any]) -> dict[str, float]:
@@ -93,15 +121,16 @@ class Bucket:
         self._held = rate
         self._at = now()
 
-    def take(self, cost: float) -> bool:
-        """Take units if they are there, or the bucket is full; say whether."""
+    def has(self, cost: float) -> bool:
+        """Whether units are there, or the bucket is full."""
         now = self._now()
         self._held = min(self.rate, self._held + (now - self._at) * self.rate)
         self._at = now
-        if self._held < min(cost, self.rate):
-            return False
+        return self._held >= min(cost, self.rate)
+
+    def take(self, cost: float) -> None:
+        """Take units, also some that are not there yet."""
         self._held -= cost
-        return True
 
 
 @dataclass(slots=True)
@@ -166,15 +195,17 @@ class Limits:
             most = limits.get(AT_ONCE, math.inf)
             if use.at_once >= most:
                 raise RateLimitedError(AT_ONCE, most)
-            for name, cost in asked.items():
-                rate = limits.get(name)
-                if rate is None:
-                    continue
+            due: list[tuple[Bucket, float]] = []
+            for name in (one for one in asked if one in limits):
                 bucket = use.buckets.get(name)
-                if bucket is None or bucket.rate != rate:
-                    bucket = use.buckets[name] = Bucket(rate, self._now)
-                if not bucket.take(cost):
-                    raise RateLimitedError(name, rate)
+                if bucket is None or bucket.rate != limits[name]:
+                    bucket = use.buckets[name] = Bucket(limits[name], self._now)
+                if not bucket.has(asked[name]):
+                    raise RateLimitedError(name, limits[name])
+                due.append((bucket, asked[name]))
+            # A call that is refused takes nothing: who tries again would wait ever longer.
+            for bucket, cost in due:
+                bucket.take(cost)
             use.at_once += 1
             return use
 
@@ -197,7 +228,9 @@ def costs(method: str, request: Any) -> dict[str, float]:
     """Return what a call takes from each bucket."""
     found: dict[str, float] = {CALLS: 1.0}
     if method in _SEARCHES:
-        found[SEARCHES] = float(max(1, getattr(request, "nq", 0), len(_legs(request))))
+        # Those of a hybrid search stand in its legs.
+        legs = getattr(request, "requests", None) or [request]
+        found[SEARCHES] = float(sum(max(1, leg.nq) for leg in legs))
     elif method == "Query":
         found[QUERIES] = 1.0
     elif method in _WRITES:
@@ -208,34 +241,6 @@ def costs(method: str, request: Any) -> dict[str, float]:
     elif method.startswith(_CHANGING):
         found[CHANGES] = 1.0
     return found
-
-
-def _legs(request: Any) -> Any:
-    return getattr(request, "requests", ())
-
-
-_CHANGING = (
-    "Add",
-    "Alter",
-    "Create",
-    "Delete",
-    "Drop",
-    "Flush",
-    "Import",
-    "Load",
-    "Manual",
-    "Operate",
-    "Pin",
-    "Release",
-    "Rename",
-    "Restore",
-    "Revoke",
-    "Set",
-    "Transfer",
-    "Truncate",
-    "Unpin",
-    "Update",
-)
 
 
 def with_limits(accounts: Accounts, user: str, given: Mapping[str, Any]) -> dict[str, Any]:
