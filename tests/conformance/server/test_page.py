@@ -8,12 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 from elanus_server import Settings
 from elanus_server.ui.page import HEADERS
-from support.browser import NEEDS_BROWSER, started_browser, violations
+from support.browser import NEEDS_BROWSER, Visit, started_browser, violations, visiting
 from support.running_server import Running
 
 PASSWORD = "ein Geheimnis: ünd mehr"
@@ -81,44 +81,10 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-class Visit:
-    """Opens pages, and fails when one of them complains or asks another server."""
-
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-        self._contexts: list[BrowserContext] = []
-        self.complaints: list[str] = []
-
-    def __call__(self, address: str, width: int = 1280, scheme: str = "light") -> Page:
-        context = self._browser.new_context(
-            viewport={"width": width, "height": 860},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        self._contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        base = "/".join(address.split("/")[:3])
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._check(request.url, base))
-        page.goto(address)
-        return page
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-    def _check(self, asked: str, base: str) -> None:
-        if not asked.startswith(f"{base}/"):
-            self.complaints.append(f"asked {asked}")
-
-
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    opened = Visit(browser)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
+    with visiting(browser) as opened:
+        yield opened
 
 
 def log_in(page: Page, user: str, password: str) -> None:
@@ -315,7 +281,7 @@ def test_server_that_is_gone_is_said(visit: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_page_is_accessible_and_fits(visit: Visit, uri: str, scheme: str, width: int) -> None:
-    page = visit(uri, width, scheme)
+    page = visit(uri, width, color_scheme=scheme)
     for hash_, ready in {
         "#default/passages": "h3",
         "#default/passages/rows": ".pager",

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from elanus_demo.answer import AnswerError, Question
 from elanus_demo.answer.http_models import OpenAICompatible
 from elanus_demo.embedding import TimedEmbedder, load_embedder
 from elanus_demo.store import PassageStore
-from support.browser import NEEDS_BROWSER, started_browser, violations
+from support.browser import NEEDS_BROWSER, Visit, started_browser, violations, visiting
 from support.chat_server import Reply, chat_server, server_sent_events
 from support.web_chat import HOSTILE, Scripted, desk_of, filled_store, served
 
@@ -56,42 +56,19 @@ def url(store: PassageStore, script: Scripted) -> Iterator[str]:
         yield address
 
 
-class Visit:
-    """Opens pages, and fails when one of them complains or asks another server."""
+class ChatVisit(Visit):
+    """Waits until the page has asked what it can be asked."""
 
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-        self._contexts: list[BrowserContext] = []
-        self.complaints: list[str] = []
-
-    def __call__(self, url: str, width: int = 1280, height: int = 800, **options: Any) -> Page:
-        size = {"width": width, "height": height}
-        context = self._browser.new_context(viewport=size, **options)  # type: ignore[arg-type]
-        self._contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self._check(request.url, url))
-        page.goto(url)
+    def __call__(self, address: str, width: int = 1280, height: int = 800, **options: Any) -> Page:
+        page = super().__call__(address, width, height, **options)
         page.locator("#suggestions button").first.wait_for()
         return page
-
-    def close(self) -> None:
-        for context in self._contexts:
-            context.close()
-
-    def _check(self, asked: str, url: str) -> None:
-        if not asked.startswith(f"{url}/"):
-            self.complaints.append(f"asked {asked}")
 
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    opened = Visit(browser)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
+    with visiting(browser, ChatVisit) as opened:
+        yield opened
 
 
 def put(page: Page, question: str = QUESTION) -> None:
