@@ -46,6 +46,23 @@ def test_the_document_has_every_route_and_its_parameters(uri: str) -> None:
     assert len(set(numbers)) == len(numbers)
 
 
+def test_what_most_begin_with_comes_first() -> None:
+    groups = dict.fromkeys(path.split("/")[3] for path in document()["paths"])
+    assert [*groups][:4] == ["collections", "entities", "indexes", "partitions"]
+
+
+def test_wrong_paths_and_methods_are_told(uri: str) -> None:
+    def told(path: str, body: bytes | None) -> tuple[int, str]:
+        status, raw = send(f"{uri}{path}", body, Content_Type="application/json")
+        return status, json.loads(raw)["message"]
+
+    lists = "/docs lists the routes"
+    assert told("/v1/x", b"{}") == (404, f"there is nothing at /v1/x; {lists}, /ui/ is for people")
+    path = f"{PREFIX}collections/list"
+    assert told(path, None) == (405, f"{path} takes POST; {lists}")
+    assert told(f"{PREFIX}x", b"{}") == (404, f"there is no route {PREFIX}x; /docs lists them")
+
+
 def test_the_page_needs_nothing_from_elsewhere(uri: str) -> None:
     status, raw = send(f"{uri}/docs")
     assert status == 200

@@ -145,11 +145,16 @@ class RestApp:
 
 async def _refused(request: Request, error: Exception) -> Response:
     """Tell what HTTP itself refuses, such as unknown paths, in the form of all errors."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else str(error)
-    headers = error.headers if isinstance(error, HTTPException) else None
-    told = write_body({"code": status, "message": detail})
-    return Response(told, status, headers=headers, media_type=_JSON)
+    if not isinstance(error, HTTPException):
+        raise error
+    status, path = error.status_code, request.url.path
+    headers = error.headers or {}
+    told = {
+        "Not Found": f"there is nothing at {path}; /docs lists the routes, /ui/ is for people",
+        "Method Not Allowed": f"{path} takes {headers.get('Allow')}; /docs lists the routes",
+    }.get(error.detail, error.detail)
+    body = write_body({"code": status, "message": told})
+    return Response(body, status, headers=headers, media_type=_JSON)
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:

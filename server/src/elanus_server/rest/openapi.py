@@ -10,6 +10,8 @@ from elanus_server.rest.exchange import PREFIX, Route
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.registry import OWN_METHODS
 
+_FIRST = ("collections", "entities", "indexes", "partitions", "aliases", "databases")
+"""Groups of routes with which most programs begin; the others follow as they are declared."""
 _HEADERS = (
     ("DB-Name", "string", "The database, where the body names none."),
     ("Accept-Type-Allow-Int64", "boolean", "false: 64-bit integers are sent as strings."),
@@ -37,7 +39,7 @@ def document() -> dict[str, Any]:
             "a code other than 0, as with Milvus.",
         },
         "security": [{}, {"token": []}],
-        "paths": {PREFIX + path: {"post": _operation(route)} for path, route in ROUTES.items()},
+        "paths": {PREFIX + route.path: {"post": _operation(route)} for route in _in_order()},
         "components": {
             "schemas": {"Response": _BODY},
             "securitySchemes": {
@@ -49,6 +51,13 @@ def document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _in_order() -> list[Route]:
+    places = {group: place for place, group in enumerate(_FIRST)}
+    return sorted(
+        ROUTES.values(), key=lambda route: places.get(route.path.partition("/")[0], len(places))
+    )
 
 
 def _operation(route: Route) -> dict[str, Any]:
