@@ -273,8 +273,13 @@ def _call(
         signature.bind(**params)
     except TypeError as error:
         accepted = ", ".join(signature.parameters) or "none"
+        model, hint = signature.parameters.get("model"), ""
+        if model is None and "model" in params:
+            hint = f"; it has one model, and its name is {name!r}"
+        elif model and model.default is model.empty and "model" not in params:
+            hint = f"; write '{name}:MODEL'"
         raise InvalidArgumentError(
-            f"{group.noun} {name!r}: {error}; its options are: {accepted}"
+            f"{group.noun} {name!r}: {error}{hint}; its options are: {accepted}"
         ) from error
     return factory(**params)
 

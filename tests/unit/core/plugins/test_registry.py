@@ -118,6 +118,18 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
         get_embedder("constant", dims=4)
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("openai", "missing a required argument: 'model'; write 'openai:MODEL'; its options are"),
+        ("hash:64", "'model'; it has one model, and its name is 'hash'; its options are: dim"),
+    ],
+)
+def test_a_missing_model_and_one_too_many_are_told(spec: str, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        get_embedder(spec)
+
+
 @pytest.mark.usefixtures("plugins")
 def test_a_factory_that_makes_something_else_is_an_error() -> None:
     with pytest.raises(PluginError, match="'empty': its factory returned NoneType, which lacks"):
