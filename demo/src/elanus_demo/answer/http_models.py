@@ -7,9 +7,10 @@ and Ollama, which streams one JSON object per line.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,23 +35,10 @@ class _Call:
     headers: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAICompatible:
-    """A model behind ``POST {base_url}/chat/completions``.
+class _StreamedModel(ABC):
+    """Answers with the texts in the lines that a server streams."""
 
-    Attributes:
-        base_url: Address that ends in ``/v1`` for most servers.
-        model: Name of the model at the server.
-        api_key: Secret sent as a bearer token, or None.
-    """
-
-    base_url: str
-    model: str
-    api_key: str | None = None
-
-    @property
-    def title(self) -> str:
-        return f"{self.model} at {self.base_url}"
+    __slots__ = ()
 
     def stream(self, question: Question) -> Iterator[str]:
         for line in _post_lines(self._call(question)):
@@ -62,6 +50,33 @@ class OpenAICompatible:
             async for line in lines:
                 if text := self._text_of(line):
                     yield text
+
+    @abstractmethod
+    def _call(self, question: Question) -> _Call:
+        """Return what is posted for a question."""
+
+    @abstractmethod
+    def _text_of(self, line: str) -> str:
+        """Return the text in a line; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAICompatible(_StreamedModel):
+    """A model behind ``POST {base_url}/chat/completions``.
+
+    Attributes:
+        base_url: Address that ends in ``/v1`` for most servers.
+        model: Name of the model at the server.
+        api_key: Secret sent as a bearer token, or None.
+    """
+
+    base_url: str
+    model: str
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} at {self.base_url}"
 
     @property
     def _url(self) -> str:
@@ -86,7 +101,7 @@ class OpenAICompatible:
 
 
 @dataclass(frozen=True, slots=True)
-class Ollama:
+class Ollama(_StreamedModel):
     """A model of a local Ollama server.
 
     Attributes:
@@ -100,17 +115,6 @@ class Ollama:
     @property
     def title(self) -> str:
         return f"{self.model} at Ollama"
-
-    def stream(self, question: Question) -> Iterator[str]:
-        for line in _post_lines(self._call(question)):
-            if text := self._text_of(line):
-                yield text
-
-    async def astream(self, question: Question) -> AsyncGenerator[str]:
-        async with aclosing(_apost_lines(self._call(question))) as lines:
-            async for line in lines:
-                if text := self._text_of(line):
-                    yield text
 
     @property
     def _url(self) -> str:
