@@ -88,7 +88,7 @@ def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
         ends = np.cumsum(np.count_nonzero(is_hit, axis=1)).tolist()
         sources, row_ids = merged.sources[:, page][is_hit], merged.row_ids[:, page][is_hit]
         values = merged.distances[:, page][is_hit]
-    scores = (values if metric.is_distance else -values).tolist()
+    scores = (values if metric.is_distance else 0.0 - values).tolist()
     return Page(sources, row_ids, scores, ends, [(ranking,) for ranking in rankings])
 
 
@@ -219,5 +219,5 @@ def as_ranked(leg: LegRanking) -> RankedRows:
     distances = leg.distances.astype(np.float64)
     is_distance = leg.metric.is_distance
     return RankedRows(
-        leg.sources, leg.row_ids, distances if is_distance else -distances, is_distance
+        leg.sources, leg.row_ids, distances if is_distance else 0.0 - distances, is_distance
     )

@@ -248,7 +248,7 @@ class PlainSearch:
         if len(found) == 1:
             sources, rows, distances = [places[0] for places in found[0][:3]]
             legs: tuple[LegRanking, ...]
-            scores = (distances if frame.is_distance else -distances).tolist()
+            scores = (distances if frame.is_distance else 0.0 - distances).tolist()
             field = frame.field
             legs = (LegRanking(field.name, field.metric_type, sources, rows, distances),)
         else:

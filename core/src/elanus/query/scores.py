@@ -10,7 +10,8 @@ from elanus.types import MetricType
 def user_score(metric: MetricType, distance: float) -> float:
     """Return the metric's value: the distance for L2 (squared), HAMMING and JACCARD, else the
     similarity or BM25 score."""
-    return distance if metric.is_distance else -distance
+    # Not -distance, which makes a similarity of nothing -0.0.
+    return distance if metric.is_distance else 0.0 - distance
 
 
 def shown_score(score: float) -> str:

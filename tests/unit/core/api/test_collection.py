@@ -69,6 +69,16 @@ def test_several_queries_give_one_result_each(collection):
     assert [r.ids for r in collection.search(queries.tolist(), limit=5)] == [r.ids for r in many]
 
 
+@pytest.mark.parametrize("metric", ["COSINE", "IP"])
+def test_no_similarity_is_written_as_0(db, metric):
+    made = db.create_collection("crossed", paper_schema(metric=metric))
+    made.insert([{**paper, "dense": [0.0, 1.0, 0.0, 0.0]} for paper in papers(2)])
+    for _ in range(3):
+        assert str([hit.score for hit in made.search([1, 0, 0, 0], "dense")]) == "[0.0, 0.0]"
+    (found,) = made.search(np.eye(4)[:1], "dense")
+    assert str(found[0].score) == "0.0"
+
+
 def test_text_search_equals_bm25_by_hand(collection):
     rows = papers(60)
     scores = bm25_scores(["graph", "query"], {r["id"]: r["title"].split() for r in rows})
