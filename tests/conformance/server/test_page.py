@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient
 from elanus_server import Settings
 from elanus_server.ui.page import HEADERS
 from support.browser import NEEDS_BROWSER, Visit, started_browser, violations, visiting
+from support.rest_client import RestClient
 from support.running_server import Running
 
 PASSWORD = "ein Geheimnis: ünd mehr"
@@ -172,6 +174,12 @@ def test_search_by_text_by_vector_and_by_row(visit: Visit, uri: str) -> None:
     page.get_by_role("button", name="Search").click()
     expect(page.locator(".hit h3")).to_have_text(["id 11", "id 9", "id 12"])
     expect(page.locator(".hit .score").first).to_have_text("score 0.64000")
+    widths = page.locator(".hit .bar i").evaluate_all("(all) => all.map((one) => one.style.width)")
+    # Smaller is nearer: the bar of the nearest hit is the longest.
+    assert widths[0] == "100%"
+    assert [float(width[:-1]) for width in widths] == sorted(
+        (float(width[:-1]) for width in widths), reverse=True
+    )
     page.get_by_label("Query").fill("ten")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("alert")).to_contain_text("The query is no JSON")
@@ -246,6 +254,20 @@ def test_logging_in_and_out(visit: Visit, guarded: str) -> None:
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [
         *(0, 0, "")
     ]
+    _only_refusals(visit)
+
+
+def test_token_logs_in_and_is_not_shown(visit: Visit, guarded: str) -> None:
+    root = base64.b64encode(f"root:{PASSWORD}".encode()).decode()
+    headers = {"Authorization": f"Bearer {root}"}
+    made = RestClient(guarded).post("tokens/create", headers, name="page")["data"]
+    page = visit(guarded)
+    page.get_by_text("With a token instead").click()
+    page.get_by_label("Token").fill(made["token"])
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#who")).to_have_text("by a token")
+    expect(page.locator("#collections a")).to_have_text(["notes0"])
+    assert made["token"] not in page.content()
     _only_refusals(visit)
 
 

@@ -14,7 +14,8 @@ let credentials = "";
 
 export const login = (text) => { credentials = text; };
 export const isLoggedIn = () => credentials !== "";
-export const userName = () => credentials.split(":")[0];
+/** Return who is logged in; a token is a secret from its first letter on. */
+export const userName = () => credentials.includes(":") ? credentials.split(":")[0] : "by a token";
 
 /** Return user and password as a header can hold any letters; a token is sent as it is. */
 function encoded(text) {

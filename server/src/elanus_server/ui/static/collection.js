@@ -119,5 +119,5 @@ async function indexesOf(where) {
 /** Return the primary key of a collection. */
 export const primaryOf = (known) => known.fields.find((field) => field.primaryKey);
 
-/** Return the names of fields that hold vectors. */
+/** Whether a field holds vectors. */
 export const isVector = (field) => /Vector$/.test(field.type);

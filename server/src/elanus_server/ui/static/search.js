@@ -60,17 +60,18 @@ export async function searchView(where, known) {
   function showHits(rows, about, ms) {
     const said = `${count(rows.length, "hit")} in ${duration(ms)}, with the way to the server and back.`;
     const names = columns(rows, known);
-    const widest = Math.max(...rows.map((row) => Math.abs(row.distance)), 0);
+    const nearness = (row) => isDistance(about) ? 1 / (1 + row.distance) : Math.abs(row.distance);
+    const widest = Math.max(...rows.map(nearness), 0);
     found.replaceChildren(
       el("p", { class: "about" }, said, about.metric ? ` Scores are ${about.metric}; ${better(about)}.` : ""),
-      el("ol", { class: "hits" }, rows.map((row) => hit(row, names, widest))));
+      el("ol", { class: "hits" }, rows.map((row) => hit(row, names, widest && nearness(row) / widest))));
     announce(said);
   }
 
-  function hit(row, names, widest) {
+  function hit(row, names, share) {
     const key = primaryOf(known).name;
     const bar = el("i");
-    bar.style.width = `${widest ? (100 * Math.abs(row.distance)) / widest : 0}%`;
+    bar.style.width = `${100 * share}%`;
     return el("li", { class: "hit" },
       el("div", { class: "hit-head" },
         el("h3", {}, `${key} ${row[key]}`),
@@ -122,5 +123,5 @@ function asked(mode, text) {
   }
 }
 
-const better = (field) =>
-  ["L2", "HAMMING", "JACCARD"].includes(field.metric) ? "smaller is nearer" : "larger is nearer";
+const isDistance = (field) => /(L2|HAMMING|JACCARD)$/.test(field.metric);
+const better = (field) => isDistance(field) ? "smaller is nearer" : "larger is nearer";
