@@ -23,6 +23,7 @@ input { width: 20rem; max-width: 100%; }
 <body>
 <h1>RESTful API</h1>
 <p id="about"></p>
+<p><a href="/ui/">Collections, rows and searches on a page</a></p>
 <p><label>Token, where the server asks for one <input id="token" autocomplete="off"></label></p>
 <main id="routes"></main>
 <script>
