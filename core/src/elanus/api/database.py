@@ -145,6 +145,10 @@ class Database(NamedSnapshots):
     def create_alias(self, alias: str, collection: str) -> None:
         """Give a collection a second name, durably; everything that takes a name takes it.
 
+        Args:
+            alias: The second name; no collection has it.
+            collection: Name of the collection, or an alias of it.
+
         Raises:
             AlreadyExistsError: The alias, or a collection of that name, exists.
             CollectionNotFoundError: No such collection.
@@ -153,6 +157,10 @@ class Database(NamedSnapshots):
 
     def alter_alias(self, alias: str, collection: str) -> None:
         """Let an alias name another collection, durably and at once.
+
+        Args:
+            alias: One that exists.
+            collection: Name of the collection that it stands for from now on.
 
         Raises:
             CollectionNotFoundError: No such collection.
@@ -199,6 +207,10 @@ class Database(NamedSnapshots):
 
     def create_database(self, name: str, *, properties: Mapping[str, Any] | None = None) -> None:
         """Add a name space for collections in the same folder, durably.
+
+        Args:
+            name: A letter or underscore, then letters, digits or underscores.
+            properties: What ``alter_database_properties`` takes.
 
         Raises:
             AlreadyExistsError: There is one of this name.
@@ -251,6 +263,10 @@ class Database(NamedSnapshots):
 
     def drop_database_properties(self, name: str, *properties: str) -> None:
         """Remove properties of a database, durably.
+
+        Args:
+            name: Of the database.
+            *properties: Their names; those that it does not have are passed over.
 
         Raises:
             NotFoundError: No such database.

@@ -273,7 +273,17 @@ class Documents:
         offset: int = 0,
         with_vectors: bool = False,
     ) -> list[StoredDocument]:
-        """Return the documents that pass ``filter``, unranked."""
+        """Return the documents that pass a filter, in the order of their ids.
+
+        Args:
+            filter: On metadata: dict, text or tree; None for all.
+            limit: Most documents to return; None for all.
+            offset: Documents to leave out at the front.
+            with_vectors: Also return their vectors.
+
+        Raises:
+            FilterError: The filter cannot be read, or compares what cannot be compared.
+        """
         return self._store.query(
             Selection(filter=filter), limit=limit, offset=offset, with_vectors=with_vectors
         )
@@ -288,7 +298,15 @@ class Documents:
         *,
         filter: Any = None,
     ) -> int:
-        """Delete by ids, by filter, or what is in both; return how many there were."""
+        """Delete by ids, by filter, or what is in both; return how many there were.
+
+        Args:
+            ids: Of the documents; those that are not there are passed over.
+            filter: On metadata: dict, text or tree.
+
+        Raises:
+            InvalidArgumentError: Neither is given; ``clear`` deletes every document.
+        """
         return self._store.delete(Selection(filter=filter, ids=ids))
 
     def clear(self) -> int:

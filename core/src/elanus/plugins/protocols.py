@@ -194,33 +194,42 @@ class Embedder(Protocol):
     """
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """What the model is and makes; the same at every call."""
 
-    def embed_documents(self, texts: Sequence[str]) -> Float32Array: ...
+    def embed_documents(self, texts: Sequence[str]) -> Float32Array:
+        """Embed texts that are stored: one vector per text, shape ``(len(texts), info.dim)``."""
 
-    def embed_queries(self, texts: Sequence[str]) -> Float32Array: ...
+    def embed_queries(self, texts: Sequence[str]) -> Float32Array:
+        """Embed texts that are searched by, to compare with those of documents; else the same."""
 
 
 class SparseEmbedder(Protocol):
     """Text → sparse vectors, one row per text; else as ``Embedder``."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """What the model is and makes; the same at every call."""
 
-    def embed_documents(self, texts: Sequence[str]) -> SparseVectors: ...
+    def embed_documents(self, texts: Sequence[str]) -> SparseVectors:
+        """Embed texts that are stored: one sparse vector per text."""
 
-    def embed_queries(self, texts: Sequence[str]) -> SparseVectors: ...
+    def embed_queries(self, texts: Sequence[str]) -> SparseVectors:
+        """Embed texts that are searched by, to compare with those of documents; else the same."""
 
 
 class MultiVectorEmbedder(Protocol):
     """Text → one vector per token, at least one per text; else as ``Embedder``."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """What the model is and makes; the same at every call."""
 
-    def embed_documents(self, texts: Sequence[str]) -> TokenVectors: ...
+    def embed_documents(self, texts: Sequence[str]) -> TokenVectors:
+        """Embed texts that are stored: the vectors of the tokens of each text."""
 
-    def embed_queries(self, texts: Sequence[str]) -> TokenVectors: ...
+    def embed_queries(self, texts: Sequence[str]) -> TokenVectors:
+        """Embed texts that are searched by, to compare with those of documents; else the same."""
 
 
 class HybridEmbedder(Protocol):
@@ -230,13 +239,17 @@ class HybridEmbedder(Protocol):
     """
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """What the model is and makes; the same at every call."""
 
-    def embed_documents(self, texts: Sequence[str]) -> HybridVectors: ...
+    def embed_documents(self, texts: Sequence[str]) -> HybridVectors:
+        """Embed texts that are stored: the vectors of all kinds of each text."""
 
-    def embed_queries(self, texts: Sequence[str]) -> HybridVectors: ...
+    def embed_queries(self, texts: Sequence[str]) -> HybridVectors:
+        """Embed texts that are searched by, to compare with those of documents; else the same."""
 
-    def view(self, kind: VectorKind) -> Embedder | SparseEmbedder | MultiVectorEmbedder: ...
+    def view(self, kind: VectorKind) -> Embedder | SparseEmbedder | MultiVectorEmbedder:
+        """Return an embedder of one kind that shares the model."""
 
 
 AnyEmbedder: TypeAlias = Embedder | SparseEmbedder | MultiVectorEmbedder | HybridEmbedder
@@ -250,6 +263,8 @@ class Reranker(Protocol):
     """
 
     @property
-    def info(self) -> RerankerInfo: ...
+    def info(self) -> RerankerInfo:
+        """What the model is and how its scores are meant; the same at every call."""
 
-    def score(self, query: str, documents: Sequence[str]) -> Float32Array: ...
+    def score(self, query: str, documents: Sequence[str]) -> Float32Array:
+        """Return the relevance of each document to the query, shape ``(len(documents),)``."""
