@@ -258,6 +258,10 @@ class PluginNotInstalledError(PluginError):
         self.extra = extra
 
 
+class AnalyzerNotFoundError(SchemaError, PluginNotInstalledError):
+    """No tokenizer, filter or analyzer has this name: it is misspelt, or its plug-in is missing."""
+
+
 class ModelMismatchError(PluginError):
     """A collection was embedded with another model than the one given.
 

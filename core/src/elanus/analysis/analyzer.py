@@ -43,6 +43,9 @@ class Token(NamedTuple):
 class Analyzer:
     """A tokenizer and its token filters. Immutable; safe from many threads at once.
 
+    Attributes:
+        runs_plugins: Whether code of others takes part, which may fail at any text.
+
     Args:
         tokenizer: Splits the text.
         filters: Applied to each token, first to last.
@@ -59,6 +62,8 @@ class Analyzer:
         self._tokenizer = tokenizer
         self._filters = tuple(filters)
         self._params = params
+        parts = (tokenizer, *self._filters)
+        self.runs_plugins = any(getattr(part, "runs_plugins", False) for part in parts)
         plain = self._plain = _PlainTokens(tokenizer, self._filters)
         self._chain: TokenChain | None = None
         self._query_chain: TokenChain | None = None
@@ -91,6 +96,13 @@ class Analyzer:
     def counts_words(self) -> bool:
         """Whether each word of a text has one place and one term at most (see ``words``)."""
         return self._chain is not None
+
+    def check(self, texts: Sequence[object], names: Sequence[object] | None = None) -> None:
+        """Raise ``PluginError`` when a plug-in fails on one of the texts; ``names`` count not."""
+        del names
+        for text in texts:
+            if isinstance(text, str):
+                self.tokens(text)
 
     def words(self, mark: Callable[[str], str] = str) -> Callable[[str], list[str]] | None:
         """Return a function that returns the term of each word of a text, "" for a dropped one.

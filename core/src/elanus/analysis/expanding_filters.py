@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from elanus.analysis.plugin_parts import PluginExpander
 from elanus.errors import PluginNotInstalledError, SchemaError
 
 
@@ -164,4 +165,4 @@ class PinyinFilter:
         return {"type": "pinyin", **self._given} if self._given else "pinyin"
 
 
-ExpandingFilter = DecompounderFilter | SynonymFilter | PinyinFilter
+ExpandingFilter = DecompounderFilter | SynonymFilter | PinyinFilter | PluginExpander

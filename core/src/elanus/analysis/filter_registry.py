@@ -15,6 +15,7 @@ from elanus.analysis.params import (
     strings,
     typed,
 )
+from elanus.analysis.plugin_parts import plugin_filter
 from elanus.analysis.selecting_filters import (
     AlphaNumOnlyFilter,
     CnAlphaNumOnlyFilter,
@@ -40,12 +41,14 @@ def build_filter(spec: object) -> AnyFilter:
     """Return the filter that a name, or a dict with ``type`` and settings, describes.
 
     Raises:
-        SchemaError: The name is unknown, or a parameter is missing, unknown or of the wrong type.
+        AnalyzerNotFoundError: There is no such filter, and no plug-in of that name.
+        SchemaError: A parameter is missing, unknown or of the wrong type.
         PluginNotInstalledError: The filter needs a package that is not installed.
+        PluginError: A plug-in cannot be made.
     """
     params = typed("analyzer: filter", spec)
-    name = choice("analyzer: filter", params["type"], FILTERS)
-    return FILTERS[name](params)
+    build = FILTERS.get(str(params["type"]))
+    return plugin_filter(params, FILTERS) if build is None else build(params)
 
 
 def stop_word_list(what: str, value: object) -> list[str]:

@@ -45,6 +45,11 @@ class LanguageTokenizer:
             if (language := language_of_name(key)) is not None
         }
 
+    @property
+    def runs_plugins(self) -> bool:
+        """Whether code of others takes part in one of the analyzers."""
+        return any(one.runs_plugins for one in (self._default, *self._by_language.values()))
+
     def split(self, text: str) -> list[str]:
         return self._analyzer(text).tokens(text)
 

@@ -64,6 +64,23 @@ class MultiAnalyzer:
         """
         return self._analyzers[self._default if name is None else self._numbers[name]]
 
+    @property
+    def runs_plugins(self) -> bool:
+        """Whether code of others takes part, which may fail at any text."""
+        return any(analyzer.runs_plugins for analyzer in self._analyzers)
+
+    def check(self, texts: Sequence[object], names: Sequence[object] | None = None) -> None:
+        """Raise ``PluginError`` when a plug-in fails on one of the texts.
+
+        Args:
+            texts: Texts of rows; others than strings do not count.
+            names: What ``by_field`` says in each of them; None: nothing.
+        """
+        chosen = self.numbers([None] * len(texts) if names is None else names)
+        for text, number in zip(texts, chosen.tolist(), strict=True):
+            if isinstance(text, str):
+                self._analyzers[number].tokens(text)
+
     def names(self) -> list[str]:
         """Return all names and aliases."""
         return list(self._numbers)

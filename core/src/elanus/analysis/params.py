@@ -19,9 +19,14 @@ def choice(what: str, value: object, names: Collection[str]) -> str:
         return value
     if not isinstance(value, str):
         raise SchemaError(f"{what}: expected a name, got {value!r}")
-    near = difflib.get_close_matches(value.lower(), names, n=1)
+    raise SchemaError(unknown_name(what, value, names))
+
+
+def unknown_name(what: str, name: str, names: Collection[str]) -> str:
+    """Return what to say of a name that is not one of ``names``."""
+    near = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known names are {', '.join(sorted(names))}"
-    raise SchemaError(f"{what}: unknown name {value!r}; {hint}")
+    return f"{what}: unknown name {name!r}; {hint}"
 
 
 def check_keys(what: str, params: AnalyzerParams, allowed: Collection[str]) -> None:

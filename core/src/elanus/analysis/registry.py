@@ -25,6 +25,7 @@ from elanus.analysis.params import (
     strings,
     typed,
 )
+from elanus.analysis.plugin_parts import plugin_analyzer, plugin_tokenizer
 from elanus.analysis.segmenters import (
     JIEBA_MODES,
     LINDERA_DICTIONARIES,
@@ -44,11 +45,14 @@ def build_analyzer(spec: str | AnalyzerParams) -> Analyzer:
         spec: Name of a built-in analyzer (``standard``, ``english``, ``chinese``, ``arabic``,
             ``thai``); or ``{"type": name}`` with optional ``stop_words``, and for ``chinese`` and
             ``thai`` a ``tokenizer``; or ``{"tokenizer": ..., "filter": [...]}`` whose tokenizer and
-            filters are names or dicts with a ``type``.
+            filters are names or dicts with a ``type``. Each of the names may be that of a plug-in
+            (group ``elanus.analyzers``), whose settings stand beside ``type``.
 
     Raises:
-        SchemaError: A name is unknown, or a parameter is missing, unknown or of the wrong type.
+        AnalyzerNotFoundError: Nothing has this name, and no plug-in.
+        SchemaError: A parameter is missing, unknown or of the wrong type.
         PluginNotInstalledError: A tokenizer or filter needs a package that is not installed.
+        PluginError: A plug-in cannot be made.
     """
     if isinstance(spec, str):
         spec = {"type": spec}
@@ -62,9 +66,7 @@ def build_analyzer(spec: str | AnalyzerParams) -> Analyzer:
             "analyzer: expected 'type' or 'tokenizer', for example "
             '{"tokenizer": "standard", "filter": ["lowercase"]} or {"type": "english"}'
         )
-    tokenizer = build_tokenizer(spec["tokenizer"])
-    filters = sequence("analyzer: filter", spec.get("filter", []))
-    return Analyzer(tokenizer, [build_filter(f) for f in filters])
+    return Analyzer(*_chain(spec))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,10 @@ BUILT_IN_ANALYZERS: dict[str, _BuiltIn] = {
 
 
 def _built_in(spec: AnalyzerParams) -> Analyzer:
-    name = choice("analyzer", spec["type"], BUILT_IN_ANALYZERS)
-    plan = BUILT_IN_ANALYZERS[name]
+    name = str(spec["type"])
+    plan = BUILT_IN_ANALYZERS.get(name)
+    if plan is None:
+        return _of_plugin(spec)
     others = {"tokenizer"} if len(plan.tokenizers) > 1 else set()
     check_keys(f"analyzer {name!r}", spec, {"type", "stop_words"} | others)
     tokenizer = spec.get("tokenizer", plan.tokenizers[0])
@@ -138,16 +142,32 @@ def _built_in(spec: AnalyzerParams) -> Analyzer:
     return Analyzer(build_tokenizer(tokenizer), filters, params={**spec, "type": name})
 
 
+def _of_plugin(spec: AnalyzerParams) -> Analyzer:
+    made = plugin_analyzer(spec, BUILT_IN_ANALYZERS)
+    if not isinstance(made, Mapping):
+        return Analyzer(made, (), params=dict(spec))
+    tokenizer, filters = _chain(made)
+    return Analyzer(tokenizer, filters, params=dict(spec))
+
+
+def _chain(spec: AnalyzerParams) -> tuple[Tokenizer, list[AnyFilter]]:
+    check_keys("analyzer", spec, {"tokenizer", "filter"})
+    filters = sequence("analyzer: filter", spec.get("filter", []))
+    return build_tokenizer(spec["tokenizer"]), [build_filter(f) for f in filters]
+
+
 def build_tokenizer(spec: object) -> Tokenizer:
     """Return the tokenizer that a name, or a dict with ``type`` and settings, describes.
 
     Raises:
-        SchemaError: The name is unknown, or a parameter is missing, unknown or of the wrong type.
+        AnalyzerNotFoundError: There is no such tokenizer, and no plug-in of that name.
+        SchemaError: A parameter is missing, unknown or of the wrong type.
         PluginNotInstalledError: The tokenizer needs a package that is not installed.
+        PluginError: A plug-in cannot be made.
     """
     params = typed("analyzer: tokenizer", spec)
-    name = choice("analyzer: tokenizer", params["type"], TOKENIZERS)
-    return TOKENIZERS[name](params)
+    build = TOKENIZERS.get(str(params["type"]))
+    return plugin_tokenizer(params, TOKENIZERS) if build is None else build(params)
 
 
 def _without_settings(make: Callable[[], Tokenizer]) -> Callable[[AnalyzerParams], Tokenizer]:

@@ -93,7 +93,7 @@ def read_queries(
             )
         ratio = _drop_ratio(options)
         name = options.get("analyzer_name")
-        analyzer = query_analyzer(field.name, fields.analyzers[field.name], name)
+        analyzer = query_analyzer(field.name, fields.analyzer(field.name), name)
         return [TextQuery(tuple(texts), analyzer, function, ratio)], isinstance(data, str)
     if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
         raise InvalidArgumentError(

@@ -192,6 +192,7 @@ class BulkLoad:
         fields = self._state.fields
         if fields.given is not fields.schema:
             batch = fields.embedders.completed(batch)
+        fields.check_texts(batch.columns)
         batch = in_partition(self._state.schema, batch, self._partition)
         batch = with_auto_ids(self._state.schema, self._state.auto_ids, batch)
         batch = self._without_conflicts(batch)

@@ -8,6 +8,8 @@ fixed number of rows and a fixed set of dead ones.
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -18,7 +20,7 @@ from elanus.engine.keys import Keys
 from elanus.engine.segment_indexes import row_mapping
 from elanus.engine.vectors import vector_rows
 from elanus.engine.views import FieldViews
-from elanus.errors import InternalError
+from elanus.errors import InternalError, PluginError
 from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex, VectorRows
 from elanus.index.dense.flat import FlatIndex
@@ -41,6 +43,8 @@ from elanus.schema.batches import (
 from elanus.storage.growing import GrowingArray
 from elanus.storage.memtable import Memtable
 from elanus.types import BoolArray, Int64Array, PrimaryKey
+
+_log = logging.getLogger(__name__)
 
 FLUSH_BYTES = 64 << 20
 """Memtable size from which it is flushed."""
@@ -67,6 +71,8 @@ class GrowingSegment:
         # The row whose key a row took: readers of an older snapshot follow it back.
         self._replaced: dict[int, int] = {}
         self._text = {name: fields.growing_bm25(name) for name in fields.analyzers}
+        # Fields without postings: of some row a plug-in made none, now that the log has the row.
+        self._failed: dict[str, PluginError] = {}
         self._sparse = {name: GrowingSparse() for name in fields.sparse}
         self._scales = {name: GrowingArray(np.float32) for name in fields.cosine}
         self._source: GrowingSource | None = None
@@ -121,12 +127,8 @@ class GrowingSegment:
         if older.max(initial=-1) >= 0:
             for place in np.flatnonzero(older >= 0).tolist():
                 self._replaced[first + place] = int(older[place])
-        for name, text in self._text.items():
-            language = self.fields.language_of.get(name)
-            text.append(
-                _strings(batch.columns[self.fields.text_of[name]]),
-                None if language is None else _strings(batch.columns[language]),
-            )
+        for name in list(self._text):
+            self._append_text(name, batch)
         for name, sparse in self._sparse.items():
             column = batch.columns[name]
             if isinstance(column, SparseVectorColumn):
@@ -140,6 +142,19 @@ class GrowingSegment:
         # The memtable last: its number of rows is what readers go by.
         self._memtable.append(batch, seq)
         self.note_write(seq)
+
+    def _append_text(self, name: str, batch: ColumnBatch) -> None:
+        language = self.fields.language_of.get(name)
+        try:
+            self._text[name].append(
+                _strings(batch.columns[self.fields.text_of[name]]),
+                None if language is None else _strings(batch.columns[language]),
+            )
+        except PluginError as error:
+            # The text passed before it was logged, so this is another version of the plug-in.
+            _log.warning("%s: field %r cannot be searched: %s", self.name, name, error)
+            self._failed[name] = error
+            del self._text[name]
 
     def find(self, keys: Keys) -> Int64Array:
         """Return the visible row of each key, -1 where there is none."""
@@ -213,6 +228,8 @@ class GrowingSegment:
 
     def text_view(self, name: str, num_rows: int) -> BM25View:
         """Return the postings of the first rows of a BM25 field."""
+        if name in self._failed:
+            raise copy.copy(self._failed[name])
         return self._text[name].snapshot(num_rows)
 
     def sparse_view(self, name: str, num_rows: int) -> SparseView:

@@ -102,10 +102,12 @@ class Ingest:
         Raises:
             EntityError: An entity does not fit.
             EntityExistsError: A key is given twice and ``replace`` is False.
+            PluginError: A text cannot be analyzed.
         """
         batch = entities_to_batch(self._fields.given, entities)
         if self._fields.given is not self._schema:
             batch = self._fields.embedders.completed(batch)
+        self._fields.check_texts(batch.columns)
         batch = in_partition(self._schema, batch, partition)
         primary = self._schema.primary
         if primary.name not in batch.columns:

@@ -153,6 +153,7 @@ def prepare_partial(
         batch = given_to_batch(fields.given, [parts[pk] for pk in pks])
         if fields.given is not schema:
             batch = fields.embedders.completed(batch)
+        fields.check_texts(batch.columns)
         if partition is not None and schema.partitioned:
             numbers = convert_column(
                 schema.field(PARTITION_FIELD), [partition] * len(pks), len(pks)

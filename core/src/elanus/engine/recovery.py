@@ -20,7 +20,7 @@ from elanus.engine.live import LiveRows
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
-from elanus.engine.views import FieldViews
+from elanus.engine.views import FieldViews, check_analyzers
 from elanus.errors import CorruptionError, NotFoundError
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json, schema_to_json
@@ -63,6 +63,7 @@ def create_state(
 ) -> CollectionState:
     """Make the files of an empty collection; the catalog has to name it afterwards."""
     path = collection_path(collection)
+    check_analyzers(schema)
     fields = FieldViews.of(schema)
     for folder in _FOLDERS:
         context.directory.make_dir(join_path(path, folder))

@@ -15,7 +15,7 @@ from elanus.engine.flush import MemtableFlush
 from elanus.engine.segment_indexes import field_of
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
-from elanus.engine.views import FieldViews
+from elanus.engine.views import FieldViews, check_analyzers
 from elanus.errors import StateError
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.schema.collection import Schema
@@ -62,6 +62,7 @@ class SchemaChanges:
                 settings = change_settings(settings, wanted)
             if wanted == self._state.schema and settings == self._state.settings:
                 return
+            check_analyzers(wanted, self._state.schema)
             fields = FieldViews.of(wanted)
             kept = {n: c for n, c in settings.indexes.items() if fields.has(field_of(n))}
             ttl_field = settings.ttl_field if settings.ttl_field in fields.schema else None

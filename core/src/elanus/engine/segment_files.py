@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import SPARSE_INDEX, TEXT_INDEX, IndexFile, write_index
 from elanus.engine.shredding import MIN_SHREDDED_ROWS, merged_paths, paths_of
 from elanus.engine.state import CollectionState
+from elanus.errors import PluginError
 from elanus.filter.shredded import TYPE as SHREDDED
 from elanus.index.sparse.inverted import joined_sections as joined_sparse
 from elanus.index.sparse.merging import POSTING_BYTES, POSTINGS_AT_ONCE
@@ -22,6 +24,8 @@ from elanus.storage.manifest import SegmentInfo
 from elanus.storage.segment_reader import SegmentReader
 from elanus.storage.segment_writer import SegmentStreams, write_segment, write_segment_streams
 from elanus.types import Int64Array
+
+_log = logging.getLogger(__name__)
 
 
 def write_sealed(state: CollectionState, content: SegmentContent) -> SealedSegment:
@@ -77,7 +81,12 @@ def write_merged(
             continue
         checkpoint()
         if name in state.fields.analyzers:
-            text = [(segment.text(name), mapping) for segment, mapping in sources]
+            try:
+                text = [(segment.text(name), mapping) for segment, mapping in sources]
+            except PluginError as error:
+                # Derived once the plug-in is there again, as those of a part are now.
+                _log.warning("%s: merged without the postings of %r: %s", state.path, name, error)
+                continue
             file = IndexFile(name, TEXT_INDEX, {}, *joined_text(text, at_once=at_once))
         else:
             sparse = [(segment.sparse(name), mapping) for segment, mapping in sources]

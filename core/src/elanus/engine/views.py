@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
 from elanus.engine.embedding import Embedders
-from elanus.errors import InternalError
+from elanus.errors import InternalError, PluginError, PluginNotInstalledError, SchemaError
 from elanus.index.sparse.growing_bm25 import GrowingBM25
+from elanus.schema.batches import Column
 from elanus.schema.collection import Schema
 from elanus.schema.evolution import as_given
 from elanus.types import DataType, MetricType
@@ -19,7 +22,9 @@ class FieldViews:
 
     Attributes:
         schema: The fields.
-        analyzers: Analyzer of each BM25 field.
+        analyzers: Analyzer of each BM25 field that has one here.
+        lacking: Why the other BM25 fields have none, such as a plug-in that is not installed.
+            Everything else of the collection can be used.
         text_of: Field whose text each BM25 field analyzes.
         language_of: Field that names the analyzer of each row, for BM25 fields that have several.
         sparse: Sparse fields that entities carry.
@@ -42,6 +47,7 @@ class FieldViews:
     given: Schema
     json: tuple[str, ...]
     lists: tuple[str, ...] = ()
+    lacking: Mapping[str, PluginError] = field(default_factory=dict)
 
     @property
     def indexed(self) -> tuple[str, ...]:
@@ -53,7 +59,36 @@ class FieldViews:
         function = self.schema.field(name).source
         if function is None:
             raise InternalError(f"field {name!r} is no BM25 field")
-        return GrowingBM25(self.analyzers[name], function.k1, function.b)
+        return GrowingBM25(self.analyzer(name), function.k1, function.b)
+
+    def analyzer(self, name: str) -> FieldAnalyzer:
+        """Return the analyzer of a BM25 field.
+
+        Raises:
+            PluginError: The field has none here.
+        """
+        if name in self.lacking:
+            # A copy: an error that is raised twice drags along where it was raised before.
+            raise copy.copy(self.lacking[name])
+        return self.analyzers[name]
+
+    def check_texts(self, columns: Mapping[str, Column]) -> None:
+        """Raise unless texts can be analyzed; what reaches the log has to be.
+
+        Args:
+            columns: Of entities; those of texts may be missing.
+
+        Raises:
+            PluginError: A BM25 field has no analyzer here, or a plug-in fails on a text.
+        """
+        for name in self.text_of:
+            analyzer = self.analyzer(name)
+            texts = columns.get(self.text_of[name])
+            if texts is None or not analyzer.runs_plugins:
+                continue
+            given = columns.get(self.language_of.get(name, ""))
+            names = None if given is None else given.to_pylist()
+            analyzer.check(texts.to_pylist(), names)
 
     def has(self, name: str) -> bool:
         """Whether there is a field of that name, the dynamic one included."""
@@ -61,16 +96,15 @@ class FieldViews:
 
     @classmethod
     def of(cls, schema: Schema) -> FieldViews:
-        """Derive them from a schema.
-
-        Raises:
-            SchemaError: An analyzer is unknown.
-        """
+        """Derive them from a schema that ``check_analyzers`` has passed, here or elsewhere."""
         text_of = {f.name: f.source.field for f in schema.fields if f.source is not None}
-        analyzers = {
-            name: shared_analyzer(schema.field(text).analyzer or "standard")
-            for name, text in text_of.items()
-        }
+        analyzers: dict[str, FieldAnalyzer] = {}
+        lacking: dict[str, PluginError] = {}
+        for name, text in text_of.items():
+            try:
+                analyzers[name] = shared_analyzer(schema.field(text).analyzer or "standard")
+            except (PluginError, SchemaError) as error:
+                lacking[name] = _lacking(text, error)
         dense = [f for f in schema.vector_fields if f.dtype.is_dense_vector]
         return cls(
             schema,
@@ -92,4 +126,30 @@ class FieldViews:
             as_given(schema),
             tuple(f.name for f in schema.stored_fields if f.dtype is DataType.JSON),
             tuple(f.name for f in schema.vector_lists),
+            lacking,
         )
+
+
+def _lacking(text: str, error: PluginError | SchemaError) -> PluginError:
+    """Return what is said when the analyzer of a field is asked for that was there once."""
+    message = f"field {text!r} cannot be analyzed here: {error}"
+    if isinstance(error, PluginNotInstalledError):
+        return PluginNotInstalledError(message, name=error.name, extra=error.extra)
+    return PluginError(message)
+
+
+def check_analyzers(schema: Schema, before: Schema | None = None) -> None:
+    """Raise unless every analyzer of a schema can be made here.
+
+    Args:
+        schema: As it is to be.
+        before: As it was; analyzers that it has are not asked for again.
+
+    Raises:
+        SchemaError: An analyzer is unknown, or does not take its parameters.
+        PluginError: It needs what is not installed, or cannot be made.
+    """
+    known = [] if before is None else [f.analyzer for f in before.fields]
+    for one in schema.fields:
+        if one.analyzer is not None and one.analyzer not in known:
+            shared_analyzer(one.analyzer)

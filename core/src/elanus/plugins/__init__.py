@@ -1,4 +1,4 @@
-"""Who embeds and who reranks?
+"""Who embeds, who reranks, and who analyzes texts?
 
 Plug-ins register by name through entry points; ``get_embedder`` and ``get_reranker`` find them.
 This package imports nothing heavier than NumPy.
@@ -46,10 +46,18 @@ from elanus.plugins.registry import (
     get_multivector_embedder,
     get_reranker,
     get_sparse_embedder,
+    installed_analyzers,
     installed_embedders,
     installed_rerankers,
     require_package,
     reranker_from_config,
+)
+from elanus.plugins.texts import (
+    TermExpander,
+    TermFilter,
+    TextAnalyzer,
+    TextToken,
+    TextTokenizer,
 )
 
 __all__ = [
@@ -60,6 +68,11 @@ __all__ = [
     "HybridEmbedder",
     "AnyEmbedder",
     "Reranker",
+    "TextAnalyzer",
+    "TextTokenizer",
+    "TextToken",
+    "TermFilter",
+    "TermExpander",
     "ModelInfo",
     "RerankerInfo",
     "SparseVectors",
@@ -74,6 +87,7 @@ __all__ = [
     "get_embedding",
     "get_reranker",
     "ForeignEmbedder",
+    "installed_analyzers",
     "installed_embedders",
     "installed_rerankers",
     # stored configuration and identity

@@ -41,17 +41,25 @@ def plugin_config(plugin: AnyEmbedder | Reranker) -> dict[str, object]:
         raise InvalidArgumentError(
             f"{owner}.config: expected a string 'name' and a mapping 'params', got {declared!r}"
         )
+    check_storable(f"{owner}.config", params)
+    return {"name": declared["name"], "params": dict(params)}
+
+
+def check_storable(where: str, params: Mapping[str, object]) -> None:
+    """Raise unless the options of a plug-in can stand in a collection: plain JSON, no secrets.
+
+    Raises:
+        InvalidArgumentError: They cannot; names ``where`` they are.
+    """
     for key in params:
         if str(key).lower() in _SECRET_NAMES:
             raise InvalidArgumentError(
-                f"{owner}.config: {key!r} is a secret and would be stored in the collection; "
+                f"{where}: {key!r} is a secret and would be stored in the collection; "
                 f"store the name of an environment variable instead, such as '{key}_env'"
             )
-    config: dict[str, object] = {"name": declared["name"], "params": dict(params)}
     try:
-        survives = json.loads(json.dumps(config)) == config
+        survives = json.loads(json.dumps(params)) == params
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"{owner}.config is not JSON: {error}") from error
+        raise InvalidArgumentError(f"{where} is not JSON: {error}") from error
     if not survives:
-        raise InvalidArgumentError(f"{owner}.config changes when it is written as JSON: {config!r}")
-    return config
+        raise InvalidArgumentError(f"{where} changes when it is written as JSON: {params!r}")

@@ -1,9 +1,9 @@
-"""Which embedder or reranker does a name stand for?
+"""Which embedder, reranker or part of an analyzer does a name stand for?
 
-Names are declared by entry points, in the groups ``elanus.embeddings`` and ``elanus.rerankers``;
-the value is a factory that takes keyword arguments. A factory is imported when it is first asked
-for. A provider is never guessed from a part of a model name: the text before the first ":" is the
-name, the text after it goes to the factory as ``model``.
+Names are declared by entry points, in the groups ``elanus.embeddings``, ``elanus.rerankers`` and
+``elanus.analyzers``; the value is a factory that takes keyword arguments. A factory is imported
+when it is first asked for. A provider is never guessed from a part of a model name: the text before
+the first ":" is the name, the text after it goes to the factory as ``model``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, cast
 
-from elanus.errors import InvalidArgumentError, PluginError, PluginNotInstalledError
+from elanus.errors import (
+    ElanusError,
+    InvalidArgumentError,
+    PluginError,
+    PluginNotInstalledError,
+)
 from elanus.plugins.adapters import adapted_embedder
+from elanus.plugins.config import check_storable
 from elanus.plugins.protocols import (
     AnyEmbedder,
     Embedder,
@@ -102,6 +108,13 @@ _RERANKERS: Final = _Group(
         "vllm": "elanus-rerankers",
     },
     distribution="elanus-rerankers",
+)
+_ANALYZERS: Final = _Group(
+    noun="analyzer plug-in",
+    entry_points="elanus.analyzers",
+    members=(),
+    provided_by={},
+    distribution="",
 )
 
 
@@ -189,6 +202,36 @@ def installed_embedders() -> tuple[str, ...]:
 def installed_rerankers() -> tuple[str, ...]:
     """Return the names of the installed rerankers, sorted."""
     return tuple(sorted(_declared(_RERANKERS.entry_points)))
+
+
+def make_analysis(name: str, settings: Mapping[str, object]) -> object:
+    """Return what the factory of a plug-in for the analysis of texts makes.
+
+    Args:
+        name: Its name in the group ``elanus.analyzers``.
+        settings: Keyword arguments of the factory.
+
+    Raises:
+        PluginNotInstalledError: Nothing installed has this name, or it cannot be imported.
+        InvalidArgumentError: The factory does not take these settings.
+        PluginError: Two distributions claim the name, or the factory failed.
+    """
+    check_storable(f"analyzer plug-in {name!r}: settings", settings)
+    factory = _factory(_ANALYZERS, name)
+    try:
+        return _call(_ANALYZERS, name, factory, settings)
+    except ElanusError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"analyzer plug-in {name!r} cannot be made with {dict(settings)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def installed_analyzers() -> tuple[str, ...]:
+    """Return the names of the installed plug-ins for the analysis of texts, sorted."""
+    return tuple(sorted(_declared(_ANALYZERS.entry_points)))
 
 
 def require_package(module: str, *, plugin: str, extra: str) -> ModuleType:
@@ -295,7 +338,7 @@ def _not_installed(group: _Group, name: str) -> PluginNotInstalledError:
         if close[0] not in installed:
             extra = group.provided_by[close[0]]
     if extra is None and not installed:
-        extra = group.distribution
+        extra = group.distribution or None
     if extra is not None:
         lines.append(f"To install: pip install '{extra}'.")
     lines.append("A model is named after its provider, as in 'provider:model'.")

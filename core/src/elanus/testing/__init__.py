@@ -4,6 +4,7 @@ Test classes for authors of plug-ins. Derive one in a test module and give it th
 docstring names; pytest then runs every case of it against your class.
 """
 
+from elanus.testing.analyzer import AnalyzerContract
 from elanus.testing.embedder import EmbedderContract
 from elanus.testing.other_embedders import (
     HybridEmbedderContract,
@@ -13,6 +14,7 @@ from elanus.testing.other_embedders import (
 from elanus.testing.reranker import RerankerContract
 
 __all__ = [
+    "AnalyzerContract",
     "EmbedderContract",
     "HybridEmbedderContract",
     "MultiVectorEmbedderContract",

@@ -23,6 +23,7 @@ from elanus.plugins import (
     reranker_from_config,
 )
 from elanus.types import Float32Array
+from support.plugin_package import install
 
 MODULE = """
 import numpy as np
@@ -61,20 +62,9 @@ empty = {module}:nothing
 """
 
 
-def install(folder: Path, distribution: str, module: str) -> None:
-    """Lay out a distribution the way pip does."""
-    (folder / f"{module}.py").write_text(MODULE, encoding="utf-8")
-    record = folder / f"{distribution}-1.0.dist-info"
-    record.mkdir()
-    (record / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8"
-    )
-    (record / "entry_points.txt").write_text(ENTRY_POINTS.format(module=module), encoding="utf-8")
-
-
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    install(tmp_path, "constant-embeddings", "constant_embeddings")
+    install(tmp_path, "constant-embeddings", "constant_embeddings", MODULE, ENTRY_POINTS)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
@@ -153,7 +143,7 @@ def test_dense_and_sparse_are_not_mixed_up() -> None:
 
 
 def test_a_name_that_two_distributions_claim_is_an_error(plugins: Path) -> None:
-    install(plugins, "other-embeddings", "other_embeddings")
+    install(plugins, "other-embeddings", "other_embeddings", MODULE, ENTRY_POINTS)
     with pytest.raises(PluginError, match="by constant-embeddings and other-embeddings"):
         get_embedder("constant")
 
