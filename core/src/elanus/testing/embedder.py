@@ -19,7 +19,7 @@ from elanus.plugins import (
     get_embedder,
     plugin_config,
 )
-from elanus.plugins.asynchronous import aembed_texts
+from elanus.plugins.asynchronous import aembed_documents, aembed_queries, aembed_texts
 from elanus.types import Float32Array, MetricType
 
 CONTRACT_TEXTS = (
@@ -132,6 +132,9 @@ class EmbedderContract:
         expected = embedder.embed_documents(texts)
         for given in asyncio.run(together()):
             self._assert_close(given, expected)
+        self._assert_close(asyncio.run(aembed_documents(embedder, texts)), expected)
+        queries = asyncio.run(aembed_queries(embedder, texts))
+        self._assert_close(queries, embedder.embed_queries(texts))
 
     def test_batching_by_length_keeps_the_order(self, embedder: Embedder) -> None:
         texts = list(CONTRACT_TEXTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ from elanus.plugins import (
     get_embedding,
     plugin_config,
 )
+from elanus.plugins.asynchronous import aembed_documents, aembed_queries
 from elanus.testing.embedder import CONTRACT_TEXTS
 
 _TEXTS = list(CONTRACT_TEXTS)
@@ -69,6 +71,19 @@ class _AnyKind:
             for given in pool.map(embedder.embed_documents, [texts] * 6):
                 for one, other in zip(self.rows(given), expected, strict=True):
                     self._assert_close(one, other)
+
+    def test_an_event_loop_gets_the_same(self, embedder: Any) -> None:
+        texts = _TEXTS[:5]
+
+        async def together() -> tuple[Any, ...]:
+            documents, queries = aembed_documents(embedder, texts), aembed_queries(embedder, texts)
+            return tuple(await asyncio.gather(documents, queries))
+
+        made = asyncio.run(together())
+        expected = embedder.embed_documents(texts), embedder.embed_queries(texts)
+        for given, wanted in zip(made, expected, strict=True):
+            for one, other in zip(self.rows(given), self.rows(wanted), strict=True):
+                self._assert_close(one, other)
 
     def test_configuration_builds_the_same_embedder(self, embedder: Any) -> None:
         config = plugin_config(embedder)

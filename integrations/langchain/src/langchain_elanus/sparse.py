@@ -14,6 +14,7 @@ from langchain_core.runnables import run_in_executor
 from pydantic import BaseModel, Field
 
 from elanus.plugins import SparseEmbedder, get_sparse_embedder
+from elanus.plugins.asynchronous import aembed_documents, aembed_queries
 
 
 class SparseVector(BaseModel, extra="forbid"):
@@ -63,6 +64,13 @@ class ElanusSparseEmbeddings(SparseEmbeddings):
 
     def embed_query(self, text: str) -> SparseVector:
         return _to_vector(self.embedder.embed_queries([text]).to_dicts()[0])
+
+    async def aembed_documents(self, texts: list[str]) -> list[SparseVector]:
+        rows = (await aembed_documents(self.embedder, texts)).to_dicts()
+        return [_to_vector(row) for row in rows]
+
+    async def aembed_query(self, text: str) -> SparseVector:
+        return _to_vector((await aembed_queries(self.embedder, [text])).to_dicts()[0])
 
 
 def _to_vector(row: Mapping[int, float]) -> SparseVector:

@@ -16,6 +16,7 @@ from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, Sp
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 
 from elanus.plugins import SparseEmbedder, get_sparse_embedder
+from elanus.plugins.asynchronous import aembed_documents, aembed_queries
 
 SparseFunction = Callable[[list[str]], tuple[Sequence[Sequence[int]], Sequence[Sequence[float]]]]
 """Texts → indices and values, one list of each per text."""
@@ -77,7 +78,7 @@ class ElanusSparseEmbedding(BaseSparseEmbedding):
         return self._embedder.embed_queries([query]).to_dicts()[0]
 
     async def _aget_query_embedding(self, query: str) -> SparseEmbedding:
-        return await asyncio.to_thread(self._get_query_embedding, query)
+        return (await aembed_queries(self._embedder, [query])).to_dicts()[0]
 
     def _get_text_embedding(self, text: str) -> SparseEmbedding:
         return self._get_text_embeddings([text])[0]
@@ -89,7 +90,7 @@ class ElanusSparseEmbedding(BaseSparseEmbedding):
         return self._embedder.embed_documents(texts).to_dicts()
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
-        return await asyncio.to_thread(self._get_text_embeddings, texts)
+        return (await aembed_documents(self._embedder, texts)).to_dicts()
 
 
 def sparse_encoder(source: Any) -> SparseEncoder:
