@@ -20,7 +20,7 @@ from elanus.testing import (
     SparseEmbedderContract,
 )
 from elanus_embeddings import CachedEmbedder, LsaEmbedder, RemoteEmbedder, export_onnx
-from support.embedding_services import EMBEDDING_SERVICES
+from support.embedding_services import EMBEDDING_SERVICES, PLACES
 from support.model_server import KEY, model_server
 from support.tiny_models import (
     save_colbert,
@@ -90,7 +90,8 @@ class TestRemote(EmbedderContract):
         service = request.param
         with model_server(EMBEDDING_SERVICES[service]) as served, pytest.MonkeyPatch.context() as m:
             m.setenv("TEST_KEY", KEY)
-            yield RemoteEmbedder(service, "model", served.url, key_env="TEST_KEY")
+            options = {"key_env": "TEST_KEY", **PLACES.get(service, {})}
+            yield RemoteEmbedder(service, "some-model", served.url, **options)
 
 
 class TestLsa(EmbedderContract):

@@ -1,6 +1,7 @@
 """Every reranker of elanus-rerankers keeps the contract."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from elanus_rerankers import (
     export_cross_encoder,
 )
 from support.model_server import KEY, model_server
-from support.rerank_services import RERANK_SERVICES, ranking, yes_or_no
+from support.rerank_services import OPTIONS, RERANK_SERVICES, ranking, yes_or_no
 from support.tiny_models import save_colbert, save_cross_encoder, save_decoder, save_flashrank
 
 
@@ -54,7 +55,10 @@ class TestRemote(RerankerContract):
         service = request.param
         with model_server(RERANK_SERVICES[service]) as served, pytest.MonkeyPatch.context() as m:
             m.setenv("TEST_KEY", KEY)
-            yield RemoteReranker(service, "model", served.url, key_env="TEST_KEY")
+            m.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            m.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+            options: dict[str, Any] = {"key_env": "TEST_KEY", **OPTIONS.get(service, {})}
+            yield RemoteReranker(service, "some-model", served.url, **options)
 
 
 class TestPointwiseLlm(RerankerContract):

@@ -181,6 +181,124 @@ def mistral(seen: Seen) -> Any:
     }
 
 
+def _bedrock(seen: Seen) -> str:
+    """Return the model that a request to Bedrock is for, as the path encodes it."""
+    model = seen.path.removeprefix("/model/").removesuffix("/invoke")
+    _require(seen.path == f"/model/{model}/invoke", 404, {"message": "no such path"})
+    _require(":" not in model, 403, {"message": "The request signature does not match"})
+    return model
+
+
+def bedrock_titan(seen: Seen) -> Any:
+    _bedrock(seen)
+    _bearer(seen, {"message": "Authentication failed: API Key is not valid"})
+    _only(seen.body, "inputText", "dimensions", "normalize", "embeddingTypes")
+    text = seen.body["inputText"]
+    _require(isinstance(text, str) and text != "", 400, {"message": "Malformed input request"})
+    embedding = vector(text, "", seen.body.get("dimensions", OWN_DIM))
+    return {"embedding": embedding, "inputTextTokenCount": _tokens([text])}
+
+
+def bedrock_cohere(seen: Seen) -> Any:
+    _bedrock(seen)
+    _bearer(seen, {"message": "Authentication failed: API Key is not valid"})
+    _only(seen.body, *("texts", "input_type", "embedding_types", "truncate", "output_dimension"))
+    texts = _texts(seen.body, "texts", 96)
+    _require(seen.body["truncate"] in ("NONE", "LEFT", "RIGHT"), 400, {"message": "truncate"})
+    role = {"search_document": "document", "search_query": "query"}[seen.body["input_type"]]
+    dim = seen.body.get("output_dimension", OWN_DIM)
+    found = [vector(text, role, dim) for text in texts]
+    return {"embeddings": {"float": found}, "response_type": "embeddings_by_type", "texts": texts}
+
+
+def vertex(seen: Seen) -> Any:
+    _require(
+        seen.path
+        == "/v1/projects/my-project/locations/europe-west4/publishers/google/models/some-model"
+        ":predict",
+        404,
+        {"error": {"code": 404, "message": "not found", "status": "NOT_FOUND"}},
+    )
+    _bearer(seen, {"error": {"code": 401, "message": "invalid", "status": "UNAUTHENTICATED"}})
+    _only(seen.body, "instances", "parameters")
+    _only(seen.body["parameters"], "autoTruncate", "outputDimensionality")
+    _require(len(seen.body["instances"]) <= 250, 400, {"error": {"message": "250 instance(s)"}})
+    dim = seen.body["parameters"].get("outputDimensionality", OWN_DIM)
+    roles = {"RETRIEVAL_DOCUMENT": "document", "RETRIEVAL_QUERY": "query"}
+    predictions = []
+    for instance in seen.body["instances"]:
+        _only(instance, "content", "task_type", "title")
+        text = instance["content"]
+        _require(text != "", 400, {"error": {"message": "The text content is empty."}})
+        values = vector(text, roles[instance["task_type"]], dim)
+        statistics = {"truncated": False, "token_count": _tokens([text])}
+        predictions.append({"embeddings": {"values": values, "statistics": statistics}})
+    return {"predictions": predictions, "metadata": {"billableCharacterCount": 1}}
+
+
+def nvidia(seen: Seen) -> Any:
+    _require(seen.path == "/embeddings", 404, {"detail": "Not Found"})
+    _bearer(seen, {"status": 401, "title": "Unauthorized", "detail": "Authentication failed"})
+    _only(
+        seen.body,
+        *("model", "input", "input_type", "encoding_format", "truncate", "dimensions", "user"),
+    )
+    texts = _texts(seen.body, "input", 8192)
+    roles = {"passage": "document", "query": "query"}
+    _require(seen.body.get("input_type") in roles, 400, {"error": "'input_type' is required"})
+    dim = seen.body.get("dimensions", OWN_DIM)
+    return {
+        "object": "list",
+        "data": _data(texts, roles[seen.body["input_type"]], dim),
+        "model": seen.body["model"],
+        "usage": {"prompt_tokens": _tokens(texts), "total_tokens": _tokens(texts)},
+    }
+
+
+def mixedbread(seen: Seen) -> Any:
+    _require(seen.path == "/embeddings", 404, {"detail": "Not Found"})
+    _bearer(seen, {"message": "Invalid API key", "url": ""})
+    _only(seen.body, *("model", "input", "dimensions", "prompt", "normalized", "encoding_format"))
+    texts = _texts(seen.body, "input", 256)
+    return {
+        "object": "list",
+        "normalized": seen.body["normalized"],
+        "data": _data(texts, "", seen.body.get("dimensions", OWN_DIM)),
+        "usage": {"prompt_tokens": _tokens(texts), "total_tokens": _tokens(texts)},
+    }
+
+
+def dashscope(seen: Seen) -> Any:
+    path = "/services/embeddings/text-embedding/text-embedding"
+    _require(seen.path == path, 404, {"code": "NotFound", "message": "not found"})
+    _bearer(seen, {"code": "InvalidApiKey", "message": "Invalid API-key provided."})
+    _only(seen.body, "model", "input", "parameters")
+    _only(seen.body["parameters"], "text_type", "dimension", "output_type", "instruct")
+    texts = _texts(seen.body["input"], "texts", 10)
+    role, dim = seen.body["parameters"]["text_type"], seen.body["parameters"].get("dimension")
+    rows = _data(texts, role, dim or OWN_DIM)
+    embeddings = [{"text_index": r["index"], "embedding": r["embedding"]} for r in rows]
+    return {
+        "output": {"embeddings": embeddings},
+        "usage": {"total_tokens": _tokens(texts)},
+        "request_id": "1",
+    }
+
+
+def siliconflow(seen: Seen) -> Any:
+    texts = _texts(seen.body, "input", 32)
+    answer = openai(seen)
+    return {name: answer[name] for name in ("object", "model", "data", "usage")} if texts else None
+
+
+def huggingface(seen: Seen) -> Any:
+    path = "/models/some-model/pipeline/feature-extraction"
+    _require(seen.path == path, 404, {"error": "Model not supported"})
+    _bearer(seen, {"error": "Invalid username or password."})
+    _only(seen.body, "inputs", "normalize", "truncate", "prompt_name", "truncation_direction")
+    return [vector(text) for text in _texts(seen.body, "inputs", 32)]
+
+
 EMBEDDING_SERVICES: dict[str, Callable[[Seen], Any]] = {
     "openai": openai,
     "ollama": ollama,
@@ -190,6 +308,26 @@ EMBEDDING_SERVICES: dict[str, Callable[[Seen], Any]] = {
     "jina": jina,
     "gemini": gemini,
     "mistral": mistral,
+    "bedrock-titan": bedrock_titan,
+    "bedrock-cohere": bedrock_cohere,
+    "vertex": vertex,
+    "nvidia": nvidia,
+    "mixedbread": mixedbread,
+    "dashscope": dashscope,
+    "siliconflow": siliconflow,
+    "huggingface": huggingface,
 }
 # Those that embed a query otherwise than a document of the same words.
-WITH_ROLES = frozenset({"cohere", "voyage", "jina", "gemini"})
+WITH_ROLES = frozenset(
+    {"cohere", "voyage", "jina", "gemini", "bedrock-cohere", "vertex", "nvidia", "dashscope"}
+)
+# Those that say in each answer how many tokens it took.
+WITH_TOKENS = frozenset(EMBEDDING_SERVICES) - {
+    *("tei", "gemini", "bedrock-cohere", "vertex", "huggingface")
+}
+# Where some of them run, which their paths say.
+PLACES = {
+    "vertex": {"region": "europe-west4", "project": "my-project"},
+    "bedrock-titan": {"region": "eu-west-1"},
+    "bedrock-cohere": {"region": "eu-west-1"},
+}

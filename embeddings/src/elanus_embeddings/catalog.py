@@ -102,6 +102,27 @@ _SERVICES: Final[dict[str, list[_Row]]] = {
     ],
     "gemini": [("gemini-embedding-001", _DENSE, 3072, 2048, "proprietary", "", "")],
     "mistral": [("mistral-embed", _DENSE, 1024, 8192, "proprietary", "", "")],
+    "bedrock-titan": [
+        ("amazon.titan-embed-text-v2:0", _DENSE, 1024, 8192, "proprietary", "", ""),
+        ("amazon.titan-embed-text-v1", _DENSE, 1536, 8192, "proprietary", "", ""),
+    ],
+    "bedrock-cohere": [
+        ("cohere.embed-v4:0", _DENSE, 1536, 128000, "proprietary", "", ""),
+        ("cohere.embed-english-v3", _DENSE, 1024, 512, "proprietary", "", ""),
+        ("cohere.embed-multilingual-v3", _DENSE, 1024, 512, "proprietary", "", ""),
+    ],
+    "vertex": [
+        ("text-embedding-005", _DENSE, 768, 2048, "proprietary", "", ""),
+        ("text-multilingual-embedding-002", _DENSE, 768, 2048, "proprietary", "", ""),
+    ],
+    "nvidia": [
+        ("nvidia/llama-3.2-nv-embedqa-1b-v2", _DENSE, 2048, 8192, "proprietary", "", ""),
+        ("nvidia/nv-embedqa-e5-v5", _DENSE, 1024, 512, "proprietary", "", ""),
+    ],
+    "dashscope": [
+        ("text-embedding-v4", _DENSE, 1024, 8192, "proprietary", "", ""),
+        ("text-embedding-v3", _DENSE, 1024, 8192, "proprietary", "", ""),
+    ],
     "ollama": [
         (
             "nomic-embed-text",

@@ -20,7 +20,7 @@ from elanus.plugins.remote import (
     estimated_tokens,
     request_batches,
 )
-from elanus.plugins.services import http_options, require_service, sendable
+from elanus.plugins.services import http_options, request_path, require_service, sendable
 from elanus.types import Float32Array
 from elanus_embeddings.catalog import find_model, listed_prompt
 from elanus_embeddings.services import SERVICES, EmbeddingRequest, EmbeddingService
@@ -29,6 +29,8 @@ from elanus_embeddings.services import SERVICES, EmbeddingRequest, EmbeddingServ
 _STORED: Final = (
     "model",
     "base_url",
+    "region",
+    "project",
     "dim",
     "query_prompt",
     "document_prompt",
@@ -73,9 +75,13 @@ class RemoteEmbedder:
         requests_per_minute: Limit to keep, or None.
         tokens_per_minute: Limit to keep, in estimated tokens, or None.
         usd_per_million_tokens: Price, for ``usage.cost_usd``.
+        region: Where the service runs, for Bedrock and Vertex; None takes the variable AWS_REGION,
+            AWS_DEFAULT_REGION or GOOGLE_CLOUD_LOCATION.
+        project: Project of Google Cloud, for Vertex; None takes GOOGLE_CLOUD_PROJECT.
 
     Raises:
-        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``.
+        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``, a
+            region or a project.
     """
 
     service: str
@@ -98,7 +104,10 @@ class RemoteEmbedder:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     usd_per_million_tokens: float | None = None
+    region: str | None = None
+    project: str | None = None
     _client: HttpClient = field(init=False, repr=False)
+    _path: str = field(init=False, repr=False)
     _counter: UsageCounter = field(init=False, repr=False)
     _lock: threading.Lock = field(init=False, repr=False)
     _known: dict[str, int] = field(init=False, repr=False)
@@ -107,6 +116,7 @@ class RemoteEmbedder:
         require_service(self.service, self.model, SERVICES)
         require_counts(self.service, self, ("dim", "max_chars", "batch_size", "batch_tokens"))
         object.__setattr__(self, "_client", HttpClient(self.service, self._http_options()))
+        object.__setattr__(self, "_path", request_path(self, self._service))
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
         object.__setattr__(self, "_lock", threading.Lock())
         object.__setattr__(self, "_known", {})
@@ -140,7 +150,7 @@ class RemoteEmbedder:
     @property
     def batch_texts(self) -> int:
         """Texts per call that keep all requests at a time busy."""
-        most = self.batch_size or self._service.max_texts
+        most = self.batch_size or self._service.most_texts(self.model)
         return min(most * self.concurrency, _MOST_TEXTS_PER_CALL)
 
     def embed_documents(self, texts: Sequence[str]) -> Float32Array:
@@ -166,7 +176,7 @@ class RemoteEmbedder:
         batches = list(
             request_batches(
                 counts,
-                max_texts=self.batch_size or self._service.max_texts,
+                max_texts=self.batch_size or self._service.most_texts(self.model),
                 max_tokens=self.batch_tokens or self._service.max_tokens,
             )
         )
@@ -191,10 +201,11 @@ class RemoteEmbedder:
     ) -> Float32Array:
         service = self._service
         asked = EmbeddingRequest(self.model, texts, role, self.dim if service.takes_dim else None)
-        path = service.path.replace("{model}", self.model)
-        answer = self._client.post(path, service.body(asked), tokens=tokens)
+        answer = self._client.post(self._path, service.body(asked), tokens=tokens)
         sent = dim if service.takes_dim or self.dim is None else None
         rows = find(answer, service.vectors, self.service)
+        if service.single:
+            rows = [rows]
         vectors = matrix(rows, len(texts), sent, self.service)
         if service.index:
             places = order_of(find(answer, service.index, self.service), len(texts), self.service)

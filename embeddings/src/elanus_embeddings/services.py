@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from elanus.plugins import Role
+from elanus.plugins.services import Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class EmbeddingService:
     """One service.
 
     Attributes:
-        base_url: Its address, or "" when the user has to give one.
-        path: Behind the address; ``{model}`` stands for the model.
+        base_url: Its address, or "" when the user has to give one; ``{region}`` stands for where it
+            runs.
+        path: Behind the address; ``{model}``, ``{region}`` and ``{project}`` stand for those.
         body: The JSON of a request.
         vectors: Keys to the vectors in the answer; "*" goes through a list.
         index: Keys to the place of each vector, or () when they come in order.
@@ -48,6 +50,9 @@ class EmbeddingService:
         key_required: Whether it refuses to answer without a key.
         key_header: Header that carries the key.
         key_prefix: In front of the key.
+        single: Whether a request takes one text, and ``vectors`` leads to its one vector.
+        singly: Models that take one text a request, where others take several.
+        sign: What proves who asks when there is no key.
     """
 
     base_url: str
@@ -63,6 +68,13 @@ class EmbeddingService:
     key_required: bool = True
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
+    single: bool = False
+    singly: frozenset[str] = frozenset()
+    sign: Sign = Sign.NOTHING
+
+    def most_texts(self, model: str) -> int:
+        """Return the most texts of a request for a model."""
+        return 1 if self.single or model in self.singly else self.max_texts
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -138,6 +150,44 @@ def _gemini(asked: EmbeddingRequest) -> dict[str, object]:
             )
             for text in asked.texts
         ]
+    }
+
+
+def _bedrock_titan(asked: EmbeddingRequest) -> dict[str, object]:
+    return _given(inputText=asked.texts[0], dimensions=asked.dim)
+
+
+_BEDROCK_COHERE_V3: Final = frozenset({"cohere.embed-english-v3", "cohere.embed-multilingual-v3"})
+
+
+def _bedrock_cohere(asked: EmbeddingRequest) -> dict[str, object]:
+    body = _cohere(asked) | {"truncate": "END" if asked.model in _BEDROCK_COHERE_V3 else "RIGHT"}
+    del body["model"]
+    return body
+
+
+def _vertex(asked: EmbeddingRequest) -> dict[str, object]:
+    task = "RETRIEVAL_QUERY" if asked.role is Role.QUERY else "RETRIEVAL_DOCUMENT"
+    return {
+        "instances": [{"content": text, "task_type": task} for text in asked.texts],
+        "parameters": _given(autoTruncate=True, outputDimensionality=asked.dim),
+    }
+
+
+def _nvidia(asked: EmbeddingRequest) -> dict[str, object]:
+    role = "query" if asked.role is Role.QUERY else "passage"
+    return _openai(asked) | {"input_type": role, "truncate": "END"}
+
+
+def _mixedbread(asked: EmbeddingRequest) -> dict[str, object]:
+    return _openai(asked) | {"normalized": True}
+
+
+def _dashscope(asked: EmbeddingRequest) -> dict[str, object]:
+    return {
+        "model": asked.model,
+        "input": {"texts": asked.texts},
+        "parameters": _given(text_type=asked.role.value, dimension=asked.dim),
     }
 
 
@@ -236,5 +286,92 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         max_texts=512,
         max_tokens=16_384,
         key_env="MISTRAL_API_KEY",
+    ),
+    # docs.aws.amazon.com/bedrock, "Amazon Titan Text Embeddings"; a request takes one text.
+    "bedrock-titan": EmbeddingService(
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        path="/model/{model}/invoke",
+        body=_bedrock_titan,
+        vectors=("embedding",),
+        tokens=("inputTextTokenCount",),
+        single=True,
+        key_env="AWS_BEARER_TOKEN_BEDROCK",
+        sign=Sign.AWS,
+    ),
+    # docs.aws.amazon.com/bedrock, "Cohere Embed".
+    "bedrock-cohere": EmbeddingService(
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        path="/model/{model}/invoke",
+        body=_bedrock_cohere,
+        vectors=("embeddings", "float", "*"),
+        max_texts=96,
+        key_env="AWS_BEARER_TOKEN_BEDROCK",
+        sign=Sign.AWS,
+    ),
+    # cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+    "vertex": EmbeddingService(
+        base_url="https://{region}-aiplatform.googleapis.com",
+        path=("/v1/projects/{project}/locations/{region}/publishers/google/models/{model}:predict"),
+        body=_vertex,
+        vectors=("predictions", "*", "embeddings", "values"),
+        max_texts=250,
+        max_tokens=20_000,
+        singly=frozenset({"gemini-embedding-001"}),
+        key_env="GOOGLE_OAUTH_ACCESS_TOKEN",
+        sign=Sign.GOOGLE,
+    ),
+    # docs.nvidia.com/nim/nemo-retriever/text-embedding; also a NIM of one's own.
+    "nvidia": EmbeddingService(
+        base_url="https://integrate.api.nvidia.com/v1",
+        path="/embeddings",
+        body=_nvidia,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=128,
+        key_env="NVIDIA_API_KEY",
+    ),
+    # mixedbread.com/api-reference/endpoints/embeddings
+    "mixedbread": EmbeddingService(
+        base_url="https://api.mixedbread.com/v1",
+        path="/embeddings",
+        body=_mixedbread,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=256,
+        key_env="MXBAI_API_KEY",
+    ),
+    # alibabacloud.com/help/en/model-studio/text-embedding-synchronous-api
+    "dashscope": EmbeddingService(
+        base_url="https://dashscope.aliyuncs.com/api/v1",
+        path="/services/embeddings/text-embedding/text-embedding",
+        body=_dashscope,
+        vectors=("output", "embeddings", "*", "embedding"),
+        index=("output", "embeddings", "*", "text_index"),
+        tokens=_TOTAL_TOKENS,
+        max_texts=10,
+        key_env="DASHSCOPE_API_KEY",
+    ),
+    # docs.siliconflow.cn/en/api-reference/embeddings
+    "siliconflow": EmbeddingService(
+        base_url="https://api.siliconflow.cn/v1",
+        path="/embeddings",
+        body=_openai,
+        vectors=_DATA,
+        index=_DATA_INDEX,
+        tokens=_TOTAL_TOKENS,
+        max_texts=32,
+        key_env="SILICONFLOW_API_KEY",
+    ),
+    # huggingface.co/docs/inference-providers/tasks/feature-extraction
+    "huggingface": EmbeddingService(
+        base_url="https://router.huggingface.co/hf-inference",
+        path="/models/{model}/pipeline/feature-extraction",
+        body=_tei,
+        vectors=("*",),
+        max_texts=32,
+        takes_dim=False,
+        key_env="HF_TOKEN",
     ),
 }

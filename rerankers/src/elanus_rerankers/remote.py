@@ -21,12 +21,27 @@ from elanus.plugins.remote import (
     estimated_tokens,
     request_batches,
 )
-from elanus.plugins.services import http_options, require_service, sendable
+from elanus.plugins.services import (
+    Sign,
+    http_options,
+    placed,
+    request_path,
+    require_service,
+    sendable,
+)
 from elanus.types import Float32Array
 from elanus_rerankers.services import SERVICES, RerankRequest, RerankService
 
 # Of the options, those that decide the scores, and those without which nothing can be asked.
-_STORED: Final = ("model", "base_url", "score_kind", "max_chars", "key_env")
+_STORED: Final = (
+    "model",
+    "base_url",
+    "region",
+    "project",
+    "score_kind",
+    "max_chars",
+    "key_env",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +67,13 @@ class RemoteReranker:
         requests_per_minute: Limit to keep, or None.
         tokens_per_minute: Limit to keep, in estimated tokens, or None.
         usd_per_million_tokens: Price, for ``usage.cost_usd``.
+        region: Where the service runs, for Bedrock; None takes the variable AWS_REGION or
+            AWS_DEFAULT_REGION.
+        project: Project of Google Cloud, for Vertex; None takes GOOGLE_CLOUD_PROJECT.
 
     Raises:
-        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``.
+        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``, a
+            region or a project.
     """
 
     service: str
@@ -71,7 +90,11 @@ class RemoteReranker:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     usd_per_million_tokens: float | None = None
+    region: str | None = None
+    project: str | None = None
     _client: HttpClient = field(init=False, repr=False)
+    _path: str = field(init=False, repr=False)
+    _region: str = field(init=False, repr=False)
     _counter: UsageCounter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +108,9 @@ class RemoteReranker:
         object.__setattr__(
             self, "_client", HttpClient(self.service, http_options(self, self._service))
         )
+        object.__setattr__(self, "_path", request_path(self, self._service))
+        region = placed("{region}", self) if self._service.sign is Sign.AWS else ""
+        object.__setattr__(self, "_region", region)
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -117,9 +143,9 @@ class RemoteReranker:
         counts = [estimated_tokens(text) for text in prepared]
         batches = list(
             request_batches(
-                [1] * len(prepared),
+                [count + estimated_tokens(asked) for count in counts],
                 max_texts=self.batch_size or self._service.max_documents,
-                max_tokens=None,
+                max_tokens=self._service.max_tokens,
             )
         )
 
@@ -138,8 +164,8 @@ class RemoteReranker:
 
     def _ask(self, query: str, documents: list[str], tokens: int) -> Float32Array:
         service = self._service
-        body = service.body(RerankRequest(self.model, query, documents))
-        answer = self._client.post(service.path, body, tokens=tokens)
+        body = service.body(RerankRequest(self.model, query, documents, self._region))
+        answer = self._client.post(self._path, body, tokens=tokens)
         places = order_of(find(answer, service.indices, self.service), len(documents), self.service)
         found = [[score] for score in find(answer, service.scores, self.service)]
         scores = np.empty(len(documents), dtype=np.float32)
@@ -168,3 +194,10 @@ voyage = partial(RemoteReranker, "voyage")
 jina = partial(RemoteReranker, "jina")
 tei = partial(RemoteReranker, "tei")
 vllm = partial(RemoteReranker, "vllm")
+bedrock = partial(RemoteReranker, "bedrock")
+vertex = partial(RemoteReranker, "vertex")
+nvidia = partial(RemoteReranker, "nvidia")
+nim = partial(RemoteReranker, "nim")
+mixedbread = partial(RemoteReranker, "mixedbread")
+dashscope = partial(RemoteReranker, "dashscope")
+siliconflow = partial(RemoteReranker, "siliconflow")

@@ -61,6 +61,8 @@ def order_of(places: object, count: int, service: str) -> list[int]:
     Raises:
         ProviderError: They are not.
     """
+    if isinstance(places, list):
+        places = [int(p) if isinstance(p, str) and p.isdecimal() else p for p in places]
     if not isinstance(places, list) or sorted(map(repr, places)) != sorted(map(repr, range(count))):
         raise ProviderError(
             f"{service}: expected an answer for each of {count} texts, got the places "

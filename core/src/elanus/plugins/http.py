@@ -20,7 +20,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from elanus.errors import InvalidArgumentError, ProviderError
 
@@ -32,6 +32,9 @@ _TOO_LARGE: Final = 413
 _MAX_ANSWER_BYTES: Final = 1 << 30
 _SHOWN_CHARACTERS: Final = 300
 _FIRST_WAIT_S: Final = 0.5
+
+Signer: TypeAlias = Callable[[str, str, bytes, Mapping[str, str]], Mapping[str, str]]
+"""Method, address, body and headers of a request → further headers that prove who asks."""
 
 
 class TooLargeError(ProviderError):
@@ -49,6 +52,7 @@ class HttpOptions:
         key_header: Header that carries the key.
         key_prefix: What stands in front of the key in that header.
         headers: Further headers; never a key, since they are stored.
+        sign: For services that want more than a key; a key in ``key_env`` goes before it.
         timeout_s: Seconds without a byte after which an attempt is given up.
         attempts: Attempts of one request in all, at least 1.
         longest_wait_s: Longest single wait before another attempt, in seconds. A server that asks
@@ -64,6 +68,7 @@ class HttpOptions:
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
     headers: Mapping[str, str] = field(default_factory=dict)
+    sign: Signer | None = None
     timeout_s: float = 60.0
     attempts: int = 6
     longest_wait_s: float = 60.0
@@ -170,7 +175,7 @@ class HttpClient:
         self._sleep_if(wait_s)
 
     def _attempt(self, path: str, payload: bytes) -> Any:
-        headers = self._headers()
+        headers = self._headers(path, payload)
         with self._lock:
             self.requests += 1
         try:
@@ -212,7 +217,7 @@ class HttpClient:
             hint = f"redirects are not followed: set base_url to {answered.get('location', '')!r}"
         return self._error(f"{reason}{'. To do: ' + hint if hint else ''}", retryable=False)
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, path: str, payload: bytes) -> dict[str, str]:
         options = self.options
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         headers.update(options.headers)
@@ -225,6 +230,9 @@ class HttpClient:
                     retryable=False,
                 )
             headers[options.key_header] = options.key_prefix + key
+        elif options.sign is not None:
+            url = options.base_url.rstrip("/") + path
+            headers.update(options.sign("POST", url, payload, headers))
         elif options.key_env and options.key_required:
             raise self._error(
                 f"no key: set the environment variable {options.key_env}, or name another one "

@@ -152,7 +152,9 @@ def test_an_unknown_name_lists_what_there_is_and_the_nearest() -> None:
     with pytest.raises(PluginNotInstalledError) as caught:
         get_embedder("mini-lm")
     message = str(caught.value)
-    assert message.startswith("no embedder called 'mini-lm' is installed. Installed: bge-m3, ")
+    assert message.startswith(
+        "no embedder called 'mini-lm' is installed. Installed: bedrock-cohere, "
+    )
     assert " hash, " in message
     assert "Did you mean 'minilm'?" in message
     assert (caught.value.name, caught.value.extra) == ("mini-lm", None)
