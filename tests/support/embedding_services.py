@@ -181,12 +181,11 @@ def mistral(seen: Seen) -> Any:
     }
 
 
-def _bedrock(seen: Seen) -> str:
-    """Return the model that a request to Bedrock is for, as the path encodes it."""
+def _bedrock(seen: Seen) -> None:
+    """Require the path of a model of Bedrock, with its colon encoded."""
     model = seen.path.removeprefix("/model/").removesuffix("/invoke")
     _require(seen.path == f"/model/{model}/invoke", 404, {"message": "no such path"})
     _require(":" not in model, 403, {"message": "The request signature does not match"})
-    return model
 
 
 def bedrock_titan(seen: Seen) -> Any:
