@@ -22,6 +22,7 @@ from elanus_server.security.guard import NotAuthenticatedError, NotPermittedErro
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
 from elanus_server.service.registry import Method
+from elanus_server.wire import common
 
 # As Milvus does: these are no answers of the call, and clients do not try them again.
 _REFUSALS = {
@@ -89,6 +90,8 @@ class Answering:
                 answer, size=len(incoming.raw), timeout_s=incoming.remaining_s
             )
         except TooBusyError as error:
+            if method.is_stream:
+                raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from None
             # In the response: clients that get a status of gRPC do not try again.
             raw: bytes = method.refused(error).SerializeToString()
             return raw
@@ -113,5 +116,7 @@ class Answering:
         except DecodeError as error:
             told = f"{method.name}: the message cannot be read: {error}"
             raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, told) from None
+        if method.is_stream and response.DESCRIPTOR is common.Status.DESCRIPTOR:
+            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, response.reason)
         raw: bytes = response.SerializeToString()
         return raw

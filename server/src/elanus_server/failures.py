@@ -30,6 +30,7 @@ from elanus.errors import (
 )
 from elanus_server.wire import common
 
+UNAVAILABLE = 2
 RATE_LIMIT = 8
 COLLECTION_NOT_FOUND = 100
 COLLECTION_NOT_LOADED = 101

@@ -60,9 +60,7 @@ class GrpcServer:
         self._server = grpc.aio.server(options=options)
         handlers = {one.name: _unanswered(one) for one in SERVICE.methods}
         # Messages stay bytes here: a large one is read by a thread, or by another process.
-        handlers |= {
-            name: grpc.unary_unary_rpc_method_handler(self._answering(name)) for name in methods
-        }
+        handlers |= {name: self._handler(name) for name in methods}
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),)
         )
@@ -93,6 +91,15 @@ class GrpcServer:
         """Return when the server was stopped."""
         await self._server.wait_for_termination()
 
+    def _handler(self, name: str) -> Any:
+        answer = self._answering(name)
+        described = SERVICE.methods_by_name[name]
+        if described.client_streaming:
+            return grpc.stream_stream_rpc_method_handler(_without_answers(answer))
+        if described.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(answer)
+        return grpc.unary_unary_rpc_method_handler(answer)
+
     def _answering(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def answer(raw: bytes, context: Any) -> bytes:
             headers = tuple(context.invocation_metadata() or ())
@@ -105,6 +112,23 @@ class GrpcServer:
                 raise  # abort has raised already
 
         return answer
+
+
+def _without_answers(begin: Callable[[bytes, Any], Awaitable[bytes]]) -> Callable[..., Any]:
+    """Return the handler of a stream that takes messages and ends with the first that says
+    anything.
+
+    Args:
+        begin: Says whether it begins: without a message, as messages need not come.
+    """
+
+    async def handle(requests: Any, context: Any) -> None:
+        await begin(b"", context)
+        async for raw in requests:
+            if raw:
+                return
+
+    return handle
 
 
 def _unanswered(described: Any) -> Any:

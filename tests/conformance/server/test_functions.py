@@ -71,6 +71,8 @@ def test_model_is_added_altered_and_dropped(texts):
     assert functions(texts) == ["embed"]
     texts.drop_collection_function(NAME, "embed")
     assert functions(texts) == []
+    with pytest.raises(pymilvus.MilvusException, match="cannot drop the last vector field: vector"):
+        texts.drop_collection_field(NAME, "vector")
     with pytest.raises(pymilvus.MilvusException, match="vector"):
         texts.insert(NAME, [{"id": 2, "text": TEXTS[2]}])
     rows = texts.query(NAME, filter="id >= 0", output_fields=["vector"])
@@ -87,8 +89,15 @@ def test_bm25_comes_and_goes_with_its_field(texts):
     found = texts.search(NAME, ["boxes"], anns_field="words", limit=3)
     assert [hit["id"] for hit in found[0]] == [2]
     assert [hit["id"] for hit in texts.search(NAME, ["cat"], anns_field="words", limit=3)[0]] == [0]
-    with pytest.raises(pymilvus.MilvusException, match="not support dropping BM25 function"):
+    kept = "BM25 function must be dropped with its output field in drop_function_field interface: "
+    with pytest.raises(pymilvus.MilvusException, match=f"{kept}bm25"):
         texts.drop_collection_function(NAME, "bm25")
+    with pytest.raises(pymilvus.MilvusException, match="not support alter BM25 function"):
+        texts.alter_collection_function(NAME, "bm25", bm25())
+    with pytest.raises(pymilvus.MilvusException, match="by function bm25 as input"):
+        texts.drop_collection_field(NAME, "text")
+    with pytest.raises(pymilvus.MilvusException, match="by function bm25 as output, drop function"):
+        texts.drop_collection_field(NAME, "words")
     texts.drop_function_field(NAME, "bm25")
     assert functions(texts) == []
     assert "words" not in [f["name"] for f in texts.describe_collection(NAME)["fields"]]
@@ -102,6 +111,11 @@ REFUSALS = [
     ("add_collection_function", (embedding("more"),), "output of another function"),
     ("alter_collection_function", ("embed", embedding("more")), "name not match"),
     ("alter_collection_function", ("embed", embedding(provider="nothing")), "nothing"),
+    ("drop_function_field", ("none",), "function not found: none"),
+    ("drop_function_field", ("embed",), "only BM25 and MinHash functions support dropping"),
+    ("drop_collection_field", ("none",), "field not found: none"),
+    ("drop_collection_field", ("id",), "cannot drop primary key field: id"),
+    ("drop_collection_field", ("vector",), "by function embed as output, drop function first"),
 ]
 
 

@@ -145,7 +145,8 @@ def test_segments_with_an_index(points):
     request.index_name = "none"
     assert stub(points).ListIndexedSegment(request).status.code == 700
     asked = feder_pb2.DescribeSegmentIndexDataRequest(collection_name=NAME, index_name="near")
-    assert stub(points).DescribeSegmentIndexData(asked).status.code == 10
+    told = stub(points).DescribeSegmentIndexData(asked).status
+    assert (told.code, told.reason) == (2, "service unavailable: unimp")
 
 
 def test_collection_is_warmed(points):
@@ -247,23 +248,93 @@ def test_server_is_a_cluster_of_its_own(client):
     assert answer.status.code == 1900
 
 
-def test_streams_of_replication_are_unimplemented(client):
+def refused_stream(stream):
     with pytest.raises(grpc.RpcError) as raised:
-        list(stub(client).DumpMessages(milvus_pb2.DumpMessagesRequest(pchannel="c")))
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert raised.value.details() == "DumpMessages is not answered by elanus"
-    with pytest.raises(grpc.RpcError) as raised:
-        list(stub(client).CreateReplicateStream(iter([milvus_pb2.ReplicateRequest()])))
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        list(stream)
+    return raised.value.code().name, raised.value.details()
+
+
+@pytest.mark.parametrize(
+    ("channel", "start", "text"),
+    [
+        ("", "1", "missing parameter[missing_param=pchannel]"),
+        ("c", "", "missing parameter[missing_param=start_message_id]"),
+        ("c", "1", "channel not found[channel=c]"),
+    ],
+)
+def test_there_is_no_log_to_dump(client, channel, start, text):
+    request = milvus_pb2.DumpMessagesRequest(pchannel=channel)
+    request.start_message_id.id = start
+    assert refused_stream(stub(client).DumpMessages(request)) == ("INVALID_ARGUMENT", text)
+
+
+def test_stream_of_messages_that_are_not_taken_ends(client):
+    create = stub(client).CreateReplicateStream
+    cause = "code: STREAMING_CODE_INVAILD_ARGUMENT, cause: cluster id "
+    assert refused_stream(create(iter([]))) == (
+        "INVALID_ARGUMENT",
+        cause + "not found in context",
+    )
+    unnamed = [("cluster-id", "")]
+    assert refused_stream(create(iter([]), metadata=unnamed)) == (
+        "INVALID_ARGUMENT",
+        cause + "is empty",
+    )
+    named = [("cluster-id", "other")]
+    assert list(create(iter([]), metadata=named, timeout=30)) == []
+    message = milvus_pb2.ReplicateRequest()
+    message.replicate_message.source_cluster_id = "other"
+    sent = []
+
+    def endless():
+        while len(sent) < 1_000_000:
+            sent.append(1)
+            yield message
+
+    assert list(create(endless(), metadata=named, timeout=30)) == []
+    assert len(sent) < 1_000_000
 
 
 def test_nothing_lies_elsewhere(points, uri):
     refused(points, "refresh_external_collection", 1100, "not an external collection", NAME)
     refused(points, "refresh_external_collection", 100, "collection not found", "none")
     refused(points, "get_refresh_external_collection_progress", 1100, "job 7 not found", 7)
+    missing = "job_id is required: missing parameter"
+    refused(points, "get_refresh_external_collection_progress", 1101, missing, 0)
     assert points.list_refresh_external_collection_jobs() == []
-    request = milvus_pb2.BatchUpdateManifestRequest(collection_name=NAME)
-    assert stub(points).BatchUpdateManifest(request).code == 10
+    listed = "list_refresh_external_collection_jobs"
+    refused(points, listed, 1100, f"collection {NAME} is not an external collection", NAME)
+    request = milvus_pb2.RefreshExternalCollectionRequest(collection_name=NAME)
+    request.external_source = "s3://a"
+    told = stub(points).RefreshExternalCollection(request).status
+    assert (told.code, told.reason) == (
+        1100,
+        "external_source and external_spec must be both provided or both omitted on refresh "
+        '(got source="s3://a", spec=""): invalid parameter',
+    )
+
+
+def test_manifests_are_the_servers_own(points):
+    request = milvus_pb2.BatchUpdateManifestRequest()
+    answers = []
+    for change in (
+        lambda: setattr(request, "collection_name", "none"),
+        lambda: request.items.add(segment_id=1),
+        lambda: setattr(request, "collection_name", NAME),
+        lambda: None,
+    ):
+        told = stub(points).BatchUpdateManifest(request)
+        answers.append((told.code, told.reason.partition(":")[0]))
+        change()
+    assert answers == [
+        (1100, "collection name is empty"),
+        (1100, "items is empty"),
+        (100, "collection not found[database=default][collection=none]"),
+        (10, "batch update manifest"),
+    ]
+
+
+def test_snapshots_stay_in_the_folder(points, uri):
     points.create_snapshot("s", NAME)
     rest = RestClient(uri)
     export = {"collectionName": NAME, "targetS3Path": "s3://b/x"}

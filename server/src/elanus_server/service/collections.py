@@ -20,7 +20,12 @@ from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Hosted, checked_name
 from elanus_server.service.file_resources import schema_with_contents
-from elanus_server.service.functions import drop_function
+from elanus_server.service.functions import (
+    check_droppable,
+    drop_function,
+    droppable_output,
+    known_function,
+)
 from elanus_server.service.indexes import add_index
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
@@ -334,16 +339,16 @@ def _drop_field(hosted: Hosted, wanted: Any) -> None:
     if wanted.field_id:
         numbers = {number: field for field, number in hosted.known.numbers.items()}
         name = numbers.get(wanted.field_id, name)
-    if wanted.function_name:
-        functions = [f for f in hosted.known.message.functions if f.name == wanted.function_name]
-        if not functions:
-            raise invalid(f"function {wanted.function_name} does not exist")
+        if wanted.field_id not in numbers:
+            raise invalid(f"field not found with id: {wanted.field_id}")
+    if wanted.WhichOneof("identifier") == "function_name":
+        function = known_function(hosted, wanted.function_name)
         if not wanted.drop_function_output_fields:
-            drop_function(hosted, functions[0])
+            drop_function(hosted, function)
             return
-        (name,) = functions[0].output_field_names
-    if not name:
-        raise invalid("drop: expected the name of a field or function")
+        name = droppable_output(hosted, function)
+    else:
+        check_droppable(hosted, name)
     hosted.collection.drop_field(name)
     hosted.change(lambda record: _without_field(record, name))
 

@@ -13,6 +13,7 @@ from elanus_server.codec.schema import function_of
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.registry import rpc
+from elanus_server.wire import schema as messages
 
 
 @rpc("AddCollectionFunction")
@@ -20,7 +21,7 @@ def add_collection_function(call: Call, request: Any) -> None:
     hosted, wanted = _hosted(call, request), request.functionSchema
     if any(known.name == wanted.name for known in hosted.known.message.functions):
         raise invalid(f"function name already exists: {wanted.name}")
-    output, made = _embedding_of(wanted, "adding")
+    output, made = _embedding_of(wanted, "currently does not support adding BM25 function")
     field = next((f for f in hosted.collection.schema.fields if f.name == output), None)
     if field is None:
         raise invalid(f"function output field not found: {output}")
@@ -33,7 +34,7 @@ def add_collection_function(call: Call, request: Any) -> None:
 @rpc("AlterCollectionFunction")
 def alter_collection_function(call: Call, request: Any) -> None:
     hosted, wanted = _hosted(call, request), request.functionSchema
-    known = _known(hosted, request.function_name)
+    known = known_function(hosted, request.function_name)
     if wanted.name != known.name:
         raise invalid(
             f"invalid function config, name not match: {request.function_name} and {wanted.name}"
@@ -41,7 +42,7 @@ def alter_collection_function(call: Call, request: Any) -> None:
     for what in ("type", "input_field_names", "output_field_names"):
         if getattr(wanted, what) != getattr(known, what):
             raise invalid(f"function {known.name}: its {what} cannot be altered")
-    output, made = _embedding_of(wanted, "altering")
+    output, made = _embedding_of(wanted, "currently does not support alter BM25 function")
     hosted.collection.alter_field(output, embedding=made)
     _keep(hosted, wanted, instead_of=known.name)
 
@@ -49,7 +50,7 @@ def alter_collection_function(call: Call, request: Any) -> None:
 @rpc("DropCollectionFunction")
 def drop_collection_function(call: Call, request: Any) -> None:
     hosted = _hosted(call, request)
-    drop_function(hosted, _known(hosted, request.function_name))
+    drop_function(hosted, known_function(hosted, request.function_name))
 
 
 def drop_function(hosted: Hosted, known: Any) -> None:
@@ -58,7 +59,11 @@ def drop_function(hosted: Hosted, known: Any) -> None:
     Raises:
         MilvusError: It is BM25.
     """
-    output, _ = _embedding_of(known, "dropping")
+    output, _ = _embedding_of(
+        known,
+        f"BM25 function must be dropped with its output field in drop_function_field interface: "
+        f"{known.name}",
+    )
     hosted.collection.alter_field(output, embedding=None)
     _keep(hosted, None, instead_of=known.name)
 
@@ -69,23 +74,92 @@ def _hosted(call: Call, request: Any) -> Hosted:
     return call.by_number(request.collectionID, request)
 
 
-def _known(hosted: Hosted, name: str) -> Any:
+def known_function(hosted: Hosted, name: str) -> Any:
+    """Return the ``FunctionSchema`` of this name.
+
+    Raises:
+        MilvusError: There is none.
+    """
+    if not name:
+        raise invalid("function name is empty")
     found = [f for f in hosted.known.message.functions if f.name == name]
     if not found:
         raise invalid(f"function not found: {name}")
     return found[0]
 
 
-def _embedding_of(function: Any, doing: str) -> tuple[str, Embedding]:
+def droppable_output(hosted: Hosted, known: Any) -> str:
+    """Return the field that a function fills, which is to go with it.
+
+    Raises:
+        MilvusError: It stays, as Milvus says.
+    """
+    if known.type != messages.FunctionType.BM25:
+        raise invalid(
+            f"only BM25 and MinHash functions support dropping output fields: {known.name}"
+        )
+    (name,) = known.output_field_names
+    if _is_last_vector(hosted, name):
+        raise invalid(
+            f"cannot drop function {known.name}: it would leave no vector field in the collection"
+        )
+    return str(name)
+
+
+def check_droppable(hosted: Hosted, name: str) -> None:
+    """Refuse to drop a field that Milvus keeps, in its words.
+
+    Raises:
+        MilvusError: There is none of this name, or it stays.
+    """
+    if not name:
+        raise invalid("field name is empty")
+    schema = hosted.collection.schema
+    found = next((f for f in schema.fields if f.name == name), None)
+    if found is None:
+        raise invalid(f"field not found: {name}")
+    for kind, is_one in (
+        ("primary key", found.primary),
+        ("partition key", found.partition_key),
+        ("clustering key", found.clustering_key),
+    ):
+        if is_one:
+            raise invalid(f"cannot drop {kind} field: {name}")
+    for function in hosted.known.message.functions:
+        if name in function.input_field_names:
+            raise invalid(f"field is referenced by function {function.name} as input")
+        if name in function.output_field_names:
+            raise invalid(
+                f"field is referenced by function {function.name} as output, drop function first"
+            )
+    if _is_last_vector(hosted, name):
+        if found.struct is None:
+            raise invalid(f"cannot drop the last vector field: {name}")
+        raise invalid(
+            f"cannot drop struct array field {name}: it would leave no vector field in the "
+            f"collection"
+        )
+
+
+def _is_last_vector(hosted: Hosted, name: str) -> bool:
+    """Whether a field, or struct, has all the vectors of a collection."""
+    with_vectors = {
+        f.name
+        for f in hosted.collection.schema.fields
+        if f.vector_type.is_vector or any(part.vector_type.is_vector for part in f.struct or ())
+    }
+    return with_vectors == {name}
+
+
+def _embedding_of(function: Any, refused: str) -> tuple[str, Embedding]:
+    """Return the output of a function that embeds; ``refused`` is the error of BM25, whose field
+    comes and goes with it."""
     found = function_of(function)
     if found is None:
         raise invalid(f"function {function.name}: a ranker belongs to a search")
     output, made = found
     if not isinstance(made, Embedding):
-        raise invalid(
-            f"currently does not support {doing} BM25 function; its field comes and goes with it: "
-            f"see add_function_field and drop_function_field"
-        )
+        raise invalid(refused)
     return output, made
 
 

@@ -31,6 +31,8 @@ class Method:
         answer: What answers it.
         status: Field of the response that tells how it went; empty where all of it does, and for
             two calls with which nothing can go wrong that a client could be told.
+        is_stream: Whether any number of responses go out; an error ends them with its status, and
+            None is the end of them.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Method:
     response: Any
     answer: Answer
     status: str
+    is_stream: bool = False
 
     def __call__(self, call: Call, request: Any) -> Any:
         """Answer a request; an error becomes the status of the response.
@@ -67,7 +70,7 @@ class Method:
     def refused(self, error: ElanusError) -> Any:
         """Return the response that tells an error."""
         status = status_of(as_milvus(error))
-        if self.response is common.Status:
+        if self.response is common.Status or self.is_stream:
             return status
         return self.response(**({self.status: status} if self.status else {}))
 
@@ -91,7 +94,14 @@ def rpc(name: str) -> Callable[[Answer], Answer]:
 
     def declare(answer: Answer) -> Answer:
         request, response = _message(described.input_type), _message(described.output_type)
-        METHODS[name] = Method(name, request, response, answer, _status_field(response))
+        METHODS[name] = Method(
+            name,
+            request,
+            response,
+            answer,
+            "" if described.server_streaming else _status_field(response),
+            described.server_streaming,
+        )
         return answer
 
     return declare

@@ -1,20 +1,24 @@
 """Replication between clusters: a server of one folder is a cluster of its own.
 
-The streams of the protocol, ``CreateReplicateStream`` and ``DumpMessages``, read and write Milvus'
-log of messages, which there is none of here: they are UNIMPLEMENTED.
+The streams of the protocol, ``CreateReplicateStream`` and ``DumpMessages``, write and read Milvus'
+log of messages. A Milvus that is the standby of no other takes no message of the first and ends it;
+here there is no log either, so that the second finds no channel.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from elanus_server.failures import MilvusError, invalid
+from elanus_server.failures import MISSING_PARAMETER, UNEXPECTED, MilvusError, invalid
 from elanus_server.service.context import Call
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 
 UNIMPLEMENTED = 10
 DENIED = 1900
+CHANNEL_NOT_FOUND = 500
+_SOURCE = "cluster-id"
+"""Header that names the cluster whose messages are to be written."""
 CLUSTER = "elanus"
 """Name of the only cluster."""
 
@@ -49,6 +53,27 @@ def get_replicate_configuration(call: Call, request: Any) -> Any:
 def get_replicate_info(call: Call, request: Any) -> Any:
     """Answer without a checkpoint: nothing was replicated."""
     return milvus.GetReplicateInfoResponse()
+
+
+@rpc("CreateReplicateStream")
+def create_replicate_stream(call: Call, request: Any) -> None:
+    """Say whether a stream of messages begins; none of them is taken."""
+    source = call.headers.get(_SOURCE)
+    if not source:
+        shown = "cluster id not found in context" if source is None else "cluster id is empty"
+        told = f"code: STREAMING_CODE_INVAILD_ARGUMENT, cause: {shown}"
+        raise MilvusError(UNEXPECTED, told)
+
+
+@rpc("DumpMessages")
+def dump_messages(call: Call, request: Any) -> None:
+    for name, is_given in (
+        ("pchannel", request.pchannel),
+        ("start_message_id", request.start_message_id.id),
+    ):
+        if not is_given:
+            raise MilvusError(MISSING_PARAMETER, f"missing parameter[missing_param={name}]")
+    raise MilvusError(CHANNEL_NOT_FOUND, f"channel not found[channel={request.pchannel}]")
 
 
 @rpc("ReplicateMessage")

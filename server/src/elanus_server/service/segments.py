@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from elanus import DataType
-from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import INDEX_NOT_FOUND, UNAVAILABLE, MilvusError, invalid
 from elanus_server.service.admin import sealed_segments
 from elanus_server.service.context import Call, Host, Hosted
 from elanus_server.service.jobs import COMPLETED, FAILED, PENDING, RUNNING, Job, Tell
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.registry import rpc
-from elanus_server.service.replication import unimplemented
 from elanus_server.wire import common, feder, milvus
 
 PREWARM = "prewarm"
@@ -36,8 +35,9 @@ def list_indexed_segment(call: Call, request: Any) -> Any:
 
 @rpc("DescribeSegmentIndexData")
 def describe_segment_index_data(call: Call, request: Any) -> Any:
+    """Refuse to show the inside of an index, in Milvus' words: it shows none either."""
     _indexed(call, request)
-    raise unimplemented("describe segment index data: the inside of indexes is not shown")
+    raise MilvusError(UNAVAILABLE, "service unavailable: unimp", retriable=True)
 
 
 @rpc("Prewarm")

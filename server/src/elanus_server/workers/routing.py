@@ -14,6 +14,9 @@ CALLS = frozenset(
         "DescribeCollection",
         "HasCollection",
         "GetCollectionStatistics",
+        # Streams, which end without a message.
+        "CreateReplicateStream",
+        "DumpMessages",
     }
 )
 """Those of the protocol that change nothing and are asked often; all others go to the writer."""
