@@ -327,7 +327,15 @@ class ServerTimeoutError(ServerError, TimeoutError):
 
 
 class ServerBusyError(ServerError):
-    """A server has too much to do; nothing was done. Try again later."""
+    """A server has too much to do; nothing was done. Try again later.
+
+    Attributes:
+        retry_after_s: Seconds after which the server would do it; None: it does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class MessageTooLargeError(ServerError, ValueError):

@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from pymilvus import MilvusClient, MilvusException
 
+import elanus
+from elanus import Field
+from elanus.errors import ServerBusyError
 from elanus_server import Settings
 from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
@@ -103,6 +107,47 @@ def test_limits_of_a_user(running: Running, rest: RestClient) -> None:
     assert counted['elanus_refused_count{function_name="Query",reason="too_large"}'] == 1
     cleared = data("users/set_limits", userName="slow", limits=dict.fromkeys(held))
     assert cleared == {"dql.queryRate.max": 1000}
+
+
+def test_limits_of_a_user_of_our_own_client(running: Running, rest: RestClient) -> None:
+    uri = f"http://127.0.0.1:{running.ports.rest}"
+    fields = [Field("id", elanus.INT64, primary=True), Field("v", elanus.FLOAT_VECTOR, dim=2)]
+    rest.post("users/create", ROOT, userName="even", password="even-password")
+    rest.post("users/grant_role", ROOT, userName="even", roleName="admin")
+    limits = {"dml.rowRate.max": 4}
+    rest.post("users/set_limits", ROOT, userName="even", limits=limits)
+    with elanus.connect(uri, token="even:even-password") as database:
+        made = database.create_collection("even", elanus.Schema(fields))
+        columns = {"id": np.arange(4), "v": np.ones((4, 2), np.float32)}
+        made.insert(columns)
+        # The client waits as long as the server says, and the same write is then done once.
+        made.insert([{"id": 4, "v": [1.0, 2.0]}])
+        assert made.count() == 5
+        made.upsert({"id": np.arange(8), "v": np.ones((8, 2), np.float32)})
+        with elanus.connect(uri, token="even:even-password", timeout=0.5) as hurried:
+            with pytest.raises(ServerBusyError, match=r"\[limit=dml.rowRate.max\]") as raised:
+                hurried.collection("even").upsert(columns)
+            assert raised.value.retry_after_s > 0.5
+        assert made.delete(filter="id >= 0") == 8
+        rest.post("users/set_limits", ROOT, userName="even", limits={"dml.rowRate.max": None})
+        made.drop()
+
+
+def test_rows_of_imports_count(running: Running, rest: RestClient, tmp_path: Path) -> None:
+    uri = f"http://127.0.0.1:{running.ports.rest}"
+    fields = [Field("id", elanus.INT64, primary=True), Field("v", elanus.FLOAT_VECTOR, dim=2)]
+    rest.post("users/create", ROOT, userName="bulk", password="bulk-password")
+    rest.post("users/grant_role", ROOT, userName="bulk", roleName="admin")
+    rest.post("users/set_limits", ROOT, userName="bulk", limits={"dml.rowRate.max": 0.01})
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(f'{{"id": {i}, "v": [1, 2]}}\n' for i in range(9)))
+    with elanus.connect(uri, token="bulk:bulk-password", timeout=30) as database:
+        made = database.create_collection("bulk", elanus.Schema(fields))
+        made.import_data(rows)  # a full bucket lets anything through once
+        with pytest.raises(ServerBusyError):
+            made.import_data(rows, on_conflict="replace")
+        assert made.count() == 9
+        made.drop()
 
 
 def test_records_say_who_did_what(running: Running, rest: RestClient, folder: Path) -> None:

@@ -120,6 +120,20 @@ def test_reads_say_the_same(twins, name):
     assert told(READS[name](other)) == told(READS[name](one))
 
 
+def test_answers_say_of_hits_alone_why_they_are_hits(twins):
+    legs = [Leg("dense", VECTORS[4], limit=40), Leg("bm25", "trees", limit=40)]
+    ranker = [Boost("id < 50", 3.0)]
+    one, other = [c.hybrid_search(legs, limit=6, ranker=ranker) for c in twins]
+    assert [len(leg.row_ids) for leg in one.answer.reasons.legs] == [40, 40]
+    sent = other.answer.reasons
+    hits = set(zip(sent.sources.tolist(), sent.row_ids.tolist(), strict=True))
+    for part in (*sent.legs, *sent.records):
+        rows = list(zip(part.sources.tolist(), part.row_ids.tolist(), strict=True))
+        assert rows
+        assert set(rows) <= hits
+    assert told(other) == told(one)
+
+
 def test_search_iterators_say_the_same(twins):
     found = [
         [

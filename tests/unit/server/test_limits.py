@@ -50,6 +50,21 @@ def test_a_bucket_holds_one_second():
     assert [taken(bucket) for _ in range(3)] == [True, True, False]
 
 
+def test_a_bucket_says_how_long_to_wait():
+    clock = Clock()
+    bucket = Bucket(4.0, clock)
+    assert bucket.take(4.0)
+    for cost, wait_s in ((1.0, 0.25), (3.0, 0.75), (100.0, 1.0)):
+        assert not bucket.take(cost)
+        assert bucket.wait_s(cost) == wait_s
+    clock.now += 0.25
+    assert bucket.take(1.0)
+    bucket = Bucket(4.0, clock)
+    assert bucket.take(8.0)  # paid back afterwards
+    assert not bucket.take(1.0)
+    assert bucket.wait_s(1.0) == 1.25
+
+
 def test_what_costs_more_than_a_bucket_holds_is_paid_back():
     clock = Clock()
     bucket = Bucket(0.5, clock)

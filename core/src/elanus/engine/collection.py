@@ -48,6 +48,7 @@ from elanus.engine.recovery import create_state, open_state
 from elanus.engine.schema_change import SchemaChanges
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
+from elanus.engine.stats import IndexDescription
 from elanus.engine.upkeep import Upkeep
 from elanus.engine.write_bounds import BoundsOf
 from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
@@ -289,6 +290,10 @@ class CollectionEngine(CollectionReader):
         with self._state.lock:
             self._state.commit_settings(self._state.settings.without_index(self.schema, field))
         self._upkeep.submit_index_build()
+
+    def list_indexes(self) -> list[IndexDescription]:
+        """Return the indexes that were chosen, how many rows have them and how many are to."""
+        return self._upkeep.described(super().list_indexes())
 
     def change_schema(
         self,

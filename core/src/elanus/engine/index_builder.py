@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from elanus.engine.index_choice import IndexChoices
+from elanus.engine.maintenance import CancelledError
 from elanus.engine.scalar_builds import ScalarBuilds
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.segment_indexes import IndexFile, write_index
@@ -32,6 +33,8 @@ class IndexBuilder:
         self._choices = choices
         self._scalars = ScalarBuilds(state)
         self._one_at_a_time = threading.Lock()
+        self.failure = ""
+        """What the last build failed with, if it did."""
 
     def run(self, checkpoint: Callable[[], None]) -> None:
         """Build until every segment has the index that the settings ask for."""
@@ -56,13 +59,22 @@ class IndexBuilder:
                     raise _SupersededError
 
             # Whoever merged it looks after the index of what it became.
-            with contextlib.suppress(_SupersededError):
+            with contextlib.suppress(_SupersededError), self._noted():
                 if field in segment.fields.indexed:
                     self._build(segment, field, watched)
                 else:
                     watched()
                     self._scalars.build(segment, field)
             return True
+
+    def pending_rows(self) -> dict[str, int]:
+        """Return the rows of segments that are to get an index, by its field or path."""
+        pending: dict[str, int] = {}
+        for segment in self._state.sealed():
+            fields = [f for f in segment.fields.indexed if self._lacks(segment, f)]
+            for name in (*fields, *self._scalars.all_missing(segment)):
+                pending[name] = pending.get(name, 0) + segment.num_rows
+        return pending
 
     def missing_rows(self) -> int:
         """Return the rows of the largest segment that lacks an index, 0 when none does."""
@@ -72,14 +84,31 @@ class IndexBuilder:
     def _missing(self) -> tuple[SealedSegment, str] | None:
         for segment in sorted(self._state.sealed(), key=lambda s: -s.num_rows):
             for field in segment.fields.indexed:
-                if self._choices.is_current(segment, field):
-                    continue
-                if self._choices.fits(segment, field) and self._choices.fits_disk(segment, field):
+                if self._lacks(segment, field):
                     return segment, field
             key = self._scalars.missing(segment)
             if key is not None:
                 return segment, key
         return None
+
+    def _lacks(self, segment: SealedSegment, field: str) -> bool:
+        """Whether a segment is to get another index of a field, for which there is room."""
+        choices = self._choices
+        if choices.is_current(segment, field):
+            return False
+        return choices.fits(segment, field) and choices.fits_disk(segment, field)
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember whether a build failed; one that was ended did not."""
+        try:
+            yield
+        except (CancelledError, _SupersededError):
+            raise
+        except Exception as error:
+            self.failure = str(error)
+            raise
+        self.failure = ""
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
         checkpoint()

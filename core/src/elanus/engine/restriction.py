@@ -243,7 +243,9 @@ class RestrictedCollection(CollectionReader):
         shown = []
         for one in self._whole.list_indexes():
             done = rows if one.indexed_rows >= one.total_rows else 0
-            shown.append(IndexDescription(one.name, one.type, dict(one.params), done, rows))
+            pending = rows if one.pending_rows else 0
+            params = dict(one.params)
+            shown.append(IndexDescription(one.name, one.type, params, done, rows, pending))
         return shown
 
     def close(self, *, flush: bool) -> None:

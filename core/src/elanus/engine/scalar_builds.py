@@ -54,7 +54,7 @@ class ScalarBuilds:
 
     def missing(self, segment: SealedSegment) -> str | None:
         """Return the key of something to build or to drop; None when all is as it should be."""
-        return next(self._all_missing(segment), None)
+        return next(self.all_missing(segment), None)
 
     def build(self, segment: SealedSegment, key: str) -> None:
         """Build what stands under a key, or drop it when nobody asks for it any more."""
@@ -69,7 +69,8 @@ class ScalarBuilds:
             segment.indexes.use_file(self._state.directory, self._state.path, key, indexes.get(key))
             segment.derived.forget(key)
 
-    def _all_missing(self, segment: SealedSegment) -> Iterator[str]:
+    def all_missing(self, segment: SealedSegment) -> Iterator[str]:
+        """Yield the keys of everything to build or to drop."""
         context, entries = self._state.context, segment.info.indexes
         choices = self._state.settings.scalars(segment.fields.schema)
         for key, entry in entries.items():

@@ -52,6 +52,9 @@ class IndexDescription:
         params: Build parameters.
         indexed_rows: Rows of the segments that have it, deleted ones included.
         total_rows: Rows of all segments and memtables.
+        pending_rows: Rows of segments that are to get it and do not have it yet; what is scanned
+            for good is not among them. 0 in a process that only reads.
+        failure: What building an index failed with, if the last build did.
     """
 
     name: str
@@ -59,6 +62,8 @@ class IndexDescription:
     params: dict[str, Any]
     indexed_rows: int
     total_rows: int
+    pending_rows: int = 0
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ until a load pauses, unless a segment has become large: what is merged in a mome
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from elanus.engine.compaction import Compaction
 from elanus.engine.context import EngineContext
@@ -17,6 +18,7 @@ from elanus.engine.index_builder import IndexBuilder
 from elanus.engine.index_choice import IndexChoices
 from elanus.engine.maintenance import Checkpoint, Job, Priority
 from elanus.engine.state import CollectionState
+from elanus.engine.stats import IndexDescription
 from elanus.errors import ElanusError
 
 LEAST_QUIET_S, MOST_QUIET_S = 1.0, 10.0
@@ -89,6 +91,16 @@ class Upkeep:
     def submit_index_build(self) -> None:
         """Queue index builds, as the settings have changed."""
         self._submit(Priority.INDEX, "index", self._background_index)
+
+    def described(self, indexes: Iterable[IndexDescription]) -> list[IndexDescription]:
+        """Return descriptions of indexes with how much is still to be built."""
+        pending, failure = self._index_builder.pending_rows(), self._index_builder.failure
+        return [
+            replace(one, pending_rows=pending[one.name], failure=failure)
+            if one.name in pending
+            else one
+            for one in indexes
+        ]
 
     def _freeze(self, checkpoint: Checkpoint) -> None:
         self._state.freeze()

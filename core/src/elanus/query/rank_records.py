@@ -63,6 +63,7 @@ class RankRecord(NamedTuple):
         ranks: int64, their places afterwards, from 1; 0 for those that were left out.
         factors: float64, what scores were multiplied by, or raised by; None: replaced.
         is_sum: Factors were added.
+        places: int64, their places beforehand, from 1; None: 1, 2, 3 and so on.
     """
 
     ranker: str
@@ -73,6 +74,20 @@ class RankRecord(NamedTuple):
     ranks: Int64Array
     factors: Float64Array | None
     is_sum: bool
+    places: Int64Array | None = None
+
+    def of_rows(self, sources: Int64Array, row_ids: Int64Array) -> RankRecord:
+        """Return what was done to these rows alone."""
+        kept = places_of(self.sources, self.row_ids, sources, row_ids)
+        return self._replace(
+            sources=self.sources[kept],
+            row_ids=self.row_ids[kept],
+            before=self.before[kept],
+            after=self.after[kept],
+            ranks=self.ranks[kept],
+            factors=None if self.factors is None else self.factors[kept],
+            places=kept + 1 if self.places is None else self.places[kept],
+        )
 
     def step_of(self, source: int, row_id: int) -> RankStep | None:
         """Return what was done to a row; None when it was no candidate."""
@@ -84,11 +99,27 @@ class RankRecord(NamedTuple):
             self.ranker,
             float(self.before[place]),
             float(self.after[place]),
-            place + 1,
+            place + 1 if self.places is None else int(self.places[place]),
             int(self.ranks[place]) or None,
             None if self.factors is None else float(self.factors[place]),
             self.is_sum,
         )
+
+
+def places_of(
+    sources: Int64Array, row_ids: Int64Array, of_sources: Int64Array, of_row_ids: Int64Array
+) -> Int64Array:
+    """Return where, in a list of rows, those of another list stand; in the order of the first.
+
+    Args:
+        sources: int64, numbers of sources, shape ``(n,)``.
+        row_ids: int64, rows in them, shape ``(n,)``.
+        of_sources: int64, shape ``(m,)``: of the rows that are looked for.
+        of_row_ids: int64, shape ``(m,)``.
+    """
+    step = 1 + max(int(one.max(initial=0)) for one in (sources, of_sources))
+    found = np.isin(row_ids * step + sources, of_row_ids * step + of_sources)
+    return np.flatnonzero(found).astype(np.int64)
 
 
 def steps_of(records: Sequence[RankRecord], source: int, row_id: int) -> tuple[RankStep, ...]:

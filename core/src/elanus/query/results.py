@@ -13,7 +13,7 @@ import numpy as np
 
 from elanus.query.filter_plan import FilterPlan
 from elanus.query.plan import LegPlan
-from elanus.query.rank_records import RankingSummary, RankRecord, RankStep, steps_of
+from elanus.query.rank_records import RankingSummary, RankRecord, RankStep, places_of, steps_of
 from elanus.query.scores import shown_score, user_score
 from elanus.types import Float32Array, Float64Array, Int64Array, MetricType, PrimaryKey
 
@@ -102,6 +102,7 @@ class LegRanking(NamedTuple):
         distances: float32.
         contributions: float64, what the leg adds to scores; None: the metric's value itself.
         records: What the rankers of the leg did.
+        ranks: int64, places in the list, from 1; None: 1, 2, 3 and so on.
     """
 
     name: str
@@ -111,6 +112,22 @@ class LegRanking(NamedTuple):
     distances: Float32Array
     contributions: Float64Array | None = None
     records: tuple[RankRecord, ...] = ()
+    ranks: Int64Array | None = None
+
+    def of_rows(self, sources: Int64Array, row_ids: Int64Array) -> LegRanking:
+        """Return what the leg found of these rows alone."""
+        kept = places_of(self.sources, self.row_ids, sources, row_ids)
+        parts = self.contributions
+        return LegRanking(
+            self.name,
+            self.metric,
+            self.sources[kept],
+            self.row_ids[kept],
+            self.distances[kept],
+            None if parts is None else parts[kept],
+            tuple([record.of_rows(sources, row_ids) for record in self.records]),
+            kept + 1 if self.ranks is None else self.ranks[kept],
+        )
 
     def score_of(self, source: int, row_id: int) -> LegScore:
         """Return what the leg says about a row."""
@@ -122,7 +139,8 @@ class LegRanking(NamedTuple):
         parts = self.contributions
         part = score if parts is None else float(parts[place])
         steps = steps_of(self.records, source, row_id) if self.records else ()
-        return LegScore(self.name, self.metric, place + 1, score, part, steps)
+        rank = place + 1 if self.ranks is None else int(self.ranks[place])
+        return LegScore(self.name, self.metric, rank, score, part, steps)
 
 
 class HitReasons(NamedTuple):
@@ -151,6 +169,14 @@ class HitReasons(NamedTuple):
         source, row_id = int(self.sources[hit]), int(self.row_ids[hit])
         terms = self.terms[hit] if self.terms else ()
         return self.explain_row(source, row_id, terms)
+
+    def of_hits(self) -> HitReasons:
+        """Return the same for the hits alone: without candidates that became none."""
+        sources, row_ids = self.sources, self.row_ids
+        return self._replace(
+            legs=tuple([leg.of_rows(sources, row_ids) for leg in self.legs]),
+            records=tuple([record.of_rows(sources, row_ids) for record in self.records]),
+        )
 
     def explain_row(
         self, source: int, row_id: int, terms: tuple[TermScore, ...] = ()

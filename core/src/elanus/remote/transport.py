@@ -38,6 +38,8 @@ _PAUSES_S = (0.0, 0.05, 0.2, 0.8)
 """Seconds before each attempt but the first."""
 _IDLE_S = 4.0
 """Seconds after which a connection is not used again: servers close those that idle for longer."""
+_MOST_HINT_S = 30.0
+"""Seconds that a server can ask to wait before an attempt."""
 _BUSY = (502, 503, 504)
 """What a server or something before it says that cannot answer now."""
 _NO_TRUST = {
@@ -148,9 +150,10 @@ class Transport:
         headers = {"Content-Type": TYPE}
         if self.address.authorization is not None:
             headers["Authorization"] = self.address.authorization
-        was_sent, fault = False, None
+        was_sent, fault, hint_s = False, None, None
         for attempt in range(ATTEMPTS):
-            left = self._wait(name, attempt, deadline, timeout)
+            left = self._wait(name, attempt, deadline, timeout, hint_s)
+            hint_s = None
             if left is not None:
                 headers[TIMEOUT_HEADER] = str(max(1, int(left * 1000)))
             if was_sent:
@@ -162,7 +165,7 @@ class Transport:
                 fault = error
                 continue
             try:
-                status, told = _exchange(connection, raw, headers)
+                status, told, announced = _exchange(connection, raw, headers)
             except TimeoutError as error:
                 connection.close()
                 self._late(name, effect, timeout, error)
@@ -172,16 +175,25 @@ class Transport:
                 continue
             self._given_back(connection)
             if status in _BUSY and attempt + 1 < ATTEMPTS:
-                continue
+                hint_s = _hint_s(told, announced)
+                if hint_s is None or deadline is None or time.monotonic() + hint_s < deadline:
+                    continue
             return status, told
         self._unreachable(name, fault, is_unknown=was_sent and effect is Effect.WRITE)
 
     def _wait(
-        self, name: str, attempt: int, deadline: float | None, timeout: float | None
+        self,
+        name: str,
+        attempt: int,
+        deadline: float | None,
+        timeout: float | None,
+        hint_s: float | None,
     ) -> float | None:
-        """Wait before an attempt; return the seconds that are left."""
-        if attempt:
-            # Not all clients of a server that comes back ask it at the same moment.
+        """Wait before an attempt, as long as the server says; return the seconds that are left."""
+        # Not all clients of a server that comes back ask it at the same moment.
+        if hint_s is not None:
+            time.sleep(hint_s * random.uniform(1.0, 1.1))
+        elif attempt:
             time.sleep(_PAUSES_S[attempt - 1] * random.uniform(0.5, 1.0))
         if deadline is None:
             return None
@@ -283,7 +295,26 @@ class Transport:
         raise TypeError("a connection to a server cannot be pickled; connect again over there")
 
 
-def _exchange(connection: _Connection, raw: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+def _exchange(
+    connection: _Connection, raw: bytes, headers: Mapping[str, str]
+) -> tuple[int, bytes, str]:
+    """Return status and body of a response, and when to come again as its headers say."""
     connection.request("POST", PATH, body=raw, headers=dict(headers))
     response = connection.getresponse()
-    return response.status, response.read()
+    return response.status, response.read(), response.getheader("Retry-After", "")
+
+
+def _hint_s(told: bytes, announced: str) -> float | None:
+    """Return the seconds after which a server that is busy wants to be asked again.
+
+    Args:
+        told: Its answer, if the server itself was reached.
+        announced: The header ``Retry-After``, which also what stands before a server may send.
+    """
+    hint: Any = None
+    if told.startswith(b"ELN1"):
+        answer = decode(told, ANSWERS)
+        hint = answer.get("error", {}).get("attributes", {}).get("retry_after_s")
+    elif announced.isascii() and announced.isdigit() and len(announced) <= 3:
+        hint = int(announced)
+    return min(float(hint), _MOST_HINT_S) if isinstance(hint, int | float) else None

@@ -351,7 +351,7 @@ def _built_again(config: Mapping[str, Any], what: str) -> dict[str, Any]:
 def _pack_result(encoder: Encoder, result: SearchResult) -> dict[str, Any]:
     answer = result.answer
     # A message of its own: most programs never look at it.
-    why = encode([answer.reasons, result.explanation], ANSWERS)
+    why = encode([answer.reasons.of_hits(), result.explanation], ANSWERS)
     return {
         "ids": encoder.value(answer.ids),
         "scores": encoder.value(answer.scores),

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 KEPT_S = 600.0
 """Seconds that an answer is remembered: longer than clients try."""
 KEPT_ANSWERS = 10_000
+BUSY = 503
+"""Status of a request that was refused for now."""
 KEPT_BYTES = 64 << 20
 _Key = tuple[str, str]
 """User, and key that the client made up."""
@@ -66,7 +68,10 @@ class Answers:
         entry.told = answer()
         entry.is_done.set()
         with self._lock:
-            if key in self._entries:
+            if entry.told[0] == BUSY:
+                # Nothing was done: it may come again, and be done then.
+                self._entries.pop(key, None)
+            elif key in self._entries:
                 self._bytes += len(entry.told[1])
         return entry.told
 

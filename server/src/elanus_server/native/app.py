@@ -41,7 +41,7 @@ from elanus.remote import (
 from elanus_server.admission import Admission, TooBusyError, TooLateError
 from elanus_server.calls import call_of
 from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
-from elanus_server.native.answers import Told
+from elanus_server.native.answers import BUSY, Told
 from elanus_server.native.service import Asked, NativeService
 from elanus_server.native.watching import most_bytes, watched
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
@@ -55,7 +55,7 @@ _STATUS: tuple[tuple[type[BaseException], int], ...] = (
     (PermissionDeniedError, 403),
     (MessageTooLargeError, 413),
     (ServerTimeoutError, 408),
-    (ServerBusyError, 503),
+    (ServerBusyError, BUSY),
     (InternalError, 500),
     (BaseException, 400),
 )
@@ -204,7 +204,7 @@ def _as_known(name: str, error: Exception) -> BaseException:
     if isinstance(error, NotPermittedError):
         return PermissionDeniedError(f"{name}: {error}")
     if isinstance(error, RateLimitedError):
-        return ServerBusyError(str(error))
+        return ServerBusyError(str(error), retry_after_s=error.retry_after_s)
     if isinstance(error, MilvusError):
         kind = NotFoundError if error.code == DATABASE_NOT_FOUND else InvalidArgumentError
         return kind(str(error))

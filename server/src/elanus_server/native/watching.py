@@ -1,15 +1,18 @@
 """Limits and the audit log for native calls, as ``calls.answered`` has them for the others.
 
 A native call counts as the call of Milvus' protocol that it is like; what is written counts by its
-bytes.
+bytes and by its entities, also that of imports and syncs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from elanus.errors import ElanusError, PermissionDeniedError
 from elanus_server.failures import NOT_PERMITTED, UNEXPECTED, as_milvus
@@ -19,19 +22,31 @@ from elanus_server.security.audit import AuditRecord, is_recorded
 from elanus_server.security.caller import Caller
 from elanus_server.security.limits import OUTPUT
 
+_ROWS_OF_IMPORTS = "held.add"
 _MOST_SHOWN = 255
 """Characters of a name that are recorded."""
 
 
-class _Weight(NamedTuple):
-    """What a limit asks of a message."""
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """What a limit asks of a message; it is read only for users who have limits."""
 
-    size: int
-    num_rows: int = 0
-    nq: int = 1
+    asked: Asked
+
+    @property
+    def num_rows(self) -> int:
+        """Entities in it."""
+        try:
+            args, kwargs = self.asked.arguments()
+        except ElanusError:
+            return 0  # which the call itself refuses
+        given = kwargs.get("entities", args[0] if args else None)
+        if isinstance(given, Mapping):  # columns, which are equally long
+            given = next(iter(given.values()), None)
+        return len(given) if isinstance(given, Sequence | np.ndarray) else 0
 
     def ByteSize(self) -> int:  # noqa: N802 - as messages of the protocol have it
-        return self.size
+        return len(self.asked.given)
 
 
 def _likeness(asked: Asked) -> Likeness | None:
@@ -58,9 +73,10 @@ def watched(asked: Asked) -> Iterator[None]:
     at, began, code = time.time(), time.perf_counter(), 0
     like = _likeness(asked)
     method = asked.name if like is None else like.method
+    if asked.full_name == _ROWS_OF_IMPORTS:
+        method = "Insert"
     try:
-        weight = _Weight(len(asked.given))
-        with asked.call.host.limits.admitted(asked.call.user, method, weight):
+        with asked.call.host.limits.admitted(asked.call.user, method, _Weight(asked)):
             yield
     except Exception as error:
         code = _code(error)

@@ -95,9 +95,10 @@ class RateLimitedError(MilvusError):
 
     Attributes:
         limit: Name of the limit.
+        retry_after_s: Seconds after which the call may be made; None: not known.
     """
 
-    def __init__(self, limit: str, value: float) -> None:
+    def __init__(self, limit: str, value: float, retry_after_s: float | None = None) -> None:
         super().__init__(
             RATE_LIMIT,
             f"request is rejected, please retry later: rate limit exceeded[rate={value:g}]"
@@ -105,6 +106,7 @@ class RateLimitedError(MilvusError):
             retriable=True,
         )
         self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class Bucket:
@@ -131,6 +133,10 @@ class Bucket:
     def take(self, cost: float) -> None:
         """Take units, also some that are not there yet."""
         self._held -= cost
+
+    def wait_s(self, cost: float) -> float:
+        """Return the seconds after which units could be taken that were just refused."""
+        return (min(cost, self.rate) - self._held) / self.rate
 
 
 @dataclass(slots=True)
@@ -201,7 +207,7 @@ class Limits:
                 if bucket is None or bucket.rate != limits[name]:
                     bucket = use.buckets[name] = Bucket(limits[name], self._now)
                 if not bucket.has(asked[name]):
-                    raise RateLimitedError(name, limits[name])
+                    raise RateLimitedError(name, limits[name], bucket.wait_s(asked[name]))
                 due.append((bucket, asked[name]))
             # A call that is refused takes nothing: who tries again would wait ever longer.
             for bucket, cost in due:

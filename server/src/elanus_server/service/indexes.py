@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from elanus import BM25, DataType, Field
 from elanus_server.clock import now
@@ -187,7 +187,41 @@ def _chosen(hosted: Hosted, request: Any) -> list[IndexRecord]:
     return found
 
 
-def _describe(hosted: Hosted, index: IndexRecord, total: int) -> Any:
+class _Progress(NamedTuple):
+    """How far an index is.
+
+    Attributes:
+        total: Rows of the collection.
+        pending: Rows that are scanned until their segments have it. What is small is scanned for
+            good: there is nothing to wait for.
+        failure: Why it is not built.
+    """
+
+    total: int
+    pending: int
+    failure: str
+
+    @property
+    def state(self) -> int:
+        """Of the protocol."""
+        name = "Finished" if not self.pending else "Failed" if self.failure else "InProgress"
+        return int(common.IndexState.Value(name))
+
+
+def _progress(hosted: Hosted, indexes: Iterable[IndexRecord]) -> list[_Progress]:
+    """Return how far each index is."""
+    total = hosted.collection.count()
+    known = {one.name: one for one in hosted.collection.list_indexes()}
+    found = []
+    for index in indexes:
+        one = known.get(index.target)  # sparse vectors always are indexed, and not listed
+        # Deleted rows are indexed as well, until their segment is merged.
+        pending = 0 if one is None else min(one.pending_rows, total)
+        found.append(_Progress(total, pending, one.failure if one is not None else ""))
+    return found
+
+
+def _describe(hosted: Hosted, index: IndexRecord, progress: _Progress) -> Any:
     params = dict(index.params)
     if index.target in hosted.collection.schema:
         field = hosted.collection.schema.field(index.target)
@@ -198,45 +232,45 @@ def _describe(hosted: Hosted, index: IndexRecord, total: int) -> Any:
         indexID=index.number,
         field_name=index.field,
         params=write_pairs(params),
-        state=common.IndexState.Value("Finished"),
-        indexed_rows=total,
-        total_rows=total,
-        pending_index_rows=0,
+        state=progress.state,
+        indexed_rows=progress.total - progress.pending,
+        total_rows=progress.total,
+        pending_index_rows=progress.pending,
+        index_state_fail_reason=progress.failure,
     )
+
+
+def _described(hosted: Hosted, request: Any) -> list[Any]:
+    chosen = _chosen(hosted, request)
+    found = _progress(hosted, chosen)
+    return [_describe(hosted, *one) for one in zip(chosen, found, strict=True)]
 
 
 @rpc("DescribeIndex")
 def describe_index(call: Call, request: Any) -> Any:
-    hosted = call.hosted(request)
-    chosen = _chosen(hosted, request)
-    total = hosted.collection.count()
-    return milvus.DescribeIndexResponse(
-        index_descriptions=[_describe(hosted, index, total) for index in chosen]
-    )
+    described = _described(call.hosted(request), request)
+    return milvus.DescribeIndexResponse(index_descriptions=described)
 
 
 @rpc("GetIndexStatistics")
 def get_index_statistics(call: Call, request: Any) -> Any:
-    hosted = call.hosted(request)
-    chosen = _chosen(hosted, request)
-    total = hosted.collection.count()
-    return milvus.GetIndexStatisticsResponse(
-        index_descriptions=[_describe(hosted, index, total) for index in chosen]
-    )
+    described = _described(call.hosted(request), request)
+    return milvus.GetIndexStatisticsResponse(index_descriptions=described)
 
 
 @rpc("GetIndexState")
 def get_index_state(call: Call, request: Any) -> Any:
-    _chosen(call.hosted(request), request)
-    return milvus.GetIndexStateResponse(state=common.IndexState.Value("Finished"))
+    hosted = call.hosted(request)
+    (progress,) = _progress(hosted, _chosen(hosted, request)[:1])
+    return milvus.GetIndexStateResponse(state=progress.state, fail_reason=progress.failure)
 
 
 @rpc("GetIndexBuildProgress")
 def get_index_build_progress(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
-    _chosen(hosted, request)
-    total = hosted.collection.count()
-    return milvus.GetIndexBuildProgressResponse(indexed_rows=total, total_rows=total)
+    (progress,) = _progress(hosted, _chosen(hosted, request)[:1])
+    indexed = progress.total - progress.pending
+    return milvus.GetIndexBuildProgressResponse(indexed_rows=indexed, total_rows=progress.total)
 
 
 @rpc("DropIndex")
