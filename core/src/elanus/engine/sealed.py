@@ -191,8 +191,9 @@ class SealedSegment:
             ranges={n: found for n, found in self.info.ranges.items() if n in names},
         )
         reader = self.reader.with_schema(fields.schema, info)
-        # Searches under way go on with the metric that they were asked for.
-        indexes = self.indexes.without(compared) if compared else self.indexes
+        # Searches under way go on with the fields that they were asked for, and so does everything
+        # if the manifest cannot be written.
+        indexes = self.indexes.without(compared)
         indexes.change_schema(fields, reader)
         made = SealedSegment(fields, reader, indexes, self._alive)
         made._saved_alive = self._saved_alive
