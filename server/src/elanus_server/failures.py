@@ -5,6 +5,7 @@ By Milvus' number, its name in the older enumeration, and a text that programs c
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from elanus.errors import (
@@ -47,6 +48,7 @@ NOT_PERMITTED = 1401
 ALIAS_NOT_FOUND = 1600
 ALIAS_CONFLICT = 1601
 FIELD_NOT_FOUND = 1700
+FIELD_NAME = 1701
 UNEXPECTED = 65535
 
 # The enumeration that clients of before 2.3 look at; the Node client still does.
@@ -73,6 +75,7 @@ _INPUT = {
     ALIAS_NOT_FOUND,
     ALIAS_CONFLICT,
     FIELD_NOT_FOUND,
+    FIELD_NAME,
 }
 
 
@@ -93,6 +96,12 @@ class MilvusError(ElanusError):
 def invalid(reason: str) -> MilvusError:
     """Return the error of a wrong argument."""
     return MilvusError(INVALID_PARAMETER, f"{reason}: invalid parameter")
+
+
+def mismatch(reason: str, expected: object, actual: object) -> MilvusError:
+    """Return the error of an argument that differs from what it has to be."""
+    told = f"{reason}: invalid parameter[expected={expected}][actual={actual}]"
+    return MilvusError(INVALID_PARAMETER, told)
 
 
 def collection_not_found(database: str, name: str) -> MilvusError:
@@ -128,6 +137,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (InternalError, UNEXPECTED),
     (ElanusError, UNEXPECTED),
 )
+_UNKNOWN_FIELD = re.compile(r"\Ano field '([^']*)'")
 _RETRIABLE = (SearchTimeoutError, DiskFullError)
 
 
@@ -137,7 +147,8 @@ def as_milvus(error: ElanusError) -> MilvusError:
         return error
     code = next(code for kind, code in _CODES if isinstance(error, kind))
     if isinstance(error, FilterError):
-        shown = f"cannot parse expression: {error.expression}, error: {error}"
+        told = _UNKNOWN_FIELD.sub(r"field \1 not exist", str(error))
+        shown = f"cannot parse expression: {error.expression}, error: {told}"
         return MilvusError(code, f"failed to create query plan: {shown}")
     return MilvusError(code, str(error), retriable=isinstance(error, _RETRIABLE))
 

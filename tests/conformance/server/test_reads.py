@@ -431,8 +431,8 @@ def test_wrong_writes_change_nothing(client, own):
     before = own.last_seq
     for rows, text in [
         ([{**entity(1), "dense": [1.0]}], "dim"),
-        ([{**entity(1), "text": "x" * 300}], "max_length"),
-        ([{**entity(1), "source": "longer than nine"}], "max_length"),
+        ([{**entity(1), "text": "x" * 300}], "exceeds max length"),
+        ([{**entity(1), "source": "longer than nine"}], "exceeds max length"),
     ]:
         with pytest.raises(Exception, match=text):
             client.insert("papers", rows)

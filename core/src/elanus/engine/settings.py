@@ -24,7 +24,7 @@ from elanus.filter.names import Casts
 from elanus.index.base import VectorIndexType
 from elanus.index.registry import AUTO, canonical_name, index_type
 from elanus.schema.collection import Schema, did_you_mean
-from elanus.schema.fields import Field, check_name
+from elanus.schema.fields import PARTITION_PATTERN, Field, check_name
 from elanus.types import DataType
 
 DEFAULT_PARTITION = "_default"
@@ -109,7 +109,7 @@ class CollectionSettings:
             SchemaError: The name is not valid.
             StateError: There are 1,024 already.
         """
-        check_name(name, "partition")
+        check_name(name, "partition", PARTITION_PATTERN)
         if name == DEFAULT_PARTITION or name in self.partitions:
             raise AlreadyExistsError(f"partition {name!r} exists already")
         if len(self.partitions) + 1 >= MAX_PARTITIONS:

@@ -23,6 +23,8 @@ from elanus.types import (
 )
 
 NAME_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+PARTITION_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
+"""Partitions are often called after days or tenants."""
 MAX_NAME_LENGTH = 255
 MAX_DIM = 32_768
 """Milvus' limit on the dimensions of a dense vector."""
@@ -42,17 +44,19 @@ AnalyzerSpec = str | Mapping[str, object]
 ``multi_analyzer_params`` with ``by_field``, ``analyzers`` and ``alias``."""
 
 
-def check_name(name: object, what: str) -> str:
+def check_name(name: object, what: str, pattern: re.Pattern[str] = NAME_PATTERN) -> str:
     """Return ``name`` if a field or collection may have it.
 
     Raises:
-        SchemaError: Not a string, empty, too long, or with characters outside
-            ``[A-Za-z0-9_]`` or a leading digit.
+        SchemaError: Not a string, too long, or not of the pattern.
     """
-    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not NAME_PATTERN.match(name):
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not pattern.match(name):
+        expected = "a letter or underscore followed by letters, digits or underscores"
+        if pattern is not NAME_PATTERN:
+            expected = "letters, digits, underscores and, but for the first, hyphens"
         raise SchemaError(
-            f"{what} name {name!r} is not valid: expected a letter or underscore followed by "
-            f"letters, digits or underscores, at most {MAX_NAME_LENGTH} characters"
+            f"{what} name {name!r} is not valid: expected {expected}, at most {MAX_NAME_LENGTH} "
+            f"characters"
         )
     return name
 

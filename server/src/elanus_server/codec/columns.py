@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from elanus import DataType, Field, Schema
-from elanus_server.failures import invalid
+from elanus_server.failures import invalid, mismatch
 
 DYNAMIC_FIELD = "$meta"
 """The JSON column of undeclared fields, as in Milvus."""
@@ -53,10 +53,11 @@ def decode_columns(messages: Iterable[Any], schema: Schema, num_rows: int) -> di
         columns[field.name] = _decode(message, field, num_rows)
     for name, values in columns.items():
         if len(values) != num_rows:
-            raise invalid(
+            told = (
                 f"the num_rows ({len(values)}) of field ({name}) is not equal to passed num_rows "
                 f"({num_rows})"
             )
+            raise mismatch(told, num_rows, len(values))
     return columns
 
 
@@ -89,16 +90,17 @@ def column_values(message: Any, field: Field) -> Any:
 def _vectors(vectors: Any, field: Field) -> Any:
     held = vectors.WhichOneof("data")
     if field.is_vector_list:
-        return [_dense(one, field.vector_type, field.dim or 0) for one in vectors.vector_array.data]
+        return [_dense(one, field) for one in vectors.vector_array.data]
     if field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         return [sparse_vector(raw) for raw in vectors.sparse_float_vector.contents]
     if held is None:
         return []
-    return _dense(vectors, field.dtype, field.dim or 0)
+    return _dense(vectors, field)
 
 
-def _dense(vectors: Any, dtype: DataType, dim: int) -> Any:
+def _dense(vectors: Any, field: Field) -> Any:
     """Return dense vectors as a matrix of the dtype that they are stored with."""
+    dtype, dim = field.vector_type, field.dim or 0
     if dtype is DataType.FLOAT_VECTOR:
         flat = packed_floats(vectors.float_vector)
     elif dtype in _BYTE_VECTORS:
@@ -108,7 +110,8 @@ def _dense(vectors: Any, dtype: DataType, dim: int) -> Any:
         raise invalid(f"{dtype.name} is not a type of dense vectors")
     width = dim // 8 if dtype is DataType.BINARY_VECTOR else dim
     if vectors.dim and vectors.dim != dim:
-        raise invalid(f"the dim ({vectors.dim}) of field data is not equal to schema dim ({dim})")
+        told = f"the dim ({vectors.dim}) of field data({field.name}) is not equal to schema dim "
+        raise mismatch(f"{told}({dim})", dim, vectors.dim)
     if width and len(flat) % width:
         raise invalid(f"the length ({len(flat)}) of float data should divide the dim ({dim})")
     return flat.reshape(-1, width)

@@ -32,7 +32,7 @@ from elanus_server.codec.pairs import (
     read_pairs,
     read_text,
 )
-from elanus_server.failures import invalid
+from elanus_server.failures import MilvusError, invalid, mismatch
 from elanus_server.wire import common
 from elanus_server.wire import schema as messages
 
@@ -156,10 +156,8 @@ def _fusion(strategy: str, params: Mapping[str, Any], legs: int) -> Any:
     weights = params.get("weights", [])
     if not isinstance(weights, Sequence) or len(weights) != legs:
         count = len(weights) if isinstance(weights, Sequence) else 0
-        raise invalid(
-            f"the length of weights param mismatch with ann search requests: invalid "
-            f"parameter[expected={legs}][actual={count}]"
-        )
+        told = "the length of weights param mismatch with ann search requests"
+        raise mismatch(told, legs, count)
     for weight in weights:
         if not isinstance(weight, int | float) or not 0 <= weight <= 1:
             raise invalid(f"rank param weight should be in range [0, 1], got {weight}")
@@ -288,8 +286,32 @@ def read_limit(name: str, text: str, *, least: int) -> int:
     """
     value = read_integer(name, text)
     if not least <= value <= 16_384:
-        raise invalid(f"{name} [{value}] is invalid, it should be in range [{least}, 16384]")
+        raise out_of_range(name, value)
     return value
+
+
+def check_window(limit: int, offset: int) -> None:
+    """Refuse a page that begins before the first row, or ends behind what can be asked for.
+
+    Raises:
+        MilvusError: It does.
+    """
+    told = ""
+    if offset < 0:
+        told = f"offset [{offset}] is invalid, should be gte than 0"
+    elif limit <= 0:
+        told = f"limit [{limit}] is invalid, should be greater than 0"
+    elif limit + offset > 16_384:
+        told = f"(offset+limit) should be in range [1, 16384], but got {limit + offset}"
+    if told:
+        raise invalid(f"invalid max query result window, {told}")
+
+
+def out_of_range(name: str, value: int) -> MilvusError:
+    """Return the error of a number of hits that is no number of hits."""
+    return invalid(
+        f"{name} [{value}] is invalid, it should be in range [1, 16384], but got {value}"
+    )
 
 
 def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[str, Any]:

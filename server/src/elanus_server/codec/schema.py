@@ -24,6 +24,7 @@ _TEXT = messages.DataType.Value("Text")
 _STRING = messages.DataType.Value("String")
 _ARRAY_OF_VECTOR = messages.DataType.Value("ArrayOfVector")
 _DEFAULT_CAPACITY = 4096
+_MAX_DIM = 32_768
 
 
 def decode_schema(message: Any) -> Schema:
@@ -34,6 +35,10 @@ def decode_schema(message: Any) -> Schema:
         SchemaError: The fields contradict each other.
     """
     functions = _functions(message)
+    names = [field.name for field in message.fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise invalid(f"duplicated field name {name} found")
     fields = [
         decode_field(
             field,
@@ -73,8 +78,10 @@ def decode_field(
     dtype = _data_type(message.data_type, message.name)
     if dtype is DataType.ARRAY:
         options["element_type"] = _data_type(message.element_type, message.name)
-        options["max_capacity"] = _number(params, "max_capacity")
+        options["max_capacity"] = _max_capacity(message, params)
     options["dim"] = _number(params, "dim") if "dim" in params else None
+    if dtype.is_dense_vector:
+        _check_dim(message.name, dtype, options["dim"])
     held = options.get("element_type", dtype)
     if held is DataType.VARCHAR and message.data_type != _TEXT:
         options["max_length"] = _max_length(message, params)
@@ -168,14 +175,63 @@ def _number(params: Mapping[str, str], name: str) -> int | None:
 
 def _max_length(message: Any, params: Mapping[str, str]) -> int:
     if not params.get("max_length"):
-        raise invalid(f"type param(max_length) should be specified for the field({message.name})")
-    length = read_integer("max_length", params["max_length"])
+        told = f"type param(max_length) should be specified for the field({message.name})"
+        raise MilvusError(MISSING_PARAMETER, f"{told}: missing parameter")
+    return read_max_length(message.name, params["max_length"])
+
+
+def read_max_length(name: str, text: str) -> int:
+    """Return the longest text of a field, in bytes.
+
+    Raises:
+        MilvusError: It is out of the range of Milvus.
+    """
+    length = read_integer("max_length", text)
     if not 1 <= length <= 65_535:
         raise invalid(
-            f"the maximum length specified for the field({message.name}) should be in (0, 65535], "
+            f"the maximum length specified for the field({name}) should be in (0, 65535], "
             f"but got {length} instead"
         )
     return length
+
+
+def _max_capacity(message: Any, params: Mapping[str, str]) -> int | None:
+    if not params.get("max_capacity"):
+        # Clients of before 2.3 name none.
+        return None
+    return read_max_capacity(params["max_capacity"])
+
+
+def read_max_capacity(text: str) -> int:
+    """Return how many elements an array has at most.
+
+    Raises:
+        MilvusError: It is out of the range of Milvus.
+    """
+    capacity = read_integer("max_capacity", text)
+    if not 1 <= capacity <= _DEFAULT_CAPACITY:
+        raise invalid("the maximum capacity specified for a Array should be in (0, 4096]")
+    return capacity
+
+
+def _check_dim(name: str, dtype: DataType, dim: int | None) -> None:
+    """Refuse a dimension that vectors cannot have, in Milvus' words."""
+    if dim is None:
+        raise invalid(
+            f"dimension is not defined in field type params of field {name}, check type param "
+            f"`dim` for vector field"
+        )
+    if dim <= 0:
+        # Milvus says 2; vectors of one number are no harm.
+        raise invalid(f"invalid dimension: {dim}. should be in range 2 ~ {_MAX_DIM}")
+    told = f"invalid dimension: {dim} of field {name}."
+    if dtype is DataType.BINARY_VECTOR:
+        if dim % 8:
+            raise invalid(f"{told} binary vector dimension should be multiple of 8. ")
+        if dim > 8 * _MAX_DIM:
+            raise invalid(f"{told} binary vector dimension should be in range 2 ~ {8 * _MAX_DIM}")
+    elif dim > _MAX_DIM:
+        raise invalid(f"{told} float vector dimension should be in range 2 ~ {_MAX_DIM}")
 
 
 def _analyzer(params: Mapping[str, str]) -> Any:

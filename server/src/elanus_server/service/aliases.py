@@ -10,7 +10,8 @@ from elanus_server.failures import (
     MilvusError,
     collection_not_found,
 )
-from elanus_server.service.context import Call, checked_name
+from elanus_server.service.context import Call
+from elanus_server.service.names import checked_name
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
 

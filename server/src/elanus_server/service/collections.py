@@ -15,10 +15,12 @@ from elanus_server.codec.schema import (
     decode_struct,
     encode_schema,
     function_of,
+    read_max_capacity,
+    read_max_length,
 )
-from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
+from elanus_server.failures import ALIAS_CONFLICT, FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
-from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.context import Call, Hosted
 from elanus_server.service.file_resources import schema_with_contents
 from elanus_server.service.functions import (
     check_droppable,
@@ -27,6 +29,7 @@ from elanus_server.service.functions import (
     known_function,
 )
 from elanus_server.service.indexes import add_index
+from elanus_server.service.names import checked_field, checked_name
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
     PROPERTY,
@@ -50,7 +53,7 @@ def create_collection(call: Call, request: Any) -> None:
     if not described.fields:
         raise invalid("schema: expected fields, got none")
     for field in described.fields:
-        checked_name(field.name, "field")
+        checked_field(field.name)
     if described.external_source:
         raise unimplemented("external_source: collections hold their data themselves")
     schema = decode_schema(schema_with_contents(call.host, described))
@@ -267,15 +270,18 @@ def alter_collection_field(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
     given = read_pairs(request.properties)
     changes: dict[str, Any] = {}
-    for name, cast in (("max_length", int), ("max_capacity", int), ("description", str)):
-        if name in given:
-            changes[name] = cast(given.pop(name))
-    if changes:
-        hosted.collection.alter_field(request.field_name, **changes)
     kept = hosted.schema()
     field = next((f for f in kept.fields if f.name == request.field_name), None)
     if field is None:
-        raise invalid(f"field {request.field_name} does not exist")
+        raise MilvusError(FIELD_NOT_FOUND, f"field not found[field={request.field_name}]")
+    if "max_length" in given:
+        changes["max_length"] = read_max_length(field.name, given.pop("max_length"))
+    if "max_capacity" in given:
+        changes["max_capacity"] = read_max_capacity(given.pop("max_capacity"))
+    if "description" in given:
+        changes["description"] = given.pop("description")
+    if changes:
+        hosted.collection.alter_field(request.field_name, **changes)
     params = {**read_pairs(field.type_params), **given}
     for name, value in changes.items():
         if name != "description":
@@ -359,7 +365,7 @@ def _without_field(record: CollectionRecord, name: str) -> CollectionRecord:
 
 
 def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
-    checked_name(message.name, "field")
+    checked_field(message.name)
     if message.name in hosted.collection.schema:
         raise invalid(f"duplicate field name: {message.name}")
     if not message.nullable and made_by is None and not message.HasField("default_value"):

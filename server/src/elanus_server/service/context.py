@@ -24,7 +24,6 @@ from elanus_server.failures import (
     MilvusError,
     collection_not_found,
     database_not_found,
-    invalid,
 )
 from elanus_server.files import SharedFolder
 from elanus_server.metrics import Metrics
@@ -471,23 +470,3 @@ class Hosted:
         missing = sorted(self.record.unloaded & set(partitions or ()))
         if missing:
             raise MilvusError(201, f"partition not loaded[partition={missing[0]}]")
-
-
-def checked_name(name: str, what: str) -> str:
-    """Return a name of a collection, alias, partition or database in Milvus' words if it is valid.
-
-    Raises:
-        MilvusError: It is not.
-    """
-    shown = f"Invalid {what} name: {name}."
-    if not name:
-        raise invalid(f"Invalid {what} name: {name}. {what} name should not be empty")
-    if len(name) > 255:
-        raise invalid(f"{shown} the length of a {what} name must be less than 255 characters")
-    if not (name[0] == "_" or (name[0].isascii() and name[0].isalpha())):
-        raise invalid(
-            f"{shown} the first character of a {what} name must be an underscore or letter"
-        )
-    if not all(c == "_" or (c.isascii() and c.isalnum()) for c in name):
-        raise invalid(f"{shown} {what} name can only contain numbers, letters and underscores")
-    return name

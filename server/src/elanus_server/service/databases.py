@@ -7,9 +7,10 @@ from typing import Any
 
 from elanus.errors import AlreadyExistsError, StateError
 from elanus_server.codec.pairs import loose_value, read_pairs, write_pairs
-from elanus_server.failures import DATABASE_NAME, MilvusError, database_not_found, invalid
+from elanus_server.failures import MilvusError, database_not_found, invalid
 from elanus_server.security.accounts import RESERVED_DATABASE
-from elanus_server.service.context import DEFAULT_DATABASE, Call, checked_name
+from elanus_server.service.context import DEFAULT_DATABASE, Call
+from elanus_server.service.names import checked_database, database_name
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
 
@@ -20,12 +21,8 @@ def _number(name: str) -> int:
 
 @rpc("CreateDatabase")
 def create_database(call: Call, request: Any) -> None:
-    try:
-        name = checked_name(request.db_name, "database")
-        if name == RESERVED_DATABASE:
-            raise invalid(f"database {name} belongs to the server")
-    except MilvusError as error:
-        raise MilvusError(DATABASE_NAME, str(error)) from None
+    if checked_database(request.db_name) == RESERVED_DATABASE:
+        raise database_name(request.db_name, "the database belongs to the server")
     properties = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
     try:
         call.host.root.create_database(request.db_name, properties=properties)

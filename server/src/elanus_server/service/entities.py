@@ -12,6 +12,7 @@ from elanus_server.codec.pairs import read_name
 from elanus_server.codec.requests import decode_templates
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.entity_faults import worded_as_milvus
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.partitions import DEFAULT_PARTITION, check_partitions
 from elanus_server.service.registry import rpc
@@ -56,12 +57,12 @@ def insert(call: Call, request: Any) -> Any:
     partition = _partition(hosted, request)
     collection = hosted.collection
     primary = collection.schema.primary
-    if primary.auto_id and primary.name not in columns:
-        keys = collection.insert(columns, partition=partition)
-    elif primary.auto_id and not collection.properties.get("allow_insert_auto_id"):
+    is_keyless = primary.auto_id and primary.name not in columns
+    if not is_keyless and primary.auto_id and not collection.properties.get("allow_insert_auto_id"):
         raise invalid(f"the primary key {primary.name} is made by the server and cannot be given")
-    else:
-        keys = collection.upsert(columns, partition=partition)
+    write = collection.insert if is_keyless else collection.upsert
+    with worded_as_milvus(collection.schema, columns):
+        keys = write(columns, partition=partition)
     return _result(hosted, keys, insert_cnt=len(keys))
 
 
@@ -75,12 +76,12 @@ def upsert(call: Call, request: Any) -> Any:
         raise invalid(f"upsert: must assign pk of field {primary.name} when upsert")
     # To replace is what happens to fields of which nothing is said.
     ops = {op.field_name: _operation(op) for op in request.field_ops if op.op != _REPLACE}
-    if request.partial_update or ops:
-        keys = hosted.collection.upsert(
-            _rows(columns), partial=True, array_ops=ops or None, partition=partition
-        )
-    else:
-        keys = hosted.collection.upsert(columns, partition=partition)
+    upsert = hosted.collection.upsert
+    with worded_as_milvus(hosted.collection.schema, columns):
+        if request.partial_update or ops:
+            keys = upsert(_rows(columns), partial=True, array_ops=ops or None, partition=partition)
+        else:
+            keys = upsert(columns, partition=partition)
     return _result(hosted, keys, upsert_cnt=len(keys))
 
 

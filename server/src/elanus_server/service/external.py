@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from elanus_server.failures import MISSING_PARAMETER, MilvusError, invalid
-from elanus_server.service.context import Call, checked_name
+from elanus_server.service.context import Call
+from elanus_server.service.names import checked_name
 from elanus_server.service.registry import rpc
 from elanus_server.service.replication import unimplemented
 from elanus_server.service.snapshots import snapshot_of

@@ -12,6 +12,7 @@ from elanus import BM25, DataType, Field
 from elanus_server.clock import now
 from elanus_server.codec.pairs import (
     loose_value,
+    read_integer,
     read_number,
     read_object,
     read_pairs,
@@ -44,6 +45,16 @@ _SPARSE = ("SPARSE_INVERTED_INDEX", "SPARSE_WAND")
 _SCALARS = ("INVERTED", "BITMAP", "STL_SORT", "TRIE", "NGRAM", "RTREE")
 # What elanus' scalar indexes take; the rest is Milvus' own and changes no answer.
 _SCALAR_PARAMS = ("min_gram", "max_gram", "json_cast_type", "json_cast_function")
+_RANGES: tuple[tuple[tuple[str, ...], Mapping[str, tuple[int, int]]], ...] = (
+    (("HNSW",), {"M": (2, 2048), "efConstruction": (1, 2**31 - 1)}),
+    (("IVF", "BIN_IVF", "SCANN"), {"nlist": (1, 65_536)}),
+    (("IVF_PQ",), {"m": (1, 65_536), "nbits": (1, 24)}),
+)
+"""Build parameters of types whose names begin so, and their least and largest values."""
+_METRICS = {
+    "dense": ("L2", "IP", "COSINE"),
+    "binary": ("HAMMING", "JACCARD", "MHJACCARD"),
+}
 _PATH = re.compile(r"\[[^\]]*\]")
 
 
@@ -115,6 +126,8 @@ def _build(hosted: Hosted, field: Field | None, target: str, params: Mapping[str
         _build_sparse(hosted, field, kind, params)
     elif field is not None and field.vector_type.is_vector:
         _build_dense(hosted, field, kind, params)
+    elif kind == "BITMAP" and field is not None and field.primary:
+        raise invalid("create bitmap index on primary key not supported")
     elif kind != AUTO and kind not in _SCALARS:
         name = target if field is None else field.dtype.name
         raise invalid(f"index {params['index_type']} is not supported on field of type {name}")
@@ -123,10 +136,31 @@ def _build(hosted: Hosted, field: Field | None, target: str, params: Mapping[str
         hosted.collection.create_index(target, "AUTO" if kind == AUTO else kind, chosen)
 
 
+def _check_ranges(kind: str, params: Mapping[str, str]) -> None:
+    """Refuse build parameters that Milvus refuses; those that it does not know change nothing."""
+    for families, ranges in _RANGES:
+        if kind.startswith(families):
+            for name, (least, most) in ranges.items():
+                if name not in params:
+                    continue
+                value = read_integer(name, params[name])
+                if not least <= value <= most:
+                    raise invalid(
+                        f"Out of range in json: param '{name}' ({value}) should be in range "
+                        f"[{least}, {most}]"
+                    )
+
+
 def _build_dense(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
     metric = params.get("metric_type", "")
     if not metric and kind != AUTO:
         raise invalid("metric type not set for vector index")
+    _check_ranges(kind, params)
+    known = _METRICS["binary" if field.vector_type is DataType.BINARY_VECTOR else "dense"]
+    if metric and not field.is_vector_list and metric.upper() not in known:
+        raise invalid(
+            f"metric type {metric} not found or not supported, supported: [{' '.join(known)}]"
+        )
     chosen: dict[str, Any] = {}
     if kind in _GRAPHS or kind == AUTO:
         engine = "AUTO"

@@ -10,7 +10,8 @@ from typing import Any
 
 from elanus.errors import AlreadyExistsError
 from elanus_server.failures import MilvusError, invalid
-from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.names import checked_name
 from elanus_server.service.partitions import DEFAULT_PARTITION
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus

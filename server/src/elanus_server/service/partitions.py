@@ -15,7 +15,8 @@ from elanus_server.failures import (
     MilvusError,
     invalid,
 )
-from elanus_server.service.context import Call, Hosted, checked_name
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.names import checked_partition
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 
@@ -57,7 +58,7 @@ def _refuse_keyed(hosted: Hosted) -> None:
 def create_partition(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
     _refuse_keyed(hosted)
-    name = checked_name(request.partition_name, "partition")
+    name = checked_partition(request.partition_name)
     try:
         hosted.collection.create_partition(name)
     except AlreadyExistsError:

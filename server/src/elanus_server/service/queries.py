@@ -10,7 +10,7 @@ from elanus import DataType, Field
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column
 from elanus_server.codec.pairs import read_integer, read_pairs
-from elanus_server.codec.requests import decode_templates, read_limit, search_order
+from elanus_server.codec.requests import check_window, decode_templates, search_order
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.outputs import resolve_outputs
@@ -19,7 +19,6 @@ from elanus_server.service.searches import read_scope
 from elanus_server.wire import milvus
 
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
-MAX_ROWS = 16_384
 
 
 @rpc("Query")
@@ -65,17 +64,13 @@ def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
     """
     given = params.get("limit", "")
     offset = read_integer("offset", params.get("offset") or "0")
-    if offset < 0:
-        raise invalid(f"offset [{offset}] is invalid, should be gte than 0")
     if not given or given == "-1":
         if chosen is None:
             raise invalid("empty expression should be used with limit")
+        check_window(1, offset)
         return None, offset
-    limit = read_limit("limit", given, least=1)
-    if limit + offset > MAX_ROWS and params.get("iterator") != "True":
-        raise invalid(
-            f"(offset+limit) [{limit + offset}] is invalid, it should be in range [1, 16384]"
-        )
+    limit = read_integer("limit", given)
+    check_window(limit, 0 if params.get("iterator") == "True" else offset)
     return limit, offset
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus_server.failures import MilvusError, invalid
-from elanus_server.service.context import Call, Host, checked_name
+from elanus_server.service.context import Call, Host
+from elanus_server.service.names import checked_name
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 

@@ -9,7 +9,8 @@ from elanus_server.codec.pairs import read_name
 from elanus_server.failures import MilvusError, invalid
 from elanus_server.security.accounts import ADMIN, ANY, PUBLIC, ROOT, Accounts, Grant
 from elanus_server.security.privileges import ALL, GROUPS, PRIVILEGES, privilege_name
-from elanus_server.service.context import Call, checked_name
+from elanus_server.service.context import Call
+from elanus_server.service.names import checked_name
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
 

@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from elanus import DataType, Field, Leg, SearchResult
+from elanus import DataType, Field, Leg, Schema, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
-from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
+from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
 from elanus_server.codec.requests import (
+    check_window,
     decode_function_score,
     decode_fusion,
     decode_highlighter,
     decode_ids,
     decode_queries,
     decode_templates,
+    out_of_range,
     read_limit,
     read_options,
     search_order,
     searched_field,
 )
-from elanus_server.failures import invalid
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
+from elanus_server.service.function_chains import Chains
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
+from elanus_server.service.replication import unimplemented
 from elanus_server.wire import common, milvus
 
 MAX_QUERIES = 16_384
@@ -35,6 +39,7 @@ MAX_PLANS = 256
 """Ways to search a collection that are remembered: filters are part of them."""
 MAX_PLAN_LENGTH = 4_096
 """Letters of a filter that is remembered; lists of keys come once."""
+_ITERATOR = "search_iter_v2"
 _GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
 
 
@@ -60,13 +65,11 @@ class SearchPlan:
         self.limit = read_limit("topk", self.params.get("topk", "10"), least=1)
         offset = read_limit("offset", self.params.get("offset", "0"), least=0)
         if self.limit + offset > 16_384:
-            raise invalid(
-                f"(offset+limit) [{self.limit + offset}] is invalid, it should be in range "
-                f"[1, 16384]"
-            )
+            raise out_of_range("offset+topk", self.limit + offset)
         self.options: dict[str, Any] = read_options(self.params, self.inner)
         if offset:
             self.options["offset"] = offset
+        self._check_group(hosted.collection.schema)
         self._check_metric()
         width = self._width(hosted)
         if width is not None:
@@ -77,6 +80,16 @@ class SearchPlan:
         self.filter = request.dsl.strip() or None
         self.is_iterator = read_flag("search_iter_v2", self.params.get("search_iter_v2", ""))
         self.order = search_order(self.params.get("order_by_fields", "").strip('"'))
+
+    def _check_group(self, schema: Schema) -> None:
+        """Refuse to group by a field that is not there."""
+        name = self.options.get("group_by")
+        is_plain = isinstance(name, str) and name.isidentifier()
+        if is_plain and name not in schema and not schema.dynamic:
+            raise MilvusError(
+                FIELD_NOT_FOUND,
+                f"groupBy field not found in schema: field not found[field={name}]",
+            )
 
     def _check_metric(self) -> None:
         given = self.params.get("metric_type") or self.inner.get("metric_type")
@@ -165,6 +178,7 @@ def search(call: Call, request: Any) -> Any:
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
         options["ranker"] = rankers
+    chains = _chains(hosted, request, options)
     queries = _queries(hosted, request, plan)
     if plan.is_iterator:
         return _next_batch(call, hosted, plan, options, queries, outputs)
@@ -174,11 +188,29 @@ def search(call: Call, request: Any) -> Any:
         plan.field.name,
         plan.limit,
         filter=plan.filter,
-        output=outputs.asked_with(plan.order),
+        output=outputs.asked_with(
+            [*plan.order, *[(name, False) for name in chains.fields]] if chains else plan.order
+        ),
         **options,
     )
     found = [results] if len(queries) == 1 else results
-    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order))
+    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order, chains))
+
+
+def _chains(hosted: Hosted, request: Any, options: Mapping[str, Any]) -> Chains | None:
+    """Return the function chains of a request; None: there are none.
+
+    Raises:
+        MilvusError: They do not go with what else is asked, or cannot be applied.
+    """
+    if request.HasField("search_aggregation"):
+        raise unimplemented("search aggregation: ask for the groups of a query instead")
+    if not request.function_chains:
+        return None
+    unfit = [name for name in ("group_by", "highlight", "ranker") if name in options]
+    if unfit or read_flag("search_iter_v2", read_pairs(request.search_params).get(_ITERATOR, "")):
+        raise invalid(f"function chains cannot be used with {' and '.join(unfit) or 'iterators'}")
+    return Chains(request.function_chains, hosted.collection.schema)
 
 
 def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
@@ -196,7 +228,7 @@ def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
     if not 1 <= len(queries) <= MAX_QUERIES:
         raise invalid(
             f"nq [{len(queries)}] is invalid, nq (number of search vector per search request) "
-            f"should be in range [1, {MAX_QUERIES}]"
+            f"should be in range [1, {MAX_QUERIES}], but got {len(queries)}"
         )
     return queries
 
@@ -210,6 +242,7 @@ class _Page:
         outputs: Fields to send.
         group: What hits are grouped by; None: they are not.
         order: Fields to order the hits by, and whether descending.
+        chains: What is computed of the hits; None: nothing.
     """
 
     def __init__(
@@ -219,12 +252,26 @@ class _Page:
         outputs: Outputs,
         options: Mapping[str, Any],
         order: Sequence[tuple[str, bool]] = (),
+        chains: Chains | None = None,
     ) -> None:
         self.results = results
         self.limit = limit
         self.outputs = outputs
         self.group: str | None = options.get("group_by")
         self.order = order
+        self.chains = chains
+
+    def hits(self, result: SearchResult) -> _Hits:
+        """Return the hits of a query as they are sent."""
+        found = _ordered(result.answer, self.order)
+        if self.chains is None:
+            return found
+        left = self.chains.apply(found.ids, found.scores, found.entities)
+        ids, entities, offsets = (
+            [column[place] for place in left.places] if column else ()
+            for column in (found.ids, found.entities, found.offsets)
+        )
+        return _Hits(ids, left.scores, entities, offsets)
 
 
 def _answer(hosted: Hosted, page: _Page) -> Any:
@@ -239,7 +286,7 @@ def _answer(hosted: Hosted, page: _Page) -> Any:
     entities: list[Any] = []
     offsets: list[int] = []
     for result in page.results:
-        hits = _ordered(result.answer, page.order)
+        hits = page.hits(result)
         data.topks.append(len(hits.ids))
         data.scores.extend(hits.scores)
         keys += hits.ids
@@ -363,8 +410,9 @@ def hybrid_search(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     options = read_scope(hosted, request)
     params = read_pairs(request.rank_params)
-    limit = read_limit("limit", params.get("limit", "10"), least=1)
-    offset = read_limit("offset", params.get("offset", "0"), least=0)
+    limit = read_integer("limit", params.get("limit", "10"))
+    offset = read_integer("offset", params.get("offset", "0"))
+    check_window(limit, offset)
     if offset:
         options["offset"] = offset
     shared = {n: v for n, v in params.items() if n not in ("params", "strategy")}

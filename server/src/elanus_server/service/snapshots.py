@@ -25,8 +25,9 @@ from elanus_server.failures import (
     invalid,
 )
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
-from elanus_server.service.context import Call, Host, Hosted, checked_name
+from elanus_server.service.context import Call, Host, Hosted
 from elanus_server.service.jobs import COMPLETED, FAILED, PENDING, RUNNING, Job, Tell
+from elanus_server.service.names import checked_name
 from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
