@@ -1,9 +1,10 @@
 """Which calls are answered now, which wait, and which are refused?
 
 A server answers a number of calls at once, each with a thread of its own. A bounded number waits,
-with a bounded number of bytes; what comes beyond is refused at once, which clients take better than
-memory that is over. A call whose time is over while it waits is not begun, and one that nobody
-waits for any more ends: its kernels look about every millisecond.
+with a bounded number of bytes, which are counted before they are read; what comes beyond is refused
+at once, which clients take better than memory that is over. A call whose time is over while it
+waits is not begun, and one that nobody waits for any more ends: its kernels look about every
+millisecond.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from elanus import Cancellation
 from elanus_server.failures import RATE_LIMIT, MilvusError
+from elanus_server.threads import Job, Threads, Told
 
 Answer = TypeVar("Answer")
+CHEAP = frozenset({"CheckHealth", "Connect", "GetComponentStates", "GetVersion"})
+"""Calls that clients begin with, and try only once. They have a thread of their own."""
 
 
 class TooBusyError(MilvusError):
@@ -48,7 +51,7 @@ class Load:
     Attributes:
         running: Calls that have a thread.
         waiting: Calls that wait for one.
-        held_bytes: Bytes of the requests of both.
+        held_bytes: Bytes of the requests of both, and of those that are being read.
         refused: Calls that were too many.
         late: Calls whose time was over before they were answered.
         abandoned: Calls that were ended since nobody waited for them any more.
@@ -62,6 +65,60 @@ class Load:
     abandoned: int = 0
 
 
+class Room:
+    """Bytes of one request that are in memory, or are about to be.
+
+    It is given up when everybody has who keeps it: whoever reads the request, and the thread that
+    works on it, which may go on when nobody waits for it any more.
+    """
+
+    __slots__ = ("_admission", "_keepers", "size")
+
+    def __init__(self, admission: Admission, size: int) -> None:
+        self._admission = admission
+        self._keepers = 1
+        self.size = size
+
+    def grow(self, size: int) -> None:
+        """Let it have some bytes, if it has fewer.
+
+        Raises:
+            TooBusyError: There would be too many.
+        """
+        if size > self.size:
+            self._admission.take(size - self.size, beside=self.size)
+            self.size = size
+
+    def keep(self) -> None:
+        """Let it be given up once more."""
+        with self._admission.lock:
+            self._keepers += 1
+
+    def give_up(self) -> None:
+        """Say that the bytes are needed no longer, by one of those who kept it."""
+        with self._admission.lock:
+            self._keepers -= 1
+            if not self._keepers:
+                self._admission.leave(self.size)
+
+
+class Begun:
+    """A call under way."""
+
+    __slots__ = ("_admission", "_cancellation", "_job")
+
+    def __init__(self, admission: Admission, job: Job, cancellation: Cancellation) -> None:
+        self._admission = admission
+        self._job = job
+        self._cancellation = cancellation
+
+    def cancel(self) -> None:
+        """End it: nobody waits any more. It must not have come to something yet."""
+        self._admission.abandon()
+        self._job.cancel()
+        self._cancellation.cancel()
+
+
 class Admission:
     """Gives calls a thread, in the order in which they come. Safe from many threads.
 
@@ -69,122 +126,196 @@ class Admission:
         threads: Calls that are answered at once.
         max_waiting: Calls that may wait.
         max_bytes: Of the requests of all of them; a single one may always come.
+
+    Attributes:
+        lock: Held while something is counted.
     """
 
     def __init__(self, threads: int, max_waiting: int, max_bytes: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="elanus-call")
+        self._threads = Threads(threads, "elanus-call")
+        self._cheap_threads = Threads(1, "elanus-cheap")
         self._max_calls = threads + max_waiting
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._calls = self._running = self._bytes = 0
+        self.lock = threading.Lock()
+        self._calls = self._cheap = self._running = self._bytes = 0
         self._refused = self._late = self._abandoned = 0
 
     @property
     def load(self) -> Load:
         """What is under way."""
-        with self._lock:
+        with self.lock:
             return Load(
                 self._running,
-                self._calls - self._running,
+                self._calls + self._cheap - self._running,
                 self._bytes,
                 self._refused,
                 self._late,
                 self._abandoned,
             )
 
+    def room(self, size: int) -> Room:
+        """Count the bytes of a request before it is read.
+
+        Raises:
+            TooBusyError: There would be too many.
+        """
+        self.take(size)
+        return Room(self, size)
+
+    def take(self, size: int, *, beside: int = 0) -> None:
+        """Count bytes of a request that has some already.
+
+        Raises:
+            TooBusyError: There would be too many.
+        """
+        with self.lock:
+            if self._bytes > beside and self._bytes + size > self._max_bytes:
+                self._refused += 1
+                raise TooBusyError(f"requests of {self._bytes} bytes are under way")
+            self._bytes += size
+
+    def leave(self, size: int) -> None:
+        """Count bytes no longer; the lock is held."""
+        self._bytes -= size
+
     async def run(
         self,
         answer: Callable[[Cancellation], Answer],
         *,
-        size: int,
+        room: Room | None = None,
         timeout_s: float | None = None,
     ) -> Answer:
         """Return what a call comes to; it is ended when the task is cancelled.
 
         Args:
-            answer: Answers it in a thread. What is handed to it ends the reads of the call.
-            size: Bytes of the request.
-            timeout_s: Seconds that the client waits; None: for as long as it takes.
+            answer: As for ``begin``.
+            room: Likewise.
+            timeout_s: Likewise.
 
         Raises:
             TooBusyError: Too many calls wait.
             TooLateError: The time was over before there was an answer.
         """
-        if timeout_s is not None and timeout_s <= 0:
-            raise self._too_late()
-        cancellation = Cancellation(timeout_s)
-        future = self._begin(answer, cancellation, size)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def told(found: Answer, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(found)
+            else:
+                future.set_exception(error)
+
+        call = self.begin(answer, told, room=room, timeout_s=timeout_s)
         try:
-            return await asyncio.wrap_future(future)
+            return await future
         except asyncio.CancelledError:
-            with self._lock:
-                self._abandoned += 1
-            cancellation.cancel()
+            call.cancel()
             raise
 
     @contextlib.contextmanager
-    def held(self, size: int) -> Iterator[None]:
+    def held(self) -> Iterator[None]:
         """Count a call that another process answers.
 
         Raises:
             TooBusyError: Too many calls are under way.
         """
-        self._enter(size)
+        with self.lock:
+            self._enter()
         try:
             yield
         finally:
-            self._leave(size)
+            with self.lock:
+                self._calls -= 1
 
-    def _begin(
-        self, answer: Callable[[Cancellation], Answer], cancellation: Cancellation, size: int
-    ) -> Future[Answer]:
-        self._enter(size)
+    def begin(
+        self,
+        answer: Callable[[Cancellation], Any],
+        told: Told,
+        *,
+        room: Room | None = None,
+        timeout_s: float | None = None,
+        is_cheap: bool = False,
+    ) -> Begun:
+        """Let a call be answered; return what ends it.
 
-        def work() -> Answer:
-            with self._lock:
+        Args:
+            answer: Answers it in a thread. What is handed to it ends the reads of the call.
+            told: Is told what it came to, in the event loop, unless it was ended.
+            room: Of the request, which is kept until the thread is done with it.
+            timeout_s: Seconds that the client waits; None: for as long as it takes.
+            is_cheap: Whether it is one of ``CHEAP``, which do not wait for the others.
+
+        Raises:
+            TooBusyError: Too many calls wait.
+            TooLateError: The time was over before.
+        """
+        if timeout_s is not None and timeout_s <= 0:
+            raise self._too_late()
+        cancellation = Cancellation(timeout_s)
+
+        def work() -> Any:
+            with self.lock:
                 self._running += 1
-            try:
-                if cancellation.remaining_s == 0:
-                    raise self._too_late()
-                found = answer(cancellation)
-                if cancellation.remaining_s == 0:
-                    # Whatever it came to: the client has given up at this moment.
-                    raise self._too_late()
-                return found
-            finally:
-                with self._lock:
-                    self._running -= 1
+            if timeout_s is None:
+                return answer(cancellation)
+            if cancellation.remaining_s == 0:
+                raise self._too_late()
+            found = answer(cancellation)
+            if cancellation.remaining_s == 0:
+                # Whatever it came to: the client has given up at this moment.
+                raise self._too_late()
+            return found
 
-        try:
-            future = self._pool.submit(work)
-        except RuntimeError:
-            self._leave(size)
-            raise TooBusyError("the server is stopping") from None
-        # Also when it is cancelled before it was begun.
-        future.add_done_callback(lambda _: self._leave(size))
-        return future
+        def done(has_begun: bool) -> None:
+            with self.lock:
+                self._running -= has_begun
+                if is_cheap:
+                    self._cheap -= 1
+                else:
+                    self._calls -= 1
+            if room is not None:
+                room.give_up()
 
-    def _enter(self, size: int) -> None:
-        with self._lock:
-            if self._calls >= self._max_calls:
-                self._refused += 1
-                raise TooBusyError(f"{self._calls} calls are under way")
-            if self._bytes and self._bytes + size > self._max_bytes:
-                self._refused += 1
-                raise TooBusyError(f"requests of {self._bytes} bytes are under way")
-            self._calls += 1
-            self._bytes += size
+        with self.lock:
+            if is_cheap:
+                self._enter_cheap()
+            else:
+                self._enter()
+        if room is not None:
+            room.keep()
+        job = Job(work, done, told)
+        threads = self._cheap_threads if is_cheap else self._threads
+        if not threads.give(job):
+            done(has_begun=False)
+            raise _stopping()
+        return Begun(self, job, cancellation)
 
-    def _leave(self, size: int) -> None:
-        with self._lock:
-            self._calls -= 1
-            self._bytes -= size
+    def _enter(self) -> None:
+        if self._calls >= self._max_calls:
+            self._refused += 1
+            raise TooBusyError(f"{self._calls} calls are under way")
+        self._calls += 1
+
+    def _enter_cheap(self) -> None:
+        if self._cheap >= self._max_calls:
+            self._refused += 1
+            raise TooBusyError(f"{self._cheap} small calls are under way")
+        self._cheap += 1
+
+    def abandon(self) -> None:
+        """Count a call that was ended since nobody waits for it any more."""
+        with self.lock:
+            self._abandoned += 1
 
     def _too_late(self) -> TooLateError:
-        with self._lock:
+        with self.lock:
             self._late += 1
         return TooLateError()
 
     def close(self) -> None:
         """Wait for the calls under way; those that wait are not begun."""
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.close(_stopping())
+        self._cheap_threads.close(_stopping())
+
+
+def _stopping() -> TooBusyError:
+    return TooBusyError("the server is stopping")

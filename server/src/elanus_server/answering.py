@@ -7,21 +7,22 @@ loop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from elanus import Cancellation
-from elanus_server.admission import Admission, TooBusyError, TooLateError
+from elanus_server.admission import CHEAP, Admission, Room, TooBusyError, TooLateError
 from elanus_server.calls import answered, call_of
 from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.service.context import Host
 from elanus_server.service.registry import Method
+from elanus_server.threads import Told
 from elanus_server.wire import common
 
 # As Milvus does: these are no answers of the call, and clients do not try them again.
@@ -31,7 +32,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
     """A call as it came.
 
@@ -41,6 +42,7 @@ class Incoming:
         headers: Names and values that came with it.
         remaining_s: Seconds that the client waits; None: for as long as it takes.
         address: Of the client, where it is known.
+        room: That its message has in memory; None: it is not counted.
     """
 
     name: str
@@ -48,6 +50,13 @@ class Incoming:
     headers: tuple[tuple[str, Any], ...] = ()
     remaining_s: float | None = None
     address: str = ""
+    room: Room | None = None
+
+
+Cancel = Callable[[], None]
+"""Ends a call that nobody waits for any more."""
+Answers = Callable[[Incoming, Told], Cancel]
+"""Lets a call be answered, and tells the bytes of the response, or why there are none."""
 
 
 class RefusalError(Exception):
@@ -62,6 +71,24 @@ class RefusalError(Exception):
         self.status = status
 
 
+def _nothing() -> None:
+    pass
+
+
+def busy(name: str, error: TooBusyError) -> bytes:
+    """Return the response to a call that is too much.
+
+    It is a response: clients that get a status of gRPC do not try again.
+
+    Raises:
+        RefusalError: The responses of the call have no place for it.
+    """
+    if METHODS[name].is_stream:
+        raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+    raw: bytes = METHODS[name].refused(error).SerializeToString()
+    return raw
+
+
 class Answering:
     """Answers calls in threads of this process.
 
@@ -74,29 +101,33 @@ class Answering:
         self._host = host
         self._admission = admission
 
-    async def __call__(self, incoming: Incoming) -> bytes:
-        """Return the bytes of the response.
+    def __call__(self, incoming: Incoming, told: Told) -> Cancel:
+        """Let a call be answered, and ``told`` be told the bytes of the response.
 
-        Raises:
-            RefusalError: It is told by a status of gRPC.
+        It may be told a ``RefusalError`` or a ``TooBusyError`` in their place.
         """
         method = METHODS[incoming.name]
 
         def answer(cancellation: Cancellation) -> bytes:
             return self._answered(method, incoming, cancellation)
 
+        def heard(raw: bytes | None, error: BaseException | None) -> None:
+            if isinstance(error, TooLateError):
+                error = RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+            told(raw, error)
+
         try:
-            return await self._admission.run(
-                answer, size=len(incoming.raw), timeout_s=incoming.remaining_s
+            begun = self._admission.begin(
+                answer,
+                heard,
+                room=incoming.room,
+                timeout_s=incoming.remaining_s,
+                is_cheap=incoming.name in CHEAP,
             )
-        except TooBusyError as error:
-            if method.is_stream:
-                raise RefusalError(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from None
-            # In the response: clients that get a status of gRPC do not try again.
-            raw: bytes = method.refused(error).SerializeToString()
-            return raw
-        except TooLateError as error:
-            raise RefusalError(grpc.StatusCode.DEADLINE_EXCEEDED, str(error)) from None
+        except (TooBusyError, TooLateError) as error:
+            heard(None, error)
+            return _nothing
+        return begun.cancel
 
     def _answered(self, method: Method, incoming: Incoming, cancellation: Cancellation) -> bytes:
         headers: Mapping[str, Any] = dict(incoming.headers)
@@ -107,9 +138,11 @@ class Answering:
                 call=method.name,
                 database=headers.get("dbname", ""),
                 address=incoming.address,
+                cancellation=cancellation,
+                method=method.name,
+                headers=headers,
             )
             request = method.request.FromString(incoming.raw)
-            call = replace(call, cancellation=cancellation, headers=headers)
             response = answered(method, call, request)
         except (NotAuthenticatedError, NotPermittedError) as error:
             raise RefusalError(_REFUSALS[error.code], str(error)) from None

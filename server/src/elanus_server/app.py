@@ -16,9 +16,9 @@ from typing import Any
 import elanus
 from elanus.errors import InvalidArgumentError
 from elanus_server.admission import Admission
-from elanus_server.answering import Answering
+from elanus_server.answering import Answering, Answers
 from elanus_server.front import EITHER, GRPC, HTTP, Front
-from elanus_server.grpc_server import Answers, GrpcServer, credentials, tls_context
+from elanus_server.grpc_server import GrpcServer, tls_context
 from elanus_server.http_server import HttpServer
 from elanus_server.native.app import NativeApp
 from elanus_server.operations import Health, operations_app
@@ -130,7 +130,7 @@ class Listeners:
         host.metrics.watch_load(lambda: self._admission.load)
         self._tls = tls_context(settings)
         size = settings.max_message_bytes
-        rest = RestApp(host, self._admission, max_body_bytes=size).application()
+        rest = RestApp(host, self._admission, max_body_bytes=size)
         native = NativeApp(host, self._admission, rest, max_body_bytes=size)
         stack.callback(native.service.close)
         self._instance = native.service.instance
@@ -159,20 +159,18 @@ class Listeners:
         settings = self._settings
         if settings.workers:
             return await self._by_workers()
-        if settings.rest_port == SHARED:
-            listener = self._bound(settings.port, "--port")
-            front = await self.front()
-            await front.listen(listener)
-            self._stack.callback(front.stop)
-            port = _port_of(listener)
-            return port, port
+        is_shared = settings.rest_port == SHARED
+        listener = self._bound(settings.port, "--port")
         rest = None
-        if settings.rest_port is not None:
-            listener = self._bound(settings.rest_port, "--rest-port")
-            await self.http(self._rest, listener, self._tls)
-            rest = _port_of(listener)
-        address = f"{settings.url_host}:{settings.port}"
-        return await self._grpc(address, credentials(settings)), rest
+        if settings.rest_port is not None and not is_shared:
+            rest_listener = self._bound(int(settings.rest_port), "--rest-port")
+            await self.http(self._rest, rest_listener, self._tls)
+            rest = _port_of(rest_listener)
+        front = await self.front()
+        await front.listen(listener, EITHER if is_shared else GRPC)
+        self._stack.callback(front.stop)
+        port = _port_of(listener)
+        return port, port if is_shared else rest
 
     async def front(self, paths: Paths | None = None) -> Front:
         """Return what goes on with connections of either protocol.
@@ -180,15 +178,26 @@ class Listeners:
         Args:
             paths: Sockets where other processes of the server are answered, too; None: none are.
         """
-        path = self._folder() + "/grpc" if paths is None else paths.grpc
+        settings = self._settings
         listener = None
         if paths is not None:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(paths.http)
         http = await self.http(self._rest, listener)
-        silence_s = self._settings.silence_s
-        front = Front(path, http.connection, silence_s=silence_s, secure=self._tls)
-        await self._grpc(f"unix:{path}")
+        grpc = GrpcServer(
+            METHODS,
+            self._answers,
+            self._admission,
+            max_message_bytes=settings.max_message_bytes,
+            silence_s=settings.silence_s,
+        )
+        self._stack.push_async_callback(grpc.stop, settings.grace_s)
+        front = Front(
+            grpc.connection, http.connection, silence_s=settings.silence_s, secure=self._tls
+        )
+        if paths is not None:
+            await front.listen_here(paths.grpc)
+            self._stack.callback(front.stop)
         return front
 
     async def _by_workers(self) -> tuple[int, int | None]:
@@ -214,22 +223,6 @@ class Listeners:
     def _folder(self) -> str:
         """Return a new folder for sockets, which nobody else may enter."""
         return self._stack.enter_context(tempfile.TemporaryDirectory(prefix="elanus-"))
-
-    async def _grpc(self, address: str, secure: Any = None) -> int:
-        settings = self._settings
-        server = GrpcServer(
-            METHODS,
-            self._answers,
-            max_message_bytes=settings.max_message_bytes,
-            silence_s=settings.silence_s,
-        )
-        try:
-            port = server.listen(address, secure)
-        except RuntimeError as error:
-            raise _taken(address, "--port", error) from error
-        await server.start()
-        self._stack.push_async_callback(server.stop, settings.grace_s)
-        return port
 
     async def http(
         self, app: Any, listener: socket.socket | None = None, secure: ssl.SSLContext | None = None

@@ -26,7 +26,13 @@ _MOST_SHOWN = 255
 
 
 def call_of(
-    host: Host, credentials: str, *, call: str, database: str = "", address: str = ""
+    host: Host,
+    credentials: str,
+    *,
+    call: str,
+    database: str = "",
+    address: str = "",
+    **more: Any,
 ) -> Call:
     """Return the context of a call, once it is known who makes it.
 
@@ -36,6 +42,7 @@ def call_of(
         call: Its name, or the path that was asked for.
         database: That the client is connected to.
         address: Of the client, where it is known.
+        **more: Further attributes of a ``Call``.
 
     Raises:
         NotAuthenticatedError: Nobody whom the server knows.
@@ -48,7 +55,7 @@ def call_of(
             AuditRecord(time.time(), error.user, "", address, call, "", "", error.code, 0.0)
         )
         raise
-    return Call(host, database or DEFAULT_DATABASE, user, address=address)
+    return Call(host, database or DEFAULT_DATABASE, user, address=address, **more)
 
 
 def answered(method: Method, call: Call, request: Any) -> Any:

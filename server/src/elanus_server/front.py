@@ -1,10 +1,7 @@
 """One port for gRPC and for HTTP/1.1, as Milvus has.
 
 The first bytes of a connection tell which it is: HTTP/2, which gRPC speaks, begins with a preface
-of its own. What speaks HTTP/1.1 is handed to the server of that protocol as it is. gRPC takes no
-connection from anybody, so bytes go to and fro between the client and a socket of this process's
-own, where it listens. That costs a search about 0.16 ms; whoever cannot spare them gives the
-RESTful API a port of its own.
+of its own. The connection is handed to the server of its protocol as it is.
 """
 
 from __future__ import annotations
@@ -12,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-import secrets
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -26,148 +21,52 @@ EITHER, GRPC, HTTP = b"e", b"g", b"h"
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """After how many seconds of silence the system asks whether the other side is still there, how many
 seconds apart, and how often."""
-RELAYED = "elanus-for-"
-"""Before the address of a client in the name of the socket that stands for it."""
+Made = Callable[[Callable[[], None]], asyncio.Protocol]
+"""Makes what speaks with a client, and calls something when it is gone."""
 
 
-class _Side(asyncio.Protocol):
-    """One end of a connection, which writes to the other what it reads."""
+class _Unknown(asyncio.Protocol):
+    """A connection of which is not known what its client speaks."""
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.other: _Side | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
-
-    def eof_received(self) -> bool:
-        if self.other is not None and self.other.transport is not None:
-            if not self.other.transport.can_write_eof():
-                # TLS knows no half of a connection.
-                self.other.transport.close()
-                return False
-            self.other.transport.write_eof()
-        # The other direction may go on, where there is one: TLS ends both.
-        return self.transport is not None and self.transport.can_write_eof()
-
-    def pause_writing(self) -> None:
-        # Whoever reads slowly makes the one who writes wait.
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.close()
-
-
-class _Client(_Side):
-    """The end where a client is; it finds out what the client speaks."""
-
-    def __init__(self, front: Front, speaks: bytes = EITHER) -> None:
-        super().__init__()
+    def __init__(self, front: Front, speaks: bytes) -> None:
         self._front = front
         self._speaks = speaks
         self._begun = b""
-        self._silence: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._silence: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        self._transport = cast(asyncio.Transport, transport)
         keep_alive(transport.get_extra_info("socket"))
         loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(self._front.silence_s, self._give_up)
+        self._silence = loop.call_later(self._front.silence_s, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None:
-            super().data_received(data)
-            return
-        # What comes before the other side is there waits with the first bytes.
         self._begun += data
-        is_known = len(self._begun) >= len(_PREFACE)
-        if not is_known or self.other is not None or self.transport is None:
+        if len(self._begun) < len(_PREFACE):
             return
-        self._listened_to()
-        if not self._begun.startswith(_PREFACE):
-            if self._speaks == GRPC:
-                self.transport.abort()
-            else:
-                self._hand_over(self.transport)
+        self._silence.cancel()
+        is_grpc = self._begun.startswith(_PREFACE)
+        if self._speaks == GRPC and not is_grpc:
+            self._transport.abort()
             return
-        self.transport.pause_reading()
-        self.other = _Side()
-        self._front.begin(self._connect(self.other))
-
-    def _hand_over(self, transport: asyncio.Transport) -> None:
-        """Let the server of HTTP/1.1 go on."""
-        protocol = self._front.http(self._front.closed)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
+        made = self._front.grpc if is_grpc else self._front.http
+        protocol = made(self._front.closed)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
         protocol.data_received(self._begun)
 
-    async def _connect(self, other: _Side) -> None:
-        other.other = self
-        try:
-            await connect_for(self.transport, lambda: other, self._front.grpc_path)
-        except OSError:
-            if self.transport is not None:
-                self.transport.abort()
-            return
-        super().data_received(self._begun)
-        self._begun = b""
-        if self.transport is not None:
-            self.transport.resume_reading()
-
     def connection_lost(self, error: Exception | None) -> None:
-        self._listened_to()
+        self._silence.cancel()
         self._front.closed()
-        super().connection_lost(error)
-
-    def _listened_to(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
-
-    def _give_up(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-
-async def connect_for(
-    client: asyncio.BaseTransport | None, made: Callable[[], asyncio.Protocol], path: str
-) -> None:
-    """Connect to a socket of this process's own with a name that says for which client.
-
-    Where there are no sockets with such names, the server behind does not know the client.
-    """
-    loop = asyncio.get_running_loop()
-    address = None if client is None else client.get_extra_info("peername")
-    if not sys.platform.startswith("linux") or not address:
-        await loop.create_unix_connection(made, path)
-        return
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.setblocking(False)
-        connection.bind(f"\0{RELAYED}{address[0]}-{secrets.token_hex(8)}")
-        await loop.sock_connect(connection, path)
-        await loop.create_unix_connection(made, sock=connection)
-    except BaseException:
-        connection.close()
-        raise
 
 
 class Front:
     """Shares one port.
 
     Args:
-        grpc_path: Socket where gRPC is answered.
-        http: Makes what speaks HTTP/1.1 with a client, and calls something when it is gone.
+        grpc: Makes what speaks gRPC with a client.
+        http: Makes what speaks HTTP/1.1.
         silence_s: Seconds that a client may take to say what it speaks.
         secure: For TLS, which ends here; None: without.
 
@@ -177,31 +76,42 @@ class Front:
 
     def __init__(
         self,
-        grpc_path: str,
-        http: Callable[[Callable[[], None]], asyncio.Protocol],
+        grpc: Made,
+        http: Made,
         *,
         silence_s: float,
         secure: ssl.SSLContext | None,
     ) -> None:
-        self.grpc_path = grpc_path
+        self.grpc = grpc
         self.http = http
         self.silence_s = silence_s
-        self.closed: Callable[[], None] = lambda: None
+        self.closed: Callable[[], None] = _nothing
         self._secure = secure
         self._handshake_s = None if secure is None else silence_s
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def listen(self, listener: socket.socket) -> None:
-        """Take the connections of a socket that is bound."""
+    async def listen(self, listener: socket.socket, speaks: bytes = EITHER) -> None:
+        """Take the connections of a socket that is bound.
+
+        Args:
+            listener: It.
+            speaks: What its clients may speak.
+        """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Client(self),
+        server = await loop.create_server(
+            lambda: _Unknown(self, speaks),
             sock=listener,
             ssl=self._secure,
             ssl_handshake_timeout=self._handshake_s,
             backlog=1_024,
         )
+        self._servers.append(server)
+
+    async def listen_here(self, path: str) -> None:
+        """Take connections of gRPC of this machine, without TLS, by a socket with a path."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_unix_server(lambda: self.grpc(_nothing), path))
 
     async def adopt(self, connection: socket.socket, speaks: bytes) -> None:
         """Go on with a connection that somebody else has accepted.
@@ -213,7 +123,7 @@ class Front:
         loop = asyncio.get_running_loop()
 
         def client() -> asyncio.Protocol:
-            return self.http(self.closed) if speaks == HTTP else _Client(self, speaks)
+            return self.http(self.closed) if speaks == HTTP else _Unknown(self, speaks)
 
         try:
             await loop.connect_accepted_socket(
@@ -233,8 +143,12 @@ class Front:
 
     def stop(self) -> None:
         """Take no more connections; those there are end with the servers behind them."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
+
+
+def _nothing() -> None:
+    pass
 
 
 def allow_many_connections() -> None:

@@ -7,15 +7,15 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 KEEP_ALIVE_S = 75
 """Seconds that a connection may be idle between two requests; clients that pool them expect some
 time."""
+_MAX_HEAD_BYTES = 64 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -26,7 +26,37 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Connection(H11Protocol):
+class _Corked:
+    """A transport that sends in one piece what is written in one turn of the event loop.
+
+    The head of a response and its body are written one after the other; two packets cost a small
+    one more than its headers do.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
+class _Connection(HttpToolsProtocol):
     """A connection whose client does not leave us waiting in the middle of a request.
 
     The head of a request has to be there within some seconds, and so has each next part of a body:
@@ -36,18 +66,45 @@ class _Connection(H11Protocol):
     silence_s = 20.0
     closed: Callable[[], None] = staticmethod(lambda: None)
     _impatience: asyncio.TimerHandle | None = None
+    # What is read: the head of a request, or nothing, since it is there as a whole.
+    _is_head = True
+    _is_whole = False
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast(Any, _Corked(transport, self.loop)))
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        was_head = self.conn.their_state is h11.IDLE
+        was_head = self._is_head
         super().data_received(data)
-        is_head = self.conn.their_state is h11.IDLE
+        if self._is_whole or self.transport.is_closing():
+            self._stop_waiting()
+            return
+        self._head_bytes = self._head_bytes + len(data) if self._is_head else 0
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self.send_400_response("the headers are too long")
+            return
         # More of a head does not begin the time anew.
-        if not (was_head and is_head and self._impatience is not None):
+        if not (was_head and self._is_head and self._impatience is not None):
             self._wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_head, self._is_whole, self._head_bytes = True, False, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Nobody reads those behind a body, of which there could be any number.
+        if self._is_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -56,8 +113,7 @@ class _Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._stop_waiting()
-        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing():
-            self._impatience = self.loop.call_later(self.silence_s, self._give_up)
+        self._impatience = self.loop.call_later(self.silence_s, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._impatience is not None:
@@ -66,8 +122,7 @@ class _Connection(H11Protocol):
 
     def _give_up(self) -> None:
         self._impatience = None
-        is_idle = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is not None
-        if is_idle or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         if self.flow.read_paused:
             # It is us who do not read on.

@@ -189,10 +189,10 @@ class Metrics:
             received: Bytes of its body.
             sent: Bytes of the body of the response.
         """
-        self._rest_requests.labels(_NODE, path).inc()
-        self._rest_latency.labels(_NODE, path).observe(seconds * 1000)
-        self._rest_received.labels(_NODE, path).inc(received)
-        self._rest_sent.labels(_NODE, path).inc(sent)
+        self._series(self._rest_requests, _NODE, path).inc()
+        self._series(self._rest_latency, _NODE, path).observe(seconds * 1000)
+        self._series(self._rest_received, _NODE, path).inc(received)
+        self._series(self._rest_sent, _NODE, path).inc(sent)
 
     def watch(self, host: Host) -> None:
         """Let every reading tell what a host holds, too."""

@@ -17,6 +17,7 @@ from pymilvus import MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from elanus_server import Settings
+from elanus_server.service.all_calls import METHODS
 from support import long_search
 from support.rest_client import RestClient, send
 from support.running_server import Running
@@ -64,10 +65,10 @@ def test_what_is_too_much_is_refused_and_clients_are_told_to_try_again(busy, cha
     rest = RestClient(f"http://127.0.0.1:{busy.ports.rest}")
     client = MilvusClient(rest.uri)
     first = _begin(busy, channel)
-    version = long_search.call(channel, "GetVersion")
-    waiting = [version.future(b"") for _ in range(2)]
+    names = long_search.call(channel, "ListDatabases")
+    waiting = [names.future(b"") for _ in range(2)]
     until(lambda: metric(busy.ports, "elanus_calls", state="waiting") == 2)
-    refused = milvus_pb2.GetVersionResponse.FromString(version(b"")).status
+    refused = milvus_pb2.ListDatabasesResponse.FromString(names(b"")).status
     assert (refused.code, refused.error_code) == (8, common_pb2.RateLimit)
     assert refused.retriable
     assert "3 calls are under way" in refused.reason
@@ -85,7 +86,27 @@ def test_what_is_too_much_is_refused_and_clients_are_told_to_try_again(busy, cha
     assert told == [[long_search.NAME]]
     client.close()
     for one in waiting:
-        assert milvus_pb2.GetVersionResponse.FromString(one.result()).status.code == 0
+        assert milvus_pb2.ListDatabasesResponse.FromString(one.result()).status.code == 0
+    until(lambda: _is_idle(busy))
+
+
+def test_what_clients_begin_with_does_not_wait(busy, channel):
+    """They try it only once: a client could not connect as long as the server is busy."""
+    first = _begin(busy, channel)
+    names = long_search.call(channel, "ListDatabases")
+    waiting = [names.future(b"") for _ in range(2)]
+    until(lambda: metric(busy.ports, "elanus_calls", state="waiting") == 2)
+    for name in ("Connect", "GetVersion", "CheckHealth", "GetComponentStates"):
+        response = METHODS[name].response.FromString(long_search.call(channel, name)(b""))
+        assert response.status.code == 0
+    client = MilvusClient(f"http://127.0.0.1:{busy.ports.grpc}")
+    assert client.get_server_version()
+    client.close()
+    assert not first.done()
+    assert not any(one.done() for one in waiting)
+    first.cancel()
+    for one in waiting:
+        one.result()
     until(lambda: _is_idle(busy))
 
 
@@ -328,7 +349,7 @@ def test_a_server_that_ends_says_so_first_and_ends_what_is_under_way(tmp_path: P
         with grpc.insecure_channel(server.target) as channel:
             search = long_search.call(channel, "Search").future(LONG)
             until(lambda: metric(server.ports, "elanus_calls", state="running") == 1)
-            short = long_search.call(channel, "GetVersion").future(b"")
+            short = long_search.call(channel, "ListDatabases").future(b"")
             until(lambda: metric(server.ports, "elanus_calls", state="waiting") == 1)
             server.terminate()
             base = f"http://127.0.0.1:{server.ports.metrics}"

@@ -14,11 +14,12 @@ from elanus import DataType, Field, Schema
 from elanus_server.codec.entities import encode_column
 from elanus_server.codec.requests import decode_queries, decode_templates
 from elanus_server.failures import MilvusError
-from elanus_server.rest.bodies import read_body, write_body
+from elanus_server.rest.bodies import read_json, write_json
 from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.queries import keys_filter, placeholder_group, template_values
 from elanus_server.rest.results import rows_of, shown_floats
-from elanus_server.rest.rows import field_columns, read_vector
+from elanus_server.rest.row_columns import plain_column
+from elanus_server.rest.rows import field_columns, read_value, read_vector
 
 
 @given(arrays.arrays(np.float32, st.integers(0, 20), elements=st.floats(width=32, allow_nan=False)))
@@ -37,8 +38,8 @@ def test_numbers_of_32_bits_have_no_more_digits_than_they_need(number: float) ->
 
 def test_a_body_without_a_word_for_a_number_gets_a_text() -> None:
     body = {"a": [float("nan"), 1.5], "b": {"c": float("-inf")}}
-    assert json.loads(write_body(body)) == {"a": ["NaN", 1.5], "b": {"c": "-Infinity"}}
-    assert read_body(write_body({"ü": "🌍"})) == {"ü": "🌍"}
+    assert json.loads(write_json(body)) == {"a": ["NaN", 1.5], "b": {"c": "-Infinity"}}
+    assert read_json(write_json({"ü": "🌍"})) == {"ü": "🌍"}
 
 
 def test_parameters_are_checked_and_filled() -> None:
@@ -142,3 +143,97 @@ def test_a_vector_is_of_numbers_alone(value: list[object]) -> None:
     with pytest.raises(MilvusError, match="field v: expected an array of numbers"):
         read_vector(value, field)
     assert read_vector([1, 0.5], field).tolist() == [1.0, 0.5]
+
+
+_ROWS = st.lists(
+    st.one_of(
+        st.lists(
+            st.one_of(
+                st.floats(allow_nan=False, allow_infinity=False),
+                st.integers(-3, 3),
+                st.sampled_from([True, False, None, "0.5", 10**400, 1e39, []]),
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        st.sampled_from([None, "x", 1, {}, [0.5, 1], [1, 0], [0.0, 1.0]]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(_ROWS)
+def test_vectors_of_many_rows_are_what_they_are_one_by_one(values: list[object]) -> None:
+    field = Field("v", DataType.FLOAT_VECTOR, dim=2)
+    found = plain_column(values, field)
+    try:
+        one_by_one = [read_vector(value, field) for value in values]
+    except (MilvusError, OverflowError):
+        assert found is None
+        return
+    assert found.dtype == np.float32
+    assert found.tolist() == [one.tolist() for one in one_by_one]
+
+
+_SCALARS = st.lists(
+    st.one_of(
+        st.sampled_from([None, True, "x", "7", 1e39, 2**63, -(2**63), 2**31, 127, 128, 2.0, [1]]),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    min_size=1,
+    max_size=3,
+)
+_SCALAR_TYPES = [
+    *(DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.BOOL),
+    *(DataType.FLOAT, DataType.DOUBLE, DataType.VARCHAR, DataType.JSON),
+]
+
+
+@pytest.mark.parametrize("dtype", _SCALAR_TYPES, ids=str)
+@given(values=_SCALARS)
+def test_scalars_of_many_rows_are_what_they_are_one_by_one(dtype: DataType, values: list) -> None:
+    field = Field("s", dtype)
+    found = plain_column(values, field)
+    if found is not None:
+        one_by_one = [read_value(value, field) for value in values]
+        assert [(type(one), one) for one in found] == [(type(one), one) for one in one_by_one]
+
+
+def test_columns_that_are_plain_are_read_as_such() -> None:
+    for dtype, values in (
+        (DataType.INT8, [127, -128]),
+        (DataType.INT64, [2**63 - 1, -(2**63)]),
+        (DataType.BOOL, [True]),
+        (DataType.FLOAT, [0.5]),
+        (DataType.DOUBLE, [1e300]),
+        (DataType.VARCHAR, ["x"]),
+        (DataType.FLOAT_VECTOR, [[0, 1], [0.5, 2]]),
+    ):
+        dim = 2 if dtype is DataType.FLOAT_VECTOR else None
+        assert plain_column(values, Field("f", dtype, dim=dim)) is not None
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, 2**70, -(2**63), -(2**63) - 1, -(2**80)])
+def test_whole_numbers_beyond_64_bits_stay_whole(number: int) -> None:
+    body = {"a": number, "b": [{"c": [0.5, number]}], "d": [1.5] * 3, "e": [0.5, "x", number]}
+    for name in body:
+        raw = json.dumps({name: body[name], "z": [0.25]}).encode()
+        found = read_json(raw)
+        assert json.dumps(found) == raw.decode()
+    assert read_json(b'{"x": 1e300}') == {"x": 1e300}
+    assert json.loads(write_json({"a": number, "b": None})) == {"a": number, "b": None}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"", b" ", b"[]", b"1", b"null", b"{", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": 01}'),
+        *(b'{"a": "\\ud800"}', b'{"a": "\xff"}', b"{} {}", b'{"a":' * 2_000, b"[" * 9_999),
+    ],
+)
+def test_what_is_no_object_of_json_is_refused(raw: bytes) -> None:
+    with pytest.raises(MilvusError) as refused:
+        read_json(raw)
+    assert refused.value.code == 1801

@@ -105,9 +105,8 @@ def _encode_dynamic(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> An
 def encode_column(field: Field, values: Sequence[Any]) -> Any:
     """Return the values of one field; None stands for null."""
     made = messages.FieldData(type=int(field.dtype), field_name=field.name)
-    nulls = [value is None for value in values]
     if field.nullable:
-        made.valid_data.extend([not is_null for is_null in nulls])
+        made.valid_data.extend([value is not None for value in values])
     if field.struct is not None:
         made.type = messages.DataType.Value("ArrayOfStruct")
         _fill_structs(made, field, values)
@@ -116,7 +115,9 @@ def encode_column(field: Field, values: Sequence[Any]) -> Any:
         _fill_vector_lists(made, field, values)
     elif field.dtype.is_vector:
         # Of vectors only those that are there, as Milvus sends them.
-        _fill_vectors(made.vectors, field, [value for value in values if value is not None])
+        is_whole = isinstance(values, np.ndarray)
+        there = values if is_whole else [value for value in values if value is not None]
+        _fill_vectors(made.vectors, field, there)
     else:
         placeholder = _PLACEHOLDERS.get(field.dtype, 0)
         filled = [placeholder if value is None else value for value in values]
@@ -158,7 +159,8 @@ def _fill_vectors(vectors: Any, field: Field, values: Sequence[Any]) -> None:
     if dtype is DataType.FLOAT_VECTOR:
         vectors.float_vector.SetInParent()
         if len(values):
-            flat = np.ascontiguousarray(np.stack(values), dtype="<f4")
+            matrix = values if isinstance(values, np.ndarray) else np.stack(values)
+            flat = np.ascontiguousarray(matrix, dtype="<f4")
             set_floats(vectors.float_vector, flat)
         return
     name, kind = _BYTE_VECTORS[dtype]

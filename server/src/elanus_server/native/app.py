@@ -38,12 +38,13 @@ from elanus.remote import (
     error_to_json,
     is_known_error,
 )
-from elanus_server.admission import Admission, TooBusyError, TooLateError
+from elanus_server.admission import Admission, Room, TooBusyError, TooLateError
 from elanus_server.calls import call_of
 from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
 from elanus_server.native.answers import BUSY, Told
 from elanus_server.native.service import Asked, NativeService
 from elanus_server.native.watching import most_bytes, watched
+from elanus_server.request_body import TooLongError, read_body
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.security.limits import RateLimitedError
 from elanus_server.service.context import Host
@@ -86,50 +87,45 @@ class NativeApp:
             return
         began = time.perf_counter()
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
-        raw: bytes | None = b""
-        if scope["method"] == "POST":
-            raw = await self._body(headers, receive)
-        address = str((scope.get("client") or ("",))[0])
-        name, (status, told) = await self._answer(headers, raw, address)
+        raw, name = b"", ""
+        is_too_long = False
+        try:
+            # The rest of one that is too long is not read.
+            raw, room = await read_body(
+                receive,
+                headers.get("content-length", "") if scope["method"] == "POST" else "",
+                self._admission,
+                limit=self._max_bytes,
+                read_out=0,
+            )
+        except TooLongError:
+            is_too_long = True
+            status, told = self._too_long()
+        except TooBusyError as error:
+            status, told = self._refused(ServerBusyError(str(error)))
+        else:
+            address = str((scope.get("client") or ("",))[0])
+            try:
+                name, (status, told) = await self._answer(headers, raw, room, address)
+            finally:
+                room.give_up()
         seconds = time.perf_counter() - began
         # What a client makes up gets no label, or it could make as many as it likes.
         label = f"{PATH}/{name}" if effect_of(name) is not None else PATH
-        self._host.metrics.count_rest(label, seconds, len(raw or b""), len(told))
+        self._host.metrics.count_rest(label, seconds, len(raw), len(told))
         sent = [(b"content-type", TYPE.encode()), (b"content-length", str(len(told)).encode())]
-        if raw is None:
-            # The rest of the body is not read.
+        if is_too_long:
             sent.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": told})
 
-    async def _body(self, headers: Mapping[str, str], receive: Any) -> bytes | None:
-        """Return the body; None if it is too long."""
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and (len(announced) > 18 or int(announced) > self._max_bytes):
-            return None
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                return b""
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._max_bytes:
-                return None
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
-
     async def _answer(
-        self, headers: Mapping[str, str], raw: bytes | None, address: str
+        self, headers: Mapping[str, str], raw: bytes, room: Room, address: str
     ) -> tuple[str, Told]:
         """Return the name of the call, and what it is answered with."""
-        if raw is None:
-            told = f"a request may have {self._max_bytes} bytes; give it in several"
-            return "", self._refused(MessageTooLargeError(told, limit=self._max_bytes))
         seconds = _seconds(headers)
         work = self._admission.run(
-            partial(self._answered, headers, raw, address), size=len(raw), timeout_s=seconds
+            partial(self._answered, headers, raw, address), room=room, timeout_s=seconds
         )
         try:
             return await asyncio.wait_for(work, seconds)
@@ -182,6 +178,10 @@ class NativeApp:
                 )
             )
         return _OK, told
+
+    def _too_long(self) -> Told:
+        told = f"a request may have {self._max_bytes} bytes; give it in several"
+        return self._refused(MessageTooLargeError(told, limit=self._max_bytes))
 
     def _refused(self, error: BaseException) -> Told:
         status = next(code for kind, code in _STATUS if isinstance(error, kind))

@@ -12,22 +12,25 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as Path
+from starlette.types import Receive, Scope, Send
 
 from elanus import Cancellation
-from elanus_server.admission import Admission, TooBusyError, TooLateError
+from elanus_server.admission import Admission, Room, TooBusyError, TooLateError
 from elanus_server.calls import call_of
 from elanus_server.failures import RATE_LIMIT, TOO_LARGE, UNEXPECTED, MilvusError
+from elanus_server.request_body import TooLongError, read_body
 from elanus_server.rest.all_routes import ROUTES
-from elanus_server.rest.bodies import read_body, write_body
+from elanus_server.rest.bodies import read_json, write_json
 from elanus_server.rest.exchange import PREFIX, Exchange, Reply, Route
 from elanus_server.rest.openapi import document
 from elanus_server.rest.page import PAGE
 from elanus_server.rest.parameters import not_json, read_all
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
 from elanus_server.service.context import Host
+from elanus_server.threads import Told
 from elanus_server.ui.page import page_routes
 
 _log = logging.getLogger(__name__)
@@ -37,6 +40,9 @@ _TOO_BUSY = 1807
 _CODES = {RATE_LIMIT: _TOO_BUSY}
 """Numbers that the RESTful API has of its own."""
 _JSON = "application/json"
+_JSON_BYTES = _JSON.encode()
+_UNWATCHED_S = 0.02
+"""Seconds after which somebody looks whether the client is still there."""
 _READ_OUT = 4
 """How many times the longest body is read of one that is too long."""
 
@@ -55,11 +61,8 @@ class RestApp:
         self._admission = admission
         self._max_body_bytes = max_body_bytes
 
-    def application(self) -> Starlette:
-        """Return the ASGI application."""
-        return Starlette(
+        self._others = Starlette(
             routes=[
-                Path(PREFIX + "{path:path}", self._handle, methods=["POST"]),
                 Path("/openapi.json", self._document),
                 Path("/docs", self._page),
                 *page_routes(),
@@ -68,79 +71,144 @@ class RestApp:
         )
 
     async def _document(self, request: Request) -> Response:
-        return Response(write_body(document()), media_type=_JSON)
+        return Response(write_json(document()), media_type=_JSON)
 
     async def _page(self, request: Request) -> Response:
         return HTMLResponse(PAGE)
 
-    async def _handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as ASGI wants it."""
+        is_call = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        if not is_call:
+            await self._others(scope, receive, send)
+            return
         began = time.perf_counter()
-        path = request.path_params["path"]
-        route = ROUTES.get(path)
-        if route is None:
-            raise HTTPException(404, f"there is no route {PREFIX}{path}; /docs lists them")
-        try:
-            raw = await self._body(request)
-        except MilvusError as error:
-            return Response(write_body(_error(error)), 413, media_type=_JSON)
-        status, told = await self._answered(request, route, raw)
-        seconds = time.perf_counter() - began
-        self._host.metrics.count_rest(PREFIX + path, seconds, len(raw), len(told))
-        return Response(told, status, media_type=_JSON)
+        path = scope["path"][len(PREFIX) :]
+        request = _Request(scope, receive)
+        status, told, received = await self._handle(path, request)
+        if path in ROUTES:
+            seconds = time.perf_counter() - began
+            self._host.metrics.count_rest(PREFIX + path, seconds, received, len(told))
+        headers = [(b"content-type", _JSON_BYTES), (b"content-length", str(len(told)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
 
-    async def _answered(self, request: Request, route: Route, raw: bytes) -> tuple[int, bytes]:
+    async def _handle(self, path: str, request: _Request) -> tuple[int, bytes, int]:
+        """Return status and body of the response, and how many bytes of a body have come."""
+        limit = self._max_body_bytes
+        try:
+            # Also where there is no route: a client that still writes hears nothing.
+            raw, room = await read_body(
+                request.receive,
+                request.headers.get("content-length", ""),
+                self._admission,
+                limit=limit,
+                read_out=_READ_OUT * limit,
+            )
+        except TooLongError:
+            too_large = MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
+            return 413, write_json(_error(too_large)), 0
+        except TooBusyError as error:
+            return 200, write_json(_error(error)), 0
+        try:
+            route = ROUTES.get(path)
+            if route is None:
+                told = f"there is nothing at {PREFIX}{path}; /docs lists the routes"
+                return 404, write_json({"code": 404, "message": told}), len(raw)
+            if request.method != "POST":
+                told = f"{PREFIX}{path} takes POST; /docs lists the routes"
+                return 405, write_json({"code": 405, "message": told}), len(raw)
+            status, answer = await self._answered(request, route, raw, room)
+            return status, answer, len(raw)
+        finally:
+            room.give_up()
+
+    async def _answered(
+        self, request: _Request, route: Route, raw: bytes, room: Room
+    ) -> tuple[int, bytes]:
         """Return status and body of the response; nobody has to wait for one that is not waited
         for."""
         limit_s = _seconds(request.headers)
 
         def answer(cancellation: Cancellation) -> tuple[int, bytes]:
-            address = _address(request)
-            return _answer(self._host, route, request.headers, raw, cancellation, address)
+            return _answer(self._host, route, request, raw, cancellation)
 
-        work = asyncio.ensure_future(self._admission.run(answer, size=len(raw), timeout_s=limit_s))
-        gone = asyncio.ensure_future(_gone(request))
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[tuple[int, bytes] | None] = loop.create_future()
         try:
-            await asyncio.wait((work, gone), timeout=limit_s, return_when="FIRST_COMPLETED")
-            if work.done():
-                return work.result()
+            call = self._admission.begin(answer, _into(waiting), room=room, timeout_s=limit_s)
         except TooBusyError as error:
-            return 200, write_body(_error(error))
+            return 200, write_json(_error(error))
+        timers = [loop.call_later(_UNWATCHED_S, request.watch, waiting)]
+        if limit_s is not None:
+            timers.append(loop.call_later(limit_s, _settle, waiting))
+        found = None
+        try:
+            found = await waiting
+            if found is None:
+                # What a thread has begun ends soon, or is written to the end.
+                call.cancel()
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
         except TooLateError:
             pass
         finally:
-            # What a thread has begun ends soon, or is written to the end.
-            work.cancel()
-            gone.cancel()
-        return 408, write_body(_error(MilvusError(_TIMEOUT, "request timeout")))
+            for timer in timers:
+                timer.cancel()
+            request.watch_no_more()
+        return found or (408, write_json(_error(MilvusError(_TIMEOUT, "request timeout"))))
 
-    async def _body(self, request: Request) -> bytes:
-        """Return the body.
 
-        Raises:
-            MilvusError: It is too long.
-        """
-        limit = self._max_body_bytes
-        announced = request.headers.get("content-length", "")
-        is_too_long = announced.isdecimal() and int(announced[:20]) > limit
-        parts: list[bytes] = []
-        size = 0
-        try:
-            # What is too long is read to the end, within reason: a client that still writes does
-            # not hear that it was refused.
-            async for part in request.stream():
-                size += len(part)
-                is_too_long = is_too_long or size > limit
-                if size > _READ_OUT * limit:
-                    break
-                if is_too_long:
-                    parts.clear()
-                else:
-                    parts.append(part)
-        except ClientDisconnect:
-            return b""
-        if is_too_long:
-            raise MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
-        return b"".join(parts)
+class _Request:
+    """What is known of a request beside its body.
+
+    Attributes:
+        method: Of HTTP.
+        headers: By their names in small letters; of those that come twice the first.
+        address: Of the client.
+        receive: Of the application.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method = str(scope["method"])
+        self.headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            self.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        self.address = str((scope.get("client") or ("",))[0])
+        self.receive = receive
+        self._watch: asyncio.Task[None] | None = None
+
+    def watch(self, waiting: asyncio.Future[Any]) -> None:
+        """Let somebody wait no longer when the client is gone."""
+
+        async def gone() -> None:
+            while (await self.receive())["type"] != "http.disconnect":
+                pass
+            _settle(waiting)
+
+        self._watch = asyncio.ensure_future(gone())
+
+    def watch_no_more(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+
+def _into(waiting: asyncio.Future[Any]) -> Told:
+    def told(found: Any, error: BaseException | None) -> None:
+        if waiting.done():
+            return
+        if error is None:
+            waiting.set_result(found)
+        else:
+            waiting.set_exception(error)
+
+    return told
+
+
+def _settle(waiting: asyncio.Future[Any]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -153,7 +221,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         "Not Found": f"there is nothing at {path}; /docs lists the routes, /ui/ is for people",
         "Method Not Allowed": f"{path} takes {headers.get('Allow')}; /docs lists the routes",
     }.get(error.detail, error.detail)
-    body = write_body({"code": status, "message": told})
+    body = write_json({"code": status, "message": told})
     return Response(body, status, headers=headers, media_type=_JSON)
 
 
@@ -165,52 +233,33 @@ def _seconds(headers: Mapping[str, str]) -> float | None:
     return float(text)
 
 
-async def _gone(request: Request) -> None:
-    """Return when the client is not there any more."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _address(request: Request) -> str:
-    return "" if request.client is None else request.client.host
-
-
 def _answer(
-    host: Host,
-    route: Route,
-    headers: Mapping[str, str],
-    raw: bytes,
-    cancellation: Cancellation,
-    address: str,
+    host: Host, route: Route, request: _Request, raw: bytes, cancellation: Cancellation
 ) -> tuple[int, bytes]:
     """Answer a request, in a thread; return the status and the body."""
     try:
-        return 200, write_body(_answered(host, route, headers, raw, cancellation, address))
+        return 200, write_json(_answered(host, route, request, raw, cancellation))
     except NotAuthenticatedError:
         unknown = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
-        return 401, write_body(_error(unknown))
+        return 401, write_json(_error(unknown))
     except NotPermittedError as error:
-        return 403, write_body(_error(error))
+        return 403, write_json(_error(error))
     except MilvusError as error:
-        return 200, write_body(_error(error))
+        return 200, write_json(_error(error))
     except Exception as error:  # noqa: BLE001 - the edge of the process
         _log.exception("%s failed", route.path)
         told = f"{route.path}: {type(error).__name__}: {error}"
-        return 500, write_body({"code": UNEXPECTED, "message": told})
+        return 500, write_json({"code": UNEXPECTED, "message": told})
 
 
 def _answered(
-    host: Host,
-    route: Route,
-    headers: Mapping[str, str],
-    raw: bytes,
-    cancellation: Cancellation,
-    address: str,
+    host: Host, route: Route, request: _Request, raw: bytes, cancellation: Cancellation
 ) -> dict[str, Any]:
+    headers = request.headers
     _check_type(headers)
     given = _authorization(headers.get("authorization", ""))
-    call = call_of(host, given, call=PREFIX + route.path, address=address)
-    values = read_all(route.parameters, read_body(raw))
+    call = call_of(host, given, call=PREFIX + route.path, address=request.address)
+    values = read_all(route.parameters, read_json(raw))
     database = values.get("dbName") or headers.get("db-name") or call.database
     allow_int64 = headers.get("accept-type-allow-int64", "").lower() not in ("false", "f", "0")
     call = replace(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any
+
+import orjson
 
 from elanus_server.rest.parameters import not_json
 
-# Half of a pair of code points, which JSON can spell and no text can hold.
-_LONE = re.compile(rb"\\u[dD][89a-fA-F]")
+_WIDE = 2.0**63
+"""From here on a number without a fraction may have been a whole one that has no 64 bits."""
 
 
-def read_body(raw: bytes) -> dict[str, Any]:
+def read_json(raw: bytes) -> dict[str, Any]:
     """Return the object that a body is.
 
     Raises:
@@ -22,9 +23,10 @@ def read_body(raw: bytes) -> dict[str, Any]:
     if not raw.strip():
         raise not_json("the request body should not be empty, however {} is valid")
     try:
-        body = json.loads(raw.decode(), parse_constant=_refuse)
-        if _LONE.search(raw):
-            json.dumps(body, ensure_ascii=False).encode()
+        body = orjson.loads(raw)
+        if _has_wide(body):
+            # Of whole numbers beyond 64 bits orjson makes floats.
+            body = json.loads(raw)
     except RecursionError:
         raise not_json("the request body is nested too deeply") from None
     except ValueError as error:
@@ -34,15 +36,32 @@ def read_body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _refuse(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
+def _has_wide(value: Any) -> bool:
+    kind = type(value)
+    if kind is float:
+        return not -_WIDE < value < _WIDE
+    if kind is dict:
+        return any(map(_has_wide, value.values()))
+    if kind is not list:
+        return False
+    if value and type(value[0]) is float:
+        try:
+            # A vector, most likely.
+            return not -_WIDE < min(value) <= max(value) < _WIDE
+        except TypeError:
+            pass
+    return any(map(_has_wide, value))
 
 
-def write_body(body: dict[str, Any]) -> bytes:
+def write_json(body: dict[str, Any]) -> bytes:
     """Return an object as bytes; numbers without a word in JSON become texts."""
     try:
+        raw = orjson.dumps(body)
+        if b"null" not in raw:
+            return raw
+        # orjson writes the same for numbers that are none.
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except ValueError:
+    except (TypeError, ValueError):
         text = json.dumps(_finite(body), ensure_ascii=False, separators=(",", ":"))
     return text.encode()
 

@@ -26,6 +26,10 @@ _BYTES = {
 }
 
 
+_FEW = 64
+"""Numbers of which each is worked out by itself sooner than all together."""
+
+
 def rows_of(
     fields: Sequence[Any], shown: Sequence[str], count: int, *, allow_int64: bool
 ) -> list[dict[str, Any]]:
@@ -134,6 +138,9 @@ def shown_floats(values: Any) -> list[Any]:
         values: Of any shape, which is that of the lists returned.
     """
     array = np.asarray(values, dtype=np.float32)
+    if array.ndim == 1 and len(array) <= _FEW:
+        # Their own words are the shortest ones.
+        return [_finite(float(str(value))) for value in array]
     shown: list[Any] = _shortest(array.ravel()).reshape(array.shape).tolist()
     return shown if np.isfinite(array).all() else _worded(shown)
 

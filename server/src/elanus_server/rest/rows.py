@@ -16,12 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from elanus import DataType, Field, Schema
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_column
 from elanus_server.failures import MilvusError
 from elanus_server.rest.parameters import bad_rows
+from elanus_server.rest.row_columns import plain_column
 from elanus_server.wire import schema as messages
 
 _INTEGERS = {
@@ -67,7 +69,9 @@ def field_columns(
             )
         if given < len(rows) and partial:
             raise bad_rows(f"field {field.name} is given in some rows and missing in others")
-        values = [_value(row, field, place) for place, row in enumerate(rows)]
+        values = plain_column([row.get(field.name) for row in rows], field)
+        if values is None:
+            values = [_value(row, field, place) for place, row in enumerate(rows)]
         found.append(_column(field, values))
     dynamic = _dynamic(rows, schema)
     return found if dynamic is None else [*found, dynamic]
@@ -93,7 +97,8 @@ def _value(row: Mapping[str, Any], field: Field, place: int) -> Any:
 
 def _column(field: Field, values: Sequence[Any]) -> Any:
     message = encode_column(field, values)
-    if not field.nullable and any(value is None for value in values):
+    is_plain = isinstance(values, np.ndarray)
+    if not is_plain and not field.nullable and any(value is None for value in values):
         # The default stands in for what is missing.
         message.valid_data.extend([value is not None for value in values])
     return message
@@ -318,7 +323,11 @@ def _sparse(value: Any, field: Field) -> dict[int, float]:
 
 
 def _dumped(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        # A whole number of more than 64 bits.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _shown(value: Any) -> str:

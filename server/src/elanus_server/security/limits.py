@@ -177,17 +177,21 @@ class Limits:
         own = self._accounts().limits.get(str(user))
         return self._defaults if not own else {**self._defaults, **own}
 
-    @contextlib.contextmanager
-    def admitted(self, user: str, method: str, request: Any) -> Iterator[None]:
-        """Let a call of a user happen.
+    def admitted(
+        self, user: str, method: str, request: Any
+    ) -> contextlib.AbstractContextManager[None]:
+        """Let a call of a user happen, within what is returned.
 
         Raises:
-            RateLimitedError: They ask for too much.
+            RateLimitedError: They ask for too much; raised when it is entered.
         """
         limits = self.of(user)
-        if not limits:
-            yield
-            return
+        return self._within(user, limits, method, request) if limits else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _within(
+        self, user: str, limits: Mapping[str, float], method: str, request: Any
+    ) -> Iterator[None]:
         use = self._take(str(user), limits, costs(method, request))
         try:
             yield

@@ -49,7 +49,8 @@ class Method:
             NotPermittedError: The user may not make the call.
         """
         call.check(self.name, request)
-        call = replace(call, method=self.name)
+        if call.method != self.name:
+            call = replace(call, method=self.name)
         try:
             answered = self.answer(call, request)
         except NotPermittedError:

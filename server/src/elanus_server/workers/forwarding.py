@@ -18,8 +18,9 @@ import h11
 
 from elanus.remote import PATH as NATIVE_PATH
 from elanus_server.admission import Admission, TooBusyError
-from elanus_server.answering import Incoming, RefusalError
+from elanus_server.answering import Answers, Cancel, Incoming, RefusalError
 from elanus_server.service.all_calls import METHODS
+from elanus_server.threads import Told
 from elanus_server.wire import SERVICE
 from elanus_server.workers.routing import PATHS, is_native_read, is_read
 
@@ -43,9 +44,7 @@ class ForwardedCalls:
         admission: Bounds what is under way.
     """
 
-    def __init__(
-        self, path: str, local: Callable[[Incoming], Awaitable[bytes]], admission: Admission
-    ) -> None:
+    def __init__(self, path: str, local: Answers, admission: Admission) -> None:
         unbounded = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
         self._channel = grpc.aio.insecure_channel(
             f"unix:{path}", options=[(name, -1) for name in unbounded]
@@ -56,22 +55,37 @@ class ForwardedCalls:
             name: self._channel.unary_unary(f"/{SERVICE.full_name}/{name}") for name in METHODS
         }
 
-    async def __call__(self, incoming: Incoming) -> bytes:
-        """Return the bytes of the response.
+    def __call__(self, incoming: Incoming, told: Told) -> Cancel:
+        """Let a call be answered, as ``Answering`` does."""
+        if is_read(incoming.name, incoming.raw):
+            return self._local(incoming, told)
+        task = asyncio.ensure_future(self._forward(incoming))
+
+        def heard(task: asyncio.Future[bytes]) -> None:
+            if not task.cancelled():
+                error = task.exception()
+                told(None if error else task.result(), error)
+
+        task.add_done_callback(heard)
+
+        def cancel() -> None:
+            task.cancel()
+
+        return cancel
+
+    async def _forward(self, incoming: Incoming) -> bytes:
+        """Return the bytes of the response of the process that writes.
 
         Raises:
             RefusalError: It is told by a status of gRPC.
+            TooBusyError: Too many calls are under way.
         """
-        if is_read(incoming.name, incoming.raw):
-            return await self._local(incoming)
         headers = [(n, v) for n, v in incoming.headers if not n.startswith(_RESERVED)]
         try:
-            with self._admission.held(len(incoming.raw)):
+            with self._admission.held():
                 raw: bytes = await self._calls[incoming.name](
                     incoming.raw, timeout=incoming.remaining_s, metadata=headers
                 )
-        except TooBusyError as error:
-            raw = METHODS[incoming.name].refused(error).SerializeToString()
         except grpc.aio.AioRpcError as error:
             raise RefusalError(error.code(), error.details() or "") from None
         return raw
@@ -108,7 +122,7 @@ class ForwardedRequests:
             return
         exchange = _Exchange(receive, send)
         try:
-            with self._admission.held(0):
+            with self._admission.held():
                 await exchange.run(self._path, scope)
         except TooBusyError as error:
             await exchange.refuse(str(error))

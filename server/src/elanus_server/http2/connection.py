@@ -1,0 +1,455 @@
+"""One client that speaks HTTP/2.
+
+Everything happens in the event loop. Whoever answers is handed each request as its parts come, and
+gives the response back in one piece, which is sent as fast as the client takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from elanus_server.http2 import frames
+from elanus_server.http2.frames import BrokenError
+from elanus_server.http2.hpack import MAX_LIST_BYTES, Decoder, Header, HeaderError
+from elanus_server.http2.streams import Receiver, Stream
+
+MAX_STREAMS = 1_024
+"""Calls that one client may have under way."""
+_FRAME_BYTES = 65_536
+_STREAM_WINDOW = 1024 * 1024
+_WINDOW = 4 * 1024 * 1024
+"""Bytes that a client may send of a request, and of all of them, before it hears from us."""
+_MAX_BLOCK_BYTES = MAX_LIST_BYTES
+_WRITTEN_AT_ONCE = 256 * 1024
+_HELLO = frames.settings(
+    {
+        frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+        frames.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
+        frames.MAX_FRAME_SIZE: _FRAME_BYTES,
+        frames.MAX_HEADER_LIST_SIZE: MAX_LIST_BYTES,
+    }
+) + frames.more(0, _WINDOW - frames.FIRST_WINDOW)
+
+
+class Connection(asyncio.Protocol):
+    """Speaks with one client.
+
+    Args:
+        opened: Returns what answers a request, by its stream and its headers; None: it was
+            answered already.
+        closed: Called when the client is gone.
+        silence_s: Seconds that a client may leave us waiting in the middle of something.
+
+    Attributes:
+        address: Of the client; empty where it has none.
+    """
+
+    def __init__(
+        self,
+        opened: Callable[[Stream, list[Header]], Receiver | None],
+        closed: Callable[[Connection], None],
+        *,
+        silence_s: float,
+    ) -> None:
+        self._opened = opened
+        self._closed = closed
+        self._silence_s = silence_s
+        self.address = ""
+        self._loop = asyncio.get_running_loop()
+        self._decoder = Decoder()
+        self._streams: dict[int, Stream] = {}
+        self._sending: dict[int, Stream] = {}
+        self._rest = b""
+        self._block: tuple[int, int, bytearray] | None = None
+        self._has_begun = self._is_greeted = self._is_paused = False
+        self._is_over = self._is_draining = False
+        self._last = 0
+        self._coming = 0
+        self._heard_s = 0.0
+        self._taken = 0
+        self._window = self._stream_window = frames.FIRST_WINDOW
+        self._frame_bytes = frames.LEAST_FRAME_BYTES
+        self._impatience: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+
+    # What the event loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_WRITTEN_AT_ONCE)
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._heard_s = self._loop.time()
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        if self._rest:
+            data = self._rest + data
+        try:
+            self._rest = data[self._read(data) :]
+        except HeaderError as error:
+            self._break(BrokenError(frames.COMPRESSION_ERROR, str(error)))
+        except BrokenError as error:
+            self._break(error)
+        if self._rest or self._coming:
+            self._heard_s = self._loop.time()
+            self._wait()
+
+    def pause_writing(self) -> None:
+        # Who does not read is not listened to: each of its frames could ask for one of ours.
+        self._is_paused = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        self._transport.resume_reading()
+        self._flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._is_over = True
+        if self._impatience is not None:
+            self._impatience.cancel()
+        self._give_up()
+        self._closed(self)
+
+    # The end of a connection.
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is under way."""
+        return not self._streams
+
+    def drain(self) -> None:
+        """Take no more calls; the connection ends with the last one that there is."""
+        if not self._is_over and not self._is_draining:
+            self._is_draining = True
+            self._transport.write(frames.goaway(self._last, frames.NO_ERROR))
+            self._close_if_drained()
+
+    def end(self) -> None:
+        """Give up the calls under way."""
+        if not self._is_over:
+            for number in self._streams:
+                self._transport.write(frames.reset(number, frames.CANCEL))
+            self._is_over = True
+            self._give_up()
+            self._transport.close()
+
+    def _give_up(self) -> None:
+        streams = list(self._streams.values())
+        self._streams.clear()
+        self._sending.clear()
+        for stream in streams:
+            stream.give_up()
+
+    def _close_if_drained(self) -> None:
+        if self._is_draining and not self._streams:
+            self._is_over = True
+            self._transport.close()
+
+    def _break(self, error: BrokenError) -> None:
+        self._is_over = True
+        self._rest = b""
+        self._transport.write(frames.goaway(self._last, error.code, str(error)))
+        self._transport.close()
+
+    # Patience.
+
+    def _wait(self) -> None:
+        if self._impatience is None and not self._is_over:
+            self._impatience = self._loop.call_later(self._silence_s, self._look)
+
+    def _look(self) -> None:
+        """Leave a client that does not go on, or give up its requests that do not."""
+        self._impatience = None
+        if self._is_paused:
+            # It is us who do not listen.
+            self._wait()
+            return
+        oldest = self._loop.time() - self._silence_s
+        if (self._rest or not self._is_greeted or self._block) and self._heard_s <= oldest:
+            self._transport.abort()
+            return
+        for stream in [one for one in self._streams.values() if not one.has_ended]:
+            if stream.heard_s <= oldest and stream.receiver is not None:
+                stream.receiver.late()
+        if self._rest or self._coming or not self._is_greeted:
+            self._wait()
+
+    # What the client says.
+
+    def _read(self, data: bytes) -> int:
+        """Read whole frames; return where the first one begins that is not whole."""
+        at, end = 0, len(data)
+        if not self._has_begun:
+            begun = min(end, len(frames.PREFACE))
+            if data[:begun] != frames.PREFACE[:begun]:
+                raise BrokenError(frames.PROTOCOL_ERROR, "this is no HTTP/2")
+            if begun < len(frames.PREFACE):
+                return 0
+            self._has_begun, at = True, begun
+            self._transport.write(_HELLO)
+        view = memoryview(data)
+        while end - at >= frames.HEAD_BYTES and not self._is_over:
+            high, low, kind, flags, number = frames.HEAD.unpack_from(data, at)
+            stop = at + frames.HEAD_BYTES + (high << 8 | low)
+            if stop - at > _FRAME_BYTES + frames.HEAD_BYTES:
+                raise BrokenError(frames.FRAME_SIZE_ERROR, "a frame that is too long")
+            if stop > end:
+                break
+            self._frame(kind, flags, number & frames.MAX_NUMBER, view[at + 9 : stop])
+            at = stop
+        return at
+
+    def _frame(self, kind: int, flags: int, number: int, payload: memoryview) -> None:
+        if self._block is not None and kind != frames.CONTINUATION:
+            raise BrokenError(frames.PROTOCOL_ERROR, "something else in the middle of headers")
+        if not self._is_greeted and kind != frames.SETTINGS:
+            raise BrokenError(frames.PROTOCOL_ERROR, "the settings have to come first")
+        if kind == frames.DATA:
+            self._data(flags, number, payload)
+        elif kind == frames.HEADERS:
+            self._headers(flags, number, frames.payload_of(payload, flags))
+        elif kind == frames.WINDOW_UPDATE:
+            self._more(number, _number(payload))
+        elif kind == frames.PING:
+            self._ping(flags, payload)
+        elif kind == frames.SETTINGS:
+            self._settings(flags, payload)
+        elif kind == frames.RST_STREAM:
+            _number(payload)
+            self._reset(number)
+        elif kind == frames.CONTINUATION:
+            self._continuation(flags, number, payload)
+        elif kind == frames.PUSH_PROMISE:
+            raise BrokenError(frames.PROTOCOL_ERROR, "clients promise nothing")
+        # GOAWAY: it makes no more calls. PRIORITY, and what nobody knows, is passed over.
+
+    def _ping(self, flags: int, payload: memoryview) -> None:
+        if len(payload) != 8:
+            raise BrokenError(frames.FRAME_SIZE_ERROR, "a ping has 8 bytes")
+        if not flags & frames.ACK:
+            self._transport.write(frames.head(8, frames.PING, frames.ACK, 0) + bytes(payload))
+
+    def _settings(self, flags: int, payload: memoryview) -> None:
+        if len(payload) % frames.SETTING.size or (flags & frames.ACK and payload):
+            raise BrokenError(frames.FRAME_SIZE_ERROR, "settings have 6 bytes each")
+        self._is_greeted = True
+        if flags & frames.ACK:
+            return
+        for name, value in frames.SETTING.iter_unpack(payload):
+            if name == frames.INITIAL_WINDOW_SIZE:
+                if value > frames.MAX_WINDOW:
+                    raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+                for stream in self._streams.values():
+                    stream.window += value - self._stream_window
+                self._stream_window = value
+            elif name == frames.MAX_FRAME_SIZE:
+                if not frames.LEAST_FRAME_BYTES <= value <= frames.MOST_FRAME_BYTES:
+                    raise BrokenError(frames.PROTOCOL_ERROR, f"frames of {value} bytes")
+                self._frame_bytes = value
+        self._transport.write(frames.head(0, frames.SETTINGS, frames.ACK, 0))
+        self._flush()
+
+    def _more(self, number: int, size: int) -> None:
+        size &= frames.MAX_WINDOW
+        if not size:
+            raise BrokenError(frames.PROTOCOL_ERROR, "a window that grows by nothing")
+        if number:
+            stream = self._streams.get(number)
+            if stream is None:
+                return
+            stream.window += size
+            window = stream.window
+        else:
+            self._window += size
+            window = self._window
+        if window > frames.MAX_WINDOW:
+            raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+        if self._sending:
+            self._flush()
+
+    # Requests.
+
+    def _headers(self, flags: int, number: int, payload: memoryview) -> None:
+        if flags & frames.END_HEADERS:
+            self._request(number, flags, bytes(payload))
+        else:
+            self._block = (number, flags, bytearray(payload))
+
+    def _continuation(self, flags: int, number: int, payload: memoryview) -> None:
+        if self._block is None or self._block[0] != number:
+            raise BrokenError(frames.PROTOCOL_ERROR, "headers go on that were not begun")
+        _, first_flags, block = self._block
+        block += payload
+        # Empty frames make the block no longer, but there could be any number of them.
+        if len(block) > _MAX_BLOCK_BYTES or not payload:
+            raise BrokenError(frames.ENHANCE_YOUR_CALM, "headers that are too long")
+        if flags & frames.END_HEADERS:
+            self._block = None
+            self._request(number, first_flags, bytes(block))
+
+    def _request(self, number: int, flags: int, block: bytes) -> None:
+        headers = self._decoder.decode(block)
+        stream = self._streams.get(number)
+        if stream is not None:
+            # Headers behind the body, of which there are none in gRPC.
+            if not flags & frames.END_STREAM or stream.has_ended:
+                raise BrokenError(frames.PROTOCOL_ERROR, "headers in the middle of a request")
+            self._ended(stream)
+            return
+        if number <= self._last:
+            # Of a request that was answered before it was whole.
+            return
+        if not number % 2:
+            raise BrokenError(frames.PROTOCOL_ERROR, "clients have odd numbers")
+        if self._is_draining or len(self._streams) >= MAX_STREAMS:
+            self._last = number if not self._is_draining else self._last
+            self._transport.write(frames.reset(number, frames.REFUSED_STREAM))
+            return
+        self._last = number
+        stream = self._streams[number] = Stream(
+            self.respond, number, self.address, self._stream_window
+        )
+        stream.has_ended = bool(flags & frames.END_STREAM)
+        if not stream.has_ended:
+            self._coming += 1
+            stream.heard_s = self._loop.time()
+        stream.receiver = self._opened(stream, headers)
+        if stream.has_ended and stream.receiver is not None:
+            stream.receiver.ended()
+
+    def _data(self, flags: int, number: int, payload: memoryview) -> None:
+        length = len(payload)
+        # Windows are given back at once: what may be in memory is counted by whoever answers.
+        self._taken += length
+        if self._taken * 2 > _WINDOW:
+            self._transport.write(frames.more(0, self._taken))
+            self._taken = 0
+        stream = self._streams.get(number)
+        if stream is None:
+            if not number or number > self._last:
+                raise BrokenError(frames.PROTOCOL_ERROR, "data of no request")
+            # Of one that was answered before it was whole.
+            return
+        if stream.has_ended:
+            raise BrokenError(frames.STREAM_CLOSED, "data behind the end")
+        stream.taken += length
+        body = frames.payload_of(payload, flags & frames.PADDED)
+        if stream.receiver is not None:
+            stream.receiver.data(body)
+        if flags & frames.END_STREAM:
+            self._ended(stream)
+            return
+        stream.heard_s = self._loop.time()
+        if stream.taken * 2 > _STREAM_WINDOW and number in self._streams:
+            self._transport.write(frames.more(number, stream.taken))
+            stream.taken = 0
+
+    def _ended(self, stream: Stream) -> None:
+        if stream.number not in self._streams:
+            # It was answered by what came last.
+            return
+        stream.has_ended = True
+        self._coming -= 1
+        if stream.receiver is not None:
+            stream.receiver.ended()
+
+    def _reset(self, number: int) -> None:
+        if number > self._last:
+            raise BrokenError(frames.PROTOCOL_ERROR, "an end of no request")
+        stream = self._streams.get(number)
+        if stream is not None:
+            self._forget(stream)
+            stream.give_up()
+            self._close_if_drained()
+
+    def _forget(self, stream: Stream) -> None:
+        del self._streams[stream.number]
+        self._sending.pop(stream.number, None)
+        if not stream.has_ended:
+            self._coming -= 1
+
+    # Responses.
+
+    def respond(self, stream: Stream, head: bytes, body: bytes, tail: bytes) -> None:
+        """Send a response, now or as the client takes it; see ``Stream.respond``."""
+        number, size = stream.number, len(body)
+        if number not in self._streams or self._is_over:
+            return
+        flags = frames.END_HEADERS if tail else frames.END_HEADERS | frames.END_STREAM
+        first = frames.head(len(head), frames.HEADERS, flags, number) + head
+        if not tail:
+            self._transport.write(first)
+            self._finish(stream)
+            return
+        most = min(self._window, stream.window, self._frame_bytes)
+        if size <= most and not self._sending and not self._is_paused:
+            self._window -= size
+            self._transport.write(
+                b"".join(
+                    (first, frames.head(size, frames.DATA, 0, number), body, _last(number, tail))
+                )
+            )
+            self._finish(stream)
+            return
+        self._transport.write(first)
+        stream.body, stream.tail = memoryview(body), tail
+        self._sending[number] = stream
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what the client takes of the responses under way, a piece of each in turn."""
+        is_stuck = False
+        while self._sending and not is_stuck and not self._is_paused and not self._is_over:
+            is_stuck = True
+            for stream in list(self._sending.values()):
+                if self._send_some(stream):
+                    is_stuck = False
+                if self._is_paused:
+                    break
+
+    def _send_some(self, stream: Stream) -> bool:
+        """Send a piece of a response; return whether there was room for one."""
+        number, left = stream.number, len(stream.body) - stream.sent
+        size = min(left, self._window, stream.window, _WRITTEN_AT_ONCE)
+        if left and size <= 0:
+            return False
+        parts: list[Any] = []
+        at, end = stream.sent, stream.sent + size
+        while at < end:
+            stop = min(at + self._frame_bytes, end)
+            parts += (frames.head(stop - at, frames.DATA, 0, number), stream.body[at:stop])
+            at = stop
+        stream.sent = end
+        stream.window -= size
+        self._window -= size
+        is_last = size == left
+        if is_last:
+            parts.append(_last(number, stream.tail))
+        self._transport.write(b"".join(parts))
+        if is_last:
+            self._finish(stream)
+        return True
+
+    def _finish(self, stream: Stream) -> None:
+        self._forget(stream)
+        if not stream.has_ended:
+            self._transport.write(frames.reset(stream.number, frames.NO_ERROR))
+        stream.receiver = None
+        self._close_if_drained()
+
+
+def _number(payload: memoryview) -> int:
+    if len(payload) != 4:
+        raise BrokenError(frames.FRAME_SIZE_ERROR, "expected 4 bytes")
+    return int.from_bytes(payload)
+
+
+def _last(number: int, tail: bytes) -> bytes:
+    flags = frames.END_HEADERS | frames.END_STREAM
+    return frames.head(len(tail), frames.HEADERS, flags, number) + tail
