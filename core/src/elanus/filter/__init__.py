@@ -7,11 +7,9 @@ gives the rows of a segment. The language is described in ``docs/filter-language
 from elanus.filter.ast import (
     And,
     Arithmetic,
-    ArithmeticOp,
     ArrayLength,
     Between,
     Compare,
-    CompareOp,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -33,10 +31,8 @@ from elanus.filter.ast import (
     Or,
     Parameter,
     PhraseMatch,
-    Quantifier,
     RandomSample,
     RegexMatch,
-    Relation,
     Spatial,
     TextContains,
     TextMatch,
@@ -51,6 +47,7 @@ from elanus.filter.compiler import (
     split_elements,
 )
 from elanus.filter.mongo import from_mongo
+from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
 

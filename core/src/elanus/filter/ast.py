@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from elanus.errors import FilterError
 from elanus.filter.constants import (
@@ -19,49 +18,7 @@ from elanus.filter.constants import (
     is_same,
     to_constant,
 )
-
-
-class CompareOp(StrEnum):
-    """Comparison of two values."""
-
-    EQ = "=="
-    NE = "!="
-    LT = "<"
-    LE = "<="
-    GT = ">"
-    GE = ">="
-
-    @property
-    def flipped(self) -> CompareOp:
-        """The operator that says the same with its sides exchanged."""
-        return _FLIPPED.get(self, self)
-
-
-_FLIPPED = {
-    CompareOp.LT: CompareOp.GT,
-    CompareOp.LE: CompareOp.GE,
-    CompareOp.GT: CompareOp.LT,
-    CompareOp.GE: CompareOp.LE,
-}
-
-
-class ArithmeticOp(StrEnum):
-    """Arithmetic on two numbers; the last three on two integers."""
-
-    ADD = "+"
-    SUB = "-"
-    MUL = "*"
-    DIV = "/"
-    MOD = "%"
-    POW = "**"
-    BIT_AND = "&"
-    BIT_OR = "|"
-    BIT_XOR = "^"
-
-    @property
-    def is_bitwise(self) -> bool:
-        """Whether it takes integers bit by bit."""
-        return self in (ArithmeticOp.BIT_AND, ArithmeticOp.BIT_OR, ArithmeticOp.BIT_XOR)
+from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation, parse_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +171,7 @@ class Arithmetic(Node):
     right: Node
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "op", _parse_op(ArithmeticOp, self.op))
+        object.__setattr__(self, "op", parse_op(ArithmeticOp, self.op))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +193,7 @@ class Compare(Node):
     right: Node
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "op", _parse_op(CompareOp, self.op))
+        object.__setattr__(self, "op", parse_op(CompareOp, self.op))
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,21 +316,6 @@ class ContainsAll(Node):
     arrays_only: bool = False
 
 
-class Quantifier(StrEnum):
-    """How many elements must meet a condition."""
-
-    ANY = "any"
-    ALL = "all"
-    LEAST = "least"
-    MOST = "most"
-    EXACT = "exact"
-
-    @property
-    def has_count(self) -> bool:
-        """Whether a number belongs to it."""
-        return self not in (Quantifier.ANY, Quantifier.ALL)
-
-
 @dataclass(frozen=True, slots=True)
 class ElementMatch(Node):
     """So many elements of an array meet a condition on ``Element()``.
@@ -392,20 +334,6 @@ class ElementMatch(Node):
     quantifier: Quantifier = Quantifier.ANY
     count: Node = field(default_factory=lambda: Literal(1))
     chooses: bool = False
-
-
-class Relation(StrEnum):
-    """How a geometry stands to another, by the rules of OGC; the value is the name in text."""
-
-    EQUALS = "st_equals"
-    TOUCHES = "st_touches"
-    OVERLAPS = "st_overlaps"
-    CROSSES = "st_crosses"
-    CONTAINS = "st_contains"
-    INTERSECTS = "st_intersects"
-    WITHIN = "st_within"
-    DWITHIN = "st_dwithin"
-    IS_VALID = "st_isvalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,17 +416,6 @@ def attribute_names(node: Node) -> tuple[str, ...]:
     kind: Any = type(node)
     names: tuple[str, ...] = kind.__match_args__
     return names
-
-
-OpT = TypeVar("OpT", CompareOp, ArithmeticOp)
-
-
-def _parse_op(kind: type[OpT], op: str) -> OpT:
-    try:
-        return kind(op)
-    except ValueError:
-        names = " ".join(kind)
-        raise FilterError(f"unknown operator {op!r}; expected one of {names}") from None
 
 
 def _checked_terms(name: str, terms: object) -> tuple[Node, ...]:

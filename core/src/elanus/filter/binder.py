@@ -13,11 +13,9 @@ from elanus.filter import text_search
 from elanus.filter.ast import (
     And,
     Arithmetic,
-    ArithmeticOp,
     ArrayLength,
     Between,
     Compare,
-    CompareOp,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -87,6 +85,7 @@ from elanus.filter.operands import (
     ValueType,
     any_part,
 )
+from elanus.filter.operators import ArithmeticOp, CompareOp
 from elanus.filter.patterns import like_matcher, text_matcher
 from elanus.filter.places import PathOperand, place_of
 from elanus.filter.regex import RegexMatcher

@@ -12,10 +12,8 @@ from datetime import timedelta
 from elanus.errors import FilterError
 from elanus.filter.ast import (
     Arithmetic,
-    ArithmeticOp,
     Between,
     Compare,
-    CompareOp,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -33,14 +31,13 @@ from elanus.filter.ast import (
     Literal,
     Node,
     PhraseMatch,
-    Quantifier,
     RandomSample,
     RegexMatch,
-    Relation,
     Spatial,
     TextContains,
     TextMatch,
 )
+from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation
 from elanus.schema.collection import did_you_mean
 from elanus.schema.times import interval_text
 

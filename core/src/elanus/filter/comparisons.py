@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from typing import NoReturn, TypeVar
 
 from elanus.errors import InternalError
-from elanus.filter.ast import Arithmetic, CompareOp, Node
+from elanus.filter.ast import (
+    Arithmetic,
+    Node,
+)
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import (
     CompareConstant,
@@ -24,6 +27,7 @@ from elanus.filter.logic import Always, Condition
 from elanus.filter.names import Scope
 from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
 from elanus.filter.operands import ConstantOperand, Constants, Operand, ValueType
+from elanus.filter.operators import CompareOp
 from elanus.filter.text import constant_to_text
 from elanus.filter.typed_operands import ArrayField, ElementOf
 from elanus.schema.times import time_of

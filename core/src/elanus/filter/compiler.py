@@ -12,7 +12,6 @@ from elanus.errors import FilterError, InternalError
 from elanus.filter.ast import (
     And,
     Compare,
-    CompareOp,
     ElementMatch,
     FieldRef,
     In,
@@ -27,6 +26,7 @@ from elanus.filter.evaluator import CompareConstant, ElementTest
 from elanus.filter.logic import Conjunction
 from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Casts, Scope, resolve
+from elanus.filter.operators import CompareOp
 from elanus.filter.parser import parse
 from elanus.filter.text import to_text
 from elanus.filter.trees import check_tree

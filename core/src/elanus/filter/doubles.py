@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from elanus.filter.ast import ArithmeticOp
 from elanus.filter.elements import ArrayElement
 from elanus.filter.operands import Computed, ConstantOperand, Operand
+from elanus.filter.operators import ArithmeticOp
 from elanus.filter.typed_operands import ElementOf, NumberField
 from elanus.types import DataType
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.filter.ast import CompareOp, Quantifier
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.elements import JsonElement, elements_of
@@ -29,6 +28,7 @@ from elanus.filter.operands import (
     Values,
     both,
 )
+from elanus.filter.operators import CompareOp, Quantifier
 from elanus.filter.outcomes import (
     ANY,
     Outcomes,

@@ -20,13 +20,12 @@ from elanus.filter.ast import (
     Literal,
     Node,
     PhraseMatch,
-    Quantifier,
     RandomSample,
-    Relation,
     Spatial,
     TextContains,
     TextMatch,
 )
+from elanus.filter.operators import Quantifier, Relation
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import Relation
 from elanus.filter.columns import FilterColumns
 from elanus.filter.geometry_store import Geometries
 from elanus.filter.logic import Leaf, Truth
 from elanus.filter.operands import Values, ValueType
+from elanus.filter.operators import Relation
 from elanus.filter.sphere import arc_boxes, boxes_around, distances
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.rtree import Box, RTree, boxes_meet

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.json_columns import JsonColumn, JsonElements, JsonKind
 from elanus.filter.json_paths import freeze
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType, any_part
+from elanus.filter.operators import CompareOp
 from elanus.filter.text import constant_to_text
 from elanus.types import BoolArray, Int64Array
 

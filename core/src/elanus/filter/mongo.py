@@ -15,7 +15,6 @@ from elanus.filter.ast import (
     And,
     Between,
     Compare,
-    CompareOp,
     Contains,
     ContainsAll,
     ContainsAny,
@@ -36,12 +35,12 @@ from elanus.filter.ast import (
     PhraseMatch,
     RandomSample,
     RegexMatch,
-    Relation,
     Spatial,
     TextContains,
     TextMatch,
 )
 from elanus.filter.constants import MAX_DEPTH, too_deep
+from elanus.filter.operators import CompareOp, Relation
 from elanus.schema.collection import did_you_mean
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.filter.ast import ArithmeticOp, CompareOp
+from elanus.filter.operators import ArithmeticOp, CompareOp
 from elanus.types import AnyArray, BoolArray, Float64Array, Int64Array
 
 _Array: TypeAlias = np.ndarray[Any, Any]

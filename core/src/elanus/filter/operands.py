@@ -15,10 +15,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import ArithmeticOp
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers, calculate, constant_numbers
+from elanus.filter.operators import ArithmeticOp
 from elanus.filter.patterns import text_matcher
 from elanus.filter.strings import CodedStrings
 from elanus.filter.text import constant_to_text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from elanus.filter.ast import CompareOp
+from elanus.filter.operators import CompareOp
 from elanus.schema.ranges import ValueRange
 
 

@@ -20,10 +20,8 @@ from elanus.errors import FilterError
 from elanus.filter.ast import (
     And,
     Arithmetic,
-    ArithmeticOp,
     Between,
     Compare,
-    CompareOp,
     Element,
     Exists,
     FieldRef,
@@ -50,6 +48,7 @@ from elanus.filter.lexer import (
     is_plain_name,
     tokenize,
 )
+from elanus.filter.operators import ArithmeticOp, CompareOp
 from elanus.filter.trees import depth
 from elanus.schema.collection import did_you_mean
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
+from elanus.filter.operators import CompareOp
 from elanus.filter.typed_operands import NumberField, TextField
 from elanus.types import DataType
 

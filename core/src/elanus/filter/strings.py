@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.errors import InternalError
-from elanus.filter.ast import CompareOp
+from elanus.filter.operators import CompareOp
 from elanus.schema.batches import ArrayColumn, Column, StringColumn
 from elanus.types import BoolArray, Float64Array
 

@@ -13,7 +13,6 @@ from elanus.errors import FilterError
 from elanus.filter.ast import (
     And,
     Arithmetic,
-    ArithmeticOp,
     ArrayLength,
     Between,
     Compare,
@@ -46,6 +45,7 @@ from elanus.filter.ast import (
 )
 from elanus.filter.constants import Constant
 from elanus.filter.lexer import is_plain_name
+from elanus.filter.operators import ArithmeticOp
 from elanus.filter.trees import check_tree
 
 # How tightly a piece of text holds together; weaker pieces need parentheses inside stronger ones.
@@ -166,9 +166,8 @@ def _render_call(node: Node) -> str:
         case TextMatch(operand, text, minimum):
             return _render_option("text_match", operand, text, "minimum_should_match", minimum)
         case FuzzyMatch(operand, text, most):
-            parts = (operand, text)
-            given = ", ".join(_render(part)[0] for part in parts)
-            return f"text_match_fuzzy({given}, max_edit_distance={_render(most)[0]})"
+            given = f"{_render(text)[0]}, max_edit_distance={_render(most)[0]}"
+            return f"text_match_fuzzy({_render(operand)[0]}, {given})"
         case PhraseMatch(operand, text, slop):
             return _render_option("phrase_match", operand, text, "slop", slop)
         case ElementMatch(operand, condition, chooses=True):

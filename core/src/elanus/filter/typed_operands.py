@@ -13,11 +13,11 @@ from typing import TypeVar, cast
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter.ast import CompareOp
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType
+from elanus.filter.operators import CompareOp
 from elanus.filter.strings import CodedStrings
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.types import BoolArray, DataType, Int64Array

@@ -50,19 +50,7 @@ def search(
         else ElementRun(schema, sources, token, elements)
     )
     one_leg = len(request.legs) == 1
-    if request.group is not None:
-        page = grouped_page(run, request, request.group)
-    elif request.ranking is not None:
-        page = ranked_page(run, request, request.ranking)
-    elif one_leg:
-        page = single_page(request, run.leg(request.legs[0]))
-    else:
-        page = fused_page(request, found_by_legs(run, request), run.keys)
-    run.watch.stage("merge")
-    if request.decimals is not None:
-        page = page._replace(scores=_rounded(page.scores, request.decimals))
-    if request.order:
-        page = _ordered(sources, page, request.order)
+    page = _page(sources, run, request)
     fusion = request.joined_by
     if isinstance(run, ElementRun):
         answers = _element_answers(run, request, page, fusion)
@@ -86,6 +74,22 @@ def search(
         said = outcome.summary(request.ranking, is_fused=not one_leg)
         results.append(SearchResult(answer, explanation._replace(ranking=said)))
     return results
+
+
+def _page(sources: Sequence[SearchSource], run: Run, request: SearchRequest) -> Page:
+    """Return the hits as they are shown."""
+    if request.group is not None:
+        page = grouped_page(run, request, request.group)
+    elif request.ranking is not None:
+        page = ranked_page(run, request, request.ranking)
+    elif len(request.legs) == 1:
+        page = single_page(request, run.leg(request.legs[0]))
+    else:
+        page = fused_page(request, found_by_legs(run, request), run.keys)
+    run.watch.stage("merge")
+    if request.decimals is not None:
+        page = page._replace(scores=_rounded(page.scores, request.decimals))
+    return _ordered(sources, page, request.order) if request.order else page
 
 
 def _ordered(sources: Sequence[SearchSource], page: Page, keys: Sequence[OrderKey]) -> Page:

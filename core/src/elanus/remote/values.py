@@ -35,6 +35,7 @@ from elanus.engine.stats import (
 )
 from elanus.errors import ElanusError, InvalidArgumentError, ProtocolError
 from elanus.filter import ast
+from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation
 from elanus.plugins import plugin_config, reranker_from_config
 from elanus.query.filter_plan import FilterPlan, FilterStep, SourceFilter
 from elanus.query.highlighter import Highlighter
@@ -65,7 +66,7 @@ from elanus.sync.lineage import Lineage, SourceSummary, StoredDocument
 from elanus.sync.report import SyncError
 from elanus.types import DataType, MetricType
 
-_ENUMS = (DataType, MetricType, ast.CompareOp, ast.ArithmeticOp, ast.Quantifier, ast.Relation)
+_ENUMS = (DataType, MetricType, CompareOp, ArithmeticOp, Quantifier, Relation)
 _ASKED = (BM25, Leg, RRF, Weighted, DBSF, ByScore, Decay, Boost, RandomScore, FunctionScore, MMR)
 _ASKED_TOO = (Highlighter, SearchProfile, Successor)
 _RECORDS = (
