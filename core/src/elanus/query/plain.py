@@ -136,10 +136,6 @@ class _Frame:
         model: Sequence[PlainLeg] | None = None,
     ) -> list[PlainLeg]:
         """Return the legs under filters, a tuple for each; ``model``: those under others."""
-        if model is not None and len(model) == 1:
-            field = self.plain.legs[0].field
-            rows = [allowed_places(s, filters[0], field, token) for s in self.sources]
-            return [model[0].under(rows)]
         made: list[PlainLeg] = []
         allowed: dict[tuple[Filters, str], list[AllowedRows]] = {}
         for i, (leg, own) in enumerate(zip(self.plain.legs, filters, strict=True)):
@@ -150,10 +146,8 @@ class _Frame:
                 known = [allowed_places(s, own, leg.field, token) for s in self.sources]
                 if len(filters) > 1:
                     allowed[key] = known
-            if model is None:
-                made.append(PlainLeg(self.schema, self.sources, leg, known))
-            else:
-                made.append(model[i].under(known))
+            like = None if model is None else model[i]
+            made.append(PlainLeg(self.schema, self.sources, leg, known, like))
         return made
 
 

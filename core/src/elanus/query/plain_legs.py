@@ -81,6 +81,7 @@ class PlainLeg:
         sources: Of the snapshot.
         request: What the searches have in common.
         rows: Rows of each source that pass the filters.
+        like: A leg of the same request with other rows; what it has found out is not asked again.
     """
 
     def __init__(
@@ -89,22 +90,14 @@ class PlainLeg:
         sources: Sequence[SearchSource],
         request: PlainLegRequest,
         rows: Sequence[AllowedRows],
+        like: PlainLeg | None = None,
     ) -> None:
         self._sources, self._request = sources, request
         self._name, self._limit = request.field.name, request.limit
         self._primary = schema.primary.name
         self._keys = partial(read_keys, schema, sources)
         self._rows = rows
-        self._prepare()
-
-    def under(self, rows: Sequence[AllowedRows]) -> PlainLeg:
-        """Return the same with other rows of each source that pass the filters."""
-        made = PlainLeg.__new__(PlainLeg)
-        made._sources, made._request = self._sources, self._request
-        made._name, made._limit, made._primary = self._name, self._limit, self._primary
-        made._keys, made._rows = self._keys, rows
-        made._prepare(like=self)
-        return made
+        self._prepare(like)
 
     @property
     def plan(self) -> LegPlan:
@@ -137,6 +130,11 @@ class PlainLeg:
             self._prepare()
         return self._prepared
 
+    def prepared_over(self, index: VectorIndex | BM25View) -> PreparedLeg | None:
+        """Return what ``prepared`` does if it was made of an index; else None."""
+        known = self._prepared
+        return None if known is None or self._made_of() is not index else known
+
     def _nearest(self, part: _Part, vectors: VectorArray) -> CandidateTable:
         if part.held is None:
             return NOTHING
@@ -148,7 +146,6 @@ class PlainLeg:
         return nearest_rows(index, vectors, self._limit, part.rows, part.step.ef)
 
     def _prepare(self, like: PlainLeg | None = None) -> None:
-        """Plan; what another leg of the same request has found out need not be asked again."""
         request, name = self._request, self._name
         index: VectorIndex | BM25View | None = None
         parts = []
@@ -181,10 +178,10 @@ class PlainLeg:
             return None
         if index is None:
             index = self._index_of(part.source)
-        if like is not None and like._prepared is not None and like._made_of() is index:
-            self._made_of = like._made_of
-            return self._prepared_like(like._prepared, index, part)
         self._made_of = weakref.ref(index)
+        known = None if like is None else like.prepared_over(index)
+        if known is not None:
+            return self._prepared_like(known, index, part)
         column = part.source.column(self._primary)
         keys: Int64Array | None = None
         if isinstance(column, FixedColumn):

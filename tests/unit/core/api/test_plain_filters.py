@@ -11,6 +11,7 @@ import pytest
 
 import elanus
 from elanus.errors import ElanusError, FilterError
+from elanus.query.plain import PlainSearch
 from support.builders import paper_schema, papers
 
 DIM = 16
@@ -160,6 +161,71 @@ def test_tenants_are_kept_apart(tmp_path: Path) -> None:
     for wrong in ("tenant != 't1'", "id == 5", "tenant > 't1'"):
         with pytest.raises(FilterError, match="keeps the values"):
             collection.search(vectors[7], "v", 5, output=["id"], filter=wrong)
+
+
+def test_few_rows_of_one_value_are_searched_in_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a tenant lie together, those of a source anywhere; an index knows both."""
+    database = elanus.connect(str(tmp_path))
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("tenant", elanus.VARCHAR, partition_key=True, nullable=False),
+            elanus.Field("source", elanus.INT64),
+            elanus.Field("title", elanus.VARCHAR, analyzer="english"),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=DIM, metric="IP"),
+            elanus.Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("title")),
+        ]
+    )
+    collection = database.create_collection("tenants", schema)
+    rng, words = np.random.default_rng(3), ["graph", "vector", "query", "index", "row", "leaf"]
+    collection.insert(
+        [
+            {
+                "id": i,
+                "tenant": f"t{i % 300}",
+                "source": int(rng.integers(400)),
+                "title": " ".join(rng.choice(words, 1 + i % 9)),
+                "v": vector,
+            }
+            for i, vector in enumerate(queries(9_000, seed=5))
+        ]
+    )
+    collection.create_index("v", "GRAPH")
+    collection.create_index("source", "INVERTED")
+    collection.compact()
+    collection.wait_indexed()
+    legs = [elanus.Leg("v", queries(1)[0]), elanus.Leg("bm25", "graph leaf query")]
+
+    def answers(filter: str, **options: Any) -> list[Any]:
+        found = [
+            told(collection.search(leg.data, leg.field, 5, filter=filter, **options))
+            for leg in legs
+        ]
+        return [*found, told(collection.hybrid_search(legs, limit=5, filter=filter, **options))]
+
+    asked = [
+        f"{name} == {value}"
+        for i in range(45)
+        for name, value in (("tenant", f"'t{i * 7}'"), ("source", i * 7))
+    ]
+    wanted = {filter: answers(filter, timeout=60.0) for filter in asked}
+    for filter in ("tenant == 't1'", "source == 1", "tenant == 't2'", "source == 2"):
+        answers(filter)
+
+    def fail(*_: object) -> Any:
+        raise AssertionError("answered by Python")
+
+    is_there = [filter for filter in asked if wanted[filter][0][0]]
+    assert len(is_there) > 60
+    with monkeypatch.context() as patched:
+        patched.setattr(PlainSearch, "answer", fail)
+        assert [answers(filter) for filter in is_there] == [wanted[filter] for filter in is_there]
+    assert [answers(filter) for filter in asked] == [wanted[filter] for filter in asked]
+    collection.delete(range(0, 9_000, 5))
+    for filter in asked[:40]:
+        assert answers(filter) == answers(filter, timeout=60.0)
 
 
 def test_many_threads_ask_under_their_own_filters(graph: elanus.Collection) -> None:

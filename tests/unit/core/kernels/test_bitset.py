@@ -122,3 +122,27 @@ def test_few_rows_among_many_are_found(rows: set[int]) -> None:
     assert made.count() == len(rows)
     assert np.array_equal(made.to_rows(), expected)
     assert np.array_equal((made | made).to_rows(), expected)
+
+
+@given(masks, st.integers(1, 3))
+def test_masks_that_lie_apart_are_packed(mask: np.ndarray, step: int) -> None:
+    assert Bitset.from_mask(mask[::step]) == Bitset.from_mask(mask[::step].copy())
+
+
+@given(
+    st.sets(st.integers(0, 9_999), max_size=30) | st.builds(range, st.just(40), st.integers(0, 90))
+)
+def test_few_rows_are_known_without_looking(rows: set[int] | range) -> None:
+    expected = np.array(sorted(rows), dtype=np.int64)
+    made = Bitset.from_few(expected.astype(np.uint32), 10_000)
+    assert made == Bitset.from_rows(expected, 10_000)
+    assert np.array_equal(made.known_rows(), expected)
+    assert made.count() == len(expected)
+    assert (made & made).known_rows() is None
+
+
+def test_many_rows_are_not_known() -> None:
+    for many in (np.arange(9_000, dtype=np.uint32), np.arange(0, 9_000, 2, dtype=np.uint32)):
+        made = Bitset.from_few(many, 600_000)
+        assert made.known_rows() is None
+        assert np.array_equal(made.to_rows(), many)

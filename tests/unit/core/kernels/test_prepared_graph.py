@@ -45,6 +45,26 @@ def test_lists_are_the_arrays(kind, metric, method, share):
         assert keyless.find(query, None) == (wanted_ids, wanted, None, None)
 
 
+@pytest.mark.parametrize("method", ["graph", "codes", "scan"])
+def test_other_rows_are_searched_as_if_made_for_them(method):
+    rows, scale = rows_of(DIM, MetricType.COSINE)
+    quantizer = quantizer_of(rows, scale, CodeKind.BYTES, MetricType.COSINE)
+    graph, _ = graph_of(rows, scale, quantizer)
+    keys = np.random.default_rng(5).permutation(len(rows)).astype(np.int64)
+    like = graph.prepared(10, 30, 15, method="graph", allowed=None, keys=keys)
+    few = np.arange(0, 200, 3, dtype=np.uint32)
+    sets = [Bitset.from_few(few, len(rows)), Bitset.from_range(20, 60, len(rows))]
+    sets.append(Bitset.from_mask(keys % 3 > 0))
+    for allowed in sets:
+        bits = Bitset(allowed.words, len(rows))
+        wanted = graph.prepared(10, 40, 22, method=method, allowed=bits, keys=keys)
+        made = graph.prepared(10, 40, 22, method=method, allowed=allowed, keys=None, like=like)
+        for query in rows_of(DIM, MetricType.COSINE, 20, seed=7)[0]:
+            assert made.find(query, None) == wanted.find(query, None)
+    with pytest.raises(InvalidArgumentError, match="allowed: expected the rows to scan"):
+        graph.prepared(10, 1, 1, method="scan", allowed=None, keys=None, like=like)
+
+
 def test_nothing_where_there_is_more_to_be_said():
     rows, scale = rows_of(DIM, MetricType.L2)
     rows[3] = rows[4]

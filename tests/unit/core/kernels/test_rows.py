@@ -2,6 +2,7 @@
 
 import json
 import math
+from bisect import bisect_left
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elanus.errors import InvalidArgumentError
-from elanus.kernels.rows import RowReader
+from elanus.kernels.rows import RowReader, place_of_text
 
 DTYPES = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.float32, np.float64]
 SCALARS = (
@@ -182,3 +183,21 @@ def test_columns_of_other_lengths_are_refused():
         RowReader(3).add_numbers("x", np.zeros(3), np.ones(2, dtype=np.bool_))
     with pytest.raises(InvalidArgumentError, match="one more than rows"):
         RowReader(3).add_texts("x", *texts_of(["a"]), None, guard=None, is_json=False)
+
+
+@given(
+    st.sets(st.binary(max_size=3) | st.sampled_from([b"\xff\x00", b"\x7f", b"\x80"])),
+    st.binary(max_size=3),
+)
+def test_a_place_among_texts_is_that_of_their_bytes(texts, wanted):
+    ascending = sorted(texts)
+    offsets, data = texts_of(ascending)
+    for text in (wanted, *ascending):
+        assert place_of_text(offsets, data, text) == bisect_left(ascending, text)
+
+
+@pytest.mark.parametrize("offsets", [[], [0], [0, 9, 3], [-5, 2, 99], [7, 7, 7], [4, 1, 0]])
+def test_offsets_outside_of_the_texts_are_never_read(offsets):
+    data = np.frombuffer(b"abcd", dtype=np.uint8)
+    place = place_of_text(np.array(offsets, dtype=np.int64), data, b"b")
+    assert 0 <= place <= max(len(offsets) - 1, 0)
