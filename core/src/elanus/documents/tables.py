@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 from weakref import WeakValueDictionary
 
+from elanus.documents.turns import turn
 from elanus.errors import CollectionExistsError, NotFoundError, SchemaError, StateError
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
@@ -32,7 +33,8 @@ class PlaceOptions(TypedDict, total=False):
         several_processes: Open the folder for writing only while something is written, so that
             several processes write in turn and all of them read. A write then takes longer: it
             opens the database.
-        wait_s: With ``several_processes``, seconds to wait for another process that writes; 30.
+        wait_s: Seconds to wait for another process that writes, with ``several_processes``, or that
+            changes the same at a server; 30.
     """
 
     token: str | None
@@ -50,7 +52,8 @@ class Place:
         token: Credentials for a server; never shown.
         database: An open database to use instead of ``uri``; ``close`` leaves it open.
         several_processes: Open the folder for writing only while something is written.
-        wait_s: With ``several_processes``, seconds to wait for another process that writes.
+        wait_s: Seconds to wait for another process that writes, with ``several_processes``, or that
+            changes the same at a server.
 
     Raises:
         ValueError: ``several_processes`` without a folder.
@@ -104,6 +107,16 @@ class Place:
             return
         with self._connect(self.uri, token=self._token, wait_s=self._wait_s) as database:
             yield database
+
+    def turn(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Return what is held while something of that name is read and changed at a server.
+
+        A folder has one process that writes; its threads have locks.
+        """
+        # Databases of a server ask it; this layer cannot import them.
+        if self._writer is None or not hasattr(self._writer, "ask"):
+            return contextlib.nullcontext()
+        return turn(self._writer, name, wait_s=self._wait_s)
 
     def reading(self) -> Any:
         """Return the database for reads, or None while there is none."""
@@ -195,9 +208,13 @@ class Table:
         """Yield the collection for a write that depends on what it reads.
 
         Nobody else who asks for the same part of the table is in between, in this process or
-        another one.
+        another one, of this machine or another client of the server.
+
+        Raises:
+            DatabaseLockedError: Others were changing it for too long.
         """
-        with _lock_of(self.name, part), self.writing() as collection:
+        name = f"{self.name}/{part}"
+        with _lock_of(self.name, part), self.writing() as collection, self.place.turn(name):
             yield collection
 
     def create(self) -> None:

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 from urllib.parse import quote
 
-from langchain_core.indexing import RecordManager
-from langchain_core.runnables import run_in_executor
-
 import elanus
 from elanus.documents import PlaceOptions
+from langchain_elanus.extras.records import RecordsInThread
 from langchain_elanus.extras.table import TableUser
 
 
-class ElanusRecordManager(TableUser, RecordManager):
+class ElanusRecordManager(TableUser, RecordsInThread):
     """The records of ``index()`` and ``aindex()``, beside the documents that they are about.
 
     Args:
@@ -38,7 +36,7 @@ class ElanusRecordManager(TableUser, RecordManager):
         uri: str | os.PathLike[str] = "./elanus_data",
         **options: Unpack[PlaceOptions],
     ) -> None:
-        RecordManager.__init__(self, namespace)
+        RecordsInThread.__init__(self, namespace)
         fields = [
             elanus.Field("id", elanus.VARCHAR, primary=True),
             elanus.Field("namespace", elanus.VARCHAR, partition_key=True),
@@ -52,10 +50,6 @@ class ElanusRecordManager(TableUser, RecordManager):
     def create_schema(self) -> None:
         """Make the collection, unless it is there; the first ``update`` does it as well."""
         self._table.create()
-
-    async def acreate_schema(self) -> None:
-        """Do what ``create_schema`` does, without blocking the event loop."""
-        await run_in_executor(None, self.create_schema)
 
     def get_time(self) -> float:
         """Return the time in seconds since 1970, never before that of a record that is there.
@@ -71,10 +65,6 @@ class ElanusRecordManager(TableUser, RecordManager):
         now = time.time()
         self._latest = now if latest is None or latest < now else latest + _TICK_S
         return self._latest
-
-    async def aget_time(self) -> float:
-        """Do what ``get_time`` does, without blocking the event loop."""
-        return await run_in_executor(None, self.get_time)
 
     def update(
         self,
@@ -115,27 +105,11 @@ class ElanusRecordManager(TableUser, RecordManager):
             ]
         )
 
-    async def aupdate(
-        self,
-        keys: Sequence[str],
-        *,
-        group_ids: Sequence[str | None] | None = None,
-        time_at_least: float | None = None,
-    ) -> None:
-        """Do what ``update`` does, without blocking the event loop."""
-        await run_in_executor(
-            None, self.update, keys, group_ids=group_ids, time_at_least=time_at_least
-        )
-
     def exists(self, keys: Sequence[str]) -> list[bool]:
         """Return of each key whether it was noted."""
         ids = [self._id(key) for key in keys]
         found = self._table.get(ids, ["key"])
         return [i in found for i in ids]
-
-    async def aexists(self, keys: Sequence[str]) -> list[bool]:
-        """Do what ``exists`` does, without blocking the event loop."""
-        return await run_in_executor(None, self.exists, keys)
 
     def list_keys(
         self,
@@ -165,26 +139,9 @@ class ElanusRecordManager(TableUser, RecordManager):
         rows = self._table.query({"$and": conditions}, ["key"], limit=limit or None)
         return [row["key"] for row in rows]
 
-    async def alist_keys(
-        self,
-        *,
-        before: float | None = None,
-        after: float | None = None,
-        group_ids: Sequence[str | None] | None = None,
-        limit: int | None = None,
-    ) -> list[str]:
-        """Do what ``list_keys`` does, without blocking the event loop."""
-        return await run_in_executor(
-            None, self.list_keys, before=before, after=after, group_ids=group_ids, limit=limit
-        )
-
     def delete_keys(self, keys: Sequence[str]) -> None:
         """Forget keys."""
         self._table.delete([self._id(key) for key in keys])
-
-    async def adelete_keys(self, keys: Sequence[str]) -> None:
-        """Do what ``delete_keys`` does, without blocking the event loop."""
-        await run_in_executor(None, self.delete_keys, keys)
 
     def _id(self, key: str) -> str:
         # No namespace, once quoted, has a slash: two of them never share an id.

@@ -6,14 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.indexing import RecordManager
-from langchain_core.runnables import run_in_executor
-
 from elanus.sync import Lineage
+from langchain_elanus.extras.records import RecordsInThread
 from langchain_elanus.vectorstore import ElanusVectorStore
 
 
-class ElanusStoreRecords(RecordManager):
+class ElanusStoreRecords(RecordsInThread):
     """The records of ``index()`` and ``aindex()`` as the lineage of the store's own documents.
 
     Store and records cannot disagree: a document that somebody deleted is written again, and one
@@ -45,17 +43,10 @@ class ElanusStoreRecords(RecordManager):
     def create_schema(self) -> None:
         """Do nothing: the store has what is needed."""
 
-    async def acreate_schema(self) -> None:
-        """Do nothing."""
-
     def get_time(self) -> float:
         """Return the time in seconds since 1970; it never stands still or goes back."""
         self._now = max(time.time(), self._now + _TICK_S)
         return self._now
-
-    async def aget_time(self) -> float:
-        """Do what ``get_time`` does."""
-        return self.get_time()
 
     def update(
         self,
@@ -91,27 +82,11 @@ class ElanusStoreRecords(RecordManager):
                 missing[key] = wanted
         self._records.set(missing)
 
-    async def aupdate(
-        self,
-        keys: Sequence[str],
-        *,
-        group_ids: Sequence[str | None] | None = None,
-        time_at_least: float | None = None,
-    ) -> None:
-        """Do what ``update`` does, without blocking the event loop."""
-        await run_in_executor(
-            None, self.update, keys, group_ids=group_ids, time_at_least=time_at_least
-        )
-
     def exists(self, keys: Sequence[str]) -> list[bool]:
         """Return of each key whether the store has it from this source."""
         known = self._records.get(keys)
         source = self._records.source
         return [(found := known.get(key)) is not None and found.source == source for key in keys]
-
-    async def aexists(self, keys: Sequence[str]) -> list[bool]:
-        """Do what ``exists`` does, without blocking the event loop."""
-        return await run_in_executor(None, self.exists, keys)
 
     def list_keys(
         self,
@@ -139,28 +114,11 @@ class ElanusStoreRecords(RecordManager):
                 found.append(key)
         return found[: limit or None]
 
-    async def alist_keys(
-        self,
-        *,
-        before: float | None = None,
-        after: float | None = None,
-        group_ids: Sequence[str | None] | None = None,
-        limit: int | None = None,
-    ) -> list[str]:
-        """Do what ``list_keys`` does, without blocking the event loop."""
-        return await run_in_executor(
-            None, self.list_keys, before=before, after=after, group_ids=group_ids, limit=limit
-        )
-
     def delete_keys(self, keys: Sequence[str]) -> None:
         """Forget documents; those that are still there become nobody's."""
         for key in keys:
             self._seen.pop(key, None)
         self._records.set(dict.fromkeys(self._records.get(keys)))
-
-    async def adelete_keys(self, keys: Sequence[str]) -> None:
-        """Do what ``delete_keys`` does, without blocking the event loop."""
-        await run_in_executor(None, self.delete_keys, keys)
 
 
 _TICK_S = 1e-6

@@ -42,7 +42,8 @@ class ElanusKVStore(BaseKVStore):
         database: An open ``elanus.Database`` to use instead of ``uri``.
         several_processes: Open the folder for writing only while something is written, so that
             several processes write in turn; a write then takes some milliseconds more.
-        wait_s: With ``several_processes``, seconds to wait for another process that writes.
+        wait_s: Seconds to wait for another process that writes, with ``several_processes``, or that
+            changes the same pairs at a server.
 
     Raises:
         DatabaseLockedError: Another process has the folder open for writing.
@@ -97,7 +98,11 @@ class ElanusKVStore(BaseKVStore):
     def changes(self) -> Iterator[KVChanges]:
         """Yield changes of any number of collections that are written when the block ends.
 
-        Nobody else's ``changes`` of the same database are in between, so do not nest them.
+        Nobody else's ``changes`` of the same database are in between, those of other clients of a
+        server included, so do not nest them. One value is written whole without them.
+
+        Raises:
+            DatabaseLockedError: Others were changing it for longer than ``wait_s``.
         """
         with self._table.changing() as table:
             changed = KVChanges(table)
