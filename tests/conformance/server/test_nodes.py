@@ -99,6 +99,28 @@ def test_node_is_transferred(groups):
     assert groups.describe_resource_group(DEFAULT).num_available_node == 1
 
 
+def test_default_group_keeps_the_node_that_it_asks_for(groups):
+    groups.update_resource_groups({DEFAULT: config(1, 1)})
+    groups.create_resource_group("one", config=config(2, 2))
+    assert groups.describe_resource_group(DEFAULT).num_available_node == 1
+    found = groups.describe_resource_group("one")
+    assert (found.capacity, found.num_available_node) == (2, 0)
+    move = milvus_pb2.TransferNodeRequest(
+        source_resource_group=DEFAULT, target_resource_group="one", num_node=1
+    )
+    assert stub(groups).TransferNode(move).code == 0
+    assert groups.describe_resource_group("one").num_available_node == 1
+    groups.update_resource_groups({DEFAULT: config(0, 1_000_000)})
+
+
+def test_there_is_always_a_root(client):
+    client.create_user("ann", "ann-password")
+    assert client.list_users() == ["ann", "root"]
+    assert client.describe_user("root")["roles"] == ("admin",)
+    client.drop_user("ann")
+    assert client.list_users() == ["root"]
+
+
 def test_refusals_of_groups(groups):
     groups.create_resource_group("one")
     refused(groups, "create_resource_group", 1100, "Invalid resource group name", "1")

@@ -42,7 +42,8 @@ def _change(host: Host, change: Callable[[Groups], None]) -> None:
 
 def node_group(host: Host) -> str:
     """Return the name of the group that the node is in."""
-    asking = [n for n, g in _groups(host).items() if g["requests"] and n != DEFAULT_GROUP]
+    # The default group is the first, and keeps the node that it asks for.
+    asking = [name for name, group in _groups(host).items() if group["requests"]]
     return asking[0] if asking else DEFAULT_GROUP
 
 
@@ -175,8 +176,11 @@ def transfer_node(call: Call, request: Any) -> None:
                 f"resource group node not enough[rg={source}]"
                 f"[currentNodeNum={here}][expectedNodeNum={number}]",
             )
-        if source != DEFAULT_GROUP:
-            groups[source] = {key: max(0, n - number) for key, n in groups[source].items()}
+        kept = groups[source]
+        requests = max(0, kept["requests"] - number)
+        # What is left over goes to the default group, whose limit stays.
+        limits = kept["limits"] if source == DEFAULT_GROUP else max(0, kept["limits"] - number)
+        groups[source] = {"requests": requests, "limits": limits}
         if target != DEFAULT_GROUP:
             groups[target] = {key: n + number for key, n in groups[target].items()}
 

@@ -75,16 +75,21 @@ def delete_credential(call: Call, request: Any) -> None:
 
 @rpc("ListCredUsers")
 def list_cred_users(call: Call, request: Any) -> Any:
-    return milvus.ListCredUsersResponse(usernames=sorted(call.host.guard.accounts.users))
+    return milvus.ListCredUsersResponse(usernames=_names(call.host.guard.accounts))
+
+
+def _names(accounts: Accounts) -> list[str]:
+    """Return the names of all users; there is a root also where nobody has to say who they are."""
+    return sorted({ROOT, *accounts.users})
 
 
 @rpc("SelectUser")
 def select_user(call: Call, request: Any) -> Any:
     accounts = call.host.guard.accounts
-    wanted = [request.user.name] if request.user.name else sorted(accounts.users)
+    wanted = [request.user.name] if request.user.name else _names(accounts)
     made = milvus.SelectUserResponse()
     for name in wanted:
-        if name not in accounts.users:
+        if name not in (ROOT, *accounts.users):
             continue
         result = made.results.add(description=accounts.descriptions.get(name, ""))
         result.user.name = name
