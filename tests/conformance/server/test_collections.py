@@ -382,6 +382,8 @@ def test_flush_compaction_and_segments(client):
     assert client.get_compaction_state(job) == "Completed"
     (loaded,) = client.list_loaded_segments("flushed")
     assert loaded.num_rows == 10
+    client.release_collection("flushed")
+    assert client.list_loaded_segments("flushed") == []
 
 
 def test_versions_and_times(client):

@@ -42,12 +42,12 @@ def embedding(name="embed", **params):
     )
 
 
-def bm25():
+def bm25(output="words"):
     return Function(
         name="bm25",
         function_type=FunctionType.BM25,
         input_field_names=["text"],
-        output_field_names=["words"],
+        output_field_names=[output],
     )
 
 
@@ -81,10 +81,15 @@ def test_model_is_added_altered_and_dropped(texts):
 
 
 def test_bm25_comes_and_goes_with_its_field(texts):
-    indexes = texts.prepare_index_params()
-    indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
-    field = pymilvus.FieldSchema("words", DataType.SPARSE_FLOAT_VECTOR)
-    texts.add_function_field(NAME, field, bm25(), indexes)
+    def add(output):
+        indexes = texts.prepare_index_params()
+        indexes.add_index(output, index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+        field = pymilvus.FieldSchema(output, DataType.SPARSE_FLOAT_VECTOR)
+        texts.add_function_field(NAME, field, bm25(output), indexes)
+
+    add("words")
+    with pytest.raises(pymilvus.MilvusException, match="function name already exists: bm25"):
+        add("more")
     texts.insert(NAME, [{"id": 2, "text": TEXTS[2], "vector": [0.5] * 16}])
     found = texts.search(NAME, ["boxes"], anns_field="words", limit=3)
     assert [hit["id"] for hit in found[0]] == [2]

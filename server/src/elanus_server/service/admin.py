@@ -173,7 +173,8 @@ def get_persistent_segment_info(call: Call, request: Any) -> Any:
 @rpc("GetQuerySegmentInfo")
 def get_query_segment_info(call: Call, request: Any) -> Any:
     hosted = call.hosted(request, request.collectionName)
-    hosted.check_loaded()
+    if not hosted.record.is_loaded:
+        return milvus.GetQuerySegmentInfoResponse()  # No node has its segments.
     number = hosted.record.number
     partition = partition_number(number, partition_names(hosted)[0])
     names = sorted(hosted.record.indexes)

@@ -324,6 +324,10 @@ def alter_collection_schema(call: Call, request: Any) -> Any:
 
 def _add_fields(call: Call, request: Any) -> None:
     wanted = request.action.add_request
+    taken = {known.name for known in call.hosted(request).known.message.functions}
+    for function in wanted.func_schema:
+        if function.name in taken:
+            raise invalid(f"function name already exists: {function.name}")
     made_by = dict(found for f in wanted.func_schema if (found := function_of(f)) is not None)
     for info in wanted.field_infos:
         field = info.field_schema
