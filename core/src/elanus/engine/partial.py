@@ -42,14 +42,11 @@ class PartialEntities:
         schema: What they were checked against.
         groups: Keys, and a column for each field that is given.
         operations: What becomes of the elements given for a field.
-        partition: Number of the partition that the entities are to belong to; None leaves those
-            that are there where they are.
     """
 
     schema: Schema
     groups: tuple[tuple[list[PrimaryKey], ColumnBatch], ...]
     operations: Mapping[str, ArrayOp]
-    partition: int | None
 
     @property
     def pks(self) -> list[PrimaryKey]:
@@ -90,7 +87,8 @@ class PartialEntities:
     def _absent(self, field: Field, pks: Sequence[PrimaryKey], places: Int64Array) -> Column:
         """Return what new entities have in a field that they do not give."""
         if field.name == PARTITION_FIELD:
-            return FixedColumn(np.full(len(places), self.partition or 0, dtype=np.int32))
+            # Of a partition that is named the number is among what is given.
+            return FixedColumn(np.zeros(len(places), dtype=np.int32))
         try:
             return convert_column(field, [MISSING] * len(places), len(places))
         except EntityError:
@@ -160,7 +158,7 @@ def prepare_partial(
             )
             batch = ColumnBatch(len(pks), {**batch.columns, PARTITION_FIELD: numbers})
         groups.append((pks, batch))
-    return PartialEntities(schema, tuple(groups), parsed, partition)
+    return PartialEntities(schema, tuple(groups), parsed)
 
 
 def _parse_operations(schema: Schema, operations: Mapping[str, str]) -> dict[str, ArrayOp]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import elanus
+from elanus.engine import restoring
 from elanus.errors import (
     AlreadyExistsError,
     CollectionExistsError,
@@ -98,7 +99,8 @@ def test_restored_files_share_their_space(tmp_path):
         assert sum(len(owners) == 2 for owners in inodes.values()) >= 1
 
 
-def test_restored_automatic_keys_go_on(tmp_path):
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_restored_automatic_keys_go_on(tmp_path, is_sealed):
     schema = elanus.Schema(
         [
             elanus.Field("id", elanus.INT64, primary=True, auto_id=True),
@@ -108,10 +110,49 @@ def test_restored_automatic_keys_go_on(tmp_path):
     with elanus.connect(tmp_path) as db:
         collection = db.create_collection("rows", schema)
         first = collection.insert([{"n": n} for n in range(5)])
+        if is_sealed:
+            collection.flush()
         db.snapshot("s", collection="rows")
         restored = db.restore_snapshot("s", "rows", "copy")
         assert not set(restored.insert([{"n": 9}])) & set(first)
         assert restored.count() == 6
+
+
+def test_restored_rows_of_the_log_are_in_the_order_of_the_key(tmp_path):
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("n", elanus.INT64, clustering_key=True),
+        ]
+    )
+    rows = [{"id": pk, "n": (7 * pk) % 60} for pk in range(60)]
+    with elanus.connect(tmp_path) as db:
+        db.create_collection("rows", schema).insert(rows)
+        db.snapshot("s", collection="rows")
+        restored = db.restore_snapshot("s", "rows", "copy")
+        (segment,) = restored._engine.state.sealed()
+        assert segment.info.sorted_by == "n"
+        assert segment.reader.column("n").to_pylist() == list(range(60))
+        for low, high in ((0, 0), (13, 41), (59, 59)):
+            wanted = [row for row in rows if low <= row["n"] <= high]
+            assert restored.query(f"n >= {low} and n <= {high}", output=["n"]) == wanted
+
+
+def test_a_restore_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    with elanus.connect(tmp_path) as db:
+        filled(db)
+        db.snapshot("s", collection="papers")
+        folders = sorted(tmp_path.glob("c/*"))
+        files = len(os.listdir("/proc/self/fd"))
+        monkeypatch.setattr(restoring, "write_sealed", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            db.restore_snapshot("s", "papers", "copy")
+        monkeypatch.undo()
+        assert sorted(tmp_path.glob("c/*")) == folders
+        assert len(os.listdir("/proc/self/fd")) == files
+        assert contents(db.restore_snapshot("s", "papers", "copy")) == contents(
+            db.collection("papers")
+        )
 
 
 def test_names_of_snapshots_belong_to_their_collection(tmp_path):

@@ -17,6 +17,7 @@ from elanus.errors import (
 from elanus.query.entities import EntityRequest, query_entities
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.wal_format import list_wals
 from support.builders import paper_schema, papers
 from support.fault_directory import FaultDirectory
 
@@ -85,6 +86,27 @@ def test_a_failed_log_is_left_and_writing_goes_on_in_the_next(directory, collect
     assert reopened(directory.after_power_loss()) == [0, 2, 10, 11]
 
 
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_of_a_failed_log_counts_what_was_acknowledged(directory, collection, kind):
+    # Its flush would make the log superfluous.
+    collection.state.on_frozen = lambda: None
+    reader = DatabaseEngine(directory, read_only=True)
+    following = reader.open("papers")
+    collection.insert(papers(3))
+    next_step_is(directory, kind, "wal/")
+    with pytest.raises(StorageFailedError):
+        collection.insert(papers(2, first=50))
+    # Half of it, or all, stands in the log: it must neither come back nor pass for damage.
+    for rows in ([0, 1, 2], [0, 1, 2, 10, 11]):
+        assert keys(collection) == keys(following) == rows
+        assert len(list_wals(directory, collection.path)) == 2
+        for chance in (0.0, 0.5, 1.0):
+            assert reopened(directory.after_power_loss(chance=chance, seed=3)) == rows
+        if len(rows) == 3:
+            collection.insert(papers(2, first=10))
+    reader.close()
+
+
 def test_when_there_is_no_next_log_the_collection_says_to_reopen(directory, collection):
     collection.insert(papers(3))
     directory.fail_after(0, lasting=True)
@@ -143,6 +165,37 @@ def test_a_manifest_that_was_not_committed_is_tried_again(directory, collection,
     collection.flush()
     assert keys(collection) == [0, 1, 4, 10]
     assert reopened(directory.after_power_loss()) == [0, 1, 4, 10]
+
+
+def test_a_log_that_can_neither_be_made_nor_deleted_stops_writing(
+    directory, collection, monkeypatch
+):
+    collection.insert(papers(3))
+    monkeypatch.setattr("elanus.engine.growing.FLUSH_ROWS", 4)
+    passing = directory.check
+
+    def check(step):
+        if step.path.endswith("2.wal") and step.kind in ("sync", "delete"):
+            directory.fail_after(0)
+        passing(step)
+
+    directory.check = check
+    collection.insert(papers(2, first=10))
+    directory.check = passing
+    # Should its header be there, it says where the log before it ends.
+    with pytest.raises(StorageFailedError, match="open it again"):
+        collection.insert(papers(1, first=20))
+    for chance in (0.0, 1.0):
+        assert reopened(directory.after_power_loss(chance=chance)) == [0, 1, 2, 10, 11]
+
+
+def test_a_disk_that_is_full_for_a_moment_fails_no_write(directory, collection, monkeypatch):
+    collection.insert(papers(3))
+    monkeypatch.setattr(next_step_is, "error", errno.ENOSPC)
+    next_step_is(directory, "write", "wal/")
+    collection.insert(papers(2, first=10))
+    assert keys(collection) == [0, 1, 2, 10, 11]
+    assert reopened(directory.after_power_loss()) == [0, 1, 2, 10, 11]
 
 
 def test_one_sync_makes_a_commit_durable(directory, collection):
@@ -205,6 +258,21 @@ def test_a_failed_late_sync_stops_writing(directory):
     with pytest.raises(StorageFailedError, match="open it again"):
         collection.insert(papers(1, first=7))
     assert keys(collection) == [0, 1, 2]
+    engine.close()
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_no_log_follows_one_whose_acknowledged_end_may_be_lost(directory, kind):
+    engine = DatabaseEngine(directory, durability=Durability("os"))
+    collection = engine.create("papers", paper_schema(), {})
+    collection.insert(papers(3))
+    next_step_is(directory, kind, "wal/")
+    with pytest.raises(StorageFailedError):
+        collection.insert(papers(2, first=10))
+        collection.flush()
+    with pytest.raises(StorageFailedError, match="open it again"):
+        collection.insert(papers(1, first=20))
+    assert reopened(directory.after_power_loss()) == []
     engine.close()
 
 
