@@ -176,9 +176,9 @@ class CollectionEngine(CollectionReader):
             partial = prepare_partial(fields, entities, operations, number)
             if not partial.pks:
                 return []
-            write = PendingWrite(
-                WriteKind.UPSERT, partial.pks, partial=partial, schema=schema, partition=partition
-            )
+            write = PendingWrite(WriteKind.UPSERT, partial.pks, partial=partial, schema=schema)
+            if partition is not None and number is not None:
+                write.partition = partition, number
             write.bounds = None if bounds_of is None else bounds_of(schema)
             try:
                 self._commits.submit(write)
@@ -227,9 +227,9 @@ class CollectionEngine(CollectionReader):
             if not prepared.batch.num_rows:
                 return prepared.pks
             self._make_room(prepared.batch)
-            write = PendingWrite(
-                kind, prepared.unique_pks, prepared.batch, schema=schema, partition=partition
-            )
+            write = PendingWrite(kind, prepared.unique_pks, prepared.batch, schema=schema)
+            if partition is not None:
+                write.partition = partition, number
             write.bounds = None if bounds_of is None else bounds_of(schema)
             try:
                 self._commits.submit(write)

@@ -18,6 +18,7 @@ from elanus.engine.partial import PartialEntities
 from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.write_bounds import WriteBounds
+from elanus.errors import NotFoundError
 from elanus.filter import BoundFilter
 from elanus.query.entities import matching_pks
 from elanus.query.expiry import expired_pks, unexpired
@@ -40,9 +41,11 @@ class WriteChecks:
         """The fields."""
         raise NotImplementedError
 
-    def check_partition(self, name: str) -> None:
-        """Raise ``NotFoundError`` unless there is such a partition."""
-        self.settings.partition(name)
+    def check_partition(self, name: str, number: int) -> None:
+        """Raise ``NotFoundError`` unless there is such a partition, and it has this number."""
+        if self.settings.partition(name) != number:
+            # Another one has the name by now; nobody looks for rows with this number.
+            raise NotFoundError(f"partition {name!r} was dropped while it was written to")
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         """Return those of the keys that are visible, in the given order.

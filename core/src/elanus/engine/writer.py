@@ -63,7 +63,8 @@ class PendingWrite:
         partial: Parts of entities; ``batch`` is made of them when they are committed.
         expired_at: Delete what has expired at this time, seconds since 1970, when committed.
         schema: What the entities were checked against; None for a delete.
-        partition: Name of the partition that they belong to; None: the default one.
+        partition: Name and number of the partition that they belong to; None: the default one, or
+            whichever they are in.
         made: Vectors for entities, written to those that are as they were when it is committed.
         bounds: Entities that it may touch and make; None: any.
         turn: Locked until the write is done or leads.
@@ -81,7 +82,7 @@ class PendingWrite:
     partial: PartialEntities | None = None
     expired_at: float | None = None
     schema: Schema | None = None
-    partition: str | None = None
+    partition: tuple[str, int] | None = None
     made: MadeVectors | None = None
     bounds: WriteBounds | None = None
     turn: threading.Lock = field(default_factory=_locked, repr=False)
@@ -104,8 +105,8 @@ class WriteTarget(Protocol):
         """The fields that entities must have."""
         ...
 
-    def check_partition(self, name: str) -> None:
-        """Raise ``NotFoundError`` unless there is such a partition."""
+    def check_partition(self, name: str, number: int) -> None:
+        """Raise ``NotFoundError`` unless there is such a partition, and it has this number."""
         ...
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
@@ -261,7 +262,7 @@ class GroupCommit:
             if write.schema is not None and write.schema is not self._target.schema:
                 raise SchemaChangedError
             if write.partition is not None:
-                self._target.check_partition(write.partition)
+                self._target.check_partition(*write.partition)
             if write.matching:
                 write.pks = self._target.matching(write.matching)
             elif write.expired_at is not None:

@@ -11,6 +11,7 @@ from elanus.engine import collection as engine_collection
 from elanus.engine import reading
 from elanus.engine.context import time_of
 from elanus.errors import EntityExistsError, FieldNotFoundError, InvalidArgumentError
+from elanus.query.expiry import Expiry, expired_rows
 
 VECTORS = np.random.default_rng(3).normal(size=(40, 4)).astype(np.float32)
 SCHEMA = Schema(
@@ -116,6 +117,40 @@ def test_the_housekeeper_deletes_what_has_expired(collection, monkeypatch, now):
         time.sleep(0.05)
     collection.set_ttl()
     assert ids(collection) == [1]
+
+
+def test_what_is_dead_neither_comes_back_nor_takes_its_successor_along(
+    collection, monkeypatch, now
+):
+    collection.insert([entity(0, now - 5), entity(1), entity(2), entity(3, now - 5)])
+    collection.flush()
+    collection.upsert([entity(0)])  # the row that it replaces has expired
+    collection.delete([1])
+    collection.set_ttl(field="until")
+    assert ids(collection) == [0, 2]
+    monkeypatch.setattr(engine_collection, "PURGE_S", 0.0)
+    collection._engine.tidy()
+    collection.set_ttl()
+    assert ids(collection) == [0, 2]
+
+
+def test_bounds_of_age_and_time(collection):
+    for pk, until in enumerate((7.0, None, 8.0)):
+        collection.insert([entity(pk, until)])
+    (source,) = collection._engine.snapshot().sources
+    first, second, _ = source.seqs.tolist()
+    for expiry, expected in (
+        (Expiry(first), None),
+        (Expiry(first + 1), [True, False, False]),
+        (Expiry(second), [True, False, False]),
+        (Expiry(source.seqs[-1] + 1), [True, True, True]),
+        (Expiry(0, "until", 6.9), None),
+        (Expiry(0, "until", 7.0), [True, False, False]),  # its time has come
+        (Expiry(0, "until", 8.0), [True, False, True]),
+        (Expiry(second + 1, "until", 8.0), [True, True, True]),
+    ):
+        found = expired_rows(source, expiry)
+        assert (found if found is None else found.tolist()) == expected
 
 
 def test_the_past_is_as_it_was(collection, now):

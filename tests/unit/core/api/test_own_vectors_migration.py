@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import elanus
+from elanus.engine.backfill import coverage, texts_without_vectors
 from elanus.errors import InvalidArgumentError, StateError
 from support.judged import embedded_schema
 
@@ -88,3 +89,30 @@ def test_another_dim_or_a_declared_model_is_refused(database, collection):
         database.create_collection("kb", embedded_schema()).migrate_vectors(
             "dense", 3, lengths, text="text"
         )
+
+
+def test_batches_and_progress_count_texts_without_vectors(tmp_path):
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("text", elanus.VARCHAR, nullable=True),
+            elanus.Field("v", elanus.FLOAT_VECTOR, dim=1, nullable=True),
+        ]
+    )
+    with elanus.connect(tmp_path / "db") as db:
+        made = db.create_collection("kb", schema)
+        for first in (0, 10, 20):  # two segments and what is in memory
+            made.insert([{"id": first + i, "text": f"t{first + i}"} for i in range(3)])
+            made.insert([{"id": first + 5, "text": "has one", "v": [1.0]}])
+            made.insert([{"id": first + 6, "v": [1.0]}, {"id": first + 7, "text": "dead"}])
+            made.delete([first + 7])
+            if first < 20:
+                made.flush()
+        sources = made._engine.snapshot().sources
+        assert len(sources) == 3
+        lacking = [0, 1, 2, 10, 11, 12, 20, 21, 22]
+        for limit in (1, 2, 3, 4, 5, 6, 8, 9, 50):
+            wanted = texts_without_vectors(made.schema, sources, "v", "text", limit)
+            assert wanted.pks == lacking[:limit]
+            assert wanted.texts == [f"t{pk}" for pk in lacking[:limit]]
+        assert coverage(sources, "v", "text") == (3, 12)

@@ -220,3 +220,24 @@ def test_a_write_to_a_partition_that_goes_meanwhile_is_refused(collection, monke
         collection.insert([{**entity(0), "id": 700}], partition="left")
     assert collection.count() == 60
     assert collection.get(700) == []
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_partition_of_the_same_name_is_another_one(collection, monkeypatch, partial):
+    """Nothing is written under the number of one that was dropped meanwhile."""
+    engine, submit = collection._engine, collection._engine._commits.submit
+
+    def replaced_meanwhile(write):
+        monkeypatch.undo()
+        collection.drop_partition("left")
+        collection.create_partition("left")
+        return submit(write)
+
+    before = collection.count()
+    gone = collection.count(partitions="left")
+    monkeypatch.setattr(engine._commits, "submit", replaced_meanwhile)
+    with pytest.raises(NotFoundError, match="'left' was dropped while it was written to"):
+        collection.upsert([entity(1), entity(4)], partition="left", partial=partial)
+    assert collection.count() == before - gone
+    collection.upsert([entity(1)], partition="left", partial=partial)
+    assert [row["id"] for row in collection.query(partitions="left")] == [1]

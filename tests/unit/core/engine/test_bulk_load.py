@@ -367,9 +367,17 @@ def test_one_import_at_a_time(store):
         yield from rows(3)
         with pytest.raises(StateError, match="another import into this collection is running"):
             store.collection.import_data(rows(3, first=10))
+        for change in (
+            store.collection.truncate,
+            lambda: store.collection.add_field(elanus.Field("n", elanus.INT64, nullable=True)),
+        ):
+            with pytest.raises(StateError, match="an import is running"):
+                change()
         yield from rows(3, first=20)
 
+    store.collection.insert(rows(1, first=50))
     assert store.collection.import_data(source()).rows == 6
+    assert store.collection.count() == 7
     assert store.collection.import_data(rows(3, first=10)).rows == 3
 
 

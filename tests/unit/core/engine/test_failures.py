@@ -268,8 +268,7 @@ def test_no_log_follows_one_whose_acknowledged_end_may_be_lost(directory, kind):
     collection.insert(papers(3))
     next_step_is(directory, kind, "wal/")
     with pytest.raises(StorageFailedError):
-        collection.insert(papers(2, first=10))
-        collection.flush()
+        (collection.insert(papers(2, first=10)), collection.flush())
     with pytest.raises(StorageFailedError, match="open it again"):
         collection.insert(papers(1, first=20))
     assert reopened(directory.after_power_loss()) == []

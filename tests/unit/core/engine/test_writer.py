@@ -4,11 +4,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from elanus.engine.writer import GroupCommit, PendingWrite, WriteKind
-from elanus.errors import EntityExistsError, StorageError
+from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
+from elanus.errors import EntityExistsError, NotFoundError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch, FixedColumn
-from elanus.types import PrimaryKey
+from elanus.schema.collection import Schema
+from elanus.schema.fields import Field
+from elanus.types import DataType, PrimaryKey
+
+SCHEMA = Schema([Field("value", DataType.INT64, primary=True)])
 
 
 class Rows:
@@ -21,6 +25,11 @@ class Rows:
         self.go = threading.Event()
         self.began = threading.Event()
         self.failure: BaseException | None = None
+        self.schema = SCHEMA
+
+    def check_partition(self, name: str, number: int) -> None:
+        if (name, number) != ("p", 1):
+            raise NotFoundError(name)
 
     def existing(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
         self.lookups += 1
@@ -115,6 +124,18 @@ def test_only_small_neighbours_of_one_kind_are_joined() -> None:
         (UPSERT, [5, 6]),
     ]
     assert rows.values == {n: 10 * n for n in (1, 2, 3, 4, 5, 6, *many)}
+
+
+def test_what_was_made_for_another_state_is_not_committed() -> None:
+    rows = Rows()
+    first, fits, older, gone, other = (write(UPSERT, n) for n in range(5))
+    fits.schema, fits.partition = rows.schema, ("p", 1)
+    older.schema = Schema([Field("value", DataType.INT64, primary=True)])  # equal, but another
+    gone.partition, other.partition = ("q", 2), ("p", 0)
+    results = run(rows, [first, fits, older, gone, other])
+    assert results[:2] == [1, 1]
+    assert [type(one) for one in results[2:]] == [SchemaChangedError, NotFoundError, NotFoundError]
+    assert rows.values == {0: 0, 1: 10}
 
 
 def test_writes_of_the_same_key_are_committed_one_after_the_other() -> None:
