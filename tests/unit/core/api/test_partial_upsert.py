@@ -72,6 +72,22 @@ def model(tmp_path):
         yield Model(made)
 
 
+def test_entities_of_several_segments_are_named_in_any_order(model):
+    for first in (0, 20, 40):
+        model.insert(range(first, first + 20))
+        if first < 40:
+            model.collection.flush()
+    pks = [41, 3, 22, 1, 45, 21, 19, 40]
+    model.change([{"id": pk, "n": -pk, "extra": f"of {pk}"} for pk in pks])
+    model.check()
+    # New ones between them.
+    model.collection.delete([3, 22])
+    renewed = {pk: {**entity(pk), "n": 7} for pk in (3, 22)}
+    del model.rows[3], model.rows[22]
+    model.change([{**renewed.get(pk, entity(pk)), "kind": "c"} for pk in pks])
+    model.check()
+
+
 def test_given_fields_change_wherever_the_entity_is(model):
     model.insert(range(20))
     model.collection.flush()
