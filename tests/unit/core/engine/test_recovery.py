@@ -222,6 +222,25 @@ def test_missing_log_is_refused(folder):
         again.collection("papers")
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_older_state_is_not_taken_for_the_current_one(folder, lost):
+    """The manifest before the last one fits everything that is there: only what was published
+    says that there was another."""
+    database, made = write(folder)
+    made.flush()
+    made.set_properties({"a": 1})
+    made.set_properties({"a": 2})
+    database.close()
+    manifests = sorted(folder.glob("c/*/manifest/*.man"))
+    for file in manifests[-lost:]:
+        file.unlink()
+    for _ in range(2):
+        refused = pytest.raises(CorruptionError, match=f"{manifests[-1].name}: the file is miss")
+        with elanus.connect(folder) as again, refused:
+            again.collection("papers")
+    assert list(folder.glob("c/*/seg/*"))
+
+
 def test_log_torn_at_its_creation_is_ignored(folder):
     database, _ = write(folder)
     database.close()
