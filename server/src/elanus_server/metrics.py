@@ -23,7 +23,7 @@ from elanus_server.failures import (
     TOO_LARGE,
     status_in,
 )
-from elanus_server.security.accounts import RESERVED_DATABASE
+from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.workers.samples import Sums, samples_of
 
 if TYPE_CHECKING:

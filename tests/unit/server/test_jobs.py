@@ -6,9 +6,9 @@ import pytest
 
 import elanus
 from elanus.errors import InvalidArgumentError
+from elanus_server.kept import Kept
 from elanus_server.service import jobs as module
 from elanus_server.service.jobs import Jobs
-from elanus_server.service.kept import Kept
 
 
 @pytest.fixture

@@ -34,13 +34,13 @@ from elanus.remote import (
     encode,
 )
 from elanus_server.clock import now
+from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.native import collections
 from elanus_server.native.answers import Answers
 from elanus_server.native.keeping import Keeping
 from elanus_server.native.kept import Turns
 from elanus_server.native.names import OF_ALL, arguments_of, database_of, named
 from elanus_server.native.privileges import COLLECTION, DATABASE, Likeness, request_like
-from elanus_server.security.accounts import RESERVED_DATABASE
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Host
 from elanus_server.service.snapshots import restored_properties

@@ -1,7 +1,7 @@
 """Users, roles, what roles may do, and groups of privileges.
 
-They are kept in one property of a database that only the server uses, so they are as durable and as
-atomic as everything else in the folder, and part of its backups. Passwords are kept as hashes.
+All of it is one value that the server keeps: a change happens whole or not at all. Passwords are
+kept as hashes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from elanus import Database
+from elanus_server.kept import Kept
 from elanus_server.security.caller import Caller
 from elanus_server.security.privileges import ALL, GROUPS
 
-RESERVED_DATABASE = "_elanus_server"
-"""Database of the server itself; clients do not see it."""
-_PROPERTY = "accounts"
+_NAME = "accounts"
 ROOT, ADMIN, PUBLIC = "root", "admin", "public"
 ANY = "*"
 
@@ -218,7 +217,8 @@ class AccountStore:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._read_only = database.read_only
+        self._kept = Kept(database)
         self._lock = threading.Lock()
         self._stored: Any = None
         self._accounts = Accounts()
@@ -227,16 +227,14 @@ class AccountStore:
     @property
     def accounts(self) -> Accounts:
         """As they are now."""
-        if self._database.read_only:
+        if self._read_only:
             with self._lock:
                 self._read()
         return self._accounts
 
     def _read(self) -> None:
         """Take in what is stored, unless it is known."""
-        stored: Any = None
-        if RESERVED_DATABASE in self._database.list_databases():
-            stored = self._database.database_properties(RESERVED_DATABASE).get(_PROPERTY)
+        stored = self._kept.read(_NAME, None)
         if stored is not self._stored:
             self._accounts = Accounts() if stored is None else Accounts.from_json(stored)
             self._stored = stored
@@ -245,9 +243,5 @@ class AccountStore:
         """Replace the accounts by what ``change`` makes of them, durably."""
         with self._lock:
             wanted = change(self._accounts)
-            if RESERVED_DATABASE not in self._database.list_databases():
-                self._database.create_database(RESERVED_DATABASE)
-            self._database.alter_database_properties(
-                RESERVED_DATABASE, {_PROPERTY: wanted.to_json()}
-            )
+            self._kept.change(_NAME, None, lambda stored: wanted.to_json())
             self._accounts = wanted

@@ -26,8 +26,9 @@ from elanus_server.failures import (
     database_not_found,
 )
 from elanus_server.files import SharedFolder
+from elanus_server.kept import RESERVED_DATABASE, Kept
 from elanus_server.metrics import Metrics
-from elanus_server.security.accounts import RESERVED_DATABASE, Accounts, AccountStore
+from elanus_server.security.accounts import Accounts, AccountStore
 from elanus_server.security.audit import AuditLog, AuditRecord
 from elanus_server.security.caller import Caller
 from elanus_server.security.guard import Guard, NotPermittedError, named_collections
@@ -43,7 +44,6 @@ from elanus_server.security.policies import (
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.jobs import Jobs
-from elanus_server.service.kept import Kept
 from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.settings import Settings
 from elanus_server.tracing import Tracer

@@ -8,7 +8,7 @@ from typing import Any
 from elanus.errors import AlreadyExistsError, StateError
 from elanus_server.codec.pairs import loose_value, read_pairs, write_pairs
 from elanus_server.failures import MilvusError, database_not_found, invalid
-from elanus_server.security.accounts import RESERVED_DATABASE
+from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.service.context import DEFAULT_DATABASE, Call
 from elanus_server.service.names import checked_database, database_name
 from elanus_server.service.registry import rpc

@@ -16,7 +16,7 @@ from typing import Any
 
 from elanus.errors import ElanusError
 from elanus_server.clock import now
-from elanus_server.service.kept import Kept
+from elanus_server.kept import Kept
 
 _log = logging.getLogger(__name__)
 

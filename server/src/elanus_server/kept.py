@@ -13,7 +13,9 @@ from typing import Any
 
 from elanus import Database
 from elanus.errors import AlreadyExistsError
-from elanus_server.security.accounts import RESERVED_DATABASE
+
+RESERVED_DATABASE = "_elanus_server"
+"""Database of the server itself; clients do not see it."""
 
 
 class Kept:
