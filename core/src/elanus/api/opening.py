@@ -142,7 +142,7 @@ def folder_options(
 
 
 def _check_names(options: ConnectOptions) -> None:
-    known = sorted(ConnectOptions.__annotations__)
+    known = sorted([*ConnectOptions.__annotations__, "read_only", "token", "database"])
     for name in options:
-        if name not in known:
+        if name not in ConnectOptions.__annotations__:
             raise TypeError(f"connect() has no option {name!r}{did_you_mean(name, known)}")

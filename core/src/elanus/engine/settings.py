@@ -22,7 +22,7 @@ from elanus.errors import (
 )
 from elanus.filter.names import Casts
 from elanus.index.base import VectorIndexType
-from elanus.index.registry import AUTO, canonical_name, index_type
+from elanus.index.registry import AUTO, canonical_name, check_installed, index_type
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.fields import PARTITION_PATTERN, Field, check_name
 from elanus.types import DataType
@@ -167,6 +167,7 @@ class CollectionSettings:
         Raises:
             InvalidArgumentError: It cannot be indexed, no such type, one that does not take such
                 values, or a wrong parameter.
+            PluginNotInstalledError: The type needs a package that is missing.
         """
         stored = {f.name: f for f in schema.stored_fields}
         if name not in stored or not stored[name].vector_type.is_dense_vector:
@@ -179,6 +180,7 @@ class CollectionSettings:
         if canonical == AUTO and params:
             raise InvalidArgumentError("index type AUTO takes no parameters; name the type")
         checked = {} if canonical == AUTO else dict(index_type(canonical).parse_params(params))
+        check_installed(canonical)
         return replace(self, indexes={**self.indexes, target.name: IndexChoice(canonical, checked)})
 
     def without_index(self, schema: Schema, name: str) -> CollectionSettings:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from elanus.errors import InvalidArgumentError
 from elanus.index.base import VectorIndexType
-from elanus.index.dense.faiss_index import FaissType
+from elanus.index.dense.faiss_index import FaissType, load_faiss
 from elanus.index.dense.flat import FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph_type import GraphType
-from elanus.index.dense.hnsw import HnswType
+from elanus.index.dense.hnsw import HnswType, load_hnswlib
 from elanus.index.dense.ivf import ivf_types
 
 AUTO = "AUTO"
@@ -22,6 +24,11 @@ _ALL: tuple[VectorIndexType, ...] = (
     FaissType(),
 )
 _TYPES: dict[str, VectorIndexType] = {t.name: t for t in _ALL}
+_PACKAGES: dict[str, Callable[[], object]] = {
+    HnswType.name: load_hnswlib,
+    FaissType.name: load_faiss,
+}
+"""What loads the package that a type is built with."""
 _ALIASES = {"AUTOINDEX": AUTO}
 
 
@@ -48,3 +55,14 @@ def canonical_name(name: str) -> str:
         names = ", ".join([AUTO, *_TYPES])
         raise InvalidArgumentError(f"no index type {name!r}; expected one of {names}")
     return wanted
+
+
+def check_installed(name: str) -> None:
+    """Refuse an index type whose package is missing: it is built later, in the background.
+
+    Raises:
+        PluginNotInstalledError: It cannot be built here.
+    """
+    load = _PACKAGES.get(name)
+    if load is not None:
+        load()

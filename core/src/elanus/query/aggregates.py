@@ -175,10 +175,9 @@ def _check_field(
     types = schema.column_types
     names = [known for known, dtype in types.items() if takes(dtype)]
     if name not in names:
-        hint = did_you_mean(name, names)
         dtype = types.get(name) if isinstance(name, str) else None
-        got = f"{name!r}" if dtype is None else f"{name!r}, which is {dtype.name}"
-        raise InvalidArgumentError(f"{what}: expected one of {', '.join(names)}, got {got}{hint}")
+        got = f"no field {name!r}" if dtype is None else f"{name!r} is {dtype.name}"
+        raise InvalidArgumentError(f"{what}: {got}{did_you_mean(name, names)}")
 
 
 def _is_number(dtype: DataType) -> bool:

@@ -1,5 +1,7 @@
 """What a user sees of a collection: every operation against plain Python."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from elanus.errors import (
     FilterError,
     InvalidArgumentError,
     NotFoundError,
+    PluginNotInstalledError,
     ReadOnlyError,
     SearchTimeoutError,
 )
@@ -478,3 +481,12 @@ def test_a_filter_that_comes_again_sees_new_rows_and_deletes(collection):
     assert len(found()) == before - 1
     collection.delete([51])
     assert len(found()) == before - 2
+
+
+@pytest.mark.parametrize(("kind", "package"), [("HNSW", "hnswlib"), ("FAISS", "faiss")])
+def test_an_index_whose_package_is_missing_is_refused_at_once(db, monkeypatch, kind, package):
+    made = db.create_collection("papers", paper_schema())
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PluginNotInstalledError, match=f"index type {kind} needs the package"):
+        made.create_index("dense", kind)
+    assert "dense" not in {index.name for index in made.list_indexes() if index.type == kind}

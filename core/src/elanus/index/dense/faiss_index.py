@@ -143,7 +143,7 @@ class FaissIndex:
         return FaissIndex(self._native, self._rows, curve)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
-        stored: ByteArray = _faiss().serialize_index(self._native)
+        stored: ByteArray = load_faiss().serialize_index(self._native)
         header = {"metric": self._rows.metric.value, "curve": self._measured().to_json()}
         return header, {"index": stored}
 
@@ -184,7 +184,7 @@ class FaissType:
     def build(
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> FaissIndex:
-        faiss = _faiss()
+        faiss = load_faiss()
         rows.check_all()
         metric = faiss.METRIC_L2 if rows.metric is MetricType.L2 else faiss.METRIC_INNER_PRODUCT
         checkpoint()
@@ -232,7 +232,7 @@ class FaissType:
                 f"{rows.metric.value}"
             )
         try:
-            native = _faiss().deserialize_index(arrays["index"])
+            native = load_faiss().deserialize_index(arrays["index"])
         except (RuntimeError, TypeError, AssertionError) as error:
             raise CorruptionError(f"FAISS index cannot be read: {error}") from error
         if native.ntotal != rows.num_rows or native.d != rows.dim:
@@ -253,7 +253,7 @@ def _unit(rows: VectorRows, part: slice) -> Float32Array:
 
 def _inner(native: Any) -> tuple[Any, Any]:
     """Return an index as its own class, and the index that it wraps or None."""
-    faiss = _faiss()
+    faiss = load_faiss()
     index = faiss.downcast_index(native)
     if isinstance(index, faiss.IndexRefine):
         return index, index.base_index
@@ -273,7 +273,7 @@ def _num_lists(native: Any) -> int:
 
 def _parameters(native: Any, effort: int, depth: int, allowed: Bitset | None) -> Any:
     """Return the search parameters of an index and of those that it wraps."""
-    faiss = _faiss()
+    faiss = load_faiss()
     index, inner = _inner(native)
     if isinstance(index, faiss.IndexRefine):
         return faiss.IndexRefineSearchParameters(
@@ -293,7 +293,12 @@ def _parameters(native: Any, effort: int, depth: int, allowed: Bitset | None) ->
     return faiss.SearchParameters(**chosen)
 
 
-def _faiss() -> Any:
+def load_faiss() -> Any:
+    """Return the package.
+
+    Raises:
+        PluginNotInstalledError: It is not installed.
+    """
     try:
         import faiss
     except ImportError as error:

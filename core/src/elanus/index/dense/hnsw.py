@@ -212,7 +212,7 @@ class HnswType:
         self, rows: VectorRows, params: Mapping[str, Any], *, checkpoint: Callable[[], None]
     ) -> HnswIndex:
         rows.check_all()
-        graph = _hnswlib().Index(_SPACES[rows.metric], rows.dim)
+        graph = load_hnswlib().Index(_SPACES[rows.metric], rows.dim)
         graph.init_index(
             max_elements=rows.num_rows, M=params["M"], ef_construction=params["ef_construction"]
         )
@@ -237,7 +237,7 @@ class HnswType:
         state = adopt_nodes({**header["graph"], **arrays}, mapping, rows.num_rows)
         if state is None or (state["M"], state["ef_construction"]) != _stored(params):
             return None
-        graph = _hnswlib().Index(state)
+        graph = load_hnswlib().Index(state)
         del state, arrays
         is_new = np.ones(rows.num_rows, dtype=np.bool_)
         is_new[mapping[mapping >= 0]] = False
@@ -257,7 +257,7 @@ class HnswType:
                 f"HNSW graph covers {state['cur_element_count']} rows of dim {state['dim']}, its "
                 f"segment has {rows.num_rows} of dim {rows.dim}"
             )
-        return HnswIndex(_hnswlib().Index(state), rows, RecallCurve.from_json(header["curve"]))
+        return HnswIndex(load_hnswlib().Index(state), rows, RecallCurve.from_json(header["curve"]))
 
 
 def _add(graph: Any, rows: VectorRows, row_ids: Int64Array, checkpoint: Callable[[], None]) -> None:
@@ -289,16 +289,12 @@ def _measured(graph: Any, rows: VectorRows, sample_rows: int) -> RecallCurve:
     return measure_recall(rows.values, rows.scale, exact, approximate, sample_rows=sample_rows)
 
 
-def is_available() -> bool:
-    """Whether hnswlib is installed."""
-    try:
-        _hnswlib()
-    except PluginNotInstalledError:
-        return False
-    return True
+def load_hnswlib() -> Any:
+    """Return the package.
 
-
-def _hnswlib() -> Any:
+    Raises:
+        PluginNotInstalledError: It is not installed.
+    """
     try:
         import hnswlib
     except ImportError as error:
