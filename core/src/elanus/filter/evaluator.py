@@ -159,8 +159,11 @@ class CompareConstant(Leaf):
         return share_of(self.operand, self.op, self.constant, columns)
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
-        known, constant = _range_of(self.operand, columns), _stored(self.operand, self.constant)
-        return of_comparison(known, self.op, constant)
+        operand = self.operand
+        known = _range_of(operand, columns)
+        if known is None:
+            return ANY
+        return of_comparison(known, self.op, _stored(operand, self.constant))
 
 
 @dataclass(frozen=True, slots=True)

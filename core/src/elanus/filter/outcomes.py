@@ -53,13 +53,12 @@ def of_comparison(known: ValueRange | None, op: CompareOp, constant: int | float
         return _of_equality(known, constant)
     if op is CompareOp.NE:
         return _of_equality(known, constant).inverted()
-    if op is CompareOp.LT:
-        return _of_order(known, _is_below(known.low, constant), _reaches(known, constant))
-    if op is CompareOp.LE:
-        return _of_order(known, _is_from(known.low, constant), _is_above(known, constant))
-    if op is CompareOp.GT:
-        return _of_order(known, _is_above(known, constant), _is_from(known.low, constant))
-    return _of_order(known, _reaches(known, constant), _is_below(known.low, constant))
+    if op is CompareOp.LT or op is CompareOp.GE:
+        less, rest = _is_below(known.low, constant), _reaches(known, constant)
+    else:
+        less, rest = _is_from(known.low, constant), _is_above(known, constant)
+    true, false = (less, rest) if op is CompareOp.LT or op is CompareOp.LE else (rest, less)
+    return Outcomes(true, false or known.has_nan, known.has_null)
 
 
 def of_membership(known: ValueRange | None, constants: Sequence[int | float | str]) -> Outcomes:
@@ -85,10 +84,6 @@ def _of_equality(known: ValueRange, constant: int | float | str) -> Outcomes:
     true = _is_from(low, constant) and _reaches(known, constant)
     is_single = low == high == constant
     return Outcomes(true, known.has_nan or (low is not None and not is_single), known.has_null)
-
-
-def _of_order(known: ValueRange, true: bool, false: bool) -> Outcomes:
-    return Outcomes(true, false or known.has_nan, known.has_null)
 
 
 def _is_below(low: int | float | str | None, constant: int | float | str) -> bool:

@@ -101,7 +101,8 @@ def search_token(timeout_s: float | None = None) -> CancelToken:
     Raises:
         InvalidArgumentError: ``timeout_s`` is not a number above 0.
     """
-    _check_timeout(timeout_s)
+    if timeout_s is not None:
+        _check_timeout(timeout_s)
     over = _over_thread()
     return _new_token(timeout_s) if over is None else over.token(timeout_s)
 
