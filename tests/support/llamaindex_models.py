@@ -1,11 +1,16 @@
 """Small LlamaIndex models and nodes whose vectors a test can work out by hand."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core.vector_stores.types import VectorStoreQuery
+
+from llama_index.vector_stores.elanus import ElanusVectorStore
 
 
 def make_node(
@@ -66,3 +71,21 @@ class WordSparse(BaseSparseEmbedding):
     def _get_text_embeddings(self, texts: list[str]) -> list[dict[int, float]]:
         self.batches.append(len(texts))
         return [self._get_query_embedding(text) for text in texts]
+
+
+def use_from_loops_and_threads(store: ElanusVectorStore) -> None:
+    """Add and search from eight threads with a loop each; every row has to come through."""
+    store.add([make_node(str(i), f"text {i}") for i in range(20)])
+    query = VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=3)
+
+    def in_own_loop(number: int) -> int:
+        async def work() -> int:
+            await store.async_add([make_node(f"more-{number}")])
+            results = await asyncio.gather(*(store.aquery(query) for _ in range(4)))
+            return sum(len(r.ids or []) for r in results)
+
+        return asyncio.run(work())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(in_own_loop, range(8))) == [12] * 8
+    assert len(store.get_nodes()) == 28

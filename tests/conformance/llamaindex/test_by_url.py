@@ -1,8 +1,6 @@
 """A store by the URL of a server: what the suite of configurations asks of one in memory only."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,7 @@ from llama_index.storage.kvstore.elanus import ElanusKVStore
 from llama_index.vector_stores.elanus import BM25, ElanusVectorStore, Weighted
 from support.llamaindex_filter_cases import NODES, SEVENTEEN
 from support.llamaindex_filter_oracle import matches
-from support.llamaindex_models import make_node
+from support.llamaindex_models import make_node, use_from_loops_and_threads
 
 Mode = VectorStoreQueryMode
 
@@ -87,20 +85,7 @@ def test_cases_that_stores_were_compared_by(
 
 
 def test_many_loops_many_threads(store: ElanusVectorStore) -> None:
-    store.add([make_node(str(i), f"text {i}") for i in range(20)])
-    query = VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=3)
-
-    def in_own_loop(number: int) -> int:
-        async def work() -> int:
-            await store.async_add([make_node(f"more-{number}")])
-            results = await asyncio.gather(*(store.aquery(query) for _ in range(4)))
-            return sum(len(r.ids or []) for r in results)
-
-        return asyncio.run(work())
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(in_own_loop, range(8))) == [12] * 8
-    assert len(store.get_nodes()) == 28
+    use_from_loops_and_threads(store)
 
 
 def test_long_text_and_large_batch(store: ElanusVectorStore) -> None:

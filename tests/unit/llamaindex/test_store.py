@@ -1,11 +1,9 @@
 """Deleting, reading, lifecycle, tenants and asynchronous use of the store."""
 
-import asyncio
 import inspect
 import json
 import pickle
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from llama_index.core.vector_stores.types import (
 import elanus
 from elanus.errors import ClosedError, InvalidArgumentError, SchemaError, StateError
 from llama_index.vector_stores.elanus import BM25, ElanusVectorStore, Weighted
-from support.llamaindex_models import WordSparse, make_node
+from support.llamaindex_models import WordSparse, make_node, use_from_loops_and_threads
 
 HARD_IDS = ["it's", 'quo"te', "back\\slash", "a b", "ключ"]
 
@@ -302,18 +300,5 @@ async def test_the_engine_never_runs_on_the_event_loop() -> None:
 
 
 def test_many_loops_many_threads() -> None:
-    store = ElanusVectorStore(":memory:", sparse=BM25())
-    store.add([make_node(str(i), f"text {i}") for i in range(20)])
-    query = VectorStoreQuery(query_embedding=[1.0, 0.0], similarity_top_k=3)
-
-    def in_own_loop(number: int) -> int:
-        async def work() -> int:
-            await store.async_add([make_node(f"more-{number}")])
-            results = await asyncio.gather(*(store.aquery(query) for _ in range(4)))
-            return sum(len(r.ids or []) for r in results)
-
-        return asyncio.run(work())
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(in_own_loop, range(8))) == [12] * 8
-    assert len(store.get_nodes()) == 28
+    with ElanusVectorStore(":memory:", sparse=BM25()) as store:
+        use_from_loops_and_threads(store)

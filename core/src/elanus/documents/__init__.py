@@ -5,6 +5,7 @@ framework adapters: one storage layout, one way to write, select, search, fuse a
 what one of them writes every other one reads.
 """
 
+from elanus.documents.closing import Closing
 from elanus.documents.documents import Documents, DocumentsOptions
 from elanus.documents.layout import Layout, model_record
 from elanus.documents.metadata import metadata_to_json
@@ -37,6 +38,7 @@ __all__ = [
     "DocumentHit",
     "StoredDocument",
     # for adapters
+    "Closing",
     "DocumentStore",
     "DocumentBatch",
     "DocumentSearch",

@@ -3,44 +3,9 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import TypeVar
-
-from langchain_core.runnables import run_in_executor
 
 import elanus
-
-_Self = TypeVar("_Self", bound="Closing")
-
-
-class Closing:
-    """Something that is closed at the end of a ``with`` or ``async with`` statement."""
-
-    def close(self) -> None:
-        """Give back what is held; a second call does nothing."""
-        raise NotImplementedError
-
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self: _Self) -> _Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await run_in_executor(None, self.close)
+from elanus.documents import Closing
 
 
 class DatabaseUser(Closing):

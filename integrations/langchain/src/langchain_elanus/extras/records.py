@@ -41,7 +41,7 @@ class RecordsInThread(RecordManager, ABC):
         *,
         before: float | None = None,
         after: float | None = None,
-        group_ids: Sequence[str | None] | None = None,
+        group_ids: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[str]:
         """Do what ``list_keys`` does, without blocking the event loop."""

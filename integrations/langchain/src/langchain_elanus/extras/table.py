@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 import elanus
-from elanus.documents import Place, PlaceOptions, Table, check_options
-from langchain_elanus.lifecycle import Closing
+from elanus.documents import Closing, Place, PlaceOptions, Table, check_options
 
 
 class TableUser(Closing):

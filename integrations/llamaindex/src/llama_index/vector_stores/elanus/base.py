@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, replace
-from types import TracebackType
 from typing import Any, Unpack
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -25,6 +24,7 @@ from llama_index.core.vector_stores.types import (
 
 import elanus
 from elanus.documents import (
+    Closing,
     DocumentBatch,
     DocumentCollection,
     DocumentStore,
@@ -46,7 +46,7 @@ from llama_index.vector_stores.elanus.sparse import SparseEncoder, sparse_encode
 from llama_index.vector_stores.elanus.syncing import ListedDocuments, sync_documents
 
 
-class ElanusVectorStore(BasePydanticVectorStore):
+class ElanusVectorStore(Closing, BasePydanticVectorStore):
     """Nodes in an elanus collection: dense, learned sparse and BM25 search, or all of them.
 
     The collection is made by the first ``add``; until then every query is empty. Adding a node
@@ -173,17 +173,6 @@ class ElanusVectorStore(BasePydanticVectorStore):
         """Close the database, unless it was given or others in this process use it."""
         if self._owns_database:
             self._database.close()
-
-    def __enter__(self) -> ElanusVectorStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         # The token is left out: a pickle is not a place for credentials.

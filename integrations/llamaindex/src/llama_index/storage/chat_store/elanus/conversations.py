@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr
 
 import elanus
-from elanus.documents import Place, PlaceOptions
+from elanus.documents import Closing, Place, PlaceOptions
 from llama_index.storage.chat_store.elanus.messages import Messages
 
 
-class Conversations(BaseModel):
+class Conversations(Closing, BaseModel):
     """Conversations in an elanus database; both chat stores are opened as this is."""
 
     uri: str = Field(description="Folder, ':memory:' or URL of a server.")
@@ -37,17 +36,6 @@ class Conversations(BaseModel):
     def close(self) -> None:
         """Close the database, unless it was given or others in this process use it."""
         self._messages.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"collection_name": self.collection_name, **self._messages.place.arguments()}

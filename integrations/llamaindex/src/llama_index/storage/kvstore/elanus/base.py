@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 from llama_index.core.storage.kvstore.types import (
@@ -16,7 +15,7 @@ from llama_index.core.storage.kvstore.types import (
 )
 
 import elanus
-from elanus.documents import Place, Table
+from elanus.documents import Closing, Place, Table
 from llama_index.storage.kvstore.elanus.changes import (
     KV_FIELDS,
     KVChanges,
@@ -27,7 +26,7 @@ from llama_index.storage.kvstore.elanus.changes import (
 )
 
 
-class ElanusKVStore(BaseKVStore):
+class ElanusKVStore(Closing, BaseKVStore):
     """Values by key in an elanus database. Every write is on disk when it returns.
 
     Holds the pairs of all its collections in one elanus collection, so that changes of several of
@@ -73,17 +72,6 @@ class ElanusKVStore(BaseKVStore):
     def close(self) -> None:
         """Close the database, unless it was given or others in this process use it."""
         self._table.close()
-
-    def __enter__(self) -> ElanusKVStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         # The token is left out: a pickle is not a place for credentials.
