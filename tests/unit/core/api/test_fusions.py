@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus import DBSF, Field, Leg, Schema, Weighted
+from elanus import DBSF, RRF, ByScore, Field, Leg, Schema, Weighted
 from elanus.errors import InvalidArgumentError
 from support.builders import paper_schema, papers
 
@@ -78,6 +78,53 @@ def test_dbsf_worked_out_by_hand():
     ]
     one = made.hybrid_search([Leg("a", [1], limit=1), Leg("b", [1], limit=1)], DBSF())
     assert [(h.id, h.score) for h in one] == [(0, 0.5), (2, 0.5)]
+
+
+@pytest.fixture(params=["one source", "two sources"])
+def six(request, tmp_path):
+    """Row i: a similarity of i + 1, one of 6 - i, and a distance of i."""
+    vectors = [Field(name, elanus.FLOAT_VECTOR, dim=1, metric="IP") for name in ("a", "b")]
+    vectors.append(Field("c", elanus.FLOAT_VECTOR, dim=1, metric="L2"))
+    with elanus.connect(tmp_path / "kb") as db:
+        key = Field("id", elanus.INT64, primary=True)
+        made = db.create_collection("rows", Schema([key, *vectors]))
+        rows = [{"id": i, "a": [i + 1.0], "b": [6.0 - i], "c": [i**0.5]} for i in range(6)]
+        made.insert(rows[::2])
+        if request.param == "two sources":
+            made.flush()
+        made.insert(rows[1::2])
+        yield made
+
+
+def test_rrf_and_pages_that_cut_between_equals(six):
+    both = [Leg("a", [1.0]), Leg("b", [1.0])]
+    # Row i is number 6 - i of one leg and number i + 1 of the other; 0 and 5 are equal, and so on.
+    scores = [1 / (10 + 6 - i) + 1 / (10 + i + 1) for i in range(6)]
+    order = [0, 5, 1, 4, 2, 3]
+    for offset in range(7):
+        for limit in range(1, 7):
+            found = six.hybrid_search(both, RRF(10), limit, offset=offset)
+            wanted = order[offset : offset + limit]
+            assert found.ids == wanted
+            assert [hit.score for hit in found] == pytest.approx([scores[i] for i in wanted])
+
+
+@pytest.mark.parametrize("weights", [None, (2.0, 1.0, 30.0)])
+@pytest.mark.parametrize("mode", ["max", "sum", "avg"])
+def test_scores_as_they_are(six, mode, weights):
+    legs = [Leg("a", [1.0], limit=4), Leg("b", [1.0], limit=4), Leg("c", [0.0], limit=4)]
+    a, b, c = weights or (1.0, 1.0, 1.0)
+    parts = {i: [] for i in range(6)}
+    for i in range(2, 6):
+        parts[i].append(a * (i + 1))
+    for i in range(4):
+        parts[i] += [b * (6 - i), c * (1 - 2 * math.atan(i) / math.pi)]
+    joins = {"max": max, "sum": sum, "avg": statistics.mean}
+    joined = {i: joins[mode](found) for i, found in parts.items()}
+    wanted = sorted(joined, key=lambda i: (-round(joined[i], 6), i))
+    found = six.hybrid_search(legs, ByScore(mode, weights), 6)
+    assert found.ids == wanted
+    assert [hit.score for hit in found] == pytest.approx([joined[i] for i in wanted], rel=1e-6)
 
 
 def test_weighted_with_and_without_normalisation(collection):
