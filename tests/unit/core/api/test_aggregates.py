@@ -186,3 +186,20 @@ def test_what_cannot_be_counted_is_refused(collection):
         collection.facets("lang", limit=0)
     with pytest.raises(FilterError):
         collection.facets("lang", filter="lang ==")
+
+
+def test_groups_of_many_fields_stay_apart_and_in_order():
+    """The numbers of their values, multiplied, leave int64."""
+    names = [f"f{i}" for i in range(9)]
+    rng = np.random.default_rng(4)
+    columns = {name: rng.permutation(200) for name in names}
+    with elanus.connect(":memory:") as db:
+        fields = [Field("id", DataType.INT64, primary=True)]
+        made = db.create_collection(
+            "rows", Schema(fields + [Field(name, DataType.INT64) for name in names])
+        )
+        made.insert({"id": np.arange(200), **columns})
+        found = made.aggregate("count(*)", group_by=names)
+    wanted = sorted(zip(*(columns[name].tolist() for name in names), strict=True))
+    assert [tuple(group[name] for name in names) for group in found] == wanted
+    assert {group["count(*)"] for group in found} == {1}
