@@ -203,3 +203,15 @@ def test_groups_of_many_fields_stay_apart_and_in_order():
     wanted = sorted(zip(*(columns[name].tolist() for name in names), strict=True))
     assert [tuple(group[name] for name in names) for group in found] == wanted
     assert {group["count(*)"] for group in found} == {1}
+
+
+@pytest.mark.parametrize("limit", [1, 40, 500])
+def test_many_values_that_are_as_common_come_in_their_order(limit):
+    with elanus.connect(":memory:") as db:
+        fields = [Field("id", DataType.INT64, primary=True), Field("n", DataType.INT64)]
+        made = db.create_collection("rows", Schema(fields))
+        values = np.random.default_rng(8).integers(0, 300, 900)
+        made.insert({"id": np.arange(900), "n": values})
+        wanted = Counter(row["n"] for row in made.query(output=["n"]))
+        ordered = sorted(wanted.items(), key=lambda found: (-found[1], found[0]))
+        assert made.facets("n", limit=limit) == {"n": ordered[:limit]}
