@@ -1,5 +1,8 @@
 """Iterators give what one large answer gives, over one snapshot, and go on from a token."""
 
+import base64
+import json
+
 import numpy as np
 import pytest
 
@@ -208,6 +211,11 @@ def test_a_token_of_another_request_is_refused(collection):
             collection.search_iterator(data, "dense", token=hits.token, **options)
     with pytest.raises(InvalidArgumentError, match="it belongs to another request"):
         collection.query_iterator(batch_size=5, token=hits.token)
+    said = json.loads(base64.urlsafe_b64decode(hits.token))
+    for wrong in ({"served": -5}, {"seq": -1}):
+        token = base64.urlsafe_b64encode(json.dumps(said | wrong).encode()).decode()
+        with pytest.raises(InvalidArgumentError, match="it belongs to another request"):
+            collection.search_iterator(QUERY, "dense", batch_size=5, token=token)
 
 
 def test_what_an_iterator_does_not_take_is_refused(collection):
