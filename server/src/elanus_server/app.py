@@ -279,7 +279,7 @@ def serve_local(
     *,
     port: int = 0,
     metrics_port: int | None = None,
-    import_folder: str | None = None,
+    **settings: Any,
 ) -> Iterator[str]:
     """Serve a folder from a thread of this process, for as long as the block runs.
 
@@ -287,19 +287,27 @@ def serve_local(
         path: Folder of the database, or ``":memory:"``.
         port: To listen on, on this machine only; 0 takes a free one.
         metrics_port: Port of health and metrics; None: there are none.
-        import_folder: Folder whose files clients may import, and use in analyzers; None: none.
+        **settings: Others of ``Settings``, such as ``import_folder``, or ``auth=True`` with
+            ``root_password``.
 
     Yields:
         The address, for ``MilvusClient(uri)`` and for requests to the RESTful API.
 
     Raises:
         DatabaseLockedError: Another process writes into the folder.
-        InvalidArgumentError: The port is taken.
+        InvalidArgumentError: The port is taken, or ``auth`` comes without ``root_password``.
+        TypeError: There is no such setting.
     """
-    settings = Settings(path, port=port, metrics_port=metrics_port, import_folder=import_folder)
-    local = _LocalServer(settings)
+    chosen = Settings(path, port=port, metrics_port=metrics_port, **settings)
+    if chosen.auth and chosen.root_password is None:
+        # One that is made up is shown to people who start a command.
+        raise InvalidArgumentError(
+            "serve_local: auth=True needs root_password=, which the user root gets when it is made"
+        )
+    local = _LocalServer(chosen)
+    scheme = "http" if chosen.tls_cert is None else "https"
     with local:
-        yield f"http://127.0.0.1:{local.port}"
+        yield f"{scheme}://127.0.0.1:{local.port}"
 
 
 class _LocalServer:

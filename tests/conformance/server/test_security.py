@@ -7,7 +7,6 @@ import base64
 import contextlib
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import grpc
@@ -16,11 +15,13 @@ from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusExcep
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 import elanus
-from elanus_server import Settings, serve
+from elanus.errors import AuthenticationError, InvalidArgumentError
+from elanus_server import Settings, serve, serve_local
 from elanus_server.security.privileges import OPEN
 from elanus_server.service.all_calls import METHODS
 from elanus_server.wire import SERVICE
 from support.certificates import certificate
+from support.running_server import Running
 
 PASSWORD = "root-Password"
 
@@ -28,26 +29,8 @@ PASSWORD = "root-Password"
 @contextlib.contextmanager
 def served(**options):
     """A server in a thread; yields its port."""
-    started, port, loop, stop = threading.Event(), [], [], []
-
-    async def run():
-        loop.append(asyncio.get_running_loop())
-        stop.append(asyncio.Event())
-
-        def ready(ports):
-            port.append(ports.grpc)
-            started.set()
-
-        await serve(Settings(port=0, metrics_port=None, **options), ready=ready, stop=stop[0])
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    assert started.wait(30)
-    try:
-        yield port[0]
-    finally:
-        loop[0].call_soon_threadsafe(stop[0].set)
-        thread.join()
+    with Running(Settings(port=0, metrics_port=None, **options)) as running:
+        yield running.ports.grpc
 
 
 @pytest.fixture(scope="module")
@@ -418,3 +401,15 @@ def ask(handler, name, request):
 
 def embedding():
     return Function("f", FunctionType.TEXTEMBEDDING, ["text"], ["vector"])
+
+
+def test_a_server_of_a_notebook_takes_every_setting():
+    with serve_local(":memory:", auth=True, root_password=PASSWORD, workers=0) as uri:
+        with elanus.connect(uri, token=f"root:{PASSWORD}") as database:
+            assert database.list_collections() == []
+        with pytest.raises(AuthenticationError, match="give token="):
+            elanus.connect(uri)
+    with pytest.raises(InvalidArgumentError, match="auth=True needs root_password="):
+        serve_local(":memory:", auth=True).__enter__()
+    with pytest.raises(TypeError, match="'prot'"):
+        serve_local(":memory:", prot=1).__enter__()
