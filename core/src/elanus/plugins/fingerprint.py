@@ -138,9 +138,9 @@ def require_same_model(stored: str, embedder: AnyEmbedder, *, where: str) -> Non
     raise ModelMismatchError(
         f"{where}: its vectors were made by {old.name!r} (dim {old.dim}), but the embedder given "
         f"is {new.name!r} (dim {new.dim}), which makes other vectors, so that distances between "
-        f"them mean nothing. Open it with {old.name!r}; or, to move to {new.name!r}, create a "
-        "new collection with that embedder, insert the stored texts into it again, and drop the "
-        "old one.",
+        f"them mean nothing. Open it with {old.name!r}; or move to {new.name!r} by "
+        "migrate_embeddings of the collection or store, which fills new vectors while the old ones "
+        "answer (docs/guide/migrating-embeddings.md), or by a new collection of the texts.",
         stored=stored,
         given=given,
     )

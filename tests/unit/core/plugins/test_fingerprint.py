@@ -189,7 +189,7 @@ def test_the_wrong_model_is_an_error_that_names_both_and_the_way_out() -> None:
         "collection 'kb': its vectors were made by 'old-model' (dim 64), but the embedder given is "
         "'new-model' (dim 32)"
     )
-    assert "create a new collection with that embedder" in message
+    assert "move to 'new-model' by migrate_embeddings" in message
     assert (caught.value.stored, caught.value.given) == (stored, fingerprint(wrong))
 
 
