@@ -114,7 +114,11 @@ void bind_distance(nb::module_& module) {
       .value("IP", Metric::ip, "Negated inner product.")
       .value("COSINE", Metric::cosine, "Negated inner product times the row's scale.")
       .value("HAMMING", Metric::hamming, "Number of bits that differ.")
-      .value("JACCARD", Metric::jaccard, "Bits that differ per bit set in either vector.");
+      .value("JACCARD", Metric::jaccard, "Bits that differ per bit set in either vector.")
+      .value("MINHASH8", Metric::minhash8, "Negated share of equal bytes.")
+      .value("MINHASH16", Metric::minhash16, "Negated share of equal elements of 16 bits.")
+      .value("MINHASH32", Metric::minhash32, "Negated share of equal elements of 32 bits.")
+      .value("MINHASH64", Metric::minhash64, "Negated share of equal elements of 64 bits.");
   bind_pair<float, float>(module);
   bind_pair<float, Half>(module);
   bind_pair<float, BFloat16>(module);

@@ -64,7 +64,8 @@ void bind_ranking(nb::module_& module) {
       .value("COSINE", UnitScale::cosine, "(1 + s) / 2.")
       .value("IP", UnitScale::ip, "1/2 + atan(s) / pi.")
       .value("L2", UnitScale::l2, "1 - 2 atan(d) / pi.")
-      .value("SPARSE", UnitScale::sparse, "2 atan(s) / pi.");
+      .value("SPARSE", UnitScale::sparse, "2 atan(s) / pi.")
+      .value("SHARE", UnitScale::share, "s, which lies in [0, 1].");
   module.def("merge_candidates", merge_candidates_of, nb::arg("tables"), nb::arg("num_queries"),
              nb::arg("limit"),
              "Sources, row ids, distances and ties of the nearest candidates of all sources.");

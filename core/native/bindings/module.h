@@ -14,6 +14,7 @@ void bind_graph(nanobind::module_& module);
 void bind_ivf(nanobind::module_& module);
 void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
+void bind_minhash(nanobind::module_& module);
 void bind_prepared(nanobind::module_& module);
 void bind_quantized(nanobind::module_& module);
 void bind_ranking(nanobind::module_& module);

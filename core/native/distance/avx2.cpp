@@ -104,6 +104,21 @@ struct BitSimd {
     half = _mm_add_epi64(half, _mm_unpackhi_epi64(half, half));
     return static_cast<std::uint64_t>(_mm_cvtsi128_si64(half));
   }
+  template <std::size_t kBytes>
+  static std::size_t equal(Vec a, Vec b) {
+    Vec same;
+    if constexpr (kBytes == 1) {
+      same = _mm256_cmpeq_epi8(a, b);
+    } else if constexpr (kBytes == 2) {
+      same = _mm256_cmpeq_epi16(a, b);
+    } else if constexpr (kBytes == 4) {
+      same = _mm256_cmpeq_epi32(a, b);
+    } else {
+      same = _mm256_cmpeq_epi64(a, b);
+    }
+    const auto bytes = static_cast<unsigned>(_mm256_movemask_epi8(same));
+    return static_cast<std::size_t>(__builtin_popcount(bytes)) / kBytes;
+  }
 };
 
 }  // namespace

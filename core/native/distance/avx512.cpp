@@ -100,6 +100,20 @@ struct BitSimd {
   static std::uint64_t sum(Counts counts) {
     return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(counts));
   }
+  template <std::size_t kBytes>
+  static std::size_t equal(Vec a, Vec b) {
+    std::uint64_t same;
+    if constexpr (kBytes == 1) {
+      same = _mm512_cmpeq_epi8_mask(a, b);
+    } else if constexpr (kBytes == 2) {
+      same = _mm512_cmpeq_epi16_mask(a, b);
+    } else if constexpr (kBytes == 4) {
+      same = _mm512_cmpeq_epi32_mask(a, b);
+    } else {
+      same = _mm512_cmpeq_epi64_mask(a, b);
+    }
+    return static_cast<std::size_t>(__builtin_popcountll(same));
+  }
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Distances between binary vectors, included once per CPU variant inside that variant's namespace.
 //
 // Expects `BitSimd` before it: types Vec (bits) and Counts, constant kWidth (bytes of a Vec),
-// functions zero, load, load_partial, bit_or, bit_xor, add_popcount and sum.
+// functions zero, load, load_partial, bit_or, bit_xor, add_popcount and sum, and equal<kBytes>,
+// which counts the elements of that many bytes that are the same in two Vecs.
 
 namespace {
 
@@ -65,6 +66,33 @@ void jaccard_block(const DistanceBlockOf<BitByte, BitByte>& block) {
   }
 }
 
+// Rows hold a whole number of elements, so that a Vec never ends within one.
+template <std::size_t kBytes>
+void equal_block(const DistanceBlockOf<BitByte, BitByte>& block) {
+  const auto elements = static_cast<float>(block.dim / kBytes);
+  for (std::size_t q = 0; q < block.num_queries; ++q) {
+    const BitByte* query = block.queries + q * block.dim;
+    float* out = block.out + q * block.num_rows;
+    for (std::size_t r = 0; r < block.num_rows; ++r) {
+      const BitByte* row = bit_row(block, r);
+      prefetch_bits(block, q, r);
+      std::size_t equal = 0;
+      std::size_t d = 0;
+      for (; d + BitSimd::kWidth <= block.dim; d += BitSimd::kWidth) {
+        equal += BitSimd::equal<kBytes>(BitSimd::load(query + d), BitSimd::load(row + d));
+      }
+      if (d < block.dim) {
+        const std::size_t left = block.dim - d;
+        equal += BitSimd::equal<kBytes>(BitSimd::load_partial(query + d, left),
+                                        BitSimd::load_partial(row + d, left));
+        equal -= (BitSimd::kWidth - left) / kBytes;  // what lies behind both is equal
+      }
+      out[r] = static_cast<float>(equal) / elements;
+    }
+  }
+}
+
 }  // namespace
 
-const BitKernels kBitKernels = {hamming_block, jaccard_block};
+const BitKernels kBitKernels = {hamming_block,  jaccard_block,  equal_block<1>,
+                                equal_block<2>, equal_block<4>, equal_block<8>};

@@ -4,9 +4,9 @@
 // +inf. Results do not depend on how many queries share a call.
 //
 // Element types of query and row: (float, float), (float, Half), (float, BFloat16),
-// (float, int8), (int8, int8) with the metrics l2, ip and cosine; (BitByte, BitByte) with hamming
-// and jaccard. With float queries a distance has the bits that the row widened to floats gives;
-// between int8 vectors sums are exact.
+// (float, int8), (int8, int8) with the metrics l2, ip and cosine; (BitByte, BitByte) with hamming,
+// jaccard and those of MinHash signatures. With float queries a distance has the bits that the row
+// widened to floats gives; between int8 vectors sums are exact.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,21 @@ enum class Metric {
             // queries are scaled here
   hamming,  // number of bits that differ
   jaccard,  // bits that differ per bit that is set in either; 0 between two empty sets
+  // Negated share of the elements of two MinHash signatures that are equal, which estimates the
+  // Jaccard similarity of the sets that they were made of.
+  minhash8,
+  minhash16,
+  minhash32,
+  minhash64,
 };
+
+// Bytes of an element of a signature; 0 for metrics of other vectors.
+[[nodiscard]] constexpr std::size_t element_bytes(Metric metric) noexcept {
+  if (metric == Metric::minhash8) return 1;
+  if (metric == Metric::minhash16) return 2;
+  if (metric == Metric::minhash32) return 4;
+  return metric == Metric::minhash64 ? 8 : 0;
+}
 
 // Rows of `dim` elements, one after the other.
 template <typename Element>

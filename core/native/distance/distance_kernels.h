@@ -50,6 +50,11 @@ struct DistanceKernels : DistanceKernelsOf<float, float> {
 struct BitKernels {
   DistanceKernelOf<BitByte, BitByte> hamming;  // bits that differ
   DistanceKernelOf<BitByte, BitByte> jaccard;  // share of the bits set in either that differ
+  // Share of the elements that are equal, of elements of 8, 16, 32 and 64 bits.
+  DistanceKernelOf<BitByte, BitByte> equal8;
+  DistanceKernelOf<BitByte, BitByte> equal16;
+  DistanceKernelOf<BitByte, BitByte> equal32;
+  DistanceKernelOf<BitByte, BitByte> equal64;
 };
 
 namespace generic {

@@ -70,6 +70,16 @@ struct BitSimd {
     return counts + static_cast<Counts>(std::popcount(bits));
   }
   static std::uint64_t sum(Counts counts) { return counts; }
+  template <std::size_t kBytes>
+  static std::size_t equal(Vec a, Vec b) {
+    constexpr Vec kMask = kBytes == 8 ? ~Vec{0} : (Vec{1} << (8 * (kBytes % 8))) - 1;
+    const Vec differing = a ^ b;
+    std::size_t count = 0;
+    for (std::size_t byte = 0; byte < kWidth; byte += kBytes) {
+      count += static_cast<std::size_t>(((differing >> (8 * byte)) & kMask) == 0);
+    }
+    return count;
+  }
 };
 
 }  // namespace

@@ -47,11 +47,16 @@ void check_scale(Metric metric, const ScaledRowsOf<Row>& rows) {
 }
 
 template <typename Row>
-void check_rows(std::size_t query_dim, const MatrixOf<Row>& rows) {
+void check_rows(Metric metric, std::size_t query_dim, const MatrixOf<Row>& rows) {
   if (rows.dim == 0) throw_invalid_argument("rows: expected at least 1 dimension, got 0");
   if (query_dim != rows.dim) {
     throw_invalid_argument("query: expected dim " + std::to_string(rows.dim) +
                            " as the rows have, got " + std::to_string(query_dim));
+  }
+  const std::size_t element = element_bytes(metric);
+  if (element > 0 && rows.dim % element != 0) {
+    throw_invalid_argument("rows: expected whole elements of " + std::to_string(8 * element) +
+                           " bits, got " + std::to_string(rows.dim) + " bytes");
   }
   if (rows.num_rows > std::numeric_limits<RowId>::max()) {
     throw_invalid_argument("rows: expected fewer than 2**32 rows, got " +
@@ -62,15 +67,17 @@ void check_rows(std::size_t query_dim, const MatrixOf<Row>& rows) {
 template <typename Query, typename Row>
 void check_request(const ScanRequestOf<Query, Row>& request) {
   if (request.k == 0) throw_invalid_argument("k: expected at least 1, got 0");
-  check_rows(request.queries.dim, request.rows.matrix);
+  check_rows(request.metric, request.queries.dim, request.rows.matrix);
   check_scale(request.metric, request.rows);
 }
 
-// Raw kernel values become distances: inner products are negated, for cosine after scaling.
+// Raw kernel values become distances: similarities are negated, for cosine after scaling.
 // `0 - x` rather than `-x`, so that no distance is -0, which would not tie with +0.
 void to_distances(Metric metric, std::span<const float> scale, std::span<const RowId> row_ids,
                   std::span<float> values) noexcept {
-  if (metric != Metric::ip && metric != Metric::cosine) return;
+  const bool is_similarity =
+      metric == Metric::ip || metric == Metric::cosine || element_bytes(metric) > 0;
+  if (!is_similarity) return;
   if (scale.empty()) {
     for (float& value : values) value = 0.0F - value;
     return;
@@ -116,7 +123,11 @@ DistanceKernelOf<Query, Row> kernel_of(Metric metric) {
   if constexpr (std::is_same_v<Row, BitByte>) {
     if (metric == Metric::hamming) return bit_kernels().hamming;
     if (metric == Metric::jaccard) return bit_kernels().jaccard;
-    throw_invalid_argument("metric: binary vectors take HAMMING or JACCARD");
+    if (metric == Metric::minhash8) return bit_kernels().equal8;
+    if (metric == Metric::minhash16) return bit_kernels().equal16;
+    if (metric == Metric::minhash32) return bit_kernels().equal32;
+    if (metric == Metric::minhash64) return bit_kernels().equal64;
+    throw_invalid_argument("metric: binary vectors take HAMMING, JACCARD or MHJACCARD");
   } else {
     if (metric == Metric::l2) return kernels_of<Query, Row>().squared_l2;
     if (metric == Metric::ip || metric == Metric::cosine) {
@@ -236,7 +247,7 @@ void scan_topk(const ScanRequestOf<Query, Row>& request, ScanResult result, std:
 template <typename Query, typename Row>
 void distances_to_rows(const DistanceRequestOf<Query, Row>& request, std::span<Distance> out) {
   const MatrixOf<Row>& rows = request.rows.matrix;
-  check_rows(request.query.size(), rows);
+  check_rows(request.metric, request.query.size(), rows);
   check_scale(request.metric, request.rows);
   const DistanceKernelOf<Query, Row> kernel = kernel_of<Query, Row>(request.metric);
   const std::vector<float> scales =

@@ -131,6 +131,9 @@ void unit_scores(UnitScale scale, std::span<const Distance> distances, std::span
       case UnitScale::sparse:
         out[i] = 2.0 * std::atan(-distance) / pi;
         break;
+      case UnitScale::share:
+        out[i] = 0.0 - distance;
+        break;
     }
   }
 }

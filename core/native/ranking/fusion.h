@@ -51,6 +51,7 @@ enum class UnitScale {
   ip,      // 1/2 + atan(s) / pi
   l2,      // 1 - 2 atan(d) / pi
   sparse,  // 2 atan(s) / pi
+  share,   // s, which lies in [0, 1]
 };
 
 // Source: Milvus' weighted ranker.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from elanus.query.verdicts import WhyNot
     from elanus.schema.collection import Schema
     from elanus.schema.fields import Field
-    from elanus.schema.functions import BM25, Embedding
+    from elanus.schema.functions import BM25, Embedding, MinHash
     from elanus.types import DataType, MetricType
 
     BOOL = DataType.BOOL
@@ -70,6 +70,7 @@ __all__ = [
     "FunctionScore",
     "Rerank",
     "MMR",
+    "MinHash",
     "Highlighter",
     "phrase_slop",
     "run_analyzer",
@@ -121,7 +122,7 @@ _MODULES = {
     "elanus.query.verdicts": ("WhyNot",),
     "elanus.schema.collection": ("Schema",),
     "elanus.schema.fields": ("Field",),
-    "elanus.schema.functions": ("BM25", "Embedding"),
+    "elanus.schema.functions": ("BM25", "Embedding", "MinHash"),
     "elanus.types": ("DataType", "MetricType"),
 }
 _SUBMODULES = ("documents", "errors", "filter", "plugins", "remote", "sync", "testing", "types")

@@ -84,6 +84,18 @@ class Metric(enum.Enum):
     JACCARD = 4
     """Bits that differ per bit set in either vector."""
 
+    MINHASH8 = 5
+    """Negated share of equal bytes."""
+
+    MINHASH16 = 6
+    """Negated share of equal elements of 16 bits."""
+
+    MINHASH32 = 7
+    """Negated share of equal elements of 32 bits."""
+
+    MINHASH64 = 8
+    """Negated share of equal elements of 64 bits."""
+
 @overload
 def scan_topk(metric: Metric, queries: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_scale: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int, threads: int = 1) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')]]: ...
 
@@ -319,6 +331,17 @@ def strings_at(offsets: NDArray[numpy.int64], data: NDArray[numpy.uint8], rows: 
 def matrix_of(rows: object, dim: int) -> NDArray[numpy.float32] | None:
     """float32 of a list of lists of numbers; None when it is anything else."""
 
+def minhash_signatures(members: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], masks: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)], multipliers: Annotated[NDArray[numpy.uint32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu')]:
+    """MinHash signatures of sets of numbers."""
+
+def band_hashes(signatures: Annotated[NDArray[numpy.uint8], dict(shape=(None, None), order='C', device='cpu', writable=False)], band_bytes: int, num_bands: int) -> Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu')]:
+    """Hash of each band (rows of the result) of each signature."""
+
+def rows_in_bands(queries: Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu', writable=False)], hashes: Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu', writable=False)], row_ids: Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu', writable=False)], allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, k: int, most_entries: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]]:
+    """
+    Rows that share most bands with each query, and whether all were looked at.
+    """
+
 class PreparedLeg:
     """Searches one field for one query at a time."""
 
@@ -421,6 +444,9 @@ class UnitScale(enum.Enum):
 
     SPARSE = 3
     """2 atan(s) / pi."""
+
+    SHARE = 4
+    """s, which lies in [0, 1]."""
 
 def merge_candidates(tables: Sequence[tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu', writable=False)]]], num_queries: int, limit: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')], Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C', device='cpu')], list[int]]:
     """

@@ -107,6 +107,10 @@ class MetricType(StrEnum):
     differ (0 between two vectors without any). ``query/scores.py`` turns it into what the user
     sees: squared distance, inner product, cosine, BM25 score, and these two as they are.
 
+    MHJACCARD is of MinHash signatures: the negated share of their elements that are equal, seen as
+    a similarity from 0 to 1. It estimates the Jaccard similarity of the sets that the signatures
+    were made of. The elements have 32 bits; those of MHJACCARD_8, _16 and _64 as many as they say.
+
     The MAX_SIM metrics are of lists of vectors: the sum, over the vectors of a query, of the
     distance to the nearest vector of a row (late interaction).
 
@@ -114,6 +118,7 @@ class MetricType(StrEnum):
         is_distance: Whether the user sees a distance, smaller is nearer, rather than a similarity.
         is_max_sim: Whether lists of vectors are compared.
         of_vectors: The metric between two vectors that it is made of; itself for other metrics.
+        element_bits: Bits of an element of a MinHash signature; 0 for metrics of other vectors.
     """
 
     L2 = "L2"
@@ -122,6 +127,10 @@ class MetricType(StrEnum):
     BM25 = "BM25"
     HAMMING = "HAMMING"
     JACCARD = "JACCARD"
+    MHJACCARD = "MHJACCARD"
+    MHJACCARD_8 = "MHJACCARD_8"
+    MHJACCARD_16 = "MHJACCARD_16"
+    MHJACCARD_64 = "MHJACCARD_64"
     MAX_SIM_COSINE = "MAX_SIM_COSINE"
     MAX_SIM_IP = "MAX_SIM_IP"
     MAX_SIM_L2 = "MAX_SIM_L2"
@@ -131,6 +140,7 @@ class MetricType(StrEnum):
     is_distance: bool
     is_max_sim: bool
     of_vectors: MetricType
+    element_bits: int
 
 
 MAX_SIM = "MAX_SIM"
@@ -141,10 +151,19 @@ for _metric in MetricType:
     _metric.is_max_sim = _metric.startswith(MAX_SIM)
     _metric.of_vectors = MetricType(_metric.removeprefix(f"{MAX_SIM}_"))
     _metric.is_distance = _metric.of_vectors in ("L2", "HAMMING", "JACCARD")
+    _width = _metric.removeprefix("MHJACCARD").removeprefix("_")
+    _metric.element_bits = int(_width or 32) if _metric.startswith("MHJACCARD") else 0
 DENSE_METRICS = (MetricType.L2, MetricType.IP, MetricType.COSINE)
 """Metrics of dense vectors of numbers."""
 BINARY_METRICS = (MetricType.HAMMING, MetricType.JACCARD)
-"""Metrics of binary vectors."""
+"""Metrics of sets of bits."""
+MINHASH_METRICS = (
+    MetricType.MHJACCARD,
+    MetricType.MHJACCARD_8,
+    MetricType.MHJACCARD_16,
+    MetricType.MHJACCARD_64,
+)
+"""Metrics of MinHash signatures, which are stored as binary vectors."""
 
 
 def vector_width(dtype: DataType, dim: int) -> int:

@@ -142,7 +142,7 @@ class RequestContext:
     def function_of(self, field: Field) -> BM25 | None:
         """Return what texts for a field are scored by, as the profile has it."""
         profile = self.profile
-        return field.source if profile is None else profile.function(field)
+        return field.bm25 if profile is None else profile.function(field)
 
     def in_timezone(self, timezone: str) -> RequestContext:
         """Return the same for a read whose moments are those of another time zone.

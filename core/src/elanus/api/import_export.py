@@ -243,6 +243,10 @@ def column_names(schema: Schema, output: Sequence[str] | None) -> tuple[str, ...
         InvalidArgumentError: One is not stored.
     """
     names = resolve_output(schema, ["*"] if output is None else output)
+    if output is None:
+        # What the engine makes of other columns is made again by whoever imports them.
+        made = {field.name for field in schema.fields if field.source is not None}
+        names = tuple([name for name in names if name not in made])
     stored = {f.name for f in schema.value_fields}
     for name in names:
         if name not in stored:

@@ -156,7 +156,7 @@ def remember_plain(context: RequestContext, key: Hashable | None, request: Searc
         return
     for leg in request.legs:
         field = leg.field
-        is_text = field.source is not None
+        is_text = field.bm25 is not None
         if field.embedding is not None or not (is_text or field.dtype is DataType.FLOAT_VECTOR):
             return
     if len(context.plain) >= MAX_KNOWN:

@@ -40,7 +40,7 @@ def default_field(schema: Schema, data: Any) -> Field:
     """Return the only field that such a query can search."""
     probe = data[0] if isinstance(data, list | tuple) and len(data) else data
     if isinstance(probe, str):
-        kind = "BM25 or embedded"
+        kind = "BM25, MinHash or embedded"
         fields = [f for f in schema.vector_fields if f.source or f.embedding]
     elif isinstance(probe, Mapping):
         kind, fields = (
@@ -77,14 +77,14 @@ def read_queries(
     """Return the parsed queries, and whether ``data`` was a single one."""
     fields = context.fields
     if field.dtype.is_dense_vector:
-        if field.embedding is not None and _is_text(data):
+        if (field.embedding or field.minhash) is not None and _is_text(data):
             texts = [data] if isinstance(data, str) else list(data)
             embedded = fields.embedders.queries(field, texts)
             return _dense_queries(field, embedded, options)[0], isinstance(data, str)
         return _dense_queries(field, data, options)
     if field.is_vector_list:
         return _list_queries(field, data, options)
-    function = field.source and context.function_of(field)
+    function = field.bm25 and context.function_of(field)
     if function is not None:
         texts = [data] if isinstance(data, str) else data
         if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):

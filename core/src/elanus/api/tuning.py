@@ -220,7 +220,7 @@ class Tunings(Iterations, Evaluations, Properties):
         requests, _ = search_requests(
             context, queries, field, limit=limit, filter=filter, output=[], options=options
         )
-        function = context.schema.answering(field).source
+        function = context.schema.answering(field).bm25
         if function is not None and not itself:
             # As declared, whatever the profile says.
             function = function if bm25 is None else BM25(function.field, *bm25)
@@ -284,7 +284,7 @@ class Tunings(Iterations, Evaluations, Properties):
         found: dict[str, Estimate] = {}
         primary = self.schema.primary.name
         for name in asked.fields:
-            function = self.schema.answering(name).source
+            function = self.schema.answering(name).bm25
             if function is None:
                 continue
             own = self.schema.field(function.field).analyzer or "standard"

@@ -239,7 +239,7 @@ def _check_fit(collection: DocumentCollection, layout: Layout, options: StoreOpt
 
 
 def _check_bm25(collection: DocumentCollection, layout: Layout, wanted: BM25) -> None:
-    source = collection.schema.field(layout.names.bm25).source
+    source = collection.schema.field(layout.names.bm25).bm25
     if source is not None and (source.k1, source.b) != (wanted.k1, wanted.b):
         expected = f"k1={wanted.k1}, b={wanted.b}"
         _refuse(collection, "BM25 parameters", expected, f"k1={source.k1}, b={source.b}")

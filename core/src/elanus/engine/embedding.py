@@ -2,6 +2,7 @@
 
 A field may be declared with a model. Its vectors are made before a write is queued, outside of any
 lock, of the texts of those rows that give no vector; and a query that is a text is embedded too.
+So are MinHash signatures, but of every row: nobody gives them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from elanus.analysis.multi import FieldAnalyzer, shared_analyzer
+from elanus.engine.signatures import SignatureMaker
 from elanus.errors import EntityError, InternalError, InvalidArgumentError, SchemaError
 from elanus.plugins import Embedder, fingerprint, get_embedder, plugin_config, require_same_model
 from elanus.plugins.batching import Role, embed_texts
@@ -21,7 +24,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_other_fields
 from elanus.schema.fields import Field
 from elanus.schema.functions import Embedding
-from elanus.types import Float32Array
+from elanus.types import ByteArray, Float32Array
 
 
 def with_models(schema: Schema, before: Schema | None = None) -> Schema:
@@ -76,15 +79,23 @@ def _with_model(field: Field) -> Field:
 
 
 class Embedders:
-    """The models of one schema, built when they are first needed. Safe from many threads."""
+    """The models of one schema, built when they are first needed, and its makers of signatures.
+
+    Safe from many threads.
+    """
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._lock = threading.Lock()
         self._known: dict[str, Embedder] = {}
+        self._makers = {
+            f.name: SignatureMaker(f, _analyzer(schema, f)) for f in schema.minhash_fields
+        }
 
-    def queries(self, field: Field, texts: Sequence[str]) -> Float32Array:
-        """Return the vectors of queries, float32 ``(len(texts), dim)``."""
+    def queries(self, field: Field, texts: Sequence[str]) -> Float32Array | ByteArray:
+        """Return the vectors of queries: float32 ``(len(texts), dim)``, or signatures uint8."""
+        if field.minhash is not None:
+            return self._makers[field.name].make(texts)
         return embed_texts(self._embedder(field), texts, role=Role.QUERY)
 
     def documents(self, field: Field, texts: Sequence[str]) -> Float32Array:
@@ -102,6 +113,8 @@ class Embedders:
             EntityError: Vector and text are missing, and the field is not nullable.
         """
         columns = dict(batch.columns)
+        for field in self._schema.minhash_fields:
+            self._sign(field, columns, len(batch))
         for field in self._schema.embedded_fields:
             text, given = columns.get(_embedding(field).field), columns.get(field.name)
             if text is None and given is not None:
@@ -113,6 +126,25 @@ class Embedders:
             if text is not None:
                 columns[field.name] = self._filled(field, text, given)
         return ColumnBatch(len(batch), columns)
+
+    def _sign(self, field: Field, columns: dict[str, Column], num_rows: int) -> None:
+        """Put the signatures of the texts into the columns; without texts take theirs out."""
+        maker, function = self._makers[field.name], field.minhash
+        text = columns.get(function.field) if function is not None else None
+        if text is None:
+            columns.pop(field.name, None)
+            return
+        values = text.to_pylist()
+        names = None if maker.by_field is None else columns.get(maker.by_field)
+        made = maker.make(
+            ["" if value is None else str(value) for value in values],
+            None if names is None else names.to_pylist(),  # type: ignore[arg-type]
+        )
+        validity = None
+        if field.nullable and None in values:
+            validity = np.array([value is not None for value in values], dtype=np.bool_)
+            made[~validity] = 0
+        columns[field.name] = DenseVectorColumn(made, validity)
 
     def _filled(self, field: Field, text: Column, given: Column | None) -> Column:
         num_rows = len(text)
@@ -151,6 +183,14 @@ class Embedders:
                 require_same_model(declared.fingerprint, found, where=f"field {field.name!r}")
                 self._known[field.name] = found
             return found
+
+
+def _analyzer(schema: Schema, field: Field) -> FieldAnalyzer | None:
+    """Return what makes the tokens of a field of signatures; None: they are characters."""
+    function = field.minhash
+    if function is None or function.token_level == "char":
+        return None
+    return shared_analyzer(schema.field(function.field).analyzer or "standard")
 
 
 def _embedding(field: Field) -> Embedding:

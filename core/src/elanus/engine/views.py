@@ -56,7 +56,7 @@ class FieldViews:
 
     def growing_bm25(self, name: str) -> GrowingBM25:
         """Return an empty keyword index for a BM25 field."""
-        function = self.schema.field(name).source
+        function = self.schema.field(name).bm25
         if function is None:
             raise InternalError(f"field {name!r} is no BM25 field")
         return GrowingBM25(self.analyzer(name), function.k1, function.b)
@@ -97,7 +97,7 @@ class FieldViews:
     @classmethod
     def of(cls, schema: Schema) -> FieldViews:
         """Derive them from a schema that ``check_analyzers`` has passed, here or elsewhere."""
-        text_of = {f.name: f.source.field for f in schema.fields if f.source is not None}
+        text_of = {f.name: f.bm25.field for f in schema.fields if f.bm25 is not None}
         analyzers: dict[str, FieldAnalyzer] = {}
         lacking: dict[str, PluginError] = {}
         for name, text in text_of.items():

@@ -154,9 +154,9 @@ class Trials:
     def _best_parameters(self, rows: Int64Array) -> Parameters:
         made = []
         for field in self._fields:
-            if field.source is None:
+            if field.bm25 is None:
                 continue
-            declared = field.source.k1, field.source.b
+            declared = field.bm25.k1, field.bm25.b
             best = max(self._grid, key=lambda pair: self.leg(field, pair)[rows].mean())
             if not is_better(self.leg(field, best)[rows], self.leg(field)[rows], _CLEAR):
                 best = declared
@@ -164,11 +164,11 @@ class Trials:
         return tuple(made)
 
     def _declared(self) -> Parameters:
-        return tuple((f.name, f.source.k1, f.source.b) for f in self._fields if f.source)
+        return tuple((f.name, f.bm25.k1, f.bm25.b) for f in self._fields if f.bm25)
 
     def _pair(self, field: Field, parameters: Parameters) -> tuple[float, float] | None:
         found = next(((k1, b) for name, k1, b in parameters if name == field.name), None)
-        declared = None if field.source is None else (field.source.k1, field.source.b)
+        declared = None if field.bm25 is None else (field.bm25.k1, field.bm25.b)
         return None if found == declared else found
 
     def _found(self, field: Field, pair: tuple[float, float] | None) -> LegLists:

@@ -194,7 +194,7 @@ def profile_of(
 ) -> SearchProfile:
     """Return the profile that does what a choice says."""
     names = tuple(field.name for field in fields)
-    declared = {(f.name, f.source.k1, f.source.b) for f in fields if f.source is not None}
+    declared = {(f.name, f.bm25.k1, f.bm25.b) for f in fields if f.bm25 is not None}
     bm25 = {name: (k1, b) for name, k1, b in choice.parameters if (name, k1, b) not in declared}
     rounded = {n: round(v, 6) if isinstance(v, float) else v for n, v in measured.items()}
     if len(names) == 1:

@@ -12,6 +12,7 @@ from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph_type import GraphType
 from elanus.index.dense.hnsw import HnswType, load_hnswlib
 from elanus.index.dense.ivf import ivf_types
+from elanus.index.dense.minhash_lsh import MinHashLshType
 
 AUTO = "AUTO"
 """The engine chooses: a graph for large segments, a scan for small ones."""
@@ -21,6 +22,7 @@ _ALL: tuple[VectorIndexType, ...] = (
     GraphType(),
     HnswType(),
     *ivf_types(),
+    MinHashLshType(),
     FaissType(),
 )
 _TYPES: dict[str, VectorIndexType] = {t.name: t for t in _ALL}

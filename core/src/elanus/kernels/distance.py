@@ -3,19 +3,20 @@
 Every metric is a distance here, smaller is nearer: L2 is the squared Euclidean distance, IP the
 negated inner product, COSINE the negated inner product of a unit-length query and a row times
 ``row_scale``; HAMMING the number of bits that differ, JACCARD their share of the bits set in either
-vector (0 between two vectors without any). A distance that is not a number counts as +inf.
+vector (0 between two vectors without any); MHJACCARD the negated share of equal elements of 32 bits
+(MHJACCARD_8, _16 and _64: of so many). A distance that is not a number counts as +inf.
 
 The dtypes of queries and rows say what they are:
 
-=========  ========================  ======================
+=========  ========================  =======================================
 rows       queries                   metrics
-=========  ========================  ======================
+=========  ========================  =======================================
 float32    float32                   L2, IP, COSINE
 float16    float32                   L2, IP, COSINE
 uint16     float32                   L2, IP, COSINE
 int8       float32 or int8           L2, IP, COSINE
-uint8      uint8                     HAMMING, JACCARD
-=========  ========================  ======================
+uint8      uint8                     HAMMING, JACCARD, MHJACCARD and its widths
+=========  ========================  =======================================
 
 uint16 rows hold the bits of bfloat16, uint8 eight dimensions of a binary vector. With float32
 queries CPU variants agree to about 1e-5 relative, and a distance has the bits that the row as
@@ -37,6 +38,7 @@ from elanus.kernels.threads import query_threads
 from elanus.types import (
     BINARY_METRICS,
     DENSE_METRICS,
+    MINHASH_METRICS,
     Float32Array,
     Int64Array,
     MetricType,
@@ -49,6 +51,10 @@ _METRICS = {
     MetricType.COSINE: _native.Metric.COSINE,
     MetricType.HAMMING: _native.Metric.HAMMING,
     MetricType.JACCARD: _native.Metric.JACCARD,
+    MetricType.MHJACCARD: _native.Metric.MINHASH32,
+    MetricType.MHJACCARD_8: _native.Metric.MINHASH8,
+    MetricType.MHJACCARD_16: _native.Metric.MINHASH16,
+    MetricType.MHJACCARD_64: _native.Metric.MINHASH64,
 }
 
 
@@ -193,7 +199,7 @@ def native_metric(metric: MetricType) -> _native.Metric:
     """
     found = _METRICS.get(metric)
     if found is None:
-        names = ", ".join((*DENSE_METRICS, *BINARY_METRICS))
+        names = ", ".join((*DENSE_METRICS, *BINARY_METRICS, *MINHASH_METRICS))
         raise InvalidArgumentError(f"metric: expected one of {names}, got {metric!r}")
     return found
 

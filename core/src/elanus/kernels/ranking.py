@@ -7,7 +7,13 @@ from typing import NamedTuple, TypeAlias
 
 from elanus import _native
 from elanus.errors import InvalidArgumentError
-from elanus.types import Float32Array, Float64Array, Int64Array, MetricType
+from elanus.types import (
+    MINHASH_METRICS,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    MetricType,
+)
 
 CandidateArrays: TypeAlias = tuple[Int64Array, Float32Array]
 RankedArrays: TypeAlias = tuple[Int64Array, Int64Array, Float64Array]
@@ -53,6 +59,7 @@ _SCALES = {
     MetricType.L2: _native.UnitScale.L2,
     MetricType.HAMMING: _native.UnitScale.L2,
     MetricType.JACCARD: _native.UnitScale.L2,
+    **dict.fromkeys(MINHASH_METRICS, _native.UnitScale.SHARE),
     # Sums of cosines have no bounds.
     MetricType.MAX_SIM_COSINE: _native.UnitScale.IP,
     MetricType.MAX_SIM_IP: _native.UnitScale.IP,
@@ -122,6 +129,6 @@ def unit_scores(scale: UnitScale, distances: Float32Array) -> Float64Array:
 
     Returns:
         float64 of shape ``(n,)``. COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING
-        and JACCARD: ``1 - 2 atan(d) / π``; sparse: ``2 atan(s) / π``.
+        and JACCARD: ``1 - 2 atan(d) / π``; MHJACCARD: ``s``; sparse: ``2 atan(s) / π``.
     """
     return _native.unit_scores(scale, distances)

@@ -15,6 +15,7 @@ import numpy as np
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.bfloat16 import from_bfloat16
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.minhash import Permutations
 from elanus.kernels.postings import Bm25Scoring
 from elanus.kernels.ranking import CandidateArrays, RankedArrays
 from elanus.types import (
@@ -73,6 +74,11 @@ def distances_to_rows(
 
 
 def _bit_distances(metric: MetricType, query: VectorArray, rows: VectorArray) -> Float32Array:
+    if metric.element_bits:
+        dtype = f"u{metric.element_bits // 8}"
+        equal = rows.view(dtype) == query.view(dtype)
+        counts: Float32Array = equal.sum(axis=1).astype(np.float32)
+        return np.float32(0) - counts / np.float32(equal.shape[1])
     wanted, stored = (np.unpackbits(v.astype(np.uint8), axis=-1) for v in (query, rows))
     differing: Float32Array = (wanted != stored).sum(axis=1).astype(np.float32)
     if metric is MetricType.HAMMING:
@@ -113,6 +119,35 @@ def _nearest(
 ) -> tuple[Int64Array, Float32Array]:
     order = np.lexsort((row_ids, distances))[:k]
     return row_ids[order], distances[order]
+
+
+# --- minhash --------------------------------------------------------------------------------
+
+
+def minhash_signatures(
+    members: UInt32Array, offsets: Int64Array, permutations: Permutations
+) -> UInt32Array:
+    """Twin of ``minhash.minhash_signatures``."""
+    masks, multipliers = permutations
+    made = np.full((len(offsets) - 1, len(masks)), 0xFFFFFFFF, dtype=np.uint32)
+    for i, (start, end) in enumerate(pairwise(offsets.tolist())):
+        x = (members[start:end, None] ^ masks) * multipliers
+        x = (x ^ (x >> 16)) * np.uint32(0x85EBCA6B)
+        x = (x ^ (x >> 13)) * np.uint32(0xC2B2AE35)
+        made[i] = (x ^ (x >> 16)).min(axis=0, initial=0xFFFFFFFF)
+    return made
+
+
+def rows_in_bands(
+    signatures: ByteArray, query: ByteArray, band_bytes: int, num_bands: int, limit: int
+) -> list[int]:
+    """Twin of ``minhash.BandTables.rows`` for one query that may see all rows."""
+    shape = (num_bands, band_bytes)
+    used = num_bands * band_bytes
+    bands = signatures[:, :used].reshape(-1, *shape)
+    shared = (bands == query[:used].reshape(shape)).all(axis=2).sum(axis=1)
+    order: list[int] = np.lexsort((np.arange(len(shared)), -shared)).tolist()
+    return [row for row in order if shared[row]][:limit]
 
 
 # --- postings -------------------------------------------------------------------------------

@@ -121,6 +121,10 @@ def _select(
 
 def _comparison(metric: MetricType, vectors: AnyArray) -> Callable[[Any], Float64Array]:
     """Return what gives the similarity of every row to one vector, float64 of shape ``(n,)``."""
+    if metric.element_bits:
+        dtype = f"u{metric.element_bits // 8}"
+        elements = np.ascontiguousarray(vectors, dtype=np.uint8).view(dtype)
+        return lambda one: (elements == np.ascontiguousarray(one).view(dtype)).mean(axis=1)
     if metric not in (MetricType.HAMMING, MetricType.JACCARD):
         return _cosines(vectors)
     rows: ByteArray = vectors.astype(np.uint8, copy=False)

@@ -153,7 +153,7 @@ class PlainLeg:
             held = None
             if not rows.count:
                 step = SourceStep(source.name, source.num_rows, 0, "skip")
-            elif request.field.source is not None:
+            elif request.field.bm25 is not None:
                 step = SourceStep(source.name, source.num_rows, rows.count, "postings")
             else:
                 index = dense = source.vector_index(name)

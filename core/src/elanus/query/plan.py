@@ -14,6 +14,10 @@ EXACT_METHODS = frozenset({"scan", "postings", "skip"})
 """Methods of a ``SourceStep`` that find every row that they should."""
 
 
+MINHASH_LSH = "MINHASH_LSH"
+"""The index type that promises no recall of its own accord: its answers are near-duplicates."""
+
+
 class SourceStep(NamedTuple):
     """What is done on one source.
 
@@ -22,11 +26,13 @@ class SourceStep(NamedTuple):
         num_rows: Its rows, dead ones included.
         allowed: Rows that are visible and pass the filters.
         method: ``scan`` (exact), ``graph``, ``codes`` (coded rows of all allowed ones), ``lists``,
-            ``postings`` (exact) or ``skip`` (nothing allowed).
+            ``bands`` (rows that share a band of a signature), ``postings`` (exact) or ``skip``
+            (nothing allowed).
         ef: Candidate list of a graph walk.
         recall: Estimated recall of this step; 1.0 when exact. What ``drop_ratio`` loses is not
             estimated.
         drop_ratio: Share of the weights of a sparse query that choose no rows.
+        note: Why it is done so, where that may surprise; else empty.
     """
 
     source: str
@@ -36,6 +42,7 @@ class SourceStep(NamedTuple):
     ef: int | None = None
     recall: float = 1.0
     drop_ratio: float = 0.0
+    note: str = ""
 
     @property
     def is_exact(self) -> bool:
@@ -47,7 +54,8 @@ class SourceStep(NamedTuple):
         recall = "" if self.recall == 1.0 else f" recall≈{self.recall:.3f}"
         dropped = "" if not self.drop_ratio else f" drop_ratio={self.drop_ratio:g}"
         share = f"{self.allowed}/{self.num_rows} rows"
-        return f"{self.source}: {self.method}{ef}{dropped} over {share}{recall}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.source}: {self.method}{ef}{dropped} over {share}{recall}{note}"
 
 
 class LegPlan(NamedTuple):
@@ -90,7 +98,9 @@ def plan_dense(
     # A measured curve may reach 1.0 on its sample; only a scan promises it.
     chosen = ef if ef is not None or recall >= 1.0 else index.ef_for(recall, limit)
     if chosen is None or limit >= allowed:
-        return SourceStep(source, rows, allowed, "scan")
+        is_beyond = chosen is None and recall < 1.0 and index.index_type == MINHASH_LSH
+        note = f"{MINHASH_LSH} cannot promise recall {recall:g}" if is_beyond else ""
+        return SourceStep(source, rows, allowed, "scan", note=note)
     scan_ns = allowed * index.cost.ns_per_scanned_row
     found = index.approximate(allowed, limit, chosen)
     if found.method == "scan" or (ef is None and scan_ns <= found.ns):

@@ -85,9 +85,9 @@ class SearchProfile:
     def function(self, field: Field) -> BM25 | None:
         """Return the function of a field, with the parameters of the profile if it has any."""
         found = self.bm25.get(field.name)
-        if field.source is None or found is None:
-            return field.source
-        return BM25(field.source.field, *found)
+        if field.bm25 is None or found is None:
+            return field.bm25
+        return BM25(field.bm25.field, *found)
 
     def reading(self, rankers: tuple[Ranker, ...], wanted: int) -> tuple[Ranker, ...]:
         """Return rankers in which models read as many hits as the profile says."""
@@ -107,7 +107,7 @@ class SearchProfile:
             if name not in vectors:
                 raise InvalidArgumentError(f"profile: {name!r} is no vector field")
         for name in self.bm25:
-            if vectors[name].source is None:
+            if vectors[name].bm25 is None:
                 raise InvalidArgumentError(f"profile: {name!r} is no BM25 field")
             self.function(vectors[name])
 

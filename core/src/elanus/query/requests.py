@@ -186,7 +186,7 @@ class Weighted:
     """Weighted sum of the legs' scores, each mapped into [0, 1] by its metric.
 
     COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING and
-    JACCARD: ``1 - 2 atan(d) / π``; BM25 and sparse
+    JACCARD: ``1 - 2 atan(d) / π``; MHJACCARD: ``s``; BM25 and sparse
     IP: ``2 atan(s) / π``, as in Milvus' weighted ranker. A hit that a leg did not find gets 0
     from it.
 

@@ -28,6 +28,8 @@ def unit_score(metric: MetricType, distance: float, *, is_sparse: bool) -> float
         return 2.0 * math.atan(score) / math.pi
     if metric is MetricType.COSINE:
         return (1.0 + score) / 2.0
+    if metric.element_bits:
+        return score
     if metric in (MetricType.IP, MetricType.MAX_SIM_IP, MetricType.MAX_SIM_COSINE):
         return 0.5 + math.atan(score) / math.pi
     return 1.0 - 2.0 * math.atan(score) / math.pi

@@ -59,7 +59,7 @@ from elanus.remote.codec import Decoder, Encoder, Tags, decode, encode
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema, Successor
 from elanus.schema.fields import FIELD_ATTRIBUTES, Field
-from elanus.schema.functions import BM25, Embedding
+from elanus.schema.functions import BM25, Embedding, MinHash
 from elanus.storage.batch_codec import decode_batch, encode_batch
 from elanus.storage.catalog import NamedSnapshot
 from elanus.sync.lineage import Lineage, SourceSummary, StoredDocument
@@ -67,7 +67,20 @@ from elanus.sync.report import SyncError
 from elanus.types import DataType, MetricType
 
 _ENUMS = (DataType, MetricType, CompareOp, ArithmeticOp, Quantifier, Relation)
-_ASKED = (BM25, Leg, RRF, Weighted, DBSF, ByScore, Decay, Boost, RandomScore, FunctionScore, MMR)
+_ASKED = (
+    BM25,
+    MinHash,
+    Leg,
+    RRF,
+    Weighted,
+    DBSF,
+    ByScore,
+    Decay,
+    Boost,
+    RandomScore,
+    FunctionScore,
+    MMR,
+)
 _ASKED_TOO = (Highlighter, SearchProfile, Successor)
 _RECORDS = (
     *(BackupResult, CollectionDescription, CollectionStats, DatabaseStats, IndexDescription),
@@ -300,7 +313,7 @@ def _unpack_field(decoder: Decoder, value: Mapping[str, Any]) -> Field:
     given = {str(name): decoder.value(one) for name, one in value["v"].items()}
     if not set(given) <= set(FIELD_ATTRIBUTES):
         raise ProtocolError(f"a field has no attributes {sorted(set(given))}")
-    functions = (("source", BM25), ("embedding", Embedding))
+    functions = (("source", BM25 | MinHash), ("embedding", Embedding))
     if any(not isinstance(given.get(name), kind | None) for name, kind in functions):
         raise ProtocolError("a field is filled by something else than a function")
     return Field(given.pop("name"), given.pop("dtype"), **given)

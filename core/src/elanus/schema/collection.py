@@ -17,6 +17,7 @@ import numpy as np
 
 from elanus.errors import FieldNotFoundError, SchemaError
 from elanus.schema.fields import Field
+from elanus.schema.functions import MinHash
 from elanus.schema.structs import stored_parts
 from elanus.schema.times import time_of, to_iso, zone_of
 from elanus.types import DataType
@@ -194,10 +195,11 @@ class Schema:
         text = next((f for f in self.fields if source and f.name == source.field), None)
         if text is None or text.dtype is not DataType.VARCHAR:
             raise SchemaError(
-                f"field {field.name!r}: BM25 needs a VARCHAR field named "
+                f"field {field.name!r}: {type(source).__name__} needs a VARCHAR field named "
                 f"{source.field if source else None!r} in the same schema"
             )
-        if text.analyzer is None:
+        of_characters = isinstance(source, MinHash) and source.token_level == "char"
+        if text.analyzer is None and not of_characters:
             raise SchemaError(
                 f"field {field.name!r}: its source {text.name!r} has no analyzer; "
                 f"declare it with analyzer='standard' or analyzer='english'"
@@ -247,6 +249,11 @@ class Schema:
     def embedded_fields(self) -> tuple[Field, ...]:
         """Fields whose vectors are made of a text where none is given."""
         return tuple(f for f in self.fields if f.embedding is not None)
+
+    @property
+    def minhash_fields(self) -> tuple[Field, ...]:
+        """Fields whose signatures are made of a text."""
+        return tuple(f for f in self.fields if f.minhash is not None)
 
     @property
     def partition_key(self) -> str | None:

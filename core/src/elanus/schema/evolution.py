@@ -145,7 +145,7 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"got {value!r}: stored values may be larger"
             )
     source, known = changes.get("source", field.source), field.source
-    is_kept = isinstance(source, BM25) and known is not None and source.field == known.field
+    is_kept = isinstance(source, BM25) and field.bm25 is not None and source.field == known.field
     if source is not known and not is_kept:
         raise SchemaError(
             f"field {name!r}: only k1 and b of its function can be changed, got source={source!r}"
@@ -189,10 +189,11 @@ def with_partitions(schema: Schema) -> Schema:
 def as_given(schema: Schema) -> Schema:
     """Return the schema that entities must fit as they are given: vectors that are made of texts
     may be missing."""
-    if not schema.embedded_fields:
+    made = {field.name for field in (*schema.embedded_fields, *schema.minhash_fields)}
+    if not made:
         return schema
     return schema.replaced(
-        fields=[f if f.embedding is None else replace(f, nullable=True) for f in schema.fields]
+        fields=[replace(f, nullable=True) if f.name in made else f for f in schema.fields]
     )
 
 

@@ -11,12 +11,19 @@ from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime, tzinfo
 
 from elanus.errors import SchemaError
-from elanus.schema.functions import BM25, Embedding
+from elanus.schema.functions import (
+    BM25,
+    DEFAULT_NUM_HASHES,
+    MINHASH_ELEMENT_BITS,
+    Embedding,
+    MinHash,
+)
 from elanus.schema.times import zone_of
 from elanus.types import (
     BINARY_METRICS,
     DENSE_METRICS,
     MAX_SIM,
+    MINHASH_METRICS,
     NUMPY_DTYPES,
     DataType,
     MetricType,
@@ -79,17 +86,20 @@ class Field:
         struct: What each element of an ARRAY of STRUCT holds: fields of scalars and dense vectors.
         max_capacity: Most elements of an ARRAY, 1 to 4096; None: 4096.
         dim: Dimensions of a dense vector, also as the element of an ARRAY, 1 to 32768; of a
-            BINARY_VECTOR its bits, a multiple of 8 up to 262144.
-        metric: COSINE (default), IP or L2 for dense vectors of numbers, HAMMING (default) or
-            JACCARD for binary ones, IP for sparse ones, BM25 for a field with a ``source``. Vectors
-            in an ARRAY also take MAX_SIM_COSINE, MAX_SIM_IP, MAX_SIM_L2, MAX_SIM_HAMMING and
-            MAX_SIM_JACCARD, which compare whole lists; with another metric an entity is as near as
-            the nearest of its vectors.
+            BINARY_VECTOR its bits, a multiple of 8 up to 262144; of signatures that a MinHash makes
+            it may be left out.
+        metric: COSINE (default), IP or L2 for dense vectors of numbers, HAMMING (default), JACCARD
+            or MHJACCARD (elements of 32 bits; MHJACCARD_8, _16 or _64) for binary ones, IP for
+            sparse ones, BM25 or MHJACCARD for a field with a ``source``. Vectors in an ARRAY also
+            take MAX_SIM_COSINE, MAX_SIM_IP, MAX_SIM_L2, MAX_SIM_HAMMING and MAX_SIM_JACCARD, which
+            compare whole lists; with another metric an entity is as near as the nearest of its
+            vectors, and MHJACCARD is not taken.
         analyzer: How a VARCHAR field becomes terms: ``"standard"``, ``"english"`` and so on, or
             parameters; with ``by_field`` each row has the analyzer that another field of it names.
         timezone: In which zone a TIMESTAMPTZ comes back and is read where it has no offset from
             UTC: a name of the IANA data base; None: that of the schema, else UTC.
-        source: Function that fills this field, such as ``BM25("title")``.
+        source: Function that fills this field: ``BM25("title")`` a SPARSE_FLOAT_VECTOR,
+            ``MinHash("title")`` a BINARY_VECTOR.
         embedding: Function that fills this FLOAT_VECTOR where no vector is given, such as
             ``Embedding("title", "minilm")``; ``dim`` may be left out then.
         partition_key: Entities of one value belong together, such as those of a tenant: rows are
@@ -116,7 +126,7 @@ class Field:
     dim: int | None = None
     metric: MetricType | str | None = None
     analyzer: AnalyzerSpec | None = None
-    source: BM25 | None = None
+    source: BM25 | MinHash | None = None
     embedding: Embedding | None = None
     partition_key: bool = False
     clustering_key: bool = False
@@ -132,20 +142,32 @@ class Field:
         if self.struct is not None:
             object.__setattr__(self, "struct", tuple(self.struct))
         object.__setattr__(self, "metric", _resolve_metric(self))
+        if isinstance(self.source, MinHash) and self.dtype is DataType.BINARY_VECTOR:
+            object.__setattr__(self, "dim", _signature_bits(self, self.source))
         _check_key(self)
         _check_sizes(self)
         _check_array(self)
         _check_text(self)
         _check_time(self)
-        if self.nullable and (self.primary or self.source is not None):
-            raise _error(self, "primary keys and what a function fills cannot be nullable")
+        if self.nullable and (self.primary or not self.is_stored):
+            raise _error(self, "primary keys and BM25 fields cannot be nullable")
         if self.default is not None and (self.primary or self.dtype.is_vector):
             raise _error(self, "primary keys and vectors cannot have a default")
 
     @property
     def is_stored(self) -> bool:
-        """Whether entities carry a value of this field; the output of a function is derived."""
-        return self.source is None
+        """Whether entities carry a value of this field; that of a BM25 field is an index alone."""
+        return not isinstance(self.source, BM25)
+
+    @property
+    def bm25(self) -> BM25 | None:
+        """The function of a BM25 field; None for all others."""
+        return self.source if isinstance(self.source, BM25) else None
+
+    @property
+    def minhash(self) -> MinHash | None:
+        """The function that makes the signatures of this field; None for all others."""
+        return self.source if isinstance(self.source, MinHash) else None
 
     @property
     def may_be_absent(self) -> bool:
@@ -199,8 +221,10 @@ def _resolve_metric(field: Field) -> MetricType | None:
         return None
     if held is DataType.SPARSE_FLOAT_VECTOR:
         allowed: tuple[MetricType, ...] = (MetricType.BM25 if field.source else MetricType.IP,)
+    elif isinstance(field.source, MinHash):
+        allowed = (MetricType.MHJACCARD,)
     elif held is DataType.BINARY_VECTOR:
-        allowed = (*BINARY_METRICS, MetricType.MAX_SIM_HAMMING, MetricType.MAX_SIM_JACCARD)
+        allowed = _METRICS_OF_LISTS if field.dtype is DataType.ARRAY else _METRICS_OF_BITS
     else:
         allowed = (MetricType.COSINE, MetricType.IP, MetricType.L2, *_MAX_SIM_METRICS)
     if field.metric is None:
@@ -215,6 +239,27 @@ def _resolve_metric(field: Field) -> MetricType | None:
             f"metric {field.metric!r} does not fit a {held.name}; expected one of {names}",
         )
     return MetricType(name)
+
+
+_METRICS_OF_LISTS = (*BINARY_METRICS, MetricType.MAX_SIM_HAMMING, MetricType.MAX_SIM_JACCARD)
+_METRICS_OF_BITS = (*_METRICS_OF_LISTS, *MINHASH_METRICS)
+
+
+def _signature_bits(field: Field, function: MinHash) -> int:
+    """Return the dimensions of the signatures that a function makes."""
+    made = function.num_hashes
+    if made is None:
+        made = (
+            DEFAULT_NUM_HASHES if field.dim is None else max(1, field.dim // MINHASH_ELEMENT_BITS)
+        )
+    bits = made * MINHASH_ELEMENT_BITS
+    if field.dim not in (None, bits):
+        raise _error(
+            field,
+            f"MinHash makes {made} elements of {MINHASH_ELEMENT_BITS} bits, so dim must be {bits}, "
+            f"got {field.dim!r}; leave it out",
+        )
+    return bits
 
 
 _PARTITION_KEY_TYPES = (DataType.INT64, DataType.VARCHAR)
@@ -243,6 +288,13 @@ def _check_sizes(field: Field) -> None:
             raise _error(
                 field,
                 f"BINARY_VECTOR needs dim=8..{MAX_BITS} bits, a multiple of 8, got {field.dim!r}",
+            )
+        element = field.metric_type.element_bits
+        if element and field.dim % element:
+            raise _error(
+                field,
+                f"{field.metric} compares elements of {element} bits, dim must be a multiple of "
+                f"that, got {field.dim}",
             )
     elif held.is_dense_vector:
         is_model_known = field.embedding is None or bool(field.embedding.fingerprint)
@@ -323,8 +375,13 @@ def _check_text(field: Field) -> None:
         raise _error(field, "analyzer is only for VARCHAR")
     if field.embedding is not None and field.dtype is not DataType.FLOAT_VECTOR:
         raise _error(field, f"an embedding fills a FLOAT_VECTOR, not a {field.dtype.name}")
-    if field.source is not None and field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
-        raise _error(field, f"BM25 fills a SPARSE_FLOAT_VECTOR, not a {field.dtype.name}")
+    if field.source is not None and field.dtype is not _FILLED[type(field.source)]:
+        filled = _FILLED[type(field.source)].name
+        name = type(field.source).__name__
+        raise _error(field, f"{name} fills a {filled}, not a {field.dtype.name}")
+
+
+_FILLED = {BM25: DataType.SPARSE_FLOAT_VECTOR, MinHash: DataType.BINARY_VECTOR}
 
 
 def _check_time(field: Field) -> None:

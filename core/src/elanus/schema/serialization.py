@@ -13,9 +13,10 @@ from typing import Any
 from elanus.errors import FormatVersionError, SchemaError
 from elanus.schema.collection import Schema, Successor
 from elanus.schema.fields import FIELD_ATTRIBUTES, Field
-from elanus.schema.functions import BM25, Embedding
+from elanus.schema.functions import BM25, Embedding, MinHash
 
 SCHEMA_VERSION = 1
+_SOURCES: dict[type, str] = {BM25: "bm25", MinHash: "minhash"}
 
 
 def schema_to_json(schema: Schema) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def _field_to_json(field: Field) -> dict[str, Any]:
         if value == plain[name].default:
             continue
         if name == "source":
-            made[name] = {"bm25": asdict(value)}
+            made[name] = {_SOURCES[type(value)]: asdict(value)}
         elif name == "embedding":
             made[name] = asdict(value)
         elif name == "element_type":
@@ -84,7 +85,8 @@ def _field_from_json(stored: Mapping[str, Any]) -> Field:
         raise SchemaError(f"stored field has unknown attributes: {', '.join(unknown)}")
     options = dict(stored)
     if "source" in options:
-        options["source"] = BM25(**options["source"]["bm25"])
+        ((kind, arguments),) = options["source"].items()
+        options["source"] = (MinHash if kind == _SOURCES[MinHash] else BM25)(**arguments)
     if "embedding" in options:
         options["embedding"] = Embedding(**options["embedding"])
     if "struct" in options:

@@ -108,7 +108,7 @@ def _from_rows(schema: Schema, rows: list[Mapping[str, Any]]) -> tuple[dict[str,
     given: dict[str, Any] = {}
     for field in schema.fields:
         if field.name in names:
-            if not field.is_stored:
+            if field.source is not None:
                 _refuse_derived(field)
             # A subclass may make up what is missing, so only plain dicts take the short way.
             given[field.name] = (
@@ -152,7 +152,7 @@ def _from_columns(schema: Schema, columns: Mapping[str, Any]) -> tuple[dict[str,
             if not schema.dynamic:
                 _refuse_unknown(schema, name, None)
             undeclared[name] = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        elif not field.is_stored:
+        elif field.source is not None:
             _refuse_derived(field)
         else:
             given[name] = values
@@ -188,7 +188,7 @@ def _dynamic_part(row: Mapping[str, Any], undeclared: Iterable[str]) -> object:
 
 def _refuse_unknown(schema: Schema, name: str, row: int | None) -> NoReturn:
     where = "" if row is None else f" (row {row})"
-    names = [f.name for f in schema.fields if f.is_stored]
+    names = [f.name for f in schema.fields if f.source is None]
     raise EntityError(
         f"field {name!r} is not in the schema{where}{did_you_mean(name, names)} "
         f"Declare it, or make the schema dynamic=True",

@@ -47,7 +47,10 @@ class VectorIndexContract(ABC):
 
     def rows(self, metric: MetricType, count: int = NUM_ROWS) -> VectorRows:
         """Return rows of one metric."""
-        values = self.vectors(count)
+        return self.made(self.vectors(count), metric)
+
+    def made(self, values: Float32Array, metric: MetricType) -> VectorRows:
+        """Return vectors as rows of a metric."""
         scale = inverse_norms(values) if metric is MetricType.COSINE else None
         return VectorRows(values, scale, metric)
 
@@ -127,8 +130,7 @@ class VectorIndexContract(ABC):
 
     def test_equal_distances_are_ordered_by_row(self) -> None:
         values = np.ascontiguousarray(np.repeat(self.vectors(1), 50, axis=0))
-        rows = VectorRows(values, None, MetricType.L2)
-        found = self.build(rows).search(values[:1], 50, ef=EF)
+        found = self.build(self.made(values, MetricType.L2)).search(values[:1], 50, ef=EF)
         assert found.row_ids[0].tolist() == list(range(50))
 
     def test_batch_equals_single_queries(self) -> None:
@@ -209,8 +211,7 @@ class VectorIndexContract(ABC):
         mapping[places] = np.sort(rng.choice(NUM_ROWS, living, replace=False))
         values = self.vectors(total, seed=4)
         values[places] = rows.values[mapping[places]]
-        scale = None if rows.scale is None else inverse_norms(values)
-        return mapping, self.build(VectorRows(values, scale, rows.metric))
+        return mapping, self.build(self.made(values, rows.metric))
 
     def _adopt(
         self, part: VectorIndex, rows: VectorRows, mapping: Int64Array

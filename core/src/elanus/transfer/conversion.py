@@ -153,7 +153,7 @@ class Converter:
         if target not in self._schema:
             if self._schema.dynamic:
                 return
-            names = [f.name for f in self._schema.fields if f.is_stored]
+            names = [f.name for f in self._schema.fields if f.source is None]
             raise EntityError(
                 f"{chunk.source}: column {name!r} is no field of the schema"
                 f"{did_you_mean(target, names)} Rename it with columns={{{name!r}: ...}}, "
@@ -161,10 +161,10 @@ class Converter:
                 field=target,
             )
         field = self._schema.field(target)
-        if not field.is_stored:
+        if field.source is not None:
             raise EntityError(
                 f"{chunk.source}: field {target!r} is computed from "
-                f"{field.source.field if field.source else ''!r} and cannot be given; {way_out}",
+                f"{field.source.field!r} and cannot be given; {way_out}",
                 field=target,
             )
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from elanus import BM25, DataType, Embedding, Field, Schema
+from elanus import BM25, DataType, Embedding, Field, MinHash, Schema
 from elanus_server.codec.pairs import (
     loose_value,
     read_flag,
@@ -53,7 +53,7 @@ def decode_schema(message: Any) -> Schema:
 
 
 def decode_field(
-    message: Any, *, auto_id: bool = False, made_by: BM25 | Embedding | None = None
+    message: Any, *, auto_id: bool = False, made_by: BM25 | Embedding | MinHash | None = None
 ) -> Field:
     """Return the field that a ``FieldSchema`` describes.
 
@@ -89,7 +89,7 @@ def decode_field(
         options["analyzer"] = _analyzer(params)
     if dtype is DataType.SPARSE_FLOAT_VECTOR:
         options["dim"] = None
-    if isinstance(made_by, BM25):
+    if isinstance(made_by, BM25 | MinHash):
         options["source"] = made_by
     elif made_by is not None:
         options["embedding"] = made_by
@@ -120,7 +120,7 @@ def decode_struct(message: Any) -> Field:
     )
 
 
-def function_of(message: Any) -> tuple[str, BM25 | Embedding] | None:
+def function_of(message: Any) -> tuple[str, BM25 | Embedding | MinHash] | None:
     """Return the output field of a ``FunctionSchema`` and what fills it; None: a ranker.
 
     Raises:
@@ -130,7 +130,7 @@ def function_of(message: Any) -> tuple[str, BM25 | Embedding] | None:
     if kind == "Rerank":
         return None
     inputs, outputs = list(message.input_field_names), list(message.output_field_names)
-    if kind not in ("BM25", "TextEmbedding"):
+    if kind not in ("BM25", "TextEmbedding", "MinHash"):
         raise invalid(f"function {message.name}: {kind} is not supported")
     if len(inputs) != 1 or len(outputs) != 1:
         raise invalid(
@@ -140,6 +140,8 @@ def function_of(message: Any) -> tuple[str, BM25 | Embedding] | None:
     params = read_pairs(message.params)
     if kind == "BM25":
         return outputs[0], BM25(inputs[0])
+    if kind == "MinHash":
+        return outputs[0], _minhash(message.name, inputs[0], params)
     provider, model = params.pop("provider", ""), params.pop("model_name", "")
     if not provider:
         raise MilvusError(
@@ -151,7 +153,22 @@ def function_of(message: Any) -> tuple[str, BM25 | Embedding] | None:
     )
 
 
-def _functions(message: Any) -> dict[str, BM25 | Embedding]:
+_MINHASH_NUMBERS = ("num_hashes", "shingle_size", "seed")
+_MINHASH_WORDS = ("token_level", "hash_function")
+
+
+def _minhash(name: str, field: str, params: Mapping[str, str]) -> MinHash:
+    """Return the function that parameters describe, whose names may be in any case."""
+    given: dict[str, Any] = {key.lower(): text for key, text in params.items()}
+    unknown = sorted(set(given) - {*_MINHASH_NUMBERS, *_MINHASH_WORDS})
+    if unknown:
+        raise invalid(f"function {name}: MinHash has no parameter {unknown[0]}")
+    for key, text in given.items():
+        given[key] = read_integer(key, text) if key in _MINHASH_NUMBERS else text.strip('"').lower()
+    return MinHash(field, **given)
+
+
+def _functions(message: Any) -> dict[str, BM25 | Embedding | MinHash]:
     found = (function_of(function) for function in message.functions)
     return dict(one for one in found if one is not None)
 
@@ -394,7 +411,7 @@ def _encode_functions(schema: Schema, known: Any, numbers: Numbers) -> Iterable[
         if field.name in named:
             yield named[field.name]
             continue
-        kind = "BM25" if field.source is not None else "TextEmbedding"
+        kind = "TextEmbedding" if field.source is None else type(field.source).__name__
         function = messages.FunctionSchema(
             name=f"{field.name}_{kind.lower()}",
             type=messages.FunctionType.Value(kind),
@@ -404,4 +421,8 @@ def _encode_functions(schema: Schema, known: Any, numbers: Numbers) -> Iterable[
         if field.embedding is not None:
             provider, _, model = str(field.embedding.embedder).partition(":")
             function.params.extend(write_pairs({"provider": provider, "model_name": model}))
+        if isinstance(field.source, MinHash):
+            given = {n: getattr(field.source, n) for n in (*_MINHASH_NUMBERS, *_MINHASH_WORDS)}
+            shown = {name: value for name, value in given.items() if value is not None}
+            function.params.extend(write_pairs(shown))
         yield function

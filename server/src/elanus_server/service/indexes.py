@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from elanus import BM25, DataType, Field
+from elanus import BM25, DataType, Field, MetricType
 from elanus_server.clock import now
 from elanus_server.codec.pairs import (
     loose_value,
@@ -41,6 +41,10 @@ _GRAPHS = (
 )
 _SCANS = ("FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE")
 _INVERTED_FILES = {"IVF_FLAT": ("nlist",), "IVF_SQ8": ("nlist",), "IVF_PQ": ("nlist", "m", "nbits")}
+_MINHASH = "MINHASH_LSH"
+_MHJACCARD = str(MetricType.MHJACCARD)
+_WIDTH = "mh_element_bit_width"
+_DEFAULT_ELEMENT_BITS = 8  # Milvus'
 _SPARSE = ("SPARSE_INVERTED_INDEX", "SPARSE_WAND")
 _SCALARS = ("INVERTED", "BITMAP", "STL_SORT", "TRIE", "NGRAM", "RTREE")
 # What elanus' scalar indexes take; the rest is Milvus' own and changes no answer.
@@ -169,11 +173,52 @@ def _build_dense(hosted: Hosted, field: Field, kind: str, params: Mapping[str, s
     elif kind in _INVERTED_FILES:
         engine = kind
         chosen = {n: loose_value(params[n]) for n in _INVERTED_FILES[kind] if n in params}
+    elif kind == _MINHASH:
+        engine = kind
+        if metric.upper() != _MHJACCARD:
+            raise invalid(f"{kind} does not support metric type: {metric}, it takes {_MHJACCARD}")
+        if "mh_lsh_band" in params:
+            chosen = {"bands": _bands(field, params)}
     else:
         raise invalid(f"invalid index type: {params['index_type']}")
-    if metric and metric.upper() != str(field.metric):
-        hosted.collection.alter_field(field.name, metric=metric)
+    wanted = _metric_of(field, metric.upper(), params)
+    if metric and wanted != str(field.metric):
+        hosted.collection.alter_field(field.name, metric=wanted)
     hosted.collection.create_index(field.name, engine, chosen)
+
+
+def _metric_of(field: Field, metric: str, params: Mapping[str, str]) -> str:
+    """Return the metric by its name in elanus, which says how wide elements of signatures are."""
+    if metric != _MHJACCARD:
+        return metric
+    bits = _element_bits(field, params)
+    return metric if bits == MetricType.MHJACCARD.element_bits else f"{metric}_{bits}"
+
+
+def _element_bits(field: Field, params: Mapping[str, str]) -> int:
+    made = None if field.minhash is None else MetricType.MHJACCARD.element_bits
+    bits = read_integer(_WIDTH, params.get(_WIDTH, made or _DEFAULT_ELEMENT_BITS))
+    if bits not in (8, 16, 32, 64) or (field.dim or 0) % bits:
+        raise invalid(
+            f"{_WIDTH} must be 8, 16, 32 or 64 and divide the dim {field.dim} of field "
+            f"{field.name}, got {bits}"
+        )
+    if made not in (None, bits):
+        raise invalid(f"{_WIDTH} must be {made} for the output of a MinHash function, got {bits}")
+    return bits
+
+
+def _bands(field: Field, params: Mapping[str, str]) -> int:
+    bands, most = read_integer("mh_lsh_band", params["mh_lsh_band"]), (field.dim or 0)
+    most //= _element_bits(field, params)
+    if not 1 <= bands <= most:
+        raise invalid(f"mh_lsh_band must be in [1, {most}] for field {field.name}, got {bands}")
+    return bands
+
+
+def shown_metric(field: Field) -> str:
+    """Return the metric of a field by Milvus' name."""
+    return _MHJACCARD if field.metric_type.element_bits else str(field.metric)
 
 
 def _build_sparse(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
@@ -189,10 +234,11 @@ def _build_sparse(hosted: Hosted, field: Field, kind: str, params: Mapping[str, 
             f"metric type not supported: only {wanted} is the supported metric type for sparse "
             f"index of field {field.name}, got {metric}"
         )
-    if field.source is not None and ("bm25_k1" in params or "bm25_b" in params):
-        k1 = read_number("bm25_k1", params.get("bm25_k1", field.source.k1))
-        b = read_number("bm25_b", params.get("bm25_b", field.source.b))
-        source = BM25(field.source.field, k1=k1, b=b)
+    known = field.bm25
+    if known is not None and ("bm25_k1" in params or "bm25_b" in params):
+        k1 = read_number("bm25_k1", params.get("bm25_k1", known.k1))
+        b = read_number("bm25_b", params.get("bm25_b", known.b))
+        source = BM25(known.field, k1=k1, b=b)
         hosted.collection.alter_field(field.name, source=source)
 
 
@@ -260,7 +306,7 @@ def _describe(hosted: Hosted, index: IndexRecord, progress: _Progress) -> Any:
     if index.target in hosted.collection.schema:
         field = hosted.collection.schema.field(index.target)
         if field.vector_type.is_vector:
-            params.setdefault("metric_type", str(field.metric))
+            params.setdefault("metric_type", shown_metric(field))
     return milvus.IndexDescription(
         index_name=index.name,
         indexID=index.number,

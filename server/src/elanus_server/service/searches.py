@@ -27,6 +27,7 @@ from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains
+from elanus_server.service.indexes import shown_metric
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
@@ -40,6 +41,8 @@ MAX_PLANS = 256
 MAX_PLAN_LENGTH = 4_096
 """Letters of a filter that is remembered; lists of keys come once."""
 _ITERATOR = "search_iter_v2"
+LEAST_REFINED = 64
+"""Candidates that MINHASH_LSH scores at least: a few more than asked for cost next to nothing."""
 _GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
 
 
@@ -94,7 +97,7 @@ class SearchPlan:
     def _check_metric(self) -> None:
         given = self.params.get("metric_type") or self.inner.get("metric_type")
         wanted = self.field.metric_type
-        names = {str(wanted), str(wanted.of_vectors)}
+        names = {str(wanted), str(wanted.of_vectors), shown_metric(self.field)}
         if wanted.is_max_sim:
             names.add("MAX_SIM")
         if given and str(given).upper() not in names:
@@ -109,6 +112,9 @@ class SearchPlan:
         kind = "" if index is None else index.params.get("index_type", "").upper()
         if kind in ("IVF_FLAT", "IVF_SQ8", "IVF_PQ"):
             given = self.inner.get("nprobe")
+        elif kind == "MINHASH_LSH":
+            # Milvus always answers from the bands; elanus would scan for what they cannot promise.
+            given = self.inner.get("refine_k", max(LEAST_REFINED, 4 * self.limit))
         else:
             given = next((self.inner[n] for n in _GRAPH_WIDTHS if n in self.inner), None)
         if given is None:

@@ -65,7 +65,8 @@ class GraphType:
     _names: Mapping[str, str] = {"efConstruction": "ef_construction"}
 
     def supports(self, dtype: DataType, metric: MetricType) -> bool:
-        return dtype.is_dense_vector
+        # A walk over signatures loses its way: most texts have nothing in common.
+        return dtype.is_dense_vector and not metric.element_bits
 
     def parse_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         parsed = ranged_params(self.name, params, self._ranges, aliases=self._names)

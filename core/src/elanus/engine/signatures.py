@@ -1,0 +1,131 @@
+"""How does a text become the MinHash signature of its shingles?
+
+Each token gets a number, neighbouring tokens together are a member of the set, and the kernel makes
+the signature of it. Signatures are stored, so none of this ever changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer
+from elanus.errors import InternalError
+from elanus.kernels.hashing import hash64_strings
+from elanus.kernels.minhash import Permutations, minhash_signatures
+from elanus.schema.batches import strings_to_column
+from elanus.schema.fields import Field
+from elanus.types import ByteArray, Int64Array, UInt32Array, UInt64Array
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.uint64(0xFF51AFD7ED558CCD)
+_HALF = np.uint64(32)
+BATCH_TEXTS = 1_024
+"""Texts whose tokens are in memory at the same time."""
+
+
+class SignatureMaker:
+    """Makes the signatures of one field. Safe from many threads.
+
+    Args:
+        field: Its ``minhash`` says how.
+        analyzer: Of the text field; None for shingles of characters.
+    """
+
+    def __init__(self, field: Field, analyzer: FieldAnalyzer | None) -> None:
+        function = field.minhash
+        if function is None or field.dim is None:
+            raise InternalError(f"field {field.name!r} has no signatures")
+        self._function = function
+        self._analyzer = analyzer
+        self._permutations = Permutations.of(function.seed, field.dim // 32)
+
+    @property
+    def by_field(self) -> str | None:
+        """The field that names the analyzer of each row; None: all have the same."""
+        analyzer = self._analyzer
+        return analyzer.by_field if isinstance(analyzer, MultiAnalyzer) else None
+
+    def make(self, texts: Sequence[str], names: Sequence[str | None] | None = None) -> ByteArray:
+        """Return the signatures of texts.
+
+        Args:
+            texts: Empty for the empty set.
+            names: What ``by_field`` says of each text.
+
+        Returns:
+            uint8 of shape ``(len(texts), dim / 8)``, elements in little-endian order.
+        """
+        parts = [
+            self._make(
+                texts[first : first + BATCH_TEXTS],
+                None if names is None else names[first : first + BATCH_TEXTS],
+            )
+            for first in range(0, len(texts), BATCH_TEXTS)
+        ]
+        width = len(self._permutations.masks)
+        made = np.concatenate(parts) if parts else np.empty((0, width), dtype=np.uint32)
+        return made.astype("<u4", copy=False).view(np.uint8).reshape(len(texts), 4 * width)
+
+    def _make(self, texts: Sequence[str], names: Sequence[str | None] | None) -> UInt32Array:
+        tokens = [
+            self._tokens(text, None if names is None else names[i]) for i, text in enumerate(texts)
+        ]
+        lengths = np.fromiter(map(len, tokens), np.int64, len(tokens))
+        numbers = self._numbers([token for some in tokens for token in some])
+        members, offsets = shingles(numbers, lengths, self._function.shingle_size)
+        return minhash_signatures(members, offsets, self._permutations)
+
+    def _tokens(self, text: str, name: str | None) -> Sequence[str]:
+        analyzer = self._analyzer
+        if analyzer is None:
+            return text
+        if isinstance(analyzer, MultiAnalyzer):
+            analyzer = analyzer.analyzers[int(analyzer.numbers([name])[0])]
+        return analyzer.tokens(text)
+
+    def _numbers(self, tokens: list[str]) -> UInt64Array:
+        if self._function.hash_function == "sha1":
+            return _sha1_numbers(tokens)
+        column = strings_to_column(tokens)
+        return hash64_strings(column.offsets, column.data)
+
+
+def shingles(
+    numbers: UInt64Array, lengths: Int64Array, size: int
+) -> tuple[UInt32Array, Int64Array]:
+    """Return the members of each text's set of shingles.
+
+    Args:
+        numbers: uint64, of the tokens of all texts, end to end.
+        lengths: int64, tokens of each text.
+        size: Tokens of a shingle. A text with fewer is one shingle.
+
+    Returns:
+        Members uint32, and offsets int64 ``(len(lengths) + 1,)`` of each text's.
+    """
+    counts = np.where(lengths > 0, np.maximum(lengths - size + 1, 1), 0)
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    starts = np.cumsum(lengths) - lengths
+    first = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
+    widths = np.repeat(np.minimum(lengths, size), counts)
+    mixed = np.zeros(len(first), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for place in range(int(widths.max(initial=0))):
+            there = widths > place
+            added = (mixed[there] ^ numbers[first[there] + place]) * _MIX
+            mixed[there] = (added ^ (added >> _HALF)) + _ODD
+        mixed *= _ODD
+    return (mixed >> _HALF).astype(np.uint32), offsets
+
+
+def _sha1_numbers(tokens: list[str]) -> UInt64Array:
+    known: dict[str, int] = {}
+    for token in tokens:
+        if token not in known:
+            raw = hashlib.sha1(token.encode(), usedforsecurity=False).digest()
+            known[token] = int.from_bytes(raw[:8], "little")
+    return np.fromiter(map(known.__getitem__, tokens), np.uint64, len(tokens))
