@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from elanus.index.base import VectorRows
-from elanus.index.dense.flat import FlatType
+from elanus.index.dense.flat import FlatIndex, FlatType
 from elanus.index.dense.flat_sq8 import FlatSQ8Type
 from elanus.index.dense.graph_type import GraphType
 from elanus.index.dense.hnsw import HnswType
@@ -82,9 +82,7 @@ class MinHashContract(VectorIndexContract):
             rows = self.made(values, self.metric)
             queries = np.concatenate([values[100:101], values[200:201], values[:3]])
             found = self.build(rows).search(queries, 10, ef=400)
-            self._check_sound(
-                found, FlatType().build(rows, {}, checkpoint=int).search(queries, 400)
-            )
+            self._check_sound(found, FlatIndex(rows).search(queries, 400))
             if elements > 1:
                 assert found.row_ids[1].tolist() == list(range(200, 210))
 

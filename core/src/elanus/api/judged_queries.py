@@ -87,7 +87,7 @@ def _askable(schema: Schema, judged: Judged, *, has_embedder: bool) -> list[str]
         return [
             schema.role_of(f.name)
             for f in vector_fields
-            if f.source is not None
+            if f.bm25 is not None
             or f.embedding is not None
             or (has_embedder and f.dtype is DataType.FLOAT_VECTOR)
         ]

@@ -14,6 +14,7 @@ import numpy as np
 from elanus.api.context import RequestContext
 from elanus.api.options import SearchOptions
 from elanus.api.text import query_analyzer
+from elanus.engine.signatures import SignatureMaker
 from elanus.errors import InternalError, InvalidArgumentError
 from elanus.index.vector_lists import VectorQueries
 from elanus.kernels.distance import are_finite, unit_rows
@@ -31,7 +32,7 @@ from elanus.schema.fields import Field
 from elanus.schema.structs import element_field
 from elanus.schema.validation import query_sparse
 from elanus.schema.vectors import is_single_vector, query_vector
-from elanus.types import DataType, Float32Array, MetricType, VectorArray
+from elanus.types import ByteArray, DataType, Float32Array, MetricType, VectorArray
 
 Query = DenseQuery | SparseQuery | TextQuery | ListQuery
 
@@ -41,7 +42,8 @@ def default_field(schema: Schema, data: Any) -> Field:
     probe = data[0] if isinstance(data, list | tuple) and len(data) else data
     if isinstance(probe, str):
         kind = "BM25, MinHash or embedded"
-        fields = [f for f in schema.vector_fields if f.source or f.embedding]
+        fields = [f for f in schema.vector_fields if f.bm25 or f.embedding]
+        fields = fields or [*schema.minhash_fields]
     elif isinstance(probe, Mapping):
         kind, fields = (
             "sparse",
@@ -79,7 +81,11 @@ def read_queries(
     if field.dtype.is_dense_vector:
         if (field.embedding or field.minhash) is not None and _is_text(data):
             texts = [data] if isinstance(data, str) else list(data)
-            embedded = fields.embedders.queries(field, texts)
+            embedded: VectorArray
+            if field.embedding is not None:
+                embedded = fields.embedders.queries(field, texts)
+            else:
+                embedded = _signatures(fields.embedders.signatures(field), field, texts, options)
             return _dense_queries(field, embedded, options)[0], isinstance(data, str)
         return _dense_queries(field, data, options)
     if field.is_vector_list:
@@ -103,6 +109,15 @@ def read_queries(
     vectors = data if many else [data]
     parsed = tuple([query_sparse(field, vector) for vector in vectors])
     return [SparseQuery(parsed, _drop_ratio(options))], not many
+
+
+def _signatures(
+    maker: SignatureMaker, field: Field, texts: list[str], options: SearchOptions
+) -> ByteArray:
+    name = options.get("analyzer_name")
+    if maker.analyzer is not None:
+        query_analyzer(field.name, maker.analyzer, name)
+    return maker.make(texts, [name] * len(texts))
 
 
 def _drop_ratio(options: SearchOptions) -> float:

@@ -24,7 +24,7 @@ from elanus.schema.collection import Schema
 from elanus.schema.evolution import with_other_fields
 from elanus.schema.fields import Field
 from elanus.schema.functions import Embedding
-from elanus.types import ByteArray, Float32Array
+from elanus.types import Float32Array
 
 
 def with_models(schema: Schema, before: Schema | None = None) -> Schema:
@@ -92,10 +92,12 @@ class Embedders:
             f.name: SignatureMaker(f, _analyzer(schema, f)) for f in schema.minhash_fields
         }
 
-    def queries(self, field: Field, texts: Sequence[str]) -> Float32Array | ByteArray:
-        """Return the vectors of queries: float32 ``(len(texts), dim)``, or signatures uint8."""
-        if field.minhash is not None:
-            return self._makers[field.name].make(texts)
+    def signatures(self, field: Field) -> SignatureMaker:
+        """Return what makes the MinHash signatures of texts for a field."""
+        return self._makers[field.name]
+
+    def queries(self, field: Field, texts: Sequence[str]) -> Float32Array:
+        """Return the vectors of queries, float32 ``(len(texts), dim)``."""
         return embed_texts(self._embedder(field), texts, role=Role.QUERY)
 
     def documents(self, field: Field, texts: Sequence[str]) -> Float32Array:
@@ -136,6 +138,12 @@ class Embedders:
             return
         values = text.to_pylist()
         names = None if maker.by_field is None else columns.get(maker.by_field)
+        if maker.by_field is not None and names is None:
+            raise EntityError(
+                f"field {maker.by_field!r} names the analyzer of {field.name!r}; give it with the "
+                f"text",
+                field=maker.by_field,
+            )
         made = maker.make(
             ["" if value is None else str(value) for value in values],
             None if names is None else names.to_pylist(),  # type: ignore[arg-type]

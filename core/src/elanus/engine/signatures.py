@@ -48,6 +48,11 @@ class SignatureMaker:
         analyzer = self._analyzer
         return analyzer.by_field if isinstance(analyzer, MultiAnalyzer) else None
 
+    @property
+    def analyzer(self) -> FieldAnalyzer | None:
+        """What makes the tokens; None: they are characters."""
+        return self._analyzer
+
     def make(self, texts: Sequence[str], names: Sequence[str | None] | None = None) -> ByteArray:
         """Return the signatures of texts.
 

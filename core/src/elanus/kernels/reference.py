@@ -132,9 +132,9 @@ def minhash_signatures(
     made = np.full((len(offsets) - 1, len(masks)), 0xFFFFFFFF, dtype=np.uint32)
     for i, (start, end) in enumerate(pairwise(offsets.tolist())):
         x = (members[start:end, None] ^ masks) * multipliers
-        x = (x ^ (x >> 16)) * np.uint32(0x85EBCA6B)
-        x = (x ^ (x >> 13)) * np.uint32(0xC2B2AE35)
-        made[i] = (x ^ (x >> 16)).min(axis=0, initial=0xFFFFFFFF)
+        for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+            x = (x ^ (x >> np.uint32(shift))) * np.uint32(multiplier)
+        made[i] = x.min(axis=0, initial=0xFFFFFFFF)
     return made
 
 

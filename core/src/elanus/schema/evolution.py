@@ -145,7 +145,8 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"got {value!r}: stored values may be larger"
             )
     source, known = changes.get("source", field.source), field.source
-    is_kept = isinstance(source, BM25) and field.bm25 is not None and source.field == known.field
+    declared = field.bm25
+    is_kept = isinstance(source, BM25) and declared is not None and source.field == declared.field
     if source is not known and not is_kept:
         raise SchemaError(
             f"field {name!r}: only k1 and b of its function can be changed, got source={source!r}"

@@ -21,7 +21,7 @@ ID = elanus.Field("id", elanus.INT64, primary=True)
             "v",
             elanus.SPARSE_FLOAT_VECTOR,
             {"source": elanus.BM25("t"), "nullable": True},
-            "function fills cannot be nullable",
+            "BM25 fields cannot be nullable",
         ),
         ("n", elanus.INT8, {"metric": "L2"}, "INT8 takes no metric"),
         ("n", elanus.INT8, {"dim": 3}, "INT8 takes no dim"),

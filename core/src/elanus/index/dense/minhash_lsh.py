@@ -176,7 +176,8 @@ def _measure(
 
     Queries are rows, and the row itself does not count: whether two rows meet in a band depends on
     the two alone, so that a row is no easier a question than another text of the same kind.
-    A row that is as near as the last of the exact answer is as good as that one.
+    A row that is as near as the last of the exact answer is as good as that one, and rows that have
+    nothing in common with the query are no answer at all.
     """
     n = rows.num_rows
     rng = np.random.default_rng(0)
@@ -211,10 +212,11 @@ def _without(found: CandidateTable, own: Int64Array, width: int) -> Float32Array
 
 
 def _share(exact: Float32Array, found: Float32Array, limit: int) -> float:
-    if limit == 0:
+    wanted = int(np.count_nonzero(exact[:, :limit] < 0))
+    if wanted == 0:
         return 1.0
-    good = found[:, :limit] <= exact[:, limit - 1 : limit]
-    return float(np.count_nonzero(good) / good.size)
+    good = (found[:, :limit] < 0) & (found[:, :limit] <= exact[:, limit - 1 : limit])
+    return float(np.count_nonzero(good) / wanted)
 
 
 class MinHashLshType:
@@ -300,7 +302,7 @@ def _table(array: AnyArray, num_rows: int) -> UInt32Array:
             f"{MinHashLshType.name}: a table of {array.size} {array.dtype} does not fit "
             f"{num_rows} rows; build the index again"
         )
-    table: UInt32Array = array.reshape(-1, num_rows)
+    table: UInt32Array = array.reshape(-1, num_rows)  # type: ignore[assignment]
     return table
 
 
