@@ -26,6 +26,7 @@ BENCHMARKS = {
     "embedding": "benchmarks.micro.embedding",
     "inverted_lists": "benchmarks.micro.inverted_lists",
     "late_interaction": "benchmarks.micro.late_interaction",
+    "minhash": "benchmarks.micro.minhash",
     "quantized_scan": "benchmarks.micro.quantized_scan",
     "sparse_search": "benchmarks.micro.sparse_search",
     "text_ingest": "benchmarks.micro.text_ingest",

@@ -405,6 +405,36 @@ def _inverted_lists(result: Mapping[str, Any]) -> list[str]:
     return [head, table(heads, rows)]
 
 
+def _minhash(result: Mapping[str, Any]) -> list[str]:
+    head = (
+        f"{result['num_rows']:,} passages, signatures of {result['num_hashes']} elements, "
+        f"{result['bands']} bands; CPU time. A scan takes {result['scan_query_us']:,.0f} us a query."
+    )
+    times = [
+        [
+            row["system"],
+            f"{row['texts_per_s']:,.0f}",
+            f"{row['build_cpu_s']:.1f}",
+            f"{row['query_us']:,.0f}",
+        ]
+        for row in result["times"]
+    ]
+    found = [
+        [
+            f"{row['from']:.1f} to {row['to']:.1f}",
+            f"{row['pairs']:,}",
+            *(f"{row[name]:.3f}" for name in ("elanus", "datasketch", "scan")),
+        ]
+        for row in result["recall"]
+    ]
+    recall = ["similarity", "pairs", "elanus, bands", "datasketch", "elanus, scan"]
+    return [
+        head,
+        table(["system", "texts/s", "build, CPU s", "us a query"], times),
+        table(recall, found),
+    ]
+
+
 def _late_interaction(result: Mapping[str, Any]) -> list[str]:
     head = (
         f"{result['num_rows']:,} passages of {result['num_vectors']:,} vectors of {result['dim']} "
@@ -444,6 +474,7 @@ RENDERERS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "quantized_scan": _quantized_scan,
     "inverted_lists": _inverted_lists,
     "late_interaction": _late_interaction,
+    "minhash": _minhash,
     "sparse_search": sparse_search,
     **STORAGE_RENDERERS,
     **GRAPH_RENDERERS,

@@ -161,9 +161,14 @@ class MinHashLshIndex:
 
 
 def _filled(found: Int64Array, others: Int64Array, limit: int) -> Int64Array:
-    """Return ``limit`` rows: those found, and the first of the others that are not among them."""
-    missing = others[~np.isin(others, found)][: limit - len(found)]
-    return np.concatenate([found, missing])
+    """Return ``limit`` rows: those found, and the first of the others that are not among them.
+
+    ``others`` are ascending.
+    """
+    places = np.minimum(np.searchsorted(others, found), len(others) - 1)
+    is_left = np.ones(len(others), dtype=np.bool_)
+    is_left[places[others[places] == found]] = False
+    return np.concatenate([found, others[is_left][: limit - len(found)]])
 
 
 def _measure(
