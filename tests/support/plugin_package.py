@@ -57,10 +57,12 @@ def house(stop=()):
 
 
 class Picky:
-    """A filter that fails."""
+    """A filter that fails on one word, which another version of it may not do."""
+
+    word = "boom"
 
     def apply(self, token):
-        return 1 // (token != "boom") and token
+        return 1 // (token != self.word) and token
 
 
 class Wrong:

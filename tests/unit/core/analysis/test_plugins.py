@@ -1,5 +1,6 @@
 """Analyzers, tokenizers and filters of others, from really installed distributions."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import elanus
+from elanus.analysis import multi
 from elanus.errors import (
     AnalyzerNotFoundError,
     PluginError,
@@ -150,6 +152,34 @@ def test_a_text_that_a_plugin_fails_on_is_refused_before_it_is_logged(tmp_path: 
         assert texts.search("fine").ids == [1]
     with elanus.connect(tmp_path / "db") as db:
         assert db.collection("texts").search("words").ids == [1]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_new_version_that_fails_on_stored_texts_takes_nothing_but_their_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with elanus.connect(tmp_path / "db") as db:
+        texts = db.create_collection("texts", texts_of(chain("whitespace", "acme-picky")))
+        texts.insert([entity(1, "calm")])
+        texts.flush()
+        texts.insert([entity(2, "new words")])
+    picky = importlib.import_module("acme_analyzers").Picky
+    with monkeypatch.context() as newer:
+        newer.setattr(picky, "word", "new")
+        multi._built.cache_clear()
+        for _ in range(2):
+            with elanus.connect(tmp_path / "db") as db:
+                texts = db.collection("texts")
+                assert texts.search([1.0, 2.0], "vector").ids == [2, 1]
+                with pytest.raises(PluginError, match="'acme-picky' failed on 'new'"):
+                    texts.search("words")
+                # Log, then segment, then a segment merged of one with postings and one without.
+                texts.flush()
+                texts.compact()
+    multi._built.cache_clear()
+    with elanus.connect(tmp_path / "db") as db:
+        assert db.collection("texts").search("words").ids == [2]
+        assert db.collection("texts").search("calm").ids == [1]
 
 
 _WRITER = """
