@@ -58,6 +58,7 @@ NULLABLE_ROWS = batch_columns(
         ("not n == 1", [1, 3]),
         ("n in [1]", [0]),
         ("n not in [1]", [1, 3]),
+        ("not (id >= 0 and not (id == 2 or n == 1))", [0, 2]),
         ("n not in []", [0, 1, 3]),
         ("n + 1 > 0", [0, 1, 3]),
         ("not n + 1 > 0", []),
