@@ -6,7 +6,6 @@ them in one piece; texts, JSON and lists are Python values.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elanus import DataType, Field, Schema
+from elanus_server.codec import documents
 from elanus_server.failures import invalid, mismatch
 
 DYNAMIC_FIELD = "$meta"
@@ -42,7 +42,7 @@ def decode_columns(messages: Iterable[Any], schema: Schema, num_rows: int) -> di
     for message in messages:
         if message.is_dynamic or message.field_name == DYNAMIC_FIELD:
             columns[DYNAMIC_FIELD] = [
-                json.loads(raw) if raw else {} for raw in message.scalars.json_data.data
+                documents.load(raw) if raw else {} for raw in message.scalars.json_data.data
             ]
             continue
         if message.field_name not in schema:
@@ -171,7 +171,7 @@ def _documents(array: Any, field: Field) -> Any:
     found = []
     for row, raw in enumerate(array.data):
         try:
-            found.append(json.loads(raw) if raw else None)
+            found.append(documents.load(raw) if raw else None)
         except ValueError as error:
             raise invalid(f"field {field.name}: row {row} is not JSON: {error}") from None
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from elanus import DataType, Field, Schema
+from elanus_server.codec import documents
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.wire import schema as messages
 
@@ -95,7 +95,7 @@ def _encode_dynamic(schema: Schema, entities: Sequence[Mapping[str, Any]]) -> An
     )
     made.scalars.json_data.data.extend(
         [
-            _dumped({name: value for name, value in entity.items() if name not in declared})
+            documents.dump({name: value for name, value in entity.items() if name not in declared})
             for entity in entities
         ]
     )
@@ -127,7 +127,7 @@ def encode_column(field: Field, values: Sequence[Any]) -> Any:
 
 def _fill_scalars(scalars: Any, field: Field, values: Sequence[Any]) -> None:
     if field.dtype is DataType.JSON:
-        scalars.json_data.data.extend([_dumped(value) for value in values])
+        scalars.json_data.data.extend([documents.dump(value) for value in values])
         return
     if field.dtype is DataType.ARRAY:
         element = field.element_type or DataType.INT64
@@ -210,7 +210,3 @@ def _fill_structs(made: Any, field: Field, values: Sequence[Any]) -> None:
 
 def _listed(value: Any) -> list[Any]:
     return value.tolist() if isinstance(value, np.ndarray) else list(value)
-
-
-def _dumped(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -8,10 +8,8 @@ from typing import Any
 
 import orjson
 
+from elanus_server.codec.documents import has_wide
 from elanus_server.rest.parameters import not_json
-
-_WIDE = 2.0**63
-"""From here on a number without a fraction may have been a whole one that has no 64 bits."""
 
 
 def read_json(raw: bytes) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def read_json(raw: bytes) -> dict[str, Any]:
         raise not_json("the request body should not be empty, however {} is valid")
     try:
         body = orjson.loads(raw)
-        if _has_wide(body):
+        if has_wide(body):
             # Of whole numbers beyond 64 bits orjson makes floats.
             body = json.loads(raw)
     except RecursionError:
@@ -34,23 +32,6 @@ def read_json(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise not_json(f"expected an object, got {type(body).__name__}")
     return body
-
-
-def _has_wide(value: Any) -> bool:
-    kind = type(value)
-    if kind is float:
-        return not -_WIDE < value < _WIDE
-    if kind is dict:
-        return any(map(_has_wide, value.values()))
-    if kind is not list:
-        return False
-    if value and type(value[0]) is float:
-        try:
-            # A vector, most likely.
-            return not -_WIDE < min(value) <= max(value) < _WIDE
-        except TypeError:
-            pass
-    return any(map(_has_wide, value))
 
 
 def write_json(body: dict[str, Any]) -> bytes:

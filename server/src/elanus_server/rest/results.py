@@ -7,13 +7,13 @@ Bytes are base64, JSON fields are texts, numbers that JSON has no word for are `
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from elanus_server.codec import documents
 from elanus_server.codec.columns import DYNAMIC_FIELD, packed_floats, sparse_vector
 from elanus_server.wire import schema as messages
 
@@ -48,7 +48,7 @@ def rows_of(
         values = _column(field, allow_int64)
         if field.is_dynamic:
             for row, document in zip(rows, values, strict=True):
-                row.update(_chosen(json.loads(document), undeclared))
+                row.update(_chosen(documents.load(document), undeclared))
             continue
         # Rows are dicts in JSON, so they are filled one by one.
         for row, value in zip(rows, values, strict=True):

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 
 from elanus import DataType, Field, Schema
+from elanus_server.codec import documents
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_column
 from elanus_server.failures import MilvusError
@@ -121,7 +121,7 @@ def _dynamic(rows: Sequence[Mapping[str, Any]], schema: Schema) -> Any:
     made = messages.FieldData(
         type=messages.DataType.Value("JSON"), field_name=DYNAMIC_FIELD, is_dynamic=True
     )
-    made.scalars.json_data.data.extend([_dumped(extra) for extra in extras])
+    made.scalars.json_data.data.extend([documents.dump(extra) for extra in extras])
     return made
 
 
@@ -320,14 +320,6 @@ def _sparse(value: Any, field: Field) -> dict[int, float]:
             raise bad_rows(f"field {field.name}: sparse weight {_shown(weight)} is no number")
         found[dimension] = float(weight)
     return found
-
-
-def _dumped(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        # A whole number of more than 64 bits.
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _shown(value: Any) -> str:
