@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pymilvus.grpc_gen import milvus_pb2
 
 from elanus_server import Settings
+from support import long_search
 from support import raw_http2 as raw
 from support.raw_http2 import RawHttp2, call, frame, message
 from support.running_server import Running
-from support.server_process import metric, until
+from support.server_process import ServerProcess, metric, until
 
 LIMIT = 4 * 1024 * 1024
 SILENCE_S = 0.5
@@ -267,3 +268,27 @@ def test_nothing_that_a_client_says_harms_the_others(server, pieces):
     with RawHttp2(server.ports.grpc) as another:
         another.send(_OPEN + _WHOLE)
         _is_answered(another)
+
+
+def test_calls_that_come_too_late_are_refused_and_those_under_way_are_not(tmp_path):
+    long_search.prepare_folder(tmp_path / "kb")
+    with ServerProcess(tmp_path / "kb", grace_s=30.0) as server:
+        with RawHttp2(server.ports.grpc) as client:
+            search = frame(raw.HEADERS, raw.END_HEADERS, 1, call("Search"))
+            client.send(search + frame(raw.DATA, 0, 1, message(long_search.request(1))[:9]))
+            client.send(frame(raw.PING, 0, 0, bytes(8)))
+            client.until(raw.PING)
+            server.terminate()
+            assert struct.unpack(">II", client.until(raw.GOAWAY).payload) == (1, 0)
+            client.send(
+                frame(raw.HEADERS, raw.END_HEADERS, 3, call("HasCollection"))
+                + frame(raw.DATA, raw.END_STREAM, 3, message(_HAS))
+            )
+            assert client.until(raw.RST_STREAM) == (raw.RST_STREAM, 0, 3, struct.pack(">I", 7))
+            rest = message(long_search.request(1))[9:]
+            client.send(frame(raw.DATA, raw.END_STREAM, 1, rest))
+            body, tail = client.answer(1)
+            assert b"\x0bgrpc-status\x010" in tail
+            assert milvus_pb2.SearchResults.FromString(body[5:]).status.code == 0
+            assert client.next() is None
+        assert server.wait() == 0

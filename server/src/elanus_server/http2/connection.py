@@ -135,9 +135,8 @@ class Connection(asyncio.Protocol):
         if not self._is_over:
             for number in self._streams:
                 self._transport.write(frames.reset(number, frames.CANCEL))
-            self._is_over = True
             self._give_up()
-            self._transport.close()
+            self._close()
 
     def _give_up(self) -> None:
         streams = list(self._streams.values())
@@ -148,14 +147,18 @@ class Connection(asyncio.Protocol):
 
     def _close_if_drained(self) -> None:
         if self._is_draining and not self._streams:
-            self._is_over = True
-            self._transport.close()
+            self._close()
 
-    def _break(self, error: BrokenError) -> None:
+    def _close(self) -> None:
+        """End the connection once the client has read what it was told, or does not."""
         self._is_over = True
         self._rest = b""
-        self._transport.write(frames.goaway(self._last, error.code, str(error)))
         self._transport.close()
+        self._loop.call_later(self._silence_s, self._transport.abort)
+
+    def _break(self, error: BrokenError) -> None:
+        self._transport.write(frames.goaway(self._last, error.code, str(error)))
+        self._close()
 
     # Patience.
 
@@ -307,11 +310,10 @@ class Connection(asyncio.Protocol):
             return
         if not number % 2:
             raise BrokenError(frames.PROTOCOL_ERROR, "clients have odd numbers")
+        self._last = number
         if self._is_draining or len(self._streams) >= MAX_STREAMS:
-            self._last = number if not self._is_draining else self._last
             self._transport.write(frames.reset(number, frames.REFUSED_STREAM))
             return
-        self._last = number
         stream = self._streams[number] = Stream(
             self.respond, number, self.address, self._stream_window
         )
