@@ -25,8 +25,8 @@ def server(result: Mapping[str, Any]) -> list[str]:
         f"keys returned; {result['rounds']} turns of {result['seconds']:g} s; {result['cores']}."
     )
     missing = [f"{TITLES[name]} is missing: {why}" for name, why in result["missing"].items()]
-    numbers = dict.fromkeys(row["clients"] for row in result["searches"])
-    searches = [_searches(result, clients) for clients in numbers]
+    cases = dict.fromkeys((_search(row), row["clients"]) for row in result["searches"])
+    searches = [_searches(result, *case) for case in cases]
     return [head, *missing, *searches, _inserts(result), _starts(result)]
 
 
@@ -35,18 +35,31 @@ def _title(name: str) -> str:
     return f"{TITLES[system]}{comma}{rest}"
 
 
-def _searches(result: Mapping[str, Any], clients: int) -> str:
-    heads = [f"{clients} client{'s' * (clients > 1)}", "by", "recall@10", "queries/s", "p50, ms"]
+def _search(row: Mapping[str, Any]) -> str:
+    return str(row.get("search", "plain"))
+
+
+def _searches(result: Mapping[str, Any], search: str, clients: int) -> str:
+    case = f"{clients} client{'s' * (clients > 1)}{', exact searches' * (search == 'exact')}"
+    heads = [case, "by", "recall@10", "queries/s", "p50, ms"]
     heads += ["p99, ms", "client's share of a core"]
+    chosen = [
+        row for row in result["searches"] if (_search(row), row["clients"]) == (search, clients)
+    ]
+    has_busy = any("server_cpu_us" in row for row in chosen)
+    heads += ["server's CPU, µs a query"] * has_busy
     rows = []
-    for row in [row for row in result["searches"] if row["clients"] == clients]:
+    for row in chosen:
         cells = [_title(row["server"]), CLIENTS[row["client"]]]
         if "error" in row:
-            rows.append([*cells, row["error"], "-", "-", "-", "-"])
+            rows.append([*cells, row["error"], *"-" * (len(heads) - 3)])
             continue
         cells += [f"{row['recall']:.3f}", f"{row['queries_per_s']:,.0f}"]
-        cells += [f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"]
-        rows.append([*cells, f"{row['client_cpu_share']:.0%}"])
+        cells += [f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}", f"{row['client_cpu_share']:.0%}"]
+        if has_busy:
+            busy = row.get("server_cpu_us", [])
+            cells.append(" + ".join(f"{us:,.0f}" for us in busy) or "-")
+        rows.append(cells)
     return table(heads, rows)
 
 

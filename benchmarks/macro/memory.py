@@ -1,4 +1,5 @@
-"""How much memory does this process take, with its children? Linux only; needs nothing but Python.
+"""How much memory and processor time does this process take, with its children? Linux only; needs
+nothing but Python.
 
 ``steady_bytes`` is what is resident now: ``anonymous_bytes`` of it are the process's own,
 ``file_bytes`` are pages of mapped files, which the system may drop and read again. ``peak_bytes``
@@ -26,6 +27,16 @@ def memory_of_process_tree(root: int | None = None) -> dict[str, int]:
             if key in names:
                 totals[names[key]] += int(value.split()[0]) * 1024
     return totals
+
+
+def busy_seconds_of_process_tree(root: int) -> dict[int, float]:
+    """Return the processor time that each process has taken, by its number, the first one first."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for process in _process_tree(root):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        found[process] = (int(fields[11]) + int(fields[12])) / ticks
+    return found
 
 
 def _process_tree(root: int) -> list[int]:

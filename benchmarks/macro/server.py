@@ -42,19 +42,47 @@ from benchmarks.report import render, write_result
 MODULE = "benchmarks.macro.server"
 BATCH_ROWS = 1_000
 CLIENTS = (1, 8, 64)
+PLAIN, EXACT = "plain", "exact"
+
+
+@dataclass(slots=True)
+class Turns:
+    """What a number of clients were answered.
+
+    Attributes:
+        samples: The answers.
+        rates: Answers per second, of each turn.
+        client_shares: How much of a processor the clients took, of each turn.
+        busy_s: Processor time of each process of the server.
+        asked: Queries that it took them for.
+    """
+
+    samples: Samples = field(default_factory=Samples)
+    rates: list[float] = field(default_factory=list)
+    client_shares: list[float] = field(default_factory=list)
+    busy_s: list[float] = field(default_factory=list)
+    asked: int = 0
+
+    def add(self, told: dict[str, Any], busy_s: Sequence[float]) -> None:
+        """Take in one turn."""
+        self.samples.add(told["queries"], told["ids"], told["ns"])
+        self.rates.append(len(told["ids"]) / told["seconds"])
+        self.client_shares.append(told["client_cpu_s"] / told["seconds"])
+        before = self.busy_s or [0.0] * len(busy_s)
+        self.busy_s = [one + more for one, more in zip(before, busy_s, strict=True)]
+        self.asked += told["asked"]
 
 
 @dataclass(slots=True)
 class Contestant:
-    """A server and a kind of clients, with what they answered by the number of clients."""
+    """A server and a kind of clients, with their turns by kind of search and number of clients."""
 
     server: str
     kind: str
     worker: WorkerProcess
     uri: str
-    samples: dict[int, Samples] = field(default_factory=dict)
-    rates: dict[int, list[float]] = field(default_factory=dict)
-    client_shares: dict[int, list[float]] = field(default_factory=dict)
+    process: ServerProcess | None
+    turns: dict[tuple[str, int], Turns] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -72,7 +100,7 @@ class Run:
         self.versions: dict[str, dict[str, str]] = {}
         self.answers: list[Answer] = []
         wanted = chosen.systems.split(",")
-        known = servers(workers=chosen.workers)
+        known = servers(chosen.workers)
         self.servers = [one for one in known if one.system in wanted]
 
     def say(self, text: str) -> None:
@@ -210,56 +238,66 @@ class Run:
         """Return the figures of searches, and the memory of servers under load."""
         with ExitStack() as stack:
             processes = {one.name: stack.enter_context(self.start(one)) for one in self.servers}
-            asked = [
-                (one.name, one.system, kind, processes[one.name].uri)
+            asked: list[tuple[str, str, str, str, ServerProcess | None]] = [
+                (one.name, one.system, kind, processes[one.name].uri, processes[one.name])
                 for one in self.servers
                 for kind in one.asks
             ]
             if "elanus" in self.systems:
                 copied = self._work / "embedded"
                 shutil.copytree(self.folder(self._first_of("elanus")), copied)
-                asked.append(("elanus", "elanus", "embedded", str(copied)))
+                asked.append(("elanus", "elanus", "embedded", str(copied), None))
             contestants = [
-                Contestant(name, kind, stack.enter_context(self.clients(system, kind)), uri)
-                for name, system, kind, uri in asked
+                Contestant(
+                    name, kind, stack.enter_context(self.clients(system, kind)), uri, process
+                )
+                for name, system, kind, uri, process in asked
             ]
             for server in self.servers:
                 first = next(one for one in contestants if one.server == server.name)
                 self._wait(first.worker, processes[server.name], COLLECTION)
-            for clients in self.chosen.clients:
-                self._take_turns(contestants, clients)
+            cases = [(s, c) for s in self.chosen.searches for c in self.chosen.clients]
+            for search, clients in cases:
+                self._take_turns(contestants, search, clients)
             memory = {name: process.memory() for name, process in processes.items()}
-        rows = [self._row(one, clients) for clients in self.chosen.clients for one in contestants]
+        rows = [self._row(one, *case) for case in cases for one in contestants]
         return rows, memory
 
-    def _take_turns(self, contestants: Sequence[Contestant], clients: int) -> None:
+    def _take_turns(self, contestants: Sequence[Contestant], search: str, clients: int) -> None:
         for one in contestants:
             with noting(one):
-                one.worker.call("open", uri=one.uri, name=COLLECTION, clients=clients)
+                one.worker.call(
+                    "open",
+                    uri=one.uri,
+                    name=COLLECTION,
+                    clients=clients,
+                    is_exact=search == EXACT,
+                )
         for _ in range(self.chosen.rounds):
             for one in [one for one in contestants if one.error is None]:
                 with noting(one):
+                    before = {} if one.process is None else one.process.busy()
                     told = one.worker.call("ask", seconds=self.chosen.seconds)
-                    samples = one.samples.setdefault(clients, Samples())
-                    samples.add(told["queries"], told["ids"], told["ns"])
-                    answered = len(told["ids"]) / told["seconds"]
-                    one.rates.setdefault(clients, []).append(answered)
-                    share = told["client_cpu_s"] / told["seconds"]
-                    one.client_shares.setdefault(clients, []).append(share)
-        self.say(f"{clients} clients have asked")
+                    after = {} if one.process is None else one.process.busy()
+                    turns = one.turns.setdefault((search, clients), Turns())
+                    turns.add(told, [after[n] - busy_s for n, busy_s in before.items()])
+        self.say(f"{clients} clients have asked ({search})")
 
-    def _row(self, one: Contestant, clients: int) -> dict[str, Any]:
+    def _row(self, one: Contestant, search: str, clients: int) -> dict[str, Any]:
         row: dict[str, Any] = {"server": one.server, "client": one.kind, "clients": clients}
-        samples = one.samples.get(clients)
-        if samples is None or not samples.ns:
+        row |= {"search": search}
+        turns = one.turns.get((search, clients), Turns())
+        samples = turns.samples
+        if not samples.ns:
             return {**row, "error": one.error or "no answer in time"}
         return {
             **row,
-            "queries_per_s": median(one.rates[clients]),
+            "queries_per_s": median(turns.rates),
             **latency(samples.ns),
             "queries": len(samples.ns),
             "recall": samples.recall(self.answers),
-            "client_cpu_share": median(one.client_shares[clients]),
+            "client_cpu_share": median(turns.client_shares),
+            "server_cpu_us": [busy_s / turns.asked * 1e6 for busy_s in turns.busy_s],
         }
 
 
@@ -319,7 +357,17 @@ def parse(arguments: Sequence[str] | None = None) -> Any:
         help="servers and clients use all processors; else clients have the last one to themselves",
     )
     parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="serve by N processes, too"
+        "--workers",
+        type=lambda text: [int(one) for one in text.split(",")],
+        default=[],
+        metavar="N,N",
+        help="serve by so many processes, too",
+    )
+    parser.add_argument(
+        "--searches",
+        type=lambda text: text.split(","),
+        default=[PLAIN],
+        help=f"{PLAIN}: by the index; {EXACT}: every row is looked at",
     )
     parser.add_argument("--name", default="server", help="name of the result file")
     parser.add_argument(

@@ -38,14 +38,20 @@ class _Restartable:
 
 
 @contextlib.contextmanager
-def client_servers(folder: Path) -> Iterator[dict[str, str]]:
+def client_servers(folder: Path, *, workers: int) -> Iterator[dict[str, str]]:
     """Run the servers; yield the environment variables by which scenarios find them.
+
+    Args:
+        folder: For their databases.
+        workers: Processes that read, of each.
 
     ``ELANUS_RESTART`` is a port: whoever connects to it and waits for the end of the answer finds
     the open server started again.
     """
     cert, key, _ = certificate(folder, "server")
-    open_server = _Restartable(Settings(str(folder / "kb"), port=0, metrics_port=None, grace_s=0.2))
+    open_server = _Restartable(
+        Settings(str(folder / "kb"), port=0, metrics_port=None, grace_s=0.2, workers=workers)
+    )
     secured = Settings(
         str(folder / "secured"),
         port=0,
@@ -55,6 +61,7 @@ def client_servers(folder: Path) -> Iterator[dict[str, str]]:
         tls_cert=cert,
         tls_key=key,
         grace_s=0.2,
+        workers=workers,
     )
     port = open_server.start()
     try:

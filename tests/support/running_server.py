@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 from elanus_server import Settings, serve
 from elanus_server.app import Ports
@@ -38,3 +42,16 @@ class Running:
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+
+WORKERS_VARIABLE = "ELANUS_TEST_WORKERS"
+"""Processes that read, of the servers that tests of clients share."""
+
+
+@contextlib.contextmanager
+def shared_server(path: str, **settings: Any) -> Iterator[str]:
+    """Serve a folder by as many processes as the environment says; yield the address."""
+    workers = int(os.environ.get(WORKERS_VARIABLE, "0"))
+    given = Settings(path, port=0, metrics_port=None, workers=workers, **settings)
+    with Running(given) as server:
+        yield f"http://127.0.0.1:{server.ports.grpc}"

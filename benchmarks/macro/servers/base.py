@@ -49,7 +49,7 @@ class Answers:
         self.queries: list[int] = []
         self.ids: list[list[int]] = []
         self.ns: list[int] = []
-        self.cpu_s = 0.0
+        self.asked = 0
 
     def take(self) -> int | None:
         """Return the number of the next query; None when the time is over."""
@@ -66,6 +66,7 @@ class Answers:
     def add(self, query: int, ids: list[int], began: float) -> None:
         """Keep an answer, if it came within the time that counts."""
         ended = time.perf_counter()
+        self.asked += 1
         if self._begin <= ended <= self._end:
             self.queries.append(query)
             self.ids.append(ids)
@@ -80,6 +81,7 @@ class Answers:
             "ns": self.ns,
             "seconds": self._end - self._begin,
             "client_cpu_s": spent,
+            "asked": self.asked,
         }
 
 
@@ -88,12 +90,16 @@ class Asking(ABC):
 
     Args:
         uri: Of the server, or the folder of an embedded database.
+
+    Attributes:
+        is_exact: Whether searches look at every row.
     """
 
     PACKAGES: Sequence[str] = ()
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
+        self.is_exact = False
 
     def create(self, name: str, dim: int) -> None:
         """Make a collection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from benchmarks.macro.servers.base import Asking, Tasks, Threads, Vectors
 from benchmarks.macro.servers.http import HttpConnection, request_of
 
 _SERVICE = "/milvus.proto.milvus.MilvusService"
+_EXACT = {"recall": 1.0}
 _MAX_TEXT_BYTES = 65_535
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _CHROMA = "/api/v2/tenants/default_tenant/databases/default_database/collections"
@@ -65,7 +67,10 @@ class PyMilvus(Threads):
 
     def search(self, handle: Any, vector: Any) -> list[int]:
         client, name = handle
-        (found,) = client.search(name, data=[vector], anns_field="dense", limit=LIMIT)
+        params = {"params": _EXACT} if self.is_exact else {}
+        (found,) = client.search(
+            name, data=[vector], anns_field="dense", limit=LIMIT, search_params=params
+        )
         return [hit["id"] for hit in found]
 
 
@@ -155,7 +160,7 @@ class Stub(Tasks):
         pairs = {
             "anns_field": "dense",
             "topk": str(LIMIT),
-            "params": "{}",
+            "params": json.dumps(_EXACT if self.is_exact else {}),
             "metric_type": "COSINE",
             "round_decimal": "-1",
         }
@@ -200,7 +205,9 @@ class Rest(Tasks):
         _checked(self._loop.run_until_complete(_ask_once(self.uri, request)))
 
     def requests(self, name: str, queries: Vectors) -> Sequence[bytes]:
-        shared = {"collectionName": name, "annsField": "dense", "limit": LIMIT}
+        shared: dict[str, Any] = {"collectionName": name, "annsField": "dense", "limit": LIMIT}
+        if self.is_exact:
+            shared["searchParams"] = {"params": _EXACT}
         path = "/v2/vectordb/entities/search"
         return [request_of(path, {**shared, "data": [query.tolist()]}) for query in queries]
 
@@ -314,7 +321,8 @@ class Embedded(Threads):
         return self._database.collection(name)
 
     def search(self, handle: Any, vector: Any) -> list[int]:
-        found = handle.search(vector, "dense", LIMIT, output=["id"])
+        options = _EXACT if self.is_exact else {}
+        found = handle.search(vector, "dense", LIMIT, output=["id"], **options)
         return [hit.id for hit in found]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from benchmarks.macro.environments import interpreter_for
-from benchmarks.macro.memory import memory_of_process_tree
+from benchmarks.macro.memory import busy_seconds_of_process_tree, memory_of_process_tree
 from benchmarks.macro.worker_process import child_environment
 
 Command = Callable[[str, str, int], Sequence[str]]
@@ -64,20 +64,21 @@ def _chroma(programs: str, folder: str, port: int) -> Sequence[str]:
     ]
 
 
-def servers(*, workers: int) -> list[Server]:
+def servers(workers: Sequence[int] = ()) -> list[Server]:
     """Return the servers, in the order in which they take turns.
 
     Args:
-        workers: Serve by that many processes, too; 0: do not.
+        workers: Serve by so many processes, too.
     """
     kinds = ("stub", "pymilvus", "rest", "elanus")
     found = [
         Server("elanus", "elanus", _elanus(), ("stub", "pymilvus", "rest"), kinds),
         Server("elanus, own port", "elanus", _elanus("--rest-port", "none"), (), ("stub",)),
     ]
-    if workers:
-        command = _elanus("--workers", str(workers))
-        found.append(Server(f"elanus, {workers} workers", "elanus", command, (), ("stub", "rest")))
+    for count in workers:
+        command = _elanus("--workers", str(count))
+        name = f"elanus, {count} worker{'s' * (count > 1)}"
+        found.append(Server(name, "elanus", command, (), ("stub", "rest", "elanus")))
     both = ("stub", "pymilvus")
     found.append(Server("milvus_lite", "milvus_lite", _milvus_lite, both, both))
     found.append(Server("chroma", "chroma", _chroma, ("chromadb",), ("chroma_http", "chromadb")))
@@ -132,6 +133,10 @@ class ServerProcess:
     def memory(self) -> dict[str, int]:
         """Return what it holds."""
         return memory_of_process_tree(self._process.pid)
+
+    def busy(self) -> dict[int, float]:
+        """Return the seconds of a processor that each of its processes has taken."""
+        return busy_seconds_of_process_tree(self._process.pid)
 
     def stop(self) -> None:
         """End it as an operator would."""

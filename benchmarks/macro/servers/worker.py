@@ -69,10 +69,11 @@ class ClientWorker:
         self._kind(uri).complete(name)
         return {"complete_s": time.perf_counter() - began}
 
-    def open(self, uri: str, name: str, clients: int) -> dict[str, Any]:
-        """Connect that many clients, and have one query answered."""
+    def open(self, uri: str, name: str, clients: int, is_exact: bool = False) -> dict[str, Any]:
+        """Connect that many clients, whose searches look at every row if they are exact."""
         self.close()
         self._asking = self._kind(uri)
+        self._asking.is_exact = is_exact
         self._asking.open(name, self._queries, clients)
         return {}
 

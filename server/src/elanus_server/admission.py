@@ -1,6 +1,7 @@
 """Which calls are answered now, which wait, and which are refused?
 
-A server answers a number of calls at once, each with a thread of its own. A bounded number waits,
+A server answers a number of calls at once, each with a thread of its own; a process that only reads
+needs none for those that are short (``pace``). A bounded number waits,
 with a bounded number of bytes, which are counted before they are read; what comes beyond is refused
 at once, which clients take better than memory that is over. A call whose time is over while it
 waits is not begun, and one that nobody waits for any more ends: its kernels look about every
@@ -12,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from elanus import Cancellation
 from elanus_server.failures import RATE_LIMIT, MilvusError
+from elanus_server.pace import Pace
 from elanus_server.threads import Job, Threads, Told
 
 Answer = TypeVar("Answer")
@@ -42,6 +44,19 @@ class TooLateError(MilvusError):
 
     def __init__(self) -> None:
         super().__init__(RATE_LIMIT, "deadline exceeded", retriable=True)
+
+
+def kind_of(name: str, authorization: str, raw: bytes) -> Hashable:
+    """Return what a call has in common with calls that take about as long.
+
+    Who asks for the first time has a password that is to be checked, which takes long.
+
+    Args:
+        name: Of the call, or its path.
+        authorization: The header.
+        raw: The request.
+    """
+    return hash((name, authorization, len(raw).bit_length()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +141,20 @@ class Admission:
         threads: Calls that are answered at once.
         max_waiting: Calls that may wait.
         max_bytes: Of the requests of all of them; a single one may always come.
+        pace: Says which calls need no thread; None: all have one.
 
     Attributes:
         lock: Held while something is counted.
     """
 
-    def __init__(self, threads: int, max_waiting: int, max_bytes: int) -> None:
+    def __init__(
+        self, threads: int, max_waiting: int, max_bytes: int, pace: Pace | None = None
+    ) -> None:
         self._threads = Threads(threads, "elanus-call")
         self._cheap_threads = Threads(1, "elanus-cheap")
         self._max_calls = threads + max_waiting
         self._max_bytes = max_bytes
+        self._pace = pace
         self.lock = threading.Lock()
         self._calls = self._cheap = self._running = self._bytes = 0
         self._refused = self._late = self._abandoned = 0
@@ -184,6 +203,7 @@ class Admission:
         *,
         room: Room | None = None,
         timeout_s: float | None = None,
+        kind: Hashable = None,
     ) -> Answer:
         """Return what a call comes to; it is ended when the task is cancelled.
 
@@ -191,6 +211,7 @@ class Admission:
             answer: As for ``begin``.
             room: Likewise.
             timeout_s: Likewise.
+            kind: Likewise.
 
         Raises:
             TooBusyError: Too many calls wait.
@@ -204,7 +225,7 @@ class Admission:
             else:
                 future.set_exception(error)
 
-        call = self.begin(answer, told, room=room, timeout_s=timeout_s)
+        call = self.begin(answer, told, room=room, timeout_s=timeout_s, kind=kind)
         try:
             return await future
         except asyncio.CancelledError:
@@ -234,15 +255,18 @@ class Admission:
         room: Room | None = None,
         timeout_s: float | None = None,
         is_cheap: bool = False,
+        kind: Hashable = None,
     ) -> Begun:
         """Let a call be answered; return what ends it.
 
         Args:
-            answer: Answers it in a thread. What is handed to it ends the reads of the call.
+            answer: Answers it, in a thread for the most part. What is handed to it ends the reads
+                of the call.
             told: Is told what it came to, in the event loop, unless it was ended.
             room: Of the request, which is kept until the thread is done with it.
             timeout_s: Seconds that the client waits; None: for as long as it takes.
             is_cheap: Whether it is one of ``CHEAP``, which do not wait for the others.
+            kind: What it has in common with calls that take about as long.
 
         Raises:
             TooBusyError: Too many calls wait.
@@ -282,7 +306,11 @@ class Admission:
                 self._enter()
         if room is not None:
             room.keep()
-        job = Job(work, done, told)
+        if self._pace is not None and self._pace.is_short(kind):
+            job = Job(self._pace.timed_here(kind, work), done, told)
+            job.run_here()
+            return Begun(self, job, cancellation)
+        job = Job(work if self._pace is None else self._pace.timed(kind, work), done, told)
         threads = self._cheap_threads if is_cheap else self._threads
         if not threads.give(job):
             done(has_begun=False)

@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from elanus import Cancellation
-from elanus_server.admission import CHEAP, Admission, Room, TooBusyError, TooLateError
+from elanus_server.admission import CHEAP, Admission, Room, TooBusyError, TooLateError, kind_of
 from elanus_server.calls import answered, call_of
 from elanus_server.failures import NOT_AUTHENTICATED, NOT_PERMITTED
 from elanus_server.security.guard import NotAuthenticatedError, NotPermittedError
@@ -51,6 +51,11 @@ class Incoming:
     remaining_s: float | None = None
     address: str = ""
     room: Room | None = None
+
+    @property
+    def authorization(self) -> str:
+        """Who the client says that it is."""
+        return next((value for name, value in self.headers if name == "authorization"), "")
 
 
 Cancel = Callable[[], None]
@@ -123,6 +128,7 @@ class Answering:
                 room=incoming.room,
                 timeout_s=incoming.remaining_s,
                 is_cheap=incoming.name in CHEAP,
+                kind=kind_of(incoming.name, incoming.authorization, incoming.raw),
             )
         except (TooBusyError, TooLateError) as error:
             heard(None, error)

@@ -9,7 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from elanus_server.grpc_server import GrpcServer, tls_context
 from elanus_server.http_server import HttpServer
 from elanus_server.native.app import NativeApp
 from elanus_server.operations import Health, operations_app
+from elanus_server.pace import Pace
 from elanus_server.rest.app import RestApp
 from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
@@ -33,6 +34,7 @@ from elanus_server.tracing import Tracer
 from elanus_server.workers.channel import Paths
 from elanus_server.workers.crew import Crew
 from elanus_server.workers.forwarding import ForwardedCalls, ForwardedRequests
+from elanus_server.workers.spawning import Spawned
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ async def serve(
     ready: Callable[[Ports], None] = lambda ports: None,
     new_password: Callable[[str], None] = lambda password: None,
     stop: asyncio.Event | None = None,
+    spawned: Iterable[Spawned] = (),
 ) -> None:
     """Serve a database until the process is asked to end, or ``stop`` is set.
 
@@ -64,6 +67,7 @@ async def serve(
         ready: Called with the ports once calls are answered.
         new_password: Called with the password of ``root`` when one was made up.
         stop: Ends the server; None: SIGTERM and SIGINT do.
+        spawned: Processes that are going to read, where some were started already.
 
     Raises:
         DatabaseLockedError: Another process writes into the folder.
@@ -91,7 +95,7 @@ async def serve(
                 decide_writes(host)
             listeners = Listeners(settings, host, stack)
             metrics = await listeners.operations(health)
-            grpc, rest = await listeners.calls()
+            grpc, rest = await listeners.calls(spawned)
             health.is_ready = True
             ready(Ports(grpc, rest, metrics))
             await asked.wait()
@@ -124,7 +128,10 @@ class Listeners:
             host.tracer = Tracer()
             stack.callback(host.tracer.close)
         self._admission = Admission(
-            settings.threads, settings.max_waiting, settings.max_waiting_bytes
+            settings.threads,
+            settings.max_waiting,
+            settings.max_waiting_bytes,
+            None if writer is None else Pace(),
         )
         stack.callback(self._admission.close)
         host.metrics.watch_load(lambda: self._admission.load)
@@ -154,11 +161,15 @@ class Listeners:
         await self.http(operations_app(self._host, health), listener)
         return _port_of(listener)
 
-    async def calls(self) -> tuple[int, int | None]:
-        """Begin to answer calls; return the ports of gRPC and of the RESTful API."""
+    async def calls(self, spawned: Iterable[Spawned] = ()) -> tuple[int, int | None]:
+        """Begin to answer calls; return the ports of gRPC and of the RESTful API.
+
+        Args:
+            spawned: Processes that are going to read, where some were started already.
+        """
         settings = self._settings
         if settings.workers:
-            return await self._by_workers()
+            return await self._by_workers(spawned)
         is_shared = settings.rest_port == SHARED
         listener = self._bound(settings.port, "--port")
         rest = None
@@ -200,7 +211,7 @@ class Listeners:
             self._stack.callback(front.stop)
         return front
 
-    async def _by_workers(self) -> tuple[int, int | None]:
+    async def _by_workers(self, spawned: Iterable[Spawned]) -> tuple[int, int | None]:
         """Begin to let other processes answer; return the ports."""
         settings = self._settings
         is_shared = settings.rest_port == SHARED
@@ -209,13 +220,13 @@ class Listeners:
             public.append((self._bound(int(settings.rest_port), "--rest-port"), HTTP))
         folder = self._folder()
         paths = Paths(f"{folder}/grpc", f"{folder}/http", self._instance)
-        crew = Crew(settings, paths, await self.front(paths))
+        crew = Crew(settings, paths, await self.front(paths), spawned)
         self._stack.push_async_callback(crew.stop)
-        await crew.start()
-        self._host.metrics.watch_others(crew, crew.samples)
         ports = [_port_of(listener) for listener, _ in public]
         for listener, speaks in public:
             crew.listen(listener, speaks)
+        await crew.start()
+        self._host.metrics.watch_others(crew, crew.samples)
         if is_shared:
             return ports[0], ports[0]
         return ports[0], ports[1] if len(ports) > 1 else None

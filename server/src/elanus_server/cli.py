@@ -15,6 +15,7 @@ import elanus
 from elanus_server.configuration import CONFIG_VARIABLE, Configuration, configure
 from elanus_server.options import GROUPS, MORE, PREFIX, Option, options
 from elanus_server.settings import Settings
+from elanus_server.workers.spawning import spawn
 
 if TYPE_CHECKING:
     from elanus_server.app import Ports
@@ -110,11 +111,13 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
     if arguments.show_config:
         _say(out, configuration.to_toml())
         return 0
+    settings = configuration.settings
+    is_folder = settings.path != ":memory:"
+    spawned = [spawn() for _ in range(settings.workers if is_folder else 0)]
     # Whoever only asks for help need not wait for gRPC.
     from elanus_server.app import serve
     from elanus_server.front import allow_many_connections
 
-    settings = configuration.settings
     allow_many_connections()
     say = partial(_say, out)
     asyncio.run(
@@ -122,6 +125,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
             settings,
             ready=lambda ports: say(_announcement(configuration, ports)),
             new_password=lambda password: say(_ROOT_NOTE.format(password=password)),
+            spawned=spawned,
         )
     )
     return 0

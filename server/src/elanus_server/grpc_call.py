@@ -18,6 +18,7 @@ from elanus_server.answering import Answers, Cancel, Incoming, RefusalError, bus
 from elanus_server.http2.hpack import Header, encode
 from elanus_server.http2.streams import Stream
 from elanus_server.wire import SERVICE
+from elanus_server.workers.channel import ADDRESS_HEADER
 
 _log = logging.getLogger(__name__)
 _HEAD = encode([(":status", "200"), ("content-type", "application/grpc")])
@@ -163,12 +164,14 @@ class GrpcCall:
 
     def _answer(self, raw: bytes) -> None:
         self._parts = []
+        headers = _metadata(self._headers)
         incoming = Incoming(
             self._name,
             raw,
-            _metadata(self._headers),
+            headers,
             self._remaining_s(),
-            self._stream.address,
+            # Who has no address is a process of this server, which says for whom it asks.
+            self._stream.address or str(dict(headers).get(ADDRESS_HEADER, "")),
             self._room,
         )
         self._cancel = self._rules.answers(incoming, self._told)

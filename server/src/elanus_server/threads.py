@@ -44,13 +44,20 @@ class Job:
         if self._is_cancelled:
             self._done(False)
             return
+        self._tell(*self._come_to())
+
+    def run_here(self) -> None:
+        """Do it in the event loop; whoever waits is told with its next turn."""
+        self._loop.call_soon(self._settle, *self._come_to())
+
+    def _come_to(self) -> tuple[Any, BaseException | None]:
         found = error = None
         try:
             found = self._work()
         except BaseException as raised:  # noqa: BLE001 - whoever waits for it is told
             error = raised
         self._done(True)
-        self._tell(found, error)
+        return found, error
 
     def drop(self, error: BaseException) -> None:
         """Leave it: nobody will do it any more."""

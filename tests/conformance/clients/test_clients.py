@@ -30,28 +30,35 @@ CLIENTS = {
     "langchain-milvus": (run_python, ("langchain_suite", "langchain_use")),
     "llamaindex-milvus": (run_python, ("llamaindex_use", "llamaindex_filters")),
 }
-CASES = [(client, file) for client, (_, files) in CLIENTS.items() for file in files]
+BY_WORKERS = ("pymilvus-3.0", "pymilvus-2.6", "node-3.0")
+"""Clients that are also run against servers of several processes."""
+CASES = [
+    (client, file, workers)
+    for workers, clients in ((0, CLIENTS), (2, BY_WORKERS))
+    for client in clients
+    for file in CLIENTS[client][1]
+]
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """Runs all scenarios of a client against servers of their own; once, and remembers."""
-    known: dict[str, dict[str, Part]] = {}
+    known: dict[tuple[str, int], dict[str, Part]] = {}
 
-    def run(client: str) -> dict[str, Part]:
-        if client not in known:
+    def run(client: str, workers: int) -> dict[str, Part]:
+        if (client, workers) not in known:
             how, files = CLIENTS[client]
-            with client_servers(tmp_path_factory.mktemp("served")) as settings:
-                known[client] = how(client, files, settings)
-        return known[client]
+            with client_servers(tmp_path_factory.mktemp("served"), workers=workers) as settings:
+                known[client, workers] = how(client, files, settings)
+        return known[client, workers]
 
     return run
 
 
-@pytest.mark.parametrize(("client", "file"), CASES)
-def test_a_client_works_unchanged(ran, client, file):
+@pytest.mark.parametrize(("client", "file", "workers"), CASES)
+def test_a_client_works_unchanged(ran, client, file, workers):
     try:
-        part = ran(client)[file]
+        part = ran(client, workers)[file]
     except UnavailableError as error:
         if os.environ.get("CI"):
             raise

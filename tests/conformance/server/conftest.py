@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import elanus
-from elanus_server import serve_local
+from support.running_server import shared_server
 
 pymilvus = pytest.importorskip("pymilvus")
 
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uri(folder: Path) -> Iterator[str]:
-    with serve_local(str(folder)) as address:
+    with shared_server(str(folder)) as address:
         yield address
 
 
@@ -64,7 +64,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(place):
-    with serve_local(str(place)) as address:
+    with shared_server(str(place)) as address:
         yield address
 
 

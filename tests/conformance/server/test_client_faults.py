@@ -26,11 +26,11 @@ from elanus.errors import (
 from elanus.remote import ANSWERS, PATH, TIMEOUT_HEADER, decode, encode, transport
 from elanus.remote.collection import Place
 from elanus.remote.values import error_from_json
-from elanus_server import Settings, serve_local
+from elanus_server import Settings
 from elanus_server.native.answers import Answers
 from elanus_server.native.keeping import Keeping
 from support.cutting_proxy import CuttingProxy
-from support.running_server import Running
+from support.running_server import Running, shared_server
 
 SCHEMA = elanus.Schema(
     [
@@ -42,7 +42,7 @@ SCHEMA = elanus.Schema(
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with serve_local(str(tmp_path_factory.mktemp("faults") / "kb")) as address:
+    with shared_server(str(tmp_path_factory.mktemp("faults") / "kb")) as address:
         yield address
 
 

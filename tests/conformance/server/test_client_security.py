@@ -25,10 +25,10 @@ from elanus.remote.collection import Place, RemoteCollection
 from elanus.remote.database import Connection, RemoteDatabase
 from elanus.remote.transport import Transport
 from elanus_server import Settings
-from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.native.privileges import COLLECTION, DATABASE
+from elanus_server.security.accounts import RESERVED_DATABASE
 from support.certificates import certificate
-from support.running_server import Running
+from support.running_server import Running, shared_server
 
 PASSWORD = "root-Password"
 # What everybody who is known may ask; the lists hold only what the user may use.
@@ -50,9 +50,8 @@ EVERYTHING = {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("secure") / "kb")
-    settings = Settings(path, port=0, metrics_port=None, auth=True, root_password=PASSWORD)
-    with Running(settings) as server:
-        yield f"http://127.0.0.1:{server.ports.grpc}"
+    with shared_server(path, auth=True, root_password=PASSWORD) as found:
+        yield found
 
 
 @pytest.fixture

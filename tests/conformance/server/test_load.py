@@ -320,8 +320,11 @@ def test_a_client_that_is_idle_between_requests_is_kept(impatient):
         _read_answer(idle)
 
 
-def test_a_thousand_idle_clients_take_little_and_disturb_nobody(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "kb") as server:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_thousand_idle_clients_take_little_and_disturb_nobody(
+    tmp_path: Path, workers: int
+) -> None:
+    with ServerProcess(tmp_path / "kb", workers=workers) as server:
         client = MilvusClient(server.uri)
         client.list_collections()
         before = metric(server.ports, "elanus_process_resident_bytes")

@@ -9,12 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from pymilvus import MilvusClient, MilvusException
 from pymilvus.client.prepare import Prepare
-from pymilvus.grpc_gen import milvus_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 import elanus
 from elanus.errors import InvalidArgumentError, StateError
@@ -75,9 +76,9 @@ def channels(server: ServerProcess) -> Iterator[list[grpc.Channel]]:
 ROOT = (("authorization", "cm9vdDpzZWNyZXQ="),)
 
 
-def _query(channel: grpc.Channel, collection: str, expression: str) -> list[int]:
+def _query(channel: grpc.Channel, collection: str, expression: str, **more: object) -> list[int]:
     made = milvus_pb2.QueryRequest(
-        collection_name=collection, expr=expression, output_fields=["id"]
+        collection_name=collection, expr=expression, output_fields=["id"], **more
     ).SerializeToString()
     found = milvus_pb2.QueryResults.FromString(call(channel, "Query")(made, metadata=ROOT))
     assert found.status.code == 0, found.status
@@ -107,6 +108,48 @@ def test_each_process_sees_a_write_as_soon_as_it_is_acknowledged(first, channels
             first.flush("seen")
     for channel in channels:
         assert len(_query(channel, "seen", "id >= 0")) == 90
+
+
+@pytest.mark.parametrize("level", common_pb2.ConsistencyLevel.values())
+def test_a_write_over_one_connection_is_read_over_others_at_every_level(first, channels, level):
+    first.create_collection("levels", dimension=2)
+    # So many that processes answer them without a thread.
+    for number in range(60):
+        told = first.upsert("levels", [{"id": 1, "vector": [number, 1.0], "number": number}])
+        assert told["upsert_count"] == 1
+        for channel in channels:
+            wanted = f"number == {number}"
+            assert _query(channel, "levels", wanted, consistency_level=level) == [1]
+
+
+def test_each_process_sees_collections_that_change_places_at_once(clients):
+    first, second = clients
+    for name, number in (("one", 1), ("two", 2)):
+        first.create_collection(name, dimension=2)
+        first.insert(name, [{"id": number, "vector": [1.0, 1.0]}])
+
+    def seen(client: MilvusClient, name: str) -> list[int]:
+        return [row["id"] for row in client.query(name, filter="id >= 0")]
+
+    for one in clients:
+        assert (seen(one, "one"), seen(one, "two")) == ([1], [2])
+    second.rename_collection("one", "between")
+    first.rename_collection("two", "one")
+    second.rename_collection("between", "two")
+    for one in clients:
+        assert (seen(one, "one"), seen(one, "two")) == ([2], [1])
+    first.create_alias("one", "chosen")
+    for chosen, number in (("two", 1), ("one", 2)) * 5:
+        second.alter_alias(chosen, "chosen")
+        for one in clients:
+            assert seen(one, "chosen") == [number]
+    # Another collection of the same name, with another schema.
+    second.drop_alias("chosen")
+    second.drop_collection("one")
+    second.create_collection("one", dimension=3)
+    for one in clients:
+        assert seen(one, "one") == []
+        assert one.describe_collection("one")["fields"][1]["params"] == {"dim": 3}
 
 
 def test_each_process_sees_names_schemas_and_load_states_at_once(clients):
@@ -350,6 +393,81 @@ def test_pymilvus_does_not_notice_that_workers_are_killed(mortal: ServerProcess)
         client.insert("long", [{"id": 50_000 + round_, "vector": [1.0] * 256}])
         assert client.query("long", filter=f"id == {50_000 + round_}", output_fields=["id"])
     client.close()
+
+
+def test_a_worker_that_is_killed_under_load_takes_nothing_along(mortal: ServerProcess) -> None:
+    """Every call is answered or refused so that it may be tried again, and every write counts."""
+    client = MilvusClient(mortal.uri)
+    client.create_collection("counted", dimension=2)
+    client.close()
+    stop = threading.Event()
+    loads = [_Load(mortal.target, number * 100_000, stop) for number in range(4)]
+    for load in loads:
+        load.start()
+    for round_ in range(1, 4):
+        before = metric(mortal.ports, "elanus_worker_restarts")
+        until(lambda: all(len(load.written) >= 5 * round_ for load in loads))  # noqa: B023
+        os.kill(mortal.workers()[0], signal.SIGKILL)
+        until(lambda: metric(mortal.ports, "elanus_worker_restarts") > before)  # noqa: B023
+        until(lambda: len(mortal.workers()) == WORKERS)
+    stop.set()
+    for load in loads:
+        load.join()
+    assert [load.wrong for load in loads] == [[]] * len(loads)
+    client = MilvusClient(mortal.uri)
+    found = {row["id"] for row in client.query("counted", filter="id >= 0")}
+    assert found == set().union(*(load.written for load in loads))
+    client.close()
+
+
+class _Load(threading.Thread):
+    """Writes and reads what it has written over a connection of its own; tries again."""
+
+    def __init__(self, target: str, first: int, stop: threading.Event) -> None:
+        super().__init__()
+        self._target, self._next, self._stop_it = target, first, stop
+        self.written: set[int] = set()
+        self.wrong: list[object] = []
+
+    def run(self) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(self._target, options=options) as channel:
+            while not self._stop_it.is_set() and not self.wrong:
+                key = self._next
+                self._next += 1
+                row = {"id": key, "vector": [1.0, 2.0]}
+                raw = _upsert("counted", row)
+                told = self._asked(channel, "Upsert", raw, milvus_pb2.MutationResult)
+                if told.status.code:
+                    self.wrong.append(told.status)
+                self.written.add(key)
+                raw = milvus_pb2.QueryRequest(
+                    collection_name="counted", expr=f"id == {key}", output_fields=["id"]
+                ).SerializeToString()
+                told = self._asked(channel, "Query", raw, milvus_pb2.QueryResults)
+                ids = told.fields_data[0].scalars.long_data.data if told.fields_data else []
+                if list(ids) != [key]:
+                    self.wrong.append((key, told))
+
+    def _asked(self, channel: grpc.Channel, name: str, raw: bytes, answer: Any) -> Any:
+        while True:
+            try:
+                told = call(channel, name)(raw, wait_for_ready=True, timeout=60)
+                return answer.FromString(told)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    self.wrong.append(error)
+                    raise
+
+
+def _upsert(name: str, row: dict[str, Any]) -> bytes:
+    ids = schema_pb2.FieldData(type=schema_pb2.Int64, field_name="id")
+    ids.scalars.long_data.data.append(row["id"])
+    vectors = schema_pb2.FieldData(type=schema_pb2.FloatVector, field_name="vector")
+    vectors.vectors.dim = len(row["vector"])
+    vectors.vectors.float_vector.data.extend(row["vector"])
+    made = milvus_pb2.UpsertRequest(collection_name=name, fields_data=[ids, vectors], num_rows=1)
+    return bytes(made.SerializeToString())
 
 
 def test_a_restarted_worker_serves_while_writes_go_on(mortal: ServerProcess) -> None:

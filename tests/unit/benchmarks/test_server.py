@@ -43,17 +43,21 @@ def uri(bundle: Path, folder: Path) -> Iterator[str]:
         yield address
 
 
-def _asked(worker: ClientWorker, uri: str) -> dict[str, Any]:
+def _asked(worker: ClientWorker, uri: str, *, is_exact: bool = False) -> dict[str, Any]:
     """Return what two clients are answered, who ask each query twice."""
-    worker.open(uri, "passages", clients=2)
+    worker.open(uri, "passages", clients=2, is_exact=is_exact)
     told = worker.ask(seconds=600, most=6)
     worker.close()
     return told
 
 
+@pytest.mark.parametrize("is_exact", [False, True])
 @pytest.mark.parametrize("kind", ["stub", "pymilvus", "rest", "elanus"])
-def test_clients_of_every_kind_find_the_nearest_rows(kind: str, bundle: Path, uri: str) -> None:
-    told = _asked(ClientWorker(kind, bundle), uri)
+def test_clients_of_every_kind_find_the_nearest_rows(
+    kind: str, is_exact: bool, bundle: Path, uri: str
+) -> None:
+    told = _asked(ClientWorker(kind, bundle), uri, is_exact=is_exact)
+    assert told["asked"] == 6
     assert sorted(told["queries"]) == [0, 0, 1, 1, 2, 2]
     found = dict(zip(told["queries"], told["ids"], strict=True))
     assert found == {number: BEST[number] for number in found}
@@ -89,12 +93,14 @@ def test_answers_stop_at_the_wanted_number() -> None:
 
 
 def test_options_choose_the_ways_to_serve() -> None:
-    assert [one.name for one in servers(workers=0)] == [
+    assert [one.name for one in servers()] == [
         *("elanus", "elanus, own port", "milvus_lite", "chroma")
     ]
-    more = servers(workers=2)
+    more = servers([1, 2])
     assert more[0].asks[-1] == "elanus"
-    assert more[2].command("bin", "db", 1)[-2:] == ["--workers", "2"]
+    assert more[2].name == "elanus, 1 worker"
+    assert more[3].command("bin", "db", 1)[-2:] == ["--workers", "2"]
+    assert parse(["--workers", "1,2"]).workers == [1, 2]
     assert cores_of_run(is_shared=True) == (None, None)
     assert parse(["--quick"]).rows == 10_000
 
@@ -114,6 +120,13 @@ def test_figures_read_as_tables() -> None:
         "missing": {"chroma": "not installed"},
         "searches": [
             {**asked, **figures, "client_cpu_share": 0.25},
+            {
+                **asked,
+                **figures,
+                "client_cpu_share": 0.25,
+                "search": "exact",
+                "server_cpu_us": [5.4, 1234.5],
+            },
             {"server": "milvus_lite", "client": "pymilvus", "clients": 8, "error": "it broke"},
         ],
         "inserts": [
@@ -132,6 +145,10 @@ def test_figures_read_as_tables() -> None:
         [
             "| elanus, own port | gRPC, generated messages | 0.970 | 1,234 | 0.50 | 2.00 | 25% |",
             "| Milvus Lite | pymilvus | it broke | - | - | - | - |",
+        ],
+        [
+            "| elanus, own port | gRPC, generated messages | 0.970 | 1,234 | 0.50 | 2.00 | 25% | "
+            "5 + 1,234 |",
         ],
         ["| elanus | gRPC, generated messages | 500 | 1,000 | - |"],
         ["| elanus | 500 | 750 | 2 | 1 | 2 | 1 | 3 |"],

@@ -38,7 +38,7 @@ from elanus.remote import (
     error_to_json,
     is_known_error,
 )
-from elanus_server.admission import Admission, Room, TooBusyError, TooLateError
+from elanus_server.admission import Admission, Room, TooBusyError, TooLateError, kind_of
 from elanus_server.calls import call_of
 from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
 from elanus_server.native.answers import BUSY, Told
@@ -125,7 +125,10 @@ class NativeApp:
         """Return the name of the call, and what it is answered with."""
         seconds = _seconds(headers)
         work = self._admission.run(
-            partial(self._answered, headers, raw, address), room=room, timeout_s=seconds
+            partial(self._answered, headers, raw, address),
+            room=room,
+            timeout_s=seconds,
+            kind=kind_of(PATH, headers.get("authorization", ""), raw),
         )
         try:
             return await asyncio.wait_for(work, seconds)

@@ -18,7 +18,7 @@ from starlette.routing import Route as Path
 from starlette.types import Receive, Scope, Send
 
 from elanus import Cancellation
-from elanus_server.admission import Admission, Room, TooBusyError, TooLateError
+from elanus_server.admission import Admission, Room, TooBusyError, TooLateError, kind_of
 from elanus_server.calls import call_of
 from elanus_server.failures import RATE_LIMIT, TOO_LARGE, UNEXPECTED, MilvusError
 from elanus_server.request_body import TooLongError, read_body
@@ -136,7 +136,10 @@ class RestApp:
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[tuple[int, bytes] | None] = loop.create_future()
         try:
-            call = self._admission.begin(answer, _into(waiting), room=room, timeout_s=limit_s)
+            kind = kind_of(request.path, request.headers.get("authorization", ""), raw)
+            call = self._admission.begin(
+                answer, _into(waiting), room=room, timeout_s=limit_s, kind=kind
+            )
         except TooBusyError as error:
             return 200, write_json(_error(error))
         timers = [loop.call_later(_UNWATCHED_S, request.watch, waiting)]
@@ -165,6 +168,7 @@ class _Request:
 
     Attributes:
         method: Of HTTP.
+        path: That is asked for.
         headers: By their names in small letters; of those that come twice the first.
         address: Of the client.
         receive: Of the application.
@@ -172,6 +176,7 @@ class _Request:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method = str(scope["method"])
+        self.path = str(scope["path"])
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             self.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 READY = b"r"
 CLOSED = b"c"
+ADDRESS_HEADER = "elanus-client-address"
+"""With which a process that reads says whose call it hands on."""
 OPERATIONS = b"o"
 """Comes with one that asks for health and metrics."""
 

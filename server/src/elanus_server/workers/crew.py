@@ -13,7 +13,6 @@ import dataclasses
 import json
 import logging
 import socket
-import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +24,7 @@ from elanus_server.front import Front
 from elanus_server.settings import Settings
 from elanus_server.workers.channel import CLOSED, OPERATIONS, READY, Paths
 from elanus_server.workers.samples import ask_samples
+from elanus_server.workers.spawning import Spawned, spawn
 
 _log = logging.getLogger(__name__)
 _SHORT_LIFE_S = 5.0
@@ -36,38 +36,32 @@ _STOP_S = 5.0
 class Worker:
     """One process that reads.
 
+    Args:
+        spawned: The process.
+        number: By which people know it.
+        settings: Of the server.
+        paths: Where the process that writes answers.
+
     Attributes:
         connections: That it has.
         is_ready: Whether it takes any.
+        has_ended: Whether it is gone.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
-        self.process = process
+    def __init__(self, spawned: Spawned, number: int, settings: Settings, paths: Paths) -> None:
+        self._process, self._control = spawned
         self.connections = 0
         self.is_ready = asyncio.Event()
-        self._control = control
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(control, self._heard)
-
-    @classmethod
-    async def start(cls, number: int, settings: Settings, paths: Paths) -> Worker:
-        """Start a process; it is not ready yet."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-P", "-m", "elanus_server.workers.process", str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+        self.has_ended = asyncio.Event()
         # It needs no password: accounts are made by the process that writes.
         told = dataclasses.asdict(dataclasses.replace(settings, root_password=None))
         line = json.dumps({"number": number, "settings": told, "paths": paths._asdict()})
         # Whether it is still there is seen soon enough.
         with contextlib.suppress(OSError):
-            ours.sendall(line.encode() + b"\n")
-        ours.setblocking(False)
-        return cls(process, ours)
+            self._control.sendall(line.encode() + b"\n")
+        self._control.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._control, self._heard)
 
     def _heard(self) -> None:
         try:
@@ -76,6 +70,7 @@ class Worker:
             told = b""
         if not told:
             self._loop.remove_reader(self._control)
+            self.has_ended.set()
         if READY in told:
             self.is_ready.set()
         self.connections -= told.count(CLOSED)
@@ -90,6 +85,12 @@ class Worker:
             self.connections += 1
         return True
 
+    async def wait(self) -> int:
+        """Return the status of the process when it has ended."""
+        await self.has_ended.wait()
+        # Its end of the line is closed: that takes no time any more.
+        return await self._loop.run_in_executor(None, self._process.wait)
+
     def close(self) -> None:
         """Give up what is left of a process that has ended."""
         self._loop.remove_reader(self._control)
@@ -97,13 +98,12 @@ class Worker:
 
     async def end(self, limit_s: float) -> None:
         """Let the process end what is under way, for some time."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.terminate()
-            try:
-                await asyncio.wait_for(self.process.wait(), limit_s)
-            except TimeoutError:
-                self.process.kill()
-                await self.process.wait()
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self.wait(), limit_s)
+        except TimeoutError:
+            self._process.kill()
+            await self.wait()
 
 
 class Crew:
@@ -113,48 +113,61 @@ class Crew:
         settings: Of the server.
         paths: Where the process that writes answers them.
         front: Answers connections that none of them can take.
+        spawned: Processes that were started already.
 
     Attributes:
         restarts: How often one was started again.
     """
 
-    def __init__(self, settings: Settings, paths: Paths, front: Front) -> None:
+    def __init__(
+        self, settings: Settings, paths: Paths, front: Front, spawned: Iterable[Spawned]
+    ) -> None:
         self._settings = settings
+        self._spawned = list(spawned)
         self._paths = paths
         self._front = front
         self._workers: dict[int, Worker] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting: list[asyncio.Task[None]] = []
+        self._early: list[tuple[socket.socket, bytes]] | None = []
         self.restarts = 0
 
     async def start(self) -> None:
-        """Start all of them, and return when they are ready.
+        """Start all of them, and return when they are ready; connections wait so long.
 
         Raises:
             StateError: One ended before it was.
         """
         for number in range(1, self._settings.workers + 1):
-            self._workers[number] = await Worker.start(number, self._settings, self._paths)
+            self._workers[number] = self._new(number)
         for number, worker in self._workers.items():
             ready = asyncio.ensure_future(worker.is_ready.wait())
-            ended = asyncio.ensure_future(worker.process.wait())
+            ended = asyncio.ensure_future(worker.has_ended.wait())
             await asyncio.wait((ready, ended), return_when="FIRST_COMPLETED")
             ready.cancel()
+            ended.cancel()
             if not worker.is_ready.is_set():
+                status = await worker.wait()
                 await self.stop()
                 raise StateError(
-                    f"worker {number} ended with status {worker.process.returncode} before it was "
-                    f"ready; what it wrote to stderr says why"
+                    f"worker {number} ended with status {status} before it was ready; what it "
+                    f"wrote to stderr says why"
                 )
-            ended.cancel()
             self._tasks.append(asyncio.create_task(self._keep(number, worker)))
+        early, self._early = self._early or [], None
+        for connection, kind in early:
+            self._give(connection, kind)
+
+    def _new(self, number: int) -> Worker:
+        spawned = self._spawned.pop() if self._spawned else spawn()
+        return Worker(spawned, number, self._settings, self._paths)
 
     async def _keep(self, number: int, worker: Worker) -> None:
         """Start a process again whenever it ends."""
         pause_s = 0.0
         while True:
             began = time.monotonic()
-            status = await worker.process.wait()
+            status = await worker.wait()
             self._workers.pop(number, None)
             worker.close()
             _log.error(
@@ -171,7 +184,7 @@ class Crew:
         pause_s = 0.0
         while True:
             try:
-                worker = await Worker.start(number, self._settings, self._paths)
+                worker = self._new(number)
             except OSError as error:
                 _log.error("worker %d was not started: %s", number, error)
                 pause_s = _longer(pause_s)
@@ -201,6 +214,9 @@ class Crew:
                 self._give(connection, kind)
 
     def _give(self, connection: socket.socket, kind: bytes) -> None:
+        if self._early is not None:
+            self._early.append((connection, kind))
+            return
         ready = [w for w in self._workers.values() if w.is_ready.is_set()]
         for worker in sorted(ready, key=lambda one: one.connections):
             if worker.take(kind, connection):
@@ -214,6 +230,8 @@ class Crew:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for connection, _ in self._early or []:
+            connection.close()
         limit_s = self._settings.grace_s + _STOP_S
         await asyncio.gather(*(w.end(limit_s) for w in self._workers.values()))
         for worker in self._workers.values():

@@ -7,8 +7,8 @@ call.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -22,6 +22,7 @@ from elanus_server.answering import Answers, Cancel, Incoming, RefusalError
 from elanus_server.service.all_calls import METHODS
 from elanus_server.threads import Told
 from elanus_server.wire import SERVICE
+from elanus_server.workers.channel import ADDRESS_HEADER
 from elanus_server.workers.routing import PATHS, is_native_read, is_read
 
 Message = MutableMapping[str, Any]
@@ -30,7 +31,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 # Of one connection, not of what is asked over it.
 _OF_CONNECTION = (b"connection", b"keep-alive", b"expect", b"upgrade")
-_RESERVED = ("grpc-", "user-agent", "te", ":")
+_RESERVED = ("grpc-", ":")
+_OF_CLIENT = ("user-agent", "te", "content-type", "host", ADDRESS_HEADER)
 _AT_ONCE = 65_536
 _NOT_REACHED = "the process that writes is not reached; try again"
 
@@ -80,7 +82,12 @@ class ForwardedCalls:
             RefusalError: It is told by a status of gRPC.
             TooBusyError: Too many calls are under way.
         """
-        headers = [(n, v) for n, v in incoming.headers if not n.startswith(_RESERVED)]
+        headers = [
+            (name, value)
+            for name, value in incoming.headers
+            if not name.startswith(_RESERVED) and name not in _OF_CLIENT
+        ]
+        headers.append((ADDRESS_HEADER, incoming.address))
         try:
             with self._admission.held():
                 raw: bytes = await self._calls[incoming.name](
@@ -157,33 +164,35 @@ class _Exchange:
 
     async def run(self, path: str, scope: Any) -> None:
         """Carry a request to a socket, and the response back."""
-        reader, writer = await asyncio.open_unix_connection(path)
-        asking = asyncio.ensure_future(self._ask(scope, writer))
-        telling = asyncio.ensure_future(self._tell(reader))
-        try:
-            # The client that goes ends both: the other process sees that the connection is closed.
-            await asyncio.wait((asking, telling), return_when="FIRST_COMPLETED")
-            if telling.done():
-                telling.result()
-            elif asking.exception() is not None:
-                # It may have been refused halfway, with a response.
-                await telling
-        finally:
-            for task in (asking, telling):
-                task.cancel()
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
+        # No stream of asyncio: one that cannot be written to any more gives up what has come, and
+        # who answers before all of a request was read may close while we write.
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, path)
+            asking = asyncio.ensure_future(self._ask(scope, connection))
+            telling = asyncio.ensure_future(self._tell(connection))
+            try:
+                # The client that goes ends both: the other process sees that it is closed.
+                await asyncio.wait((asking, telling), return_when="FIRST_COMPLETED")
+                if telling.done():
+                    telling.result()
+                elif asking.exception() is not None:
+                    await telling
+            finally:
+                for task in (asking, telling):
+                    task.cancel()
                 await asyncio.gather(asking, telling, return_exceptions=True)
 
-    async def _ask(self, scope: Any, writer: asyncio.StreamWriter) -> None:
+    async def _ask(self, scope: Any, connection: socket.socket) -> None:
         """Send the request; return when the client is gone."""
+        loop = asyncio.get_running_loop()
         target = scope["raw_path"]
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         headers = [(n, v) for n, v in scope["headers"] if n not in _OF_CONNECTION]
         headers.append((b"connection", b"close"))
         head = h11.Request(method=scope["method"], target=target, headers=headers)
-        writer.write(self._connection.send(head) or b"")
+        said = self._connection.send(head) or b""
         more = True
         while True:
             message = await self._receive()
@@ -191,17 +200,19 @@ class _Exchange:
                 return
             if more:
                 more = message.get("more_body", False)
-                writer.write(self._connection.send(h11.Data(message.get("body", b""))) or b"")
+                said += self._connection.send(h11.Data(message.get("body", b""))) or b""
                 if not more:
-                    writer.write(self._connection.send(h11.EndOfMessage()) or b"")
-                await writer.drain()
+                    said += self._connection.send(h11.EndOfMessage()) or b""
+                await loop.sock_sendall(connection, said)
+                said = b""
 
-    async def _tell(self, reader: asyncio.StreamReader) -> None:
+    async def _tell(self, connection: socket.socket) -> None:
         """Send the response."""
+        loop = asyncio.get_running_loop()
         while True:
             event = self._connection.next_event()
             if event is h11.NEED_DATA:
-                self._connection.receive_data(await reader.read(_AT_ONCE))
+                self._connection.receive_data(await loop.sock_recv(connection, _AT_ONCE))
             elif isinstance(event, h11.Response):
                 headers = [(n, v) for n, v in event.headers if n not in _OF_CONNECTION]
                 await self._begin(event.status_code, headers)

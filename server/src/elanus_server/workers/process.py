@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -74,6 +75,8 @@ async def _serve(number: int, settings: Settings, paths: Paths, control: socket.
                 else:
                     front.begin(front.adopt(connection, kind))
 
+            # What is there now stays: looking through it for garbage would hold up calls.
+            gc.freeze()
             control.setblocking(False)
             loop.add_reader(control, _heard, control, take, stop)
             _tell(control, READY)
