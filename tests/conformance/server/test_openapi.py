@@ -60,7 +60,7 @@ def test_wrong_paths_and_methods_are_told(uri: str) -> None:
     assert told("/v1/x", b"{}") == (404, f"there is nothing at /v1/x; {lists}, /ui/ is for people")
     path = f"{PREFIX}collections/list"
     assert told(path, None) == (405, f"{path} takes POST; {lists}")
-    assert told(f"{PREFIX}x", b"{}") == (404, f"there is no route {PREFIX}x; /docs lists them")
+    assert told(f"{PREFIX}x", b"{}") == (404, f"there is nothing at {PREFIX}x; {lists}")
 
 
 def test_the_page_needs_nothing_from_elsewhere(uri: str) -> None:
