@@ -408,7 +408,8 @@ def _inverted_lists(result: Mapping[str, Any]) -> list[str]:
 def _minhash(result: Mapping[str, Any]) -> list[str]:
     head = (
         f"{result['num_rows']:,} passages, signatures of {result['num_hashes']} elements, "
-        f"{result['bands']} bands; CPU time. A scan takes {result['scan_query_us']:,.0f} us a query."
+        f"{result['bands']} bands; CPU time. A scan takes {result['scan_query_us']:,.0f} us "
+        "a query."
     )
     times = [
         [

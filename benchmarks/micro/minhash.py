@@ -11,6 +11,7 @@ Run: ``python -m benchmarks.micro.minhash --rows 20000 --copies 2000``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -160,7 +161,7 @@ def main() -> None:
     ]
     result["scan_query_us"] = 1e6 * measured["elanus"]["scan_query_s"] / len(queries)
     result["recall"] = []
-    for low, high in zip(EDGES, EDGES[1:], strict=False):
+    for low, high in itertools.pairwise(EDGES):
         entry: dict[str, Any] = {"from": low, "to": min(high, 1.0)}
         for name, one in measured.items():
             entry["pairs"], entry[name] = recall_by_similarity(pairs, one["found"], low, high)
