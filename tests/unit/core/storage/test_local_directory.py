@@ -5,11 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from elanus.errors import AlreadyExistsError, ReadOnlyError, StorageError
+from elanus.storage import local_directory
 from elanus.storage.local_directory import LocalDirectory
 
 
@@ -146,3 +148,45 @@ def test_forked_child_neither_holds_nor_ends_the_lock(directory: LocalDirectory)
         os.waitpid(child, 0)
         for fd in (*ready, *done):
             os.close(fd)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads names of open files")
+def test_what_is_said_to_be_durable_was_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test can cut the power, so that the calls of the operating system are what is seen."""
+    synced: list[str] = []
+    appended: list[bool] = []
+
+    def noted(call: Callable[[int], None]) -> Callable[[int], None]:
+        def sync(fd: int) -> None:
+            synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
+            call(fd)
+
+        return sync
+
+    def append_to(fd: int, buffers: Any, *, sync: bool) -> Any:
+        appended.append(sync)
+        return append(fd, buffers, sync=sync)
+
+    append = local_directory.append_to
+    monkeypatch.setattr(local_directory, "append_to", append_to)
+    monkeypatch.setattr(os, "fdatasync", noted(os.fdatasync))
+    monkeypatch.setattr(os, "fsync", noted(os.fsync))
+    directory = LocalDirectory(tmp_path / "db")
+    directory.make_dir("")
+    assert tmp_path.name in synced
+    directory.make_dir("sub")
+    synced.clear()
+    file = directory.create_append("log")
+    file.write([b"abc"])
+    file.write_synced([b"def"])
+    assert appended == [False, True]
+    file.truncate(4)
+    assert synced == ["log"]
+    file.sync()
+    assert synced == ["log", "log"]
+    file.close()
+    synced.clear()
+    directory.copy("log", "sub/copy")
+    assert synced[-1] == "sub"
