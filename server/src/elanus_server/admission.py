@@ -15,6 +15,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from elanus import Cancellation
@@ -275,30 +276,6 @@ class Admission:
         if timeout_s is not None and timeout_s <= 0:
             raise self._too_late()
         cancellation = Cancellation(timeout_s)
-
-        def work() -> Any:
-            with self.lock:
-                self._running += 1
-            if timeout_s is None:
-                return answer(cancellation)
-            if cancellation.remaining_s == 0:
-                raise self._too_late()
-            found = answer(cancellation)
-            if cancellation.remaining_s == 0:
-                # Whatever it came to: the client has given up at this moment.
-                raise self._too_late()
-            return found
-
-        def done(has_begun: bool) -> None:
-            with self.lock:
-                self._running -= has_begun
-                if is_cheap:
-                    self._cheap -= 1
-                else:
-                    self._calls -= 1
-            if room is not None:
-                room.give_up()
-
         with self.lock:
             if is_cheap:
                 self._enter_cheap()
@@ -306,6 +283,8 @@ class Admission:
                 self._enter()
         if room is not None:
             room.keep()
+        work = partial(self._work, answer, cancellation, has_end=timeout_s is not None)
+        done = partial(self._leave, room, is_cheap)
         if self._pace is not None and self._pace.is_short(kind):
             job = Job(self._pace.timed_here(kind, work), done, told)
             job.run_here()
@@ -313,9 +292,32 @@ class Admission:
         job = Job(work if self._pace is None else self._pace.timed(kind, work), done, told)
         threads = self._cheap_threads if is_cheap else self._threads
         if not threads.give(job):
-            done(has_begun=False)
+            done(False)
             raise _stopping()
         return Begun(self, job, cancellation)
+
+    def _work(
+        self, answer: Callable[[Cancellation], Any], cancellation: Cancellation, *, has_end: bool
+    ) -> Any:
+        with self.lock:
+            self._running += 1
+        if has_end and cancellation.remaining_s == 0:
+            raise self._too_late()
+        found = answer(cancellation)
+        if has_end and cancellation.remaining_s == 0:
+            # Whatever it came to: the client has given up at this moment.
+            raise self._too_late()
+        return found
+
+    def _leave(self, room: Room | None, is_cheap: bool, has_begun: bool) -> None:
+        with self.lock:
+            self._running -= has_begun
+            if is_cheap:
+                self._cheap -= 1
+            else:
+                self._calls -= 1
+        if room is not None:
+            room.give_up()
 
     def _enter(self) -> None:
         if self._calls >= self._max_calls:
