@@ -88,13 +88,17 @@ class Embedders:
         self._schema = schema
         self._lock = threading.Lock()
         self._known: dict[str, Embedder] = {}
-        self._makers = {
-            f.name: SignatureMaker(f, _analyzer(schema, f)) for f in schema.minhash_fields
-        }
+        self._makers: dict[str, SignatureMaker] = {}
 
     def signatures(self, field: Field) -> SignatureMaker:
         """Return what makes the MinHash signatures of texts for a field."""
-        return self._makers[field.name]
+        with self._lock:
+            found = self._makers.get(field.name)
+            if found is None:
+                # Made now: the analyzer may be one that is not installed where nobody writes.
+                found = SignatureMaker(field, _analyzer(self._schema, field))
+                self._makers[field.name] = found
+            return found
 
     def queries(self, field: Field, texts: Sequence[str]) -> Float32Array:
         """Return the vectors of queries, float32 ``(len(texts), dim)``."""
@@ -131,7 +135,7 @@ class Embedders:
 
     def _sign(self, field: Field, columns: dict[str, Column], num_rows: int) -> None:
         """Put the signatures of the texts into the columns; without texts take theirs out."""
-        maker, function = self._makers[field.name], field.minhash
+        maker, function = self.signatures(field), field.minhash
         text = columns.get(function.field) if function is not None else None
         if text is None:
             columns.pop(field.name, None)

@@ -21,7 +21,7 @@ def add_collection_function(call: Call, request: Any) -> None:
     hosted, wanted = _hosted(call, request), request.functionSchema
     if any(known.name == wanted.name for known in hosted.known.message.functions):
         raise invalid(f"function name already exists: {wanted.name}")
-    output, made = _embedding_of(wanted, "currently does not support adding BM25 function")
+    output, made = _embedding_of(wanted, "currently does not support adding {kind} function")
     field = next((f for f in hosted.collection.schema.fields if f.name == output), None)
     if field is None:
         raise invalid(f"function output field not found: {output}")
@@ -42,7 +42,7 @@ def alter_collection_function(call: Call, request: Any) -> None:
     for what in ("type", "input_field_names", "output_field_names"):
         if getattr(wanted, what) != getattr(known, what):
             raise invalid(f"function {known.name}: its {what} cannot be altered")
-    output, made = _embedding_of(wanted, "currently does not support alter BM25 function")
+    output, made = _embedding_of(wanted, "currently does not support alter {kind} function")
     hosted.collection.alter_field(output, embedding=made)
     _keep(hosted, wanted, instead_of=known.name)
 
@@ -57,11 +57,11 @@ def drop_function(hosted: Hosted, known: Any) -> None:
     """Remove a function, a ``FunctionSchema``, from a collection; its field keeps its vectors.
 
     Raises:
-        MilvusError: It is BM25.
+        MilvusError: It is BM25 or MinHash.
     """
     output, _ = _embedding_of(
         known,
-        f"BM25 function must be dropped with its output field in drop_function_field interface: "
+        "{kind} function must be dropped with its output field in drop_function_field interface: "
         f"{known.name}",
     )
     hosted.collection.alter_field(output, embedding=None)
@@ -152,14 +152,14 @@ def _is_last_vector(hosted: Hosted, name: str) -> bool:
 
 
 def _embedding_of(function: Any, refused: str) -> tuple[str, Embedding]:
-    """Return the output of a function that embeds; ``refused`` is the error of BM25, whose field
-    comes and goes with it."""
+    """Return the output of a function that embeds; ``refused`` is the error of other kinds, whose
+    field comes and goes with them."""
     found = function_of(function)
     if found is None:
         raise invalid(f"function {function.name}: a ranker belongs to a search")
     output, made = found
     if not isinstance(made, Embedding):
-        raise invalid(refused)
+        raise invalid(refused.replace("{kind}", type(made).__name__))
     return output, made
 
 
