@@ -215,6 +215,20 @@ def test_writes(database):
     assert made.count() == 0
 
 
+def test_signatures_are_made_of_texts(database):
+    fields = [
+        elanus.Field("id", elanus.INT64, primary=True),
+        elanus.Field("text", elanus.VARCHAR, analyzer="standard"),
+        elanus.Field("signature", elanus.BINARY_VECTOR, source=elanus.MinHash("text", seed=7)),
+    ]
+    made = database.create_collection("signed", elanus.Schema(fields))
+    assert made.schema.field("signature").source == elanus.MinHash("text", seed=7)
+    made.insert([{"id": 1, "text": "a b c d"}, {"id": 2, "text": "w x y z"}])
+    made.create_index("signature", "MINHASH_LSH")
+    found = made.search("A, b: c d", "signature", limit=2)
+    assert [(hit.id, hit.score) for hit in found] == [(1, 1.0), (2, 0.0)]
+
+
 def test_the_schema_changes(database):
     made = papers(database, 20)
     other = database.collection("papers")
