@@ -446,6 +446,9 @@ void bind_legs(nb::module_& module) {
           nb::arg("ef"), nb::arg("rescored"), nb::arg("method"),
           nb::arg("allowed").noconvert().none(), nb::arg("rows").noconvert().none(),
           nb::keep_alive<0, 1>(), nb::keep_alive<0, 5>(), "The same over other rows.");
+}
+
+void bind_texts(nb::module_& module) {
   nb::class_<PreparedText, PreparedLeg>(module, "PreparedText", "Searches sealed postings.")
       .def(nb::init<const SealedArrays&, QueryNumbers&, std::size_t, std::size_t,
                     const OptionalWords&, const OptionalWords&, const Bm25&, const OptionalKeys&>(),
@@ -468,6 +471,7 @@ void bind_legs(nb::module_& module) {
 
 void bind_prepared(nb::module_& module) {
   bind_legs(module);
+  bind_texts(module);
   nb::class_<LegRankings>(module, "LegRankings", "What each leg of a search found.")
       .def("leg", &LegRankings::leg, nb::arg("index"),
            "Row ids, distances and parts of the score.");

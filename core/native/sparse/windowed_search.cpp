@@ -181,11 +181,8 @@ class WindowedSearch {
   }
 
   void take_allowed() {
-    if (!few_.empty()) {
-      scratch_.kept.assign(few_.begin(), few_.end());
-      return;
-    }
-    scratch_.kept.clear();
+    scratch_.kept.assign(few_.begin(), few_.end());
+    if (!few_.empty()) return;
     for (std::size_t w = 0; w < allowed_->num_words(); ++w) {
       for (std::uint64_t bits = allowed_->word(w); bits != 0; bits &= bits - 1) {
         scratch_.kept.push_back(w * kBitsPerWord +
@@ -464,8 +461,7 @@ class WindowedSearch {
 
 }  // namespace
 
-SparseHits search_windows(const PackedRequest& request, const AllowedRows& allowed,
-                          std::size_t k) {
+SparseHits search_windows(const PackedRequest& request, const AllowedRows& allowed, std::size_t k) {
   if (k == 0) throw_invalid_argument("k: expected at least 1, got 0");
   std::vector<Addend>& addends = open_terms(request);
   WindowedSearch search(request, addends, allowed, k);

@@ -20,24 +20,18 @@ from elanus.filter.json_operands import JsonValue
 from elanus.filter.logic import FEW_ROWS, Condition, Leaf, Truth
 from elanus.filter.lookup import find_any, find_comparisons, find_equal, find_texts
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
-from elanus.filter.operands import (
-    Constants,
-    Container,
-    Operand,
-    Path,
-    Values,
-    both,
-)
+from elanus.filter.operands import Constants, Container, Operand, Path, Values, both
 from elanus.filter.operators import CompareOp, Quantifier
-from elanus.filter.outcomes import (
-    ANY,
-    Outcomes,
-    of_all,
-    of_comparison,
-    of_membership,
-    of_prefix,
+from elanus.filter.outcomes import ANY, Outcomes, of_all, of_comparison, of_membership, of_prefix
+from elanus.filter.shares import (
+    MAX_FACTOR,
+    RANGE_FACTOR,
+    SHARES,
+    as_compared,
+    bounds_of,
+    row_ns,
+    share_of,
 )
-from elanus.filter.shares import MAX_FACTOR, RANGE_FACTOR, SHARES, row_ns, share_of
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
 from elanus.filter.text_scan import DISTINCT_SHARE, matching_texts
@@ -46,8 +40,7 @@ from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import StringColumn
-from elanus.schema.ranges import ValueRange
-from elanus.types import BoolArray, DataType
+from elanus.types import BoolArray
 
 
 def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
@@ -83,22 +76,6 @@ def _known(operand: object, columns: FilterColumns) -> BoolArray | None:
 
 def _named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:
     return found, "" if index is None else index.type
-
-
-def _range_of(operand: object, columns: FilterColumns) -> ValueRange | None:
-    """Return the bounds of an operand; None: they are not known."""
-    if isinstance(operand, NumberField | TextField):
-        return columns.value_range(operand.name)
-    return None
-
-
-def _stored(operand: object, constant: int | float | str) -> int | float | str:
-    """Return a constant as it is compared with an operand: FLOAT rounds it as it did its values."""
-    is_single = isinstance(operand, NumberField) and operand.dtype is DataType.FLOAT
-    if not is_single or isinstance(constant, str):
-        return constant
-    with np.errstate(over="ignore"):
-        return float(np.float32(constant))
 
 
 # --- comparisons ------------------------------------------------------------------------------
@@ -160,10 +137,10 @@ class CompareConstant(Leaf):
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
         operand = self.operand
-        known = _range_of(operand, columns)
+        known = bounds_of(operand, columns)
         if known is None:
             return ANY
-        return of_comparison(known, self.op, _stored(operand, self.constant))
+        return of_comparison(known, self.op, as_compared(operand, self.constant))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +266,8 @@ class Membership(Leaf):
         wanted = self.wanted
         if wanted.lists or wanted.has_null:
             return ANY
-        known = _range_of(self.operand, columns)
-        constants = [_stored(self.operand, c) for c in (*wanted.numbers, *wanted.texts)]
+        known = bounds_of(self.operand, columns)
+        constants = [as_compared(self.operand, c) for c in (*wanted.numbers, *wanted.texts)]
         return of_membership(known, constants)
 
     def _holds(self, values: Values, columns: FilterColumns) -> BoolArray:
@@ -357,7 +334,7 @@ class TextTest(Leaf):
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
         prefix = "" if self.hint is None else self.hint.prefix
-        return of_prefix(_range_of(self.operand, columns), prefix)
+        return of_prefix(bounds_of(self.operand, columns), prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +380,7 @@ class NullTest(Leaf):
         return Truth(self.path.is_null(columns))
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
-        known = _range_of(self.path, columns)
+        known = bounds_of(self.path, columns)
         if known is None:
             return ANY
         return Outcomes(known.has_null, known.low is not None or known.has_nan, False)
@@ -419,7 +396,7 @@ class ExistsTest(Leaf):
         return Truth(self.path.exists(columns))
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
-        known = _range_of(self.path, columns)
+        known = bounds_of(self.path, columns)
         if known is None:
             return ANY
         return Outcomes(known.low is not None or known.has_nan, known.has_null, False)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from elanus.filter.columns import FilterColumns
 from elanus.filter.operators import CompareOp
 from elanus.filter.typed_operands import NumberField, TextField
+from elanus.schema.ranges import ValueRange
 from elanus.types import DataType
 
 
@@ -39,6 +42,22 @@ def share_of(
         return None
     is_rest = op in (CompareOp.NE, CompareOp.GT, CompareOp.GE)
     return 1 - share if is_rest else share
+
+
+def bounds_of(operand: object, columns: FilterColumns) -> ValueRange | None:
+    """Return the bounds of an operand; None: they are not known."""
+    if isinstance(operand, NumberField | TextField):
+        return columns.value_range(operand.name)
+    return None
+
+
+def as_compared(operand: object, constant: int | float | str) -> int | float | str:
+    """Return a constant as it is compared with an operand: FLOAT rounds it as it did its values."""
+    is_single = isinstance(operand, NumberField) and operand.dtype is DataType.FLOAT
+    if not is_single or isinstance(constant, str):
+        return constant
+    with np.errstate(over="ignore"):
+        return float(np.float32(constant))
 
 
 def row_ns(operand: object) -> float:
