@@ -225,7 +225,7 @@ elanus::SparseHits search_packed(const PackedLists& lists, bool is_coded) {
                                         PackedLists::kNumRows, lists.coding(is_coded));
   std::optional<elanus::Bm25Parameters> bm25;
   if (is_coded) bm25 = elanus::Bm25Parameters{1.2F, 0.75F, 100, lists.lengths};
-  return elanus::search_windows({postings, {kQueryTerms, kQueryWeights}, bm25}, std::nullopt, 10);
+  return elanus::search_windows({postings, {kQueryTerms, kQueryWeights}, bm25}, {}, 10);
 }
 
 void test_packed_postings() {

@@ -25,8 +25,8 @@ from elanus.remote.collection import Place, RemoteCollection
 from elanus.remote.database import Connection, RemoteDatabase
 from elanus.remote.transport import Transport
 from elanus_server import Settings
+from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.native.privileges import COLLECTION, DATABASE
-from elanus_server.security.accounts import RESERVED_DATABASE
 from support.certificates import certificate
 from support.running_server import Running, shared_server
 

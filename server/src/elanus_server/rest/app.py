@@ -113,7 +113,7 @@ class RestApp:
         try:
             route = ROUTES.get(path)
             if route is None:
-                told = f"there is no route {PREFIX}{path}; /docs lists them"
+                told = f"there is nothing at {PREFIX}{path}; /docs lists the routes"
                 return 404, write_json({"code": 404, "message": told}), len(raw)
             if request.method != "POST":
                 told = f"{PREFIX}{path} takes POST; /docs lists the routes"
