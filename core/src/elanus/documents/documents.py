@@ -6,12 +6,14 @@ stores which embedder wrote it, so that opening it again needs no more than its 
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from elanus.documents.layout import PROPERTY
+from elanus.documents.migration import NextModel, answers, is_model, next_model, next_record
 from elanus.documents.options import BM25, SearchMode, StoreOptions, check_options, parse_enum
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
 from elanus.documents.requests import DocumentSearch, Selection
@@ -19,7 +21,7 @@ from elanus.documents.reranking import rerank_hits, rerank_window
 from elanus.documents.rows import DenseVectors, DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
 from elanus.documents.syncing import Encoded
-from elanus.errors import EntityError, InvalidArgumentError
+from elanus.errors import EntityError, InvalidArgumentError, PluginNotInstalledError
 from elanus.plugins import (
     Embedder,
     Progress,
@@ -36,6 +38,7 @@ from elanus.query.highlighter import Highlighter
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion
 from elanus.sync import Chunker, SyncReport
+from elanus.types import Float32Array
 
 
 class DocumentsOptions(TypedDict, total=False):
@@ -93,7 +96,7 @@ class Documents:
         """
         check_options(options, DocumentsOptions.__annotations__, "documents")
         exists = database.has_collection(name)
-        model = _find_embedder(database, name, embedder, exists)
+        model, find_model = _find_models(database, name, embedder, exists)
         metric: str | None = options.get("metric")
         if metric is None and model is not None and not exists:
             metric = model.info.metric
@@ -107,6 +110,7 @@ class Documents:
                 partition_key=options.get("partition_key"),
                 embedder=model,
             ),
+            find_model=find_model,
         )
         if not exists:
             store.create(model.info.dim if model else None)
@@ -120,8 +124,18 @@ class Documents:
 
     @property
     def embedder(self) -> Embedder | None:
-        """What embeds texts and queries, or None for full-text search only."""
-        return self._embedder
+        """What embeds queries, or None for full-text search only.
+
+        It embeds texts too; until ``finish`` of a migration another model does so besides.
+        """
+        answering: Embedder | None = self._store.answering_model
+        return answering or self._embedder
+
+    @property
+    def _writer(self) -> Embedder | None:
+        """What embeds texts; the model of a migration under way comes on top."""
+        writing: Embedder | None = self._store.writing_model
+        return writing or self._embedder
 
     @property
     def collection(self) -> DocumentCollection:
@@ -166,10 +180,11 @@ class Documents:
             return []
         if ids is None:
             ids = [str(uuid.uuid4()) for _ in texts]
-        if embeddings is None and self._embedder is not None:
+        model = self._writer
+        if embeddings is None and model is not None:
             # Ids and metadata are checked first: embedding may be slow or cost money.
             DocumentBatch(ids, texts, metadata)
-            embeddings = embed_texts(self._embedder, texts, progress=progress)
+            embeddings = embed_texts(model, texts, progress=progress)
         return self._store.upsert(DocumentBatch(ids, texts, metadata, dense=embeddings))
 
     def sync(
@@ -198,7 +213,7 @@ class Documents:
             ModelMismatchError: ``embedder`` is another model.
             SyncError: A document cannot be read or stored; nothing was stored.
         """
-        model = self._embedder
+        model = self._writer
         if embedder is not None and model is not None:
             require_same_model(fingerprint(model), embedder, where=f"collection {self.name!r}")
             model = embedder
@@ -209,6 +224,29 @@ class Documents:
         return self._store.sync(
             documents, encode=encode, source=source, chunker=chunker, dry_run=dry_run, **options
         )
+
+    def migrate_embeddings(self, embedder: str | Embedder, *, background: bool = True) -> Any:
+        """Have another model embed all texts, while the old one answers.
+
+        Texts that are added meanwhile get vectors of both models. ``switch`` lets the new model
+        answer, with one commit, and ``rollback`` the old one again; ``finish`` drops the old
+        vectors. Called again for the same model, also after a crash, it goes on where it was.
+
+        Args:
+            embedder: Name of an embedder plug-in, or an object.
+            background: Fill in a thread; False: return when that is done.
+
+        Returns:
+            The ``EmbeddingMigration``, with ``progress``, ``wait``, ``switch``, ``rollback``,
+            ``finish`` and ``abandon``.
+
+        Raises:
+            InvalidArgumentError: There are no vectors, this is the view of one tenant, or the
+                database is one of a server.
+            StateError: Yet another model is on its way.
+            PluginNotInstalledError: No such embedder.
+        """
+        return self._store.migrate(next_model(get_embedder(embedder)), background=background)
 
     def search(
         self,
@@ -252,9 +290,8 @@ class Documents:
             explain=explain,
             highlight=highlight,
         )
-        if self._embedder is not None and request.mode is not SearchMode.BM25:
-            vector = embed_texts(self._embedder, [query], role=Role.QUERY)[0]
-            request = replace(request, dense=vector)
+        if request.mode is not SearchMode.BM25:
+            request = replace(request, dense=self._query_vector(query))
         if reranker is None:
             return self._store.search(request)
         window = rerank_window(limit + offset)
@@ -317,13 +354,21 @@ class Documents:
         return self.count()
 
     def __repr__(self) -> str:
-        model = self._embedder.info.name if self._embedder else "BM25 only"
-        return f"Documents({self.name!r}, {model})"
+        model = self.embedder
+        return f"Documents({self.name!r}, {model.info.name if model else 'BM25 only'})"
+
+    def _query_vector(self, query: str) -> Float32Array | None:
+        while (model := self.embedder) is not None:
+            vector: Float32Array = embed_texts(model, [query], role=Role.QUERY)[0]
+            # Embedding may take long, and another model may answer by now.
+            if self.embedder is model:
+                return vector
+        return None
 
     def _mode(self, mode: SearchMode | str | None) -> SearchMode:
         if mode is not None:
             return parse_enum(SearchMode, mode, "mode")
-        usable = {SearchMode.DENSE: self._embedder is not None, SearchMode.BM25: True}
+        usable = {SearchMode.DENSE: self.embedder is not None, SearchMode.BM25: True}
         legs = [leg for leg in self._store.legs if usable.get(leg)]
         if not legs:
             raise InvalidArgumentError(
@@ -344,13 +389,32 @@ class Documents:
         return get_reranker(rerank)
 
 
-def _find_embedder(
+def _find_models(
     database: DocumentDatabase, name: str, given: str | Embedder | None, exists: bool
-) -> Embedder | None:
-    if given is not None:
-        return get_embedder(given)
-    if not exists:
-        return None
-    record = database.collection(name).properties.get(PROPERTY)
+) -> tuple[Embedder | None, Callable[[Mapping[str, Any]], NextModel]]:
+    """Return what embeds texts, and what finds the model of a migration that is under way."""
+    model = None if given is None else get_embedder(given)
+    properties = database.collection(name).properties if exists else {}
+    record = properties.get(PROPERTY)
     config = record.get("embedder") if isinstance(record, Mapping) else None
-    return embedder_from_config(config) if config else None
+
+    def find(following: Mapping[str, Any]) -> NextModel:
+        if model is not None and is_model(following, model):
+            return next_model(model)
+        return next_model(embedder_from_config(following.get("embedder") or _UNKNOWN))
+
+    if model is None:
+        return embedder_from_config(config) if config else None, find
+    schema = database.collection(name).schema if exists else None
+    following = None if schema is None else next_record(properties, schema)
+    if schema is None or following is None or not is_model(following, model):
+        return model, find
+    if not answers(schema, following["field"]):
+        return model, find
+    # The one that is given took over from another one, which still makes vectors too.
+    with contextlib.suppress(PluginNotInstalledError):
+        return embedder_from_config(config or _UNKNOWN), find
+    return None, find
+
+
+_UNKNOWN = {"name": "", "params": None}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from elanus.documents.layout import (
     Layout,
@@ -17,10 +19,15 @@ from elanus.documents.layout import (
     read_layout,
     written_field,
 )
-from elanus.documents.migration import NextModel
+from elanus.documents.migration import NextModel, answers, next_record
 from elanus.documents.options import StoreOptions
 from elanus.documents.protocols import DocumentCollection, DocumentDatabase
-from elanus.errors import CollectionExistsError, CollectionNotFoundError, InvalidArgumentError
+from elanus.errors import (
+    CollectionExistsError,
+    CollectionNotFoundError,
+    InvalidArgumentError,
+    PluginNotInstalledError,
+)
 from elanus.schema.collection import Schema
 
 
@@ -48,11 +55,14 @@ class CollectionHandle:
         self.options = options
         self._opened: OpenCollection | None = None
         self.next_model: NextModel | None = None
-        """What makes the vectors of a migration that this process began."""
+        """What makes the vectors of a migration, if this process knows it."""
         self.next_field = ""
         """Where they are."""
         self.current_model: NextModel | None = None
         """What took over for good from the model of the options."""
+        self.find_model: Callable[[Mapping[str, Any]], NextModel] | None = None
+        """Builds the model of a migration of what the collection says of it."""
+        self._followed: Mapping[str, Any] | None = None
 
     def open(self) -> OpenCollection | None:
         """Return the collection, or None while it does not exist.
@@ -70,14 +80,42 @@ class CollectionHandle:
         # Another handle may have dropped and remade the collection with other fields, and a
         # migration of its vectors changes them.
         if opened is None or opened.collection != collection or opened.schema is not schema:
+            self._follow(collection.properties, schema)
             options = self.options
             if self.next_field and written_field(schema, options.fields) == self.next_field:
                 self.current_model = self.next_model
             if self.current_model is not None:
                 options = replace(options, embedder=None, dim=None)
+            elif self.next_model is not None and answers(schema, self.next_field):
+                options = replace(options, embedder=None, model="")
             opened = OpenCollection(collection, read_layout(collection, options), schema)
             self._opened = opened
         return opened
+
+    @property
+    def may_migrate(self) -> bool:
+        """Whether another model than that of the options may be needed, now or later."""
+        return self.next_model is not None or self.find_model is not None
+
+    def take_over(self, model: NextModel, field: str, collection: DocumentCollection) -> None:
+        """Have ``model`` make vectors too, of that field, while one model follows another."""
+        self._followed = next_record(collection.properties, collection.schema)
+        self.next_model, self.next_field = model, field
+
+    def _follow(self, properties: Mapping[str, Any], schema: Schema) -> None:
+        """Take over the model of a migration that was begun elsewhere."""
+        record = next_record(properties, schema)
+        if self.find_model is None or record is None or record == self._followed:
+            return
+        try:
+            model = self.find_model(record)
+        except PluginNotInstalledError:
+            if answers(schema, record["field"]):
+                raise
+            # What is written meanwhile is filled when the migration goes on.
+            return
+        self._followed = record
+        self.next_model, self.next_field = model, record["field"]
 
     def create(self, dim: int | None) -> OpenCollection:
         """Make the collection, or open it when another thread was first.

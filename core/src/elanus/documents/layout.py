@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from elanus.documents.options import BM25, FieldNames, SearchMode, StoreOptions
 from elanus.documents.protocols import DocumentCollection
-from elanus.errors import FormatVersionError, SchemaError
+from elanus.errors import FormatVersionError, ModelMismatchError, SchemaError
 from elanus.plugins import Embedder, fingerprint, plugin_config, require_same_model
 from elanus.schema import functions
 from elanus.schema.collection import Schema
@@ -23,6 +23,8 @@ from elanus.types import DataType, MetricType
 LAYOUT_VERSION = 1
 PROPERTY = "documents"
 """Key in the collection's properties under which the layout is recorded."""
+NEXT = "next"
+"""Key in that record under which the model of a migration is told to other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,30 @@ def read_layout(collection: DocumentCollection, options: StoreOptions) -> Layout
         )
     layout = _layout_of(collection, options.fields, recorded.get("partition_key"))
     where = f"collection {collection.name!r}"
-    if options.embedder is not None and recorded.get("fingerprint"):
-        require_same_model(recorded["fingerprint"], options.embedder, where=where)
+    _check_model(where, layout, recorded, options)
     if options.sparse_embedder is not None and recorded.get("sparse_fingerprint"):
         require_same_model(recorded["sparse_fingerprint"], options.sparse_embedder, where=where)
     # After the models: another model explains another dim better than the dim itself does.
     _check_fit(collection, layout, options)
     return layout
+
+
+def _check_model(
+    where: str, layout: Layout, recorded: Mapping[str, Any], options: StoreOptions
+) -> None:
+    """Refuse a model whose vectors are not those that answer."""
+    following = recorded.get(NEXT) or {}
+    answers = layout.successor is not None and following.get("field") == layout.answers
+    answering = following if answers else recorded
+    if options.embedder is not None and answering.get("fingerprint"):
+        require_same_model(answering["fingerprint"], options.embedder, where=where)
+    # Frameworks have names of their own for a model; but that of the old one tells it for certain.
+    if answers and options.model and options.model == recorded.get("model") != answering["model"]:
+        raise ModelMismatchError(
+            f"{where}: {answering['model']!r} answers searches since switch(), but the store was "
+            f"opened with {options.model!r}; open it with {answering['model']!r}, or go back by "
+            f"collection.embedding_migration().rollback()"
+        )
 
 
 def _layout_of(

@@ -7,7 +7,7 @@ when the dim is known; until then every read is empty. Safe from many threads at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -73,10 +73,24 @@ class DocumentStore:
 
     @classmethod
     def open(
-        cls, database: DocumentDatabase, name: str, options: StoreOptions | None = None
+        cls,
+        database: DocumentDatabase,
+        name: str,
+        options: StoreOptions | None = None,
+        *,
+        find_model: Callable[[Mapping[str, Any]], NextModel] | None = None,
     ) -> DocumentStore:
-        """Return the documents of a collection, which the first write makes if it must."""
-        return cls(CollectionHandle(database, name, options or StoreOptions()))
+        """Return the documents of a collection, which the first write makes if it must.
+
+        Args:
+            database: Where it lives.
+            name: Name of the collection.
+            options: What it has to be.
+            find_model: Builds the model of a migration begun elsewhere, of its ``model_record``.
+        """
+        handle = CollectionHandle(database, name, options or StoreOptions())
+        handle.find_model = find_model
+        return cls(handle)
 
     @property
     def name(self) -> str:
@@ -245,25 +259,24 @@ class DocumentStore:
                 f"migrate: collection {self._handle.name!r} is one of a server; open its folder"
             )
         migration = migrate(collection, opened.layout, model, background=background)
-        self._handle.next_field = migration.successor
-        self._handle.next_model = model
+        self._handle.take_over(model, migration.successor, opened.collection)
         return migration
 
     @property
     def answering_model(self) -> Any:
         """The model of a migration that answers dense searches now, or None."""
-        following = self._handle.next_model
-        opened = None if following is None else self._handle.open()
+        handle = self._handle
+        opened = handle.open() if handle.may_migrate else None
+        following = handle.next_model
         if following is None or opened is None:
             return None
-        answers = opened.layout.answers == self._handle.next_field
-        current = following if answers else self._handle.current_model
+        current = following if opened.layout.answers == handle.next_field else handle.current_model
         return None if current is None else current.model
 
     @property
     def writing_model(self) -> Any:
         """The model of a migration that documents need, since the one before is gone, or None."""
-        if self._handle.next_model is not None:
+        if self._handle.may_migrate:
             self._handle.open()
         current = self._handle.current_model
         return None if current is None else current.model
