@@ -15,7 +15,7 @@ from elanus.errors import (
     StateError,
 )
 from elanus.plugins import ModelInfo, get_embedder
-from elanus.types import Float32Array
+from elanus.types import Float32Array, MetricType
 
 TEXTS = ["one", "two", "three", "four"]
 OLD = {"query": 0, "one": 0, "two": 1, "three": 2, "four": 3}
@@ -27,7 +27,7 @@ class Line:
     """A model that puts texts on a line; where others are, ``bias``, tells models apart."""
 
     def __init__(self, name: str, places: Mapping[str, int], bias: float) -> None:
-        self.info = ModelInfo(name=name, dim=2, metric=elanus.L2)
+        self.info = ModelInfo(name=name, dim=2, metric=MetricType.L2)
         self.embedded: list[str] = []
         self._places, self._bias = places, bias
 
