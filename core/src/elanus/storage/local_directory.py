@@ -118,8 +118,7 @@ class LocalDirectory(FileDirectory):
             if path:
                 os.mkdir(self._resolve(path))
             else:
-                os.makedirs(self._root, exist_ok=True)
-                _sync_folder(os.path.dirname(self._root))
+                _make_root(self._root)
 
     def remove_dir(self, path: str) -> None:
         with self._changing("delete", path):
@@ -148,13 +147,15 @@ class LocalDirectory(FileDirectory):
             fd = os.open(self._resolve(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, holder, 0)
             except OSError as error:
                 os.close(fd)
                 if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                     return None
                 raise
+            # What the file says only serves messages: a full disk keeps nobody from deleting.
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, holder, 0)
             return _LocalLock(fd)
 
     def room(self) -> Room | None:
@@ -327,6 +328,19 @@ def _map(fd: int) -> mmap.mmap:
         # Older versions keep one descriptor per map.
         return mmap.mmap(fd, 0, access=mmap.ACCESS_READ, trackfd=False)
     return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+
+
+def _make_root(root: str) -> None:
+    """Create a folder and its missing parents; the entry of each survives a power loss."""
+    parent = os.path.dirname(root)
+    if not os.path.isdir(parent):
+        _make_root(parent)
+    try:
+        os.mkdir(root)
+    except FileExistsError:
+        if not os.path.isdir(root):  # else another process was faster
+            raise
+    _sync_folder(parent)
 
 
 def _sync_file(fd: int) -> None:

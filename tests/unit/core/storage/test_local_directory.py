@@ -173,9 +173,10 @@ def test_what_is_said_to_be_durable_was_synced(
     monkeypatch.setattr(local_directory, "append_to", append_to)
     monkeypatch.setattr(os, "fdatasync", noted(os.fdatasync))
     monkeypatch.setattr(os, "fsync", noted(os.fsync))
-    directory = LocalDirectory(tmp_path / "db")
+    directory = LocalDirectory(tmp_path / "new" / "db")
     directory.make_dir("")
-    assert tmp_path.name in synced
+    # Each folder that got an entry, the outermost first.
+    assert synced == [tmp_path.name, "new"]
     directory.make_dir("sub")
     synced.clear()
     file = directory.create_append("log")
