@@ -451,6 +451,8 @@ def test_handles(served):
         database.list_collections()
     with pytest.raises(TypeError, match="cannot be pickled"):
         database.__reduce__()
+    with pytest.raises(TypeError, match="'handles' of a server cannot be pickled"):
+        made.__reduce__()
 
 
 @pytest.mark.parametrize(

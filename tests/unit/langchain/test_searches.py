@@ -167,6 +167,24 @@ def test_dim_of_a_query_is_checked() -> None:
         store.similarity_search_by_vector([1.0, 2.0, 3.0])
 
 
+@pytest.mark.parametrize(
+    ("query", "k", "words"),
+    [
+        (None, 4, "query: expected a str, got NoneType"),
+        (["query beta"], 4, "query: expected a str, got list"),
+        ("query beta", "4", "k: expected an integer, got str '4'"),
+        ("query beta", None, "k: expected an integer, got NoneType None"),
+        ("query beta", 0, "limit: expected at least 1, got 0"),
+    ],
+)
+async def test_a_search_says_what_it_cannot_take(query: Any, k: Any, words: str) -> None:
+    store = make_store()
+    with pytest.raises(InvalidArgumentError, match=words):
+        store.similarity_search(query, k=k)
+    with pytest.raises(InvalidArgumentError, match=words):
+        await store.asimilarity_search(query, k=k)
+
+
 # --- options ----------------------------------------------------------------------------------
 
 

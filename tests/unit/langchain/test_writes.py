@@ -51,6 +51,25 @@ def test_add_texts_rejects_unequal_lengths(arguments: dict[str, Any]) -> None:
     assert store.collection is None
 
 
+async def test_one_value_is_no_list_of_values(store: ElanusVectorStore) -> None:
+    one = "expected a list of str, got one str"
+    with pytest.raises(ValueError, match=f"texts: {one}"):
+        store.add_texts("text")
+    with pytest.raises(ValueError, match=f"texts: {one}"):
+        await store.aadd_texts("text")
+    with pytest.raises(ValueError, match="expected a list of Document, got one"):
+        store.add_documents(Document("text"))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected Document, got str \(row 1\); add_texts"):
+        await store.aadd_documents([Document("text"), "text"])  # type: ignore[list-item]
+    assert store.collection is None
+    store.add_texts(["one", "two"], ids=["a", "b"])
+    with pytest.raises(ValueError, match=f"ids: {one}"):
+        store.get_by_ids("ab")
+    with pytest.raises(ValueError, match=f"ids: {one}"):
+        store.delete("ab")
+    assert store.count() == 2
+
+
 def test_empty_input_writes_nothing(store: ElanusVectorStore) -> None:
     assert store.add_texts([]) == []
     assert store.add_documents([]) == []

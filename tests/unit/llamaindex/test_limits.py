@@ -31,6 +31,21 @@ def test_long_text() -> None:
         assert (result.ids, (result.nodes or [])[0].get_content()) == (["long"], text)
 
 
+def test_what_is_no_list_of_nodes_and_no_filter_says_so() -> None:
+    with ElanusVectorStore(":memory:") as store:
+        node = make_node("a", "text", [1.0, 0.0])
+        for given in (node, [node, "text"], "text"):
+            with pytest.raises(ValueError, match=r"expected a list of nodes, got (tuple|str)"):
+                store.add(given)  # type: ignore[arg-type]
+        store.add([node])
+        with pytest.raises(ValueError, match=r"ids: expected a list of str, got one str"):
+            store.delete_nodes("a")  # type: ignore[arg-type]
+        query = VectorStoreQuery(query_embedding=[1.0, 0.0], filters={"n": 1})  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"expected MetadataFilters\(...\), got dict"):
+            store.query(query)
+        assert [found.node_id for found in store.get_nodes()] == ["a"]
+
+
 @pytest.mark.slow
 async def test_large_batch() -> None:
     nodes = [make_node(str(i), f"text {i}", [float(i), 1.0], n=i) for i in range(10_000)]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 from elanus.api.collection import Collection
 from elanus.api.named_snapshots import NamedSnapshots
@@ -353,6 +353,23 @@ class Database(NamedSnapshots):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __copy__(self) -> Self:
+        """Return this handle: what is open is not copied."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return this handle, also inside of settings that a framework copies."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        at = self._shared.location
+        if at == MEMORY_URI:
+            raise TypeError("a database in memory cannot be pickled: other processes need a folder")
+        raise TypeError(
+            f"a database cannot be pickled, since an open folder belongs to one process; send its "
+            f"path, and open it over there: elanus.connect({at!r}, read_only=True)"
+        )
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.list_collections())} collections"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn, Self
+
 from elanus.api.context import FilterReader, RequestContext
 from elanus.engine.reading import CollectionReader
 from elanus.engine.views import FieldViews
@@ -36,6 +38,22 @@ class Handle:
 
     def __hash__(self) -> int:
         return hash(id(self._engine))
+
+    def __copy__(self) -> Self:
+        """Return this handle: what is open is not copied."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return this handle, also inside of settings that a framework copies."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        name = self._engine.name.rpartition("/")[2]
+        raise TypeError(
+            f"collection {name!r} cannot be pickled, since an open folder belongs to one process; "
+            f"send its path and name, and open it over there: "
+            f"elanus.connect(path, read_only=True).collection({name!r})"
+        )
 
     def _context_of(self, fields: FieldViews) -> RequestContext:
         engine = self._engine

@@ -10,7 +10,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, NoReturn, Self, TypedDict, Unpack
 
 from elanus.documents.layout import PROPERTY
 from elanus.documents.migration import NextModel, answers, is_model, next_model, next_record
@@ -21,7 +21,7 @@ from elanus.documents.reranking import rerank_hits, rerank_window
 from elanus.documents.rows import DenseVectors, DocumentBatch, DocumentHit, StoredDocument
 from elanus.documents.store import DocumentStore
 from elanus.documents.syncing import Encoded
-from elanus.errors import EntityError, InvalidArgumentError, PluginNotInstalledError
+from elanus.errors import InvalidArgumentError, PluginNotInstalledError
 from elanus.plugins import (
     Embedder,
     Progress,
@@ -173,19 +173,18 @@ class Documents:
         Raises:
             EntityError: A document cannot be stored; nothing was written.
         """
-        if isinstance(texts, str):
-            raise EntityError("texts: expected a list of str, got one str; write [text]")
-        texts = list(texts)
+        if not isinstance(texts, str):
+            texts = list(texts)
         if not texts:
             return []
         if ids is None:
             ids = [str(uuid.uuid4()) for _ in texts]
         model = self._writer
+        # Ids and metadata are checked first: embedding may be slow or cost money.
+        batch = DocumentBatch(ids, texts, metadata, dense=embeddings)
         if embeddings is None and model is not None:
-            # Ids and metadata are checked first: embedding may be slow or cost money.
-            DocumentBatch(ids, texts, metadata)
-            embeddings = embed_texts(model, texts, progress=progress)
-        return self._store.upsert(DocumentBatch(ids, texts, metadata, dense=embeddings))
+            batch = replace(batch, dense=embed_texts(model, texts, progress=progress))
+        return self._store.upsert(batch)
 
     def sync(
         self,
@@ -279,6 +278,8 @@ class Documents:
             highlight: ``Highlighter(...)`` or a dict: mark words in ``hit.highlights``; needs BM25.
         """
         reranker = self._reranker_for(rerank)
+        if not isinstance(query, str):
+            raise InvalidArgumentError(f"query: expected a str, got {type(query).__name__}")
         request = DocumentSearch(
             mode=self._mode(mode),
             limit=limit,
@@ -300,6 +301,8 @@ class Documents:
 
     def get(self, ids: Sequence[str]) -> list[StoredDocument]:
         """Return documents in the order of ``ids``; missing ones are left out."""
+        if ids is None:
+            raise InvalidArgumentError("get: expected a list of ids, got None; query() returns all")
         return self._store.get(ids)
 
     def query(
@@ -352,6 +355,21 @@ class Documents:
 
     def __len__(self) -> int:
         return self.count()
+
+    def __copy__(self) -> Self:
+        """Return this handle: what is open is not copied."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return this handle, also inside of settings that a framework copies."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"documents {self.name!r} cannot be pickled, since an open folder belongs to one "
+            f"process; send its path and name, and open them over there: "
+            f"elanus.connect(path, read_only=True).documents({self.name!r})"
+        )
 
     def __repr__(self) -> str:
         model = self.embedder

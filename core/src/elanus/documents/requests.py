@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from elanus.api.options import SearchOptions
@@ -38,6 +39,16 @@ class Selection:
     condition: Node | None = None
     ids: Sequence[str] | None = None
     ref_doc_ids: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        # Its letters would be ids, and some of them may exist.
+        for name in ("ids", "ref_doc_ids"):
+            given = getattr(self, name)
+            if isinstance(given, str | bytes):
+                raise InvalidArgumentError(
+                    f"{name}: expected a list of str, got one {type(given).__name__}; write "
+                    f"[{given!r}]"
+                )
 
     @property
     def is_empty(self) -> bool:
@@ -94,10 +105,19 @@ class DocumentSearch:
     highlight: Highlighter | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise InvalidArgumentError(f"limit: expected at least 1, got {self.limit}")
-        if self.offset < 0:
-            raise InvalidArgumentError(f"offset: expected 0 or more, got {self.offset}")
+        for name, least, said in (("limit", 1, "at least 1"), ("offset", 0, "0 or more")):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, Integral):
+                raise InvalidArgumentError(
+                    f"{name}: expected an integer, {said}, got {type(given).__name__} {given!r}"
+                )
+            if given < least:
+                raise InvalidArgumentError(f"{name}: expected {said}, got {given}")
+        if self.fusion is not None and not isinstance(self.fusion, Fusion):
+            raise InvalidArgumentError(
+                f"fusion: expected RRF(...), Weighted(...) or DBSF(...), got "
+                f"{type(self.fusion).__name__}"
+            )
 
     @property
     def query_of(self) -> dict[SearchMode, Any]:

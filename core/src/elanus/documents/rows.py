@@ -55,6 +55,11 @@ class DocumentBatch:
     lineages: Sequence[Lineage] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("ids", "texts"):
+            if isinstance(getattr(self, name), str):
+                raise EntityError(
+                    f"{name}: expected a list of str, got one str; write [{name[:-1]}]"
+                )
         check_lengths(
             len(self.texts),
             ids=self.ids,

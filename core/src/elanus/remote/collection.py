@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from elanus.api.collection import Collection
 from elanus.api.context import Filter
@@ -108,6 +108,12 @@ class RemoteCollection(Collection):
 
     def __hash__(self) -> int:
         return hash(self._place.identifier)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"collection {self._place.name!r} of a server cannot be pickled; connect again over "
+            f"there: elanus.connect(url).collection({self._place.name!r})"
+        )
 
     @property
     def is_restricted(self) -> bool:

@@ -12,6 +12,7 @@ from langchain_core.documents import Document
 from numpy.typing import NDArray
 
 from elanus.documents import DocumentBatch, DocumentHit, StoredDocument
+from elanus.errors import EntityError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def make_batch(
     Raises:
         EntityError: A ``ValueError``: the lengths differ, or metadata cannot be stored.
     """
+    if isinstance(texts, str):
+        raise EntityError("texts: expected a list of str, got one str; write [text]")
     kept = list(texts)
     given = list(ids) if ids else [None] * len(kept)
     return DocumentBatch(
@@ -48,6 +51,29 @@ def make_batch(
         texts=kept,
         metadatas=list(metadatas) if metadatas else None,
     )
+
+
+def split_documents(
+    documents: Iterable[Document], options: dict[str, Any]
+) -> tuple[list[str], list[dict[str, Any]], Sequence[str | None]]:
+    """Return texts, metadata and ids of documents; takes ``ids`` out of ``options``.
+
+    Raises:
+        EntityError: A ``ValueError``: something is no document.
+    """
+    if isinstance(documents, Document):
+        raise EntityError("documents: expected a list of Document, got one; write [document]")
+    kept = list(documents)
+    for row, one in enumerate(kept):
+        if not isinstance(one, Document):
+            raise EntityError(
+                f"documents: expected Document, got {type(one).__name__} (row {row}); add_texts "
+                f"takes texts",
+                row=row,
+            )
+    given = options.pop("ids", None)
+    ids = [document.id for document in kept] if given is None else given
+    return [d.page_content for d in kept], [d.metadata for d in kept], ids
 
 
 def to_document(stored: StoredDocument) -> Document:

@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 
 from elanus.documents import BM25, DocumentBatch, SearchMode, StoreOptions
+from elanus.errors import InvalidArgumentError
 from elanus.plugins import Embedder, SparseEmbedder
 from langchain_elanus.embeddings import ElanusEmbeddings
 from langchain_elanus.options import StoreSettings
@@ -149,6 +150,7 @@ class Encoders:
 
     def encode_query(self, query: str, legs: Sequence[SearchMode]) -> QueryVectors:
         """Return the vectors that a search over ``legs`` needs."""
+        _check_query(query)
         dense = sparse = None
         if SearchMode.DENSE in legs and self.embedding is not None:
             dense = self.embedding.embed_query(query)
@@ -158,6 +160,7 @@ class Encoders:
 
     async def aencode_query(self, query: str, legs: Sequence[SearchMode]) -> QueryVectors:
         """Return the vectors that a search over ``legs`` needs, by the asynchronous methods."""
+        _check_query(query)
         dense, sparse = await asyncio.gather(
             self._adense_query(query, legs), self._asparse_query(query, legs)
         )
@@ -174,6 +177,11 @@ class Encoders:
         if SearchMode.SPARSE not in legs or self.sparse is None:
             return None
         return sparse_to_dict(await self.sparse.aembed_query(query))
+
+
+def _check_query(query: object) -> None:
+    if not isinstance(query, str):
+        raise InvalidArgumentError(f"query: expected a str, got {type(query).__name__}")
 
 
 def _parts(texts: Sequence[str], batch_size: int) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ class SearchPlan:
     reranker: BaseDocumentCompressor | None
     with_vectors: bool = False
     relevance: Callable[[float], float] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.k, bool) or not isinstance(self.k, Integral):
+            raise InvalidArgumentError(
+                f"k: expected an integer, got {type(self.k).__name__} {self.k!r}"
+            )
 
 
 def default_mode(store: DocumentStore, encoders: Encoders, wanted: SearchMode | None) -> SearchMode:

@@ -25,7 +25,7 @@ from elanus.documents import (
     parse_enum,
 )
 from elanus.errors import CollectionNotFoundError, StateError
-from langchain_elanus.documents import Found, to_document
+from langchain_elanus.documents import Found, split_documents, to_document
 from langchain_elanus.encoders import Encoders, QueryVectors, SparseSource
 from langchain_elanus.lifecycle import DatabaseUser
 from langchain_elanus.options import StoreOptions, StoreSettings
@@ -243,12 +243,12 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Embed and store documents; ``ids=`` goes before ``Document.id``."""
-        texts, metadatas, ids = _split(documents, kwargs)
+        texts, metadatas, ids = split_documents(documents, kwargs)
         return self.add_texts(texts, metadatas, ids=ids, **kwargs)
 
     async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Do what ``add_documents`` does, without blocking the event loop."""
-        texts, metadatas, ids = _split(documents, kwargs)
+        texts, metadatas, ids = split_documents(documents, kwargs)
         return await self.aadd_texts(texts, metadatas, ids=ids, **kwargs)
 
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> bool:
@@ -481,16 +481,6 @@ class ElanusVectorStore(Syncing, DatabaseUser, VectorStore):
         check_options(options, ("batch_size",), "add_texts")
         batch_size: int = options.get("batch_size") or self._settings.batch_size
         return batch_size
-
-
-def _split(
-    documents: Iterable[Document], options: dict[str, Any]
-) -> tuple[list[str], list[dict[str, Any]], Sequence[str | None]]:
-    """Return texts, metadata and ids of documents; takes ``ids`` out of ``options``."""
-    kept = list(documents)
-    given = options.pop("ids", None)
-    ids = [document.id for document in kept] if given is None else given
-    return [d.page_content for d in kept], [d.metadata for d in kept], ids
 
 
 def _as_query(embedding: Any) -> QueryVectors:

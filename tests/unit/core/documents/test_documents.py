@@ -56,7 +56,35 @@ class Table:
 def test_one_text_is_no_list_of_texts(documents: elanus.documents.Documents) -> None:
     with pytest.raises(EntityError, match="got one str; write \\[text\\]"):
         documents.add("Keys rotate.")
-    assert documents.count() == 3
+    # Letters of an id would be other ids, and some may exist.
+    documents.add(["one", "two"], ids=["k", "e"])
+    with pytest.raises(EntityError, match="ids: expected a list of str, got one str"):
+        documents.add(["one", "two"], ids="ke")
+    for call in (documents.get, documents.delete):
+        with pytest.raises(InvalidArgumentError, match=r"got one str; write \['ke'\]"):
+            call("ke")
+    with pytest.raises(InvalidArgumentError, match=r"got None; query\(\) returns all"):
+        documents.get(None)  # type: ignore[arg-type]
+    assert documents.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"query": None}, "query: expected a str, got NoneType"),
+        ({"query": ["keys"]}, "query: expected a str, got list"),
+        ({"limit": "2"}, "limit: expected an integer, at least 1, got str '2'"),
+        ({"limit": None}, "limit: expected an integer, at least 1, got NoneType None"),
+        ({"limit": True}, "limit: expected an integer, at least 1, got bool True"),
+        ({"offset": 0.5}, "offset: expected an integer, 0 or more, got float 0.5"),
+        ({"fusion": "rrf"}, r"fusion: expected RRF\(...\), .* got str"),
+    ],
+)
+def test_a_search_says_what_it_cannot_take(
+    documents: elanus.documents.Documents, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidArgumentError, match=words):
+        documents.search(**{"query": "keys", **options})
 
 
 def test_add_and_search(documents: elanus.documents.Documents) -> None:

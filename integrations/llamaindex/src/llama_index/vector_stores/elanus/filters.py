@@ -20,6 +20,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from elanus.documents import FieldNames
+from elanus.errors import InvalidArgumentError
 from elanus.filter import (
     And,
     Compare,
@@ -50,9 +51,17 @@ def metadata_filters_to_tree(filters: MetadataFilters | None, names: FieldNames)
     Args:
         filters: As LlamaIndex has them, nested to any depth; None and an empty list allow all.
         names: Names of the collection's fields.
+
+    Raises:
+        InvalidArgumentError: A ``ValueError``: they are something else.
     """
-    if filters is None or not filters.filters:
+    if filters is None:
         return None
+    if not isinstance(filters, MetadataFilters):
+        raise InvalidArgumentError(
+            f"filters: expected MetadataFilters(...), got {type(filters).__name__}; "
+            f"vector_store_kwargs={{'filter': ...}} takes a dict or a text"
+        )
     terms: list[Node] = []
     for member in filters.filters:
         if isinstance(member, MetadataFilters):

@@ -34,6 +34,11 @@ def nodes_to_batch(nodes: Sequence[BaseNode]) -> DocumentBatch:
     Raises:
         EntityError: A node cannot be stored; names the row.
     """
+    for row, node in enumerate(nodes):
+        if not isinstance(node, BaseNode):
+            raise EntityError(
+                f"nodes: expected a list of nodes, got {type(node).__name__} (row {row})", row=row
+            )
     return DocumentBatch(
         ids=[node.node_id for node in nodes],
         texts=[node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes],
