@@ -150,6 +150,18 @@ def test_forked_child_neither_holds_nor_ends_the_lock(directory: LocalDirectory)
             os.close(fd)
 
 
+def test_released_lock_is_free_whoever_shares_the_open_file(directory: LocalDirectory) -> None:
+    lock: Any = directory.try_lock("LOCK", b"first")
+    shared = os.dup(lock._fd)  # as a child has it between fork and exec
+    try:
+        lock.release()
+        again = directory.try_lock("LOCK", b"second")
+        assert again is not None
+        again.release()
+    finally:
+        os.close(shared)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads names of open files")
 def test_what_is_said_to_be_durable_was_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
