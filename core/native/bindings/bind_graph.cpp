@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "bindings/arrays.h"
@@ -16,6 +15,7 @@
 #include "graph/product_links.h"
 #include "graph/stream.h"
 #include "support/huge_buffer.h"
+#include "support/threads.h"
 
 namespace elanus::bindings {
 namespace {
@@ -46,18 +46,14 @@ std::pair<NewArray2<std::uint8_t>, NewArray2<float>> encode_rows_of(
     // Shapes are checked here, so that no thread has to tell.
     encode_rows(quantizer, typed, 0, 0, codes.span(), terms.span());
     std::atomic<std::size_t> next{0};
-    const auto work = [&] {
+    run_in_threads(threads, [&](std::size_t) {
       for (;;) {
         const std::size_t first = next.fetch_add(kEncodedAtOnce);
         if (first >= num_rows) return;
         encode_rows(quantizer, typed, first, std::min(kEncodedAtOnce, num_rows - first),
                     codes.span(), terms.span());
       }
-    };
-    std::vector<std::thread> others;
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(work);
-    work();
-    for (std::thread& other : others) other.join();
+    });
   }
   const std::size_t term_rows = quantizer.has_terms() ? num_rows : 0;
   return {huge_array(std::move(codes), num_rows, row_bytes),

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
 #include <string>
-#include <thread>
+
+#include "support/threads.h"
 
 namespace elanus {
 namespace {
@@ -78,30 +77,23 @@ GraphArrays GraphBuilder::graph() const noexcept {
 template <typename Work>
 void GraphBuilder::in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto run = [&](Worker& worker, std::size_t step) {
+  const std::size_t threads =
+      count < kThreadedRows ? 1 : std::min(workers_.size(), count / kRowsPerTake);
+  const std::size_t step = threads == 1 ? count : kRowsPerTake;
+  run_in_threads(threads, [&](std::size_t place) {
     try {
       for (;;) {
         const std::size_t first = next.fetch_add(step);
         if (first >= count) return;
-        for (std::size_t i = first; i < std::min(first + step, count); ++i) work(i, worker);
+        for (std::size_t i = first; i < std::min(first + step, count); ++i) {
+          work(i, *workers_[place]);
+        }
       }
     } catch (...) {
-      const std::scoped_lock lock(mutex);
-      failure = std::current_exception();
-      next = count;
+      next = count;  // the others end too
+      throw;
     }
-  };
-  const std::size_t threads =
-      count < kThreadedRows ? 1 : std::min(workers_.size(), count / kRowsPerTake);
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i) {
-    others.emplace_back([&run, this, i] { run(*workers_[i], kRowsPerTake); });
-  }
-  run(*workers_[0], threads == 1 ? count : kRowsPerTake);
-  for (std::thread& other : others) other.join();
-  if (failure) std::rethrow_exception(failure);
+  });
 }
 
 void GraphBuilder::insert(std::span<const RowId> rows) {

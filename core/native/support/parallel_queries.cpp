@@ -4,11 +4,9 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 #include "support/cancel.h"
+#include "support/threads.h"
 
 namespace elanus {
 namespace {
@@ -73,15 +71,13 @@ void for_each_query(std::size_t num_queries, std::size_t threads,
     return;
   }
   QueryQueue queue(num_queries, work);
-  std::vector<std::thread> others;
-  others.reserve(wanted - 1);
-  try {
-    while (others.size() + 1 < wanted)
-      others.emplace_back([&queue] { queue.run_in_other_thread(); });
-  } catch (const std::system_error&) {
-  }
-  queue.run();
-  for (std::thread& other : others) other.join();
+  run_in_threads(wanted, [&queue](std::size_t place) {
+    if (place == 0) {
+      queue.run();
+    } else {
+      queue.run_in_other_thread();
+    }
+  });
   queue.finish();
 }
 
