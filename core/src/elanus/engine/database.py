@@ -36,13 +36,14 @@ from elanus.errors import (
 from elanus.schema.collection import Schema
 from elanus.storage.catalog import (
     Catalog,
+    CatalogWatch,
     NamedSnapshot,
-    catalog_version,
     collection_path,
     commit_catalog,
     create_database,
     is_database,
     load_catalog,
+    publish_catalog,
     read_format,
 )
 from elanus.storage.directory import Directory
@@ -91,6 +92,7 @@ class DatabaseEngine(NamedStates):
             directory.make_dir("")
             self._write_lock = WriterLock.acquire(directory, wait_s=wait_s)
         self._catalog = self._load(read_only=read_only)
+        self._watch = CatalogWatch(directory)
         self._uncertain: list[NamedSnapshot] = []
         self._context = EngineContext(
             directory,
@@ -112,6 +114,8 @@ class DatabaseEngine(NamedStates):
             db_uuid = read_format(directory) if read_only else create_database(directory)
             self._catalog = load_catalog(directory, db_uuid)
             if not read_only:
+                # A process that was killed may have committed what it never published.
+                publish_catalog(directory, self._catalog)
                 self._sweep()
             return self._catalog
         except BaseException:
@@ -290,6 +294,7 @@ class DatabaseEngine(NamedStates):
                 return
             self._closed = True
             self._context.maintenance.close()
+            self._watch.close()
             # Whatever fails, every collection is closed and the lock is given up.
             with contextlib.ExitStack() as closing:
                 if self._write_lock is not None:
@@ -319,7 +324,7 @@ class DatabaseEngine(NamedStates):
 
     def _follow_catalog(self) -> None:
         """See what the writing process has created and dropped since."""
-        if not self.read_only or catalog_version(self._directory) == self._catalog.version:
+        if not self.read_only or self._watch.is_current(self._catalog):
             return
         self._catalog = load_catalog(self._directory, self._catalog.db_uuid)
         self._follow_names()

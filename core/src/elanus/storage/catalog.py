@@ -14,6 +14,7 @@ from typing import Any
 from elanus.errors import AlreadyExistsError, CorruptionError, NotFoundError, StorageError
 from elanus.storage.directory import Directory
 from elanus.storage.json_file import decode_json_file, encode_json_file
+from elanus.storage.publication import Publication, PublicationReader, PublicationWriter
 from elanus.storage.versions import VersionFolder
 from elanus.storage.wal_format import HEADER_BYTES
 
@@ -209,9 +210,35 @@ def is_catalog_missing(directory: Directory) -> bool:
     return False
 
 
-def catalog_version(directory: Directory) -> int:
-    """Return the version of the current catalog; 0 when none was ever committed."""
-    return max(_folder(directory).numbers(), default=0)
+class CatalogWatch:
+    """Looks whether a catalog is still current, which costs no system call.
+
+    Not safe from several threads at once.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._published = PublicationReader(directory, CATALOG_FOLDER)
+
+    def is_current(self, catalog: Catalog) -> bool:
+        """Whether no other catalog was acknowledged since this one."""
+        self._published.changed()
+        found = self._published.current
+        told = None if found is None or not found.is_of_this_boot else found.manifest_version
+        if told == catalog.version:
+            return True
+        return max(_folder(self._directory).numbers(), default=0) == catalog.version
+
+    def close(self) -> None:
+        """Close the file that is looked at. A second call does nothing."""
+        self._published.close()
+
+
+def publish_catalog(directory: Directory, catalog: Catalog) -> None:
+    """Tell processes that read which catalog is current; the caller holds the writer's lock."""
+    told = PublicationWriter(directory, CATALOG_FOLDER)
+    told.publish(Publication(catalog.version, 0, 0, 0, 0, 0))
+    told.close()
 
 
 def commit_catalog(directory: Directory, catalog: Catalog) -> None:
@@ -242,6 +269,7 @@ def commit_catalog(directory: Directory, catalog: Catalog) -> None:
         },
     }
     folder.commit(catalog.version, content)
+    publish_catalog(directory, catalog)
     folder.delete_older(catalog.version)
 
 

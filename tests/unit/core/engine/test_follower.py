@@ -297,3 +297,19 @@ def test_a_forked_child_reads_what_the_parent_commits_later(tmp_path, read_only)
         assert written.count() == 9
         assert written.insert(papers(1, first=77)) == [77]
         reading.close()
+
+
+def test_a_catalog_that_was_committed_and_not_published_is_seen_with_the_next_writer(tmp_path):
+    publication = tmp_path / "kb" / "catalog" / "PUB"
+    with elanus.connect(tmp_path / "kb") as writing:
+        writing.create_collection("first", paper_schema())
+        with elanus.connect(tmp_path / "kb", read_only=True) as reading:
+            published = publication.read_bytes()
+            writing.create_collection("second", paper_schema())
+            writing.close()
+            # As if the process had been killed between the two.
+            with publication.open("r+b") as file:
+                file.write(published)
+            assert reading.list_collections() == ["first"]
+            with elanus.connect(tmp_path / "kb"):
+                assert reading.list_collections() == ["first", "second"]

@@ -11,15 +11,18 @@ from elanus.errors import (
 from elanus.storage.catalog import (
     FORMAT_FILE,
     Catalog,
+    CatalogWatch,
     collection_path,
     commit_catalog,
     create_database,
     is_database,
     load_catalog,
+    publish_catalog,
     read_format,
 )
 from elanus.storage.json_file import encode_json_file
 from elanus.storage.memory_directory import MemoryDirectory
+from elanus.storage.publication import Publication, PublicationWriter
 
 
 def test_database_is_created_once() -> None:
@@ -44,9 +47,56 @@ def test_newest_catalog_is_current() -> None:
         names = {f"collection {n}": uuid.UUID(int=n) for n in range(version)}
         commit_catalog(directory, Catalog(version, db_uuid, names))
         assert load_catalog(directory, db_uuid) == Catalog(version, db_uuid, names)
-    assert directory.list_names("catalog") == [f"{n:020d}.man" for n in (3, 4, 5)]
+    assert directory.list_names("catalog") == [*(f"{n:020d}.man" for n in (3, 4, 5)), "PUB"]
     with pytest.raises(StorageFailedError, match="another writer"):
         commit_catalog(directory, Catalog(5, db_uuid))
+
+
+class _Listed(MemoryDirectory):
+    """Counts how often the names of files are asked for."""
+
+    count = 0
+
+    def list_names(self, path: str) -> list[str]:
+        self.count += 1
+        return super().list_names(path)
+
+
+def test_who_watches_a_catalog_sees_each_commit_and_lists_no_folder_between_them() -> None:
+    directory = _Listed()
+    db_uuid = create_database(directory)
+    known = Catalog(0, db_uuid)
+    publish_catalog(directory, known)
+    watch = CatalogWatch(directory)
+    for version in range(1, 6):
+        directory.count = 0
+        assert all(watch.is_current(known) for _ in range(3))
+        assert directory.count == 0
+        commit_catalog(directory, Catalog(version, db_uuid))
+        assert not watch.is_current(known)
+        known = load_catalog(directory, db_uuid)
+        assert known.version == version
+    watch.close()
+
+
+@pytest.mark.parametrize("told", ["nothing", "another start of the machine", "torn bytes"])
+def test_without_what_the_writer_publishes_the_folder_is_listed(told: str) -> None:
+    directory = MemoryDirectory()
+    db_uuid = create_database(directory)
+    old, new = Catalog(1, db_uuid), Catalog(2, db_uuid)
+    commit_catalog(directory, old)
+    commit_catalog(directory, new)
+    publisher = PublicationWriter(directory, "catalog")
+    if told == "nothing":
+        directory.delete("catalog/PUB")
+    elif told == "torn bytes":
+        shared = directory.open_shared("catalog/PUB", 128, writable=True)
+        shared.write(bytes(range(128)))
+    else:
+        publisher.publish(Publication(1, 0, 0, 0, 0, 0, boot_id=bytes(range(16))))
+    watch = CatalogWatch(directory)
+    assert not watch.is_current(old)
+    assert watch.is_current(new)
 
 
 def test_catalog_of_another_database_is_refused() -> None:
