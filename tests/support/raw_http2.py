@@ -33,21 +33,20 @@ def block(headers: Sequence[tuple[str, str]]) -> bytes:
     """Return headers as literals; their texts are shorter than 127 bytes."""
     made = b""
     for name, value in headers:
-        made += b"\x00" + bytes((len(name),)) + name.encode()
-        made += bytes((len(value),)) + value.encode()
+        made += b"\x00"
+        for text in (name.encode(), value.encode()):
+            made += bytes((len(text),)) + text
     return made
 
 
 def call(name: str, *more: tuple[str, str], method: str = "POST") -> bytes:
     """Return the headers of a call of gRPC."""
-    return block(
-        [
-            (":method", method),
-            (":path", f"{SERVICE}/{name}"),
-            ("content-type", "application/grpc"),
-            *more,
-        ]
-    )
+    return block([*pseudo(name, method), ("content-type", "application/grpc"), *more])
+
+
+def pseudo(name: str, method: str = "POST") -> list[tuple[str, str]]:
+    """Return the headers with which a call begins."""
+    return [(":method", method), (":scheme", "http"), (":path", f"{SERVICE}/{name}")]
 
 
 def message(raw: bytes = b"", flag: int = 0) -> bytes:
@@ -60,15 +59,17 @@ class RawHttp2:
 
     Args:
         port: Of the server; also an attribute.
+        is_silent: Whether it has said neither.
         **settings: Further first words, by number: ``_4=0``.
     """
 
-    def __init__(self, port: int, **settings: int) -> None:
+    def __init__(self, port: int, *, is_silent: bool = False, **settings: int) -> None:
         self.port = port
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         given = b"".join(struct.pack(">HI", int(n[1:]), value) for n, value in settings.items())
         self._rest = b""
-        self.send(PREFACE + frame(SETTINGS, 0, 0, given))
+        if not is_silent:
+            self.send(PREFACE + frame(SETTINGS, 0, 0, given))
 
     def send(self, raw: bytes) -> None:
         """Say something."""

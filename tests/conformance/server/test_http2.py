@@ -67,7 +67,8 @@ def test_the_server_says_what_it_takes_and_answers_what_is_asked(raw_client):
     raw_client.send(frame(raw.SETTINGS, 0, 0, struct.pack(">HI", 99, 7)))
     assert raw_client.until(raw.SETTINGS).flags == 1
     # What nobody knows, what is not asked for, and answers to what was not asked.
-    for kind, number, payload in ((77, 5, b"x"), (raw.PRIORITY, 3, bytes(5)), (raw.GOAWAY, 0, b"")):
+    passed_over = ((77, 5, b"x"), (raw.PRIORITY, 3, bytes(5)), (raw.GOAWAY, 0, bytes(8)))
+    for kind, number, payload in passed_over:
         raw_client.send(frame(kind, 0, number, payload))
     raw_client.send(frame(raw.PING, 1, 0, bytes(8)))
     raw_client.send(_OPEN + _WHOLE)

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from elanus_server.http2 import frames
+from elanus_server.http2 import frames, hpack
 from elanus_server.http2.frames import BrokenError
-from elanus_server.http2.hpack import MAX_LIST_BYTES, Decoder, Header, HeaderError
+from elanus_server.http2.hpack import Header
+from elanus_server.http2.requests import MalformedError, check_request, check_trailers
 from elanus_server.http2.streams import Receiver, Stream
 
 MAX_STREAMS = 1_024
@@ -21,14 +22,15 @@ _FRAME_BYTES = 65_536
 _STREAM_WINDOW = 1024 * 1024
 _WINDOW = 4 * 1024 * 1024
 """Bytes that a client may send of a request, and of all of them, before it hears from us."""
-_MAX_BLOCK_BYTES = MAX_LIST_BYTES
+_MAX_BLOCK_BYTES = hpack.MAX_LIST_BYTES
 _WRITTEN_AT_ONCE = 256 * 1024
+_ENDS = frames.END_HEADERS | frames.END_STREAM
 _HELLO = frames.settings(
     {
         frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
         frames.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
         frames.MAX_FRAME_SIZE: _FRAME_BYTES,
-        frames.MAX_HEADER_LIST_SIZE: MAX_LIST_BYTES,
+        frames.MAX_HEADER_LIST_SIZE: hpack.MAX_LIST_BYTES,
     }
 ) + frames.more(0, _WINDOW - frames.FIRST_WINDOW)
 
@@ -58,7 +60,7 @@ class Connection(asyncio.Protocol):
         self._silence_s = silence_s
         self.address = ""
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder()
+        self._decoder = hpack.Decoder()
         self._streams: dict[int, Stream] = {}
         self._sending: dict[int, Stream] = {}
         self._rest = b""
@@ -66,11 +68,13 @@ class Connection(asyncio.Protocol):
         self._has_begun = self._is_greeted = self._is_paused = False
         self._is_over = self._is_draining = False
         self._last = 0
+        self._promised = frames.MAX_NUMBER
         self._coming = 0
         self._heard_s = 0.0
         self._taken = 0
         self._window = self._stream_window = frames.FIRST_WINDOW
         self._frame_bytes = frames.LEAST_FRAME_BYTES
+        self._resize = b""
         self._impatience: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
@@ -91,7 +95,7 @@ class Connection(asyncio.Protocol):
             data = self._rest + data
         try:
             self._rest = data[self._read(data) :]
-        except HeaderError as error:
+        except hpack.HeaderError as error:
             self._break(BrokenError(frames.COMPRESSION_ERROR, str(error)))
         except BrokenError as error:
             self._break(error)
@@ -127,7 +131,7 @@ class Connection(asyncio.Protocol):
         """Take no more calls; the connection ends with the last one that there is."""
         if not self._is_over and not self._is_draining:
             self._is_draining = True
-            self._transport.write(frames.goaway(self._last, frames.NO_ERROR))
+            self._goaway(frames.NO_ERROR)
             self._close_if_drained()
 
     def end(self) -> None:
@@ -157,8 +161,13 @@ class Connection(asyncio.Protocol):
         self._loop.call_later(self._silence_s, self._transport.abort)
 
     def _break(self, error: BrokenError) -> None:
-        self._transport.write(frames.goaway(self._last, error.code, str(error)))
+        self._goaway(error.code, str(error))
         self._close()
+
+    def _goaway(self, code: int, reason: str = "") -> None:
+        # Never more than was said before: what came since then may have been tried elsewhere.
+        self._promised = min(self._promised, self._last)
+        self._transport.write(frames.goaway(self._promised, code, reason))
 
     # Patience.
 
@@ -211,20 +220,22 @@ class Connection(asyncio.Protocol):
     def _frame(self, kind: int, flags: int, number: int, payload: memoryview) -> None:
         if self._block is not None and kind != frames.CONTINUATION:
             raise BrokenError(frames.PROTOCOL_ERROR, "something else in the middle of headers")
-        if not self._is_greeted and kind != frames.SETTINGS:
+        if not self._is_greeted and (kind != frames.SETTINGS or flags & frames.ACK):
             raise BrokenError(frames.PROTOCOL_ERROR, "the settings have to come first")
+        frames.check(kind, number, len(payload))
+        if kind in frames.OF_BEGUN and number and (number > self._last or not number % 2):
+            raise BrokenError(frames.PROTOCOL_ERROR, "a frame of a request that was not begun")
         if kind == frames.DATA:
             self._data(flags, number, payload)
         elif kind == frames.HEADERS:
             self._headers(flags, number, frames.payload_of(payload, flags))
         elif kind == frames.WINDOW_UPDATE:
-            self._more(number, _number(payload))
+            self._more(number, int.from_bytes(payload))
         elif kind == frames.PING:
             self._ping(flags, payload)
         elif kind == frames.SETTINGS:
             self._settings(flags, payload)
         elif kind == frames.RST_STREAM:
-            _number(payload)
             self._reset(number)
         elif kind == frames.CONTINUATION:
             self._continuation(flags, number, payload)
@@ -233,28 +244,25 @@ class Connection(asyncio.Protocol):
         # GOAWAY: it makes no more calls. PRIORITY, and what nobody knows, is passed over.
 
     def _ping(self, flags: int, payload: memoryview) -> None:
-        if len(payload) != 8:
-            raise BrokenError(frames.FRAME_SIZE_ERROR, "a ping has 8 bytes")
         if not flags & frames.ACK:
             self._transport.write(frames.head(8, frames.PING, frames.ACK, 0) + bytes(payload))
 
     def _settings(self, flags: int, payload: memoryview) -> None:
-        if len(payload) % frames.SETTING.size or (flags & frames.ACK and payload):
-            raise BrokenError(frames.FRAME_SIZE_ERROR, "settings have 6 bytes each")
-        self._is_greeted = True
         if flags & frames.ACK:
+            if payload:
+                raise BrokenError(frames.FRAME_SIZE_ERROR, "who has read settings tells none")
             return
-        for name, value in frames.SETTING.iter_unpack(payload):
+        self._is_greeted = True
+        for name, value in frames.read_settings(payload):
             if name == frames.INITIAL_WINDOW_SIZE:
-                if value > frames.MAX_WINDOW:
-                    raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
                 for stream in self._streams.values():
-                    stream.window += value - self._stream_window
+                    stream.widen(value - self._stream_window)
                 self._stream_window = value
             elif name == frames.MAX_FRAME_SIZE:
-                if not frames.LEAST_FRAME_BYTES <= value <= frames.MOST_FRAME_BYTES:
-                    raise BrokenError(frames.PROTOCOL_ERROR, f"frames of {value} bytes")
                 self._frame_bytes = value
+            elif name == frames.HEADER_TABLE_SIZE and value < hpack.TABLE_BYTES:
+                # The next headers have to say that they know of it.
+                self._resize = hpack.EMPTY_TABLE
         self._transport.write(frames.head(0, frames.SETTINGS, frames.ACK, 0))
         self._flush()
 
@@ -264,15 +272,12 @@ class Connection(asyncio.Protocol):
             raise BrokenError(frames.PROTOCOL_ERROR, "a window that grows by nothing")
         if number:
             stream = self._streams.get(number)
-            if stream is None:
-                return
-            stream.window += size
-            window = stream.window
+            if stream is not None:
+                stream.widen(size)
         else:
             self._window += size
-            window = self._window
-        if window > frames.MAX_WINDOW:
-            raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
+            if self._window > frames.MAX_WINDOW:
+                raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
         if self._sending:
             self._flush()
 
@@ -289,41 +294,78 @@ class Connection(asyncio.Protocol):
             raise BrokenError(frames.PROTOCOL_ERROR, "headers go on that were not begun")
         _, first_flags, block = self._block
         block += payload
+        is_last = flags & frames.END_HEADERS
         # Empty frames make the block no longer, but there could be any number of them.
-        if len(block) > _MAX_BLOCK_BYTES or not payload:
+        if len(block) > _MAX_BLOCK_BYTES or not (payload or is_last):
             raise BrokenError(frames.ENHANCE_YOUR_CALM, "headers that are too long")
-        if flags & frames.END_HEADERS:
+        if is_last:
             self._block = None
             self._request(number, first_flags, bytes(block))
 
     def _request(self, number: int, flags: int, block: bytes) -> None:
-        headers = self._decoder.decode(block)
-        stream = self._streams.get(number)
-        if stream is not None:
-            # Headers behind the body, of which there are none in gRPC.
-            if not flags & frames.END_STREAM or stream.has_ended:
-                raise BrokenError(frames.PROTOCOL_ERROR, "headers in the middle of a request")
-            self._ended(stream)
-            return
-        if number <= self._last:
-            # Of a request that was answered before it was whole.
-            return
         if not number % 2:
             raise BrokenError(frames.PROTOCOL_ERROR, "clients have odd numbers")
-        self._last = number
-        if self._is_draining or len(self._streams) >= MAX_STREAMS:
-            self._transport.write(frames.reset(number, frames.REFUSED_STREAM))
+        try:
+            headers = self._decoder.decode(block)
+        except hpack.TooManyHeadersError:
+            self._refuse(number, frames.ENHANCE_YOUR_CALM)
             return
+        if number <= self._last:
+            self._trailers(number, flags, headers)
+            return
+        try:
+            length = check_request(headers)
+        except MalformedError:
+            self._refuse(number, frames.PROTOCOL_ERROR)
+            return
+        if self._is_draining or len(self._streams) >= MAX_STREAMS:
+            self._refuse(number, frames.REFUSED_STREAM)
+            return
+        self._last = number
         stream = self._streams[number] = Stream(
             self.respond, number, self.address, self._stream_window
         )
+        stream.missing = length
         stream.has_ended = bool(flags & frames.END_STREAM)
         if not stream.has_ended:
             self._coming += 1
             stream.heard_s = self._loop.time()
+        elif length:
+            self._refuse(number, frames.PROTOCOL_ERROR)
+            return
         stream.receiver = self._opened(stream, headers)
         if stream.has_ended and stream.receiver is not None:
             stream.receiver.ended()
+
+    def _refuse(self, number: int, code: int) -> None:
+        """Answer a request with an error, whether or not it has begun."""
+        stream = self._streams.get(number)
+        if stream is not None:
+            self._forget(stream)
+            stream.give_up()
+        elif number <= self._last:
+            # It was answered before it was whole.
+            return
+        else:
+            self._last = number
+        self._transport.write(frames.reset(number, code))
+        self._close_if_drained()
+
+    def _trailers(self, number: int, flags: int, headers: list[Header]) -> None:
+        """Take headers behind a body, of which there are none in gRPC."""
+        stream = self._streams.get(number)
+        try:
+            check_trailers(headers)
+        except MalformedError as error:
+            raise BrokenError(frames.PROTOCOL_ERROR, f"no end of a request: {error}") from None
+        if stream is None:
+            # Of one that was answered before it was whole.
+            return
+        if stream.has_ended:
+            raise BrokenError(frames.STREAM_CLOSED, "headers behind the end")
+        if not flags & frames.END_STREAM:
+            raise BrokenError(frames.PROTOCOL_ERROR, "headers in the middle of a request")
+        self._ended(stream)
 
     def _data(self, flags: int, number: int, payload: memoryview) -> None:
         length = len(payload)
@@ -334,14 +376,17 @@ class Connection(asyncio.Protocol):
             self._taken = 0
         stream = self._streams.get(number)
         if stream is None:
-            if not number or number > self._last:
-                raise BrokenError(frames.PROTOCOL_ERROR, "data of no request")
             # Of one that was answered before it was whole.
             return
         if stream.has_ended:
             raise BrokenError(frames.STREAM_CLOSED, "data behind the end")
         stream.taken += length
         body = frames.payload_of(payload, flags & frames.PADDED)
+        if stream.missing is not None:
+            stream.missing -= len(body)
+            if stream.missing < 0:
+                self._refuse(number, frames.PROTOCOL_ERROR)
+                return
         if stream.receiver is not None:
             stream.receiver.data(body)
         if flags & frames.END_STREAM:
@@ -356,14 +401,15 @@ class Connection(asyncio.Protocol):
         if stream.number not in self._streams:
             # It was answered by what came last.
             return
+        if stream.missing:
+            self._refuse(stream.number, frames.PROTOCOL_ERROR)
+            return
         stream.has_ended = True
         self._coming -= 1
         if stream.receiver is not None:
             stream.receiver.ended()
 
     def _reset(self, number: int) -> None:
-        if number > self._last:
-            raise BrokenError(frames.PROTOCOL_ERROR, "an end of no request")
         stream = self._streams.get(number)
         if stream is not None:
             self._forget(stream)
@@ -383,8 +429,8 @@ class Connection(asyncio.Protocol):
         number, size = stream.number, len(body)
         if number not in self._streams or self._is_over:
             return
-        flags = frames.END_HEADERS if tail else frames.END_HEADERS | frames.END_STREAM
-        first = frames.head(len(head), frames.HEADERS, flags, number) + head
+        flags = frames.END_HEADERS if tail else _ENDS
+        first = self._headers_of(number, flags, head)
         if not tail:
             self._transport.write(first)
             self._finish(stream)
@@ -394,7 +440,10 @@ class Connection(asyncio.Protocol):
             self._window -= size
             self._transport.write(
                 b"".join(
-                    (first, frames.head(size, frames.DATA, 0, number), body, _last(number, tail))
+                    (
+                        *(first, frames.head(size, frames.DATA, 0, number), body),
+                        self._headers_of(number, _ENDS, tail),
+                    )
                 )
             )
             self._finish(stream)
@@ -403,6 +452,11 @@ class Connection(asyncio.Protocol):
         stream.body, stream.tail = memoryview(body), tail
         self._sending[number] = stream
         self._flush()
+
+    def _headers_of(self, number: int, flags: int, block: bytes) -> bytes:
+        if self._resize:
+            block, self._resize = self._resize + block, b""
+        return frames.head(len(block), frames.HEADERS, flags, number) + block
 
     def _flush(self) -> None:
         """Send what the client takes of the responses under way, a piece of each in turn."""
@@ -418,8 +472,8 @@ class Connection(asyncio.Protocol):
     def _send_some(self, stream: Stream) -> bool:
         """Send a piece of a response; return whether there was room for one."""
         number, left = stream.number, len(stream.body) - stream.sent
-        size = min(left, self._window, stream.window, _WRITTEN_AT_ONCE)
-        if left and size <= 0:
+        size = max(0, min(left, self._window, stream.window, _WRITTEN_AT_ONCE))
+        if left and not size:
             return False
         parts: list[Any] = []
         at, end = stream.sent, stream.sent + size
@@ -432,7 +486,7 @@ class Connection(asyncio.Protocol):
         self._window -= size
         is_last = size == left
         if is_last:
-            parts.append(_last(number, stream.tail))
+            parts.append(self._headers_of(number, _ENDS, stream.tail))
         self._transport.write(b"".join(parts))
         if is_last:
             self._finish(stream)
@@ -444,14 +498,3 @@ class Connection(asyncio.Protocol):
             self._transport.write(frames.reset(stream.number, frames.NO_ERROR))
         stream.receiver = None
         self._close_if_drained()
-
-
-def _number(payload: memoryview) -> int:
-    if len(payload) != 4:
-        raise BrokenError(frames.FRAME_SIZE_ERROR, "expected 4 bytes")
-    return int.from_bytes(payload)
-
-
-def _last(number: int, tail: bytes) -> bytes:
-    flags = frames.END_HEADERS | frames.END_STREAM
-    return frames.head(len(tail), frames.HEADERS, flags, number) + tail

@@ -13,13 +13,21 @@ END_HEADERS, PADDED, WITH_PRIORITY = 0x4, 0x8, 0x20
 NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED = 0x0, 0x1, 0x3, 0x5
 FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, COMPRESSION_ERROR = 0x6, 0x7, 0x8, 0x9
 ENHANCE_YOUR_CALM = 0xB
-MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 3, 4, 5, 6
+HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS = 1, 2, 3
+INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 4, 5, 6
+_OF_CONNECTION = frozenset((SETTINGS, PING, GOAWAY))
+_OF_STREAM = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION))
+_LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
+OF_BEGUN = frozenset((DATA, RST_STREAM, WINDOW_UPDATE))
+"""Frames that a stream can have only once it was begun."""
 FIRST_WINDOW = 65_535
 """Bytes that each side may send before it is allowed more, where nothing else was agreed."""
 LEAST_FRAME_BYTES = 16_384
 MOST_FRAME_BYTES = 2**24 - 1
 MAX_WINDOW = 2**31 - 1
 MAX_NUMBER = 2**31 - 1
+_GOAWAY_BYTES = 8
+"""At least: the reason may follow."""
 HEAD_BYTES = 9
 HEAD = struct.Struct(">HBBBI")
 """Two bytes and one of the length, kind, flags, number of the stream."""
@@ -38,6 +46,40 @@ class BrokenError(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+
+def check(kind: int, number: int, length: int) -> None:
+    """Look whether a frame of a kind may name this stream, and have this length.
+
+    Raises:
+        BrokenError: It may not.
+    """
+    if kind in (_OF_CONNECTION if number else _OF_STREAM):
+        raise BrokenError(PROTOCOL_ERROR, f"a frame {kind} of stream {number}")
+    wanted = _LENGTHS.get(kind, length)
+    if length != wanted:
+        raise BrokenError(FRAME_SIZE_ERROR, f"a frame {kind} has {wanted} bytes, not {length}")
+    if kind == GOAWAY and length < _GOAWAY_BYTES:
+        raise BrokenError(FRAME_SIZE_ERROR, f"a frame {kind} has {_GOAWAY_BYTES} bytes at least")
+
+
+def read_settings(payload: memoryview) -> list[tuple[int, int]]:
+    """Return the settings of a frame, in the order in which they hold.
+
+    Raises:
+        BrokenError: One has a value that it may not have.
+    """
+    if len(payload) % SETTING.size:
+        raise BrokenError(FRAME_SIZE_ERROR, f"settings have {SETTING.size} bytes each")
+    found = list(SETTING.iter_unpack(payload))
+    for name, value in found:
+        if name == INITIAL_WINDOW_SIZE and value > MAX_WINDOW:
+            raise BrokenError(FLOW_CONTROL_ERROR, "a window that is too large")
+        if name == MAX_FRAME_SIZE and not LEAST_FRAME_BYTES <= value <= MOST_FRAME_BYTES:
+            raise BrokenError(PROTOCOL_ERROR, f"frames of {value} bytes")
+        if name == ENABLE_PUSH and value > 1:
+            raise BrokenError(PROTOCOL_ERROR, f"to push is allowed or not: {value}")
+    return found
 
 
 def head(length: int, kind: int, flags: int, number: int) -> bytes:

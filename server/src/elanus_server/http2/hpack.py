@@ -16,6 +16,8 @@ TABLE_BYTES = 4_096
 """Size of the table of a client's headers, by RFC 7541's way of counting."""
 MAX_LIST_BYTES = 64 * 1024
 """Of the headers of one call, counted the same way."""
+EMPTY_TABLE = b"\x20"
+"""Before a block: the table of its sender holds nothing."""
 _MAX_KNOWN = 64
 _ENTRY_BYTES = 32
 """What RFC 7541 counts for an entry beside its texts."""
@@ -52,6 +54,10 @@ class HeaderError(ValueError):
     """Headers that cannot be read; the table is of no use afterwards."""
 
 
+class TooManyHeadersError(Exception):
+    """Headers that have more bytes than they may; the table is as it should be."""
+
+
 class Decoder:
     """Reads the headers of one client."""
 
@@ -65,24 +71,26 @@ class Decoder:
         """Return the headers of a block.
 
         Raises:
-            HeaderError: It cannot be read, or there are too many.
+            HeaderError: It cannot be read.
+            TooManyHeadersError: They have more than ``MAX_LIST_BYTES``.
         """
         known = self._known.get(block)
         if known is not None:
             return known
-        before = len(self._known)
         try:
             found, has_changed = self._read(block)
         except (IndexError, ValueError) as error:
             raise HeaderError(f"headers cannot be read: {error}") from None
         if has_changed:
             self._known.clear()
-        elif before < _MAX_KNOWN:
+        if found is None:
+            raise TooManyHeadersError
+        if not has_changed and len(self._known) < _MAX_KNOWN:
             self._known[block] = found
         return found
 
-    def _read(self, block: bytes) -> tuple[list[Header], bool]:
-        """Return the headers, and whether the table has changed."""
+    def _read(self, block: bytes) -> tuple[list[Header] | None, bool]:
+        """Return the headers, None if they are too many; and whether the table has changed."""
         found: list[Header] = []
         at, size, has_changed = 0, 0, False
         while at < len(block):
@@ -92,7 +100,7 @@ class Decoder:
                 header = self._entry(number)
             elif first & 0xE0 == 0x20:
                 most, at = _integer(block, at, 0x1F)
-                if most > TABLE_BYTES or found:
+                if most > TABLE_BYTES or size:
                     raise ValueError(f"a table of {most} bytes")
                 self._most = most
                 self._shrink(0)
@@ -111,10 +119,10 @@ class Decoder:
                     self._keep(header)
                     has_changed = True
             size += _size(header)
-            if size > MAX_LIST_BYTES:
-                raise ValueError(f"more than {MAX_LIST_BYTES} bytes of them")
-            found.append(header)
-        return found, has_changed
+            # What is too much is read to the end, for the sake of the table, and not kept.
+            if size <= MAX_LIST_BYTES:
+                found.append(header)
+        return found if size <= MAX_LIST_BYTES else None, has_changed
 
     def _entry(self, number: int) -> Header:
         if number <= 0:

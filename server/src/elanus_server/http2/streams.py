@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from elanus_server.http2 import frames
+
 
 class Receiver(Protocol):
     """What answers a request."""
@@ -30,6 +32,7 @@ class Stream:
         address: Of the client; empty where it has none.
         receiver: Answers it.
         has_ended: Whether the client has sent all of the request.
+        missing: Bytes of the body that are still to come; None: the client does not say.
         heard_s: When a part of it came last, by the clock of the event loop.
         window: Bytes of the response that the client still takes.
         taken: Bytes of the request that the client was not yet told it may send anew.
@@ -39,8 +42,8 @@ class Stream:
     """
 
     __slots__ = (
-        *("_responder", "address", "body", "has_ended", "heard_s", "number"),
-        *("receiver", "sent", "tail", "taken", "window"),
+        *("_responder", "address", "body", "has_ended", "heard_s", "missing"),
+        *("number", "receiver", "sent", "tail", "taken", "window"),
     )
 
     def __init__(self, responder: Responder, number: int, address: str, window: int) -> None:
@@ -50,6 +53,7 @@ class Stream:
         self.window = window
         self.receiver: Receiver | None = None
         self.has_ended = False
+        self.missing: int | None = None
         self.heard_s = 0.0
         self.taken = 0
         self.body: memoryview = memoryview(b"")
@@ -65,6 +69,16 @@ class Stream:
             tail: Block of headers at the end; empty: ``head`` is all that is sent.
         """
         self._responder(self, head, body, tail)
+
+    def widen(self, size: int) -> None:
+        """Let more of the response be sent, or less.
+
+        Raises:
+            BrokenError: The window becomes larger than any may be.
+        """
+        self.window += size
+        if self.window > frames.MAX_WINDOW:
+            raise frames.BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
 
     def give_up(self) -> None:
         """Tell whoever answers that nobody waits any more."""
