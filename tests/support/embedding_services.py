@@ -298,6 +298,30 @@ def huggingface(seen: Seen) -> Any:
     return [vector(text) for text in _texts(seen.body, "inputs", 32)]
 
 
+def yandex(seen: Seen) -> Any:
+    _require(seen.path == "/textEmbedding", 404, {"code": 5, "message": "Not Found"})
+    _require(
+        seen.headers.get("authorization") == f"Api-Key {KEY}",
+        401,
+        {"code": 16, "message": "Unknown api key"},
+    )
+    _only(seen.body, "modelUri", "text", "dim")
+    roles = {
+        "emb://folder/text-search-doc/latest": "document",
+        "emb://folder/text-search-query/latest": "query",
+    }
+    _require(seen.body["modelUri"] in roles, 400, {"code": 3, "message": "Failed to parse model"})
+    text = seen.body["text"]
+    _require(text != "", 400, {"code": 3, "message": "empty text"})
+    dim = seen.body.get("dim", str(OWN_DIM))
+    _require(isinstance(dim, str), 400, {"code": 3, "message": "dim is a string of digits"})
+    return {
+        "embedding": vector(text, roles[seen.body["modelUri"]], int(dim)),
+        "numTokens": str(_tokens([text])),
+        "modelVersion": "06.12.2023",
+    }
+
+
 EMBEDDING_SERVICES: dict[str, Callable[[Seen], Any]] = {
     "openai": openai,
     "ollama": ollama,
@@ -315,15 +339,23 @@ EMBEDDING_SERVICES: dict[str, Callable[[Seen], Any]] = {
     "dashscope": dashscope,
     "siliconflow": siliconflow,
     "huggingface": huggingface,
+    "yandex": yandex,
 }
 # Those that embed a query otherwise than a document of the same words.
 WITH_ROLES = frozenset(
-    {"cohere", "voyage", "jina", "gemini", "bedrock-cohere", "vertex", "nvidia", "dashscope"}
+    {
+        *("cohere", "voyage", "jina", "gemini", "bedrock-cohere", "vertex", "nvidia", "dashscope"),
+        "yandex",
+    }
 )
 # Those that say in each answer how many tokens it took.
 WITH_TOKENS = frozenset(EMBEDDING_SERVICES) - {
     *("tei", "gemini", "bedrock-cohere", "vertex", "huggingface")
 }
+# Those of which a request holds one text.
+SINGLE = frozenset({"bedrock-titan", "yandex"})
+# Names of their models, where they have a form.
+MODELS = {"yandex": "emb://folder/text-search-doc/latest"}
 # Where some of them run, which their paths say.
 PLACES = {
     "vertex": {"region": "europe-west4", "project": "my-project"},

@@ -191,6 +191,16 @@ def _dashscope(asked: EmbeddingRequest) -> dict[str, object]:
     }
 
 
+def _yandex(asked: EmbeddingRequest) -> dict[str, object]:
+    # Its models come in pairs, of which users name that of the documents.
+    query = asked.model.replace("-doc/", "-query/")
+    return _given(
+        modelUri=query if asked.role is Role.QUERY else asked.model,
+        text=asked.texts[0],
+        dim=None if asked.dim is None else str(asked.dim),
+    )
+
+
 _DATA: Final = ("data", "*", "embedding")
 _DATA_INDEX: Final = ("data", "*", "index")
 _TOTAL_TOKENS: Final = ("usage", "total_tokens")
@@ -373,5 +383,16 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         max_texts=32,
         takes_dim=False,
         key_env="HF_TOKEN",
+    ),
+    # yandex.cloud/en/docs/ai-studio/embeddings/api-ref/Embeddings/textEmbedding
+    "yandex": EmbeddingService(
+        base_url="https://llm.api.cloud.yandex.net/foundationModels/v1",
+        path="/textEmbedding",
+        body=_yandex,
+        vectors=("embedding",),
+        tokens=("numTokens",),
+        single=True,
+        key_env="YC_API_KEY",
+        key_prefix="Api-Key ",
     ),
 }

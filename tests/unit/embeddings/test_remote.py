@@ -16,13 +16,18 @@ from elanus.errors import InvalidArgumentError, ProviderError
 from elanus.plugins import embed_texts, get_embedder, plugin_config
 from elanus.types import Float32Array
 from elanus_embeddings import CachedEmbedder, RemoteEmbedder
-from support.embedding_services import EMBEDDING_SERVICES, PLACES, WITH_ROLES, WITH_TOKENS
+from support.embedding_services import (
+    EMBEDDING_SERVICES,
+    MODELS,
+    PLACES,
+    SINGLE,
+    WITH_ROLES,
+    WITH_TOKENS,
+)
 from support.model_server import KEY, OWN_DIM, Fault, ModelServer, model_server, vector
 
 TEXTS = ["rotate a key", "", "naïve Übergröße 密钥", "0", "   "]
 SERVICES = sorted(EMBEDDING_SERVICES)
-SINGLE = "bedrock-titan"
-"""A request to it holds one text."""
 
 
 @pytest.fixture(params=SERVICES)
@@ -44,7 +49,9 @@ def server(service: str) -> Iterator[ModelServer]:
 def embedder(service: str, server: ModelServer, **options: Any) -> RemoteEmbedder:
     keyed = {"key_env": "TEST_KEY"} if service not in ("ollama", "tei") else {}
     keyed |= PLACES.get(service, {})
-    found = RemoteEmbedder(service, "some-model", server.url, **{**keyed, **options})
+    found = RemoteEmbedder(
+        service, MODELS.get(service, "some-model"), server.url, **{**keyed, **options}
+    )
     # Waits are not what is tested, except where they are.
     object.__setattr__(found._client, "_sleep", lambda _: None)
     return found
@@ -84,7 +91,7 @@ def test_tokens_are_counted_and_priced(service: str, server: ModelServer) -> Non
     found = embedder(service, server, dim=OWN_DIM, usd_per_million_tokens=2.0)
     found.embed_documents(["one two three", "four"])
     told = service in WITH_TOKENS
-    requests = 2 if service == SINGLE else 1
+    requests = 2 if service in SINGLE else 1
     assert (found.usage.texts, found.usage.requests, found.usage.retries) == (2, requests, 0)
     assert found.usage.tokens == (4 if told else 0)
     assert found.usage.cost_usd == pytest.approx(8e-6 if told else 0.0)
@@ -110,7 +117,7 @@ def test_a_fault_that_passes_is_waited_out(service: str, server: ModelServer, fa
     server.faults = [fault, fault]
     role = "document" if service in WITH_ROLES else ""
     np.testing.assert_allclose(found.embed_documents(TEXTS), expected(TEXTS, role), atol=1e-6)
-    assert len(server.seen) == 2 + (len(TEXTS) if service == SINGLE else 1)
+    assert len(server.seen) == 2 + (len(TEXTS) if service in SINGLE else 1)
     assert found.usage.retries == 2
     if "Retry-After" in fault.headers:
         assert waits == [3.0, 3.0]
@@ -134,7 +141,7 @@ def fewer(answer: Any) -> Any:
 
 
 def test_a_missing_vector_is_noticed(service: str, server: ModelServer) -> None:
-    if service == SINGLE:
+    if service in SINGLE:
         pytest.skip("an answer has one vector, which is there or not")
     server.faults = [Fault(change=fewer)]
     with pytest.raises(ProviderError, match="expected 2 vectors for 2 texts, got 1"):

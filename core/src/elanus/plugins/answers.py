@@ -52,6 +52,8 @@ def find_count(answer: object, keys: Sequence[str]) -> int:
     found: Any = answer
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
+    if isinstance(found, str) and found.isdecimal():
+        return int(found)
     return int(found) if isinstance(found, int | float) and found > 0 else 0
 
 

@@ -92,6 +92,7 @@ _EMBEDDERS: Final = _Group(
         "mixedbread": "elanus-embeddings",
         "dashscope": "elanus-embeddings",
         "siliconflow": "elanus-embeddings",
+        "yandex": "elanus-embeddings",
         "huggingface": "elanus-embeddings",
     },
     distribution="elanus-embeddings",
