@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from elanus.plugins import Role
@@ -201,20 +202,22 @@ def _yandex(asked: EmbeddingRequest) -> dict[str, object]:
     )
 
 
-_DATA: Final = ("data", "*", "embedding")
-_DATA_INDEX: Final = ("data", "*", "index")
 _TOTAL_TOKENS: Final = ("usage", "total_tokens")
+# Many services answer as OpenAI's does.
+_as_openai = partial(
+    EmbeddingService,
+    path="/embeddings",
+    vectors=("data", "*", "embedding"),
+    index=("data", "*", "index"),
+    tokens=_TOTAL_TOKENS,
+)
 
 # Shapes and limits as the services document them.
 SERVICES: Final[Mapping[str, EmbeddingService]] = {
     # platform.openai.com/docs/api-reference/embeddings; also vLLM, LM Studio, llama.cpp, Azure.
-    "openai": EmbeddingService(
+    "openai": _as_openai(
         base_url="https://api.openai.com/v1",
-        path="/embeddings",
         body=_openai,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=2048,
         max_tokens=300_000,
         key_env="OPENAI_API_KEY",
@@ -252,25 +255,17 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         key_env="COHERE_API_KEY",
     ),
     # docs.voyageai.com/reference/embeddings-api; models of the series 3.5 take more tokens.
-    "voyage": EmbeddingService(
+    "voyage": _as_openai(
         base_url="https://api.voyageai.com/v1",
-        path="/embeddings",
         body=_voyage,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=1000,
         max_tokens=120_000,
         key_env="VOYAGE_API_KEY",
     ),
     # api.jina.ai/redoc
-    "jina": EmbeddingService(
+    "jina": _as_openai(
         base_url="https://api.jina.ai/v1",
-        path="/embeddings",
         body=_jina,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=512,
         key_env="JINA_API_KEY",
     ),
@@ -286,13 +281,9 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         key_prefix="",
     ),
     # docs.mistral.ai/api/#tag/embeddings
-    "mistral": EmbeddingService(
+    "mistral": _as_openai(
         base_url="https://api.mistral.ai/v1",
-        path="/embeddings",
         body=_mistral,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=512,
         max_tokens=16_384,
         key_env="MISTRAL_API_KEY",
@@ -331,24 +322,16 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         sign=Sign.GOOGLE,
     ),
     # docs.nvidia.com/nim/nemo-retriever/text-embedding; also a NIM of one's own.
-    "nvidia": EmbeddingService(
+    "nvidia": _as_openai(
         base_url="https://integrate.api.nvidia.com/v1",
-        path="/embeddings",
         body=_nvidia,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=128,
         key_env="NVIDIA_API_KEY",
     ),
     # mixedbread.com/api-reference/endpoints/embeddings
-    "mixedbread": EmbeddingService(
+    "mixedbread": _as_openai(
         base_url="https://api.mixedbread.com/v1",
-        path="/embeddings",
         body=_mixedbread,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=256,
         key_env="MXBAI_API_KEY",
     ),
@@ -364,13 +347,9 @@ SERVICES: Final[Mapping[str, EmbeddingService]] = {
         key_env="DASHSCOPE_API_KEY",
     ),
     # docs.siliconflow.cn/en/api-reference/embeddings
-    "siliconflow": EmbeddingService(
+    "siliconflow": _as_openai(
         base_url="https://api.siliconflow.cn/v1",
-        path="/embeddings",
         body=_openai,
-        vectors=_DATA,
-        index=_DATA_INDEX,
-        tokens=_TOTAL_TOKENS,
         max_texts=32,
         key_env="SILICONFLOW_API_KEY",
     ),
