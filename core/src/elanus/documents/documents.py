@@ -277,9 +277,8 @@ class Documents:
             explain: Attach the matched terms to each explanation.
             highlight: ``Highlighter(...)`` or a dict: mark words in ``hit.highlights``; needs BM25.
         """
+        _check_query(query)
         reranker = self._reranker_for(rerank)
-        if not isinstance(query, str):
-            raise InvalidArgumentError(f"query: expected a str, got {type(query).__name__}")
         request = DocumentSearch(
             mode=self._mode(mode),
             limit=limit,
@@ -405,6 +404,11 @@ class Documents:
                 )
             return self._reranker
         return get_reranker(rerank)
+
+
+def _check_query(query: object) -> None:
+    if not isinstance(query, str):
+        raise InvalidArgumentError(f"query: expected a str, got {type(query).__name__}")
 
 
 def _find_models(
