@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import NoReturn, Self
 
 from elanus.api.context import FilterReader, RequestContext
-from elanus.engine.reading import CollectionReader
+from elanus.api.options import ReadOptions, SearchOptions
+from elanus.engine.reading import AsOf, CollectionReader
+from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
+from elanus.kernels.cancel import CancelToken
 from elanus.schema.collection import Schema
 
 
@@ -73,3 +76,26 @@ class Handle:
         if context.fields is not fields:
             context = self._known_context = self._context_of(fields)
         return context if timezone is None else context.in_timezone(timezone)
+
+    def _state(
+        self,
+        options: ReadOptions | SearchOptions,
+        token: CancelToken | None = None,
+        as_of: AsOf | None = None,
+    ) -> tuple[RequestContext, Snapshot]:
+        """Return what a read sees, and what it is bound to: the fields that it has, which may not
+        be those of now."""
+        as_of = options.get("as_of") if as_of is None else as_of
+        snapshot = self._engine.snapshot(
+            as_of,
+            consistency=options.get("consistency"),
+            at_least=options.get("at_least"),
+            token=token,
+        )
+        context = self._known_context
+        if context.fields is not snapshot.fields:
+            context = self._context_of(snapshot.fields)
+            if as_of is None:
+                self._known_context = context
+        timezone = options.get("timezone")
+        return (context if timezone is None else context.in_timezone(timezone)), snapshot

@@ -197,10 +197,10 @@ class ImportsAndExports(Handle):
         as_of: AsOf | None = None,
     ) -> Scan:
         """Return entities as columns, in the order in which they are stored; as ``to_arrow``."""
-        schema = self._engine.schema
+        context, snapshot = self._state({}, as_of=as_of)
+        schema, sources = context.schema, snapshot.sources
         names = column_names(schema, output)
-        bound = self._context.bind(filter, params=params)
-        sources = self._engine.snapshot(as_of).sources
+        bound = context.bind(filter, params=params)
 
         def batches(batch_rows: int) -> Iterator[ColumnBatch]:
             return scan_batches(sources, bound, names, batch_rows)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Unpack
 import numpy as np
 
 from elanus.api.arguments import iterated_request
-from elanus.api.context import Filter
+from elanus.api.context import Filter, RequestContext
 from elanus.api.handle import Handle
 from elanus.api.options import ReadOptions, SearchOptions, check_read_options
 from elanus.engine.snapshot import Snapshot
@@ -275,8 +275,7 @@ class Iterations(Handle):
         check_batch(batch_size, limit)
         of = fingerprint("query", *self._iterated, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
-        context = self._context_at(options.get("consistency"), options.get("timezone"))
-        snapshot = self._snapshot_at(position, options)
+        context, snapshot = self._state_at(position, options)
         bound = context.bind(
             filter,
             params=options.get("params"),
@@ -324,11 +323,11 @@ class Iterations(Handle):
             "search", *self._iterated, data, field, batch_size, limit, filter, output, options
         )
         position = None if token is None else read_token(token, of)
-        context = self._context_at(options.get("consistency"), options.get("timezone"))
+        context, snapshot = self._state_at(position, options)
         request = iterated_request(
             context, data, field, filter=filter, output=output, options=options
         )
-        snapshot, schema = self._snapshot_at(position, options), context.schema
+        schema = context.schema
 
         def find(deeper: SearchRequest) -> SearchResult:
             with search_token(options.get("timeout")) as cancel:
@@ -345,15 +344,11 @@ class Iterations(Handle):
         restricted_to = self._engine.restricted_to
         return (self._engine.name, restricted_to) if restricted_to else (self._engine.name,)
 
-    def _snapshot_at(
+    def _state_at(
         self, position: Position | None, options: ReadOptions | SearchOptions
-    ) -> Snapshot:
+    ) -> tuple[RequestContext, Snapshot]:
         """Return what an iterator sees: the snapshot of its token, else as its options say."""
-        return self._engine.snapshot(
-            options.get("as_of") if position is None else position.seq,
-            consistency=options.get("consistency"),
-            at_least=options.get("at_least"),
-        )
+        return self._state(options, as_of=None if position is None else position.seq)
 
 
 def _plain(value: Any) -> Any:

@@ -54,10 +54,9 @@ class Reads(Handle):
             Dicts in the order of ``ids``; missing keys are left out. The primary key is always
             part of them.
         """
-        context = self._reading("get", options)
+        context, sources = self._reading("get", options)
         primary = context.schema.primary
         keys: list[PrimaryKey] = list(primary_keys(primary, as_ids(ids)))
-        sources = self._sources(options)
         within = context.bind(partitions=options.get("partitions"))
         if within:
             wanted = context.bind(In(FieldRef(primary.name), Literal(tuple(keys))))
@@ -98,12 +97,12 @@ class Reads(Handle):
         for name, value in (("limit", limit), ("offset", offset)):
             if value is not None and (not isinstance(value, int | np.integer) or value < 0):
                 raise InvalidArgumentError(f"{name} must be an integer >= 0, got {value!r}")
-        context = self._reading("query", options)
+        context, sources = self._reading("query", options)
         bound = _bound(context, filter, options)
         context.check_isolated(bound)
         order = order_keys(context.schema, order_by)
         request = EntityRequest(context.entity_output(output), bound, limit, offset, order)
-        return query_entities(context.schema, self._sources(options), request)
+        return query_entities(context.schema, sources, request)
 
     def count(
         self,
@@ -111,8 +110,8 @@ class Reads(Handle):
         **options: Unpack[ReadOptions],
     ) -> int:
         """Return how many entities pass the filter; without one, how many there are."""
-        context = self._reading("count", options)
-        return count_entities(self._sources(options), _bound(context, filter, options))
+        context, sources = self._reading("count", options)
+        return count_entities(sources, _bound(context, filter, options))
 
     def explain(self, filter: Filter, **options: Unpack[ReadOptions]) -> tuple[FilterPlan, ...]:
         """Return how a filter of ``query``, ``count`` or ``search`` is answered; ``print`` it.
@@ -129,8 +128,8 @@ class Reads(Handle):
         Raises:
             FilterError: The filter cannot be read.
         """
-        context = self._reading("explain", options)
-        return explain_filters(self._sources(options), _bound(context, filter, options))
+        context, sources = self._reading("explain", options)
+        return explain_filters(sources, _bound(context, filter, options))
 
     def aggregate(
         self,
@@ -157,11 +156,11 @@ class Reads(Handle):
             InvalidArgumentError: A metric or a field cannot be asked for.
             FilterError: The filter cannot be read.
         """
-        context = self._reading("aggregate", options)
+        context, sources = self._reading("aggregate", options)
         asked = parse_aggregates(context.schema, metrics)
         fields = check_group_fields(context.schema, group_by)
         bound = _bound(context, filter, options)
-        return aggregate(context.schema, self._sources(options), bound, fields, asked)
+        return aggregate(context.schema, sources, bound, fields, asked)
 
     def facets(
         self,
@@ -186,24 +185,19 @@ class Reads(Handle):
             InvalidArgumentError: A field cannot be counted, or ``limit`` is below 1.
             FilterError: The filter cannot be read.
         """
-        context = self._reading("facets", options)
+        context, sources = self._reading("facets", options)
         names = check_facet_fields(context.schema, fields)
         check_page(limit, 0)
         bound = _bound(context, filter, options)
-        sources = self._sources(options)
         return {name: facet(context.schema, sources, bound, name, limit) for name in names}
 
-    def _reading(self, call: str, options: ReadOptions) -> RequestContext:
-        """Check the options of a read; return what it is bound to."""
+    def _reading(
+        self, call: str, options: ReadOptions
+    ) -> tuple[RequestContext, Sequence[SearchSource]]:
+        """Check the options of a read; return what it is bound to, and what it reads."""
         check_read_options(options, call)
-        return self._context_at(options.get("consistency"), options.get("timezone"))
-
-    def _sources(self, options: ReadOptions) -> Sequence[SearchSource]:
-        return self._engine.snapshot(
-            options.get("as_of"),
-            consistency=options.get("consistency"),
-            at_least=options.get("at_least"),
-        ).sources
+        context, snapshot = self._state(options)
+        return context, snapshot.sources
 
 
 def _bound(

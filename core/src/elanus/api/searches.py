@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -21,14 +21,14 @@ from elanus.api.plain import (
     search_under,
 )
 from elanus.api.reads import Ids, Reads, as_ids
+from elanus.engine.snapshot import Snapshot
 from elanus.errors import InvalidArgumentError, NotFoundError
-from elanus.kernels.cancel import search_token
+from elanus.kernels.cancel import CancelToken, search_token
 from elanus.query.plain import PlainRequest
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion, SearchRequest
 from elanus.query.results import SearchResult
 from elanus.query.search import search
-from elanus.schema.collection import Schema
 from elanus.schema.structs import part_of
 
 
@@ -81,10 +81,16 @@ class Searches(Reads):
         answer = self._answer_under(context, (under, key), [[filter]], [data], options)
         if answer is not None:
             return answer
-        read = search_requests(
-            context, data, field, limit=limit, filter=filter, output=output, options=options
-        )
-        return self._read_answer(context, (under, key), *read, options)
+        with search_token(options.get("timeout")) as token:
+            context, snapshot = self._state(options, token)
+            requests, is_single = search_requests(
+                context, data, field, limit=limit, filter=filter, output=output, options=options
+            )
+            results = _answers(context, snapshot, requests, token)
+        if is_single:
+            for known in (under, key):
+                remember_plain(context, known, requests[0])
+        return results[0] if is_single else results
 
     def hybrid_search(
         self,
@@ -124,17 +130,21 @@ class Searches(Reads):
             answer = self._answer_under(context, (under, key), filters, queries, options)
             if answer is not None:
                 return answer
-        request = hybrid_request(
-            context,
-            legs,
-            fusion=fusion,
-            limit=limit,
-            filter=filter,
-            output=output,
-            options=options,
-        )
-        result = self._read_answer(context, (under, key), [request], True, options)
-        return cast(SearchResult, result)
+        with search_token(options.get("timeout")) as token:
+            context, snapshot = self._state(options, token)
+            request = hybrid_request(
+                context,
+                legs,
+                fusion=fusion,
+                limit=limit,
+                filter=filter,
+                output=output,
+                options=options,
+            )
+            (result,) = _answers(context, snapshot, [request], token)
+        for known in (under, key):
+            remember_plain(context, known, request)
+        return result
 
     def _stored_queries(
         self, ids: Ids, data: Any, field: str | None, options: SearchOptions
@@ -144,7 +154,7 @@ class Searches(Reads):
             raise InvalidArgumentError("search: expected data or ids, got both")
         if field is None:
             raise InvalidArgumentError("search: expected the field that ids are searched by")
-        searched = self._context_at(options.get("consistency")).schema.answering(field)
+        searched = self._state(options)[0].schema.answering(field)
         name = searched.name if searched.source is None else searched.source.field
         if searched.is_vector_list and not searched.metric_type.is_max_sim:
             raise InvalidArgumentError(
@@ -177,7 +187,10 @@ class Searches(Reads):
         plain = _known(context, key)
         if plain is None:
             return None
-        return plain_search(context, self._engine.snapshot(), plain, queries)
+        snapshot = self._engine.snapshot()
+        if snapshot.fields is not context.fields:
+            return None
+        return plain_search(context, snapshot, plain, queries)
 
     def _answer_under(
         self,
@@ -194,6 +207,8 @@ class Searches(Reads):
         if plain is None:
             return None
         snapshot = self._engine.snapshot()
+        if snapshot.fields is not context.fields:
+            return None
         found = search_under(context, snapshot, plain, filters, queries, options)
         if found is None:
             return None
@@ -201,35 +216,16 @@ class Searches(Reads):
         remember_asked(context, key, plain, bound)
         return answer
 
-    def _read_answer(
-        self,
-        context: RequestContext,
-        keys: tuple[Hashable | None, Hashable | None],
-        requests: Sequence[SearchRequest],
-        is_single: bool,
-        options: SearchOptions,
-    ) -> SearchResult | list[SearchResult]:
-        """Answer what was read, and remember the request of a single query by its keys."""
-        results = self._answer(context.schema, requests, options)
-        if not is_single:
-            return results
-        for key in keys:
-            remember_plain(context, key, requests[0])
-        return results[0]
 
-    def _answer(
-        self, schema: Schema, requests: Sequence[SearchRequest], options: SearchOptions
-    ) -> list[SearchResult]:
-        """Answer requests over one snapshot."""
-        with search_token(options.get("timeout")) as token:
-            snapshot = self._engine.snapshot(
-                options.get("as_of"),
-                consistency=options.get("consistency"),
-                at_least=options.get("at_least"),
-                token=token,
-            )
-            sources = snapshot.sources
-            return [r for request in requests for r in search(schema, sources, request, token)]
+def _answers(
+    context: RequestContext,
+    snapshot: Snapshot,
+    requests: Sequence[SearchRequest],
+    token: CancelToken,
+) -> list[SearchResult]:
+    """Answer requests over one snapshot."""
+    schema, sources = context.schema, snapshot.sources
+    return [r for request in requests for r in search(schema, sources, request, token)]
 
 
 def _known(context: RequestContext, key: Hashable) -> PlainRequest | None:

@@ -17,9 +17,11 @@ from elanus.api.iteration import Iterations
 from elanus.api.options import SearchOptions
 from elanus.api.properties import Properties
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.cancel import search_token
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.query.rankers import Rerank
 from elanus.query.requests import MAX_LIMIT, SearchRequest, TextQuery
+from elanus.query.search import search
 from elanus.schema.collection import did_you_mean
 from elanus.schema.fields import AnalyzerSpec, Field
 from elanus.schema.functions import BM25
@@ -212,7 +214,8 @@ class Tunings(Iterations, Evaluations, Properties):
             FieldNotFoundError: No such field.
             InvalidArgumentError: A query does not fit the field.
         """
-        context, options = self._context, SearchOptions()
+        options = SearchOptions()
+        context, snapshot = self._state(options)
         if itself:
             alone = context.schema.replaced(successors=())
             fields = replace(context.fields, schema=alone)
@@ -225,7 +228,10 @@ class Tunings(Iterations, Evaluations, Properties):
             # As declared, whatever the profile says.
             function = function if bm25 is None else BM25(function.field, *bm25)
             requests = [_scored_by(request, function) for request in requests]
-        answers = [one.answer for one in self._answer(context.schema, requests, options)]
+        with search_token() as token:
+            sources = snapshot.sources
+            found = [r for one in requests for r in search(context.schema, sources, one, token)]
+        answers = [one.answer for one in found]
         return [(one.ids, one.scores) for one in answers]
 
     def _finder(

@@ -61,14 +61,10 @@ class Reasons(Searches):
         """
         _check(ids, legs)
         data = data if ids is None else self._stored_queries(ids, data, field, options)
-        context = self._context_at(options.get("consistency"), options.get("timezone"))
+        context, snapshot = self._state(options)
         (pk,) = primary_keys(context.schema.primary, [id])
         request = _asked(context, data, field, limit, legs, fusion, filter, options)
-        sources = self._engine.snapshot(
-            options.get("as_of"),
-            consistency=options.get("consistency"),
-            at_least=options.get("at_least"),
-        ).sources
+        sources = snapshot.sources
         place = find_place(sources, pk)
         if place is not None:
             with search_token(options.get("timeout")) as token:

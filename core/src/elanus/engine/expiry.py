@@ -49,7 +49,7 @@ class ExpiringSnapshots:
             shown = source if fresh is None else UnexpiredSource(source, fresh)
             if shown.num_alive:
                 sources.append(shown)
-        return Snapshot(snapshot.seq, tuple(sources))
+        return Snapshot(snapshot.seq, tuple(sources), snapshot.fields)
 
     def _fresh_rows(self, source: SearchSource, expiry: Expiry) -> Bitset | None:
         with self._lock:

@@ -63,13 +63,13 @@ class CollectionFollower:
         check_owner(context, self.path, self._manifest)
         self.fields = FieldViews.of(schema_from_json(self._manifest.schema))
         self.settings = CollectionSettings.from_json(self._manifest.properties)
-        self._snapshot = Snapshot(0, ())
+        self._snapshot = Snapshot(0, (), self.fields)
         self._is_current = False
         self._refreshed_at = 0.0
         self._catching_up = threading.Lock()
         self._adopted = 0
         self._ends: dict[int, int] = {}
-        self._live = LiveRows(self.schema)
+        self._live = LiveRows(self.fields)
         self._refresh()
 
     @property
@@ -215,7 +215,7 @@ class CollectionFollower:
         """Start from nothing at the next refresh."""
         self._adopted = 0
         self._ends = {}
-        self._live = LiveRows(self.schema)
+        self._live = LiveRows(self.fields)
 
     def _adopt(self, manifest: Manifest) -> None:
         """Take over a manifest; segments and memtables that it keeps stay as they are."""
@@ -224,7 +224,7 @@ class CollectionFollower:
             # Every log that is still to be read is of the new schema.
             self.fields = FieldViews.of(schema_from_json(manifest.schema))
             known = {u: s.with_schema(self.fields) for u, s in known.items()}
-            self._live = LiveRows(self.schema)
+            self._live = LiveRows(self.fields)
             self._ends = {}
         sealed: list[SealedSegment] = []
         for info in manifest.segments:
@@ -237,7 +237,7 @@ class CollectionFollower:
                 segment = open_.followed_by(self.directory, self.path, info, self.fields)
             sealed.append(segment)
         memtables = [m for m in self._live.memtables if m.wal_number >= manifest.wal_start]
-        self._live = LiveRows(self.schema, sealed, memtables)
+        self._live = LiveRows(self.fields, sealed, memtables)
         self._ends = {n: end for n, end in self._ends.items() if n >= manifest.wal_start}
         self._manifest = manifest
         self.settings = CollectionSettings.from_json(manifest.properties)

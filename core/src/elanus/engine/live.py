@@ -14,6 +14,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.keys import Keys
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.snapshot import Snapshot
+from elanus.engine.views import FieldViews
 from elanus.errors import CorruptionError
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
@@ -37,13 +38,18 @@ class LiveRows:
 
     def __init__(
         self,
-        schema: Schema,
+        fields: FieldViews,
         sealed: Sequence[SealedSegment] = (),
         memtables: Sequence[GrowingSegment] = (),
     ) -> None:
-        self.schema = schema
+        self.fields = fields
         self.sealed = list(sealed)
         self.memtables = list(memtables)
+
+    @property
+    def schema(self) -> Schema:
+        """The fields."""
+        return self.fields.schema
 
     @property
     def segments(self) -> list[Segment]:
@@ -72,7 +78,8 @@ class LiveRows:
 
     def snapshot(self, seq: int) -> Snapshot:
         """Return what readers see as of a sequence number."""
-        return Snapshot(seq, tuple(s.source() for s in self.segments if s.num_rows > s.num_deleted))
+        sources = tuple(s.source() for s in self.segments if s.num_rows > s.num_deleted)
+        return Snapshot(seq, sources, self.fields)
 
     def replay(self, path: str, frame: StoredFrame) -> ColumnBatch | None:
         """Apply a write that was read from a log to the growing memtable.

@@ -211,7 +211,7 @@ class CollectionReader:
         if settings.ttl_s is None and settings.ttl_field is None:
             return snapshot
         moment_s = whole_second() if moment_s is None else moment_s
-        expiry = expiry_at(settings, self._view.fields.schema, moment_s)
+        expiry = expiry_at(settings, snapshot.fields.schema, moment_s)
         return snapshot if expiry is None else self._expiring.at(snapshot, expiry)
 
     def _in_child(self) -> CollectionReader:

@@ -82,7 +82,7 @@ def create_state(
     # The log first: every manifest names a log that exists, so a missing one is always damage.
     wal = WalWriter.create(context.directory, wal_path(path, 1), db_uuid=context.db_uuid, number=1)
     commit(context.directory, path, manifest)
-    live = LiveRows(schema, (), [GrowingSegment(fields, 1)])
+    live = LiveRows(fields, (), [GrowingSegment(fields, 1)])
     return CollectionState(
         context,
         fields,
@@ -221,7 +221,7 @@ def replay_logs(
         last_seq: Sequence number of the last write to apply; None for all.
     """
     growing = GrowingSegment(fields, logs[-1].number)
-    live = LiveRows(fields.schema, sealed, [growing])
+    live = LiveRows(fields, sealed, [growing])
     for log in logs:
         for frame in log.contents.frames:
             if last_seq is None or frame.seq <= last_seq:

@@ -87,7 +87,7 @@ def shown(whole: Snapshot, filters: Filters) -> Snapshot:
     found = whole.parts.get(filters)
     if found is None:
         parts = [_part(source, filters) for source in whole.sources]
-        found = Snapshot(whole.seq, tuple([part for part in parts if part.num_alive]))
+        found = Snapshot(whole.seq, tuple([p for p in parts if p.num_alive]), whole.fields)
         if len(whole.parts) >= MAX_PARTS:
             whole.parts.clear()
         whole.parts[filters] = found
@@ -182,7 +182,7 @@ class RestrictedCollection(CollectionReader):
     ) -> Snapshot:
         """Return what is visible now, or was at a moment in the past, and passes the filter."""
         whole = self._whole.snapshot(as_of, consistency=consistency, at_least=at_least, token=token)
-        return shown(whole, self.rows(self._whole.schema))
+        return shown(whole, self.rows(whole.fields.schema))
 
     def insert(
         self,

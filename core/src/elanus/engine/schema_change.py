@@ -81,7 +81,7 @@ class SchemaChanges:
                 raise StateError(f"{self._state.path}: an import is running; wait until it ends")
             segments = self._state.sealed()
             if segments:
-                self._state.install_compacted(segments, None)
+                self._state.install_truncated(segments)
 
 
 def _with_fitting_profile(settings: CollectionSettings, schema: Schema) -> CollectionSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from elanus.engine.views import FieldViews
 from elanus.filter import BoundFilter
 from elanus.query.plain import PlainRequest, PlainSearch
 from elanus.query.sources import SearchSource
@@ -20,12 +21,14 @@ class Snapshot:
     Attributes:
         seq: Every write up to this number is visible, no later one.
         sources: Sealed segments, oldest first, then the memtables.
+        fields: Of the rows: reads are bound to these, not to what the collection has by now.
         plain: Searches that were asked of it more than once; None: once.
         parts: What restricted handles see of it, by their filters.
     """
 
     seq: int
     sources: tuple[SearchSource, ...]
+    fields: FieldViews
     plain: dict[PlainRequest, PlainSearch | None] = field(
         default_factory=dict, compare=False, repr=False
     )

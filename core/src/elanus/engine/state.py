@@ -116,8 +116,8 @@ class CollectionState(WriteChecks):
             self.closed = True
             self._log.abandon()
             self._publication.close()
-            self._live = LiveRows(self.schema, (), [GrowingSegment(self.fields, 0)])
-            self.snapshot = Snapshot(self.snapshot.seq, ())
+            self._live = LiveRows(self.fields, (), [GrowingSegment(self.fields, 0)])
+            self.snapshot = Snapshot(self.snapshot.seq, (), self.fields)
         try:
             # Under another name, so that background work that still runs cannot add to it.
             doomed = self.path + TEMPORARY_SUFFIX
@@ -335,6 +335,17 @@ class CollectionState(WriteChecks):
             # Searches that run now still read it; its files go when they have ended.
             weakref.finalize(segment, self._history.discard, files_of(segment.info))
 
+    def install_truncated(self, segments: Sequence[SealedSegment]) -> None:
+        """Remove segments, with one manifest."""
+        with self.lock:
+            self._advance()
+            self.install_compacted(segments, None)
+
+    def _advance(self) -> None:
+        """Let what is about to be committed be later than what was visible: that was perhaps named,
+        or somebody asks for it by its sequence number."""
+        self.snapshot = replace(self.snapshot, seq=self.context.clock.tick(), plain={}, parts={})
+
     def install_loaded(
         self, made: Sequence[SealedSegment], replaced: Mapping[SealedSegment, Int64Array]
     ) -> None:
@@ -350,7 +361,7 @@ class CollectionState(WriteChecks):
                 raise InternalError("an import is installed in an open collection without a log")
             for segment, rows in replaced.items():
                 segment.kill(rows)
-            self.snapshot = Snapshot(self.context.clock.tick(), self.snapshot.sources)
+            self._advance()
             segments = [*self._live.sealed, *made]
             try:
                 self._commit_manifest(segments)
@@ -387,13 +398,14 @@ class CollectionState(WriteChecks):
         with self.lock:
             if self.closed or self._growing.has_writes or self.num_frozen():
                 raise InternalError("fields change in an open collection without a log")
+            self._advance()
             segments = [segment.with_schema(fields) for segment in self._live.sealed]
             self._commit_manifest(
                 segments, schema=schema_to_json(fields.schema), properties=settings.to_json()
             )
             self.fields, self.settings = fields, settings
             growing = [GrowingSegment(fields, self._log.number)]
-            self._live = LiveRows(fields.schema, segments, growing)
+            self._live = LiveRows(fields, segments, growing)
             self._publish(self.snapshot.seq)
 
     def _commit_manifest(

@@ -120,7 +120,7 @@ def test_the_past_keeps_its_fields(folder):
     collection.drop_field("text")
     collection.upsert([{"id": 5, "dense": VECTORS[6]}])
     past = collection.query("id == 5", as_of=before)
-    assert past == [{"id": 5}]
+    assert past == [{"id": 5, "text": "word2 all"}]
     assert collection.search(VECTORS[5], "dense", 1, as_of=before).ids == [5]
     database.close()
 
