@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, Unpack
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -21,9 +22,8 @@ from elanus.api.plain import (
     search_under,
 )
 from elanus.api.reads import Ids, Reads, as_ids
-from elanus.engine.snapshot import Snapshot
 from elanus.errors import InvalidArgumentError, NotFoundError
-from elanus.kernels.cancel import CancelToken, search_token
+from elanus.kernels.cancel import search_token
 from elanus.query.plain import PlainRequest
 from elanus.query.rankers import Ranker
 from elanus.query.requests import Fusion, SearchRequest
@@ -81,16 +81,10 @@ class Searches(Reads):
         answer = self._answer_under(context, (under, key), [[filter]], [data], options)
         if answer is not None:
             return answer
-        with search_token(options.get("timeout")) as token:
-            context, snapshot = self._state(options, token)
-            requests, is_single = search_requests(
-                context, data, field, limit=limit, filter=filter, output=output, options=options
-            )
-            results = _answers(context, snapshot, requests, token)
-        if is_single:
-            for known in (under, key):
-                remember_plain(context, known, requests[0])
-        return results[0] if is_single else results
+        read = partial(search_requests, data=data, name=field, limit=limit, filter=filter)
+        return self._read_answer(
+            partial(read, output=output, options=options), (under, key), options
+        )
 
     def hybrid_search(
         self,
@@ -130,21 +124,11 @@ class Searches(Reads):
             answer = self._answer_under(context, (under, key), filters, queries, options)
             if answer is not None:
                 return answer
-        with search_token(options.get("timeout")) as token:
-            context, snapshot = self._state(options, token)
-            request = hybrid_request(
-                context,
-                legs,
-                fusion=fusion,
-                limit=limit,
-                filter=filter,
-                output=output,
-                options=options,
-            )
-            (result,) = _answers(context, snapshot, [request], token)
-        for known in (under, key):
-            remember_plain(context, known, request)
-        return result
+        read = partial(hybrid_request, legs=legs, fusion=fusion, limit=limit, filter=filter)
+        result = self._read_answer(
+            lambda now: ([read(now, output=output, options=options)], True), (under, key), options
+        )
+        return cast(SearchResult, result)
 
     def _stored_queries(
         self, ids: Ids, data: Any, field: str | None, options: SearchOptions
@@ -216,16 +200,24 @@ class Searches(Reads):
         remember_asked(context, key, plain, bound)
         return answer
 
-
-def _answers(
-    context: RequestContext,
-    snapshot: Snapshot,
-    requests: Sequence[SearchRequest],
-    token: CancelToken,
-) -> list[SearchResult]:
-    """Answer requests over one snapshot."""
-    schema, sources = context.schema, snapshot.sources
-    return [r for request in requests for r in search(schema, sources, request, token)]
+    def _read_answer(
+        self,
+        read: Callable[[RequestContext], tuple[list[SearchRequest], bool]],
+        keys: tuple[Hashable | None, Hashable | None],
+        options: SearchOptions,
+    ) -> SearchResult | list[SearchResult]:
+        """Answer what is read for the fields of one snapshot, over it, and remember the request of
+        a single query by its keys."""
+        with search_token(options.get("timeout")) as token:
+            context, snapshot = self._state(options, token)
+            requests, is_single = read(context)
+            schema, sources = context.schema, snapshot.sources
+            results = [r for one in requests for r in search(schema, sources, one, token)]
+        if not is_single:
+            return results
+        for key in keys:
+            remember_plain(context, key, requests[0])
+        return results[0]
 
 
 def _known(context: RequestContext, key: Hashable) -> PlainRequest | None:
