@@ -35,6 +35,7 @@ UNAVAILABLE = 2
 RATE_LIMIT = 8
 COLLECTION_NOT_FOUND = 100
 COLLECTION_NOT_LOADED = 101
+SCHEMA_MISMATCH = 109
 PARTITION_NOT_FOUND = 200
 INDEX_NOT_FOUND = 700
 INDEX_DUPLICATE = 702
@@ -54,6 +55,7 @@ UNEXPECTED = 65535
 # The enumeration that clients of before 2.3 look at; the Node client still does.
 _LEGACY = {
     COLLECTION_NOT_FOUND: common.CollectionNotExists,
+    SCHEMA_MISMATCH: common.SchemaMismatch,
     PARTITION_NOT_FOUND: common.MetaFailed,
     INDEX_NOT_FOUND: common.IndexNotExist,
     INVALID_PARAMETER: common.IllegalArgument,
@@ -65,6 +67,7 @@ _LEGACY = {
 }
 _INPUT = {
     COLLECTION_NOT_FOUND,
+    SCHEMA_MISMATCH,
     PARTITION_NOT_FOUND,
     INDEX_NOT_FOUND,
     DATABASE_NOT_FOUND,

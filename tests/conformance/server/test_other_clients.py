@@ -170,3 +170,33 @@ async def test_an_asynchronous_delete_does_not_lose_errors(uri, client):
     with pytest.raises(ValueError, match="invalid literal"):
         await asynchronous.delete("there", filter="id >")
     await asynchronous.close()
+
+
+def test_a_client_that_remembers_an_older_schema_asks_for_it_again(uri, client):
+    """pymilvus and the client in Go do so when they are told of it, and write again."""
+    import grpc
+    from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
+
+    client.create_collection("changed", dimension=2)
+    client.insert("changed", [{"id": 1, "vector": [1, 2]}])
+    before = client.describe_collection("changed")["update_timestamp"]
+    added = schema_pb2.FieldSchema(name="year", data_type=schema_pb2.Int64, nullable=True)
+    with grpc.insecure_channel(uri.removeprefix("http://")) as channel:
+        stub = milvus_pb2_grpc.MilvusServiceStub(channel)
+        status = stub.AddCollectionField(
+            milvus_pb2.AddCollectionFieldRequest(
+                collection_name="changed", schema=added.SerializeToString()
+            )
+        )
+        assert status.code == 0
+        for call, request in (
+            (stub.Insert, milvus_pb2.InsertRequest),
+            (stub.Upsert, milvus_pb2.UpsertRequest),
+        ):
+            told = call(request(collection_name="changed", schema_timestamp=before)).status
+            assert (told.code, told.error_code) == (109, common_pb2.SchemaMismatch)
+            assert told.reason == "collection schema mismatch[collection=changed]"
+    # What this client remembers has no field of this name; it would go among the dynamic ones.
+    client.insert("changed", [{"id": 2, "vector": [1, 2], "year": 1990}])
+    found = client.query("changed", filter="year == 1990", output_fields=["id"])
+    assert [row["id"] for row in found] == [2]

@@ -10,7 +10,7 @@ from elanus_server.codec.columns import DYNAMIC_FIELD, decode_columns
 from elanus_server.codec.entities import encode_ids
 from elanus_server.codec.pairs import read_name
 from elanus_server.codec.requests import decode_templates
-from elanus_server.failures import invalid
+from elanus_server.failures import SCHEMA_MISMATCH, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.entity_faults import worded_as_milvus
 from elanus_server.service.namespaces import namespace_of
@@ -23,6 +23,10 @@ _REPLACE = messages.FieldPartialUpdateOp.OpType.Value("REPLACE")
 
 
 def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
+    # Clients remember schemas. One that knows of an older one asks for it, and tries again.
+    if request.schema_timestamp not in (0, hosted.record.updated):
+        told = f"collection schema mismatch[collection={hosted.collection.name}]"
+        raise MilvusError(SCHEMA_MISMATCH, told)
     if not request.num_rows:
         raise invalid("num_rows: expected at least one row, got 0")
     return decode_columns(request.fields_data, hosted.collection.schema, request.num_rows)
