@@ -224,7 +224,11 @@ class CsvWriter(TextWriter):
         self._location = output.location
         self._buffer = io.StringIO()
         self._csv = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\n")
+        self._quoted = csv.writer(
+            self._buffer, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
         self._csv.writerow([f.name for f in self._fields])
+        self._drain()
 
     def write(self, batch: ColumnBatch) -> None:
         lists = [
@@ -236,16 +240,22 @@ class CsvWriter(TextWriter):
             )
             for field in self._fields
         ]
-        self._csv.writerows(zip(*lists, strict=True))
+        rows = list(zip(*lists, strict=True))
+        self._csv.writerows(rows)
+        if "\r" in self._buffer.getvalue():
+            # Python's writer quotes only the line ends that it writes itself, and no reader takes
+            # another one outside of quotes.
+            self._empty()
+            for row in rows:
+                has_return = any("\r" in cell for cell in row)
+                (self._quoted if has_return else self._csv).writerow(row)
         self._drain()
-
-    def close(self) -> None:
-        if not self._file.closed:
-            self._drain()
-        super().close()
 
     def _drain(self) -> None:
         self.write_text(self._buffer.getvalue())
+        self._empty()
+
+    def _empty(self) -> None:
         self._buffer.seek(0)
         self._buffer.truncate()
 

@@ -83,6 +83,18 @@ def test_file_brings_everything_back(stored, fresh, tmp_path, suffix, batch_rows
     assert content(fresh) == content(stored)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_texts_come_back_whatever_they_hold(db, simple, tmp_path, suffix):
+    texts = ["", " ", "\r", "\n", "\r\n", "a\rb", "a\n\rb", ",", "\t", '"', '"a"', 'a""', "\ufeffa"]
+    texts += ["\u2028", "\x00", "\x85", "NULL", "null", "nan", "'", "\\", "#", "=1+1", None]
+    rows = [{"id": i, "name": text, "dense": [i, 1.0]} for i, text in enumerate(texts)]
+    simple.insert(rows)
+    simple.export_data(tmp_path / f"texts.{suffix}")
+    again = db.create_collection("again", simple_schema())
+    again.import_data(tmp_path / f"texts.{suffix}")
+    assert again.query(output=["id", "name", "dense"]) == rows
+
+
 @pytest.mark.parametrize("suffix", ["npz", "jsonl", "parquet"])
 def test_rows_without_nulls_pass_through_every_format(db, fresh, tmp_path, suffix):
     whole = db.create_collection("whole", every_type_schema())
