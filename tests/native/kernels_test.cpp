@@ -21,6 +21,7 @@
 #include "distance/distance.h"
 #include "graph_test.h"
 #include "keys/key_table.h"
+#include "patterns_test.h"
 #include "quantized/code_kernels.h"
 #include "quantized/scan_codes.h"
 #include "sparse/growing_postings.h"
@@ -441,6 +442,7 @@ int main() {
   test_block_verifier();
   test_key_tables();
   test_postings();
+  test_patterns();
   test_text();
   test_graph();
   std::printf("%d failures\n", failures);

@@ -10,6 +10,7 @@
 #include "bindings/module.h"
 #include "support/cancel.h"
 #include "text/automaton.h"
+#include "text/texts.h"
 
 namespace elanus::bindings {
 namespace {
@@ -41,25 +42,15 @@ AutomatonTeacher to_teacher(const nb::object& teacher) {
 // 1 for each text that matches, else 0.
 NewArray1<std::uint8_t> match_texts(const Array1<std::int64_t>& offsets,
                                     const Array1<std::uint8_t>& data, const nb::object& teacher) {
-  if (offsets.size() == 0) throw_invalid_argument("offsets: expected at least 1");
-  std::int64_t before = 0;
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    const std::int64_t offset = offsets.data()[i];
-    if (offset < before || static_cast<std::uint64_t>(offset) > data.size()) {
-      throw_invalid_argument("offsets: expected ascending places in the data");
-    }
-    before = offset;
-  }
-  std::vector<std::uint8_t> matching(offsets.size() - 1);
+  const Texts texts(to_span(offsets), to_span(data));
+  std::vector<std::uint8_t> matching(texts.size());
   {
     const nb::gil_scoped_release unlocked;
     Automaton automaton(to_teacher(teacher));
     CancelPoint point;
     for (std::size_t i = 0; i < matching.size(); ++i) {
-      const auto first = static_cast<std::size_t>(offsets.data()[i]);
-      const std::size_t size = static_cast<std::size_t>(offsets.data()[i + 1]) - first;
-      matching[i] = automaton.matches({data.data() + first, size}) ? 1 : 0;
-      point.passed(size + 1);
+      matching[i] = automaton.matches(texts[i]) ? 1 : 0;
+      point.passed(texts[i].size() + 1);
     }
   }
   return OwnedArray<std::uint8_t>(std::move(matching)).release();

@@ -15,6 +15,7 @@ void bind_ivf(nanobind::module_& module);
 void bind_keys(nanobind::module_& module);
 void bind_lists(nanobind::module_& module);
 void bind_minhash(nanobind::module_& module);
+void bind_patterns(nanobind::module_& module);
 void bind_prepared(nanobind::module_& module);
 void bind_quantized(nanobind::module_& module);
 void bind_ranking(nanobind::module_& module);

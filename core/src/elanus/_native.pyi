@@ -342,6 +342,14 @@ def rows_in_bands(queries: Annotated[NDArray[numpy.uint32], dict(shape=(None, No
     Rows that share most bands with each query, and whether all were looked at.
     """
 
+def match_pattern(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], pattern: bytes, ignores_case: bool) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]]:
+    """
+    Which texts match a pattern of fixed pieces, and which cannot be decided. The GIL is released.
+    """
+
+def parts_at(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], places: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu')]:
+    """In which part each of ascending places lies. The GIL is released."""
+
 class PreparedLeg:
     """Searches one field for one query at a time."""
 

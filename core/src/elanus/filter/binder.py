@@ -66,9 +66,8 @@ from elanus.filter.geometry import (
     validity_test,
 )
 from elanus.filter.hints import (
+    NO_HINT,
     TextHint,
-    folded_like_hint,
-    folded_part_hint,
     like_hint,
     part_hint,
     regex_hint,
@@ -86,7 +85,7 @@ from elanus.filter.operands import (
     any_part,
 )
 from elanus.filter.operators import ArithmeticOp, CompareOp
-from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.patterns import PartsMatcher, like_matcher, text_matcher
 from elanus.filter.places import PathOperand, place_of
 from elanus.filter.regex import RegexMatcher
 from elanus.filter.regex_parser import RegexError
@@ -154,16 +153,16 @@ class Binder:
             case Like(operand, pattern, ignore_case):
                 text = self._text_constant(pattern, "like")
                 matches = like_matcher(text, ignore_case=ignore_case)
-                hint = folded_like_hint(text) if ignore_case else like_hint(text)
+                hint = NO_HINT if ignore_case else like_hint(text)
                 return TextTest(self._text_operand(operand, "like"), matches, hint)
             case RegexMatch(operand, pattern):
                 text = self._text_constant(pattern, "=~")
-                matches = self._regex(text, pattern)
-                return TextTest(self._text_operand(operand, "=~"), matches, regex_hint(text))
+                regex = self._regex(text, pattern)
+                return TextTest(self._text_operand(operand, "=~"), regex, regex_hint(text))
             case TextContains(operand, part, ignore_case):
                 text = self._text_constant(part, "text_contains")
                 matches = text_matcher(text, ignore_case=ignore_case)
-                hint = folded_part_hint(text) if ignore_case else part_hint(text)
+                hint = NO_HINT if ignore_case else part_hint(text)
                 return TextTest(self._text_operand(operand, "text_contains"), matches, hint)
             case TextMatch() | FuzzyMatch() | PhraseMatch():
                 return self._text_search(node)
@@ -478,8 +477,8 @@ class Binder:
         parts = [value for value in values if isinstance(value, str)]
         if isinstance(node, ContainsAll):
             every = TextHint(parts=tuple(parts))
-            return TextTest(place, lambda text: all(part in text for part in parts), every)
-        hint = part_hint(parts[0]) if len(parts) == 1 else None
+            return TextTest(place, PartsMatcher.of(parts, every=True), every)
+        hint = part_hint(parts[0]) if len(parts) == 1 else NO_HINT
         return TextTest(place, any_part(parts), hint)
 
 

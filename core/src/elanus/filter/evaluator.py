@@ -34,7 +34,7 @@ from elanus.filter.shares import (
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
-from elanus.filter.text_scan import DISTINCT_SHARE, matching_texts
+from elanus.filter.text_scan import DISTINCT_SHARE, matching_rows, matching_texts
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
@@ -296,17 +296,7 @@ class TextTest(Leaf):
         values = self.operand.load(columns)
         if values.strings is None:
             return truth_of(_nowhere(columns), values.known)
-        return truth_of(self._matching(values.strings), values.known)
-
-    def _matching(self, strings: CodedStrings) -> BoolArray:
-        """Return which texts match, by the bytes of the distinct ones where these lie in a file."""
-        stored = strings.dictionary.stored
-        is_few = stored is None or len(strings.codes) * FEW_ROWS < len(stored)
-        if self.hint is not None and stored is not None and not is_few:
-            table = matching_texts(stored, self.hint, self.matches)
-            if table is not None:
-                return strings.where(table)
-        return strings.matches(self.matches)
+        return truth_of(matching_rows(values.strings, self.hint, self.matches), values.known)
 
     def _by_bytes(self, columns: FilterColumns) -> BoolArray | None:
         """Return what the bytes of a field say; None: its texts are better numbered."""

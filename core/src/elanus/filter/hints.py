@@ -6,14 +6,12 @@ parts stand in it. The pattern itself is asked only about those.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from elanus.filter.regex_parser import parse_regex
-from elanus.filter.regex_tree import Chars, Regex, Repeat, Sequence
-
-_ASCII = re.compile(r"[\x00-\x7f]+")
+from elanus.filter.regex_tree import Chars, Place, Regex, Repeat, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +23,16 @@ class TextHint:
         parts: Texts that stand in it, anywhere.
         is_exact: Whatever begins with ``prefix`` matches.
         is_part: Whatever holds the one part matches.
-        folded: ASCII in small letters that stands in every matching text when that is in small
-            letters; "" where there is no such thing, or the other attributes say more.
     """
 
     prefix: str = ""
     parts: tuple[str, ...] = ()
     is_exact: bool = False
     is_part: bool = False
-    folded: str = ""
+
+
+NO_HINT = TextHint()
+"""Nothing is known but the pattern."""
 
 
 def like_hint(pattern: str) -> TextHint:
@@ -56,21 +55,6 @@ def like_hint(pattern: str) -> TextHint:
     return TextHint(prefix, parts, has_only_end and bool(prefix), is_part)
 
 
-def folded_like_hint(pattern: str) -> TextHint:
-    """Return the hint of a LIKE pattern that does not heed case."""
-    return _folded(like_hint(pattern.lower()).parts)
-
-
-def folded_part_hint(part: str) -> TextHint:
-    """Return the hint of a question for texts that hold ``part`` in any case."""
-    return _folded((part.lower(),))
-
-
-def _folded(parts: Iterable[str]) -> TextHint:
-    runs = [run for part in parts for run in _ASCII.findall(part)]
-    return TextHint(folded=max(runs, key=len, default=""))
-
-
 def part_hint(part: str) -> TextHint:
     """Return the hint of a question for texts that hold ``part``."""
     return TextHint(parts=(part,), is_part=True)
@@ -78,7 +62,17 @@ def part_hint(part: str) -> TextHint:
 
 def regex_hint(pattern: str) -> TextHint:
     """Return the hint of a valid regular expression: texts that stand in every match."""
-    return TextHint(parts=tuple(filter(None, _parts(parse_regex(pattern)))))
+    tree = parse_regex(pattern)
+    nodes = tree.parts if isinstance(tree, Sequence) else (tree,)
+    prefix = _literals(nodes[1:]) if nodes and nodes[0] is Place.TEXT_BEGIN else ""
+    is_part = bool(nodes) and len(_literals(nodes)) == len(nodes)
+    return TextHint(prefix, tuple(filter(None, _parts(tree))), is_part=is_part)
+
+
+def _literals(nodes: Iterable[Regex]) -> str:
+    """Return the characters with which a sequence begins."""
+    literals = (node.literal if isinstance(node, Chars) else None for node in nodes)
+    return "".join(map(str, takewhile(lambda literal: literal is not None, literals)))
 
 
 def _parts(node: Regex) -> list[str]:

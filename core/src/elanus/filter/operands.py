@@ -19,7 +19,7 @@ from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
 from elanus.filter.numbers import Numbers, calculate, constant_numbers
 from elanus.filter.operators import ArithmeticOp
-from elanus.filter.patterns import text_matcher
+from elanus.filter.patterns import PartsMatcher, text_matcher
 from elanus.filter.strings import CodedStrings
 from elanus.filter.text import constant_to_text
 from elanus.schema.batches import Column
@@ -252,4 +252,4 @@ def any_part(parts: Sequence[str]) -> Callable[[str], bool]:
     """Return a function that tells whether a text holds one of ``parts``."""
     if len(parts) == 1:
         return text_matcher(parts[0])
-    return lambda text: any(part in text for part in parts)
+    return PartsMatcher.of(parts, every=False)

@@ -27,6 +27,7 @@ from elanus.filter.json_columns import (
     no_containers,
 )
 from elanus.filter.json_paths import RECENT_PATHS, JsonPathStore
+from elanus.filter.stored_texts import StoredDictionary
 from elanus.filter.strings import NO_TEXT, CodedStrings, StringDictionary
 from elanus.index.scalar.values import SortedTexts
 from elanus.schema.batches import StringColumn
@@ -40,9 +41,6 @@ MAX_KEYS = 8
 """Deepest path."""
 SPARSE_SHARE = 4
 """A path that stands in fewer rows than one in so many is stored with their numbers."""
-
-TEXT_BYTES = 150
-"""Bytes that a numbered text takes in memory besides its characters."""
 
 PathName: TypeAlias = tuple[tuple[str | int, ...], bool]
 """Keys, and whether it is the elements of the arrays there."""
@@ -137,7 +135,8 @@ class PathColumns:
             kinds = column.values.kinds
             is_uniform = "kinds" not in stored
             kind = int(kinds[0]) if is_uniform and len(kinds) else int(JsonKind.MISSING)
-            listed.append({"keys": list(keys), "elements": is_elements, "kind": kind})
+            path = {"keys": list(keys), "elements": is_elements, "kind": kind}
+            listed.append(path | {"ascends": True} if "codes" in stored else path)
             arrays |= {f"{number}.{name}": array for name, array in stored.items()}
         header = {"num_rows": self.num_rows, "paths": listed, "is_complete": self.is_complete}
         return header, arrays
@@ -170,6 +169,10 @@ class ShreddedPaths:
                 (tuple(path["keys"]), bool(path["elements"])): (number, int(path["kind"]))
                 for number, path in enumerate(header["paths"])
             }
+            # Files of before have their texts in the order in which they came first.
+            self._ascending = frozenset(
+                number for number, path in enumerate(header["paths"]) if path.get("ascends", False)
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptionError(f"shredded paths are not understood: {error!r}") from error
         self._sections = frozenset(sections)
@@ -300,7 +303,11 @@ class ShreddedPaths:
             offsets, data = _given(stored("offsets")), _given(stored("data"))
             texts = SortedTexts(offsets, data)
             lying = StringColumn(offsets, data)
-            dictionary = StringDictionary.of(list(texts.texts(0, len(texts))), lying)
+            dictionary = (
+                StoredDictionary(texts, lying)
+                if number in self._ascending
+                else StringDictionary.of(list(texts.texts(0, len(texts))), lying)
+            )
             strings = CodedStrings(codes, dictionary)
         ints, floats = stored("ints"), stored("floats")
         for array in (kinds, ints, floats, codes):
@@ -312,10 +319,7 @@ class ShreddedPaths:
 
 
 def _text_bytes(column: JsonColumn) -> int:
-    if column.strings is None:
-        return 0
-    texts = column.strings.dictionary
-    return texts.num_characters + TEXT_BYTES * len(texts)
+    return 0 if column.strings is None else column.strings.dictionary.held_bytes
 
 
 def _stored(column: PathColumn, num_rows: int | None) -> Iterator[tuple[str, AnyArray]]:
@@ -338,9 +342,19 @@ def _stored(column: PathColumn, num_rows: int | None) -> Iterator[tuple[str, Any
     if values.floats is not None:
         yield "floats", values.floats
     if values.strings is not None:
-        texts = [str(text).encode() for text in values.strings.dictionary.texts()[:-1]]
-        yield "codes", _narrow(values.strings.codes)
-        yield from SortedTexts.of(texts).arrays().items()
+        codes, texts = _ascending(values.strings)
+        yield "codes", _narrow(codes)
+        yield from texts.arrays().items()
+
+
+def _ascending(strings: CodedStrings) -> tuple[IntArray, SortedTexts]:
+    """Return the codes of rows by texts in ascending order, and those."""
+    texts = [str(text).encode() for text in strings.dictionary.texts()[:-1].tolist()]
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    # One place more: the code -1, of no text, stays what it is.
+    code_of = np.full(len(texts) + 1, NO_TEXT, dtype=np.int64)
+    code_of[order] = np.arange(len(texts))
+    return code_of[strings.codes], SortedTexts.of([texts[place] for place in order])
 
 
 def _narrow(values: IntArray) -> AnyArray:

@@ -35,7 +35,15 @@ MAX_COMPARED = 5
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 """Texts that count as numbers where that is asked for: decimal ones."""
 _OF_NO_ROW = -2
+TEXT_BYTES = 150
+"""Bytes that a numbered text takes in memory besides its characters."""
 """Code of a text that no row holds."""
+
+
+def numbers_of(texts: Sequence[str]) -> Float64Array:
+    """Return the number that each text is, NaN where it is none."""
+    read = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in texts]
+    return np.array(read, dtype=np.float64)
 
 
 class StringDictionary:
@@ -57,9 +65,9 @@ class StringDictionary:
         return len(self._texts)
 
     @property
-    def num_characters(self) -> int:
-        """Characters of all texts together."""
-        return sum(map(len, self._texts))
+    def held_bytes(self) -> int:
+        """Bytes that the texts take in memory, roughly."""
+        return sum(map(len, self._texts)) + TEXT_BYTES * len(self._texts)
 
     @classmethod
     def of(cls, texts: Sequence[str], stored: StringColumn | None = None) -> StringDictionary:
@@ -103,8 +111,8 @@ class StringDictionary:
         known = self._numbers
         if len(known) != len(self._texts) + 1:
             added = self._texts[max(len(known) - 1, 0) :]
-            read = [float(text) if _NUMBER.fullmatch(text) else np.nan for text in added]
-            known = self._numbers = np.concatenate([known[:-1], read, [np.nan]])
+            known = np.concatenate([known[:-1], numbers_of(added), [np.nan]])
+            self._numbers = known
         return known
 
     def table(self, predicate: Callable[[str], bool], codes: Codes | None = None) -> BoolArray:
@@ -130,6 +138,16 @@ class StringDictionary:
         found = (self._codes.get(text, size) for text in texts)
         table[[code for code in found if code < size]] = True
         return table
+
+    def span_in_order(self, op: CompareOp, text: str) -> tuple[int, int] | None:
+        """Return the first code and the one behind the last of texts that are before or behind
+        ``text``; None: these do not follow each other."""
+        return None
+
+    def span_of_prefix(self, prefix: str) -> tuple[int, int] | None:
+        """Return the first code and the one behind the last of texts that begin with ``prefix``,
+        which is not empty; None: these do not follow each other."""
+        return None
 
     def table_in_order(self, op: CompareOp, text: str) -> BoolArray:
         """Return for each code whether its text is before or behind ``text``.
@@ -180,6 +198,9 @@ class CodedStrings:
             if op is CompareOp.NE:
                 holds = (self.codes != NO_TEXT) & ~holds
             return np.asarray(holds)
+        span = self.dictionary.span_in_order(op, text)
+        if span is not None:
+            return self.between(*span)
         return self._look_up(self.dictionary.table_in_order(op, text))
 
     def is_in(self, texts: Collection[str]) -> BoolArray:
@@ -187,10 +208,7 @@ class CodedStrings:
         found = {code for text in texts if (code := self.dictionary.code(text)) is not None}
         if len(found) > MAX_COMPARED:
             return self._look_up(self.dictionary.table_of(texts))
-        holds = np.zeros(len(self.codes), dtype=np.bool_)
-        for code in found:
-            holds |= self.codes == code
-        return holds
+        return self._one_of(found)
 
     def matches(self, predicate: Callable[[str], bool], *, few: bool = False) -> BoolArray:
         """Return where ``predicate`` holds for the text of a row.
@@ -202,8 +220,15 @@ class CodedStrings:
         codes = np.unique(self.codes) if few or len(self.codes) < len(self.dictionary) else None
         return self._look_up(self.dictionary.table(predicate, codes))
 
+    def between(self, start: int, stop: int) -> BoolArray:
+        """Return where the code is from ``start`` up to ``stop``, which is not included."""
+        return (self.codes >= start) & (self.codes < stop)
+
     def where(self, table: BoolArray) -> BoolArray:
         """Return the truth of the text of each row; bool by code, False where there is no text."""
+        found = np.flatnonzero(table)
+        if len(found) <= MAX_COMPARED:
+            return self._one_of(found.tolist())
         return self._look_up(np.append(table, False))
 
     def numbers(self) -> Float64Array:
@@ -217,6 +242,12 @@ class CodedStrings:
     def take(self, rows: NDArray[np.int64]) -> CodedStrings:
         """Return the given rows."""
         return CodedStrings(self.codes[rows], self.dictionary)
+
+    def _one_of(self, wanted: Iterable[int]) -> BoolArray:
+        holds = np.zeros(len(self.codes), dtype=np.bool_)
+        for code in wanted:
+            holds |= self.codes == code
+        return holds
 
     def _look_up(self, table: BoolArray) -> BoolArray:
         return table.take(self.codes)

@@ -19,6 +19,7 @@ from elanus.filter.numbers import Numbers
 from elanus.filter.operands import Constants, Values, ValueType
 from elanus.filter.operators import CompareOp
 from elanus.filter.strings import CodedStrings
+from elanus.kernels.text_patterns import parts_at
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.types import BoolArray, DataType, Int64Array
 
@@ -127,8 +128,7 @@ class ArrayField:
         elif items.strings is not None and wanted.texts:
             found = items.strings.is_in(wanted.texts)
         held = np.zeros(columns.num_rows, dtype=np.bool_)
-        # Behind the last row that begins at or before an item: an empty one holds nothing.
-        held[np.searchsorted(offsets, np.flatnonzero(found), side="right") - 1] = True
+        held[parts_at(offsets, np.flatnonzero(found))] = True
         return held
 
     def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
