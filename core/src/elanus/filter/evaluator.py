@@ -44,8 +44,17 @@ from elanus.types import BoolArray
 
 
 def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
-    """Return a truth that is unknown where nothing is known."""
-    return Truth(holds) if known is None else Truth(holds & known, ~known)
+    """Return a truth that is unknown where nothing is known.
+
+    Args:
+        holds: bool of shape ``(n,)``.
+        known: The same, or one bool for all rows, as a calculation with a constant has it; None:
+            everywhere.
+    """
+    if known is None:
+        return Truth(holds)
+    known = np.broadcast_to(known, holds.shape)
+    return Truth(holds & known, ~known)
 
 
 def _nowhere(columns: FilterColumns) -> BoolArray:

@@ -20,6 +20,11 @@ from elanus.types import AnyArray, BoolArray, Int64Array
 TYPE: Final = "NGRAM"
 CHUNK_CHARACTERS = 1 << 21
 """Characters that are cut into runs at once: a few dozen bytes of memory each."""
+COMMON_SHARE = 2
+"""Runs in more than one text in so many are not asked: to look at a text that lacks one takes
+hardly longer than to find out that it does."""
+PROBED_SHARE = 32
+"""So many times as long as what is left, a list is looked up; shorter ones are marked in a mask."""
 _FACTOR: Final = np.uint32(2654435761)  # Knuth's multiplicative hashing: 2^32 / golden ratio
 
 
@@ -88,13 +93,17 @@ class NgramIndex:
         lists = sorted((self._list(run) for run in wanted), key=len)
         found = lists[0]
         for further in lists[1:]:
-            if 16 * len(found) < len(further):
+            if len(further) * COMMON_SHARE > self.num_rows:
+                break  # and so are those behind it
+            if len(found) * PROBED_SHARE < len(further):
                 places = np.searchsorted(further, found)
                 inside = places < len(further)
                 places = np.where(inside, places, 0)
-                found = found[inside & (further[places] == found)] if len(further) else further
+                found = found[inside & (further[places] == found)]
             else:
-                found = np.intersect1d(found, further, assume_unique=True)
+                has_run = np.zeros(self.num_rows, dtype=np.bool_)
+                has_run[further] = True
+                found = found[has_run[found]]
         return FoundRows([found], self.num_rows, is_exact=False)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, AnyArray]]:
