@@ -109,7 +109,7 @@ def choices(schema: Schema, data: st.DataObject) -> dict[Any, tuple[ScalarTarget
 def costs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the same filters be answered in every way, whatever it would cost."""
     if request.param == "indexes":
-        for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS"):
+        for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS", "VERIFIED_FACTOR"):
             monkeypatch.setattr(logic, name, 0.0)
         monkeypatch.setattr(logic, "FEW_ROWS", 1)
     elif request.param == "columns of few rows":

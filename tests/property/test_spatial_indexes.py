@@ -174,7 +174,7 @@ def check(collection: elanus.Collection, rows: dict[int, Any], drawn: random.Ran
 def test_indexed_geometries_are_those_of_shapely(seed: int) -> None:
     drawn = random.Random(seed)
     patched = pytest.MonkeyPatch()
-    for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS"):
+    for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS", "VERIFIED_FACTOR"):
         patched.setattr(logic, name, 0.0)
     patched.setattr(scalar_builds, "MIN_INDEXED_ROWS", 20)
     with patched.context(), elanus.connect(":memory:") as db:

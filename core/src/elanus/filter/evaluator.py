@@ -17,7 +17,15 @@ from elanus.filter.constants import Constant
 from elanus.filter.elements import JsonElement, elements_of
 from elanus.filter.hints import TextHint
 from elanus.filter.json_operands import JsonValue
-from elanus.filter.logic import FEW_ROWS, Condition, Leaf, Truth
+from elanus.filter.logic import (
+    FEW_ROWS,
+    TAKEN_LIST_NS,
+    TAKEN_TEXT_NS,
+    Condition,
+    Leaf,
+    Truth,
+    truth_of,
+)
 from elanus.filter.lookup import find_any, find_comparisons, find_equal, find_texts
 from elanus.filter.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
 from elanus.filter.operands import Constants, Container, Operand, Path, Values, both
@@ -34,27 +42,13 @@ from elanus.filter.shares import (
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.struct_operands import ListField
-from elanus.filter.text_scan import DISTINCT_SHARE, matching_rows, matching_texts
+from elanus.filter.text_scan import DISTINCT_SHARE, matching_rows, matching_texts, row_ns_of
 from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import StringColumn
 from elanus.types import BoolArray
-
-
-def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
-    """Return a truth that is unknown where nothing is known.
-
-    Args:
-        holds: bool of shape ``(n,)``.
-        known: The same, or one bool for all rows, as a calculation with a constant has it; None:
-            everywhere.
-    """
-    if known is None:
-        return Truth(holds)
-    known = np.broadcast_to(known, holds.shape)
-    return Truth(holds & known, ~known)
 
 
 def _nowhere(columns: FilterColumns) -> BoolArray:
@@ -139,7 +133,7 @@ class CompareConstant(Leaf):
         return found.bits() if found is not None and is_few else None
 
     def guess(self) -> tuple[float, float]:
-        return SHARES.get(self.op, 0.33), row_ns(self.operand)
+        return SHARES.get(self.op, 0.33), row_ns(self.operand, self.op, self.constant)
 
     def share(self, columns: FilterColumns) -> float | None:
         return share_of(self.operand, self.op, self.constant, columns)
@@ -173,7 +167,7 @@ class CompareRange(Leaf):
         return _named(None if index is None else find_comparisons(index, asked), index)
 
     def guess(self) -> tuple[float, float]:
-        return 0.2, RANGE_FACTOR * row_ns(self.low.operand)
+        return 0.2, RANGE_FACTOR * self.low.guess()[1]
 
     def share(self, columns: FilterColumns) -> float | None:
         low, high = self.low.share(columns), self.high.share(columns)
@@ -262,8 +256,9 @@ class Membership(Leaf):
         return _named(find_any(index, wanted.numbers, wanted.texts), index)
 
     def guess(self) -> tuple[float, float]:
-        num_values = len(self.wanted.numbers) + len(self.wanted.texts)
-        return 0.1, min((num_values + 1) / 2, MAX_FACTOR) * row_ns(self.operand)
+        values = (*self.wanted.numbers, *self.wanted.texts)
+        one_ns = row_ns(self.operand, CompareOp.EQ, values[-1] if values else None)
+        return 0.1, min(len(values), MAX_FACTOR) * one_ns
 
     def share(self, columns: FilterColumns) -> float | None:
         wanted = self.wanted
@@ -298,6 +293,8 @@ class TextTest(Leaf):
     matches: Callable[[str], bool]
     hint: TextHint | None = None
 
+    extra_ns = TAKEN_TEXT_NS
+
     def scan(self, columns: FilterColumns) -> Truth:
         holds = self._by_bytes(columns)
         if holds is not None:
@@ -329,7 +326,7 @@ class TextTest(Leaf):
         return _named(find_texts(index, self.hint, self.matches), index)
 
     def guess(self) -> tuple[float, float]:
-        return 0.2, 100.0
+        return 0.2, row_ns_of(self.matches)
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
         prefix = "" if self.hint is None else self.hint.prefix
@@ -419,6 +416,8 @@ class HoldsAny(Leaf):
     wanted: Constants
     parts: tuple[str, ...]
 
+    extra_ns = TAKEN_LIST_NS
+
     def scan(self, columns: FilterColumns) -> Truth:
         holds = self.container.holds(columns, self.wanted)
         if self.parts:
@@ -441,7 +440,7 @@ class HoldsAny(Leaf):
         return _named(find_any(index, wanted.numbers, wanted.texts), index)
 
     def guess(self) -> tuple[float, float]:
-        return 0.1, 20.0
+        return 0.1, 4.0 * max(len(self.wanted.numbers) + len(self.wanted.texts), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,6 +463,8 @@ class ElementTest(Leaf):
     condition: Condition
     quantifier: Quantifier
     count: int
+
+    extra_ns = TAKEN_LIST_NS
 
     def meeting(self, columns: FilterColumns) -> BoolArray:
         """Return which elements meet the condition, those of all rows one after the other."""

@@ -12,7 +12,7 @@ left, the others are asked only about these.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -23,14 +23,18 @@ from elanus.index.scalar.base import Found
 from elanus.kernels.bitset import Bitset
 from elanus.types import BoolArray, Int64Array
 
-INDEX_NS, GATHERED_NS, ROW_NS, VERIFIED_NS = 15_000.0, 9.0, 0.25, 1_500.0
-"""Costs of an index: asking, each number that is read, each row of the mask, each candidate that is
-looked at. Like those of columns measured on one core of the reference machine over a million rows
-whose columns and indexes are in no cache. Numbers are marked all over the mask: 5 ns each on a
-quiet machine, and 20 where others use its memory, which columns hardly feel."""
+INDEX_NS, GATHERED_NS, ROW_NS = 15_000.0, 3.0, 0.12
+"""Costs of an index: asking, each number that is read, each row of the mask. Like those of columns
+measured over a million rows on one core of a Zen 4 whose memory nobody else used;
+``benchmarks/micro/filter_plans.py`` measures whether what is chosen is quicker."""
+VERIFIED_NS, VERIFIED_FACTOR = 250.0, 2.5
+"""Cost of each candidate of an index that is looked at, and how many times the cost of a row by
+columns comes to it."""
 NUMBERED_NS, TAKEN_NS = 150_000.0, 25.0
 """Cost of asking about few rows instead of all: numbering them, and for each of them finding its
 number and taking one value of a column."""
+TAKEN_TEXT_NS, TAKEN_LIST_NS = 375.0, 275.0
+"""What it takes besides to take the bytes of a text, or the elements of an array."""
 FEW_ROWS = 16
 """An index that finds fewer rows than one in so many gives their numbers instead of a mask."""
 MOST_WEIGHED = 6
@@ -70,6 +74,20 @@ class Truth:
         return Truth(true, unknown)
 
 
+def truth_of(holds: BoolArray, known: BoolArray | None) -> Truth:
+    """Return a truth that is unknown where nothing is known.
+
+    Args:
+        holds: bool of shape ``(n,)``.
+        known: The same, or one bool for all rows, as a calculation with a constant has it; None:
+            everywhere.
+    """
+    if known is None:
+        return Truth(holds)
+    known = np.broadcast_to(known, holds.shape)
+    return Truth(holds & known, ~known)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """How a condition will be answered.
@@ -79,28 +97,42 @@ class Step:
         row_ns: What columns take for a row.
         found: What an index has found, if that is quicker.
         index: Type of that index.
+        extra_ns: What taking the value of a row alone takes besides ``TAKEN_NS``.
     """
 
     share: float
     row_ns: float
     found: Found | None = None
     index: str = ""
+    extra_ns: float = 0.0
 
     def cost_ns(self, num_rows: int) -> float:
         """Return what it takes for all rows."""
         if self.found is None:
             return num_rows * self.row_ns
-        return index_ns(self.found, num_rows)
+        return index_ns(self.found, num_rows, self.row_ns)
+
+    def taken_ns(self, left: float) -> float:
+        """Return what it takes to ask about some rows of many alone."""
+        return NUMBERED_NS + left * (TAKEN_NS + self.extra_ns + self.row_ns)
 
     def cost_of_ns(self, left: float, num_rows: int) -> float:
         """Return what it takes when only so many rows are still to be asked about."""
-        return min(self.cost_ns(num_rows), NUMBERED_NS + left * (TAKEN_NS + self.row_ns))
+        return min(self.cost_ns(num_rows), self.taken_ns(left))
 
 
-def index_ns(found: Found, num_rows: int) -> float:
-    """Return what it takes to make a mask of what an index has found."""
-    ns = INDEX_NS + GATHERED_NS * found.num_gathered + ROW_NS * num_rows
-    return ns if found.is_exact else ns + VERIFIED_NS * found.count
+def index_ns(found: Found, num_rows: int, row_ns: float) -> float:
+    """Return what it takes to make a set of what an index has found.
+
+    Args:
+        found: What it has found.
+        num_rows: Rows of the segment.
+        row_ns: What columns take for a row.
+    """
+    ns = INDEX_NS + GATHERED_NS * found.num_gathered + ROW_NS * (found.is_marked * num_rows)
+    if found.is_exact:
+        return ns
+    return ns + (VERIFIED_NS + VERIFIED_FACTOR * row_ns) * found.count
 
 
 _BY_COLUMNS = Step(1.0, 0.0)
@@ -138,6 +170,8 @@ class Leaf:
 
     needs_all_rows = False
     """It reads what is known of all rows of a segment, not of some alone."""
+    extra_ns = 0.0
+    """What taking the value of a row alone takes besides ``TAKEN_NS``."""
 
     def scan(self, columns: FilterColumns) -> Truth:
         """Return its truth in each row, by columns."""
@@ -189,13 +223,14 @@ class Leaf:
         """Return whether what an index has found is quicker than columns."""
         share, row_ns = self.guess()
         known = self.share(columns)
-        share = share if known is None else known
-        if found is None or not columns.num_rows:
-            return Step(share, row_ns)
-        share = found.count / columns.num_rows
-        if index_ns(found, columns.num_rows) >= row_ns * columns.num_rows:
-            return Step(share, row_ns)
-        return Step(share, row_ns, found, index)
+        by_columns = Step(share if known is None else known, row_ns, extra_ns=self.extra_ns)
+        num_rows = columns.num_rows
+        if found is None or not num_rows:
+            return by_columns
+        by_columns = replace(by_columns, share=found.count / num_rows)
+        if index_ns(found, num_rows, row_ns) >= row_ns * num_rows:
+            return by_columns
+        return replace(by_columns, found=found, index=index)
 
     def follow(self, step: Step, columns: FilterColumns) -> Truth:
         """Return its truth in each row, found as ``step`` says."""
@@ -278,7 +313,7 @@ class Negation(Joined):
 
     def plan(self, columns: FilterColumns) -> Step:
         step = self.term.plan(columns)
-        return Step(1 - step.share, step.row_ns, step.found, step.index)
+        return replace(step, share=1 - step.share)
 
     def follow(self, step: Step, columns: FilterColumns) -> Truth:
         truth = self.term.follow(step, columns)
@@ -377,7 +412,7 @@ class Conjunction(Joined):
 
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
-        return Step(min(s.share for s in steps), sum(_row_ns(s, columns) for s in steps))
+        return _joined(min(s.share for s in steps), steps, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,7 +438,7 @@ class Disjunction(Joined):
 
     def plan(self, columns: FilterColumns) -> Step:
         steps = [term.plan(columns) for term in self.terms]
-        return Step(min(1.0, sum(s.share for s in steps)), sum(_row_ns(s, columns) for s in steps))
+        return _joined(min(1.0, sum(s.share for s in steps)), steps, columns)
 
 
 def _in_order(terms: Sequence[Condition], columns: FilterColumns) -> list[tuple[Step, Condition]]:
@@ -435,11 +470,13 @@ def _cost_first(steps: Sequence[Step], first: int, num_rows: int, left: float) -
 
 def _is_dearer(step: Step, num_rows: int, left: int) -> bool:
     """Whether it takes longer to ask about all rows than about those that are left alone."""
-    return step.cost_ns(num_rows) > NUMBERED_NS + left * (TAKEN_NS + step.row_ns)
+    return step.cost_ns(num_rows) > step.taken_ns(left)
 
 
-def _row_ns(step: Step, columns: FilterColumns) -> float:
-    return step.cost_ns(columns.num_rows) / max(columns.num_rows, 1)
+def _joined(share: float, steps: Sequence[Step], columns: FilterColumns) -> Step:
+    """Return how conditions are answered that are all asked."""
+    row_ns = sum(step.cost_ns(columns.num_rows) for step in steps) / max(columns.num_rows, 1)
+    return Step(share, row_ns, extra_ns=sum(step.extra_ns for step in steps))
 
 
 def _both_hold(left: Truth, right: Truth) -> Truth:

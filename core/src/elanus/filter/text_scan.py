@@ -56,6 +56,14 @@ def matching_texts(
     return None
 
 
+def row_ns_of(matches: Callable[[str], bool]) -> float:
+    """Return about what it takes to ask about a text among many, in nanoseconds: by the kernel of
+    patterns, by that of automata, or in Python."""
+    if isinstance(matches, PatternMatcher | PartsMatcher):
+        return 8.0
+    return 25.0 if isinstance(matches, RegexMatcher) else 200.0
+
+
 def matching_rows(
     strings: CodedStrings, hint: TextHint | None, matches: Callable[[str], bool]
 ) -> BoolArray:

@@ -19,8 +19,8 @@ from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.multi import MultiAnalyzer, shared_analyzer
 from elanus.filter.columns import FilterColumns
 from elanus.filter.edit_distance import is_within
-from elanus.filter.evaluator import LanguageTest, TextTest, truth_of
-from elanus.filter.logic import Condition, Leaf, Truth
+from elanus.filter.evaluator import LanguageTest, TextTest
+from elanus.filter.logic import Condition, Leaf, Truth, truth_of
 from elanus.filter.term_store import (
     MAX_STORED_SLOP,
     TermStore,

@@ -102,7 +102,7 @@ def entities(first=0, count=NUM_ROWS):
 
 @pytest.fixture(autouse=True)
 def indexes_cost_nothing(monkeypatch):
-    for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS"):
+    for name in ("INDEX_NS", "GATHERED_NS", "ROW_NS", "VERIFIED_NS", "VERIFIED_FACTOR"):
         monkeypatch.setattr(logic, name, 0.0)
     monkeypatch.setattr(scalar_builds, "MIN_INDEXED_ROWS", 500)
 

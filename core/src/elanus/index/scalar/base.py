@@ -42,6 +42,11 @@ class Found(Protocol):
         """Numbers that are read to answer: what ``mask`` costs."""
         ...
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether ``bits`` marks the rows in a mask first."""
+        ...
+
     def rows(self) -> Int64Array:
         """Return the rows, ascending, each once."""
         ...
@@ -82,6 +87,10 @@ class FoundRows:
         return self.num_rows - self.count if self._takes_others else self.count
 
     @property
+    def is_marked(self) -> bool:
+        return not self.ascends and self.count * MARKED_SHARE > self.num_rows
+
+    @property
     def _takes_others(self) -> bool:
         return self.others is not None and 2 * self.count > self.num_rows
 
@@ -100,7 +109,7 @@ class FoundRows:
     def bits(self) -> Bitset:
         if self.ascends:
             return Bitset.from_few(self.lists[0], self.num_rows)
-        if self.count * MARKED_SHARE > self.num_rows:
+        if self.is_marked:
             return Bitset.from_mask(self.mask())
         return Bitset.from_ascending(self.rows(), self.num_rows)
 
@@ -142,6 +151,10 @@ class FoundBits:
     def num_gathered(self) -> int:
         # Words are read one after the other, eight in the time that it takes to mark one row.
         return sum(map(len, self.sets)) // 8
+
+    @property
+    def is_marked(self) -> bool:
+        return False
 
     def rows(self) -> Int64Array:
         return self.bits().to_rows()
