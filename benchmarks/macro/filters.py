@@ -1,6 +1,7 @@
 """How long does a filter take over a million rows, alone and with a dense search?
 
-Synthetic scalars, the same as columns of their own and inside a JSON field. Every filter is counted
+Synthetic scalars, the same as columns of their own and inside a JSON field, and for elanus a moment
+and a place besides. Every filter is counted
 alone, with constants that were not asked for before, without and with indexes; one that lets a row
 in a hundred through also goes with a dense search. Beside DuckDB, LanceDB, Chroma and Milvus Lite,
 each in a process of its own, on one processor. A system that has not taken all rows after
@@ -50,9 +51,11 @@ def make_rows(folder: Path, num_rows: int) -> None:
             elanus.Field("year", elanus.INT64),
             elanus.Field("price", elanus.DOUBLE),
             elanus.Field("brand", elanus.VARCHAR),
-            elanus.Field("title", elanus.VARCHAR),
+            elanus.Field("title", elanus.VARCHAR, analyzer="standard"),
             elanus.Field("tags", elanus.ARRAY, element_type=elanus.VARCHAR),
             elanus.Field("meta", elanus.JSON),
+            elanus.Field("at", elanus.TIMESTAMPTZ, nullable=True),
+            elanus.Field("place", elanus.GEOMETRY),
         ]
     )
     query = drawn.standard_normal(DIM).astype(np.float32)
@@ -68,7 +71,8 @@ def make_rows(folder: Path, num_rows: int) -> None:
             names = [name for name in columns if name != "id"]
             values = zip(*(columns[name] for name in names), strict=True)
             meta = [dict(zip(names, row, strict=True)) for row in values]
-            collection.insert({**columns, "vector": vectors, "meta": meta})
+            own = _times_and_places(first, len(meta))
+            collection.insert({**columns, **own, "vector": vectors, "meta": meta})
             for row in zip(columns["id"], meta, vectors.tolist(), strict=True):
                 lines.write(json.dumps(row) + "\n")
             flat = pa.array(vectors.reshape(-1))
@@ -98,6 +102,19 @@ def _columns(drawn: np.random.Generator, first: int, count: int) -> dict[str, li
     }
 
 
+def _times_and_places(first: int, count: int) -> dict[str, list[Any]]:
+    """Return a moment of a year for all rows but a tenth, and a point for each."""
+    drawn = np.random.default_rng(first + 1)
+    seconds = drawn.integers(0, 366 * 86_400, count).astype("timedelta64[s]")
+    texts = np.datetime_as_string(np.datetime64("2024-01-01T00:00:00") + seconds, timezone="UTC")
+    is_null = (drawn.random(count) < 0.1).tolist()
+    points = np.round(drawn.random((count, 2)) * 100, 3).tolist()
+    return {
+        "at": [None if null else text for text, null in zip(texts.tolist(), is_null, strict=True)],
+        "place": [f"POINT ({x} {y})" for x, y in points],
+    }
+
+
 JSON_SQL = {
     "year": "CAST(meta->>'$.year' AS BIGINT)",
     "price": "CAST(meta->>'$.price' AS DOUBLE)",
@@ -124,6 +141,31 @@ CASES: list[tuple[str, str, str]] = [
     ),
 ]
 """Name, and the filter in the language of elanus and Milvus, and in SQL."""
+FURTHER: list[tuple[str, str, str, str]] = [
+    ("text equality of a million", "{title} == '{w} w0003 {d}'", "", "{title} = '{w} w0003 {d}'"),
+    ("text not in five", "{brand} not in [{bs}]", "", "{brand} not in ({bs})"),
+    ("text in order", "{brand} < '{b}'", "", "{brand} < '{b}'"),
+    ("text of two parts", "{title} like '%w0{n}%{m}%'", "", "{title} like '%w0{n}%{m}%'"),
+    ("text ends", "{title} like '%{n}'", "", "{title} like '%{n}'"),
+    ("text in any case", "{title} ilike '%W0{n}%'", "", "{title} ilike '%W0{n}%'"),
+    ("regular expression", "{title} =~ '{rx}'", "", "regexp_matches({title}, '{rx}')"),
+    ("array holds any of three", "{any}({tags}, [{ts}])", "", "list_has_any({tags}, [{ts}])"),
+    ("array holds all of three", "{all}({tags}, [{ts}])", "", "list_has_all({tags}, [{ts}])"),
+    (
+        "array of two",
+        "{length}({tags}) == 2 and {year} != {y}",
+        "",
+        "len({tags}) = 2 and {year} <> {y}",
+    ),
+    ("remainder", "{year} % {m} == 3", "", "{year} % {m} = 3"),
+    ("words", "text_match(title, 'w0{n} {d}')", "field", ""),
+    ("phrase", "phrase_match(title, '{w}')", "field", ""),
+    ("null", "at is null and {year} != {y}", "field", ""),
+    ("moment range, 8 %", "at >= ISO '{from}' and at < ISO '{to}'", "field", ""),
+    ("places within, 1 %", "ST_WITHIN(place, '{box}')", "field", ""),
+]
+"""Further kinds of filters, which elanus is asked: name, filter, ``field`` when there is no such
+thing inside JSON, and the same in the SQL of DuckDB, where that has it."""
 _WIDE = '{{"year": {{"$gte": {y}}}}}, {{"year": {{"$lt": {y300}}}}}'
 CHROMA: dict[str, str] = {
     "text equality, 0.1 %": '{{"brand": "{b}"}}',
@@ -140,8 +182,16 @@ CHROMA: dict[str, str] = {
 """The same in the language of Chroma, whose documents are the titles."""
 
 
+ARRAYS = {
+    "any": "array_contains_any",
+    "all": "array_contains_all",
+    "length": "array_length",
+}
+JSON_ARRAYS = ARRAYS | {"any": "json_contains_any", "all": "json_contains_all"}
+
+
 def make_cases(num_filters: int) -> list[tuple[str, dict[str, list[str]]]]:
-    """Return the filters of each case in the language of each system."""
+    """Return the filters of each case in the language of each system that is asked it."""
     drawn = random.Random(0)
     fields = {name: name for name in JSON_SQL}
     paths = {name: f"meta['{name}']" for name in JSON_SQL}
@@ -152,6 +202,8 @@ def make_cases(num_filters: int) -> list[tuple[str, dict[str, list[str]]]]:
             for form, pattern, places in (
                 ("elanus", text, fields | {"holds": "array_contains"}),
                 ("elanus_json", text, paths | {"holds": "json_contains"}),
+                ("milvus", text, fields | {"holds": "array_contains"}),
+                ("milvus_json", text, paths | {"holds": "json_contains"}),
                 ("sql", sql, fields | {"holds": "list_contains"}),
                 ("sql_json", sql, JSON_SQL | {"holds": "list_contains"}),
                 ("lance", sql, fields | {"holds": "array_has"}),
@@ -159,6 +211,18 @@ def make_cases(num_filters: int) -> list[tuple[str, dict[str, list[str]]]]:
                 forms.setdefault(form, []).append(pattern.format(**words, **places))
             quoted = words | {"bs": words["bs"].replace("'", '"')}
             forms.setdefault("chroma", []).append(CHROMA[name].format(**quoted))
+        cases.append((name, forms))
+    for name, text, where, sql in FURTHER:
+        forms = {}
+        for words in [_constants(drawn) for _ in range(num_filters)]:
+            forms.setdefault("elanus", []).append(text.format(**words, **fields, **ARRAYS))
+            if where != "field":
+                forms.setdefault("elanus_json", []).append(
+                    text.format(**words, **paths, **JSON_ARRAYS)
+                )
+            if sql:
+                forms.setdefault("sql", []).append(sql.format(**words, **fields))
+                forms.setdefault("sql_json", []).append(sql.format(**words, **JSON_SQL))
         cases.append((name, forms))
     return cases
 
@@ -175,6 +239,23 @@ def _constants(drawn: random.Random) -> dict[str, Any]:
         "t": f"t{drawn.randrange(NUM_TAGS):03d}",
         "w": f"w{drawn.randrange(200):04d} w{drawn.randrange(50):04d}",
         "d": str(drawn.randrange(100_000, 999_999)),
+        **_further_constants(drawn),
+    }
+
+
+def _further_constants(drawn: random.Random) -> dict[str, str]:
+    day = np.datetime64("2024-01-01") + drawn.randrange(330)
+    second = f"T00:00:{drawn.randrange(60):02d}Z"
+    x, y = round(drawn.random() * 90, 3), round(drawn.random() * 90, 3)
+    corners = [(x, y), (x + 10, y), (x + 10, y + 10), (x, y + 10), (x, y)]
+    return {
+        "n": f"{drawn.randrange(1_000):03d}",
+        "m": str(drawn.randrange(7, 400)),
+        "ts": ", ".join(f"'t{drawn.randrange(NUM_TAGS):03d}'" for _ in range(3)),
+        "rx": f" w00[0-4][{drawn.randrange(9)}-9] w0{drawn.randrange(30):03d} ",
+        "from": f"{day}{second}",
+        "to": f"{day + 30}{second}",
+        "box": "POLYGON ((" + ", ".join(f"{a:.3f} {b:.3f}" for a, b in corners) + "))",
     }
 
 
