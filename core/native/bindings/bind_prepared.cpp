@@ -196,6 +196,15 @@ class PreparedText : public PreparedLeg {
       throw_invalid_argument("rows: expected them as bits as well");
     }
   }
+  // The same postings with other rows, of which there are numbers alone. They outlive it.
+  PreparedText(const PreparedText& other, std::span<const std::int64_t> few)
+      : PreparedLeg(Base{other}),
+        postings_(other.postings_),
+        numbers_(other.numbers_),
+        num_docs_(other.num_docs_),
+        alive_(other.alive_),
+        allowed_{std::nullopt, few},
+        bm25_(other.bm25_) {}
 
   bool read(nb::handle data, LegQuery& query) const override {
     if (PyUnicode_CheckExact(data.ptr()) == 0) return false;
@@ -280,6 +289,16 @@ nb::object find_one(const PreparedLeg& leg, nb::handle data, const RowReader* re
       hits.count, [&](std::size_t i) { return PyFloat_FromDouble(sign * hits.distances[i]); });
   return nb::make_tuple(integers(rows), scores, keys_of(leg.keys(), rows),
                         entities_of(reader, rows));
+}
+
+// The same among a few rows, which are ascending.
+nb::object find_among(const PreparedText& leg, const Array1<std::uint32_t>& rows, nb::handle data,
+                      const RowReader* reader) {
+  const std::span<const std::uint32_t> given = to_span(rows);
+  const std::vector<std::int64_t> few(given.begin(), given.end());
+  if (few.empty()) throw_invalid_argument("rows: expected at least one");
+  check_few(few, leg.num_rows());
+  return find_one(PreparedText(leg, few), data, reader);
 }
 
 // What the legs of one search found, kept for explanations.
@@ -464,7 +483,13 @@ void bind_texts(nb::module_& module) {
           },
           nb::arg("allowed").noconvert().none(), nb::arg("rows").noconvert().none(),
           nb::keep_alive<0, 1>(), nb::keep_alive<0, 2>(), nb::keep_alive<0, 3>(),
-          "The same over other rows.");
+          "The same over other rows.")
+      .def("find_among", find_among, nb::arg("rows").noconvert(), nb::arg("query").none(),
+           nb::arg("reader").none(),
+           nb::sig("def find_among(self, rows: NDArray[numpy.uint32], query: object, reader: "
+                   "RowReader | None) -> tuple[list[int], list[float], list[int] | None, "
+                   "list[dict[str, object]] | None] | None"),
+           "What `find` returns of the same over a few rows.");
 }
 
 }  // namespace

@@ -27,38 +27,63 @@ std::pair<NewArray1<std::uint64_t>, std::size_t> words_of_mask(const Array1<bool
   return {words.release(), count};
 }
 
-// Texts as a file holds them: places outside it are taken for its ends.
-std::size_t lower_text(const Array1<std::int64_t>& offsets, const Array1<std::uint8_t>& data,
-                       const nb::bytes& wanted) {
-  const std::span<const std::int64_t> ends = to_span(offsets);
-  const std::string_view sought(wanted.c_str(), wanted.size());
-  const auto size = static_cast<std::int64_t>(data.size());
-  const auto text = [&](std::size_t i) {
-    const std::int64_t begin = std::clamp<std::int64_t>(ends[i], 0, size);
-    const std::int64_t end = std::clamp(ends[i + 1], begin, size);
-    return std::string_view(reinterpret_cast<const char*>(data.data()) + begin,
-                            static_cast<std::size_t>(end - begin));
-  };
-  std::size_t low = 0;
-  for (std::size_t high = ends.empty() ? 0 : ends.size() - 1; low < high;) {
-    const std::size_t middle = low + (high - low) / 2;
-    // `char_traits` compares bytes without their sign.
-    if (text(middle) < sought) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
+// Ascending texts as a file holds them: places outside it are taken for its ends.
+class TextOrder {
+ public:
+  TextOrder(const Array1<std::int64_t>& offsets, const Array1<std::uint8_t>& data)
+      : ends_(to_span(offsets)),
+        data_(reinterpret_cast<const char*>(data.data()), data.size()),
+        size_(ends_.empty() ? 0 : ends_.size() - 1) {}
+
+  [[nodiscard]] std::size_t lower(const nb::bytes& wanted) const { return lower(view(wanted)); }
+
+  [[nodiscard]] std::int64_t find(const nb::bytes& wanted) const {
+    const std::string_view sought = view(wanted);
+    const std::size_t place = lower(sought);
+    return place < size_ && text(place) == sought ? static_cast<std::int64_t>(place) : -1;
   }
-  return low;
-}
+
+ private:
+  static std::string_view view(const nb::bytes& text) { return {text.c_str(), text.size()}; }
+
+  [[nodiscard]] std::string_view text(std::size_t i) const {
+    const auto size = static_cast<std::int64_t>(data_.size());
+    const std::int64_t begin = std::clamp<std::int64_t>(ends_[i], 0, size);
+    const std::int64_t end = std::clamp(ends_[i + 1], begin, size);
+    return data_.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  }
+
+  [[nodiscard]] std::size_t lower(std::string_view sought) const {
+    std::size_t low = 0;
+    for (std::size_t high = size_; low < high;) {
+      const std::size_t middle = low + (high - low) / 2;
+      // `char_traits` compares bytes without their sign.
+      if (text(middle) < sought) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  std::span<const std::int64_t> ends_;
+  std::string_view data_;
+  std::size_t size_;
+};
 
 }  // namespace
 
 void bind_rows(nb::module_& module) {
   module.def("words_of_mask", words_of_mask, nb::arg("mask").noconvert(),
              "Which values are true, as one bit each, and how many are.");
-  module.def("lower_text", lower_text, nb::arg("offsets").noconvert(), nb::arg("data").noconvert(),
-             nb::arg("wanted"), "The first of ascending texts that is not below another.");
+  nb::class_<TextOrder>(module, "TextOrder", "Looks texts up that are in order.")
+      .def(nb::init<const Array1<std::int64_t>&, const Array1<std::uint8_t>&>(),
+           nb::arg("offsets").noconvert(), nb::arg("data").noconvert(), nb::keep_alive<1, 2>(),
+           nb::keep_alive<1, 3>())
+      .def("lower", nb::overload_cast<const nb::bytes&>(&TextOrder::lower, nb::const_),
+           nb::arg("wanted"), "The place of the first that is not below another.")
+      .def("find", &TextOrder::find, nb::arg("wanted"), "The place of a text, or -1.");
   nb::class_<RowReader>(module, "RowReader", "Reads rows of columns as dicts.")
       .def(nb::init<std::size_t>(), nb::arg("num_rows"))
       .def("add_numbers", &RowReader::add_numbers, nb::arg("name"), nb::arg("values").noconvert(),

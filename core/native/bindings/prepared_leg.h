@@ -60,6 +60,7 @@ class PreparedLeg {
     return true;
   }
 
+  [[nodiscard]] std::size_t num_rows() const noexcept { return num_rows_; }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   [[nodiscard]] std::span<const std::int64_t> keys() const noexcept { return keys_; }
 
@@ -74,8 +75,6 @@ class PreparedLeg {
   };
   explicit PreparedLeg(Base base)
       : num_rows_(base.leg.num_rows_), limit_(base.leg.limit_), keys_(base.leg.keys_) {}
-
-  [[nodiscard]] std::size_t num_rows() const noexcept { return num_rows_; }
 
  private:
   // False where ties have no keys.
@@ -103,10 +102,8 @@ class PreparedLeg {
   std::span<const std::int64_t> keys_;
 };
 
-// The allowed rows as numbers, where Python knows them: ascending, and each has a row.
-inline std::span<const std::int64_t> to_few(const std::optional<Array1<std::int64_t>>& rows,
-                                            std::size_t num_rows) {
-  const std::span<const std::int64_t> few = to_span(rows);
+// Throws unless rows ascend and each is there.
+inline void check_few(std::span<const std::int64_t> few, std::size_t num_rows) {
   std::int64_t last = -1;
   for (const std::int64_t row : few) {
     if (row <= last || static_cast<std::size_t>(row) >= num_rows) {
@@ -114,6 +111,13 @@ inline std::span<const std::int64_t> to_few(const std::optional<Array1<std::int6
     }
     last = row;
   }
+}
+
+// The allowed rows as numbers, where Python knows them: ascending, and each has a row.
+inline std::span<const std::int64_t> to_few(const std::optional<Array1<std::int64_t>>& rows,
+                                            std::size_t num_rows) {
+  const std::span<const std::int64_t> few = to_span(rows);
+  check_few(few, num_rows);
   return few;
 }
 

@@ -174,7 +174,7 @@ class WindowedSearch {
 
   // True when looking the allowed rows up in each list takes less than adding the lists up.
   [[nodiscard]] bool is_probing_cheaper() const noexcept {
-    if (!allowed_.has_value()) return false;
+    if (!allowed_.has_value()) return !few_.empty();
     if (addends_.empty()) return true;
     const std::size_t most = (num_postings_ + kWindowCost - 1) / (addends_.size() * kProbeCost);
     return few_.empty() ? !allowed_->has_more_than(most) : few_.size() <= most;

@@ -21,7 +21,8 @@ struct PackedRequest {
   std::optional<Bm25Parameters> bm25;  // none scores by inner product
 };
 
-// Rows that a search may return; without bits all of them.
+// Rows that a search may return; without either all of them. `few` without bits are looked up one
+// by one, so they have to be few.
 struct AllowedRows {
   std::optional<BitsetView> bits;
   // The same rows, ascending and in range, where they are few and somebody knows them.

@@ -389,6 +389,9 @@ class PreparedText(PreparedLeg):
     def under(self, allowed: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, rows: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)] | None) -> PreparedText:
         """The same over other rows."""
 
+    def find_among(self, rows: NDArray[numpy.uint32], query: object, reader: RowReader | None) -> tuple[list[int], list[float], list[int] | None, list[dict[str, object]] | None] | None:
+        """What `find` returns of the same over a few rows."""
+
 class LegRankings:
     """What each leg of a search found."""
 
@@ -472,8 +475,16 @@ def unit_scores(scale: UnitScale, distances: Annotated[NDArray[numpy.float32], d
 def words_of_mask(mask: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]:
     """Which values are true, as one bit each, and how many are."""
 
-def lower_text(offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], wanted: bytes) -> int:
-    """The first of ascending texts that is not below another."""
+class TextOrder:
+    """Looks texts up that are in order."""
+
+    def __init__(self, offsets: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def lower(self, wanted: bytes) -> int:
+        """The place of the first that is not below another."""
+
+    def find(self, wanted: bytes) -> int:
+        """The place of a text, or -1."""
 
 class RowReader:
     """Reads rows of columns as dicts."""

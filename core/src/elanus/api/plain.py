@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -56,6 +56,14 @@ def plain_key_under(
     others = _without_filter(options)
     key = None if others is None else plain_key(field, limit, None, output, others)
     return None if key is None else (_UNDER, key)
+
+
+def without_filter(key: Hashable | None) -> Hashable | None:
+    """Return what ``plain_key_under`` does for the search of a ``plain_key``; None of None."""
+    if key is None:
+        return None
+    field, limit, _, output, effort = cast("tuple[Hashable, ...]", key)
+    return _UNDER, (field, limit, None, output, effort)
 
 
 def hybrid_key_under(
@@ -161,7 +169,8 @@ def remember_plain(context: RequestContext, key: Hashable | None, request: Searc
             return
     if len(context.plain) >= MAX_KNOWN:
         context.plain.clear()
-    context.plain[key] = PlainRequest(request, context.settings())
+    settings = context.settings()
+    context.plain[key] = PlainRequest(request, settings, is_isolated=settings.is_isolated)
 
 
 def plain_search(
@@ -201,13 +210,18 @@ def search_under(
     params, root = options.get("params"), options.get("root")
     try:
         bound = [context.bind(*own, params=params, root=root) for own in filters]
-        for own in bound:
-            context.check_isolated(own)
+        if plain.is_isolated:
+            for own in bound:
+                context.check_isolated(own)
     except FilterError:
         return None  # whoever reads the whole search says what is wrong with it first
     known = snapshot.plain
+    model = known.get(plain)
+    if model is not None and model.is_short:
+        answer = model.answer_few(bound, queries)
+        if answer is not None:
+            return answer, bound
     with search_token() as token:
-        model = known.get(plain)
         if model is None:
             if len(known) > MAX_KNOWN:
                 known.clear()

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elanus.errors import FilterError, InternalError
 from elanus.filter.ast import (
     And,
@@ -87,6 +90,11 @@ class BoundFilter:
         """Return the rows that the filter allows, where an index finds few in no time."""
         condition = self._condition
         return condition.few(columns) if isinstance(condition, CompareConstant) else None
+
+    def rows_at_once(self, columns: FilterColumns) -> NDArray[np.uint32] | None:
+        """Return the rows that the filter allows, ascending, where an index keeps them so."""
+        condition = self._condition
+        return condition.rows(columns) if isinstance(condition, CompareConstant) else None
 
     def explain(self, columns: FilterColumns) -> list[tuple[str, str, int, int]]:
         """Evaluate once more; return what each condition did, in order.

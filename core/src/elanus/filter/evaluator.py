@@ -119,12 +119,18 @@ class CompareConstant(Leaf):
         asked = [(self.op, self.constant)]
         return _named(None if index is None else find_comparisons(index, asked), index)
 
+    def rows(self, columns: FilterColumns) -> NDArray[np.uint32] | None:
+        """Return the rows where it is true, ascending, if an index keeps them so; else None."""
+        if self.op is not CompareOp.EQ:
+            return None
+        index = _index_of(self.operand, columns)
+        return None if index is None else find_equal(index, self.constant)
+
     def few(self, columns: FilterColumns) -> Bitset | None:
         """Return where it is true, if an index finds that these are few rows; else None."""
         if self.op is not CompareOp.EQ:
             return None
-        index = _index_of(self.operand, columns)
-        rows = None if index is None else find_equal(index, self.constant)
+        rows = self.rows(columns)
         if rows is not None:
             is_few = len(rows) * FEW_ROWS <= columns.num_rows
             return Bitset.from_few(rows, columns.num_rows) if is_few else None

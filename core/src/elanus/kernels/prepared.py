@@ -22,6 +22,10 @@ of a query of another form, of rows that are damaged or too few, where rows that
 be as near as the last one, and of ties without keys. ``count(query)`` makes the same search and
 returns the number of rows, or None.
 """
+PreparedText: TypeAlias = _native.PreparedText
+"""A leg over sealed postings. ``find_among(rows, query, reader)`` returns what ``find`` does of the
+same leg with other allowed rows: uint32 ``(n,)``, ascending, at least one, all of them alive. They
+are looked up one by one."""
 LegRankings: TypeAlias = _native.LegRankings
 """``leg(i)`` returns row ids, distances and parts of the score of what leg ``i`` found."""
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from elanus import _native
 from elanus.types import AnyArray, BoolArray, ByteArray, Int64Array
 
+TextOrder: TypeAlias = _native.TextOrder
+"""``find(text)`` gives the place of a text in UTF-8, or -1, and ``lower(text)`` that of the first
+that is not below it. Bytes are compared, which is the order of code points."""
 
-def place_of_text(offsets: Int64Array, data: ByteArray, wanted: bytes) -> int:
-    """Return the place of the first of ascending texts that is not below another.
+
+def order_of_texts(offsets: Int64Array, data: ByteArray) -> TextOrder:
+    """Return what looks ascending texts up.
 
     Args:
         offsets: int64 ``(n + 1,)``: text ``i`` is ``data[offsets[i]:offsets[i + 1]]``.
         data: uint8.
-        wanted: The other text. Bytes are compared, which is the order of code points.
     """
-    return _native.lower_text(np.ascontiguousarray(offsets), np.ascontiguousarray(data), wanted)
+    return _native.TextOrder(np.ascontiguousarray(offsets), np.ascontiguousarray(data))
 
 
 class RowReader:

@@ -21,6 +21,7 @@ from elanus.query.candidates import allowed_places, read_keys, shown_plans
 from elanus.query.fusion import prepared_fusion
 from elanus.query.pages import fused_page
 from elanus.query.plain_legs import PlainLeg, PlainLegRequest
+from elanus.query.plan import LegPlan
 from elanus.query.projection import native_reader, project_places, row_reader
 from elanus.query.requests import SearchRequest, TextQuery
 from elanus.query.results import Answer, HitReasons, LegRanking, SearchExplanation, SearchResult
@@ -51,13 +52,14 @@ class PlainRequest:
     Attributes:
         request: The first of them.
         settings: Of the collection when it was read; compared by identity.
+        is_isolated: Every filter must name one value of the partition key.
         legs: What each leg has in common.
     """
 
-    __slots__ = ("legs", "request", "settings")
+    __slots__ = ("is_isolated", "legs", "request", "settings")
 
-    def __init__(self, request: SearchRequest, settings: object) -> None:
-        self.request, self.settings = request, settings
+    def __init__(self, request: SearchRequest, settings: object, *, is_isolated: bool) -> None:
+        self.request, self.settings, self.is_isolated = request, settings, is_isolated
         self.legs = tuple([PlainLegRequest.of(leg) for leg in request.legs])
 
 
@@ -213,11 +215,32 @@ class PlainSearch:
             if found is None:
                 return None
             rows, scores, numbers, made, rankings = found
+        return self._result(started, (rows, scores, numbers, made), rankings, None)
+
+    def answer_few(
+        self, filters: Sequence[Filters], queries: Sequence[object]
+    ) -> SearchResult | None:
+        """Answer the same under other filters, a tuple for each leg, if these allow few rows that
+        are found in no time; None: they have to be asked (``under``)."""
+        if len(self.legs) != 1:
+            return None
+        started = time.perf_counter()
+        found = self.legs[0].find_few(filters[0], queries[0], self._frame.output.native_rows)
+        return None if found is None else self._result(started, found[0], None, found[1])
+
+    def _result(
+        self,
+        started: float,
+        found: tuple[list[int], list[float], list[int] | None, list[dict[str, Any]] | None],
+        rankings: LegRankings | None,
+        plan: LegPlan | None,
+    ) -> SearchResult:
+        rows, scores, numbers, made = found
         searched = time.perf_counter()
         keys, entities = self._frame.output.read_lone(rows, numbers, made)
         answer = Answer(keys, scores, entities, partial(self._reasons, rows, scores, rankings))
         times = started, searched, time.perf_counter()
-        return SearchResult(answer, partial(self._explanation, times))
+        return SearchResult(answer, partial(self._explanation, times, plan))
 
     def _prepared_fusion(self, legs: list[PreparedLeg | None]) -> PreparedFusion | None:
         """Return what searches these legs in one call; None: nothing does."""
@@ -252,7 +275,7 @@ class PlainSearch:
         reasons = HitReasons(legs, sources, rows, frame.names, fusion=frame.fusion)
         times = started, searched, time.perf_counter()
         return SearchResult(
-            Answer(keys, scores, entities, reasons), partial(self._explanation, times)
+            Answer(keys, scores, entities, reasons), partial(self._explanation, times, None)
         )
 
     def _reasons(
@@ -282,12 +305,15 @@ class PlainSearch:
         sources = np.zeros_like(row_ids)
         return LegRanking(field.name, field.metric_type, sources, row_ids, distances, parts)
 
-    def _explanation(self, times: tuple[float, float, float]) -> SearchExplanation:
+    def _explanation(
+        self, times: tuple[float, float, float], plan: LegPlan | None
+    ) -> SearchExplanation:
         started, searched, done = times
         timings = {
             "candidates": (searched - started) * 1e3,
             "project": (done - searched) * 1e3,
             "total": (done - started) * 1e3,
         }
-        plans = shown_plans([leg.plan for leg in self.legs], self._frame.sources)
+        made = [leg.plan for leg in self.legs] if plan is None else [plan]
+        plans = shown_plans(made, self._frame.sources)
         return SearchExplanation(plans, self._frame.fusion, timings)

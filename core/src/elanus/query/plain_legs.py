@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from elanus.index.base import CandidateTable, VectorIndex
 from elanus.index.dense.graph import GraphIndex
 from elanus.index.sparse.bm25 import BM25View
 from elanus.index.sparse.sealed_bm25 import SealedBM25
-from elanus.kernels.prepared import PreparedLeg
+from elanus.kernels.prepared import PreparedLeg, PreparedText
 from elanus.kernels.ranking import MergedCandidates
 from elanus.query.candidates import NOTHING, best_rows, nearest_rows, read_keys
 from elanus.query.merge import merge
@@ -31,6 +31,8 @@ from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType, Int64Array, VectorArray
 
+MOST_FEW = 256
+"""Rows up to which one looks each up, and asks nothing else first."""
 _PREPARED_TYPES = (DataType.FLOAT_VECTOR, DataType.SPARSE_FLOAT_VECTOR)
 
 
@@ -97,14 +99,13 @@ class PlainLeg:
         self._primary = schema.primary.name
         self._keys = partial(read_keys, schema, sources)
         self._rows = rows
+        self._is_whole = len(sources) == 1 and sources[0].alive is None
         self._prepare(like)
 
     @property
     def plan(self) -> LegPlan:
         """How candidates are found."""
-        request = self._request
-        steps = tuple([part.step for part in self._parts])
-        return LegPlan(self._name, request.field.metric_type, request.limit, steps)
+        return self._plan(tuple([part.step for part in self._parts]))
 
     def candidates(self, query: VectorArray | TextQuery) -> MergedCandidates:
         """Return those of a text, or of ``(1, dim)`` as ``VectorIndex.search`` takes it."""
@@ -130,10 +131,35 @@ class PlainLeg:
             self._prepare()
         return self._prepared
 
+    def find_few(
+        self, filters: tuple[BoundFilter, ...], query: object, reader: Any
+    ) -> tuple[Any, LegPlan] | None:
+        """Search under other filters, where an index finds that they allow few rows.
+
+        Returns:
+            What ``PreparedLeg.find`` returns, and the plan; None: the filters have to be asked.
+        """
+        if len(filters) != 1 or not self._is_whole or self._request.field.nullable:
+            return None
+        prepared = self.prepared()
+        if type(prepared) is not PreparedText:
+            return None
+        source = self._sources[0]
+        rows = filters[0].rows_at_once(source.columns)
+        if rows is None or not 0 < len(rows) <= MOST_FEW:
+            return None
+        found = prepared.find_among(rows, query, reader)
+        if found is None:
+            return None
+        return found, self._plan((SourceStep(source.name, source.num_rows, len(rows), "postings"),))
+
     def prepared_over(self, index: VectorIndex | BM25View) -> PreparedLeg | None:
         """Return what ``prepared`` does if it was made of an index; else None."""
         known = self._prepared
         return None if known is None or self._made_of() is not index else known
+
+    def _plan(self, steps: tuple[SourceStep, ...]) -> LegPlan:
+        return LegPlan(self._name, self._request.field.metric_type, self._limit, steps)
 
     def _nearest(self, part: _Part, vectors: VectorArray) -> CandidateTable:
         if part.held is None:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.errors import ElanusError, FilterError
+from elanus.analysis.registry import build_analyzer
+from elanus.errors import ElanusError, FilterError, InvalidArgumentError
+from elanus.index.sparse.sealed_bm25 import SealedBM25
 from elanus.query.plain import PlainSearch
+from elanus.query.plain_legs import PlainLeg
 from support.builders import paper_schema, papers
 
 DIM = 16
@@ -226,6 +229,83 @@ def test_few_rows_of_one_value_are_searched_in_one_call(
     collection.delete(range(0, 9_000, 5))
     for filter in asked[:40]:
         assert answers(filter) == answers(filter, timeout=60.0)
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Texts of tenants who have as many rows as their names say, in one segment."""
+    database = elanus.connect(str(tmp_path_factory.mktemp("sizes")))
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("tenant", elanus.INT64, partition_key=True),
+            elanus.Field("text", elanus.VARCHAR, analyzer="standard"),
+            elanus.Field("bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25("text")),
+        ]
+    )
+    collection = database.create_collection("sizes", schema)
+    tenants = [size for size in (1, 2, 9, 255, 256, 257, 400, 9_000) for _ in range(size)]
+    tenants += range(10_000, 11_000)  # so many that the index keeps the rows of each as numbers
+    words, rng = ["ash", "beech", "cedar", "elm", "fir"], np.random.default_rng(4)
+    texts = [" ".join(rng.choice(words, 1 + i % 7)) for i in range(len(tenants))]
+    ids = rng.permutation(len(tenants))
+    collection.insert({"id": ids, "tenant": tenants, "text": texts})
+    collection.compact()
+    collection.wait_indexed()
+    yield collection
+    database.close()
+
+
+def test_tenants_of_every_size_are_answered_as_ever(
+    sizes: elanus.Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [
+        (text, size, limit)
+        for text in ("ash elm", "fir", "ash beech cedar elm fir", "oak", "")
+        for size in (1, 2, 9, 255, 256, 257, 400, 9_000, 7)
+        for limit in (1, 10, 300)
+    ]
+
+    def answer(text: str, size: int, limit: int, **options: Any) -> Any:
+        return told(sizes.search(text, "bm25", limit, filter=f"tenant == {size}", **options))
+
+    wanted = [answer(*one, timeout=60.0) for one in asked]
+    few: list[int] = []
+    find_few = PlainLeg.find_few
+
+    def counted(leg: PlainLeg, filters: Any, *rest: Any) -> Any:
+        found = find_few(leg, filters, *rest)
+        if found is not None:
+            few.append(found[1].steps[0].allowed)
+        return found
+
+    for limit in (1, 10, 300):
+        for size in (257, 400, 257):
+            sizes.search("ash", "bm25", limit, filter=f"tenant == {size}")
+    monkeypatch.setattr(PlainLeg, "find_few", counted)
+    assert [answer(*one) for one in asked] == wanted
+    assert set(few) == {1, 2, 9, 255, 256}
+
+
+def test_a_leg_is_taken_over_for_its_own_index_alone(sizes: elanus.Collection) -> None:
+    for size in (1, 2, 9, 400):
+        sizes.search("elm", "bm25", 10, output=["id"], filter=f"tenant == {size}")
+    snapshot = sizes._engine.snapshot()  # what is prepared cannot be seen from outside
+    leg = next(found.legs[0] for found in snapshot.plain.values() if found is not None)
+    index = snapshot.sources[0].text_index("bm25")
+    again = SealedBM25.from_arrays(*index.to_arrays())
+    assert leg.prepared() is not None
+    assert leg.prepared_over(index) is leg.prepared()
+    assert leg.prepared_over(again) is None
+
+
+@pytest.mark.parametrize("rows", [[], [3, 3], [4, 2], [11_180], [0, 1 << 31]])
+def test_rows_to_look_up_are_there_and_ascend(sizes: elanus.Collection, rows: list[int]) -> None:
+    index = sizes._engine.snapshot().sources[0].text_index("bm25")
+    analyzer = build_analyzer("standard")
+    leg = index.prepared(analyzer, 5, None, k1=1.2, b=0.75, alive=None, keys=None)
+    with pytest.raises(InvalidArgumentError, match="rows: expected"):
+        leg.find_among(np.array(rows, dtype=np.uint32), "elm", None)
 
 
 def test_many_threads_ask_under_their_own_filters(graph: elanus.Collection) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elanus.errors import InvalidArgumentError
-from elanus.kernels.rows import RowReader, place_of_text
+from elanus.kernels.rows import RowReader, order_of_texts
 
 DTYPES = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.float32, np.float64]
 SCALARS = (
@@ -192,12 +192,16 @@ def test_columns_of_other_lengths_are_refused():
 def test_a_place_among_texts_is_that_of_their_bytes(texts, wanted):
     ascending = sorted(texts)
     offsets, data = texts_of(ascending)
+    order = order_of_texts(offsets, data)
     for text in (wanted, *ascending):
-        assert place_of_text(offsets, data, text) == bisect_left(ascending, text)
+        place = bisect_left(ascending, text)
+        assert order.lower(text) == place
+        assert order.find(text) == (place if text in texts else -1)
 
 
 @pytest.mark.parametrize("offsets", [[], [0], [0, 9, 3], [-5, 2, 99], [7, 7, 7], [4, 1, 0]])
 def test_offsets_outside_of_the_texts_are_never_read(offsets):
     data = np.frombuffer(b"abcd", dtype=np.uint8)
-    place = place_of_text(np.array(offsets, dtype=np.int64), data, b"b")
-    assert 0 <= place <= max(len(offsets) - 1, 0)
+    order = order_of_texts(np.array(offsets, dtype=np.int64), data)
+    assert 0 <= order.lower(b"b") <= max(len(offsets) - 1, 0)
+    assert -1 <= order.find(b"b") < max(len(offsets) - 1, 1)

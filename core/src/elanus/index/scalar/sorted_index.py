@@ -142,9 +142,11 @@ class SortedIndex:
         return FoundRows(lists, self.num_rows, others=others)
 
     def rows_of_one(self, start: int, stop: int) -> NDArray[np.uint32] | None:
-        """Return the rows of one value, or of none, which stands there, ascending; None: that is
+        """Return the rows of one value, or of none, that stands there, ascending; None: that is
         not how they are kept."""
         rows, ends = self._rows, self._ends
+        if rows is not None and ends is None:
+            return rows[start:stop]  # a value for each row, equal ones in the order of these
         if rows is None or ends is None or stop - start > 1:
             return None
         return rows[ends[start] : ends[stop]]

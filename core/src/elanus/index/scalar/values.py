@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elanus.kernels.rows import place_of_text
+from elanus.kernels.rows import order_of_texts
 from elanus.types import AnyArray, ByteArray, Int64Array
 
 
@@ -65,9 +65,7 @@ class SortedTexts:
     def __init__(self, offsets: Int64Array, data: ByteArray) -> None:
         self._offsets = offsets
         self._data = data
-        # Single numbers and short texts are read quickest from there.
-        self._ends = np.ascontiguousarray(offsets).data
-        self._raw = np.ascontiguousarray(data).data
+        self._order = order_of_texts(offsets, data)
         self.num_ordered = len(offsets) - 1
 
     @classmethod
@@ -83,14 +81,17 @@ class SortedTexts:
     def span(self, text: str) -> tuple[int, int]:
         """Return the places in front of ``text`` and behind it: no text stands twice."""
         wanted = text.encode()
-        front = self._place(wanted)
-        return front, front + (front < len(self) and self._text(front) == wanted)
+        place = self._order.find(wanted)
+        if place >= 0:
+            return place, place + 1
+        front = self._order.lower(wanted)
+        return front, front
 
     def with_prefix(self, prefix: str) -> tuple[int, int]:
         """Return the places of the texts that begin with ``prefix``, which is not empty."""
         first = prefix.encode()
         # No byte of UTF-8 is 255, so that there is a next one.
-        return self._place(first), self._place(first[:-1] + bytes([first[-1] + 1]))
+        return self._order.lower(first), self._order.lower(first[:-1] + bytes([first[-1] + 1]))
 
     def texts(self, start: int, stop: int) -> Iterator[str]:
         """Yield the texts at some places."""
@@ -102,12 +103,6 @@ class SortedTexts:
     def arrays(self) -> dict[str, AnyArray]:
         """Return what is stored."""
         return {"offsets": self._offsets, "data": self._data}
-
-    def _place(self, wanted: bytes) -> int:
-        return place_of_text(self._offsets, self._data, wanted)
-
-    def _text(self, place: int) -> bytes:
-        return bytes(self._raw[self._ends[place] : self._ends[place + 1]])
 
 
 def values_from(arrays: Mapping[str, Any]) -> SortedNumbers | SortedTexts:

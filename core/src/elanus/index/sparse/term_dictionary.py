@@ -1,13 +1,11 @@
 """Which number has this term in a sealed segment?
 
 The terms lie sorted by their UTF-8 bytes, end to end, as one array of offsets and one of bytes, so
-that opening a dictionary of any size reads nothing. Looking a term up is a binary search: over
-every 64th term, copied out at the first look-up, and then between two of these.
+that opening a dictionary of any size reads nothing. Looking a term up is a binary search.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import cast
@@ -15,9 +13,9 @@ from typing import cast
 import numpy as np
 
 from elanus.errors import CorruptionError
+from elanus.kernels.rows import order_of_texts
 from elanus.types import ByteArray, Int64Array
 
-_SAMPLE_EVERY = 64
 _ITERATED_AT_ONCE = 1 << 14
 _MAX_KNOWN = 1 << 14  # Look-ups remembered: query terms repeat, and a dictionary outlives queries.
 
@@ -43,7 +41,7 @@ class TermDictionary:
         self.data = data
         self._bytes = data.data
         self._ends = offsets.data
-        self._sample: list[bytes] | None = None
+        self._order = order_of_texts(offsets, data)
         self._known: dict[str, int] = {}
 
     @classmethod
@@ -81,21 +79,9 @@ class TermDictionary:
             return [self.find(term) for term in terms]
         return cast("list[int]", numbers)
 
-    def term_bytes(self, number: int) -> bytes:
-        """Return the term with this number as UTF-8."""
-        return bytes(self._bytes[self._ends[number] : self._ends[number + 1]])
-
     def _look_up(self, term: str) -> int:
-        number = self._search(term.encode("utf-8", "surrogatepass"))
+        number = self._order.find(term.encode("utf-8", "surrogatepass"))
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         self._known[term] = number
         return number
-
-    def _search(self, wanted: bytes) -> int:
-        if self._sample is None:
-            self._sample = [self.term_bytes(i) for i in range(0, len(self), _SAMPLE_EVERY)]
-        start = max(bisect_right(self._sample, wanted) - 1, 0) * _SAMPLE_EVERY
-        stop = min(start + _SAMPLE_EVERY, len(self))
-        number = bisect_left(range(len(self)), wanted, start, stop, key=self.term_bytes)
-        return number if number < stop and self.term_bytes(number) == wanted else -1
