@@ -50,20 +50,22 @@ def plain_key(
 
 
 def plain_key_under(
-    field: str | None, limit: int, output: Sequence[str] | None, options: SearchOptions
+    key: Hashable | None,
+    field: str | None,
+    limit: int,
+    output: Sequence[str] | None,
+    options: SearchOptions,
 ) -> Hashable | None:
-    """Return what a search is known by besides its filter; None where each is read by itself."""
+    """Return what a search is known by besides its filter; None where each is read by itself.
+
+    ``key`` is its ``plain_key``, which says the same and is not made again.
+    """
+    if key is not None:
+        field, limit, _, output, effort = cast("tuple[Any, ...]", key)
+        return _UNDER, (field, limit, None, output, effort)
     others = _without_filter(options)
     key = None if others is None else plain_key(field, limit, None, output, others)
     return None if key is None else (_UNDER, key)
-
-
-def without_filter(key: Hashable | None) -> Hashable | None:
-    """Return what ``plain_key_under`` does for the search of a ``plain_key``; None of None."""
-    if key is None:
-        return None
-    field, limit, _, output, effort = cast("tuple[Hashable, ...]", key)
-    return _UNDER, (field, limit, None, output, effort)
 
 
 def hybrid_key_under(

@@ -20,7 +20,6 @@ from elanus.api.plain import (
     remember_asked,
     remember_plain,
     search_under,
-    without_filter,
 )
 from elanus.api.reads import Ids, Reads, as_ids
 from elanus.errors import InvalidArgumentError, NotFoundError
@@ -78,9 +77,7 @@ class Searches(Reads):
         key = plain_key(field, limit, filter, output, options)
         if key is not None and (answer := self._plain_answer(context, key, [data])) is not None:
             return answer
-        under = None
-        if filter is not None:
-            under = without_filter(key) or plain_key_under(field, limit, output, options)
+        under = None if filter is None else plain_key_under(key, field, limit, output, options)
         answer = self._answer_under(context, (under, key), [[filter]], [data], options)
         if answer is not None:
             return answer

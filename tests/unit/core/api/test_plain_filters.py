@@ -231,10 +231,9 @@ def test_few_rows_of_one_value_are_searched_in_one_call(
         assert answers(filter) == answers(filter, timeout=60.0)
 
 
-@pytest.fixture(scope="module")
-def sizes(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Texts of tenants who have as many rows as their names say, in one segment."""
-    database = elanus.connect(str(tmp_path_factory.mktemp("sizes")))
+def of_sizes(folder: Path) -> elanus.Collection:
+    """Return texts of tenants who have as many rows as their names say, in one segment."""
+    database = elanus.connect(str(folder))
     schema = elanus.Schema(
         [
             elanus.Field("id", elanus.INT64, primary=True),
@@ -252,8 +251,12 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     collection.insert({"id": ids, "tenant": tenants, "text": texts})
     collection.compact()
     collection.wait_indexed()
-    yield collection
-    database.close()
+    return collection
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory: pytest.TempPathFactory) -> elanus.Collection:
+    return of_sizes(tmp_path_factory.mktemp("sizes"))
 
 
 def test_tenants_of_every_size_are_answered_as_ever(
@@ -285,6 +288,21 @@ def test_tenants_of_every_size_are_answered_as_ever(
     monkeypatch.setattr(PlainLeg, "find_few", counted)
     assert [answer(*one) for one in asked] == wanted
     assert set(few) == {1, 2, 9, 255, 256}
+
+
+def test_deleted_rows_of_a_tenant_are_no_hits(tmp_path: Path) -> None:
+    collection = of_sizes(tmp_path)
+    keys = {
+        size: collection.query(f"tenant == {size}", output=["id"], limit=300) for size in (9, 255)
+    }
+    gone = {row["id"] for rows in keys.values() for row in rows[::3]}
+    collection.delete(sorted(gone))
+    for size in (257, 400, 9, 255):
+        options: dict[str, Any] = {"filter": f"tenant == {size}", "output": ["id"]}
+        wanted = told(general(collection, "ash elm", "bm25", 300, **options))
+        found = collection.search("ash elm", "bm25", 300, **options)
+        assert told(found) == wanted
+        assert not gone & set(found.ids)
 
 
 def test_a_leg_is_taken_over_for_its_own_index_alone(sizes: elanus.Collection) -> None:
