@@ -31,6 +31,7 @@ from elanus_server.service.context import Host
 from elanus_server.service.unfinished import decide_writes, resume_jobs
 from elanus_server.settings import SHARED, Settings
 from elanus_server.tracing import Tracer
+from elanus_server.unread import Unread
 from elanus_server.workers.channel import Paths
 from elanus_server.workers.crew import Crew
 from elanus_server.workers.forwarding import ForwardedCalls, ForwardedRequests
@@ -134,7 +135,8 @@ class Listeners:
             None if writer is None else Pace(),
         )
         stack.callback(self._admission.close)
-        host.metrics.watch_load(lambda: self._admission.load)
+        self._unread = Unread(settings.max_waiting_bytes)
+        host.metrics.watch_load(lambda: self._admission.load, self._unread)
         self._tls = tls_context(settings)
         size = settings.max_message_bytes
         rest = RestApp(host, self._admission, max_body_bytes=size)
@@ -199,6 +201,7 @@ class Listeners:
             METHODS,
             self._answers,
             self._admission,
+            self._unread,
             max_message_bytes=settings.max_message_bytes,
             silence_s=settings.silence_s,
         )
@@ -243,6 +246,7 @@ class Listeners:
         server = HttpServer(
             app,
             listener,
+            self._unread,
             grace_s=settings.grace_s,
             silence_s=settings.silence_s,
             secure=secure,

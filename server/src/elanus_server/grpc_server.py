@@ -30,6 +30,7 @@ from elanus_server.http2.connection import Connection
 from elanus_server.http2.hpack import Header
 from elanus_server.http2.streams import Receiver, Stream
 from elanus_server.settings import Settings
+from elanus_server.unread import Unread
 from elanus_server.wire import SERVICE
 
 _PREFIX = f"/{SERVICE.full_name}/"
@@ -42,6 +43,7 @@ class GrpcServer:
         methods: Names of the calls that are answered.
         answers: Let a call be answered.
         admission: Bounds the bytes of requests in memory.
+        unread: Counts what clients do not take of their answers.
         max_message_bytes: Largest message in either direction.
         silence_s: Seconds that a client may leave us waiting in the middle of a message, or before
             it says that it speaks gRPC.
@@ -52,6 +54,7 @@ class GrpcServer:
         methods: Iterable[str],
         answers: Answers,
         admission: Admission,
+        unread: Unread,
         *,
         max_message_bytes: int,
         silence_s: float,
@@ -60,6 +63,7 @@ class GrpcServer:
         self._unanswered = {_PREFIX + one.name: one.name for one in SERVICE.methods}
         # Messages stay bytes here: a large one is read by a thread, or by another process.
         self._rules = Rules(answers, admission, max_message_bytes)
+        self._unread = unread
         self._silence_s = silence_s
         self._connections: set[Connection] = set()
         self._gone = asyncio.Event()
@@ -76,7 +80,7 @@ class GrpcServer:
             self._gone.set()
             closed()
 
-        made = Connection(self._opened, ended, silence_s=self._silence_s)
+        made = Connection(self._opened, ended, self._unread, silence_s=self._silence_s)
         self._connections.add(made)
         return made
 

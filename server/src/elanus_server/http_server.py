@@ -12,6 +12,8 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from elanus_server.unread import Unread
+
 KEEP_ALIVE_S = 75
 """Seconds that a connection may be idle between two requests; clients that pool them expect some
 time."""
@@ -60,12 +62,15 @@ class _Connection(HttpToolsProtocol):
     """A connection whose client does not leave us waiting in the middle of a request.
 
     The head of a request has to be there within some seconds, and so has each next part of a body:
-    who sends a byte now and then would hold a connection for ever.
+    who sends a byte now and then would hold a connection for ever. So does who asks, and does not
+    read the answer.
     """
 
     silence_s = 20.0
+    unread: Unread
     closed: Callable[[], None] = staticmethod(lambda: None)
     _impatience: asyncio.TimerHandle | None = None
+    _is_read: asyncio.TimerHandle | None = None
     # What is read: the head of a request, or nothing, since it is there as a whole.
     _is_head = True
     _is_whole = False
@@ -106,8 +111,39 @@ class _Connection(HttpToolsProtocol):
         self._is_whole = True
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._keep(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def leave(self) -> None:
+        """End the connection at once: its client does not read."""
+        self.transport.abort()
+
+    def _keep(self, size: int) -> None:
+        """Look later whether the client has taken something of what is kept for it."""
+        self._is_read = self.loop.call_later(self.silence_s, self._look, size)
+        self.unread.keep(self, size)
+
+    def _look(self, before: int) -> None:
+        size = self.transport.get_write_buffer_size()
+        if size >= before:
+            self.unread.leave(self)
+        else:
+            self._keep(size)
+
+    def _taken(self) -> None:
+        if self._is_read is not None:
+            self._is_read.cancel()
+            self._is_read = None
+            self.unread.keep(self, 0)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._taken()
         super().connection_lost(exc)
         self.closed()
 
@@ -137,8 +173,10 @@ class HttpServer:
     Args:
         app: An ASGI application.
         listener: A socket that is bound; None: connections come by ``connection``.
+        unread: Counts what clients do not take of their answers.
         grace_s: Seconds that requests under way have when it stops.
-        silence_s: Seconds that a client may leave us waiting in the middle of a request.
+        silence_s: Seconds that a client may leave us waiting in the middle of a request, or of an
+            answer.
         secure: For TLS; None: without.
     """
 
@@ -146,12 +184,13 @@ class HttpServer:
         self,
         app: Any,
         listener: socket.socket | None,
+        unread: Unread,
         *,
         grace_s: float,
         silence_s: float,
         secure: ssl.SSLContext | None = None,
     ) -> None:
-        kind = type("Connection", (_Connection,), {"silence_s": silence_s})
+        kind = type("Connection", (_Connection,), {"silence_s": silence_s, "unread": unread})
         self._config = uvicorn.Config(
             app,
             http=kind,

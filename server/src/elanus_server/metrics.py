@@ -29,6 +29,7 @@ from elanus_server.workers.samples import Sums, samples_of
 if TYPE_CHECKING:
     from elanus_server.admission import Load
     from elanus_server.service.context import Call, Host
+    from elanus_server.unread import Unread
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DEFAULT_DATABASE = "default"
@@ -198,9 +199,9 @@ class Metrics:
         """Let every reading tell what a host holds, too."""
         self.registry.register(_Holdings(host))
 
-    def watch_load(self, load: Callable[[], Load]) -> None:
-        """Let every reading tell how busy the process is, too."""
-        self.registry.register(_Busyness(load))
+    def watch_load(self, load: Callable[[], Load], unread: Unread) -> None:
+        """Let every reading tell how busy the process is, too, and what clients do not read."""
+        self.registry.register(_Busyness(load, unread))
 
     def watch_process(self, name: str) -> None:
         """Let every reading tell the memory of this process, under a name."""
@@ -236,8 +237,9 @@ def _failed(response: Any) -> bool:
 class _Busyness(Collector):
     """How busy a process is, asked when it is read."""
 
-    def __init__(self, load: Callable[[], Load]) -> None:
+    def __init__(self, load: Callable[[], Load], unread: Unread) -> None:
         self._load = load
+        self._unread = unread
 
     def describe(self) -> list[Any]:
         """Return nothing, as ``_Holdings`` does."""
@@ -250,6 +252,10 @@ class _Busyness(Collector):
         calls.add_metric(["waiting"], load.waiting)
         yield calls
         yield _gauge("elanus_calls_bytes", "Requests under way.", {}, load.held_bytes)
+        about = "Answers that clients have not taken."
+        yield _gauge("elanus_unread_bytes", about, {}, self._unread.bytes)
+        about = "Connections that were ended since their clients did not read."
+        yield _gauge("elanus_unread_connections_ended", about, {}, self._unread.left)
         ended = GaugeMetricFamily(
             "elanus_calls_unanswered", "Calls that were not answered.", labels=["reason"]
         )

@@ -30,7 +30,8 @@ class Settings:
         metrics_port: Port of health and metrics. None switches them off, 0 takes a free one.
         threads: Calls that are answered at once, by each process.
         max_waiting: Calls that may wait for a thread; more are refused.
-        max_waiting_bytes: Bytes of the requests of all calls under way; more are refused.
+        max_waiting_bytes: Bytes of the requests of all calls under way, more are refused; and of
+            answers that clients do not read, then a connection is ended.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
         auth: Clients have to say who they are; the user ``root`` is made at the first start.
         root_password: Password of the user ``root``, when it is made; None makes one up.

@@ -235,7 +235,7 @@ def test_a_write_that_a_crash_kept_from_being_acknowledged_is_decided_at_the_sta
         fields.append(elanus.Field("vector", elanus.FLOAT_VECTOR, dim=2))
         kept = db.create_collection("kept", elanus.Schema(fields))
         kept.insert([{"id": i, "vector": [i, 1.0]} for i in range(3)])
-        (published,) = path.rglob("PUB")
+        (published,) = (path / "c").rglob("PUB")
         before = published.read_bytes()
         kept.delete([1])
         # A process that is killed after the log is written, and before the write is acknowledged.

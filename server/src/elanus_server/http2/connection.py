@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from elanus_server.http2 import frames, hpack
+from elanus_server.http2.allowance import Allowance
 from elanus_server.http2.frames import BrokenError
 from elanus_server.http2.hpack import Header
 from elanus_server.http2.requests import MalformedError, check_request, check_trailers
+from elanus_server.http2.sending import WRITTEN_AT_ONCE, Sending
 from elanus_server.http2.streams import Receiver, Stream
+from elanus_server.unread import Unread
 
 MAX_STREAMS = 1_024
 """Calls that one client may have under way."""
@@ -23,8 +26,9 @@ _STREAM_WINDOW = 1024 * 1024
 _WINDOW = 4 * 1024 * 1024
 """Bytes that a client may send of a request, and of all of them, before it hears from us."""
 _MAX_BLOCK_BYTES = hpack.MAX_LIST_BYTES
-_WRITTEN_AT_ONCE = 256 * 1024
-_ENDS = frames.END_HEADERS | frames.END_STREAM
+_RESETS_PER_S = 50.0
+"""Calls that a client may take back each second, beside those that may be under way: each costs us
+more than it costs the client."""
 _HELLO = frames.settings(
     {
         frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
@@ -42,6 +46,7 @@ class Connection(asyncio.Protocol):
         opened: Returns what answers a request, by its stream and its headers; None: it was
             answered already.
         closed: Called when the client is gone.
+        unread: Counts what it does not take of its answers.
         silence_s: Seconds that a client may leave us waiting in the middle of something.
 
     Attributes:
@@ -52,37 +57,38 @@ class Connection(asyncio.Protocol):
         self,
         opened: Callable[[Stream, list[Header]], Receiver | None],
         closed: Callable[[Connection], None],
+        unread: Unread,
         *,
         silence_s: float,
     ) -> None:
         self._opened = opened
         self._closed = closed
+        self._unread = unread
         self._silence_s = silence_s
         self.address = ""
         self._loop = asyncio.get_running_loop()
         self._decoder = hpack.Decoder()
         self._streams: dict[int, Stream] = {}
-        self._sending: dict[int, Stream] = {}
+        self._sending = Sending(self, unread, self._finish)
         self._rest = b""
         self._block: tuple[int, int, bytearray] | None = None
-        self._has_begun = self._is_greeted = self._is_paused = False
+        self._has_begun = self._is_greeted = False
         self._is_over = self._is_draining = False
         self._last = 0
         self._promised = frames.MAX_NUMBER
         self._coming = 0
         self._heard_s = 0.0
         self._taken = 0
-        self._window = self._stream_window = frames.FIRST_WINDOW
-        self._frame_bytes = frames.LEAST_FRAME_BYTES
-        self._resize = b""
+        self._resets = Allowance(MAX_STREAMS, _RESETS_PER_S)
+        self._stream_window = frames.FIRST_WINDOW
         self._impatience: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     # What the event loop tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=_WRITTEN_AT_ONCE)
+        self._transport = self._sending.transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITTEN_AT_ONCE)
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
         self._heard_s = self._loop.time()
@@ -105,13 +111,14 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         # Who does not read is not listened to: each of its frames could ask for one of ours.
-        self._is_paused = True
+        self._sending.is_paused = True
         self._transport.pause_reading()
+        self._wait()
 
     def resume_writing(self) -> None:
-        self._is_paused = False
+        self._sending.is_paused = False
         self._transport.resume_reading()
-        self._flush()
+        self._sending.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._is_over = True
@@ -119,6 +126,12 @@ class Connection(asyncio.Protocol):
             self._impatience.cancel()
         self._give_up()
         self._closed(self)
+
+    def leave(self) -> None:
+        """End the connection at once: its client does not read."""
+        self._is_over = True
+        self._transport.abort()
+        self._give_up()
 
     # The end of a connection.
 
@@ -145,7 +158,7 @@ class Connection(asyncio.Protocol):
     def _give_up(self) -> None:
         streams = list(self._streams.values())
         self._streams.clear()
-        self._sending.clear()
+        self._sending.forget_all()
         for stream in streams:
             stream.give_up()
 
@@ -178,7 +191,10 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Leave a client that does not go on, or give up its requests that do not."""
         self._impatience = None
-        if self._is_paused:
+        if self._sending.is_stuck():
+            self._unread.leave(self)
+            return
+        if self._sending.is_paused:
             # It is us who do not listen.
             self._wait()
             return
@@ -189,7 +205,7 @@ class Connection(asyncio.Protocol):
         for stream in [one for one in self._streams.values() if not one.has_ended]:
             if stream.heard_s <= oldest and stream.receiver is not None:
                 stream.receiver.late()
-        if self._rest or self._coming or not self._is_greeted:
+        if self._rest or self._coming or self._sending.is_waiting or not self._is_greeted:
             self._wait()
 
     # What the client says.
@@ -259,12 +275,12 @@ class Connection(asyncio.Protocol):
                     stream.widen(value - self._stream_window)
                 self._stream_window = value
             elif name == frames.MAX_FRAME_SIZE:
-                self._frame_bytes = value
+                self._sending.frame_bytes = value
             elif name == frames.HEADER_TABLE_SIZE and value < hpack.TABLE_BYTES:
                 # The next headers have to say that they know of it.
-                self._resize = hpack.EMPTY_TABLE
+                self._sending.resize = hpack.EMPTY_TABLE
         self._transport.write(frames.head(0, frames.SETTINGS, frames.ACK, 0))
-        self._flush()
+        self._sending.flush()
 
     def _more(self, number: int, size: int) -> None:
         size &= frames.MAX_WINDOW
@@ -275,11 +291,10 @@ class Connection(asyncio.Protocol):
             if stream is not None:
                 stream.widen(size)
         else:
-            self._window += size
-            if self._window > frames.MAX_WINDOW:
+            self._sending.window += size
+            if self._sending.window > frames.MAX_WINDOW:
                 raise BrokenError(frames.FLOW_CONTROL_ERROR, "a window that is too large")
-        if self._sending:
-            self._flush()
+        self._sending.flush()
 
     # Requests.
 
@@ -412,13 +427,16 @@ class Connection(asyncio.Protocol):
     def _reset(self, number: int) -> None:
         stream = self._streams.get(number)
         if stream is not None:
+            # Another process of this server takes back what its own clients do, however many.
+            if self.address and not self._resets.take(self._loop.time()):
+                raise BrokenError(frames.ENHANCE_YOUR_CALM, "too many calls that are taken back")
             self._forget(stream)
             stream.give_up()
             self._close_if_drained()
 
     def _forget(self, stream: Stream) -> None:
         del self._streams[stream.number]
-        self._sending.pop(stream.number, None)
+        self._sending.forget(stream)
         if not stream.has_ended:
             self._coming -= 1
 
@@ -426,71 +444,10 @@ class Connection(asyncio.Protocol):
 
     def respond(self, stream: Stream, head: bytes, body: bytes, tail: bytes) -> None:
         """Send a response, now or as the client takes it; see ``Stream.respond``."""
-        number, size = stream.number, len(body)
-        if number not in self._streams or self._is_over:
-            return
-        flags = frames.END_HEADERS if tail else _ENDS
-        first = self._headers_of(number, flags, head)
-        if not tail:
-            self._transport.write(first)
-            self._finish(stream)
-            return
-        most = min(self._window, stream.window, self._frame_bytes)
-        if size <= most and not self._sending and not self._is_paused:
-            self._window -= size
-            self._transport.write(
-                b"".join(
-                    (
-                        *(first, frames.head(size, frames.DATA, 0, number), body),
-                        self._headers_of(number, _ENDS, tail),
-                    )
-                )
-            )
-            self._finish(stream)
-            return
-        self._transport.write(first)
-        stream.body, stream.tail = memoryview(body), tail
-        self._sending[number] = stream
-        self._flush()
-
-    def _headers_of(self, number: int, flags: int, block: bytes) -> bytes:
-        if self._resize:
-            block, self._resize = self._resize + block, b""
-        return frames.head(len(block), frames.HEADERS, flags, number) + block
-
-    def _flush(self) -> None:
-        """Send what the client takes of the responses under way, a piece of each in turn."""
-        is_stuck = False
-        while self._sending and not is_stuck and not self._is_paused and not self._is_over:
-            is_stuck = True
-            for stream in list(self._sending.values()):
-                if self._send_some(stream):
-                    is_stuck = False
-                if self._is_paused:
-                    break
-
-    def _send_some(self, stream: Stream) -> bool:
-        """Send a piece of a response; return whether there was room for one."""
-        number, left = stream.number, len(stream.body) - stream.sent
-        size = max(0, min(left, self._window, stream.window, _WRITTEN_AT_ONCE))
-        if left and not size:
-            return False
-        parts: list[Any] = []
-        at, end = stream.sent, stream.sent + size
-        while at < end:
-            stop = min(at + self._frame_bytes, end)
-            parts += (frames.head(stop - at, frames.DATA, 0, number), stream.body[at:stop])
-            at = stop
-        stream.sent = end
-        stream.window -= size
-        self._window -= size
-        is_last = size == left
-        if is_last:
-            parts.append(self._headers_of(number, _ENDS, stream.tail))
-        self._transport.write(b"".join(parts))
-        if is_last:
-            self._finish(stream)
-        return True
+        if stream.number in self._streams and not self._is_over:
+            self._sending.send(stream, head, body, tail)
+            if self._sending.is_waiting:
+                self._wait()
 
     def _finish(self, stream: Stream) -> None:
         self._forget(stream)
