@@ -109,17 +109,6 @@ def goaway(last: int, code: int, reason: str = "") -> bytes:
     return head(len(payload), GOAWAY, 0, 0) + payload
 
 
-def number_in(payload: memoryview) -> int:
-    """Return the number that a frame consists of.
-
-    Raises:
-        BrokenError: It is longer or shorter.
-    """
-    if len(payload) != 4:
-        raise BrokenError(FRAME_SIZE_ERROR, "expected 4 bytes")
-    return int.from_bytes(payload)
-
-
 def payload_of(raw: memoryview, flags: int) -> memoryview:
     """Return what a frame of data or headers holds, without what only makes it longer.
 
