@@ -98,7 +98,7 @@ def test_inspect_of_an_unknown_collection(folder, capsys):
     assert capsys.readouterr().err == "elanus: no collection 'poems'; there are: papers\n"
 
 
-@pytest.mark.parametrize("pattern", ["c/*/manifest/*2.man", "FORMAT", "catalog/*"])
+@pytest.mark.parametrize("pattern", ["c/*/manifest/*2.man", "FORMAT", "catalog/*.man"])
 def test_inspect_goes_on_where_something_is_damaged(folder, capsys, pattern):
     damage(one(folder, pattern))
     assert main(["inspect", str(folder)]) == 1

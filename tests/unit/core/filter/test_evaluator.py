@@ -498,20 +498,3 @@ def test_many_threads_share_one_cache_while_rows_grow() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-
-
-def test_a_calculation_with_a_constant_before_a_condition_on_the_rows_left() -> None:
-    """Where `id % 7` is unknown, one bool said for all rows; the rows left were taken of it."""
-    schema = Schema(
-        [Field("id", DataType.INT64, primary=True), Field("title", DataType.VARCHAR)],
-    )
-    rows = [{"id": i, "title": f"w{i % 5} {i}"} for i in range(10_000)]
-    columns = batch_columns(entities_to_batch(schema, rows))
-    found = rows_of("id % 7 == 3 and title like '%1%2%' and title like '%4%'", schema, columns)
-    assert found == [
-        i
-        for i in range(3, 10_000, 7)
-        if "4" in (t := f"w{i % 5} {i}") and "2" in t.partition("1")[2]
-    ]
-    assert rows_of("id % 0 == 3 and title like '%1%'", schema, columns) == []
-    assert rows_of("not (id % 0 == 3) and title like '%1%'", schema, columns) == []
