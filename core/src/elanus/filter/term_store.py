@@ -19,15 +19,16 @@ from elanus.filter.edit_distance import SpelledTerms
 from elanus.filter.strings import StringDictionary
 from elanus.types import BoolArray, Int64Array, UInt32Array
 
-MAX_TERMS = 1_000_000
-"""Distinct terms that a store numbers; each is one character while texts are read."""
+MAX_TERMS = 4_000_000
+"""Distinct terms that a store numbers; with more, each text is read for each question."""
 MAX_STORED_SLOP = 16
 """Slop up to which phrases are found by passes over numbers, two for each place and term."""
 _TERM = 200
 """What CPython takes for two short strings in a dict."""
 _DROPPED = 0
 """The number of the words that the analyzer drops."""
-_SURROGATES, _NUM_SURROGATES = 0xD800, 0x800
+_BITS = 15
+"""Of a number that one character holds; larger ones would reach the surrogates."""
 
 Terms = tuple[Int64Array, UInt32Array]
 """Where each text begins and the last one ends, ``(n + 1,)``, and the numbers of all words."""
@@ -51,7 +52,7 @@ class TermStore:
         self.dictionary = dictionary
         self._analyzer = analyzer
         self._lock = threading.Lock()
-        self._marks: dict[str, str] = {"": chr(_DROPPED)}
+        self._marks: dict[str, str] = {"": _mark_of(_DROPPED)}
         self._offsets: Int64Array = np.zeros(1, dtype=np.int64)
         self._words: UInt32Array = np.empty(0, dtype=np.uint32)
         self._spelled = SpelledTerms()
@@ -94,26 +95,28 @@ class TermStore:
             raise InternalError("words are numbered that have no places")
         texts, num_terms = self.dictionary.since(len(self._offsets) - 1), len(self._marks)
         marked = ["".join(words(text)) for text in texts]
-        sizes = np.fromiter(map(len, marked), np.int64, len(marked))
-        codes = np.frombuffer("".join(marked).encode("utf-32-le"), dtype=np.uint32)
-        numbers = codes - np.uint32(_NUM_SURROGATES) * (codes > _SURROGATES)
+        sizes = np.fromiter(map(len, marked), np.int64, len(marked)) // 2
+        pairs = np.frombuffer("".join(marked).encode("utf-16-le"), dtype="<u4")
+        numbers = pairs - (pairs >> 16 << 16) + (pairs >> 16 << _BITS)
         self._words = np.concatenate([self._words, numbers], dtype=np.uint32)
         self._offsets = np.concatenate([self._offsets, self._offsets[-1] + np.cumsum(sizes)])
         self._on_growth(4 * len(numbers) + 8 * len(texts) + _TERM * (len(self._marks) - num_terms))
 
     def _mark(self, term: str) -> str:
-        """Return the character that stands for a term: that of its number, or behind surrogates."""
+        """Return what stands for a term while texts are read."""
         mark = self._marks.get(term)
         if mark is None:
-            number = min(len(self._marks), MAX_TERMS)
-            mark = chr(number if number < _SURROGATES else number + _NUM_SURROGATES)
-            self._marks[term] = mark
+            mark = self._marks[term] = _mark_of(len(self._marks))
         return mark
 
 
+def _mark_of(number: int) -> str:
+    """Return two characters that say a number; joined they are an array of numbers at once."""
+    return chr(number & ((1 << _BITS) - 1)) + chr(number >> _BITS)
+
+
 def _number(mark: str) -> int:
-    code = ord(mark)
-    return code if code < _SURROGATES else code - _NUM_SURROGATES
+    return ord(mark[0]) | ord(mark[1]) << _BITS
 
 
 def texts_with_terms(terms: Terms, numbers: Sequence[int | None], minimum: int) -> BoolArray:

@@ -207,12 +207,12 @@ def test_more_terms_than_can_be_numbered(monkeypatch: pytest.MonkeyPatch) -> Non
     assert answers(STANDARD, TermsQuestion("d", 1), ["a b c d", "c", "d c"]) == [True, False, True]
 
 
-def test_numbers_go_round_the_surrogates() -> None:
-    words = [f"w{i}" for i in range(60_000)]
+def test_numbers_of_more_than_one_character() -> None:
+    words = [f"w{i}" for i in range(70_000)]
     dictionary = StringDictionary()
     codes = dictionary.encode(words)
     store = TermStore(dictionary, STANDARD, lambda size: None)
-    for place in (0, 55_294, 55_295, 55_296, 57_344, 59_999):
+    for place in (0, 32_766, 32_767, 32_768, 55_296, 65_534, 65_535, 65_536, 69_999):
         table = TermsQuestion(words[place], 1).table(STANDARD, store)
         assert table is not None
         assert np.flatnonzero(table[codes]).tolist() == [place]
