@@ -2,7 +2,7 @@
 
 import pytest
 
-from elanus.engine import merge_job
+from elanus.engine.background import merge_job
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ import pytest
 
 import elanus
 from elanus.api.collection import Collection
-from elanus.engine import bulk_load
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.writing import bulk_load
 from elanus.errors import ElanusError
 from elanus.storage.memory_directory import MemoryDirectory
 from support.disk_model import STRICTEST, SURVIVALS, DiskModel

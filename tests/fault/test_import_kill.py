@@ -19,7 +19,7 @@ DIM = 32
 IMPORTER = """
 import sys
 import elanus
-from elanus.engine import bulk_load
+from elanus.engine.writing import bulk_load
 bulk_load.SEGMENT_ROWS = 600
 collection = elanus.connect(sys.argv[1]).collection("made")
 print("ready", flush=True)

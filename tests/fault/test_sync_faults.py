@@ -15,8 +15,8 @@ import pytest
 import elanus
 from elanus import BM25, VARCHAR, Embedding, Field, Schema
 from elanus.api.collection import Collection
-from elanus.engine import bulk_load
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.writing import bulk_load
 from elanus.errors import ElanusError
 from elanus.storage.memory_directory import MemoryDirectory
 from elanus.sync import run
@@ -153,7 +153,7 @@ def test_a_cached_embedder_is_paid_once(tmp_path, monkeypatch):
 SYNCER = """
 import sys
 import elanus
-from elanus.engine import bulk_load
+from elanus.engine.writing import bulk_load
 from elanus.sync import run
 bulk_load.SEGMENT_ROWS = 100
 run.BATCH_CHUNKS = 50

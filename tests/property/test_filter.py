@@ -10,15 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elanus.errors import FilterError
-from elanus.filter import (
-    ColumnCache,
-    Node,
-    batch_columns,
-    compile_filter,
-    parse,
-    to_text,
-)
-from elanus.filter.lexer import tokenize
+from elanus.filter import ColumnCache, Node, batch_columns, compile_filter, parse, to_text
+from elanus.filter.language.lexer import tokenize
 from elanus.schema.batches import slice_column
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field

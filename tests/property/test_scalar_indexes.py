@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from elanus.engine.scalar_builds import built_index
+from elanus.engine.indexing.scalar_builds import built_index
 from elanus.filter import ColumnCache, Node, batch_columns, compile_filter, logic
-from elanus.filter.json_paths import JsonPathStore
-from elanus.filter.shredded import PathColumns, ShreddedPaths
+from elanus.filter.json.json_paths import JsonPathStore
+from elanus.filter.json.shredded import PathColumns, ShreddedPaths
 from elanus.index.scalar.registry import CAST_TYPES, NOTHING, ScalarTarget, open_index
 from elanus.schema.batches import ColumnBatch, slice_column
 from elanus.schema.collection import Schema

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import elanus
-from elanus.engine import scalar_builds
+from elanus.engine.indexing import scalar_builds
 from elanus.errors import CorruptionError
 from elanus.filter import logic
-from elanus.filter.geometry import distance_test
-from elanus.filter.geometry_store import Geometries
-from elanus.filter.sphere import arc_boxes, boxes_around, distances
+from elanus.filter.spatial.geometry import distance_test
+from elanus.filter.spatial.geometry_store import Geometries
+from elanus.filter.spatial.sphere import arc_boxes, boxes_around, distances
 from elanus.index.scalar import rtree
 from elanus.index.scalar.registry import open_index
 from elanus.index.scalar.rtree import RTree

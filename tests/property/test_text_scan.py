@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elanus.filter import text_scan
-from elanus.filter.hints import NO_HINT, like_hint, part_hint, regex_hint
-from elanus.filter.patterns import PartsMatcher, like_matcher, text_matcher
-from elanus.filter.regex import RegexMatcher
-from elanus.filter.text_scan import matching_texts
+from elanus.filter.matching import text_scan
+from elanus.filter.matching.hints import NO_HINT, like_hint, part_hint, regex_hint
+from elanus.filter.matching.patterns import PartsMatcher, like_matcher, text_matcher
+from elanus.filter.matching.regex import RegexMatcher
+from elanus.filter.matching.text_scan import matching_texts
 from elanus.schema.batches import slice_column, strings_to_column
 
 TEXTS = st.lists(st.text(alphabet="abä\U0001d4b3", max_size=6) | st.none(), max_size=12)

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from elanus.filter import FuzzyMatch, PhraseMatch, Relation, Spatial, TextMatch
-from elanus.filter.sphere import distances
+from elanus.filter.spatial.sphere import distances
 from elanus.schema.collection import Schema
 
 

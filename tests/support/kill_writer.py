@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from elanus.api.collection import Collection
-from elanus.engine import growing, merge_job
+from elanus.engine import growing
+from elanus.engine.background import merge_job
 from elanus.engine.context import Durability
 from elanus.engine.database import DatabaseEngine
 from elanus.storage.directory import FileDirectory

@@ -10,8 +10,8 @@ import pytest
 from pymilvus import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
-from elanus.engine.index_builder import IndexBuilder
-from elanus.engine.scalar_builds import ScalarBuilds
+from elanus.engine.indexing.index_builder import IndexBuilder
+from elanus.engine.indexing.scalar_builds import ScalarBuilds
 from elanus.errors import StorageError
 from support.rest_client import RestClient
 from support.waiting import until

@@ -78,7 +78,7 @@ def test_a_relative_import_in_a_package_starts_at_the_package() -> None:
         ("from elanus.errors import FilterError", []),
         ("from elanus.errors import _text", ["1: elanus.errors._text"]),
         ("from elanus.testing.embedder import suite", []),
-        ("from elanus.engine.writer import Writer", ["1: elanus.engine.writer"]),
+        ("from elanus.engine.writing.writer import Writer", ["1: elanus.engine.writing.writer"]),
         ("from elanus._native import scan", ["1: elanus._native"]),
         ("import elanus._native", ["1: elanus._native"]),
         ("import elanus_embeddings\nfrom elanus_demo.x import y", []),

@@ -13,9 +13,9 @@ from elanus.api.reads import Ids, as_ids
 from elanus.api.syncs import Syncs
 from elanus.api.text import analyzed, analyzer_of_field, query_analyzer
 from elanus.api.why_not import Reasons
-from elanus.engine.names import split_name
+from elanus.engine.definition.names import split_name
+from elanus.engine.definition.settings import DEFAULT_PARTITION
 from elanus.engine.restriction import RestrictedCollection, Restriction
-from elanus.engine.settings import DEFAULT_PARTITION
 from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.errors import InvalidArgumentError
 from elanus.filter import FieldRef, In, Literal

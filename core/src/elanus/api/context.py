@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
 
-from elanus.engine.settings import CollectionSettings
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.views import FieldViews
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, Node, RandomSample, compile_filter

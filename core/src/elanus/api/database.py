@@ -20,7 +20,7 @@ from elanus.api.opening import (
 )
 from elanus.api.sharing import OpenOptions, SharedEngine, share
 from elanus.engine.database import DatabaseEngine
-from elanus.engine.names import (
+from elanus.engine.definition.names import (
     DEFAULT_DATABASE,
     aliases_of,
     check_database,
@@ -34,7 +34,7 @@ from elanus.engine.names import (
     without_alias,
     without_database,
 )
-from elanus.engine.properties import TIMEZONE, read_properties
+from elanus.engine.definition.properties import TIMEZONE, read_properties
 from elanus.engine.stats import DatabaseStats
 from elanus.errors import (
     ClosedError,

@@ -22,9 +22,9 @@ from elanus.schema.validation import entities_to_batch
 if TYPE_CHECKING:
     from elanus.api.import_target import Import
     from elanus.api.transfer import ExportOptions, ExportResult, ImportOptions, ImportResult, Scan
-    from elanus.engine.bulk_load import BulkLoad
-    from elanus.engine.load_request import LoadRequest
     from elanus.engine.reading import CollectionReader
+    from elanus.engine.writing.bulk_load import BulkLoad
+    from elanus.engine.writing.load_request import LoadRequest
     from elanus.transfer.files import PathLike
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from elanus.engine.load_request import LoadRequest
+from elanus.engine.writing.load_request import LoadRequest
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from elanus.api.comparing import Comparison, Comparisons
-from elanus.engine.backfill import Coverage, MadeVectors, coverage, texts_without_vectors
+from elanus.engine.definition.backfill import Coverage, MadeVectors, coverage, texts_without_vectors
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.reading import CollectionReader
-from elanus.engine.settings import CollectionSettings
 from elanus.errors import ClosedError, InvalidArgumentError, NotFoundError, StateError
 from elanus.plugins import fingerprint, get_embedder
 from elanus.schema.collection import Schema, Successor

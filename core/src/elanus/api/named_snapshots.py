@@ -8,9 +8,9 @@ from typing import Any
 
 from elanus.api.collection import Collection
 from elanus.engine.database import DatabaseEngine
-from elanus.engine.names import full_name
-from elanus.engine.properties import read_properties
-from elanus.engine.settings import DEFAULT_PARTITION, CollectionSettings
+from elanus.engine.definition.names import full_name
+from elanus.engine.definition.properties import read_properties
+from elanus.engine.definition.settings import DEFAULT_PARTITION, CollectionSettings
 from elanus.schema.collection import Schema
 from elanus.schema.fields import check_name
 from elanus.schema.serialization import schema_from_json

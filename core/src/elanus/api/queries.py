@@ -14,7 +14,7 @@ import numpy as np
 from elanus.api.context import RequestContext
 from elanus.api.options import SearchOptions
 from elanus.api.text import query_analyzer
-from elanus.engine.signatures import SignatureMaker
+from elanus.engine.writing.signatures import SignatureMaker
 from elanus.errors import InternalError, InvalidArgumentError
 from elanus.index.vector_lists import VectorQueries
 from elanus.kernels.distance import are_finite, unit_rows

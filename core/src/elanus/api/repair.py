@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from elanus.engine.postings_repair import rebuild_postings
+from elanus.engine.indexing.postings_repair import rebuild_postings
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.repair.report import RepairReport
 from elanus.storage.repair.run import repair_database

@@ -10,9 +10,9 @@ from typing import Any, TypedDict, Unpack
 
 from elanus.api.handle import Handle
 from elanus.api.reads import Ids, as_ids
-from elanus.engine.bulk_load import BulkLoad
-from elanus.engine.load_request import Conflict, LoadRequest, OnConflict
 from elanus.engine.reading import CollectionReader
+from elanus.engine.writing.bulk_load import BulkLoad
+from elanus.engine.writing.load_request import Conflict, LoadRequest, OnConflict
 from elanus.errors import EntityExistsError, InvalidArgumentError
 from elanus.plugins import Embedder
 from elanus.query.entities import get_entities

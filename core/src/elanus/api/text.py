@@ -9,7 +9,7 @@ from typing import Any
 from elanus.analysis.analyzer import Analyzer, Token
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
 from elanus.errors import InvalidArgumentError
-from elanus.filter.text_search import fewest_shifts
+from elanus.filter.words.text_search import fewest_shifts
 from elanus.query.highlighter import Highlighter, HighlightRequest
 from elanus.query.requests import LegRequest, TextQuery
 from elanus.schema.collection import Schema, did_you_mean

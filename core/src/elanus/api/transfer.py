@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, TypedDict
 
 from elanus.api.import_target import Import, ImportTarget
-from elanus.engine.load_request import Conflict, LoadRequest, OnConflict
 from elanus.engine.reading import AsOf
+from elanus.engine.writing.load_request import Conflict, LoadRequest, OnConflict
 from elanus.errors import (
     AlreadyExistsError,
     EntityError,

@@ -26,32 +26,32 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from elanus.engine.backfill import MadeVectors
-from elanus.engine.bulk_load import BulkLoad, BulkLoads
+from elanus.engine.background.expiry import PURGE_S, whole_second
+from elanus.engine.background.upkeep import Upkeep
 from elanus.engine.consistency import parse_consistency
 from elanus.engine.context import EngineContext
-from elanus.engine.embedding import with_models
-from elanus.engine.expiry import PURGE_S, whole_second
-from elanus.engine.ingest import Ingest
-from elanus.engine.load_request import LoadRequest
-from elanus.engine.memory import MEMTABLES_PART
-from elanus.engine.partial import prepare_partial, unique_keys
-from elanus.engine.partitions import Partitions
-from elanus.engine.properties import (
+from elanus.engine.definition.backfill import MadeVectors
+from elanus.engine.definition.partitions import Partitions
+from elanus.engine.definition.properties import (
     changed_schema,
     changed_settings,
     changes_schema,
     read_properties,
 )
+from elanus.engine.definition.schema_change import SchemaChanges
+from elanus.engine.definition.settings import CollectionSettings
+from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
-from elanus.engine.schema_change import SchemaChanges
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.stats import IndexDescription
-from elanus.engine.upkeep import Upkeep
-from elanus.engine.write_bounds import BoundsOf
-from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
+from elanus.engine.writing.bulk_load import BulkLoad, BulkLoads
+from elanus.engine.writing.embedding import with_models
+from elanus.engine.writing.ingest import Ingest
+from elanus.engine.writing.load_request import LoadRequest
+from elanus.engine.writing.partial import prepare_partial, unique_keys
+from elanus.engine.writing.write_bounds import BoundsOf
+from elanus.engine.writing.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
 from elanus.errors import DiskFullError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch

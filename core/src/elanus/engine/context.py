@@ -8,7 +8,7 @@ import time
 import uuid
 from dataclasses import dataclass, field, replace
 
-from elanus.engine.maintenance import Maintenance
+from elanus.engine.background.maintenance import Maintenance
 from elanus.engine.memory import MemoryBudget
 from elanus.errors import InvalidArgumentError, ReadOnlyError, StateError
 from elanus.storage.directory import Directory

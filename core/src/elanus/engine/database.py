@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from elanus.engine.background.housekeeping import TIDY_S, Housekeeper
+from elanus.engine.background.maintenance import Maintenance
 from elanus.engine.collection import CollectionEngine
 from elanus.engine.context import Durability, EngineContext
-from elanus.engine.housekeeping import TIDY_S, Housekeeper
+from elanus.engine.definition.names import Changes, check_droppable, check_free, resolve
+from elanus.engine.kept_states.named_states import NamedStates, pinned_versions, state_key
 from elanus.engine.lifetime import watch
-from elanus.engine.maintenance import Maintenance
 from elanus.engine.memory import MemoryBudget
-from elanus.engine.named_states import NamedStates, pinned_versions, state_key
-from elanus.engine.names import Changes, check_droppable, check_free, resolve
 from elanus.engine.reading import CollectionReader
 from elanus.engine.stats import DatabaseStats, folder_bytes
 from elanus.errors import (

@@ -16,11 +16,11 @@ import uuid
 
 from elanus.engine.consistency import BOUNDED_S, CATCH_UP_S, Consistency
 from elanus.engine.context import EngineContext
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.growing import GrowingSegment
 from elanus.engine.live import LiveRows, Segment
 from elanus.engine.recovery import check_owner, read_logs, replay_logs
 from elanus.engine.sealed import SealedSegment
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
 from elanus.errors import ClosedError, CorruptionError, ElanusError, NotFoundError

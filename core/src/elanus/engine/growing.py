@@ -16,9 +16,9 @@ from functools import cached_property
 import numpy as np
 
 from elanus.engine.content import SegmentContent
+from elanus.engine.indexing.segment_indexes import row_mapping
+from elanus.engine.indexing.vectors import vector_rows
 from elanus.engine.keys import Keys
-from elanus.engine.segment_indexes import row_mapping
-from elanus.engine.vectors import vector_rows
 from elanus.engine.views import FieldViews
 from elanus.errors import InternalError, PluginError
 from elanus.filter.columns import ColumnCache, FilterColumns

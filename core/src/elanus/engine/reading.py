@@ -11,23 +11,23 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
-from elanus.engine.backfill import MadeVectors
-from elanus.engine.bulk_load import BulkLoad
+from elanus.engine.background.expiry import ExpiringSnapshots, expiry_at, whole_second
 from elanus.engine.consistency import Consistency, parse_consistency
 from elanus.engine.context import EngineContext, seq_at, time_of
-from elanus.engine.expiry import ExpiringSnapshots, expiry_at, whole_second
+from elanus.engine.definition.backfill import MadeVectors
+from elanus.engine.definition.properties import shown_properties
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.follower import CollectionFollower
+from elanus.engine.indexing.segment_indexes import SegmentIndexes
+from elanus.engine.kept_states.past import PastStates
 from elanus.engine.live import Segment
-from elanus.engine.load_request import LoadRequest
-from elanus.engine.past import PastStates
-from elanus.engine.properties import shown_properties
 from elanus.engine.sealed import SealedSegment
-from elanus.engine.segment_indexes import SegmentIndexes
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.stats import CollectionStats, IndexDescription, collection_stats
 from elanus.engine.views import FieldViews
-from elanus.engine.write_bounds import BoundsOf
+from elanus.engine.writing.bulk_load import BulkLoad
+from elanus.engine.writing.load_request import LoadRequest
+from elanus.engine.writing.write_bounds import BoundsOf
 from elanus.errors import (
     ClosedError,
     ElanusError,

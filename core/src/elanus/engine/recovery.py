@@ -12,15 +12,15 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from elanus.engine.commit_log import CommitLog
 from elanus.engine.context import EngineContext
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.growing import GrowingSegment
-from elanus.engine.history import History, horizon, needed_manifests
+from elanus.engine.kept_states.history import History, horizon, needed_manifests
 from elanus.engine.live import LiveRows
 from elanus.engine.sealed import SealedSegment
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.state import CollectionState
 from elanus.engine.views import FieldViews, check_analyzers
+from elanus.engine.writing.commit_log import CommitLog
 from elanus.errors import CorruptionError, NotFoundError
 from elanus.schema.collection import Schema
 from elanus.schema.serialization import schema_from_json, schema_to_json

@@ -12,15 +12,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from elanus.engine.backfill import MadeVectors
-from elanus.engine.bulk_load import BulkLoad
-from elanus.engine.load_request import LoadRequest
+from elanus.engine.definition.backfill import MadeVectors
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.reading import AsOf, CollectionReader, CollectionView
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.stats import CollectionStats, IndexDescription
 from elanus.engine.views import FieldViews
-from elanus.engine.write_bounds import BoundsOf, WriteBounds
+from elanus.engine.writing.bulk_load import BulkLoad
+from elanus.engine.writing.load_request import LoadRequest
+from elanus.engine.writing.write_bounds import BoundsOf, WriteBounds
 from elanus.errors import FilterError, InternalError, NotAllowedError
 from elanus.filter import BoundFilter, FieldRef, In, Literal, Node, compile_filter, to_text
 from elanus.kernels.bitset import Bitset

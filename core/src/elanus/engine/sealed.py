@@ -14,10 +14,10 @@ from functools import cached_property
 import numpy as np
 
 from elanus.engine.content import SegmentContent
-from elanus.engine.derived_columns import DerivedColumns
+from elanus.engine.indexing.derived_columns import DerivedColumns
+from elanus.engine.indexing.segment_indexes import SegmentIndexes, field_of
 from elanus.engine.keys import Keys
 from elanus.engine.memory import MemoryBudget
-from elanus.engine.segment_indexes import SegmentIndexes, field_of
 from elanus.engine.views import FieldViews
 from elanus.filter.columns import ColumnCache, FilterColumns
 from elanus.index.base import VectorIndex

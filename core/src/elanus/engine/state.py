@@ -14,20 +14,20 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from elanus.engine.commit_log import CommitLog, is_disk_full
 from elanus.engine.consistency import Consistency
 from elanus.engine.context import EngineContext
+from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.growing import GrowingSegment
-from elanus.engine.history import History, changeable_files, files_of, horizon
-from elanus.engine.ingest import AutoIds
+from elanus.engine.kept_states.history import History, changeable_files, files_of, horizon
 from elanus.engine.live import LiveRows, Segment, delete_frame, upsert_frame
 from elanus.engine.memory import FLUSH_PART
 from elanus.engine.sealed import SealedSegment
-from elanus.engine.settings import CollectionSettings
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
-from elanus.engine.write_checks import WriteChecks
-from elanus.engine.writer import PendingWrite, WriteKind
+from elanus.engine.writing.commit_log import CommitLog, is_disk_full
+from elanus.engine.writing.ingest import AutoIds
+from elanus.engine.writing.write_checks import WriteChecks
+from elanus.engine.writing.writer import PendingWrite, WriteKind
 from elanus.errors import ElanusError, InternalError, StorageError, StorageFailedError
 from elanus.schema.batches import ColumnBatch
 from elanus.schema.collection import Schema

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
-from elanus.engine.embedding import Embedders
+from elanus.engine.writing.embedding import Embedders
 from elanus.errors import InternalError, PluginError, PluginNotInstalledError, SchemaError
 from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.schema.batches import Column

@@ -37,7 +37,6 @@ from elanus.filter.ast import (
     TextContains,
     TextMatch,
 )
-from elanus.filter.builder import FieldExpression, element, field, random_sample
 from elanus.filter.columns import ColumnCache, FilterColumns, batch_columns
 from elanus.filter.compiler import (
     BoundFilter,
@@ -46,10 +45,11 @@ from elanus.filter.compiler import (
     compile_filter,
     split_elements,
 )
-from elanus.filter.mongo import from_mongo
+from elanus.filter.language.builder import FieldExpression, element, field, random_sample
+from elanus.filter.language.mongo import from_mongo
+from elanus.filter.language.parser import parse
+from elanus.filter.language.text import to_text
 from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation
-from elanus.filter.parser import parse
-from elanus.filter.text import to_text
 
 __all__ = [
     # reading and evaluating

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from elanus.filter import text_search
 from elanus.filter.ast import (
     And,
     Arithmetic,
@@ -44,9 +43,6 @@ from elanus.filter.ast import (
 )
 from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
 from elanus.filter.constants import Constant
-from elanus.filter.doubles import is_double
-from elanus.filter.edit_distance import MAX_EDITS
-from elanus.filter.elements import ArrayElement, JsonElement, element_of, element_operand
 from elanus.filter.evaluator import (
     CompareConstant,
     ElementTest,
@@ -58,25 +54,33 @@ from elanus.filter.evaluator import (
     TextTest,
     range_of,
 )
-from elanus.filter.geometry import (
-    GeometryField,
-    SpatialTest,
-    distance_test,
-    relation_test,
-    validity_test,
-)
-from elanus.filter.hints import (
+from elanus.filter.json.json_operands import JsonValue
+from elanus.filter.language.text import constant_to_text
+from elanus.filter.logic import Always, Condition, Conjunction, Disjunction, Negation
+from elanus.filter.matching.hints import (
     NO_HINT,
     TextHint,
     like_hint,
     part_hint,
     regex_hint,
 )
-from elanus.filter.json_operands import JsonValue
-from elanus.filter.logic import Always, Condition, Conjunction, Disjunction, Negation
-from elanus.filter.moments import shifted
+from elanus.filter.matching.patterns import PartsMatcher, like_matcher, text_matcher
+from elanus.filter.matching.regex import RegexMatcher
+from elanus.filter.matching.regex_parser import RegexError
 from elanus.filter.names import Scope
-from elanus.filter.operands import (
+from elanus.filter.operators import ArithmeticOp, CompareOp
+from elanus.filter.sampling import SampleTest
+from elanus.filter.spatial.geometry import (
+    GeometryField,
+    SpatialTest,
+    distance_test,
+    relation_test,
+    validity_test,
+)
+from elanus.filter.values.doubles import is_double
+from elanus.filter.values.elements import ArrayElement, JsonElement, element_of, element_operand
+from elanus.filter.values.moments import shifted
+from elanus.filter.values.operands import (
     Computed,
     ConstantOperand,
     LengthOf,
@@ -84,16 +88,12 @@ from elanus.filter.operands import (
     ValueType,
     any_part,
 )
-from elanus.filter.operators import ArithmeticOp, CompareOp
-from elanus.filter.patterns import PartsMatcher, like_matcher, text_matcher
-from elanus.filter.places import PathOperand, place_of
-from elanus.filter.regex import RegexMatcher
-from elanus.filter.regex_parser import RegexError
-from elanus.filter.sampling import SampleTest
-from elanus.filter.struct_operands import ListField
-from elanus.filter.text import constant_to_text
-from elanus.filter.text_search import FuzzyQuestion, PhraseQuestion, TermsQuestion
-from elanus.filter.typed_operands import ArrayField, TextField
+from elanus.filter.values.places import PathOperand, place_of
+from elanus.filter.values.struct_operands import ListField
+from elanus.filter.values.typed_operands import ArrayField, TextField
+from elanus.filter.words import text_search
+from elanus.filter.words.edit_distance import MAX_EDITS
+from elanus.filter.words.text_search import FuzzyQuestion, PhraseQuestion, TermsQuestion
 from elanus.schema.times import parse_interval
 
 _TEXT_SEARCHES: dict[type[Node], str] = {

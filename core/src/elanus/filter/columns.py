@@ -16,12 +16,12 @@ from typing import Protocol, TypeAlias
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.errors import InternalError
-from elanus.filter.geometry_store import Geometries, GeometryStore, read_geometries
-from elanus.filter.json_columns import JsonColumn, JsonElements
-from elanus.filter.json_paths import JsonPathStore
-from elanus.filter.shredded import ShreddedPaths
+from elanus.filter.json.json_columns import JsonColumn, JsonElements
+from elanus.filter.json.json_paths import JsonPathStore
+from elanus.filter.json.shredded import ShreddedPaths
+from elanus.filter.spatial.geometry_store import Geometries, GeometryStore, read_geometries
 from elanus.filter.strings import CodedStrings, StringStore
-from elanus.filter.term_store import TermStore
+from elanus.filter.words.term_store import TermStore
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import (

@@ -21,15 +21,15 @@ from elanus.filter.evaluator import (
     CompareValues,
     Membership,
 )
-from elanus.filter.json_operands import JsonValue
-from elanus.filter.json_paths import freeze, to_float
+from elanus.filter.json.json_operands import JsonValue
+from elanus.filter.json.json_paths import freeze, to_float
+from elanus.filter.language.text import constant_to_text
 from elanus.filter.logic import Always, Condition
 from elanus.filter.names import Scope
-from elanus.filter.numbers import PYTHON_OPERATORS, calculate, constant_numbers
-from elanus.filter.operands import ConstantOperand, Constants, Operand, ValueType
 from elanus.filter.operators import CompareOp
-from elanus.filter.text import constant_to_text
-from elanus.filter.typed_operands import ArrayField, ElementOf
+from elanus.filter.values.numbers import PYTHON_OPERATORS, calculate, constant_numbers
+from elanus.filter.values.operands import ConstantOperand, Constants, Operand, ValueType
+from elanus.filter.values.typed_operands import ArrayField, ElementOf
 from elanus.schema.times import time_of
 
 OperandT = TypeVar("OperandT", bound=Operand)

@@ -26,12 +26,12 @@ from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import CompareConstant, ElementTest
+from elanus.filter.language.mongo import from_mongo
+from elanus.filter.language.parser import parse
+from elanus.filter.language.text import to_text
 from elanus.filter.logic import Conjunction
-from elanus.filter.mongo import from_mongo
 from elanus.filter.names import Casts, Scope, resolve
 from elanus.filter.operators import CompareOp
-from elanus.filter.parser import parse
-from elanus.filter.text import to_text
 from elanus.filter.trees import check_tree
 from elanus.kernels.bitset import Bitset
 from elanus.schema.collection import Schema

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from elanus.filter.columns import FilterColumns
 from elanus.filter.constants import Constant
-from elanus.filter.elements import JsonElement, elements_of
-from elanus.filter.hints import TextHint
-from elanus.filter.json_operands import JsonValue
+from elanus.filter.json.json_operands import JsonValue
 from elanus.filter.logic import (
     FEW_ROWS,
     TAKEN_LIST_NS,
@@ -27,8 +25,8 @@ from elanus.filter.logic import (
     truth_of,
 )
 from elanus.filter.lookup import find_any, find_comparisons, find_equal, find_texts
-from elanus.filter.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
-from elanus.filter.operands import Constants, Container, Operand, Path, Values, both
+from elanus.filter.matching.hints import TextHint
+from elanus.filter.matching.text_scan import DISTINCT_SHARE, matching_rows, matching_texts, scan_ns
 from elanus.filter.operators import CompareOp, Quantifier
 from elanus.filter.outcomes import ANY, Outcomes, of_all, of_comparison, of_membership, of_prefix
 from elanus.filter.shares import (
@@ -41,9 +39,11 @@ from elanus.filter.shares import (
     share_of,
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
-from elanus.filter.struct_operands import ListField
-from elanus.filter.text_scan import DISTINCT_SHARE, matching_rows, matching_texts, row_ns_of
-from elanus.filter.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.filter.values.elements import JsonElement, elements_of
+from elanus.filter.values.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
+from elanus.filter.values.operands import Constants, Container, Operand, Path, Values, both
+from elanus.filter.values.struct_operands import ListField
+from elanus.filter.values.typed_operands import ArrayField, ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
@@ -332,7 +332,7 @@ class TextTest(Leaf):
         return _named(find_texts(index, self.hint, self.matches), index)
 
     def guess(self) -> tuple[float, float]:
-        return 0.2, row_ns_of(self.matches)
+        return 0.2, scan_ns(self.matches)
 
     def outcomes(self, columns: FilterColumns) -> Outcomes:
         prefix = "" if self.hint is None else self.hint.prefix

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from elanus.filter.hints import TextHint
-from elanus.filter.numbers import bound_of
+from elanus.filter.matching.hints import TextHint
 from elanus.filter.operators import CompareOp
+from elanus.filter.values.numbers import bound_of
 from elanus.index.scalar.base import Found, Span
 from elanus.index.scalar.ngram import NgramIndex
 from elanus.index.scalar.registry import ScalarIndex

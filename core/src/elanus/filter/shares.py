@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from elanus.filter.columns import FilterColumns
-from elanus.filter.json_operands import JsonValue
+from elanus.filter.json.json_operands import JsonValue
 from elanus.filter.operators import CompareOp
-from elanus.filter.typed_operands import NumberField, TextField
+from elanus.filter.values.typed_operands import NumberField, TextField
 from elanus.schema.ranges import ValueRange
 from elanus.types import DataType
 

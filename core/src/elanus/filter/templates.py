@@ -20,11 +20,11 @@ from elanus.filter.columns import FilterColumns
 from elanus.filter.compiler import BoundFilter, constants_of, hash_of
 from elanus.filter.constants import Constant
 from elanus.filter.evaluator import CompareConstant, CompareRange, Membership
+from elanus.filter.language.parser import parse
 from elanus.filter.logic import Condition, Conjunction, Disjunction, Negation
 from elanus.filter.names import Casts, Scope, resolve
-from elanus.filter.operands import Constants
-from elanus.filter.parser import parse
 from elanus.filter.trees import rebuild
+from elanus.filter.values.operands import Constants
 from elanus.schema.collection import Schema
 
 MAX_TEMPLATES = 256

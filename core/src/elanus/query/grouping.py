@@ -16,16 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from elanus.filter import (
-    BoundFilter,
-    FieldRef,
-    In,
-    IsNull,
-    Literal,
-    Node,
-    Or,
-    compile_filter,
-)
+from elanus.filter import BoundFilter, FieldRef, In, IsNull, Literal, Node, Or, compile_filter
 from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.elements import ElementSource
 from elanus.query.paths import path_values

@@ -4,7 +4,7 @@
 the same tables and the same codec: they are here.
 """
 
-from elanus.engine.load_request import LoadRequest, OnConflict
+from elanus.engine.writing.load_request import LoadRequest, OnConflict
 from elanus.remote.codec import decode, encode
 from elanus.remote.methods import (
     AGAIN_HEADER,

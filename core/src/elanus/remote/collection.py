@@ -16,8 +16,8 @@ from elanus.api.collection import Collection
 from elanus.api.context import Filter
 from elanus.api.import_export import column_names, exported_fields
 from elanus.api.migration import BATCH_SIZE, EmbeddingMigration, MakeVectors
-from elanus.engine.load_request import LoadRequest
 from elanus.engine.reading import AsOf
+from elanus.engine.writing.load_request import LoadRequest
 from elanus.errors import InvalidArgumentError, NotAllowedError
 from elanus.remote.forwarding import forwarded, forwarded_property
 from elanus.remote.held import Held, RemoteImport, RemoteIterator, RemoteLoad, stored_batches

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from elanus.api.database import Database
 from elanus.api.opening import ServerOptions
-from elanus.engine.names import DEFAULT_DATABASE
+from elanus.engine.definition.names import DEFAULT_DATABASE
 from elanus.errors import ClosedError, CollectionNotFoundError, InvalidArgumentError, ReadOnlyError
 from elanus.remote.address import Address, tls_context
 from elanus.remote.codec import encode

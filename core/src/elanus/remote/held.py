@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from elanus.engine.load_request import LoadRequest
+from elanus.engine.writing.load_request import LoadRequest
 from elanus.query.projection import project
 from elanus.schema.batches import Column, ColumnBatch
 from elanus.schema.collection import DYNAMIC_FIELD, Schema

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from elanus.api.comparing import Comparison
 from elanus.api.migration import BATCH_SIZE, EmbeddingMigration
-from elanus.engine.backfill import Coverage
+from elanus.engine.definition.backfill import Coverage
 
 if TYPE_CHECKING:
     from elanus.remote.collection import RemoteCollection

@@ -24,8 +24,7 @@ from elanus.api.backup import BackupResult
 from elanus.api.collection import CollectionDescription
 from elanus.api.named_snapshots import SnapshotState
 from elanus.api.options import Leg
-from elanus.engine.backfill import Coverage
-from elanus.engine.load_request import Conflict
+from elanus.engine.definition.backfill import Coverage
 from elanus.engine.stats import (
     CollectionStats,
     DatabaseStats,
@@ -33,6 +32,7 @@ from elanus.engine.stats import (
     MemoryStats,
     SegmentStats,
 )
+from elanus.engine.writing.load_request import Conflict
 from elanus.errors import ElanusError, InvalidArgumentError, ProtocolError
 from elanus.filter import ast
 from elanus.filter.operators import ArithmeticOp, CompareOp, Quantifier, Relation

@@ -1,9 +1,9 @@
 """How does a collection become what its source is, in one commit?
 
 Documents are looked at one by one. What is new or changed gathers until it is worth a batch; the
-batches go into segments that nobody sees (``engine/bulk_load.py``), and the last step makes them
-visible and hides all that they replace and all that vanished, with one manifest. So memory holds a
-batch, and of the source no more than its list.
+batches go into segments that nobody sees (``engine/writing/bulk_load.py``), and the last step makes
+them visible and hides all that they replace and all that vanished, with one manifest. So memory
+holds a batch, and of the source no more than its list.
 """
 
 from __future__ import annotations

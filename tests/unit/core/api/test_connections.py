@@ -10,7 +10,7 @@ import pytest
 
 import elanus
 from elanus.engine import database as engine_database
-from elanus.engine import housekeeping
+from elanus.engine.background import housekeeping
 from elanus.errors import ElanusError, InvalidArgumentError
 from elanus.storage.local_directory import LocalDirectory
 from elanus.storage.lock import WriterLock

@@ -5,7 +5,7 @@ import pytest
 
 import elanus
 from elanus import BM25, DataType, Embedding, Field, Leg, Rerank, Schema
-from elanus.engine.embedding import with_models
+from elanus.engine.writing.embedding import with_models
 from elanus.errors import (
     EntityError,
     InvalidArgumentError,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import elanus
-from elanus.engine.upkeep import Upkeep
+from elanus.engine.background.upkeep import Upkeep
 from elanus.errors import (
     AlreadyExistsError,
     EntityError,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import bulk_load
-from elanus.engine.upkeep import Upkeep
+from elanus.engine.background.upkeep import Upkeep
+from elanus.engine.writing import bulk_load
 from elanus.transfer import arrow_files, numpy_files
 
 DIM = 64

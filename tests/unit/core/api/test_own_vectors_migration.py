@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine.backfill import coverage, texts_without_vectors
+from elanus.engine.definition.backfill import coverage, texts_without_vectors
 from elanus.errors import InvalidArgumentError, StateError
 from support.judged import embedded_schema
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import elanus
-from elanus.engine.properties import KNOWN
+from elanus.engine.definition.properties import KNOWN
 from elanus.errors import (
     EntityError,
     EntityExistsError,

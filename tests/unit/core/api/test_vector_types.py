@@ -274,7 +274,7 @@ def test_graph_verifies_the_rows_that_it_returns_and_no_others(
 def test_large_segment_under_auto_has_a_graph(
     tmp_path: Path, monkeypatch: Any, kind: str, metric: str
 ) -> None:
-    monkeypatch.setattr("elanus.engine.index_choice.MIN_INDEXED_ROWS", 10)
+    monkeypatch.setattr("elanus.engine.indexing.index_choice.MIN_INDEXED_ROWS", 10)
     written = Written(tmp_path, kind, metric)
     written.put(list(range(300)))
     written.collection.flush()

@@ -8,9 +8,9 @@ import pytest
 
 import elanus
 from elanus.api.collection import Collection
-from elanus.engine import bulk_load
+from elanus.engine.background.flush import MemtableFlush
 from elanus.engine.database import DatabaseEngine
-from elanus.engine.flush import MemtableFlush
+from elanus.engine.writing import bulk_load
 from elanus.errors import ClosedError, EntityError, EntityExistsError, StateError, StorageError
 from elanus.storage.memory_directory import MemoryDirectory
 from support.fault_directory import FaultDirectory

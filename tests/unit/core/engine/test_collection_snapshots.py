@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import restoring
+from elanus.engine.kept_states import restoring
 from elanus.errors import (
     AlreadyExistsError,
     CollectionExistsError,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import index_choice
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.indexing import index_choice
 from elanus.errors import InvalidArgumentError, SchemaError
 from elanus.storage.directory import Room
 from elanus.storage.memory_directory import MemoryDirectory

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from elanus.engine.ingest import AutoIds
+from elanus.engine.writing.ingest import AutoIds
 from elanus.schema.batches import FixedColumn, strings_to_column
 
 

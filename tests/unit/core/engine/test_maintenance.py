@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from elanus.engine.maintenance import Maintenance, Priority
+from elanus.engine.background.maintenance import Maintenance, Priority
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import growing, index_choice
+from elanus.engine import growing
+from elanus.engine.background.merge_policy import SegmentSize, plan_everything, plan_merge
+from elanus.engine.indexing import index_choice
 from elanus.engine.memory import GRAPHS_PART, MemoryBudget, parse_limit
-from elanus.engine.merge_policy import SegmentSize, plan_everything, plan_merge
 from elanus.errors import InvalidArgumentError
 from elanus.filter.columns import ColumnCache
 from elanus.schema.batches import slice_column, strings_to_column

@@ -2,7 +2,7 @@
 
 import pytest
 
-from elanus.engine.merge_policy import (
+from elanus.engine.background.merge_policy import (
     MergeKind,
     MergePlan,
     SegmentSize,

@@ -5,9 +5,10 @@ import pytest
 
 import elanus
 from elanus.api.collection import Collection
-from elanus.engine import compaction, index_choice, maintenance, merge_job, segment_files
+from elanus.engine.background import compaction, maintenance, merge_job, segment_files
+from elanus.engine.background.merge_job import MergeJob
 from elanus.engine.database import DatabaseEngine
-from elanus.engine.merge_job import MergeJob
+from elanus.engine.indexing import index_choice
 from elanus.errors import ClosedError, DiskFullError, StorageError
 from elanus.storage.census import Need, take_census
 from elanus.storage.manifest import load_newest

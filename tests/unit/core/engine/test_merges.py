@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.engine import growing, index_choice, merged_columns, upkeep
+from elanus.engine import growing
+from elanus.engine.background import merged_columns, upkeep
 from elanus.engine.database import DatabaseEngine
+from elanus.engine.indexing import index_choice
 from elanus.index.dense.graph_type import GraphType
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
@@ -236,7 +238,9 @@ def test_a_merge_that_did_not_end_is_done_at_the_next_opening(monkeypatch):
     engine = DatabaseEngine(directory, read_only=False)
     written = engine.create("papers", paper_schema(), {})
     # What a process that was killed leaves: segments, and a merge that nobody began.
-    monkeypatch.setattr("elanus.engine.maintenance.Maintenance.submit", lambda *a, **k: None)
+    monkeypatch.setattr(
+        "elanus.engine.background.maintenance.Maintenance.submit", lambda *a, **k: None
+    )
     for first in range(0, 200, 50):
         written.insert(papers(50, first=first))
         written.flush()

@@ -8,7 +8,7 @@ import pytest
 
 import elanus
 from elanus.engine.context import seq_at, time_of
-from elanus.engine.history import needed_manifests
+from elanus.engine.kept_states.history import needed_manifests
 from elanus.errors import (
     AlreadyExistsError,
     HistoryError,

@@ -5,10 +5,11 @@ import random
 import pytest
 
 import elanus
-from elanus.engine import scalar_builds, shredding
+from elanus.engine.indexing import scalar_builds, shredding
 from elanus.errors import InvalidArgumentError, NotFoundError, ReadOnlyError
-from elanus.filter import CompareOp, json_paths, logic
-from elanus.filter.numbers import PYTHON_OPERATORS
+from elanus.filter import CompareOp, logic
+from elanus.filter.json import json_paths
+from elanus.filter.values.numbers import PYTHON_OPERATORS
 from support.stored_files import damage
 
 NUM_ROWS = 1_500

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from elanus.engine.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
+from elanus.engine.writing.writer import GroupCommit, PendingWrite, SchemaChangedError, WriteKind
 from elanus.errors import EntityExistsError, NotFoundError, StorageError
 from elanus.filter import BoundFilter
 from elanus.schema.batches import ColumnBatch, FixedColumn

@@ -10,9 +10,9 @@ import pytest
 
 from elanus.errors import FilterError
 from elanus.filter import compile_filter, from_mongo, parse
-from elanus.filter.lexer import MAX_TEXT_LENGTH
-from elanus.filter.patterns import like_matcher
-from elanus.filter.regex import RegexMatcher
+from elanus.filter.language.lexer import MAX_TEXT_LENGTH
+from elanus.filter.matching.patterns import like_matcher
+from elanus.filter.matching.regex import RegexMatcher
 from support.filter_strategies import EVERY_FIELD
 
 CALLS_PER_CHARACTER = 40

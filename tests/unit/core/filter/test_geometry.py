@@ -24,7 +24,7 @@ from elanus.filter import (
     parse,
     to_text,
 )
-from elanus.filter.sphere import EARTH_RADIUS, arc_boxes, boxes_around, distances
+from elanus.filter.spatial.sphere import EARTH_RADIUS, arc_boxes, boxes_around, distances
 from elanus.schema.converters import convert_column
 from elanus.schema.validation import entities_to_batch
 

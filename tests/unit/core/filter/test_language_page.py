@@ -13,8 +13,8 @@ from elanus.filter import ast as nodes
 from elanus.filter import compile_filter, field
 from elanus.filter.ast import Node
 from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH
-from elanus.filter.functions import FUNCTIONS
-from elanus.filter.lexer import KEYWORDS, MAX_DIGITS, MAX_TEXT_LENGTH
+from elanus.filter.language.functions import FUNCTIONS
+from elanus.filter.language.lexer import KEYWORDS, MAX_DIGITS, MAX_TEXT_LENGTH
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
 from elanus.types import DataType

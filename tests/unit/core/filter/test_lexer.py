@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from elanus.errors import FilterError
-from elanus.filter.lexer import MAX_TEXT_LENGTH, Token, TokenKind
-from elanus.filter.lexer import tokenize as read_tokens
+from elanus.filter.language.lexer import MAX_TEXT_LENGTH, Token, TokenKind
+from elanus.filter.language.lexer import tokenize as read_tokens
 
 
 def tokenize(text: str) -> list[Token]:

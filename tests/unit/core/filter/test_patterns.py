@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.matching.patterns import like_matcher, text_matcher
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,10 @@ from elanus.errors import (
     InvalidArgumentError,
     SearchCancelledError,
 )
-from elanus.filter import compile_filter, regex
-from elanus.filter.regex import MAX_PROGRAM, RegexMatcher
-from elanus.filter.regex_parser import (
+from elanus.filter import compile_filter
+from elanus.filter.matching import regex
+from elanus.filter.matching.regex import MAX_PROGRAM, RegexMatcher
+from elanus.filter.matching.regex_parser import (
     MAX_NESTING,
     MAX_PATTERN_LENGTH,
     RegexError,

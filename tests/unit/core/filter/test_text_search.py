@@ -12,11 +12,12 @@ import pytest
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.registry import build_analyzer
 from elanus.errors import FilterError
-from elanus.filter import batch_columns, compile_filter, field, term_store
-from elanus.filter.edit_distance import MAX_EDITS, SpelledTerms, is_within
+from elanus.filter import batch_columns, compile_filter, field
 from elanus.filter.strings import StringDictionary
-from elanus.filter.term_store import MAX_STORED_SLOP, TermStore
-from elanus.filter.text_search import (
+from elanus.filter.words import term_store
+from elanus.filter.words.edit_distance import MAX_EDITS, SpelledTerms, is_within
+from elanus.filter.words.term_store import MAX_STORED_SLOP, TermStore
+from elanus.filter.words.text_search import (
     FuzzyQuestion,
     PhraseQuestion,
     TermsQuestion,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from elanus.errors import InvalidArgumentError
-from elanus.filter.patterns import like_matcher, text_matcher
+from elanus.filter.matching.patterns import like_matcher, text_matcher
 from elanus.kernels.text_patterns import ANY_TEXT, match_pattern, parts_at
 from elanus.schema.batches import strings_to_column
 

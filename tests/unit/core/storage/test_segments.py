@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from elanus.engine.vectors import vector_rows
+from elanus.engine.indexing.vectors import vector_rows
 from elanus.errors import CorruptionError, FieldNotFoundError, InternalError
 from elanus.schema.batches import (
     DenseVectorColumn,

@@ -1,0 +1,1 @@
+"""Which indexes and derived columns does a segment have, and who builds them?"""

@@ -1,0 +1,1 @@
+"""Which older states can be asked, and how?"""

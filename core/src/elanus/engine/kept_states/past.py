@@ -1,0 +1,78 @@
+"""What did a collection consist of back then?
+
+A past state is a manifest that was kept, with the writes of its logs up to the asked sequence
+number on top: the same steps as recovery, which end earlier.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from elanus.engine.context import EngineContext
+from elanus.engine.kept_states.history import candidates, gone
+from elanus.engine.recovery import read_logs, replay_logs
+from elanus.engine.sealed import SealedSegment
+from elanus.engine.snapshot import Snapshot
+from elanus.engine.views import FieldViews
+from elanus.errors import CorruptionError, NotFoundError
+from elanus.schema.serialization import schema_from_json
+from elanus.storage.manifest import Manifest
+
+KEPT_STATES = 2
+"""Past states that stay open, so that several searches of one of them open it once."""
+UNUSED_S = 30.0
+"""Seconds without a search after which past states are closed."""
+
+
+class PastStates:
+    """Opens past states of one collection. Safe from many threads at once."""
+
+    def __init__(self, context: EngineContext, path: str) -> None:
+        self._context = context
+        self._path = path
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, Snapshot] = OrderedDict()
+        self._used_at = 0.0
+
+    def at(self, seq: int) -> Snapshot:
+        """Return what was visible when the last write up to ``seq`` was acknowledged.
+
+        Raises:
+            HistoryError: That state was not kept.
+        """
+        with self._lock:
+            if seq not in self._open:
+                self._open[seq] = self._read(seq)
+                while len(self._open) > KEPT_STATES:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(seq)
+            self._used_at = time.monotonic()
+            return self._open[seq]
+
+    def forget_unused(self) -> None:
+        """Close past states that nobody has asked for in a while: they hold files and memory."""
+        with self._lock:
+            if time.monotonic() > self._used_at + UNUSED_S:
+                self._open.clear()
+
+    def _read(self, seq: int) -> Snapshot:
+        failure: Exception | None = None
+        for manifest in candidates(self._context.directory, self._path, seq):
+            try:
+                return self._state(manifest, seq)
+            except (CorruptionError, NotFoundError) as error:
+                # Its files went when it was superseded; an older one may be kept by name.
+                failure = failure or error
+        raise gone(seq) from failure
+
+    def _state(self, manifest: Manifest, seq: int) -> Snapshot:
+        context, path = self._context, self._path
+        fields = FieldViews.of(schema_from_json(manifest.schema))
+        sealed = [
+            SealedSegment.open(context.directory, path, fields, info, context.memory)
+            for info in manifest.segments
+        ]
+        logs = read_logs(context, path, manifest)
+        return replay_logs(fields, sealed, logs, last_seq=seq).snapshot(seq)

@@ -1,0 +1,1 @@
+"""How does a write get from a caller into the log?"""

@@ -1,0 +1,1 @@
+"""What stands at a path of a JSON field?"""

@@ -1,0 +1,1 @@
+"""How is a filter written: as text, as a dict, in Python?"""

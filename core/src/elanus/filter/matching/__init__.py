@@ -1,0 +1,1 @@
+"""Which texts match a pattern?"""

@@ -1,0 +1,1 @@
+"""What is the value of an operand in each row?"""

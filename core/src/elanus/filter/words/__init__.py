@@ -1,0 +1,1 @@
+"""Which texts hold these words?"""
