@@ -47,6 +47,8 @@ from elanus.types import DataType
 
 _LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight", "order_by"})
 """Options that only concern hits after they are found."""
+MAX_GROUP_FIELDS = 10
+"""That one search may group by."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
     *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
 }
@@ -330,9 +332,20 @@ def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
     size = options.get("group_size", 1)
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_LIMIT:
         raise InvalidArgumentError(f"group_size: expected 1 to {MAX_LIMIT}, got {size!r}")
-    name = options.get("group_by")
-    if name is None:
+    given = options.get("group_by")
+    if given is None:
         return None
+    if isinstance(given, str):
+        return GroupBy((_group_node(schema, given, options),), size)
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= MAX_GROUP_FIELDS:
+        raise InvalidArgumentError(
+            f"group_by: expected a field, a path, or a list of 1 to {MAX_GROUP_FIELDS} of them, "
+            f"got {given!r}"
+        )
+    return GroupBy(tuple([_group_node(schema, name, options) for name in given]), size, True)
+
+
+def _group_node(schema: Schema, name: Any, options: SearchOptions) -> FieldRef | JsonPath:
     if not isinstance(name, str):
         raise InvalidArgumentError(f"group_by: expected a field or a path, got {name!r}")
     try:
@@ -341,9 +354,9 @@ def _group_by(schema: Schema, options: SearchOptions) -> GroupBy | None:
         raise InvalidArgumentError(f"group_by: {error}") from None
     node = bound.tree.operand if bound is not None and isinstance(bound.tree, IsNull) else None
     if isinstance(node, JsonPath):
-        return GroupBy(node, size)
+        return node
     if isinstance(node, FieldRef) and schema.column_types.get(node.name) in _GROUPED_TYPES:
-        return GroupBy(node, size)
+        return node
     raise InvalidArgumentError(
         f"group_by: expected a field of whole numbers, bools, moments or texts, or a path of a "
         f"JSON field, got {name!r}"

@@ -61,8 +61,9 @@ class SearchOptions(TypedDict, total=False):
             range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
             radius``.
         group_by: Field of whole numbers, bools, moments or texts, or path of a JSON field
-            (``meta["source"]``): hits come in groups that share its value, ``limit`` and ``offset``
-            count groups, and ``result.groups`` has them. With a ranker they are groups of the hits
+            (``meta["source"]``), or a list of up to 10 of them: hits come in groups that share its
+            value, or a tuple of values, ``limit`` and ``offset`` count groups, and
+            ``result.groups`` has them. With a ranker they are groups of the hits
             as it leaves them.
         group_size: Most hits of a group; 1. A group has as many where there are as many.
         strict_group_size: Taken for the sake of Milvus' programs: groups are always filled.
@@ -108,7 +109,7 @@ class SearchOptions(TypedDict, total=False):
     analyzer_name: str | None
     radius: float | None
     range_filter: float | None
-    group_by: str | None
+    group_by: str | Sequence[str] | None
     group_size: int
     strict_group_size: bool
     per_element: bool

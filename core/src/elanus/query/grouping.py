@@ -12,11 +12,24 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import partial
+from itertools import product
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from elanus.filter import BoundFilter, FieldRef, In, IsNull, Literal, Node, Or, compile_filter
+from elanus.filter import (
+    And,
+    BoundFilter,
+    FieldRef,
+    In,
+    IsNull,
+    JsonPath,
+    Literal,
+    Node,
+    Or,
+    compile_filter,
+)
 from elanus.kernels.ranking import FusedRows, MergedCandidates
 from elanus.query.elements import ElementSource
 from elanus.query.paths import path_values
@@ -66,37 +79,47 @@ class GroupReader:
     def __init__(self, schema: Schema, sources: Sequence[SearchSource], group: GroupBy) -> None:
         self._schema = schema
         self._sources = sources
-        self._node = group.node
+        self._nodes = group.nodes
+        self._is_composite = group.is_composite
         self.size = group.size
 
     def values(self, numbers: Int64Array, rows: Int64Array) -> list[Any]:
         """Return the value of each row; arguments as ``read_places``."""
-        return read_places(self._sources, numbers, rows, self._read)
+        columns = [
+            read_places(self._sources, numbers, rows, partial(self._read, node))
+            for node in self._nodes
+        ]
+        return list(zip(*columns, strict=True)) if self._is_composite else columns[0]
 
     def filter_of(self, values: Sequence[Any]) -> BoundFilter | None:
-        """Return what the rows of these groups pass; None when no filter can say it."""
-        told = [value for value in values if value is not None and _is_scalar(value)]
-        parts: list[Node] = [In(self._node, Literal(tuple(told)))] if told else []
-        if any(value is None for value in values):
-            parts.append(IsNull(self._node))
-        return compile_filter(Or(tuple(parts)), self._schema) if parts else None
+        """Return what the rows of these groups pass; None when no filter can say it of all."""
+        shared = [value if self._is_composite else (value,) for value in values]
+        if not shared or not all(_is_scalar(part) for parts in shared for part in parts):
+            return None
+        return compile_filter(_any_of(self._nodes, shared), self._schema)
 
     def filter_of_only(self, groups: Mapping[GroupKey, Group]) -> BoundFilter | None:
         """Return what rows of these groups pass, and of no other; of some groups none does."""
-        values = [group.value for group in groups.values()]
-        if not isinstance(self._node, FieldRef):
-            # A filter of a path takes 1 and true for equal: it can say both groups, or neither.
-            values = [
-                value
-                for value in values
-                if not isinstance(value, bool | int | float)
-                or value not in (0, 1)
-                or (not isinstance(value, bool), value) in groups
-            ]
-        return self.filter_of(values)
+        return self.filter_of([g.value for g in groups.values() if self._is_told(g.value, groups)])
 
-    def _read(self, source: SearchSource, rows: Int64Array) -> list[Any]:
-        node = self._node
+    def _is_told(self, value: Any, groups: Mapping[GroupKey, Group]) -> bool:
+        """Whether a filter can tell a group from those that are not among ``groups``."""
+        parts = value if self._is_composite else (value,)
+        if not all(map(_is_scalar, parts)):
+            return False
+        # A filter of a path takes 1 and true for equal: it can say both groups, or neither.
+        twins = [
+            [part, bool(part) if not isinstance(part, bool) else int(part)]
+            if not isinstance(node, FieldRef)
+            and isinstance(part, bool | int | float)
+            and part in (0, 1)
+            else [part]
+            for node, part in zip(self._nodes, parts, strict=True)
+        ]
+        every = product(*twins)
+        return all(key_of(one if self._is_composite else one[0]) in groups for one in every)
+
+    def _read(self, node: FieldRef | JsonPath, source: SearchSource, rows: Int64Array) -> list[Any]:
         if isinstance(source, ElementSource):
             source, rows = source.whole, source.owners(rows)
         if isinstance(node, FieldRef):
@@ -230,12 +253,34 @@ def _arrays(numbers: Sequence[int], rows: Sequence[int]) -> tuple[Int64Array, In
     return np.array(numbers, dtype=np.int64), np.array(rows, dtype=np.int64)
 
 
+def _any_of(nodes: Sequence[FieldRef | JsonPath], shared: Sequence[tuple[Any, ...]]) -> Node:
+    """Return what rows pass that share one of these tuples, value by value."""
+    node, *others = nodes
+    if not others:
+        told = tuple([value for (value,) in shared if value is not None])
+        parts: list[Node] = [In(node, Literal(told))] if told else []
+        return Or((*parts, IsNull(node)) if (None,) in shared else tuple(parts))
+    by_first: dict[GroupKey, list[tuple[Any, ...]]] = {}
+    for values in shared:
+        by_first.setdefault(key_of(values[0]), []).append(values)
+    return Or(
+        tuple(
+            [
+                And((_any_of([node], [same[0][:1]]), _any_of(others, [one[1:] for one in same])))
+                for same in by_first.values()
+            ]
+        )
+    )
+
+
 def _is_scalar(value: Any) -> bool:
     return not isinstance(value, list | dict)
 
 
 def key_of(value: Any) -> GroupKey:
     """Return what the values of one group have in common."""
+    if isinstance(value, tuple):
+        return False, tuple(map(key_of, value))
     if not _is_scalar(value):
         return False, json.dumps(value, sort_keys=True)
     return isinstance(value, bool), value

@@ -262,15 +262,17 @@ Fusion = RRF | Weighted | DBSF | ByScore
 
 
 class GroupBy(NamedTuple):
-    """Hits come in groups that share a value.
+    """Hits come in groups that share a value, or several.
 
     Attributes:
-        node: A field of whole numbers, bools, moments or texts, or a path of a JSON field.
+        nodes: Fields of whole numbers, bools, moments or texts, or paths of JSON fields.
         size: Most hits of a group.
+        is_composite: Whether what a group shares is a tuple, even of one value.
     """
 
-    node: FieldRef | JsonPath
+    nodes: tuple[FieldRef | JsonPath, ...]
     size: int = 1
+    is_composite: bool = False
 
 
 class SearchRequest(NamedTuple):

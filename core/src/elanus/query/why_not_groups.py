@@ -16,7 +16,7 @@ from elanus.query.elements import ElementRun
 from elanus.query.grouped_pages import grouped_page
 from elanus.query.grouping import GroupReader, key_of
 from elanus.query.pages import Page
-from elanus.query.requests import MAX_LIMIT, GroupBy, SearchRequest
+from elanus.query.requests import MAX_LIMIT, SearchRequest
 from elanus.query.verdicts import Cause, GroupVerdict
 
 
@@ -129,6 +129,6 @@ class GroupProbe:
         request, legs = self._request, self._request.legs
         if condition is not None:
             legs = tuple([leg._replace(filters=(*leg.filters, condition)) for leg in legs])
-        group = GroupBy(self._group.node, size)
+        group = self._group._replace(size=size)
         asked = request._replace(legs=legs, offset=0, limit=limit, group=group)
         return grouped_page(self._make_run(), asked, group)

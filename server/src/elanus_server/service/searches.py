@@ -32,7 +32,7 @@ from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
-from elanus_server.service.replication import unimplemented
+from elanus_server.service.search_aggregation import SearchAggregation
 from elanus_server.wire import common, milvus
 
 MAX_QUERIES = 16_384
@@ -184,8 +184,10 @@ def search(call: Call, request: Any) -> Any:
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
         options["ranker"] = rankers
-    chains = _chains(hosted, request, options)
     queries = _queries(hosted, request, plan)
+    if request.HasField("search_aggregation"):
+        return _aggregated(hosted, request, plan, options, queries, outputs)
+    chains = _chains(hosted, request, options)
     if plan.is_iterator:
         return _next_batch(call, hosted, plan, options, queries, outputs)
     # One query by itself may be like one before, and is prepared then.
@@ -203,14 +205,48 @@ def search(call: Call, request: Any) -> Any:
     return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order, chains))
 
 
+def _aggregated(
+    hosted: Hosted,
+    request: Any,
+    plan: SearchPlan,
+    options: Mapping[str, Any],
+    queries: Sequence[Any],
+    outputs: Outputs,
+) -> Any:
+    """Answer the buckets of a search aggregation; there are no hits besides."""
+    collection = hosted.collection
+    if plan.is_iterator or plan.order or request.function_chains:
+        raise invalid(
+            "search aggregation cannot be used with iterators, order_by_fields or function chains"
+        )
+    asked = SearchAggregation(request.search_aggregation, collection.schema, options)
+    asked.check_rows(len(queries))
+    results = [
+        collection.search(
+            query,
+            plan.field.name,
+            asked.limit,
+            filter=plan.filter,
+            output=tuple(dict.fromkeys([*outputs.asked, *asked.read()])),
+            **{**options, "group_by": asked.fields, "group_size": asked.group_size},
+        )
+        for query in queries
+    ]
+    told = milvus.SearchResults(collection_name=collection.name, session_ts=now())
+    data = told.results
+    data.num_queries, data.primary_field_name = len(queries), collection.schema.primary.name
+    data.topks.extend([0] * len(queries))
+    fill_ids(data.ids, collection.schema.primary, [])
+    asked.fill(data, results, outputs.asked, hosted.known.numbers)
+    return told
+
+
 def _chains(hosted: Hosted, request: Any, options: Mapping[str, Any]) -> Chains | None:
     """Return the function chains of a request; None: there are none.
 
     Raises:
         MilvusError: They do not go with what else is asked, or cannot be applied.
     """
-    if request.HasField("search_aggregation"):
-        raise unimplemented("search aggregation: ask for the groups of a query instead")
     if not request.function_chains:
         return None
     unfit = [name for name in ("group_by", "highlight", "ranker") if name in options]
