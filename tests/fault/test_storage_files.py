@@ -124,7 +124,9 @@ def positions(size: int) -> list[int]:
 
 def test_every_file_is_covered() -> None:
     directory, checkers = build()
-    assert sorted(files_below(directory)) == sorted(checkers)
+    # What readers look at first tells nothing that is nowhere else: where it is damaged they list
+    # the folder, see tests/unit/core/storage/test_catalog.py.
+    assert sorted(set(files_below(directory)) - {"catalog/PUB"}) == sorted(checkers)
     for check in checkers.values():
         check(directory)
 

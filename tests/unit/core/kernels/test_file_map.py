@@ -70,6 +70,8 @@ def drop():
 workers = [threading.Thread(target=drop) for _ in range(4)]
 for worker in workers: worker.start()
 for worker in workers: worker.join()
+# What is joined may still be listed for a moment.
+while any(os.path.exists(f"/proc/self/task/{worker.native_id}") for worker in workers): pass
 wait_until_unmapped()
 mapped = open("/proc/self/maps").read().count("a.bin")
 print(threads() - before, mapped)
