@@ -73,6 +73,9 @@ READS = {
     "mmr": lambda c: c.search(VECTORS[2], "dense", 5, ranker=elanus.MMR(0.4)),
     "highlight": lambda c: c.search("graphs", "bm25", 3, highlight=elanus.Highlighter("<b>")),
     "hybrid": lambda c: c.hybrid_search([Leg("dense", VECTORS[4]), Leg("bm25", "trees")], limit=6),
+    "hybrid for several": lambda c: c.hybrid_search(
+        [Leg("dense", VECTORS[3:6]), Leg("bm25", ["trees", "graph", "none"])], limit=6
+    ),
     "hybrid weighted": lambda c: c.hybrid_search(
         [Leg("dense", VECTORS[4], filter="year > 2001"), Leg("bm25", "trees", limit=9)],
         elanus.Weighted(0.3, 0.7),

@@ -211,6 +211,16 @@ MISTAKES = {
         1100,
         WINDOW + "(offset+limit) should be in range [1, 16384], but got 16385" + INVALID,
     ),
+    "queries of a hybrid search": (
+        lambda c: c.hybrid_search(
+            NAME,
+            [AnnSearchRequest([VECTOR] * n, "v", {}, 1) for n in (1, 2)],
+            RRFRanker(),
+            1,
+        ),
+        1100,
+        "sub search request nq should be the same: invalid parameter[expected=1][actual=2]",
+    ),
     "weights": (
         lambda c: c.hybrid_search(
             NAME, [AnnSearchRequest([VECTOR], "v", {}, 1)], WeightedRanker(0.1, 0.2), 1

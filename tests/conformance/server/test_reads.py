@@ -247,6 +247,20 @@ def test_hybrid_searches(client, own):
         asked = own.hybrid_search(legs, fusion, 9, output=["year"])
         assert pairs(found) == own_pairs(asked)
         assert [hit["entity"] for hit in found] == [hit.entity for hit in asked]
+    several = [
+        AnnSearchRequest([QUERY.tolist(), (-QUERY).tolist()], "dense", {}, 30),
+        AnnSearchRequest(["fox graph", "index"], "words", {}, 20),
+    ]
+    found = client.hybrid_search("papers", several, RRFRanker(), limit=9)
+    asked = own.hybrid_search(
+        [
+            elanus.Leg("dense", np.stack([QUERY, -QUERY]), limit=30),
+            elanus.Leg("words", ["fox graph", "index"], limit=20),
+        ],
+        limit=9,
+    )
+    assert [pairs(one) for one in found] == [own_pairs(one) for one in asked]
+    assert len(found) == 2
     grouped = client.hybrid_search(
         "papers", requests, RRFRanker(), limit=3, group_by_field="source", group_size=2
     )[0]

@@ -209,6 +209,26 @@ def test_a_hybrid_search_finds_what_the_client_finds(
         assert [(h["key"], h["distance"], h["text"]) for h in found] == wanted
 
 
+def test_a_hybrid_search_for_several_queries(books: RestClient, client: MilvusClient) -> None:
+    from pymilvus import AnnSearchRequest, RRFRanker
+
+    vectors, texts = [[1, 0, 0], [0, 1, 0]], ["whale", "sea"]
+    legs = [
+        {"annsField": "dense", "data": vectors, "limit": 3},
+        {"annsField": "bm25", "data": texts, "limit": 3},
+    ]
+    requests = [
+        AnnSearchRequest(vectors, "dense", {}, 3),
+        AnnSearchRequest(texts, "bm25", {}, 3),
+    ]
+    hits = client.hybrid_search("books", requests, RRFRanker(), 3)
+    told = books.post("entities/hybrid_search", collectionName="books", search=legs, limit=3)
+    wanted = [(h["key"], pytest.approx(h["distance"], rel=1e-6)) for one in hits for h in one]
+    assert [(h["key"], h["distance"]) for h in told["data"]] == wanted
+    assert told["topks"] == [len(one) for one in hits]
+    assert len(hits) == 2
+
+
 def test_reads_and_writes_are_those_of_the_client(books: RestClient, client: MilvusClient) -> None:
     asked = {"filter": "year >= 2001", "outputFields": ["key", "text", "extra"]}
     found = books.data("entities/query", collectionName="books", **asked)

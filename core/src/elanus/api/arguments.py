@@ -16,7 +16,7 @@ import numpy as np
 from elanus.api.context import Filter, RequestContext
 from elanus.api.elements import as_elements, legs_of_elements
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
-from elanus.api.queries import check_one_query, default_field, read_queries
+from elanus.api.queries import check_as_many, default_field, read_queries
 from elanus.api.rankers import (
     default_candidates,
     leg_ranking,
@@ -182,7 +182,7 @@ def iterated_request(
     return requests[0]
 
 
-def hybrid_request(
+def hybrid_requests(
     context: RequestContext,
     legs: Sequence[Leg],
     *,
@@ -191,38 +191,76 @@ def hybrid_request(
     filter: Filter | None,
     output: Sequence[str] | None,
     options: SearchOptions,
-) -> SearchRequest:
-    """Return the request of ``Collection.hybrid_search``."""
+) -> tuple[list[SearchRequest], bool]:
+    """Return the requests of ``Collection.hybrid_search``, one for each query, and whether the legs
+    hold a single query."""
     check_options(options)
-    schema = context.schema
     _check_legs(legs, options)
-    offset = options.get("offset", 0)
-    check_page(limit, offset)
-    joined, rankers, depth, is_profiled = _joining(context, legs, fusion, limit + offset, options)
-    parsed = [_leg_request(context, leg, depth, filter, options) for leg in legs]
-    elements = legs_of_elements(parsed) if options.get("per_element") else None
-    names, explain = context.output(output), options.get("explain", False)
-    request = SearchRequest(
-        tuple(parsed), limit, offset, joined, names, explain, _group_by(schema, options)
+    wanted = limit + options.get("offset", 0)
+    check_page(limit, wanted - limit)
+    joining = _joining(context, legs, fusion, wanted, options)
+    read = [_leg_requests(context, leg, joining.depth, filter, options) for leg in legs]
+    count = check_as_many([(leg.field, len(found)) for leg, (found, _) in zip(legs, read, strict=True)])
+    if options.get("per_element"):
+        elements = legs_of_elements([found[0] for found, _ in read])
+    else:
+        elements = None
+    first = SearchRequest(
+        (),
+        limit,
+        wanted - limit,
+        joining.fusion,
+        context.output(output),
+        options.get("explain", False),
+        _group_by(context.schema, options),
+        is_profiled=joining.is_profiled,
+        elements=elements,
     )
-    if is_profiled:
-        request = request._replace(is_profiled=True)
-    if elements is not None:
-        request = request._replace(elements=elements)
-    own = parsed[0].ranking
-    if own is not None and len(parsed) == 1:
-        # Nothing is joined: these are the first rankers of the search.
-        request = request._replace(legs=(parsed[0]._replace(ranking=None),), ranking=own)
-    if options.get("highlight") is not None:
-        marks = highlight_request(schema, parsed, options["highlight"])
-        request = request._replace(highlight=marks)
-    if not rankers and _LATE_OPTIONS.isdisjoint(options):
-        return request
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
+    requests = []
+    for place in range(count):
+        own = SearchOptions(
+            **{**options, "ranker": ranker_of_query(joining.rankers, place, count)}
+        )
+        request = first._replace(legs=tuple([found[place] for found, _ in read]))
+        requests.append(_ranked_hybrid(context, request, texts[place : place + 1], own))
+    return requests, all(is_single for _, is_single in read)
+
+
+def hybrid_request(context: RequestContext, legs: Sequence[Leg], **asked: Any) -> SearchRequest:
+    """Return the request of a hybrid search for a single query; arguments as of
+    ``hybrid_requests``."""
+    requests, _ = hybrid_requests(context, legs, **asked)
+    if len(requests) != 1:
+        raise InvalidArgumentError(f"legs: expected one query, got {len(requests)}")
+    return requests[0]
+
+
+def _ranked_hybrid(
+    context: RequestContext,
+    request: SearchRequest,
+    texts: tuple[str, ...],
+    options: SearchOptions,
+) -> SearchRequest:
+    """Return a request with what is done with the hits of its legs.
+
+    ``texts`` are those that it searches for, if any; the rankers of the options are no fusion.
+    """
+    legs, own = request.legs, request.legs[0].ranking
+    if own is not None and len(legs) == 1:
+        # Nothing is joined: these are the first rankers of the search.
+        request = request._replace(legs=(legs[0]._replace(ranking=None),), ranking=own)
+    if options.get("highlight") is not None:
+        marks = highlight_request(context.schema, legs, options["highlight"])
+        request = request._replace(highlight=marks)
+    rankers = options["ranker"]
+    if not rankers and (_LATE_OPTIONS - {"ranker"}).isdisjoint(options):
+        return request
+    wanted = request.limit + request.offset
     size = 1 if request.group is None else request.group.size
-    ranking = read_ranking(context, rankers, options, parsed, limit + offset, texts, size)
-    if ranking is not None and len(parsed) == 1:
-        ranking = ranking._replace(first=parsed[0].limit, candidates=parsed[0].limit)
+    ranking = read_ranking(context, rankers, options, legs, wanted, texts, size)
+    if ranking is not None and len(legs) == 1:
+        ranking = ranking._replace(first=legs[0].limit, candidates=legs[0].limit)
     if request.ranking is not None:
         ranking = _joined_ranking(request.ranking, ranking)
     return _finished(context, request, ranking, options)
@@ -287,14 +325,15 @@ def _joined_ranking(first: Ranking, then: Ranking | None) -> Ranking:
     return first._replace(steps=(*first.steps, *then.steps))
 
 
-def _leg_request(
+def _leg_requests(
     context: RequestContext,
     leg: Leg,
     depth: int,
     filter: Filter | None,
     options: SearchOptions,
-) -> LegRequest:
-    """Return one leg; ``depth`` is its limit where it has none of its own."""
+) -> tuple[list[LegRequest], bool]:
+    """Return one leg, for each query that it holds, and whether it holds a single one; ``depth`` is
+    its limit where it has none of its own."""
     field = context.schema.answering(leg.field)
     shared, root = options.get("params"), options.get("root")
     if leg.params is None:
@@ -306,15 +345,20 @@ def _leg_request(
     context.check_isolated(filters)
     if options.get("per_element"):
         _, field, filters = as_elements(context.schema, field, filters)
-    queries, _ = read_queries(context, field, leg.data, _options_of(leg, options))
-    (query,) = check_one_query(field, queries)
+    found, is_single = read_queries(context, field, leg.data, _options_of(leg, options))
     limit = depth if leg.limit is None else leg.limit
     check_page(limit, 0)
     within = distance_range(field, leg.radius, leg.range_filter)
-    made = LegRequest(field, query, limit, filters, within)
+    queries = [query.one(i) for query in found for i in range(query.num_queries)]
+    made = [LegRequest(field, query, limit, filters, within) for query in queries]
     if leg.ranker is None:
-        return made
-    return made._replace(ranking=leg_ranking(context, leg.ranker, options, made, leg.data))
+        return made, is_single
+    texts, ranked = texts_of(leg.data), []
+    for place, one in enumerate(made):
+        ranker = ranker_of_query(leg.ranker, place, len(made))
+        ranking = leg_ranking(context, ranker, options, one, texts[place : place + 1])
+        ranked.append(one._replace(ranking=ranking))
+    return ranked, is_single
 
 
 def _options_of(leg: Leg, options: SearchOptions) -> SearchOptions:

@@ -6,7 +6,7 @@ what was expected.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -210,11 +210,15 @@ def checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
     return vectors if are_finite(vectors) else None
 
 
-def check_one_query(field: Field, queries: list[Query]) -> list[Query]:
-    """Return the queries of a leg, which are to be one."""
-    count = sum(query.num_queries for query in queries)
-    if count != 1:
-        raise InvalidArgumentError(
-            f"leg {field.name!r}: a hybrid search takes one query, got {count}"
-        )
-    return queries
+def check_as_many(legs: Sequence[tuple[str, int]]) -> int:
+    """Return how many queries each leg holds, by field and number; all hold as many."""
+    (first, count), *_ = legs
+    for name, number in legs:
+        if number == 0:
+            raise InvalidArgumentError(f"leg {name!r}: expected a query, got none")
+        if number != count:
+            raise InvalidArgumentError(
+                f"legs: expected as many queries in each, got {count} for {first!r} and {number} "
+                f"for {name!r}"
+            )
+    return count

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 
-from elanus.api.arguments import hybrid_request, search_requests
+from elanus.api.arguments import hybrid_requests, search_requests
 from elanus.api.context import Filter, RequestContext
 from elanus.api.options import Leg, SearchOptions
 from elanus.api.plain import (
@@ -95,11 +95,11 @@ class Searches(Reads):
         filter: Filter | None = None,
         output: Sequence[str] | None = None,
         **options: Unpack[SearchOptions],
-    ) -> SearchResult:
+    ) -> Any:
         """Search several fields at once and join the results.
 
         Args:
-            legs: What to search; every leg holds one query.
+            legs: What to search; every leg holds one query, or all of them as many.
             fusion: ``RRF(k=60)`` by default, ``Weighted(...)``, ``DBSF(...)`` or ``ByScore(...)``;
                 it may also be the first of ``ranker``. A ranker here joins legs ``ByScore()`` and
                 ranks what comes out, as a decay does in Milvus.
@@ -109,8 +109,12 @@ class Searches(Reads):
             **options: As in ``search``.
 
         Returns:
-            Hits by fused score; ``hit.explanation.legs`` has rank, score and contribution of
-            each leg.
+            A ``SearchResult`` for one query, a list of them for several: hits by fused score;
+            ``hit.explanation.legs`` has rank, score and contribution of each leg.
+
+        Raises:
+            InvalidArgumentError: A query does not fit its field, legs hold different numbers of
+                queries, or an option is wrong; else as ``search``.
         """
         context = self._context_at(options.get("consistency"), options.get("timezone"))
         key = hybrid_key(legs, fusion, limit, filter, output, options)
@@ -124,11 +128,10 @@ class Searches(Reads):
             answer = self._answer_under(context, (under, key), filters, queries, options)
             if answer is not None:
                 return answer
-        read = partial(hybrid_request, legs=legs, fusion=fusion, limit=limit, filter=filter)
-        result = self._read_answer(
-            lambda now: ([read(now, output=output, options=options)], True), (under, key), options
+        read = partial(hybrid_requests, legs=legs, fusion=fusion, limit=limit, filter=filter)
+        return self._read_answer(
+            partial(read, output=output, options=options), (under, key), options
         )
-        return cast(SearchResult, result)
 
     def _stored_queries(
         self, ids: Ids, data: Any, field: str | None, options: SearchOptions

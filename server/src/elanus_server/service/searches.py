@@ -23,7 +23,7 @@ from elanus_server.codec.requests import (
     search_order,
     searched_field,
 )
-from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains
@@ -461,7 +461,7 @@ def hybrid_search(call: Call, request: Any) -> Any:
     options.update(read_options(shared, {}))
     if not request.requests:
         raise invalid("hybrid search: expected at least one request, got none")
-    legs = [_leg(hosted, one) for one in request.requests]
+    legs = _legs(hosted, request.requests)
     fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
     if request.function_score.functions:
         joined, rankers = decode_function_score(request.function_score, len(legs))
@@ -469,18 +469,26 @@ def hybrid_search(call: Call, request: Any) -> Any:
         if rankers:
             options["ranker"] = rankers
     outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
-    result = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
-    return _answer(hosted, _Page([result], limit, outputs, options))
+    found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
+    results = found if isinstance(found, list) else [found]
+    return _answer(hosted, _Page(results, limit, outputs, options))
 
 
-def _leg(hosted: Hosted, request: Any) -> Leg:
-    plan = SearchPlan(hosted, request)
-    queries = _queries(hosted, request, plan)
-    if len(queries) != 1:
-        raise invalid(f"hybrid search: nq of each request should be 1, got {len(queries)}")
+def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:
+    """Return what is searched; all search for as many queries."""
+    plans = [SearchPlan(hosted, request) for request in requests]
+    asked = [_queries(hosted, *both) for both in zip(requests, plans, strict=True)]
+    for queries in asked:
+        if len(queries) != len(asked[0]):
+            reason = "sub search request nq should be the same"
+            raise mismatch(reason, len(asked[0]), len(queries))
+    return [_leg(*both) for both in zip(plans, asked, strict=True)]
+
+
+def _leg(plan: SearchPlan, queries: Sequence[Any]) -> Leg:
     return Leg(
         plan.field.name,
-        queries[0],
+        queries[0] if len(queries) == 1 else queries,
         limit=plan.limit,
         filter=plan.filter,
         params=plan.options.get("params"),

@@ -343,7 +343,7 @@ def test_wrong_hybrid_search_says_what_was_expected(collection):
         ([leg], "rrf", "expected RRF"),
         ([leg, leg], elanus.RRF(weights=(1.0,)), "expected 2 weights"),
         ([leg, elanus.Leg("bm25", "x")], elanus.RRF(weights={"b": 1.0}), "legs search dense, bm25"),
-        ([elanus.Leg("dense", [QUERY, QUERY])], None, "takes one query, got 2"),
+        ([leg, elanus.Leg("dense", [QUERY, QUERY])], None, "got 1 for 'dense' and 2 for 'dense'"),
     ]:
         with pytest.raises(InvalidArgumentError) as caught:
             collection.hybrid_search(legs, fusion)
