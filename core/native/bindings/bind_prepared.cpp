@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/found_rows.h"
 #include "bindings/module.h"
 #include "bindings/prepared_leg.h"
 #include "bindings/query_vector.h"
@@ -20,7 +21,7 @@
 #include "bindings/sealed_arrays.h"
 #include "bindings/search_graph.h"
 #include "distance/distance.h"
-#include "ranking/fusion.h"
+#include "support/parallel_queries.h"
 
 namespace elanus::bindings {
 namespace {
@@ -195,35 +196,6 @@ class PreparedText : public PreparedLeg {
   const Bm25& bm25_;
 };
 
-// --- what Python gets --------------------------------------------------------------------------
-
-template <typename Make>
-nb::list made_list(std::size_t count, const Make& make) {
-  nb::list list = nb::steal<nb::list>(PyList_New(static_cast<Py_ssize_t>(count)));
-  if (!list.is_valid()) throw nb::python_error();
-  for (std::size_t i = 0; i < count; ++i) {
-    PyObject* const item = make(i);
-    if (item == nullptr) throw nb::python_error();
-    PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), item);
-  }
-  return list;
-}
-
-nb::list integers(std::span<const std::int64_t> values) {
-  return made_list(values.size(), [&](std::size_t i) { return PyLong_FromLongLong(values[i]); });
-}
-
-nb::object keys_of(std::span<const std::int64_t> keys, std::span<const std::int64_t> rows) {
-  if (keys.empty()) return nb::none();
-  return made_list(rows.size(), [&](std::size_t i) {
-    return PyLong_FromLongLong(keys[static_cast<std::size_t>(rows[i])]);
-  });
-}
-
-nb::object entities_of(const RowReader* reader, std::span<const std::int64_t> rows) {
-  return reader == nullptr ? nb::none() : reader->read(rows);
-}
-
 // False where there is more to be said about the query.
 bool find_hits(const PreparedLeg& leg, nb::handle data, LegHits& hits) {
   LegQuery query;
@@ -232,16 +204,44 @@ bool find_hits(const PreparedLeg& leg, nb::handle data, LegHits& hits) {
   return leg.find(query, hits);
 }
 
-// Row ids, scores, keys and entities; None where there is more to be said about the query.
-nb::object find_one(const PreparedLeg& leg, nb::handle data, const RowReader* reader) {
-  LegHits hits;
-  if (!find_hits(leg, data, hits)) return nb::none();
+// Row ids, scores, keys and entities.
+nb::object found_rows(const PreparedLeg& leg, const LegHits& hits, const RowReader* reader) {
   const auto rows = std::span<const std::int64_t>(hits.row_ids).first(hits.count);
   const float sign = leg.sign();
   nb::list scores = made_list(
       hits.count, [&](std::size_t i) { return PyFloat_FromDouble(sign * hits.distances[i]); });
   return nb::make_tuple(integers(rows), scores, keys_of(leg.keys(), rows),
                         entities_of(reader, rows));
+}
+
+// The same for a query; None where there is more to be said about it.
+nb::object find_one(const PreparedLeg& leg, nb::handle data, const RowReader* reader) {
+  LegHits hits;
+  return find_hits(leg, data, hits) ? found_rows(leg, hits, reader) : nb::none();
+}
+
+// The same for several queries, spread over threads; None for one of which there is more to be
+// said. None for all where that is already so of what was passed.
+nb::object find_many(const PreparedLeg& leg, const nb::list& queries, const RowReader* reader,
+                     std::size_t threads) {
+  std::vector<LegQuery> asked(queries.size());
+  std::size_t operations = 0;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!leg.read(queries[i], asked[i])) return nb::none();
+    operations += leg.operations(asked[i]);
+  }
+  std::vector<LegHits> hits(asked.size());
+  std::vector<std::uint8_t> is_found(asked.size());
+  {
+    const Unlocked unlocked(operations);
+    for_each_query(asked.size(), threads_for(operations, threads),
+                   [&](std::size_t i) { is_found[i] = leg.find(asked[i], hits[i]) ? 1 : 0; });
+  }
+  nb::list results;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    results.append(is_found[i] == 0 ? nb::none() : found_rows(leg, hits[i], reader));
+  }
+  return results;
 }
 
 // The same among a few rows, which are ascending.
@@ -254,137 +254,17 @@ nb::object find_among(const PreparedText& leg, const Array1<std::uint32_t>& rows
   return find_one(PreparedText(leg, few), data, reader);
 }
 
-// What the legs of one search found, kept for explanations.
-class LegRankings {
- public:
-  struct Ranking {
-    LegHits hits;
-    std::vector<double> parts;
-  };
-  using Arrays = std::tuple<NewArray1<std::int64_t>, NewArray1<float>, NewArray1<double>>;
-
-  explicit LegRankings(std::size_t count) : rankings_(count) {}
-
-  [[nodiscard]] std::vector<Ranking>& rankings() noexcept { return rankings_; }
-
-  [[nodiscard]] Arrays leg(std::size_t i) const {
-    const Ranking& ranking = rankings_.at(i);
-    return {copy(std::span(ranking.hits.row_ids).first(ranking.hits.count)),
-            copy(std::span(ranking.hits.distances).first(ranking.hits.count)),
-            copy(std::span(ranking.parts))};
-  }
-
- private:
-  template <typename T>
-  static NewArray1<T> copy(std::span<const T> values) {
-    return OwnedArray<T>(std::vector<T>(values.begin(), values.end())).release();
-  }
-
-  std::vector<Ranking> rankings_;
-};
-
-// What a leg adds to the score of a row: by its rank, or by its score as it is or scaled.
-struct LegShare {
-  double weight = 1;
-  std::optional<UnitScale> scale;
-};
-
-class PreparedFusion {
- public:
-  // `rank_constant`: of reciprocal ranks; none adds scores. Legs are kept alive with it.
-  PreparedFusion(const nb::tuple& legs, const std::vector<double>& weights,
-                 const std::vector<std::optional<UnitScale>>& scales,
-                 std::optional<double> rank_constant, std::size_t limit, const RowReader* reader)
-      : rank_constant_(rank_constant), limit_(limit), reader_(reader) {
-    for (const nb::handle leg : legs) legs_.push_back(nb::cast<const PreparedLeg*>(leg));
-    if (legs_.empty() || weights.size() != legs_.size() || scales.size() != legs_.size()) {
-      throw_invalid_argument("legs: expected some, and a weight and a scale for each");
-    }
-    for (const PreparedLeg* leg : legs_) {
-      if (leg->keys().empty() || leg->keys().data() != legs_[0]->keys().data()) {
-        throw_invalid_argument("legs: expected legs over the same keys");
-      }
-    }
-    for (std::size_t i = 0; i < legs_.size(); ++i) shares_.push_back({weights[i], scales[i]});
-  }
-
-  // Row ids, scores, keys, entities and rankings; None where there is more to be said.
-  nb::object find(const nb::list& queries) const {
-    if (queries.size() != legs_.size()) return nb::none();
-    std::vector<LegQuery> asked(legs_.size());
-    std::size_t operations = 0;
-    for (std::size_t i = 0; i < legs_.size(); ++i) {
-      if (!legs_[i]->read(queries[i], asked[i])) return nb::none();
-      operations += legs_[i]->operations(asked[i]);
-    }
-    LegRankings rankings(legs_.size());
-    std::optional<FusedRows> best;
-    {
-      const Unlocked unlocked(operations);
-      if (search(asked, rankings)) best = fused(rankings);
-    }
-    if (!best.has_value()) return nb::none();
-    const std::span<const std::int64_t> rows(best->row_ids);
-    nb::list scores =
-        made_list(rows.size(), [&](std::size_t i) { return PyFloat_FromDouble(best->scores[i]); });
-    return nb::make_tuple(integers(rows), scores, keys_of(legs_[0]->keys(), rows),
-                          entities_of(reader_, rows), std::move(rankings));
-  }
-
- private:
-  bool search(std::span<const LegQuery> asked, LegRankings& rankings) const {
-    for (std::size_t i = 0; i < legs_.size(); ++i) {
-      LegRankings::Ranking& ranking = rankings.rankings()[i];
-      if (!legs_[i]->find(asked[i], ranking.hits)) return false;
-      set_parts(*legs_[i], shares_[i], ranking);
-    }
-    return true;
-  }
-
-  // With the arithmetic of `query/fusion.py`, so that scores are the same bits.
-  void set_parts(const PreparedLeg& leg, const LegShare& share,
-                 LegRankings::Ranking& ranking) const {
-    const std::span<const float> distances =
-        std::span(ranking.hits.distances).first(ranking.hits.count);
-    std::vector<double>& parts = ranking.parts;
-    parts.resize(distances.size());
-    if (rank_constant_.has_value()) {
-      for (std::size_t i = 0; i < parts.size(); ++i) {
-        parts[i] = share.weight / (*rank_constant_ + static_cast<double>(i + 1));
-      }
-      return;
-    }
-    if (share.scale.has_value()) {
-      unit_scores(*share.scale, distances, parts);
-    } else {
-      const double sign = static_cast<double>(leg.sign());
-      for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = sign * distances[i];
-    }
-    for (double& part : parts) part *= share.weight;
-  }
-
-  [[nodiscard]] FusedRows fused(LegRankings& rankings) const {
-    std::vector<RankedRows> lists;
-    for (const LegRankings::Ranking& ranking : rankings.rankings()) {
-      const std::span<const std::int64_t> rows(ranking.hits.row_ids);
-      lists.push_back({rows.first(ranking.hits.count), ranking.parts});
-    }
-    return fuse_rows(lists, legs_[0]->keys(), limit_);
-  }
-
-  std::vector<const PreparedLeg*> legs_;
-  std::vector<LegShare> shares_;
-  std::optional<double> rank_constant_;
-  std::size_t limit_;
-  const RowReader* reader_;
-};
-
 void bind_legs(nb::module_& module) {
   nb::class_<PreparedLeg>(module, "PreparedLeg", "Searches one field for one query at a time.")
       .def("find", find_one, nb::arg("query").none(), nb::arg("reader").none(),
            nb::sig("def find(self, query: object, reader: RowReader | None) -> tuple[list[int], "
                    "list[float], list[int] | None, list[dict[str, object]] | None] | None"),
            "Row ids, scores, keys and entities; None when there is more to be said of the query.")
+      .def("find_many", find_many, nb::arg("queries"), nb::arg("reader").none(), nb::arg("threads"),
+           nb::sig("def find_many(self, queries: list[object], reader: RowReader | None, threads: "
+                   "int) -> list[tuple[list[int], list[float], list[int] | None, "
+                   "list[dict[str, object]] | None] | None] | None"),
+           "What `find` returns for each query; None when there is more to be said of any.")
       .def(
           "count",
           [](const PreparedLeg& leg, nb::handle data) -> std::optional<std::size_t> {
@@ -450,20 +330,6 @@ void bind_texts(nb::module_& module) {
 void bind_prepared(nb::module_& module) {
   bind_legs(module);
   bind_texts(module);
-  nb::class_<LegRankings>(module, "LegRankings", "What each leg of a search found.")
-      .def("leg", &LegRankings::leg, nb::arg("index"),
-           "Row ids, distances and parts of the score.");
-  nb::class_<PreparedFusion>(module, "PreparedFusion", "Searches several fields and joins them.")
-      .def(nb::init<const nb::tuple&, const std::vector<double>&,
-                    const std::vector<std::optional<UnitScale>>&, std::optional<double>,
-                    std::size_t, const RowReader*>(),
-           nb::arg("legs"), nb::arg("weights"), nb::arg("scales"), nb::arg("rank_constant").none(),
-           nb::arg("limit"), nb::arg("reader").none(), nb::keep_alive<1, 2>(),
-           nb::keep_alive<1, 7>())
-      .def("find", &PreparedFusion::find, nb::arg("queries"),
-           nb::sig("def find(self, queries: list[object]) -> tuple[list[int], list[float], "
-                   "list[int], list[dict[str, object]] | None, LegRankings] | None"),
-           "Row ids, scores, keys, entities and rankings; None when there is more to be said.");
 }
 
 }  // namespace elanus::bindings

@@ -75,6 +75,7 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_minhash(module);
   elanus::bindings::bind_patterns(module);
   elanus::bindings::bind_prepared(module);
+  elanus::bindings::bind_fusion(module);
   elanus::bindings::bind_quantized(module);
   elanus::bindings::bind_ranking(module);
   elanus::bindings::bind_rows(module);

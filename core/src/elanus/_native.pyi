@@ -358,6 +358,11 @@ class PreparedLeg:
         Row ids, scores, keys and entities; None when there is more to be said of the query.
         """
 
+    def find_many(self, queries: list[object], reader: RowReader | None, threads: int) -> list[tuple[list[int], list[float], list[int] | None, list[dict[str, object]] | None] | None] | None:
+        """
+        What `find` returns for each query; None when there is more to be said of any.
+        """
+
     def count(self, query: object) -> int | None:
         """The same search, of which only the number of rows is returned."""
 
@@ -407,6 +412,9 @@ class PreparedFusion:
         """
         Row ids, scores, keys, entities and rankings; None when there is more to be said.
         """
+
+    def find_many(self, queries: list[list[object]], threads: int) -> list[tuple[list[int], list[float], list[int], list[dict[str, object]] | None, LegRankings] | None] | None:
+        """What `find` returns for each; None when there is more to be said of any."""
 
 def code_stride(dim: int) -> int:
     """Bytes that the codes of a row fill."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -200,7 +200,8 @@ def hybrid_requests(
     check_page(limit, wanted - limit)
     joining = _joining(context, legs, fusion, wanted, options)
     read = [_leg_requests(context, leg, joining.depth, filter, options) for leg in legs]
-    count = check_as_many([(leg.field, len(found)) for leg, (found, _) in zip(legs, read, strict=True)])
+    counts = [len(found) for found, _ in read]
+    count = check_as_many([leg.field for leg in legs], counts)
     if options.get("per_element"):
         elements = legs_of_elements([found[0] for found, _ in read])
     else:
@@ -219,9 +220,7 @@ def hybrid_requests(
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
     requests = []
     for place in range(count):
-        own = SearchOptions(
-            **{**options, "ranker": ranker_of_query(joining.rankers, place, count)}
-        )
+        own = SearchOptions(**{**options, "ranker": ranker_of_query(joining.rankers, place, count)})
         request = first._replace(legs=tuple([found[place] for found, _ in read]))
         requests.append(_ranked_hybrid(context, request, texts[place : place + 1], own))
     return requests, all(is_single for _, is_single in read)
@@ -253,7 +252,7 @@ def _ranked_hybrid(
     if options.get("highlight") is not None:
         marks = highlight_request(context.schema, legs, options["highlight"])
         request = request._replace(highlight=marks)
-    rankers = options["ranker"]
+    rankers = cast("Sequence[Ranker]", options["ranker"])
     if not rankers and (_LATE_OPTIONS - {"ranker"}).isdisjoint(options):
         return request
     wanted = request.limit + request.offset

@@ -172,13 +172,16 @@ def remember_plain(context: RequestContext, key: Hashable | None, request: Searc
     if len(context.plain) >= MAX_KNOWN:
         context.plain.clear()
     settings = context.settings()
+    # One query is enough to say what they have in common.
+    request = request._replace(legs=tuple([g._replace(query=g.query.one(0)) for g in request.legs]))
     context.plain[key] = PlainRequest(request, settings, is_isolated=settings.is_isolated)
 
 
 def plain_search(
     context: RequestContext, snapshot: Snapshot, plain: PlainRequest, queries: Sequence[Any]
-) -> SearchResult | None:
-    """Answer a query for each leg; None where one is no single query, or they are the first."""
+) -> SearchResult | list[SearchResult] | None:
+    """Answer a query for each leg, or as many; None where that is not what they are, or they are
+    the first."""
     known = snapshot.plain
     found = known.get(plain)
     if found is None:
@@ -206,9 +209,9 @@ def search_under(
     filters: Sequence[Sequence[Filter | None]],
     queries: Sequence[Any],
     options: SearchOptions,
-) -> tuple[SearchResult, Sequence[Filters]] | None:
-    """Answer a query for each leg under the filters of each leg, and return these as they are
-    bound; None where one is no single query, or something is wrong with a filter."""
+) -> tuple[SearchResult | list[SearchResult], Sequence[Filters]] | None:
+    """Answer a query for each leg, or as many, under the filters of each leg, and return these as
+    they are bound; None where that is not what they are, or something is wrong with a filter."""
     params, root = options.get("params"), options.get("root")
     try:
         bound = [context.bind(*own, params=params, root=root) for own in filters]
@@ -232,9 +235,9 @@ def search_under(
             known[plain] = found
         else:
             found = model.under(bound, token)
-        answer = _answer(found, plain, queries)
+        answers = _answer(found, plain, queries)
         token.check()
-    return None if answer is None else (answer, bound)
+    return None if answers is None else (answers, bound)
 
 
 def remember_asked(
@@ -256,12 +259,50 @@ def remember_asked(
 
 def _answer(
     search: PlainSearch, plain: PlainRequest, queries: Sequence[Any]
-) -> SearchResult | None:
+) -> SearchResult | list[SearchResult] | None:
     answer = search.answer_at_once(queries)
     if answer is not None:
         return answer
     read = _read(plain, queries)
-    return None if read is None else search.answer(read)
+    if read is not None:
+        return search.answer(read)
+    batch = _batch(queries)
+    return None if batch is None else _answers(search, plain, batch)
+
+
+def _answers(
+    search: PlainSearch, plain: PlainRequest, batch: Sequence[list[Any]]
+) -> list[SearchResult] | None:
+    """Answer several queries for each leg; None where there is more to be said about one."""
+    with search_token() as token:  # one of many queries may well be ended, short as each is
+        found = search.answer_many(batch)
+        token.check()
+    if found is None:
+        return None
+    answers = []
+    for answer, queries in zip(found, batch, strict=True):
+        if answer is None:
+            read = _read(plain, queries)
+            if read is None:
+                return None
+            answer = search.answer(read)
+        answers.append(answer)
+    return answers
+
+
+def _batch(queries: Sequence[Any]) -> list[list[Any]] | None:
+    """Return a query for each leg of what holds as many for each; None of anything else."""
+    legs = []
+    for data in queries:
+        if type(data) is np.ndarray:
+            if data.ndim != 2:
+                return None
+        elif type(data) not in (list, tuple) or not data or not hasattr(data[0], "__len__"):
+            return None
+        legs.append(list(data))
+    if len({len(leg) for leg in legs}) != 1 or not legs[0]:
+        return None
+    return [list(one) for one in zip(*legs, strict=True)]
 
 
 def _read(plain: PlainRequest, queries: Sequence[Any]) -> list[VectorArray | TextQuery] | None:

@@ -210,10 +210,10 @@ def checked_vectors(field: Field, array: Float32Array) -> Float32Array | None:
     return vectors if are_finite(vectors) else None
 
 
-def check_as_many(legs: Sequence[tuple[str, int]]) -> int:
-    """Return how many queries each leg holds, by field and number; all hold as many."""
-    (first, count), *_ = legs
-    for name, number in legs:
+def check_as_many(names: Sequence[str], counts: Sequence[int]) -> int:
+    """Return how many queries each leg holds; all of the legs, by field, hold as many."""
+    first, count = names[0], counts[0]
+    for name, number in zip(names, counts, strict=True):
         if number == 0:
             raise InvalidArgumentError(f"leg {name!r}: expected a query, got none")
         if number != count:

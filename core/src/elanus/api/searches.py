@@ -169,7 +169,7 @@ class Searches(Reads):
 
     def _plain_answer(
         self, context: RequestContext, key: Hashable, queries: Sequence[Any]
-    ) -> SearchResult | None:
+    ) -> SearchResult | list[SearchResult] | None:
         """Answer what was asked before with other queries; None: it has to be read."""
         plain = _known(context, key)
         if plain is None:
@@ -186,7 +186,7 @@ class Searches(Reads):
         filters: Sequence[Sequence[Filter | None]],
         queries: Sequence[Any],
         options: SearchOptions,
-    ) -> SearchResult | None:
+    ) -> SearchResult | list[SearchResult] | None:
         """Answer what was asked before with other queries and filters, those of each leg; None: it
         has to be read. The keys are those without the filters and with them."""
         under, key = keys
@@ -209,18 +209,16 @@ class Searches(Reads):
         keys: tuple[Hashable | None, Hashable | None],
         options: SearchOptions,
     ) -> SearchResult | list[SearchResult]:
-        """Answer what is read for the fields of one snapshot, over it, and remember the request of
-        a single query by its keys."""
+        """Answer what is read for the fields of one snapshot, over it, and remember it by its
+        keys."""
         with search_token(options.get("timeout")) as token:
             context, snapshot = self._state(options, token)
             requests, is_single = read(context)
             schema, sources = context.schema, snapshot.sources
             results = [r for one in requests for r in search(schema, sources, one, token)]
-        if not is_single:
-            return results
-        for key in keys:
+        for key in keys if requests else ():
             remember_plain(context, key, requests[0])
-        return results[0]
+        return results[0] if is_single else results
 
 
 def _known(context: RequestContext, key: Hashable) -> PlainRequest | None:

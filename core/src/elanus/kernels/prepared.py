@@ -19,8 +19,9 @@ PreparedLeg: TypeAlias = _native.PreparedLeg
 ``find(query, reader)`` returns row ids, scores, keys (None without) and what the ``native`` of a
 ``RowReader`` (or None) makes of the rows, as lists. It returns None where there is more to be said:
 of a query of another form, of rows that are damaged or too few, where rows that were not found may
-be as near as the last one, and of ties without keys. ``count(query)`` makes the same search and
-returns the number of rows, or None.
+be as near as the last one, and of ties without keys. ``find_many(queries, reader, threads)``
+returns a list of that, or None where there is more to be said of a query's form. ``count(query)``
+makes the same search and returns the number of rows, or None.
 """
 PreparedText: TypeAlias = _native.PreparedText
 """A leg over sealed postings. ``find_among(rows, query, reader)`` returns what ``find`` does of the
@@ -59,9 +60,11 @@ class PreparedFusion:
         self._native = _native.PreparedFusion(
             tuple(legs), list(weights), list(scales), rank_constant, limit, rows
         )
-        self.find = self._native.find
+        self.find, self.find_many = self._native.find, self._native.find_many
 
     find: Any
     """``find(queries)`` takes a list with one for each leg, and returns what ``PreparedLeg.find``
     does with ``LegRankings`` behind it, best first, equal scores in the order of their keys. It
     returns None where there is more to be said."""
+    find_many: Any
+    """``find_many(queries, threads)`` takes a list of such lists, and returns a list."""

@@ -17,6 +17,7 @@ import numpy as np
 from elanus.filter import BoundFilter
 from elanus.kernels.cancel import CancelToken
 from elanus.kernels.prepared import LegRankings, PreparedFusion, PreparedLeg
+from elanus.kernels.threads import query_threads
 from elanus.query.candidates import allowed_places, read_keys, shown_plans
 from elanus.query.fusion import prepared_fusion
 from elanus.query.pages import fused_page
@@ -216,6 +217,28 @@ class PlainSearch:
                 return None
             rows, scores, numbers, made, rankings = found
         return self._result(started, (rows, scores, numbers, made), rankings, None)
+
+    def answer_many(self, batch: Sequence[list[Any]]) -> list[SearchResult | None] | None:
+        """Answer several queries at once, a list for each with one for each leg, as the user passed
+        them; None for those of which there is more to be said, and where that is so of all."""
+        started = time.perf_counter()
+        prepared = [leg.prepared() for leg in self.legs]
+        threads = query_threads(len(batch))
+        found: list[Any] | None = None
+        if len(prepared) == 1:
+            (leg,) = prepared
+            if leg is not None:
+                queries = [query for (query,) in batch]
+                found = leg.find_many(queries, self._frame.output.native_rows, threads)
+        else:
+            fusion = self._prepared_fusion(prepared)
+            found = None if fusion is None else fusion.find_many(batch, threads)
+        if found is None:
+            return None
+        return [
+            one and self._result(started, one[:4], one[4] if len(one) > 4 else None, None)
+            for one in found
+        ]
 
     def answer_few(
         self, filters: Sequence[Filters], queries: Sequence[object]

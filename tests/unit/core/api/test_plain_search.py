@@ -311,7 +311,8 @@ def test_legs_that_say_more_are_read(graph: elanus.Collection) -> None:
         wanted = told(graph.hybrid_search(legs, limit=10, timeout=60.0))
         for _ in range(3):
             assert told(graph.hybrid_search(legs, limit=10)) == wanted
-    for bad in ([], [elanus.Leg("dense", [query, query])], ["dense"], None):
+    uneven = [elanus.Leg("dense", [query, query]), elanus.Leg("bm25", "graph")]
+    for bad in ([], uneven, ["dense"], None):
         with pytest.raises((ElanusError, TypeError)) as plainly:
             graph.hybrid_search(bad, limit=10)
         with pytest.raises((ElanusError, TypeError)) as read:
