@@ -134,7 +134,7 @@ class Leg:
     Attributes:
         field: Vector field to search.
         data: Query vector (a matrix for lists of vectors with a MAX_SIM metric), sparse vector
-            (``{dimension: weight}``), or text for a BM25 field.
+            (``{dimension: weight}``), or text for a BM25 field; or several of these.
         limit: Candidates of this leg; None: ``max(4 * limit, 100)`` of the whole search.
         filter: Rows must pass it, and the filter of the whole search.
         params: Values of the ``{name}`` templates in its filter; None: those of the whole search.
