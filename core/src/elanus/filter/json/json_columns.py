@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.filter.strings import NO_TEXT, CodedStrings
-from elanus.types import BoolArray, Float64Array, Int64Array
+from elanus.types import BoolArray, Float64Array, Int64Array, IntArray
 
 
 class JsonKind(IntEnum):
@@ -28,8 +28,6 @@ class JsonKind(IntEnum):
 
 
 NUMBER_KINDS: Final = frozenset((JsonKind.BOOL, JsonKind.INT, JsonKind.FLOAT))
-IntArray: TypeAlias = NDArray[np.integer[Any]]
-
 Containers: TypeAlias = Callable[[], tuple[Sequence[Any], Int64Array]]
 """Returns arrays and objects in row order, and int64 the row of each."""
 
@@ -62,6 +60,12 @@ class JsonColumn:
 
     def __len__(self) -> int:
         return len(self.kinds)
+
+    def is_array(self) -> BoolArray | None:
+        """Where an array stands; None: in every row."""
+        if self.is_uniform and len(self) and self.kinds[0] == JsonKind.ARRAY:
+            return None
+        return np.asarray(self.kinds == JsonKind.ARRAY)
 
     def is_number(self) -> BoolArray | None:
         """Where a number stands (None: in every row); a bool is the number 0 or 1, as in Python."""
@@ -142,6 +146,16 @@ class JsonElements:
 
     rows: Int64Array
     values: JsonColumn
+    _lengths: IntArray | None = field(default=None, init=False, repr=False, compare=False)
+
+    def lengths(self, num_rows: int) -> IntArray:
+        """Return how many elements stand in each row, shape ``(num_rows,)``; counted once."""
+        known = self._lengths
+        if known is None or len(known) != num_rows:
+            counts = np.bincount(self.rows, minlength=num_rows)
+            known = counts.astype(np.min_scalar_type(counts.max(initial=0)))
+            object.__setattr__(self, "_lengths", known)
+        return known
 
     def rows_where(self, mask: BoolArray, num_rows: int) -> BoolArray:
         """Return the rows that have an element for which ``mask`` is True."""

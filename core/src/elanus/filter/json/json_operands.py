@@ -19,7 +19,7 @@ from elanus.filter.language.text import constant_to_text
 from elanus.filter.operators import CompareOp
 from elanus.filter.values.numbers import Numbers
 from elanus.filter.values.operands import Constants, Values, ValueType, any_part
-from elanus.types import BoolArray, Int64Array
+from elanus.types import BoolArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class JsonValue:
         if column.strings is not None:
             empty |= column.strings.compare(CompareOp.EQ, "")
         lengths, is_array = self.lengths(columns)
-        empty_array: BoolArray = is_array & (lengths == 0)
-        return empty | empty_array
+        empty_array = np.asarray(lengths == 0)
+        return empty | (empty_array if is_array is None else empty_array & is_array)
 
     def holds(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
         elements = self.elements(columns)
@@ -75,9 +75,11 @@ class JsonValue:
         return strings.matches(any_part(parts))
 
     def is_container(self, columns: FilterColumns, *, or_text: bool) -> BoolArray:
-        kinds = self._column(columns).kinds
-        is_array = np.asarray(kinds == JsonKind.ARRAY)
-        return is_array | (kinds == JsonKind.STRING) if or_text else is_array
+        column = self._column(columns)
+        is_array = column.is_array()
+        if is_array is None:
+            return np.ones(columns.num_rows, dtype=np.bool_)
+        return is_array | (column.kinds == JsonKind.STRING) if or_text else is_array
 
     def equals(self, columns: FilterColumns, wanted: tuple[Constant, ...]) -> BoolArray:
         return _lists_in(self._column(columns), frozenset([freeze(wanted)]))
@@ -87,11 +89,9 @@ class JsonValue:
         column = self._column(columns)
         return json_is_in(column, wanted, self._values(column))
 
-    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray]:
-        is_array = self.is_container(columns, or_text=False)
-        elements = self.elements(columns)
-        counts = np.bincount(elements.rows, minlength=columns.num_rows)
-        return counts.astype(np.int64, copy=False), is_array
+    def lengths(self, columns: FilterColumns) -> tuple[IntArray, BoolArray | None]:
+        lengths = self.elements(columns).lengths(columns.num_rows)
+        return lengths, self._column(columns).is_array()
 
     def elements(self, columns: FilterColumns) -> JsonElements:
         """Return the elements of the arrays."""

@@ -20,7 +20,6 @@ import numpy as np
 from elanus.errors import CorruptionError
 from elanus.filter.json.json_columns import (
     Containers,
-    IntArray,
     JsonColumn,
     JsonElements,
     JsonKind,
@@ -31,7 +30,7 @@ from elanus.filter.stored_texts import StoredDictionary
 from elanus.filter.strings import NO_TEXT, CodedStrings, StringDictionary
 from elanus.index.scalar.values import SortedTexts
 from elanus.schema.batches import StringColumn
-from elanus.types import AnyArray, Int64Array
+from elanus.types import AnyArray, Int64Array, IntArray
 
 TYPE: Final = "SHREDDED"
 """Name of the file's type in the manifest."""
@@ -240,7 +239,8 @@ class ShreddedPaths:
                 self._lose(error)
                 return None
             self._elements[keys] = JsonElements(column.rows, column.values)
-            size = column.rows.nbytes + _text_bytes(column.values)
+            # A byte a row is what lengths take, once they are asked for.
+            size = column.rows.nbytes + _text_bytes(column.values) + self.num_rows
             self._sizes[keys] = self._sizes.get(keys, 0) + size
         return self._elements[keys]
 

@@ -24,7 +24,7 @@ from elanus.filter.strings import CodedStrings
 from elanus.filter.values.numbers import Numbers, calculate, constant_numbers
 from elanus.schema.batches import Column
 from elanus.schema.times import to_iso
-from elanus.types import BoolArray, Int64Array
+from elanus.types import BoolArray, IntArray
 
 ColumnT = TypeVar("ColumnT", bound=Column)
 
@@ -119,7 +119,7 @@ class Measured(Protocol):
         """Return where there is a value; None: everywhere."""
         ...
 
-    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray | None]:
+    def lengths(self, columns: FilterColumns) -> tuple[IntArray, BoolArray | None]:
         """Return the length in each row, and where there is an array; None: everywhere."""
         ...
 
@@ -147,7 +147,7 @@ class Container(Path, Protocol):
         """Return where an array equals a list."""
         ...
 
-    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray | None]:
+    def lengths(self, columns: FilterColumns) -> tuple[IntArray, BoolArray | None]:
         """Return the length of each array, and where one stands (None: in every row)."""
         ...
 

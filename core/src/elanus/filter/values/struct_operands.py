@@ -15,7 +15,7 @@ from elanus.filter.values.operands import Values, ValueType
 from elanus.filter.values.typed_operands import ArrayField
 from elanus.schema.fields import Field
 from elanus.schema.structs import stored_parts
-from elanus.types import BoolArray, DataType, Int64Array
+from elanus.types import BoolArray, DataType, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ListField:
     def is_empty(self, columns: FilterColumns) -> BoolArray:
         return self.lists.is_empty(columns)
 
-    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray | None]:
+    def lengths(self, columns: FilterColumns) -> tuple[IntArray, BoolArray | None]:
         return self.lists.lengths(columns)
 
 

@@ -21,7 +21,7 @@ from elanus.filter.values.numbers import Numbers
 from elanus.filter.values.operands import Constants, Values, ValueType
 from elanus.kernels.text_patterns import parts_at
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
-from elanus.types import BoolArray, DataType, Int64Array
+from elanus.types import BoolArray, DataType, Int64Array, IntArray
 
 ColumnT = TypeVar("ColumnT", bound=Column)
 
@@ -146,7 +146,7 @@ class ArrayField:
             equal[rows] = _equals_constant(here, value, len(rows))
         return equal
 
-    def lengths(self, columns: FilterColumns) -> tuple[Int64Array, BoolArray | None]:
+    def lengths(self, columns: FilterColumns) -> tuple[IntArray, BoolArray | None]:
         column = _column(columns, self.name, ArrayColumn)
         return np.diff(column.offsets), None
 
