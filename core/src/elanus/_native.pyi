@@ -188,6 +188,11 @@ class FileMap:
     def advise(self, advice: Advice, start: int, end: int) -> None:
         """Say how the pages of some bytes will be used."""
 
+def compare_formula(columns: Sequence[tuple[Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)] | None, Annotated[NDArray, dict(shape=(None,), order='C', device='cpu', writable=False)] | None, Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)] | None]], steps: Sequence[tuple[int, int | float]], comparison: int, num_rows: int) -> tuple[Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')], Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')] | None]:
+    """
+    Where a comparison of calculated numbers holds, and where that is known; None: everywhere. The GIL is released.
+    """
+
 class CodeKind(enum.Enum):
     """How the dimensions of a row are coded."""
 

@@ -43,14 +43,16 @@ from elanus.filter.ast import (
 )
 from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
 from elanus.filter.constants import Constant
-from elanus.filter.evaluator import (
-    CompareConstant,
+from elanus.filter.contents import (
     ElementTest,
     EmptyTest,
     ExistsTest,
     HoldsAny,
     IsContainer,
     NullTest,
+)
+from elanus.filter.evaluator import (
+    CompareConstant,
     TextTest,
     range_of,
 )

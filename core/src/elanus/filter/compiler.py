@@ -25,7 +25,8 @@ from elanus.filter.ast import (
 from elanus.filter.binder import Binder
 from elanus.filter.columns import FilterColumns, Trace
 from elanus.filter.constants import Constant
-from elanus.filter.evaluator import CompareConstant, ElementTest
+from elanus.filter.contents import ElementTest
+from elanus.filter.evaluator import CompareConstant
 from elanus.filter.language.mongo import from_mongo
 from elanus.filter.language.parser import parse
 from elanus.filter.language.text import to_text

@@ -17,7 +17,6 @@ from elanus.filter.constants import Constant
 from elanus.filter.json.json_operands import JsonValue
 from elanus.filter.logic import (
     FEW_ROWS,
-    TAKEN_LIST_NS,
     TAKEN_TEXT_NS,
     Condition,
     Leaf,
@@ -27,7 +26,7 @@ from elanus.filter.logic import (
 from elanus.filter.lookup import find_any, find_comparisons, find_equal, find_texts
 from elanus.filter.matching.hints import TextHint
 from elanus.filter.matching.text_scan import DISTINCT_SHARE, matching_rows, matching_texts, scan_ns
-from elanus.filter.operators import CompareOp, Quantifier
+from elanus.filter.operators import CompareOp
 from elanus.filter.outcomes import ANY, Outcomes, of_all, of_comparison, of_membership, of_prefix
 from elanus.filter.shares import (
     MAX_FACTOR,
@@ -39,11 +38,19 @@ from elanus.filter.shares import (
     share_of,
 )
 from elanus.filter.strings import NO_TEXT, CodedStrings
-from elanus.filter.values.elements import JsonElement, elements_of
+from elanus.filter.values.elements import JsonElement
+from elanus.filter.values.formulas import compare_calculated
 from elanus.filter.values.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
-from elanus.filter.values.operands import Constants, Container, Operand, Path, Values, both
-from elanus.filter.values.struct_operands import ListField
-from elanus.filter.values.typed_operands import ArrayField, ElementOf, NumberField, TextField
+from elanus.filter.values.operands import (
+    Computed,
+    ConstantOperand,
+    Constants,
+    Container,
+    Operand,
+    Values,
+    both,
+)
+from elanus.filter.values.typed_operands import ElementOf, NumberField, TextField
 from elanus.index.scalar.base import Found
 from elanus.index.scalar.registry import ScalarIndex
 from elanus.kernels.bitset import Bitset
@@ -77,7 +84,13 @@ def _known(operand: object, columns: FilterColumns) -> BoolArray | None:
     return columns.column(name).validity
 
 
-def _named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:
+def _truth_where(holds: BoolArray, known: BoolArray | None) -> Truth:
+    """Return the truth that holds nowhere but where it is known."""
+    return Truth(holds, None if known is None else ~known)
+
+
+def named(found: Found | None, index: ScalarIndex | None) -> tuple[Found | None, str]:
+    """Return what was found and the type of the index that was asked; None: there is none."""
     return found, "" if index is None else index.type
 
 
@@ -98,6 +111,11 @@ class CompareConstant(Leaf):
             column = operand.stored(columns)
             holds = compare_array(column.values, self.op, self.constant)
             return truth_of(holds, column.validity)
+        if isinstance(operand, Computed):
+            constant = ConstantOperand(self.constant)
+            found = compare_calculated(operand, self.op, constant, columns)
+            if found is not None:
+                return _truth_where(*found)
         return self._of_values(operand.load(columns), columns)
 
     def _of_values(self, values: Values, columns: FilterColumns) -> Truth:
@@ -117,7 +135,7 @@ class CompareConstant(Leaf):
     def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
         index = _index_of(self.operand, columns)
         asked = [(self.op, self.constant)]
-        return _named(None if index is None else find_comparisons(index, asked), index)
+        return named(None if index is None else find_comparisons(index, asked), index)
 
     def rows(self, columns: FilterColumns) -> NDArray[np.uint32] | None:
         """Return the rows where it is true, ascending, if an index keeps them so; else None."""
@@ -170,7 +188,7 @@ class CompareRange(Leaf):
     def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
         index = _index_of(self.low.operand, columns)
         asked = [(bound.op, bound.constant) for bound in (self.low, self.high)]
-        return _named(None if index is None else find_comparisons(index, asked), index)
+        return named(None if index is None else find_comparisons(index, asked), index)
 
     def guess(self) -> tuple[float, float]:
         return 0.2, RANGE_FACTOR * self.low.guess()[1]
@@ -219,6 +237,9 @@ class CompareValues(Leaf):
     right: Operand
 
     def scan(self, columns: FilterColumns) -> Truth:
+        found = compare_calculated(self.left, self.op, self.right, columns)
+        if found is not None:
+            return _truth_where(*found)
         left, right = self.left.load(columns), self.right.load(columns)
         holds = _nowhere(columns)
         if left.numbers is not None and right.numbers is not None:
@@ -259,7 +280,7 @@ class Membership(Leaf):
         wanted = self.wanted
         if index is None or wanted.lists or wanted.has_null:
             return None, ""
-        return _named(find_any(index, wanted.numbers, wanted.texts), index)
+        return named(find_any(index, wanted.numbers, wanted.texts), index)
 
     def guess(self) -> tuple[float, float]:
         values = (*self.wanted.numbers, *self.wanted.texts)
@@ -329,7 +350,7 @@ class TextTest(Leaf):
         index = _index_of(self.operand, columns)
         if index is None:
             return None, ""
-        return _named(find_texts(index, self.hint, self.matches), index)
+        return named(find_texts(index, self.hint, self.matches), index)
 
     def guess(self) -> tuple[float, float]:
         return 0.2, scan_ns(self.matches)
@@ -367,131 +388,3 @@ class LanguageTest(Leaf):
             rows = np.flatnonzero(chosen == number)
             holds[rows] = strings.take(rows).matches(self.matchers[number], few=True)
         return truth_of(holds, values.known)
-
-
-# --- presence and arrays ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class NullTest(Leaf):
-    """``path is null``; always known."""
-
-    path: Path
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        return Truth(self.path.is_null(columns))
-
-    def outcomes(self, columns: FilterColumns) -> Outcomes:
-        known = bounds_of(self.path, columns)
-        if known is None:
-            return ANY
-        return Outcomes(known.has_null, known.low is not None or known.has_nan, False)
-
-
-@dataclass(frozen=True, slots=True)
-class ExistsTest(Leaf):
-    """``exists path``; always known."""
-
-    path: Path
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        return Truth(self.path.exists(columns))
-
-    def outcomes(self, columns: FilterColumns) -> Outcomes:
-        known = bounds_of(self.path, columns)
-        if known is None:
-            return ANY
-        return Outcomes(known.low is not None or known.has_nan, known.has_null, False)
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyTest(Leaf):
-    """``is_empty(path)``; always known."""
-
-    path: Path
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        return Truth(self.path.is_empty(columns))
-
-
-@dataclass(frozen=True, slots=True)
-class HoldsAny(Leaf):
-    """An array holds one of the constants, or a text one of ``parts``."""
-
-    container: Container
-    wanted: Constants
-    parts: tuple[str, ...]
-
-    extra_ns = TAKEN_LIST_NS
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        holds = self.container.holds(columns, self.wanted)
-        if self.parts:
-            holds |= self.container.holds_text(columns, self.parts)
-        return truth_of(holds, self.container.validity(columns))
-
-    def known(self, columns: FilterColumns) -> BoolArray | None:
-        return self.container.validity(columns)
-
-    def find(self, columns: FilterColumns) -> tuple[Found | None, str]:
-        container, wanted = self.container, self.wanted
-        if isinstance(container, ArrayField):
-            index = columns.index(container.name, ())
-        elif isinstance(container, JsonValue) and not self.parts:
-            index = columns.index(container.name, container.keys)
-        else:
-            return None, ""
-        if index is None or not index.of_elements or wanted.lists or wanted.has_null:
-            return None, ""
-        return _named(find_any(index, wanted.numbers, wanted.texts), index)
-
-    def guess(self) -> tuple[float, float]:
-        return 0.1, 4.0 * max(len(self.wanted.numbers) + len(self.wanted.texts), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class IsContainer(Leaf):
-    """An array stands there, or also a text."""
-
-    container: Container
-    or_text: bool
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        holds = self.container.is_container(columns, or_text=self.or_text)
-        return truth_of(holds, self.container.validity(columns))
-
-
-@dataclass(frozen=True, slots=True)
-class ElementTest(Leaf):
-    """So many elements meet a condition; one for which it is unknown does not."""
-
-    container: ArrayField | JsonValue | ListField
-    condition: Condition
-    quantifier: Quantifier
-    count: int
-
-    extra_ns = TAKEN_LIST_NS
-
-    def meeting(self, columns: FilterColumns) -> BoolArray:
-        """Return which elements meet the condition, those of all rows one after the other."""
-        return self.condition.evaluate(elements_of(self.container, columns)[1]).true
-
-    def scan(self, columns: FilterColumns) -> Truth:
-        rows, elements = elements_of(self.container, columns)
-        meeting = rows[self.condition.evaluate(elements).true]
-        counts = np.bincount(meeting, minlength=columns.num_rows)
-        lengths, is_array = self.container.lengths(columns)
-        match self.quantifier:
-            case Quantifier.ANY:
-                holds = counts > 0
-            case Quantifier.ALL:
-                holds = counts == lengths
-            case Quantifier.LEAST:
-                holds = counts >= self.count
-            case Quantifier.MOST:
-                holds = counts <= self.count
-            case Quantifier.EXACT:
-                holds = counts == self.count
-        if is_array is not None:
-            holds = holds & is_array
-        return truth_of(holds, self.container.validity(columns))

@@ -153,7 +153,7 @@ class JsonElements:
         known = self._lengths
         if known is None or len(known) != num_rows:
             counts = np.bincount(self.rows, minlength=num_rows)
-            known = counts.astype(np.min_scalar_type(counts.max(initial=0)))
+            known = counts.astype(np.min_scalar_type(-1 - int(counts.max(initial=0))))
             object.__setattr__(self, "_lengths", known)
         return known
 
