@@ -29,17 +29,6 @@ std::pair<NewArray1<std::uint8_t>, NewArray1<std::int64_t>> match_pattern(
   return {matching.release(), OwnedArray<std::int64_t>(std::move(undecided)).release()};
 }
 
-// The part in which each of ascending places lies.
-NewArray1<std::int64_t> parts_of(const Array1<std::int64_t>& offsets,
-                                 const Array1<std::int64_t>& places) {
-  OwnedArray<std::int64_t> parts(places.size());
-  {
-    const Unlocked unlocked(places.size() * kOperationsPerRow);
-    parts_at(to_span(offsets), to_span(places), parts.span());
-  }
-  return parts.release();
-}
-
 }  // namespace
 
 void bind_patterns(nb::module_& module) {
@@ -47,8 +36,6 @@ void bind_patterns(nb::module_& module) {
              nb::arg("data").noconvert(), nb::arg("pattern"), nb::arg("ignores_case"),
              "Which texts match a pattern of fixed pieces, and which cannot be decided. The GIL is "
              "released.");
-  module.def("parts_at", parts_of, nb::arg("offsets").noconvert(), nb::arg("places").noconvert(),
-             "In which part each of ascending places lies. The GIL is released.");
 }
 
 }  // namespace elanus::bindings

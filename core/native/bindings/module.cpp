@@ -67,6 +67,7 @@ NB_MODULE(_native, module) {
   elanus::bindings::bind_cancel(module);
   elanus::bindings::bind_checksum(module);
   elanus::bindings::bind_distance(module);
+  elanus::bindings::bind_elements(module);
   elanus::bindings::bind_files(module);
   elanus::bindings::bind_formula(module);
   elanus::bindings::bind_graph(module);

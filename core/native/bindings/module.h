@@ -9,6 +9,7 @@ void bind_automaton(nanobind::module_& module);
 void bind_cancel(nanobind::module_& module);
 void bind_checksum(nanobind::module_& module);
 void bind_distance(nanobind::module_& module);
+void bind_elements(nanobind::module_& module);
 void bind_files(nanobind::module_& module);
 void bind_formula(nanobind::module_& module);
 void bind_fusion(nanobind::module_& module);

@@ -33,15 +33,4 @@ std::size_t part_at(std::span<const std::int64_t> offsets, std::size_t first,
   return static_cast<std::size_t>(std::upper_bound(from, to, wanted) - offsets.begin()) - 1;
 }
 
-void parts_at(std::span<const std::int64_t> offsets, std::span<const std::int64_t> places,
-              std::span<std::int64_t> parts) {
-  if (places.empty()) return;
-  if (offsets.size() < 2) throw_invalid_argument("offsets: expected at least 2");
-  std::size_t part = 0;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    part = part_at(offsets, part, static_cast<std::size_t>(places[i]));
-    parts[i] = static_cast<std::int64_t>(part);
-  }
-}
-
 }  // namespace elanus

@@ -14,11 +14,6 @@ namespace elanus {
 [[nodiscard]] std::size_t part_at(std::span<const std::int64_t> offsets, std::size_t first,
                                   std::size_t place) noexcept;
 
-// Sets parts[i] to the part in which places[i] lies; they ascend.
-// Throws Error (invalid argument) when there is no part.
-void parts_at(std::span<const std::int64_t> offsets, std::span<const std::int64_t> places,
-              std::span<std::int64_t> parts);
-
 // Text i is data[offsets[i], offsets[i + 1]).
 class Texts {
  public:

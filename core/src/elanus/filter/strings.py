@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from elanus.errors import InternalError
 from elanus.filter.operators import CompareOp
 from elanus.schema.batches import ArrayColumn, Column, StringColumn
-from elanus.types import BoolArray, Float64Array
+from elanus.types import AnyArray, BoolArray, Float64Array
 
 Codes: TypeAlias = NDArray[np.signedinteger[Any]]
 ReadRows: TypeAlias = Callable[[int, int], Column]
@@ -205,10 +205,16 @@ class CodedStrings:
 
     def is_in(self, texts: Collection[str]) -> BoolArray:
         """Return where a row is one of ``texts``."""
+        values, wanted = self.compared(texts)
+        return self._one_of(wanted) if values is self.codes else np.asarray(values, dtype=np.bool_)
+
+    def compared(self, texts: Collection[str]) -> tuple[AnyArray, Collection[int]]:
+        """Return a number for each row, and those of the rows that are one of ``texts``: a few
+        codes, or the 1 of a truth per row."""
         found = {code for text in texts if (code := self.dictionary.code(text)) is not None}
         if len(found) > MAX_COMPARED:
-            return self._look_up(self.dictionary.table_of(texts))
-        return self._one_of(found)
+            return self._look_up(self.dictionary.table_of(texts)), (1,)
+        return self.codes, found
 
     def matches(self, predicate: Callable[[str], bool], *, few: bool = False) -> BoolArray:
         """Return where ``predicate`` holds for the text of a row.

@@ -1,4 +1,4 @@
-"""In which texts does a pattern of fixed pieces match, and in which part does a place lie?"""
+"""In which texts does a pattern of fixed pieces match?"""
 
 from __future__ import annotations
 
@@ -38,18 +38,3 @@ def match_pattern(
     offsets, data = np.ascontiguousarray(offsets), np.ascontiguousarray(data)
     found, undecided = _native.match_pattern(offsets, data, pattern, ignores_case)
     return found.view(np.bool_), undecided
-
-
-def parts_at(offsets: Int64Array, places: Int64Array) -> Int64Array:
-    """Return the part in which each place lies, int64 of shape ``(n,)``.
-
-    Args:
-        offsets: int64 ``(m + 1,)``, ascending: part ``i`` is ``offsets[i]:offsets[i + 1]``.
-        places: int64 ``(n,)``, ascending, each in a part.
-
-    Raises:
-        InvalidArgumentError: There are places, and no part.
-
-    Releases the GIL.
-    """
-    return _native.parts_at(np.ascontiguousarray(offsets), np.ascontiguousarray(places))

@@ -9,7 +9,7 @@ import pytest
 
 from elanus.errors import InvalidArgumentError
 from elanus.filter.matching.patterns import like_matcher, text_matcher
-from elanus.kernels.text_patterns import ANY_TEXT, match_pattern, parts_at
+from elanus.kernels.text_patterns import ANY_TEXT, match_pattern
 from elanus.schema.batches import strings_to_column
 
 LENGTHS = range(131)
@@ -63,15 +63,3 @@ def test_offsets_that_do_not_ascend_are_refused() -> None:
     data = np.zeros(4, dtype=np.uint8)
     with pytest.raises(InvalidArgumentError, match="offsets: expected ascending places"):
         match_pattern(np.array([0, 3, 2]), data, ANY_TEXT)
-
-
-def test_places_lie_in_parts_that_are_not_empty() -> None:
-    drawn = np.random.default_rng(5)
-    for _ in range(50):
-        offsets = np.concatenate([[0], np.cumsum(drawn.integers(0, 3, 40))])
-        places = np.flatnonzero(drawn.random(int(offsets[-1])) < drawn.random())
-        expected = np.searchsorted(offsets, places, side="right") - 1
-        assert parts_at(offsets, places).tolist() == expected.tolist()
-    assert not len(parts_at(np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64)))
-    with pytest.raises(InvalidArgumentError, match="offsets: expected at least 2"):
-        parts_at(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))

@@ -157,12 +157,6 @@ class JsonElements:
             object.__setattr__(self, "_lengths", known)
         return known
 
-    def rows_where(self, mask: BoolArray, num_rows: int) -> BoolArray:
-        """Return the rows that have an element for which ``mask`` is True."""
-        found = np.zeros(num_rows, dtype=np.bool_)
-        found[self.rows[mask]] = True
-        return found
-
     def take(self, rows: Int64Array) -> JsonElements:
         """Return the elements of rows (int64, ascending), which are numbered from 0 then."""
         starts, stops = np.searchsorted(self.rows, rows), np.searchsorted(self.rows, rows, "right")

@@ -19,6 +19,7 @@ from elanus.filter.language.text import constant_to_text
 from elanus.filter.operators import CompareOp
 from elanus.filter.values.numbers import Numbers
 from elanus.filter.values.operands import Constants, Values, ValueType, any_part
+from elanus.kernels.elements import rows_holding_at
 from elanus.types import BoolArray, IntArray
 
 
@@ -66,7 +67,12 @@ class JsonValue:
 
     def holds(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
         elements = self.elements(columns)
-        return elements.rows_where(json_is_in(elements.values, wanted), columns.num_rows)
+        strings = elements.values.strings
+        if wanted.numbers or wanted.lists or wanted.has_null or strings is None:
+            found = json_is_in(elements.values, wanted)
+            return rows_holding_at(found, (1,), elements.rows, columns.num_rows)
+        values, codes = strings.compared(wanted.texts)
+        return rows_holding_at(values, codes, elements.rows, columns.num_rows)
 
     def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
         strings = self._column(columns).strings

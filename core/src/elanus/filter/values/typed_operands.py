@@ -19,7 +19,7 @@ from elanus.filter.operators import CompareOp
 from elanus.filter.strings import CodedStrings
 from elanus.filter.values.numbers import Numbers
 from elanus.filter.values.operands import Constants, Values, ValueType
-from elanus.kernels.text_patterns import parts_at
+from elanus.kernels.elements import rows_holding
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.types import BoolArray, DataType, Int64Array, IntArray
 
@@ -122,14 +122,13 @@ class ArrayField:
 
     def holds(self, columns: FilterColumns, wanted: Constants) -> BoolArray:
         offsets, items = self._items(columns)
-        found = np.zeros(int(offsets[-1]), dtype=np.bool_)
         if items.numbers is not None and wanted.numbers:
             found = items.numbers.is_in(wanted.numbers)
-        elif items.strings is not None and wanted.texts:
-            found = items.strings.is_in(wanted.texts)
-        held = np.zeros(columns.num_rows, dtype=np.bool_)
-        held[parts_at(offsets, np.flatnonzero(found))] = True
-        return held
+            return rows_holding(found, (1,), offsets, columns.num_rows)
+        if items.strings is not None and wanted.texts:
+            values, codes = items.strings.compared(wanted.texts)
+            return rows_holding(values, codes, offsets, columns.num_rows)
+        return np.zeros(columns.num_rows, dtype=np.bool_)
 
     def holds_text(self, columns: FilterColumns, parts: Sequence[str]) -> BoolArray:
         return np.zeros(columns.num_rows, dtype=np.bool_)
@@ -173,7 +172,7 @@ class ArrayField:
         """Return offsets from 0, and the items of all rows one after the other."""
         column = _column(columns, self.name, ArrayColumn)
         first, last = int(column.offsets[0]), int(column.offsets[-1])
-        offsets = column.offsets - first
+        offsets = column.offsets - first if first else column.offsets
         if isinstance(column.items, FixedColumn):
             items = FixedColumn(column.items.values[first:last])
             return offsets, Values(numbers=_numbers(items))
