@@ -70,6 +70,34 @@ def test_relations_are_those_of_shapely(shapes, other, relation):
     ]
 
 
+# Rectangles, and what has the same box or as many corners and is none.
+LIKE_RECTANGLES = [
+    "POLYGON ((-2 -2, 2 -2, 2 2, -2 2, -2 -2))",
+    "POLYGON ((2 1, 2 3, -3 3, -3 1, 2 1))",
+    "POLYGON ((0 -2, 2 0, 0 2, -2 0, 0 -2))",
+    "POLYGON ((-2 -2, 2 -2, 2 2, -1 2, -2 -2))",
+    "POLYGON ((-2 -2, 2 -2, 2 2, 0 0, -2 2, -2 -2))",
+    "POLYGON ((-2 -2, 2 2, 2 -2, -2 2, -2 -2))",
+    "POLYGON ((-3 -3, 3 -3, 3 3, -3 3, -3 -3), (-2 -2, 2 -2, 2 2, -2 2, -2 -2))",
+    "LINESTRING (-2 -2, 2 -2, 2 2, -2 2, -2 -2)",
+]
+
+
+@pytest.mark.parametrize("wkt", LIKE_RECTANGLES)
+@pytest.mark.parametrize("relation", [Relation.WITHIN, Relation.INTERSECTS, Relation.TOUCHES])
+def test_rectangles_are_shapes_like_others(wkt, relation):
+    steps = range(-3, 4)
+    points = [shapely.Point(x, y) for x in steps for y in steps]
+    lines = [shapely.LineString([(x, y), (x + 1, y + 1)]) for x in steps for y in steps]
+    boxes = [shapely.box(x, y, x + 1, y + 1) for x in steps for y in steps]
+    shapes, other = [*points, *lines, *boxes], shapely.from_wkt(wkt)
+    if not other.is_valid:
+        shapes = points
+    condition = Spatial(relation, FieldRef("place"), Literal(wkt))
+    name = relation.removeprefix("st_")
+    assert allowed(condition, shapes) == [bool(getattr(s, name)(other)) for s in shapes]
+
+
 @given(st.lists(SHAPES, max_size=6), SHAPES, st.sampled_from(BINARY))
 def test_geometries_that_break_the_rules_have_some_answer(shapes, other, relation):
     condition = Spatial(relation, FieldRef("place"), Literal(other.wkt))

@@ -1,7 +1,8 @@
 """In which relation does the geometry of each row stand to another?
 
 The boxes around the geometries of all rows are looked at first, as arrays; GEOS is asked about
-those rows only whose box meets that of the given geometry.
+those rows only whose box meets that of the given geometry, and where that is a rectangle, only
+about those whose box does not lie inside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -75,11 +77,13 @@ class Question:
         ask: Returns of an array of shapes for which it holds.
         boxes: It holds only for geometries whose box meets one of these; None: for any.
         on_globe: Edges are arcs on the globe, which leave the boxes around their ends.
+        surely: It holds for geometries whose box lies inside this one and touches no edge.
     """
 
     ask: Callable[[Any], BoolArray]
     boxes: list[Box] | None = None
     on_globe: bool = False
+    surely: Box | None = None
 
     def matches(self, geometries: Geometries) -> BoolArray:
         """Return for which geometries it holds."""
@@ -87,6 +91,10 @@ class Question:
             return np.asarray(self.ask(geometries.shapes))
         rows = np.flatnonzero(boxes_meet(self.widened(geometries.boxes), self.boxes))
         holds = np.zeros(len(geometries.shapes), dtype=np.bool_)
+        if self.surely is not None:
+            is_sure = _are_inside(geometries.boxes[rows], self.surely)
+            holds[rows[is_sure]] = True
+            rows = rows[~is_sure]
         if len(rows):
             holds[rows] = self.ask(geometries.shapes[rows])
         return holds
@@ -139,7 +147,30 @@ def relation_test(relation: Relation, wkt: str) -> Question:
         shapely.prepare(shape)
     ask = partial(_holds, getattr(shapely, _ASKED[relation]), shape)
     # Without a box: an empty one has none, and two geometries without a place are equal.
-    return Question(ask) if shape.is_empty else Question(ask, [shape.bounds])
+    if shape.is_empty:
+        return Question(ask)
+    is_within = relation in (Relation.WITHIN, Relation.INTERSECTS) and _is_rectangle(shape)
+    return Question(ask, [shape.bounds], surely=shape.bounds if is_within else None)
+
+
+def _is_rectangle(shape: Any) -> bool:
+    """Return whether a shape is all of the box around it."""
+    if shape.geom_type != "Polygon" or shape.interiors or len(shape.exterior.coords) != 5:
+        return False
+    x0, y0, x1, y1 = shape.bounds
+    corners = [(place[0], place[1]) for place in shape.exterior.coords]
+    sides = pairwise(corners)
+    is_along_axes = all((a[0] == b[0]) != (a[1] == b[1]) for a, b in sides)
+    return is_along_axes and set(corners) == {(x0, y0), (x0, y1), (x1, y0), (x1, y1)}
+
+
+def _are_inside(boxes: Float64Array, outer: Box) -> BoolArray:
+    """Return which boxes lie inside another and touch no edge of it."""
+    x0, y0, x1, y1 = outer
+    inside: BoolArray = (
+        (boxes[:, 0] > x0) & (boxes[:, 2] < x1) & (boxes[:, 1] > y0) & (boxes[:, 3] < y1)
+    )
+    return inside
 
 
 def _holds(ask: Callable[[Any, Any], Any], shape: Any, shapes: Any) -> BoolArray:

@@ -29,7 +29,7 @@ class Geometries:
     Attributes:
         shapes: Objects of shapely, shape ``(n,)``; None where the row is null.
         boxes: float64 of shape ``(n, 4)``: the least x and y, the largest x and y; NaN where there
-            is no place.
+            is no place. Column after column, because each of them is compared by itself.
     """
 
     shapes: NDArray[Any]
@@ -63,9 +63,8 @@ class GeometryStore:
 
     def _extended(self, known: Geometries, num_rows: int) -> Geometries:
         read = read_geometries(self._read(len(known.shapes), num_rows))
-        return Geometries(
-            np.concatenate([known.shapes, read.shapes]), np.concatenate([known.boxes, read.boxes])
-        )
+        boxes = np.concatenate([known.boxes, read.boxes])
+        return Geometries(np.concatenate([known.shapes, read.shapes]), np.asfortranarray(boxes))
 
 
 def read_geometries(column: Column) -> Geometries:
