@@ -276,6 +276,20 @@ class ModelMismatchError(PluginError):
         self.given = given
 
 
+class AnalyzerMismatchError(PluginError):
+    """What analyzes the texts of a field makes other terms than those that are stored.
+
+    Attributes:
+        stored: Fingerprint of the analyzer that made them.
+        given: Fingerprint of the analyzer at hand.
+    """
+
+    def __init__(self, message: str, *, stored: str = "", given: str = "") -> None:
+        super().__init__(message)
+        self.stored = stored
+        self.given = given
+
+
 class ProviderError(PluginError):
     """A model or the service behind it failed.
 

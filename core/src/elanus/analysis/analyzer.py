@@ -6,6 +6,7 @@ its counters for batches (inserts), and both give the same terms: the counters o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from elanus.analysis import chains
 from elanus.analysis.chains import AnyFilter, ExpandingChain, Finish, PlainChain, plain_filters
 from elanus.analysis.characters import char_classes
 from elanus.analysis.counting import BatchCounter, NativeCounter, PieceCounter, TokenBatch
+from elanus.analysis.plugin_parts import AnalyzerPlugin
 from elanus.analysis.token_filters import TokenFilter, native_filter
 from elanus.analysis.tokenizers import Span, Tokenizer, is_native
 from elanus.kernels.text import NativeFilter, QueryNumbers, QueryTokens, TokenChain, Vocabulary
@@ -45,11 +47,13 @@ class Analyzer:
 
     Attributes:
         runs_plugins: Whether code of others takes part, which may fail at any text.
+        plugins: What others made of it.
 
     Args:
         tokenizer: Splits the text.
         filters: Applied to each token, first to last.
         params: What ``to_params`` returns; None describes the chain.
+        plugins: Those that named the parts, besides those that are parts.
     """
 
     def __init__(
@@ -58,12 +62,15 @@ class Analyzer:
         filters: Sequence[AnyFilter],
         *,
         params: dict[str, object] | None = None,
+        plugins: Sequence[AnalyzerPlugin] = (),
     ) -> None:
         self._tokenizer = tokenizer
         self._filters = tuple(filters)
         self._params = params
         parts = (tokenizer, *self._filters)
         self.runs_plugins = any(getattr(part, "runs_plugins", False) for part in parts)
+        own: list[Sequence[AnalyzerPlugin]] = [getattr(part, "plugins", ()) for part in parts]
+        self.plugins = (*plugins, *itertools.chain.from_iterable(own))
         plain = self._plain = _PlainTokens(tokenizer, self._filters)
         self._chain: TokenChain | None = None
         self._query_chain: TokenChain | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from elanus.analysis.analyzer import Analyzer
 from elanus.analysis.languages import detect_language, language_of_name
+from elanus.analysis.plugin_parts import AnalyzerPlugin
 from elanus.analysis.tokenizers import Span
 
 DEFAULT = "default"
@@ -49,6 +50,12 @@ class LanguageTokenizer:
     def runs_plugins(self) -> bool:
         """Whether code of others takes part in one of the analyzers."""
         return any(one.runs_plugins for one in (self._default, *self._by_language.values()))
+
+    @property
+    def plugins(self) -> tuple[AnalyzerPlugin, ...]:
+        """What others made of the analyzers."""
+        parts = (self._default, *self._by_language.values())
+        return tuple(dict.fromkeys(plugin for part in parts for plugin in part.plugins))
 
     def split(self, text: str) -> list[str]:
         return self._analyzer(text).tokens(text)

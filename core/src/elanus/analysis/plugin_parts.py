@@ -7,7 +7,7 @@ What they return is checked before a term of it is stored, and what they raise b
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from elanus.analysis.params import AnalyzerParams, unknown_name
 from elanus.analysis.tokenizers import MAX_TOKEN_LENGTH, Span
@@ -19,9 +19,28 @@ from elanus.errors import (
     PluginNotInstalledError,
     SchemaError,
 )
-from elanus.plugins.registry import installed_analyzers, make_analysis
+from elanus.plugins.registry import analyzer_origin, installed_analyzers, make_analysis
 
 _TOKEN_LENGTHS: Final = (3, 4)
+
+
+class AnalyzerPlugin(NamedTuple):
+    """A plug-in that takes part in an analyzer.
+
+    Attributes:
+        name: Its name in the group ``elanus.analyzers``.
+        distribution: What declares it.
+        version: Version of that.
+        fingerprint: What it says of the terms that it makes; "" when it says nothing.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.distribution} {self.version})"
 
 
 class PluginTokenizer:
@@ -30,12 +49,19 @@ class PluginTokenizer:
     Args:
         params: Its name as ``type``, and its settings.
         run: Returns the tokens of a text (``plugins.texts.TextToken``).
+        plugin: Which one it is.
     """
 
     runs_plugins = True
 
-    def __init__(self, params: AnalyzerParams, run: Callable[[str], Iterable[object]]) -> None:
-        self.name = str(params["type"])
+    def __init__(
+        self,
+        params: AnalyzerParams,
+        run: Callable[[str], Iterable[object]],
+        plugin: AnalyzerPlugin,
+    ) -> None:
+        self.name = plugin.name
+        self.plugins = (plugin,)
         self._params = dict(params)
         self._run = run
 
@@ -83,7 +109,10 @@ class PluginTokenizer:
 class _PluginPart:
     runs_plugins = True
 
-    def __init__(self, params: AnalyzerParams, run: Callable[[str], object]) -> None:
+    def __init__(
+        self, params: AnalyzerParams, run: Callable[[str], object], plugin: AnalyzerPlugin
+    ) -> None:
+        self.plugins = (plugin,)
         self._params = dict(params)
         self._run = run
 
@@ -143,7 +172,7 @@ def plugin_filter(
     for method, kind in (("apply", PluginFilter), ("expand", PluginExpander)):
         run = getattr(made, method, None)
         if callable(run):
-            return kind(params, run)
+            return kind(params, run, _plugin(params, made))
     raise _of_another_kind("filter", params, made, "'apply' or 'expand'")
 
 
@@ -153,23 +182,38 @@ def plugin_tokenizer(params: AnalyzerParams, built_in: Collection[str]) -> Plugi
     run = getattr(made, "tokenize", None)
     if not callable(run):
         raise _of_another_kind("tokenizer", params, made, "'tokenize'")
-    return PluginTokenizer(params, run)
+    return PluginTokenizer(params, run, _plugin(params, made))
 
 
 def plugin_analyzer(
     params: AnalyzerParams, built_in: Collection[str]
-) -> PluginTokenizer | Mapping[str, object]:
+) -> PluginTokenizer | tuple[Mapping[str, object], AnalyzerPlugin]:
     """Return the analyzer of a plug-in, or the parameters of a chain that it stands for.
 
     Arguments and errors as for ``plugin_filter``.
     """
     made = _make("analyzer", params, built_in)
     if isinstance(made, Mapping) and "tokenizer" in made:
-        return made
+        return made, _plugin(params, made)
     run = getattr(made, "analyze", None)
     if not callable(run):
         raise _of_another_kind("analyzer", params, made, "'analyze', or a dict with a 'tokenizer'")
-    return PluginTokenizer(params, run)
+    return PluginTokenizer(params, run, _plugin(params, made))
+
+
+def _plugin(params: AnalyzerParams, made: object) -> AnalyzerPlugin:
+    """Return which plug-in made something.
+
+    Raises:
+        SchemaError: Its fingerprint is no string.
+    """
+    name = str(params["type"])
+    said = getattr(made, "fingerprint", "")
+    if not isinstance(said, str):
+        raise SchemaError(
+            f"analyzer: the plug-in {name!r} has a fingerprint that is no string: {said!r}"
+        )
+    return AnalyzerPlugin(name, *analyzer_origin(name), said)
 
 
 def _make(what: str, params: AnalyzerParams, built_in: Collection[str]) -> object:

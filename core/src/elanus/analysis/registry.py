@@ -144,10 +144,11 @@ def _built_in(spec: AnalyzerParams) -> Analyzer:
 
 def _of_plugin(spec: AnalyzerParams) -> Analyzer:
     made = plugin_analyzer(spec, BUILT_IN_ANALYZERS)
-    if not isinstance(made, Mapping):
+    if not isinstance(made, tuple):
         return Analyzer(made, (), params=dict(spec))
-    tokenizer, filters = _chain(made)
-    return Analyzer(tokenizer, filters, params=dict(spec))
+    stands_for, plugin = made
+    tokenizer, filters = _chain(stands_for)
+    return Analyzer(tokenizer, filters, params=dict(spec), plugins=(plugin,))
 
 
 def _chain(spec: AnalyzerParams) -> tuple[Tokenizer, list[AnyFilter]]:

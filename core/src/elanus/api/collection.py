@@ -265,12 +265,15 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
         """Declare one more field, durably; nothing is rewritten.
 
         Entities that are there have its default, or null, until they are replaced. A BM25 field
-        finds the texts that are there already.
+        finds the texts that are there already, and one of MinHash signatures gets theirs before
+        this returns, while searches and writes go on.
 
         Args:
-            field: Nullable or with a default; a vector field nullable; or ``source=BM25(...)``.
+            field: Nullable or with a default; a vector field nullable; or with ``source=BM25(...)``
+                or ``MinHash(...)``.
 
         Raises:
+            PluginError: An analyzer is not installed, or fails on a text that is there.
             SchemaError: The name is taken, or entities that are there cannot do without a value.
             StateError: An import is running.
         """
@@ -303,6 +306,24 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
             SchemaError: The attribute cannot be changed, or not to that.
         """
         self._engine.change_schema(lambda schema: with_altered_field(schema, name, changes))
+
+    def rebuild_terms(self, field: str) -> None:
+        """Analyze all texts of a BM25 or MinHash field anew, durably.
+
+        For a field whose analyzer plug-in makes other terms than it did (``AnalyzerMismatchError``)
+        or may do so; afterwards it is the installed one that counts. Searches and writes go on
+        meanwhile; past states and snapshots keep the terms that they have.
+
+        Args:
+            field: Field with ``source=BM25(...)`` or ``MinHash(...)``.
+
+        Raises:
+            FieldNotFoundError: No such field.
+            PluginError: The plug-in is not installed, or fails on a text that is there.
+            SchemaError: The field is not made of a text.
+            StateError: An import is running.
+        """
+        self._engine.rebuild_terms(field)
 
     def create_index(
         self, field: str, index_type: str = "AUTO", params: Mapping[str, Any] | None = None

@@ -40,6 +40,7 @@ from elanus.engine.definition.properties import (
 )
 from elanus.engine.definition.schema_change import SchemaChanges
 from elanus.engine.definition.settings import CollectionSettings
+from elanus.engine.definition.terms import made_of_terms, with_fingerprints
 from elanus.engine.memory import MEMTABLES_PART
 from elanus.engine.reading import CollectionReader
 from elanus.engine.recovery import create_state, open_state
@@ -105,7 +106,7 @@ class CollectionEngine(CollectionReader):
             SchemaError: A default does not fit its field, or an analyzer is unknown.
         """
         values = read_properties(properties)
-        schema = with_models(changed_schema(schema, values))
+        schema = with_fingerprints(with_models(changed_schema(schema, values)))
         check_defaults(schema)
         settings = changed_settings(CollectionSettings(), schema, values)
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -302,7 +303,19 @@ class CollectionEngine(CollectionReader):
     ) -> None:
         """Replace the schema by what ``change`` makes of it, durably, and settings with it."""
         self._check_writable()
-        self._changes.apply(lambda schema: with_models(change(schema), schema), change_settings)
+        self._changes.apply(
+            lambda schema: with_fingerprints(with_models(change(schema), schema), schema),
+            change_settings,
+        )
+        self._upkeep.submit_index_build()
+
+    def rebuild_terms(self, name: str) -> None:
+        """Analyze all texts of a field anew, durably, with the analyzer that is installed."""
+        self._check_writable()
+        self._changes.apply(
+            lambda schema: with_fingerprints(schema, schema, made_of_terms(schema, name)),
+            anew=(name,),
+        )
         self._upkeep.submit_index_build()
 
     def fill_vectors(self, made: MadeVectors) -> int:

@@ -324,6 +324,10 @@ class CollectionReader:
         """Replace the schema by what ``change`` makes of it, durably, and settings with it."""
         raise self._refused()
 
+    def rebuild_terms(self, name: str) -> None:
+        """Analyze all texts of a field anew, durably."""
+        raise self._refused()
+
     def fill_vectors(self, made: MadeVectors) -> int:
         """Write vectors to entities that are as they were read; return to how many."""
         raise self._refused()

@@ -7,9 +7,10 @@ an index that is missing or damaged is derived again, never fatal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -30,9 +31,25 @@ from elanus.schema.batches import Column, slice_column
 from elanus.schema.evolution import other_metrics
 from elanus.storage.deletes import read_alive, write_deletes
 from elanus.storage.directory import Directory
-from elanus.storage.manifest import SegmentInfo
+from elanus.storage.manifest import FileEntry, SegmentInfo
 from elanus.storage.segment_reader import SegmentReader
 from elanus.types import BoolArray, Int64Array, PrimaryKey
+
+
+class AddedColumn(NamedTuple):
+    """A column that was written for a segment that is there.
+
+    Attributes:
+        file: Its name in the folder of the segment.
+        entry: What the manifest says of it.
+    """
+
+    file: str
+    entry: FileEntry
+
+
+NOTHING: Final[Mapping[str, AddedColumn]] = {}
+"""No columns."""
 
 
 class SealedSegment:
@@ -166,34 +183,49 @@ class SealedSegment:
         """Return this segment as a later manifest has it, with the columns that are open."""
         if info == self.info:
             return self
-        same_indexes = info.indexes == self.info.indexes
-        reader = self.reader.with_info(info)
-        indexes = self.indexes if same_indexes else self.indexes.reopened(directory, path, reader)
+        if info.columns == self.info.columns:
+            reader = self.reader.with_info(info)
+            is_same = info.indexes == self.info.indexes
+        else:
+            reader, is_same = self.reader.with_schema(fields.schema, info), False
+        indexes = self.indexes if is_same else self.indexes.reopened(directory, path, reader)
         alive = read_alive(directory, path, info) & self._alive
         return SealedSegment(fields, reader, indexes, alive)
 
-    def with_schema(self, fields: FieldViews) -> SealedSegment:
+    def with_schema(
+        self,
+        fields: FieldViews,
+        added: Mapping[str, AddedColumn] = NOTHING,
+        anew: Collection[str] = (),
+    ) -> SealedSegment:
         """Return this segment after fields were added, dropped or given another metric.
 
         Columns and indexes of dropped fields belong to it no more; their files stay until the
         segment is merged. So do indexes of fields that are compared otherwise now.
+
+        Args:
+            fields: The fields from now on.
+            added: Columns that were written for it, by field.
+            anew: Fields whose terms are made anew; their indexes belong to it no more.
         """
         names = {field.name for field in fields.schema.stored_fields}
-        compared = other_metrics(self.fields.schema, fields.schema)
+        gone = other_metrics(self.fields.schema, fields.schema).union(anew)
+        columns = {n: file for n, file in self.info.columns.items() if n in names}
         info = replace(
             self.info,
-            columns={n: file for n, file in self.info.columns.items() if n in names},
+            files={**self.info.files, **{one.file: one.entry for one in added.values()}},
+            columns={**columns, **{n: one.file for n, one in added.items()}},
             indexes={
                 n: i
                 for n, i in self.info.indexes.items()
-                if fields.has(field_of(n)) and n not in compared
+                if fields.has(field_of(n)) and n not in gone
             },
             ranges={n: found for n, found in self.info.ranges.items() if n in names},
         )
         reader = self.reader.with_schema(fields.schema, info)
         # Searches under way go on with the fields that they were asked for, and so does everything
         # if the manifest cannot be written.
-        indexes = self.indexes.without(compared)
+        indexes = self.indexes.without(gone)
         indexes.change_schema(fields, reader)
         made = SealedSegment(fields, reader, indexes, self._alive)
         made._saved_alive = self._saved_alive

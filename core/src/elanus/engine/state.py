@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from elanus.engine.consistency import Consistency
@@ -21,7 +22,7 @@ from elanus.engine.growing import GrowingSegment
 from elanus.engine.kept_states.history import History, changeable_files, files_of, horizon
 from elanus.engine.live import LiveRows, Segment, delete_frame, upsert_frame
 from elanus.engine.memory import FLUSH_PART
-from elanus.engine.sealed import SealedSegment
+from elanus.engine.sealed import NOTHING, AddedColumn, SealedSegment
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.views import FieldViews
 from elanus.engine.writing.commit_log import CommitLog, is_disk_full
@@ -393,13 +394,29 @@ class CollectionState(WriteChecks):
             self.settings = settings
             self._publish(self.snapshot.seq)
 
-    def install_schema(self, fields: FieldViews, settings: CollectionSettings) -> None:
-        """Let the collection have other fields, with one manifest; no memtable has rows."""
+    def install_schema(
+        self,
+        fields: FieldViews,
+        settings: CollectionSettings,
+        made: Mapping[uuid.UUID, Mapping[str, AddedColumn]],
+        anew: Collection[str],
+    ) -> None:
+        """Let the collection have other fields, with one manifest; no memtable has rows.
+
+        Args:
+            fields: The fields from now on.
+            settings: The settings from now on.
+            made: Columns of fields that segments lack, by segment and field.
+            anew: Fields whose terms are made anew.
+        """
         with self.lock:
             if self.closed or self._growing.has_writes or self.num_frozen():
                 raise InternalError("fields change in an open collection without a log")
             self._advance()
-            segments = [segment.with_schema(fields) for segment in self._live.sealed]
+            segments = [
+                segment.with_schema(fields, made.get(segment.info.uuid, NOTHING), anew)
+                for segment in self._live.sealed
+            ]
             self._commit_manifest(
                 segments, schema=schema_to_json(fields.schema), properties=settings.to_json()
             )

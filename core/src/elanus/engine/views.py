@@ -7,8 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer, shared_analyzer
+from elanus.engine.definition.terms import same_analyzer
 from elanus.engine.writing.embedding import Embedders
-from elanus.errors import InternalError, PluginError, PluginNotInstalledError, SchemaError
+from elanus.errors import (
+    AnalyzerMismatchError,
+    InternalError,
+    PluginError,
+    PluginNotInstalledError,
+    SchemaError,
+)
 from elanus.index.sparse.growing_bm25 import GrowingBM25
 from elanus.schema.batches import Column
 from elanus.schema.collection import Schema
@@ -23,7 +30,8 @@ class FieldViews:
     Attributes:
         schema: The fields.
         analyzers: Analyzer of each BM25 field that has one here.
-        lacking: Why the other BM25 fields have none, such as a plug-in that is not installed.
+        lacking: Why the other BM25 fields have none, such as a plug-in that is not installed, or
+            is another one than that which made the terms.
             Everything else of the collection can be used.
         text_of: Field whose text each BM25 field analyzes.
         language_of: Field that names the analyzer of each row, for BM25 fields that have several.
@@ -102,7 +110,7 @@ class FieldViews:
         lacking: dict[str, PluginError] = {}
         for name, text in text_of.items():
             try:
-                analyzers[name] = shared_analyzer(schema.field(text).analyzer or "standard")
+                analyzers[name] = same_analyzer(schema, schema.field(name))
             except (PluginError, SchemaError) as error:
                 lacking[name] = _lacking(text, error)
         dense = [f for f in schema.vector_fields if f.dtype.is_dense_vector]
@@ -132,6 +140,8 @@ class FieldViews:
 
 def _lacking(text: str, error: PluginError | SchemaError) -> PluginError:
     """Return what is said when the analyzer of a field is asked for that was there once."""
+    if isinstance(error, AnalyzerMismatchError):
+        return error
     message = f"field {text!r} cannot be analyzed here: {error}"
     if isinstance(error, PluginNotInstalledError):
         return PluginNotInstalledError(message, name=error.name, extra=error.extra)

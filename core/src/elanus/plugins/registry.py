@@ -250,6 +250,14 @@ def installed_analyzers() -> tuple[str, ...]:
     return tuple(sorted(_declared(_ANALYZERS.entry_points)))
 
 
+def analyzer_origin(name: str) -> tuple[str, str]:
+    """Return the distribution that declares a plug-in for texts, and its version; "" if unknown."""
+    for point in _declared(_ANALYZERS.entry_points).get(name, ()):
+        if point.dist is not None:
+            return point.dist.name, point.dist.version
+    return "", ""
+
+
 def require_package(module: str, *, plugin: str, extra: str) -> ModuleType:
     """Import an optional package that a plug-in needs.
 

@@ -4,7 +4,9 @@ These are the whole contracts of the group ``elanus.analyzers``; ``elanus.testin
 classes that hold a plug-in to them. Any object with the right method fits: nothing is inherited.
 
 Terms are stored with a collection, so a plug-in gives the same terms for the same text and settings
-for ever; what changes them is a setting, or another name. Calls may come from several threads.
+for ever; what changes them is a setting, or another name. Where versions differ all the same, a
+fixed set of texts shows most of it; an object that has an attribute ``fingerprint``, a string that
+changes with its terms, shows all of it. Calls may come from several threads.
 """
 
 from __future__ import annotations

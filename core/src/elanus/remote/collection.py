@@ -152,6 +152,7 @@ class RemoteCollection(Collection):
     add_field = forwarded(Collection.add_field)
     drop_field = forwarded(Collection.drop_field)
     alter_field = forwarded(Collection.alter_field)
+    rebuild_terms = forwarded(Collection.rebuild_terms)
     create_index = forwarded(Collection.create_index)
     drop_index = forwarded(Collection.drop_index)
     list_indexes = forwarded(Collection.list_indexes)

@@ -93,6 +93,7 @@ _COLLECTION: dict[Effect, tuple[str, ...]] = {
         "insert",
         "migrate_embeddings",
         "migration",
+        "rebuild_terms",
         "set_consistency",
         "set_properties",
         "set_retention",

@@ -1,7 +1,8 @@
 """How does a schema change while entities are there?
 
 A field that is added is absent in what was written before: those entities have its default, or
-null. Nothing is rewritten; segments get the column when they are merged.
+null. Nothing is rewritten; segments get the column when they are merged. What is made of texts that
+are there is no value of anybody: signatures are made for these entities too.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def with_field(schema: Schema, field: Field) -> Schema:
             f"field {field.name!r}: rows are kept in the order of a partition key or clustering "
             f"key from the start; add the field without it, and an index with create_index"
         )
-    if field.is_stored and not field.may_be_absent:
+    if field.is_stored and not field.may_be_absent and field.minhash is None:
         raise SchemaError(
             f"field {field.name!r}: entities that are there have no value for it; declare it with "
             f"nullable=True" + ("" if field.dtype.is_vector else " or a default")

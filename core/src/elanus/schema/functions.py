@@ -25,6 +25,8 @@ class BM25:
         field: Name of the VARCHAR field to analyze. It needs an ``analyzer``.
         k1: Saturation of the term frequency, 0 or larger.
         b: Share of length normalisation, from 0 (none) to 1 (full).
+        fingerprint: What tells its terms from those of another analyzer, where plug-ins analyze;
+            found out when the field is made, and compared when it is used.
 
     Source: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009;
     the idf is Lucene's, ``ln(1 + (N - df + 0.5) / (df + 0.5))``, which is never negative.
@@ -33,6 +35,7 @@ class BM25:
     field: str
     k1: float = 1.2
     b: float = 0.75
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if not self.k1 >= 0:
@@ -66,6 +69,7 @@ class MinHash:
             the text as it is.
         hash_function: What makes a number of a token: ``"xxhash"``, or the slower ``"sha1"``.
         seed: Chooses the permutations. Signatures of different seeds have nothing in common.
+        fingerprint: As of ``BM25``.
     """
 
     field: str
@@ -74,6 +78,7 @@ class MinHash:
     token_level: str = "word"
     hash_function: str = "xxhash"
     seed: int = 1234
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         what = f"MinHash of {self.field!r}"

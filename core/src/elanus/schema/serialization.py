@@ -67,7 +67,7 @@ def _field_to_json(field: Field) -> dict[str, Any]:
         if value == plain[name].default:
             continue
         if name == "source":
-            made[name] = {_SOURCES[type(value)]: asdict(value)}
+            made[name] = {_SOURCES[type(value)]: _source_to_json(value)}
         elif name == "embedding":
             made[name] = asdict(value)
         elif name == "element_type":
@@ -76,6 +76,13 @@ def _field_to_json(field: Field) -> dict[str, Any]:
             made[name] = [_field_to_json(part) for part in value]
         else:
             made[name] = str(value) if name == "metric" else value
+    return made
+
+
+def _source_to_json(source: BM25 | MinHash) -> dict[str, Any]:
+    made = asdict(source)
+    if not made["fingerprint"]:
+        del made["fingerprint"]
     return made
 
 

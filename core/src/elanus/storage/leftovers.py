@@ -14,13 +14,14 @@ from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.load_record import list_loads
 from elanus.storage.manifest import Manifest, SegmentInfo, list_versions
 from elanus.storage.merge_record import list_merges
-from elanus.storage.segment_writer import SEGMENTS_FOLDER
+from elanus.storage.segment_writer import ADDED_PREFIX, SEGMENTS_FOLDER, segment_path
 from elanus.storage.wal_format import HEADER_BYTES, list_wals, wal_path
 
 INDEXES_FOLDER = "idx"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UUID_NAME = re.compile(rf"{_UUID}\Z")
+_ADDED_NAME = re.compile(rf"{ADDED_PREFIX}{_UUID}-")
 _DELETES_NAME = re.compile(rf"{_UUID}-[0-9]{{20}}\.roar\Z")
 
 
@@ -75,6 +76,7 @@ def delete_unreferenced(
     needed += half_made_segments(directory, path)
     unneeded = [
         *_unneeded_segments(directory, path, needed),
+        *_unneeded_columns(directory, path, needed),
         *_unneeded_deletes(directory, path, kept),
         *_unneeded_indexes(directory, path, needed),
         *_unneeded_wals(directory, path, kept),
@@ -98,6 +100,19 @@ def _unneeded_segments(directory: Directory, path: str, needed: Iterable[Segment
         join_path(folder, name)
         for name in directory.list_names(folder)
         if _UUID_NAME.match(name) and name not in live
+    ]
+
+
+def _unneeded_columns(directory: Directory, path: str, needed: Sequence[SegmentInfo]) -> list[str]:
+    """Columns that a segment was to get later; those that it was written with stay with it."""
+    live: dict[str, set[str]] = {}
+    for segment in needed:
+        live.setdefault(segment_path(path, segment.uuid), set()).update(segment.files)
+    return [
+        join_path(folder, name)
+        for folder, files in live.items()
+        for name in directory.list_names(folder)
+        if _ADDED_NAME.match(name) and name not in files
     ]
 
 

@@ -121,12 +121,21 @@ class SegmentReader:
         return other
 
     def with_schema(self, schema: Schema, info: SegmentInfo) -> SegmentReader:
-        """Return a reader of the same open files after fields were added or dropped."""
+        """Return a reader of the same open files after fields were added or dropped.
+
+        Raises:
+            CorruptionError: The file of a column that was added is missing or has another length.
+        """
         other = self.with_info(info)
         other._schema = schema  # noqa: SLF001 - a copy of this very object
+        files = self._info.columns
         with self._lock:
-            kept = {n: c for n, c in self._columns.items() if n in info.columns}
-        other._columns = kept  # noqa: SLF001
+            columns, maps = dict(self._columns), dict(self._maps)
+        other._columns = {  # noqa: SLF001
+            n: c for n, c in columns.items() if n in files and info.columns.get(n) == files[n]
+        }
+        other._maps = maps  # noqa: SLF001
+        other.map_all()
         return other
 
     @property

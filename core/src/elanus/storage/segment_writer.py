@@ -32,6 +32,8 @@ SEQS_KIND = "rows"
 PK_INDEX_KIND = "pk"
 SEQS_FILE = "rows.col"
 PK_INDEX_FILE = "pk.idx"
+ADDED_PREFIX = "added-"
+"""How the names of columns begin that a segment got later."""
 DERIVABLE_FILES = frozenset({PK_INDEX_FILE})
 """Files of a segment that are built again when they are damaged."""
 
@@ -135,6 +137,58 @@ def write_segment_streams(
     )
 
 
+def write_added_column(
+    directory: Directory,
+    path: str,
+    *,
+    segment: uuid.UUID,
+    field: Field,
+    sections: Mapping[str, ArraySection],
+) -> tuple[str, FileEntry]:
+    """Write a column of a field that a segment lacks into its folder, durably.
+
+    It counts once a manifest names it.
+
+    Args:
+        directory: Where the database is.
+        path: Folder of the collection.
+        segment: Name of the segment.
+        field: The field.
+        sections: As ``column_to_sections`` names them.
+
+    Returns:
+        Name of the file, and what the manifest has to say of it.
+
+    Raises:
+        StorageError: The medium failed; nothing but leftovers is there.
+    """
+    name = f"{ADDED_PREFIX}{uuid.uuid4()}-{_file_name(field)}"
+    folder = segment_path(path, segment)
+    written = write_block_file(
+        directory,
+        join_path(folder, name),
+        kind=COLUMN_KIND,
+        header={"segment": str(segment), "field": field.name},
+        sections=_with_lengths(field, sections),
+    )
+    return name, FileEntry(written.size, written.crc)
+
+
+def _file_name(field: Field) -> str:
+    suffix = ".vec" if field.vector_type.is_dense_vector else ".col"
+    plain = field.name.lstrip("$").replace("[", ".").rstrip("]")
+    return plain[:_NAME_CHARACTERS] + suffix
+
+
+def _with_lengths(field: Field, sections: Mapping[str, ArraySection]) -> Mapping[str, ArraySection]:
+    """Return the sections of a field, with the lengths of its vectors where they are needed."""
+    is_dense = field.vector_type.is_dense_vector
+    if not is_dense or field.metric_type.of_vectors is not MetricType.COSINE:
+        return sections
+    prefix = ITEM_PREFIX if field.is_vector_list else ""
+    return _with_inverse_norms(sections, prefix + "values")
+
+
 @dataclass(frozen=True, slots=True)
 class _SegmentFiles:
     """The files of one segment while they are written."""
@@ -157,14 +211,8 @@ class _SegmentFiles:
     def write_column(
         self, position: int, field: Field, sections: Mapping[str, ArraySection]
     ) -> None:
-        is_dense = field.vector_type.is_dense_vector
-        suffix = ".vec" if is_dense else ".col"
-        plain = field.name.lstrip("$").replace("[", ".").rstrip("]")
-        name = f"{position:03d}-{plain[:_NAME_CHARACTERS]}{suffix}"
-        if is_dense and field.metric_type.of_vectors is MetricType.COSINE:
-            prefix = ITEM_PREFIX if field.is_vector_list else ""
-            sections = _with_inverse_norms(sections, prefix + "values")
-        self.write(name, COLUMN_KIND, field.name, sections)
+        name = f"{position:03d}-{_file_name(field)}"
+        self.write(name, COLUMN_KIND, field.name, _with_lengths(field, sections))
         self.columns[field.name] = name
 
     def write(self, name: str, kind: str, field: str, sections: Mapping[str, ArraySection]) -> None:

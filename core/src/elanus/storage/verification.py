@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from elanus.errors import CorruptionError, NotFoundError, StorageError
 from elanus.schema.collection import Schema
@@ -47,6 +48,9 @@ DAMAGED_FOLDER = "damaged"
 
 _ATTEMPTS = 20
 """How often a collection is read again because a writer replaced what was about to be read."""
+
+
+_Identity: TypeAlias = tuple[uuid.UUID, str | None, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +358,7 @@ def _snapshot_findings(
     manifests: dict[int, Manifest],
 ) -> Iterator[Finding]:
     """Yield what is damaged of states that named snapshots hold."""
-    checked: set[tuple[uuid.UUID, str | None]] = {_identity(s) for s in current.segments}
+    checked: set[_Identity] = {_identity(s) for s in current.segments}
     for snapshot, held in sorted(catalog.snapshots.items()):
         manifest = manifests.get(held.versions.get(current.collection_uuid, 0))
         if manifest is None:
@@ -377,8 +381,10 @@ def _snapshot_findings(
                     )
 
 
-def _identity(segment: SegmentInfo) -> tuple[uuid.UUID, str | None]:
-    return segment.uuid, None if segment.deletes is None else segment.deletes.file
+def _identity(segment: SegmentInfo) -> _Identity:
+    """Return what tells states of segments apart whose files differ."""
+    deletes = None if segment.deletes is None else segment.deletes.file
+    return segment.uuid, deletes, frozenset(segment.columns.values())
 
 
 def _unneeded(

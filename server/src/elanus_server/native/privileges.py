@@ -59,7 +59,7 @@ COLLECTION: Mapping[str, tuple[Likeness, ...]] = {
         ("drop_index", ("DropIndex",)),
         ("add_field", ("AddCollectionField",)),
         ("alter_field", ("AlterCollectionField",)),
-        ("drop_field migrate_embeddings migration", ("AlterCollectionSchema",)),
+        ("drop_field migrate_embeddings migration rebuild_terms", ("AlterCollectionSchema",)),
         (
             "alter_properties drop_properties set_properties set_consistency set_retention set_ttl",
             ("AlterCollection",),

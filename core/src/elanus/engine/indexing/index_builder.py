@@ -9,16 +9,21 @@ segment may be merged meanwhile, which ends its build.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 
 from elanus.engine.background.maintenance import CancelledError
 from elanus.engine.indexing.index_choice import IndexChoices
 from elanus.engine.indexing.scalar_builds import ScalarBuilds
-from elanus.engine.indexing.segment_indexes import IndexFile, write_index
+from elanus.engine.indexing.segment_indexes import TEXT_INDEX, IndexFile, write_index
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.state import CollectionState
+from elanus.errors import PluginError
 from elanus.index.dense.flat import FlatIndex
+
+_log = logging.getLogger(__name__)
 
 
 class _SupersededError(Exception):
@@ -33,6 +38,8 @@ class IndexBuilder:
         self._choices = choices
         self._scalars = ScalarBuilds(state)
         self._one_at_a_time = threading.Lock()
+        self._failed: weakref.WeakKeyDictionary[SealedSegment, set[str]]
+        self._failed = weakref.WeakKeyDictionary()
         self.failure = ""
         """What the last build failed with, if it did."""
 
@@ -62,6 +69,9 @@ class IndexBuilder:
             with contextlib.suppress(_SupersededError), self._noted():
                 if field in segment.fields.indexed:
                     self._build(segment, field, watched)
+                elif field in segment.fields.text_of:
+                    watched()
+                    self._write_postings(segment, field)
                 else:
                     watched()
                     self._scalars.build(segment, field)
@@ -86,6 +96,9 @@ class IndexBuilder:
             for field in segment.fields.indexed:
                 if self._lacks(segment, field):
                     return segment, field
+            for field in segment.fields.analyzers:
+                if field not in segment.info.indexes and field not in self._failed.get(segment, ()):
+                    return segment, field
             key = self._scalars.missing(segment)
             if key is not None:
                 return segment, key
@@ -109,6 +122,20 @@ class IndexBuilder:
             self.failure = str(error)
             raise
         self.failure = ""
+
+    def _write_postings(self, segment: SealedSegment, field: str) -> None:
+        """Write the postings of a BM25 field that was added, or whose terms are made anew."""
+        state = self._state
+        try:
+            postings = segment.text(field)
+        except PluginError as error:
+            # It fails on a text that is there: as long as it does, the field cannot be searched.
+            self._failed.setdefault(segment, set()).add(field)
+            _log.warning("%s: no postings of %r: %s", state.path, field, error)
+            return
+        file = IndexFile(field, TEXT_INDEX, {}, *postings.to_arrays())
+        entry = write_index(state.directory, state.path, segment.info.uuid, file)
+        state.install_indexes(segment, {**segment.info.indexes, field: entry})
 
     def _build(self, segment: SealedSegment, field: str, checkpoint: Callable[[], None]) -> None:
         checkpoint()

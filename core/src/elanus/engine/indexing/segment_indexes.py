@@ -230,14 +230,14 @@ class SegmentIndexes:
         return SegmentIndexes(directory, path, self._fields, reader, self.memory)
 
     def without(self, names: Collection[str]) -> SegmentIndexes:
-        """Return the same indexes but those of some dense fields; what is open stays open."""
+        """Return the same indexes but those of some fields; what is open stays open."""
         with self._lock:
             made = copy.copy(self)
             made.forget(names)
         return made
 
     def forget(self, names: Collection[str]) -> None:
-        """Let go of dense fields, and share nothing that changes with what this is a copy of."""
+        """Let go of fields, and share nothing that changes with what this is a copy of."""
         gone = {*names, *self._loaders}
         self._lock, self._loaders = threading.RLock(), {}
         self._unfit, self._mapped = self._unfit - gone, self._mapped - gone
@@ -245,7 +245,8 @@ class SegmentIndexes:
         self._rows = {n: rows for n, rows in self._rows.items() if n not in names}
         self._files = {n: file for n, file in self._files.items() if n not in names}
         self._maps = {n: mapped for n, mapped in self._maps.items() if n not in names}
-        self._text, self._sparse = dict(self._text), dict(self._sparse)
+        self._text = {n: index for n, index in self._text.items() if n not in names}
+        self._sparse = dict(self._sparse)
 
     def change_schema(self, fields: FieldViews, reader: SegmentReader) -> None:
         """Go on with other fields; what was open of a field that is gone is forgotten."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elanus.analysis.multi import FieldAnalyzer, shared_analyzer
+from elanus.engine.definition.terms import has_terms, same_analyzer
 from elanus.engine.writing.signatures import SignatureMaker
 from elanus.errors import EntityError, InternalError, InvalidArgumentError, SchemaError
 from elanus.plugins import Embedder, fingerprint, get_embedder, plugin_config, require_same_model
@@ -96,7 +96,8 @@ class Embedders:
             found = self._makers.get(field.name)
             if found is None:
                 # Made now: the analyzer may be one that is not installed where nobody writes.
-                found = SignatureMaker(field, _analyzer(self._schema, field))
+                analyzer = same_analyzer(self._schema, field) if has_terms(field) else None
+                found = SignatureMaker(field, analyzer)
                 self._makers[field.name] = found
             return found
 
@@ -148,15 +149,7 @@ class Embedders:
                 f"text",
                 field=maker.by_field,
             )
-        made = maker.make(
-            ["" if value is None else str(value) for value in values],
-            None if names is None else names.to_pylist(),  # type: ignore[arg-type]
-        )
-        validity = None
-        if field.nullable and None in values:
-            validity = np.array([value is not None for value in values], dtype=np.bool_)
-            made[~validity] = 0
-        columns[field.name] = DenseVectorColumn(made, validity)
+        columns[field.name] = maker.column(values, None if names is None else names.to_pylist())
 
     def _filled(self, field: Field, text: Column, given: Column | None) -> Column:
         num_rows = len(text)
@@ -195,14 +188,6 @@ class Embedders:
                 require_same_model(declared.fingerprint, found, where=f"field {field.name!r}")
                 self._known[field.name] = found
             return found
-
-
-def _analyzer(schema: Schema, field: Field) -> FieldAnalyzer | None:
-    """Return what makes the tokens of a field of signatures; None: they are characters."""
-    function = field.minhash
-    if function is None or function.token_level == "char":
-        return None
-    return shared_analyzer(schema.field(function.field).analyzer or "standard")
 
 
 def _embedding(field: Field) -> Embedding:

@@ -15,7 +15,7 @@ from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer
 from elanus.errors import InternalError
 from elanus.kernels.hashing import hash64_strings
 from elanus.kernels.minhash import Permutations, minhash_signatures
-from elanus.schema.batches import strings_to_column
+from elanus.schema.batches import DenseVectorColumn, strings_to_column
 from elanus.schema.fields import Field
 from elanus.types import ByteArray, Int64Array, UInt32Array, UInt64Array
 
@@ -39,6 +39,7 @@ class SignatureMaker:
         if function is None or field.dim is None:
             raise InternalError(f"field {field.name!r} has no signatures")
         self._function = function
+        self._nullable = field.nullable
         self._analyzer = analyzer
         self._permutations = Permutations.of(function.seed, field.dim // 32)
 
@@ -73,6 +74,25 @@ class SignatureMaker:
         width = len(self._permutations.masks)
         made = np.concatenate(parts) if parts else np.empty((0, width), dtype=np.uint32)
         return made.astype("<u4", copy=False).view(np.uint8).reshape(len(texts), 4 * width)
+
+    def column(
+        self, texts: Sequence[object], names: Sequence[object] | None = None
+    ) -> DenseVectorColumn:
+        """Return the column of a field for rows.
+
+        Args:
+            texts: Of the rows; None is no text, which makes a null where the field takes any.
+            names: What ``by_field`` says of each row.
+        """
+        made = self.make(
+            ["" if text is None else str(text) for text in texts],
+            None if names is None else [None if n is None else str(n) for n in names],
+        )
+        if not self._nullable or None not in texts:
+            return DenseVectorColumn(made)
+        validity = np.array([text is not None for text in texts], dtype=np.bool_)
+        made[~validity] = 0
+        return DenseVectorColumn(made, validity)
 
     def _make(self, texts: Sequence[str], names: Sequence[str | None] | None) -> UInt32Array:
         tokens = [
