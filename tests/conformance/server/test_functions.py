@@ -108,6 +108,37 @@ def test_bm25_comes_and_goes_with_its_field(texts):
     assert "words" not in [f["name"] for f in texts.describe_collection(NAME)["fields"]]
 
 
+def minhash(output="shingles"):
+    return Function(
+        name="minhash",
+        function_type=FunctionType.MINHASH,
+        input_field_names=["text"],
+        output_field_names=[output],
+        params={"num_hashes": 64, "shingle_size": 2},
+    )
+
+
+def test_minhash_signs_what_is_there_and_goes_with_its_field(texts):
+    texts.insert(NAME, [{"id": 2, "text": TEXTS[2], "vector": [0.5] * 16}])
+    indexes = texts.prepare_index_params()
+    indexes.add_index("shingles", index_type="MINHASH_LSH", metric_type="MHJACCARD")
+    field = pymilvus.FieldSchema("shingles", DataType.BINARY_VECTOR, dim=64 * 32)
+    texts.add_function_field(NAME, field, minhash(), indexes)
+    assert functions(texts) == ["minhash"]
+    texts.insert(NAME, [{"id": 1, "text": TEXTS[1], "vector": [0.25] * 16}])
+    asked = {"params": {"mh_search_with_jaccard": True, "refine_k": 10}}
+    for number, text in enumerate(TEXTS):
+        found = texts.search(NAME, [text], "", 1, anns_field="shingles", search_params=asked)
+        assert [(hit["id"], hit["distance"]) for hit in found[0]] == [(number, 1.0)]
+    kept = "MinHash function must be dropped with its output field in drop_function_field interface"
+    with pytest.raises(pymilvus.MilvusException, match=kept):
+        texts.drop_collection_function(NAME, "minhash")
+    texts.drop_function_field(NAME, "minhash")
+    assert functions(texts) == []
+    assert "shingles" not in [f["name"] for f in texts.describe_collection(NAME)["fields"]]
+    assert "shingles" not in texts.list_indexes(NAME)
+
+
 REFUSALS = [
     ("add_collection_function", (bm25(),), "not support adding BM25 function"),
     ("alter_collection_function", ("none", embedding("none")), "function not found: none"),

@@ -1,7 +1,7 @@
-"""Functions of collections that are there: models that embed texts, and BM25.
+"""Functions of collections that are there: models that embed texts, BM25 and MinHash.
 
-A field that BM25 fills is nothing without its function, so the two come and go together; a field of
-vectors takes a model, or gives it up, and keeps its vectors.
+A field that BM25 or MinHash fills is nothing without its function, so the two come and go together;
+a field of vectors takes a model, or gives it up, and keeps its vectors.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def droppable_output(hosted: Hosted, known: Any) -> str:
     Raises:
         MilvusError: It stays, as Milvus says.
     """
-    if known.type != messages.FunctionType.BM25:
+    if known.type not in (messages.FunctionType.BM25, messages.FunctionType.MinHash):
         raise invalid(
             f"only BM25 and MinHash functions support dropping output fields: {known.name}"
         )
