@@ -1,0 +1,126 @@
+"""What is marked in a text is a word of the query, and without the tags it is the text again."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import elanus
+from elanus import Field, Highlighter
+from elanus.analysis.multi import shared_analyzer
+
+PRE, POST = ("⟦", "⟪"), ("⟧", "⟫")
+COMPOUNDS = {"type": "decompounder", "word_list": ["dampf", "schiff", "fahrt", "wein", "keller"]}
+ANALYZERS = {
+    "plain": "standard",
+    "stems": "english",
+    "chinese": "chinese",
+    "parts": {"tokenizer": "standard", "filter": ["lowercase", COMPOUNDS]},
+}
+WORDS = st.sampled_from(
+    [
+        *("cat", "Cats", "CAT", "running", "run", "ran", "the", "of", "it's", "x", "façade", "1,5"),
+        *(
+            "Dampfschiff",
+            "Dampfschifffahrt",
+            "Weinkeller",
+            "dampf",
+            "猫",
+            "中文测试",
+            "naïve",
+            "😀",
+        ),
+    ]
+)
+GAPS = st.sampled_from([" ", "  ", ", ", "-", ". ", "\n", "", "/", "\u00a0", "…"])
+TEXTS = st.lists(st.tuples(WORDS, GAPS), max_size=25).map(
+    lambda parts: "".join(word + gap for word, gap in parts)
+)
+ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="⟦⟧⟪⟫"), max_size=40)
+
+
+@pytest.fixture(scope="module")
+def collection():
+    schema = elanus.Schema(
+        [
+            Field("id", elanus.INT64, primary=True),
+            *(Field(n, elanus.VARCHAR, analyzer=how) for n, how in ANALYZERS.items()),
+            *(
+                Field(f"{n}_bm25", elanus.SPARSE_FLOAT_VECTOR, source=elanus.BM25(n))
+                for n in ANALYZERS
+            ),
+        ]
+    )
+    with elanus.connect(":memory:") as db:
+        yield db.create_collection("texts", schema)
+
+
+def standing(text, analyzer, query):
+    """From where to where the words of the query stand in a text, those that overlap as one."""
+    terms = set(analyzer.tokens(query))
+    there = [t for t in analyzer.details(text) if t.token in terms]
+    spans = []
+    for start, end in sorted({(t.start_offset, t.end_offset) for t in there}):
+        if spans and start < spans[-1][1]:
+            first, last = spans.pop()
+            start, end = first, max(last, end)
+        spans.append((start, end))
+    return spans
+
+
+def taken_apart(fragment):
+    """Return a fragment without its tags, from where to where they stood, and which they were."""
+    text, spans, tags, opened = "", [], [], 0
+    for part in re.split("([⟦⟧⟪⟫])", fragment):
+        if part in PRE:
+            opened = len(text)
+            tags.append(part)
+        elif part in POST:
+            assert POST.index(part) == PRE.index(tags[-1])
+            spans.append((opened, len(text)))
+        else:
+            text += part
+    return text, spans, tags
+
+
+@given(
+    st.sampled_from(list(ANALYZERS)),
+    TEXTS | ANY,
+    st.lists(WORDS, min_size=1, max_size=3).map(" ".join),
+    st.integers(0, 12),
+    st.integers(1, 40),
+    st.integers(0, 5),
+)
+def test_fragments_are_parts_of_the_text_with_the_words_of_the_query(
+    collection, field, text, query, offset, size, number
+):
+    collection.upsert([{"id": 1, **dict.fromkeys(ANALYZERS, ""), field: text}])
+    options = Highlighter(
+        PRE, POST, fragment_offset=offset, fragment_size=size, num_of_fragments=number
+    )
+    found = collection.search(query, f"{field}_bm25", 1, highlight=options)
+    spans = standing(text, shared_analyzer(ANALYZERS[field]), query)
+    assert bool(found.ids) == bool(spans)
+    if not spans:
+        return
+    fragments = found[0].highlights[field]
+    if number == 0:
+        assert len(fragments) == 1
+        assert taken_apart(fragments[0])[:2] == (text, spans)
+        return
+    assert 1 <= len(fragments) <= number
+    left, behind = list(spans), 0
+    for fragment in fragments:
+        plain, inner, tags = taken_apart(fragment)
+        # It begins before the next word that is not marked yet, as far as it may.
+        start = max(left[0][0] - offset, behind)
+        assert text[start : start + len(plain)] == plain
+        own = [(start + first, start + last) for first, last in inner]
+        assert own == left[: len(own)]
+        assert tags == [PRE[i % 2] for i in range(len(own))]
+        end = start + len(plain)
+        assert end == min(max(start + size, own[-1][1]), len(text)) or end == own[-1][1]
+        left, behind = left[len(own) :], end
+        assert not left or left[0][0] >= end
+    assert len(fragments) == number or not left
