@@ -3,7 +3,9 @@
 A search of a few hundred microseconds pays as much again for a thread that has to wake, to take
 the interpreter, and to wake the event loop. Calls of a kind that were short many times in a row are
 therefore answered in the event loop. One that is not short there holds up the others once; its kind
-goes back to the threads, for longer each time.
+goes back to the threads, for longer each time. One that is only a little longer counts against some
+short ones: where threads compete for a processor, many a short call takes longer than it would
+alone, and would never get to the event loop, where it is short again.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ Found = TypeVar("Found")
 
 _SHORT_S = 0.001
 """Seconds of a processor that a short call takes at most."""
+_LITTLE_S, _LITTLE = 0.003, 8
+"""Seconds up to which one is only a little longer, and short calls that make up for it."""
 _FAR_S, _FAR_WAIT_S = 0.01, 0.05
 """Seconds of a processor, and of waiting for anything, after which one was far from short."""
 _FIRST = 32
@@ -42,6 +46,10 @@ class _Kind:
         self.since += 1
         if self.since >= _FORGIVEN:
             self.since, self.needed = 0, max(_FIRST, self.needed // 2)
+
+    def add_little(self) -> None:
+        """Count one that was a little longer."""
+        self.row = max(0, self.row - _LITTLE)
 
     def miss(self, *, is_far: bool) -> None:
         """Count one that was not short."""
@@ -102,7 +110,12 @@ class Pace:
             known = self._kinds[kind] = _Kind()
             if len(self._kinds) > _KINDS:
                 self._kinds.popitem(last=False)
-        known.row = known.row + 1 if busy_s < _SHORT_S else 0
+        if busy_s < _SHORT_S:
+            known.row += 1
+        elif busy_s < _LITTLE_S:
+            known.add_little()
+        else:
+            known.row = 0
 
     def took_here(self, kind: Hashable, busy_s: float, waited_s: float) -> None:
         """Remember a call that the event loop waited for.
@@ -116,7 +129,9 @@ class Pace:
         if known is None:
             return
         is_far = busy_s > _FAR_S or waited_s > _FAR_WAIT_S
-        if is_far or busy_s > _SHORT_S:
+        if is_far or busy_s >= _LITTLE_S:
             known.miss(is_far=is_far)
-        else:
+        elif busy_s < _SHORT_S:
             known.add()
+        else:
+            known.add_little()

@@ -11,7 +11,7 @@ import pytest
 from elanus_server.admission import Admission, Load, TooBusyError, TooLateError, kind_of
 from elanus_server.pace import Pace
 
-SHORT, LONG, FAR = 0.0002, 0.005, 0.2
+SHORT, LITTLE, LONG, FAR = 0.0002, 0.002, 0.005, 0.2
 
 
 def learned(pace: Pace, calls: int) -> bool:
@@ -41,6 +41,30 @@ def test_one_longer_call_among_many_is_forgiven_and_two_are_not():
     pace.took_here("k", LONG, LONG)
     assert not learned(pace, 63)
     assert learned(pace, 1)
+
+
+def test_some_that_are_a_little_longer_leave_a_kind_where_it_is_and_many_do_not():
+    pace = Pace()
+    for _ in range(3):
+        assert not learned(pace, 15)
+        pace.took_in_thread("k", LITTLE)
+    assert learned(pace, 15)
+    for _ in range(100):
+        for _ in range(15):
+            pace.took_here("k", SHORT, SHORT)
+        pace.took_here("k", LITTLE, LITTLE)
+        assert pace.is_short("k")
+    for _ in range(4):
+        pace.took_here("k", LITTLE, LITTLE)
+    assert not pace.is_short("k")
+    # It is no mistake to have had it here: it comes back as easily.
+    assert learned(pace, 8)
+    never = Pace()
+    for _ in range(1_000):
+        for _ in range(7):
+            never.took_in_thread("k", SHORT)
+        never.took_in_thread("k", LITTLE)
+        assert not never.is_short("k")
 
 
 @pytest.mark.parametrize("took", [(FAR, FAR), (SHORT, FAR)])
