@@ -147,9 +147,7 @@ class Listeners:
         self._answers: Answers = Answering(host, self._admission)
         if writer is not None:
             native.service.instance = writer.instance
-            self._rest = ForwardedRequests(
-                writer.http, native, self._admission, max_body_bytes=size
-            )
+            self._rest = ForwardedRequests(writer.http, native, self._admission)
             forwarded = ForwardedCalls(writer.grpc, self._answers, self._admission)
             stack.push_async_callback(forwarded.close)
             self._answers = forwarded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import elanus
 from elanus.errors import InvalidArgumentError, StateError
+from elanus.remote import ANSWERS, encode
+from elanus.remote import PATH as NATIVE_PATH
 from elanus_server import Settings
-from elanus_server.workers.routing import CALLS, PATHS, is_read
+from elanus_server.workers.routing import CALLS, NATIVE_CALLS, PATHS, is_read
 from support.long_search import call
 from support.rest_client import RestClient, send
-from support.server_process import ServerProcess, metric
+from support.server_process import ServerProcess, metric, until
 
 WORKERS = 2
 
@@ -305,9 +308,26 @@ def test_an_iterator_goes_on_over_another_connection(first, channels):
     assert sorted(seen) == list(range(40))
 
 
+def test_a_process_that_tells_from_its_beginning_whose_a_message_is_counts_all_of_it(server):
+    """What was looked at goes on at once; the rest is counted where it is answered."""
+    size = 300_000
+    given = encode([[], {"text": "x" * size}], ANSWERS)
+    before = metric(server.ports, "elanus_calls_bytes")
+    for name in ("collection.search", "collection.insert"):
+        raw = encode({"call": name, "given": given}, ANSWERS)
+        with socket.create_connection(("127.0.0.1", server.ports.grpc)) as client:
+            head = f"POST {NATIVE_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(raw)}\r\n\r\n"
+            client.sendall(head.encode() + raw[:200_000])
+            until(lambda: metric(server.ports, "elanus_calls_bytes") == before + len(raw))  # noqa: B023
+        until(lambda: metric(server.ports, "elanus_calls_bytes") == before)
+
+
 def test_what_is_read_by_whom():
     assert {"Insert", "Delete", "Flush", "CreateCollection", "LoadCollection"}.isdisjoint(CALLS)
     assert not any(word in path for path in PATHS for word in ("insert", "delete", "upsert"))
+    # Only the process that builds indexes knows how far they are.
+    assert not any("Index" in name for name in CALLS)
+    assert not any("index" in name or "stats" in name for name in (*PATHS, *NATIVE_CALLS))
     assert is_read("Search", b"")
     assert not is_read("Search", b"..search_iter_v2..")
     assert not is_read("Insert", b"")

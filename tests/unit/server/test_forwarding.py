@@ -39,7 +39,7 @@ def test_an_answer_that_comes_before_the_request_was_read_is_handed_on(tmp_path:
     async def many() -> None:
         path = str(tmp_path / "http")
         admission = Admission(1, 8, 1_000)
-        forwarded = ForwardedRequests(path, None, admission, max_body_bytes=1_000)
+        forwarded = ForwardedRequests(path, None, admission)
         async with await asyncio.start_unix_server(answer, path):
             for _ in range(50):
                 head, *rest = await ask(forwarded)

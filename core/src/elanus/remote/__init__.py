@@ -5,7 +5,7 @@ the same tables and the same codec: they are here.
 """
 
 from elanus.engine.writing.load_request import LoadRequest, OnConflict
-from elanus.remote.codec import decode, encode
+from elanus.remote.codec import begun, decode, encode
 from elanus.remote.methods import (
     AGAIN_HEADER,
     COLLECTION_CALLS,
@@ -35,6 +35,7 @@ __all__ = [
     "Effect",
     "LoadRequest",
     "OnConflict",
+    "begun",
     "decode",
     "effect_of",
     "encode",

@@ -286,6 +286,32 @@ def decode(raw: bytes | memoryview, tags: Tags) -> Any:
         raise ProtocolError(f"a value in a message does not fit: {error}") from None
 
 
+def begun(raw: bytes) -> Any:
+    """Return the document of a message of which only the beginning is there.
+
+    Args:
+        raw: The beginning. What lies in buffers is not looked at, so it may end in them.
+
+    Returns:
+        The document as JSON has it; None: more of the message is needed.
+
+    Raises:
+        ProtocolError: These bytes begin no message.
+    """
+    if not MAGIC.startswith(raw[: len(MAGIC)]):
+        raise ProtocolError(f"expected a message that begins with {MAGIC!r}, got {raw[:4]!r}")
+    if len(raw) < _HEAD.size:
+        return None
+    _, count, length = _HEAD.unpack_from(raw)
+    place = _HEAD.size + 8 * count
+    if len(raw) < place + length:
+        return None
+    try:
+        return json.loads(str(raw[place : place + length], "utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"the document of a message cannot be read: {error}") from None
+
+
 def _split(raw: memoryview) -> tuple[memoryview, list[memoryview]]:
     """Return the document and the buffers of a message."""
     if len(raw) < _HEAD.size:

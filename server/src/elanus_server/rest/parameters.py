@@ -149,7 +149,11 @@ def read_all(
     Raises:
         MilvusError: As for one parameter.
     """
-    return {one.name: one.read(body, where) for one in parameters}
+    # Most are left out of most bodies.
+    return {
+        one.name: one.read(body, where) if one.required or one.name in body else one.default
+        for one in parameters
+    }
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def _encoded(data: Sequence[Any], field: Field) -> tuple[str, list[bytes]]:
         if not is_text:
             raise not_json(f"field {field.name} is searched by text, got {data[0]!r}")
         return _TEXTS, [text.encode() for text in data]
-    inner = Field("data", field.vector_type, dim=field.dim)
+    inner = _inner(field.vector_type, field.dim)
     plain = _PLACEHOLDERS[field.vector_type]
     try:
         if field.is_vector_list and all(_is_matrix(one) for one in data):
@@ -69,6 +70,12 @@ def _encoded(data: Sequence[Any], field: Field) -> tuple[str, list[bytes]]:
         return plain, [_bytes(read_vector(one, inner), inner) for one in data]
     except MilvusError as error:
         raise not_json(str(error).partition("error: ")[2]) from None
+
+
+@functools.lru_cache(maxsize=256)
+def _inner(kind: DataType, dim: int | None) -> Field:
+    """Return a field of single vectors, as which each is read."""
+    return Field("data", kind, dim=dim)
 
 
 def _is_matrix(value: Any) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -34,6 +33,8 @@ _OF_CONNECTION = (b"connection", b"keep-alive", b"expect", b"upgrade")
 _RESERVED = ("grpc-", ":")
 _OF_CLIENT = ("user-agent", "te", "content-type", "host", ADDRESS_HEADER)
 _AT_ONCE = 65_536
+_LOOKED_AT = 65_536
+"""Bytes of a message's beginning in which it has to say what it asks; clients need far fewer."""
 _NOT_REACHED = "the process that writes is not reached; try again"
 
 
@@ -109,21 +110,18 @@ class ForwardedRequests:
         path: Socket where that answers HTTP/1.1.
         local: The application that answers reads.
         admission: Bounds what is under way.
-        max_body_bytes: Longest body that is looked at.
     """
 
-    def __init__(self, path: str, local: Any, admission: Admission, *, max_body_bytes: int) -> None:
+    def __init__(self, path: str, local: Any, admission: Admission) -> None:
         self._path = path
         self._local = local
         self._admission = admission
-        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         is_local = scope["type"] != "http" or scope["path"] in PATHS
         if not is_local and scope["path"] == NATIVE_PATH:
             # Only the message says what is asked.
-            raw, receive = await self._looked_at(receive)
-            is_local = is_native_read(raw)
+            is_local, receive = await _looked_at(receive)
         if is_local:
             await self._local(scope, receive, send)
             return
@@ -136,21 +134,28 @@ class ForwardedRequests:
         except (OSError, h11.RemoteProtocolError):
             await exchange.refuse(_NOT_REACHED)
 
-    async def _looked_at(self, receive: Receive) -> tuple[bytes, Receive]:
-        """Return a body, and what gives it again; of one that is too long the beginning."""
-        messages: deque[Message] = deque()
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more and size <= self._max_body_bytes:
-            messages.append(await receive())
-            parts.append(messages[-1].get("body", b""))
-            size += len(parts[-1])
-            more = bool(messages[-1].get("more_body"))
 
-        async def again() -> Message:
-            return messages.popleft() if messages else await receive()
+async def _looked_at(receive: Receive) -> tuple[bool, Receive]:
+    """Return whether a message is answered here, and what gives all of its body again.
 
-        return b"".join(parts), again
+    Only as much is read as tells that. The rest comes to who answers, where it is counted.
+    """
+    begin, more = b"", True
+    is_read: bool | None = None
+    while is_read is None and more and len(begin) <= _LOOKED_AT:
+        message = await receive()
+        if message["type"] != "http.request":
+            # The client is gone; whoever asks on is told so again.
+            break
+        begin += message.get("body", b"")
+        more = bool(message.get("more_body"))
+        is_read = is_native_read(begin)
+    first: list[Message] = [{"type": "http.request", "body": begin, "more_body": more}]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return bool(is_read), again
 
 
 class _Exchange:

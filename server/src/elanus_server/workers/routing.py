@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from elanus.errors import ElanusError
-from elanus.remote import REQUESTS, decode
+from elanus.remote import begun
 from elanus_server.rest.exchange import PREFIX
 
 CALLS = frozenset(
@@ -48,11 +48,19 @@ def is_read(name: str, raw: bytes) -> bool:
     return name in CALLS and _ITERATOR not in raw
 
 
-def is_native_read(raw: bytes) -> bool:
-    """Whether a message of the native protocol is answered by a process that only reads."""
+def is_native_read(begin: bytes) -> bool | None:
+    """Whether a message of the native protocol is answered by a process that only reads.
+
+    Args:
+        begin: Its beginning: what goes with the call lies behind what is looked at.
+
+    Returns:
+        None: more of it is needed to tell.
+    """
     try:
-        message = decode(raw, REQUESTS)
+        message = begun(begin)
     except ElanusError:
         return False
-    # What goes with the call is bytes in the message, and not read here.
+    if message is None:
+        return None
     return isinstance(message, dict) and message.get("call") in NATIVE_CALLS

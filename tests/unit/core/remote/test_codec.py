@@ -18,7 +18,7 @@ import elanus
 from elanus import errors
 from elanus.errors import ElanusError, InvalidArgumentError, ProtocolError
 from elanus.filter import field, parse
-from elanus.remote import ANSWERS, REQUESTS, decode, encode, error_to_json
+from elanus.remote import ANSWERS, REQUESTS, begun, decode, encode, error_to_json
 from elanus.remote.values import error_from_json
 from elanus.sync import SyncError
 from support.every_type import every_type_schema
@@ -251,6 +251,25 @@ def test_lengths_are_checked():
     ):
         with pytest.raises(ProtocolError, match=what):
             decode(raw, REQUESTS)
+
+
+def test_a_document_is_read_from_the_beginning_of_its_message():
+    document = {"call": "collection.search", "given": b"x" * 1_000, "name": "ä"}
+    raw = encode(document, REQUESTS)
+    ends = len(raw) - 1_000
+    while begun(raw[: ends - 1]) is not None:
+        ends -= 1  # the padding of the buffer
+    assert len(raw) - 1_000 - ends < 8
+    for size in range(ends):
+        assert begun(raw[:size]) is None
+    for size in range(ends, len(raw) + 1):
+        assert begun(raw[:size])["call"] == "collection.search"
+    for other in (b"PICK", b"P", b"ELN2", struct.pack("<4sIQ", b"ELN1", 0, 1) + b"{"):
+        with pytest.raises(ProtocolError):
+            begun(other)
+    deep = struct.pack("<4sIQ", b"ELN1", 0, 200_000) + b"[" * 200_000
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        begun(deep)
 
 
 @pytest.mark.parametrize(
