@@ -18,6 +18,7 @@ BENCHMARKS = {
     "filters": "benchmarks.macro.filters",
     "threads": "benchmarks.macro.threads",
     "server": "benchmarks.macro.server",
+    "workers": "benchmarks.macro.server_workers",
     "storage_inserts": "benchmarks.macro.storage_inserts",
     "storage_open": "benchmarks.macro.storage_open",
     "storage_space": "benchmarks.macro.storage_space",

@@ -94,4 +94,38 @@ def _starts(result: Mapping[str, Any]) -> str:
 
 _TIMES = ("listening_s", "answer_s")
 
-SERVER_RENDERERS = {"server": server}
+
+def workers(result: Mapping[str, Any]) -> list[str]:
+    """Return the tables of ``benchmarks.macro.server_workers``."""
+    head = (
+        f"{result['rows']:,} passages, top-10 dense, keys returned; {result['clients']} clients, "
+        f"{result['rounds']} turns of {result['seconds']} s; servers and client share all "
+        "processors."
+    )
+    heads = ["", "queries/s", "to none", "p50, ms", "p99, ms", "client's share of a core"]
+    heads += ["server's CPU, µs a query", "of all"]
+    cases = dict.fromkeys((row["search"], row["client"]) for row in result["searches"])
+    tables = []
+    for search, client in cases:
+        title = f"{_PROTOCOLS[client]}{', exact searches' * (search == 'exact')}"
+        rows = [
+            [
+                _title(row["server"]),
+                f"{row['queries_per_s']:,.0f}",
+                f"{row['growth']:.2f}",
+                f"{row['p50_ms']:.2f}",
+                f"{row['p99_ms']:.2f}",
+                f"{row['client_cpu_share']:.0%}",
+                " + ".join(f"{us:,.0f}" for us in row["server_cpu_us"]),
+                f"{sum(row['server_cpu_us']):,.0f}",
+            ]
+            for row in result["searches"]
+            if (row["search"], row["client"]) == (search, client)
+        ]
+        tables.append(table([title, *heads[1:]], rows))
+    return [head, *tables]
+
+
+_PROTOCOLS = {"stub": "gRPC", "rest": "RESTful API"}
+
+SERVER_RENDERERS = {"server": server, "workers": workers}

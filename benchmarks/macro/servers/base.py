@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,29 @@ from benchmarks.macro.adapters.base import Rows
 
 WARM_S = 0.2
 """How long each turn is asked before it counts."""
+START_WITHIN_S = 60.0
+"""How long a server is waited for."""
 
 Vectors = npt.NDArray[np.float32]
+
+
+def wait_until_listening(uri: str) -> None:
+    """Return when a server that was started listens.
+
+    Raises:
+        OSError: It does not within a minute.
+    """
+    where = urlsplit(uri)
+    deadline = time.monotonic() + START_WITHIN_S
+    while True:
+        try:
+            socket.create_connection((where.hostname, where.port or 0)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+        else:
+            return
 
 
 class Answers:

@@ -3,22 +3,23 @@ do."""
 
 from __future__ import annotations
 
-import socket
 import time
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from benchmarks.macro.bundle import read_batches, read_queries
 from benchmarks.macro.memory import memory_of_process_tree
-from benchmarks.macro.servers.base import WARM_S, Answers, Asking
+from benchmarks.macro.servers.base import (
+    START_WITHIN_S,
+    WARM_S,
+    Answers,
+    Asking,
+    wait_until_listening,
+)
 from benchmarks.macro.servers.clients import KINDS
 from benchmarks.macro.worker import serve
-
-START_WITHIN_S = 60.0
-"""How long a server is waited for."""
 
 
 class ClientWorker:
@@ -85,16 +86,7 @@ class ClientWorker:
             name: Of the collection; None: it only has to listen.
             spawned_ns: ``time.monotonic_ns()`` when its process was started.
         """
-        where = urlsplit(uri)
-        deadline = time.monotonic() + START_WITHIN_S
-        while True:
-            try:
-                socket.create_connection((where.hostname, where.port or 0)).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.002)
+        wait_until_listening(uri)
         listening_s = (time.monotonic_ns() - spawned_ns) / 1e9
         if name is None:
             return {"listening_s": listening_s}
