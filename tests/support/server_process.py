@@ -58,16 +58,7 @@ class ServerProcess:
 
     def workers(self) -> list[int]:
         """Return the processes that it has started."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                except (OSError, ValueError):
-                    continue
-                if parent == self.pid:
-                    found.append(int(entry.name))
-        return sorted(found)
+        return children_of(self.pid)
 
     def kill(self) -> None:
         """End it as a power loss of the process would."""
@@ -94,6 +85,20 @@ class ServerProcess:
                 self.kill()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that one has started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == pid:
+                found.append(int(entry.name))
+    return sorted(found)
 
 
 def metric(ports: Ports, name: str, **labels: str) -> float:

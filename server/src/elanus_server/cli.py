@@ -15,7 +15,7 @@ import elanus
 from elanus_server.configuration import CONFIG_VARIABLE, Configuration, configure
 from elanus_server.options import GROUPS, MORE, PREFIX, Option, options
 from elanus_server.settings import Settings
-from elanus_server.workers.spawning import spawn
+from elanus_server.workers.spawning import start
 
 if TYPE_CHECKING:
     from elanus_server.app import Ports
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
         return 0
     settings = configuration.settings
     is_folder = settings.path != ":memory:"
-    spawned = [spawn() for _ in range(settings.workers if is_folder else 0)]
+    spawned = start(settings.workers if is_folder else 0)
     # Whoever only asks for help need not wait for gRPC.
     from elanus_server.app import serve
     from elanus_server.front import allow_many_connections

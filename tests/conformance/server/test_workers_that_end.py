@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ from elanus_server import Settings
 from support.long_search import call, prepare_folder, request
 from support.rest_client import RestClient, send
 from support.running_server import Running
-from support.server_process import ServerProcess, is_running, metric, until
+from support.server_process import ServerProcess, children_of, is_running, metric, until
 
 WORKERS = 2
 
@@ -215,6 +218,42 @@ def test_a_server_that_is_killed_takes_its_workers_along(tmp_path: Path) -> None
         until(lambda: not any(map(is_running, workers)))
     with elanus.connect(tmp_path / "kb") as database:
         assert database.collection("long").count() == 20_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are started anew elsewhere")
+def test_a_command_starts_its_workers_as_copies_that_end_with_it(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "kb")
+    command = [sys.executable, "-m", "elanus_server", str(tmp_path / "kb"), "--workers", "2"]
+    command += ["--port", "0", "--metrics-port", "none"]
+
+    def started() -> tuple[subprocess.Popen[str], MilvusClient]:
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert program.stdout is not None
+        told = []
+        while "Ctrl-C" not in (line := program.stdout.readline()):
+            assert line
+            told.append(line)
+        (uri,) = re.findall(r"http://127.0.0.1:[0-9]+", "".join(told))[:1]
+        return program, MilvusClient(uri, dedicated=True)
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        program, client = started()
+        workers = children_of(program.pid)
+        # What it was started with, which one that is started anew is not.
+        assert [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in workers] == [
+            Path(f"/proc/{program.pid}/cmdline").read_bytes()
+        ] * WORKERS
+        assert client.query("long", filter="id == 7", output_fields=["id"]) == [{"id": 7}]
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: len(set(children_of(program.pid)) - {workers[0]}) == WORKERS)  # noqa: B023
+        assert client.query("long", filter="id == 8", output_fields=["id"]) == [{"id": 8}]
+        client.close()
+        workers = children_of(program.pid)
+        program.send_signal(number)
+        assert program.wait(60) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+        until(lambda: not any(map(is_running, workers)))  # noqa: B023
+        assert program.stdout is not None
+        program.stdout.close()
 
 
 def test_a_server_that_ends_lets_its_workers_end_first(mortal: ServerProcess) -> None:
