@@ -280,6 +280,8 @@ def test_calls_that_come_too_late_are_refused_and_those_under_way_are_not(tmp_pa
             client.send(frame(raw.PING, 0, 0, bytes(8)))
             client.until(raw.PING)
             server.terminate()
+            assert struct.unpack(">II", client.until(raw.GOAWAY).payload) == (2**31 - 1, 0)
+            client.send(frame(raw.PING, 1, 0, client.until(raw.PING).payload))
             assert struct.unpack(">II", client.until(raw.GOAWAY).payload) == (1, 0)
             client.send(
                 frame(raw.HEADERS, raw.END_HEADERS, 3, call("HasCollection"))

@@ -24,3 +24,7 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+    def fill(self) -> None:
+        """Allow as many at once as in the beginning."""
+        self._left = self._most

@@ -29,6 +29,13 @@ _MAX_BLOCK_BYTES = hpack.MAX_LIST_BYTES
 _RESETS_PER_S = 50.0
 """Calls that a client may take back each second, beside those that may be under way: each costs us
 more than it costs the client."""
+_PINGS, _PINGS_PER_S = 128, 16.0
+"""Pings and settings that a client may send while it is sent nothing else, at once and each second.
+While answers are under way their libraries measure how fast they come by any number of them."""
+_LEAVING = b"leaving!"
+_LEAVING_S = 1.0
+"""The ping that a client answers behind the last call that it sends to a server that ends, and how
+long that is waited for."""
 _HELLO = frames.settings(
     {
         frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
@@ -73,13 +80,15 @@ class Connection(asyncio.Protocol):
         self._rest = b""
         self._block: tuple[int, int, bytearray] | None = None
         self._has_begun = self._is_greeted = False
-        self._is_over = self._is_draining = False
+        self._is_over = self._is_leaving = self._is_draining = False
         self._last = 0
         self._promised = frames.MAX_NUMBER
         self._coming = 0
         self._heard_s = 0.0
         self._taken = 0
         self._resets = Allowance(MAX_STREAMS, _RESETS_PER_S)
+        self._pings = Allowance(_PINGS, _PINGS_PER_S)
+        self._sent_before = 0
         self._stream_window = frames.FIRST_WINDOW
         self._impatience: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -137,11 +146,26 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call is under way."""
-        return not self._streams
+        """Whether no call is under way, nor may be on its way."""
+        return not self._streams and self._is_leaving == self._is_draining
 
     def drain(self) -> None:
-        """Take no more calls; the connection ends with the last one that there is."""
+        """Take no more calls; the connection ends with the last one that there is.
+
+        What the client sends before it hears of that is answered as well: it could not know
+        whether to try it elsewhere (RFC 9113, 6.8).
+        """
+        if not self._is_over and not self._is_leaving:
+            self._is_leaving = True
+            if self._has_begun:
+                self._say_leaving()
+            self._loop.call_later(_LEAVING_S, self._take_no_more)
+
+    def _say_leaving(self) -> None:
+        ping = frames.head(len(_LEAVING), frames.PING, 0, 0) + _LEAVING
+        self._transport.write(frames.goaway(self._promised, frames.NO_ERROR) + ping)
+
+    def _take_no_more(self) -> None:
         if not self._is_over and not self._is_draining:
             self._is_draining = True
             self._goaway(frames.NO_ERROR)
@@ -221,6 +245,8 @@ class Connection(asyncio.Protocol):
                 return 0
             self._has_begun, at = True, begun
             self._transport.write(_HELLO)
+            if self._is_leaving:
+                self._say_leaving()
         view = memoryview(data)
         while end - at >= frames.HEAD_BYTES and not self._is_over:
             high, low, kind, flags, number = frames.HEAD.unpack_from(data, at)
@@ -261,7 +287,19 @@ class Connection(asyncio.Protocol):
 
     def _ping(self, flags: int, payload: memoryview) -> None:
         if not flags & frames.ACK:
+            self._check_pings()
             self._transport.write(frames.head(8, frames.PING, frames.ACK, 0) + bytes(payload))
+        elif self._is_leaving and payload == _LEAVING:
+            self._take_no_more()
+
+    def _check_pings(self) -> None:
+        """Count what has to be answered and asks for nothing."""
+        if self._sending.sent != self._sent_before:
+            self._sent_before = self._sending.sent
+            self._pings.fill()
+        if self.address and not self._pings.take(self._loop.time()):
+            # By these words clients of gRPC know that they have to ask more seldom.
+            raise BrokenError(frames.ENHANCE_YOUR_CALM, "too_many_pings")
 
     def _settings(self, flags: int, payload: memoryview) -> None:
         if flags & frames.ACK:
@@ -269,6 +307,7 @@ class Connection(asyncio.Protocol):
                 raise BrokenError(frames.FRAME_SIZE_ERROR, "who has read settings tells none")
             return
         self._is_greeted = True
+        self._check_pings()
         for name, value in frames.read_settings(payload):
             if name == frames.INITIAL_WINDOW_SIZE:
                 for stream in self._streams.values():

@@ -29,6 +29,7 @@ class Sending:
         frame_bytes: That a frame may have.
         resize: Stands before the next block of headers.
         is_paused: Whether the event loop has enough to send.
+        sent: Bytes of responses that were sent.
     """
 
     def __init__(self, reader: Reader, unread: Unread, finished: Callable[[Stream], None]) -> None:
@@ -36,7 +37,7 @@ class Sending:
         self._unread = unread
         self._finished = finished
         self._streams: dict[int, Stream] = {}
-        self._kept = self._sent = 0
+        self._kept = self.sent = 0
         self._taken_before: int | None = None
         self.transport: asyncio.Transport
         self.window = frames.FIRST_WINDOW
@@ -54,7 +55,7 @@ class Sending:
         before, self._taken_before = self._taken_before, None
         if not self.is_waiting:
             return False
-        self._taken_before = self._sent - self.transport.get_write_buffer_size()
+        self._taken_before = self.sent - self.transport.get_write_buffer_size()
         return self._taken_before == before
 
     def send(self, stream: Stream, head: bytes, body: bytes, tail: bytes) -> None:
@@ -68,7 +69,7 @@ class Sending:
         most = min(self.window, stream.window, self.frame_bytes)
         if size <= most and not self.is_waiting:
             self.window -= size
-            self._sent += size
+            self.sent += size
             self.transport.write(
                 b"".join(
                     (
@@ -113,6 +114,7 @@ class Sending:
     def _headers(self, number: int, flags: int, block: bytes) -> bytes:
         if self.resize:
             block, self.resize = self.resize + block, b""
+        self.sent += len(block)
         return frames.head(len(block), frames.HEADERS, flags, number) + block
 
     def _send_some(self, stream: Stream) -> bool:
@@ -130,7 +132,7 @@ class Sending:
         stream.sent = end
         stream.window -= size
         self.window -= size
-        self._sent += size
+        self.sent += size
         self._keep(-size)
         is_last = size == left
         if is_last:
