@@ -8,8 +8,15 @@ from typing import Any
 from elanus import Schema
 from elanus_server.codec.pairs import write_pairs
 from elanus_server.failures import invalid
+from elanus_server.rest.aggregations import (
+    AGGREGATION,
+    aggregation,
+    buckets_of,
+    refuse_aggregation,
+)
 from elanus_server.rest.collections import PARTITIONS
 from elanus_server.rest.exchange import COLLECTION, Exchange, Reply, route
+from elanus_server.rest.function_chains import CHAINS, function_chains, refuse_chains
 from elanus_server.rest.parameters import Parameter, missing, read_all
 from elanus_server.rest.queries import (
     function_score,
@@ -242,6 +249,8 @@ def _row_count(field: Any) -> int:
     _TEMPLATES,
     _CONSISTENCY,
     _SCORE,
+    CHAINS,
+    AGGREGATION,
     Parameter("orderByFields", "strings", default=[], about="Such as year:desc."),
 )
 def search(exchange: Exchange) -> Any:
@@ -257,10 +266,14 @@ def search(exchange: Exchange) -> Any:
             "either 'ids' (for primary key search) or 'data' (for vector search) must be provided"
         )
     schema = _schema(exchange)
+    summed = aggregation(values)
     fields = _search_fields(exchange.values, schema)
     params = search_params(values["searchParams"]) | _page(values) | _groups(values)
     if values["orderByFields"]:
         params["order_by_fields"] = ",".join(values["orderByFields"])
+    elif summed is not None:
+        # Buckets have an order of their own; Milvus passes over this one, too.
+        params.pop("order_by_fields", None)
     if ids:
         fields["ids"] = key_message(ids, schema.primary)
     response = exchange.ask(
@@ -269,8 +282,12 @@ def search(exchange: Exchange) -> Any:
         **fields,
         search_params=write_pairs({**params, "anns_field": values["annsField"]}),
         function_score=function_score(values["functionScore"]),
+        function_chains=function_chains(values["functionChains"]),
+        search_aggregation=summed,
         **consistency_level(values["consistencyLevel"]),
     )
+    if summed is not None:
+        return buckets_of(exchange, response.results, schema)
     return _found(exchange, response.results)
 
 
@@ -312,6 +329,8 @@ _HYBRID = (
     *_GROUPING,
     _CONSISTENCY,
     _SCORE,
+    CHAINS,
+    AGGREGATION,
 )
 
 
@@ -319,6 +338,9 @@ _HYBRID = (
 @route("entities/advanced_search", "The older name of hybrid_search", "HybridSearch", *_HYBRID)
 def hybrid_search(exchange: Exchange) -> Any:
     values = exchange.values
+    for one in (values, *values["search"]):
+        refuse_aggregation(one)
+        refuse_chains(one)
     schema = _schema(exchange)
     requests = [_leg(exchange, schema, one) for one in values["search"]]
     declared = (Parameter("strategy", default=""), Parameter("params", "object", default={}))

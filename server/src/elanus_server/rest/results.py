@@ -140,7 +140,7 @@ def shown_floats(values: Any) -> list[Any]:
     array = np.asarray(values, dtype=np.float32)
     if array.ndim == 1 and len(array) <= _FEW:
         # Their own words are the shortest ones.
-        return [_finite(float(str(value))) for value in array]
+        return [finite(float(str(value))) for value in array]
     shown: list[Any] = _shortest(array.ravel()).reshape(array.shape).tolist()
     return shown if np.isfinite(array).all() else _worded(shown)
 
@@ -166,10 +166,11 @@ def _shortest(values: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, 
 
 
 def _worded(values: list[Any]) -> list[Any]:
-    return [_worded(v) if isinstance(v, list) else _finite(v) for v in values]
+    return [_worded(v) if isinstance(v, list) else finite(v) for v in values]
 
 
-def _finite(value: float) -> Any:
+def finite(value: float) -> Any:
+    """Return a number, or the word for one that JSON has none for."""
     if math.isfinite(value):
         return value
     if math.isnan(value):
@@ -192,6 +193,6 @@ def _scalars(scalars: Any, allow_int64: bool) -> list[Any]:
 
 _READERS: dict[str, Callable[[Any], list[Any]]] = {
     "float_data": shown_floats,
-    "double_data": lambda values: [_finite(value) for value in values],
+    "double_data": lambda values: [finite(value) for value in values],
     "json_data": lambda values: [raw.decode() for raw in values],
 }

@@ -94,10 +94,18 @@ class Chains:
         if op.op == "map":
             if op.expr.name not in _FUNCTIONS:
                 raise unimplemented(f"function chain: function {op.expr.name!r}")
-            if len(op.outputs) != 1 or op.outputs[0] == ID:
-                raise invalid("function chain map: expected one output, which is not $id")
+            if len(op.outputs) != 1:
+                raise invalid("function chain map: expected one output")
+            if op.outputs[0].startswith("$") and op.outputs[0] != SCORE:
+                raise invalid(
+                    f"function chain map: {op.outputs[0]!r} cannot be written; of the columns that "
+                    f"begin with $ only {SCORE} can"
+                )
             for one in op.expr.args:
-                self._check_column(one.column.name, made)
+                if one.WhichOneof("arg") == "literal":
+                    _check_literal(_value(one.literal))
+                else:
+                    self._check_column(one.column.name, made)
             _FUNCTIONS[op.expr.name][0](_params(op.expr), len(op.expr.args))
             made.add(op.outputs[0])
         elif op.op == "sort":
@@ -159,8 +167,20 @@ def _cut(params: Mapping[str, Any], count: int) -> list[int]:
 
 
 def _mapped(expr: Any, columns: Mapping[str, Any]) -> Any:
-    values = np.array([columns[one.column.name].astype(float) for one in expr.args])
+    count = len(columns[SCORE])
+    values = np.array([_argument(one, columns, count) for one in expr.args], float)
     return _FUNCTIONS[expr.name][1](_params(expr), values)
+
+
+def _argument(one: Any, columns: Mapping[str, Any], count: int) -> Any:
+    if one.WhichOneof("arg") == "literal":
+        return np.full(count, _value(one.literal), float)
+    return columns[one.column.name].astype(float)
+
+
+def _check_literal(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid(f"function chain map: expected a number as a literal, got {value!r}")
 
 
 # --- functions: what they refuse, and what they make of columns of shape (n arguments, n hits) --

@@ -6,13 +6,13 @@ level, are what buckets consist of. How many of each key: the most hits that any
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import prod
 from typing import Any, NamedTuple
 
 from elanus import DataType, Schema, SearchResult
+from elanus_server.codec import documents
 from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 
 MAX_LEVELS = 4
@@ -293,7 +293,7 @@ def _fill_value(message: Any, value: Any, kind: DataType | None = None) -> None:
     elif isinstance(value, str):
         message.string_val = value
     else:
-        message.bytes_val = value if isinstance(value, bytes) else json.dumps(value).encode()
+        message.bytes_val = value if isinstance(value, bytes) else documents.dump(value)
 
 
 def _sorted(items: list[Any], orders: Sequence[_Order], value: Callable[..., Any]) -> list[Any]:
