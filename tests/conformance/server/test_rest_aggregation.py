@@ -101,12 +101,22 @@ def test_buckets_with_metrics_an_order_and_hits(rest):
     hits = found["buckets"][1]["hits"]
     assert hits == [
         {
-            **{"id": 3, "distance": 8.0, "maker": "y", "price": 20, "weight": 2.5},
-            **{"notes": '{"n":3}', "tags": [3]},
+            "id": 3,
+            "distance": 8.0,
+            "maker": "y",
+            "price": 20,
+            "weight": 2.5,
+            "notes": '{"n":3}',
+            "tags": [3],
         },
         {
-            **{"id": 1, "distance": 10.0, "maker": "x", "price": 30, "weight": 1.5},
-            **{"notes": '{"n":1}', "tags": [1]},
+            "id": 1,
+            "distance": 10.0,
+            "maker": "x",
+            "price": 30,
+            "weight": 1.5,
+            "notes": '{"n":1}',
+            "tags": [1],
         },
     ]
     assert [part["fieldName"] for part in found["buckets"][0]["key"]] == ["kind"]
