@@ -135,6 +135,21 @@ def test_power_loss_at_every_step_keeps_what_was_synced(chance: float, seed: int
         assert len(found) >= durable
 
 
+@pytest.mark.parametrize("torn", [b"", b"half a record"])
+def test_records_that_were_found_when_a_log_goes_on_are_durable(torn: bytes) -> None:
+    directory = FaultDirectory(MemoryDirectory())
+    writer = WalWriter.create(directory, PATH, db_uuid=DB, number=1)
+    append_group(writer, [1])
+    writer.append([Frame(1, seq, [payload_of(seq)]) for seq in (2, 3)])
+    writer.close()  # the process ended before a sync, and others saw what it had written
+    tail = directory.open_append(PATH)
+    tail.write([torn])
+    tail.close()
+    assert seqs_of(read(directory.after_power_loss())) == [1]
+    WalWriter.resume(directory, read(directory)).close()
+    assert seqs_of(read(directory.after_power_loss())) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("torn", [False, True])
 def test_every_failing_step_keeps_what_was_acknowledged(torn: bool) -> None:
     groups = [[1], [2, 3, 4], [5]]
