@@ -229,6 +229,17 @@ def test_keys_of_the_source_replace_automatic_ones(db, tmp_path):
     assert [row["id"] for row in made.query()] == [7, 8, 9, 10]
 
 
+def test_automatic_texts_follow_the_keys_that_an_import_brings(db):
+    fields = [elanus.Field("id", elanus.VARCHAR, primary=True, auto_id=True)]
+    fields.append(elanus.Field("dense", elanus.FLOAT_VECTOR, dim=2))
+    made = db.create_collection("made", elanus.Schema(fields))
+    # A number that Python refuses to read, and one beyond any counter: both are texts alone.
+    given = ["7", "doc", "9" * 5000, "9" * 25]
+    made.import_data([{"id": key, "dense": [1, 2]} for key in given], on_conflict="replace")
+    assert made.insert([{"dense": [1, 2]}]) == ["8"]
+    assert {row["id"] for row in made.query()} == {*given, "8"}
+
+
 def test_columns_are_renamed_and_left_out(simple, tmp_path):
     rows = [{"key": 1, "dense": [1, 2], "other": 5}]
     file = write_lines(tmp_path / "in.jsonl", rows)

@@ -147,18 +147,10 @@ def with_auto_ids(schema: Schema, auto_ids: AutoIds, batch: ColumnBatch) -> Colu
     primary = schema.primary
     if primary.name in batch.columns:
         if primary.auto_id:
-            auto_ids.advance(_largest_id(batch.columns[primary.name]))
+            auto_ids.note(batch.columns[primary.name])
         return batch
     columns = {**batch.columns, primary.name: _key_column(primary, auto_ids.take(len(batch)))}
     return ColumnBatch(len(batch), {f.name: columns[f.name] for f in schema.stored_fields})
-
-
-def _largest_id(column: Column) -> int:
-    """Return the largest number among given keys, 0 when there is none."""
-    if isinstance(column, FixedColumn):
-        return max(int(column.values.max(initial=0)), 0)
-    texts = [str(key) for key in column.to_pylist()]
-    return max((int(key) for key in texts if key.isascii() and key.isdigit()), default=0)
 
 
 def _key_column(primary: Field, keys: range) -> Column:
