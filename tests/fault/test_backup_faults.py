@@ -7,7 +7,7 @@ import pytest
 
 from elanus.engine.database import DatabaseEngine
 from elanus.errors import ElanusError, StorageError
-from elanus.storage.backup.restore import restore_backup
+from elanus.storage.backup.restore import restore_backup, verify_backups
 from elanus.storage.backup.writer import back_up
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import papers
@@ -130,6 +130,25 @@ def test_power_loss_during_a_backup(source):
             made = back_up(source.directory, survivors)
             assert restored(survivors, number=made.number) == latest, where
     source.second = latest
+
+
+def test_backups_that_are_listed_are_whole_while_others_are_deleted(source):
+    target = FaultDirectory(MemoryDirectory())
+    back_up(source.directory, target)
+    back_up(source.directory, target)
+    first = len(target.steps)
+    back_up(source.directory, target, keep=1)
+    disk = DiskModel(target.steps[:first])
+    for done, step in enumerate(target.steps[first:], 1):
+        disk.apply(step)
+        if done % STRIDE and step.kind != "delete":
+            continue
+        for survival in (STRICTEST, *SURVIVALS):
+            survivors = disk.survivors(survival, seed=done)
+            count("power losses survived")
+            for backup in verify_backups(survivors):
+                assert not backup.findings, f"after step {done} ({step}), {survival}"
+    assert [b.number for b in verify_backups(survivors)] == [3]
 
 
 def test_restore_that_fails_at_any_step(source):

@@ -208,6 +208,36 @@ def test_keep_deletes_old_backups_and_what_only_they_need(tmp_path):
     assert len(rows_in(tmp_path / "new")) == 10
 
 
+def test_keep_deletes_from_folders_that_stay(tmp_path):
+    make_papers(tmp_path / "kb")
+    backups = tmp_path / "b"
+    with elanus.connect(tmp_path / "kb") as db:
+        db.backup(backups)
+        (tombstones,) = backups.glob("c/*/del/*")
+        db.collection("papers").delete([22])
+        db.collection("papers").flush()
+    keys = sorted((tmp_path / "kb").glob("c/*/seg/*/pk.idx"))[0]
+    damage(keys, "deleted")
+    assert repair(tmp_path / "kb").is_complete
+    # A backup that was killed, and one that was deleted by a process that was.
+    (backups / "backups" / f"{2:020d}" / "c").mkdir(parents=True)
+    (backups / "backups" / f"{2:020d}" / "c" / "half").write_text("half")
+    (backups / "backups" / f"{1:020d}.man.tmp").write_text("half")
+    with elanus.connect(tmp_path / "kb", read_only=True) as db:
+        db.backup(backups, keep=1)
+    target = LocalDirectory(backups, read_only=True)
+    named = {file.stored for file in load_backup(target).files}
+    # The one that stays has another file of a name that an older backup took.
+    assert any(name.rpartition("/")[2].startswith("pk.idx.") for name in named)
+    assert files_in(backups) == named | {f"backups/{2:020d}.man", "BACKUPS", "LOCK"}
+    assert not tombstones.exists()
+    assert tombstones.parent.exists()
+    assert not [p for p in backups.rglob("*") if p.is_dir() and not any(p.iterdir())]
+    assert [v.findings for v in verify_backups(target)] == [()]
+    elanus.restore(backups, tmp_path / "new")
+    assert rows_in(tmp_path / "new") == rows_in(tmp_path / "kb", read_only=True)
+
+
 def test_keep_deletes_nothing_when_a_record_that_stays_is_damaged(tmp_path):
     make_papers(tmp_path / "kb")
     with elanus.connect(tmp_path / "kb", read_only=True) as db:
@@ -296,6 +326,16 @@ def test_damaged_source_is_named_and_good_copies_stay(tmp_path):
     assert list_backups(LocalDirectory(tmp_path / "b")) == [1]
     assert before <= files_in(tmp_path / "b")
     assert not any(v.findings for v in verify_backups(LocalDirectory(tmp_path / "b")))
+    # Also one that an earlier backup has, and had better be restored from there.
+    damage(newest)
+    older = sorted(p for p in tmp_path.glob("kb/c/*/seg/*/001-title.col") if p != newest)[0]
+    damage(older, "head")
+    with (
+        elanus.connect(tmp_path / "kb", read_only=True) as db,
+        pytest.raises(CorruptionError) as caught,
+    ):
+        db.backup(tmp_path / "b")
+    assert caught.value.path == str(older.relative_to(tmp_path / "kb"))
 
 
 @pytest.mark.parametrize("pattern", ["c/*/idx/*/bm25/*", "c/*/seg/*/pk.idx"])
