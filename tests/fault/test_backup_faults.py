@@ -9,6 +9,7 @@ from elanus.engine.database import DatabaseEngine
 from elanus.errors import ElanusError, StorageError
 from elanus.storage.backup.restore import restore_backup, verify_backups
 from elanus.storage.backup.writer import back_up
+from elanus.storage.catalog import RESTORE_MARKER
 from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import papers
 from support.disk_model import STRICTEST, SURVIVALS, DiskModel
@@ -182,7 +183,9 @@ def test_power_loss_during_a_restore(source):
             count("power losses survived")
             check_not_half(survivors, source.first, f"after step {done} ({step}), {survival}")
     for survival in SURVIVALS:
-        assert opened(disk.survivors(survival)) == source.first
+        survivors = disk.survivors(survival)
+        assert opened(survivors) == source.first
+        assert not survivors.exists(RESTORE_MARKER)
 
 
 def check_not_half(directory, expected, where):

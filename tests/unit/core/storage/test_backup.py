@@ -417,11 +417,26 @@ def test_interrupted_restore_is_refused_and_starts_again(made, tmp_path):
     (new / RESTORE_MARKER).write_text("")
     (new / "c").mkdir()
     (new / "c" / "half").write_text("half")
+    (new / "FORMAT.0a.tmp").write_text("half")
     with pytest.raises(StorageError, match="a restore into this folder did not finish"):
         elanus.connect(new)
     elanus.restore(made / "backups", new)
     assert is_clean(new)
-    assert not (new / RESTORE_MARKER).exists()
+    assert {p.name for p in new.iterdir()} == {"FORMAT", "LOCK", "catalog", "c"}
+
+
+def test_folder_that_somebody_fills_before_the_lock_is_taken(made):
+    class Overtaken(MemoryDirectory):
+        """Has a letter in it when the lock is taken."""
+
+        def try_lock(self, path, holder):
+            self.write_new("letter.txt", [b"mine"])
+            return super().try_lock(path, holder)
+
+    place = Overtaken()
+    with pytest.raises(InvalidArgumentError, match=r"is not empty \(found 'letter.txt'\)"):
+        restore_backup(in_memory(made / "backups"), place)
+    assert bytes(place.read("letter.txt")) == b"mine"
 
 
 def test_log_is_copied_to_the_last_acknowledged_write(made, tmp_path):
