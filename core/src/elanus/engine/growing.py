@@ -141,7 +141,6 @@ class GrowingSegment:
                 scales.append(inverse_norms(np.ascontiguousarray(vectors.values)))
         # The memtable last: its number of rows is what readers go by.
         self._memtable.append(batch, seq)
-        self.note_write(seq)
 
     def _append_text(self, name: str, batch: ColumnBatch) -> None:
         language = self.fields.language_of.get(name)

@@ -242,6 +242,9 @@ def test_automatic_keys_grow_and_are_never_reused(db):
     assert made.insert([{"v": [1, 2]}]) == [4]
     with pytest.raises(EntityError, match="made by the engine"):
         made.insert([{"id": 9, "v": [1, 2]}])
+    made.upsert([{"id": 9, "v": [1, 2]}])
+    made.delete([9])
+    assert made.insert([{"v": [1, 2]}]) == [10]
 
 
 def test_text_keys(db):

@@ -308,6 +308,17 @@ def test_failed_commit_shows_nothing_and_hides_nothing(store, tmp_path):
     assert texts(store.collection) == expected(entities)
 
 
+def test_keys_that_only_the_log_deletes_come_with_an_import(store, tmp_path):
+    store.collection.upsert(rows(5, text="old"))
+    store.collection.flush()
+    store.collection.delete([1, 2])
+    store.collection.import_data(write(tmp_path / "in.jsonl", rows(2)), on_conflict="replace")
+    there = expected(rows(5, text="old")) | expected(rows(2))
+    del there[2]
+    assert texts(store.collection) == there
+    assert texts(store.crash()) == there
+
+
 def test_automatic_keys_are_never_given_twice(monkeypatch, tmp_path):
     store = Store(auto_id=True)
     file = tmp_path / "in.npz"

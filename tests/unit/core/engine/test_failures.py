@@ -198,6 +198,32 @@ def test_a_disk_that_is_full_for_a_moment_fails_no_write(directory, collection, 
     assert reopened(directory.after_power_loss()) == [0, 1, 2, 10, 11]
 
 
+def test_a_disk_that_stays_full_fails_the_write_and_no_later_one(directory, collection):
+    collection.insert(papers(3))
+    original = directory.check
+
+    def check(step):
+        if step.kind == "write" and "wal/" in step.path and step.size:
+            directory.fail_after(0, error=errno.ENOSPC, torn=True)
+        original(step)
+
+    directory.check = check
+    with pytest.raises(StorageFailedError, match="may or may not be found"):
+        collection.insert(papers(2, first=50))
+    directory.check = original
+    directory.stop_failing()
+    collection.insert(papers(2, first=10))
+    assert keys(collection) == [0, 1, 2, 10, 11]
+    assert reopened(directory.after_power_loss()) == [0, 1, 2, 10, 11]
+
+
+def test_a_flush_of_nothing_writes_nothing(directory, collection):
+    collection.delete([5])  # nothing either
+    first = len(directory.steps)
+    collection.flush()
+    assert steps_since(directory, first) == []
+
+
 def test_one_sync_makes_a_commit_durable(directory, collection):
     collection.insert(papers(1))
     first = len(directory.steps)

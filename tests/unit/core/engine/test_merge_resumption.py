@@ -223,6 +223,67 @@ def test_a_merge_whose_segments_are_gone_is_forgotten(merging):
     check(collection, expected)
 
 
+def test_a_merge_whose_fields_have_changed_is_forgotten(merging):
+    """Its columns hold values of a field that was dropped; the one of that name now has none."""
+    collection = merging.open()
+    api = Collection(collection)
+    field = elanus.Field("x", elanus.INT64, nullable=True)
+    api.add_field(field)
+    expected = fill(collection)
+    api.upsert([{"id": pk, "x": pk} for pk in range(50, 1_200)], partial=True)
+    merging.kill_after(1)
+    (record,) = list_merges(merging.directory, collection.path)
+    collection = merging.open()
+    api = Collection(collection)
+    api.drop_field("x")
+    api.add_field(field)
+    assert list_merges(merging.directory, collection.path) == []
+    assert not merging.directory.is_dir(f"{collection.path}/seg/{record.made.uuid}")
+    collection.compact()
+    assert {row["x"] for row in api.query(output=["x"])} == {None}
+    check(collection, expected)
+    merging.engine.close()
+    collection = merging.open()
+    check(collection, expected)
+    assert leftovers(merging, collection) == []
+
+
+def test_a_merge_some_of_whose_segments_are_gone_is_forgotten(merging):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(1)
+    collection = merging.open()
+    gone = collection.state.sealed()[-1]
+    dead = [int(pk) for pk in gone.reader.column("id").to_pylist()]
+    collection.delete([pk for pk in dead if pk in expected])
+    expected = {pk: row for pk, row in expected.items() if pk not in dead}
+    # A segment without a row that lives is dropped by itself.
+    collection.state.install_compacted([gone], None)
+    merging.engine.close()
+    collection = merging.open()
+    collection._upkeep._compaction.run(everything=False)
+    assert list_merges(merging.directory, collection.path) == []
+    check(collection, expected)
+
+
+def test_a_merge_of_rows_that_have_come_back_is_forgotten(merging):
+    """A repair that goes back to an older manifest finds rows alive that the merge left out."""
+    collection = merging.open()
+    fill(collection)
+    merging.kill_after(1)
+    collection = merging.open()
+    first = collection.state.sealed()[0]
+    first.revive(np.arange(50, dtype=np.int64))
+    collection.state.commit_settings(collection.state.settings)
+    merging.engine.close()
+    collection = merging.open()
+    collection._upkeep._compaction.run(everything=False)
+    assert list_merges(merging.directory, collection.path) == []
+    assert Collection(collection).get([0, 49], ["text"]) == [
+        {"id": pk, "text": rows(pk, pk + 1)[0]["text"]} for pk in (0, 49)
+    ]
+
+
 def test_a_damaged_half_is_made_anew(merging):
     collection = merging.open()
     expected = fill(collection)

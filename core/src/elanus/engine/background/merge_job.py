@@ -78,13 +78,24 @@ class MergeJob:
             if found is None and _can_go_on(state, record, segments):
                 found = cls(state, segments, [m.alive for m in record.merged], record)
                 continue
-            delete_merge(state.directory, state.path, record.job)
-            # One that was put in place ended before it could say so.
-            if record.made is not None and record.made.uuid not in live:
-                state.discard_unused(record.made)
+            _forget(state, record)
         kept = None if found is None or found._record is None else found._record.job
         delete_other_merges(state.directory, state.path, kept)
         return found
+
+    @classmethod
+    def forget_unfinished(cls, state: CollectionState) -> None:
+        """Let no merge that an earlier process has left go on; called when nothing is merged.
+
+        Before fields change: what it has written are values, postings and graphs of the fields as
+        they were, and one that is dropped and added again has none of its old values.
+
+        Raises:
+            StorageError: The medium failed; those that are left can go on.
+        """
+        for record in list_merges(state.directory, state.path):
+            _forget(state, record)
+        delete_other_merges(state.directory, state.path, None)
 
     @property
     def rows(self) -> list[Int64Array]:
@@ -153,6 +164,14 @@ class MergeJob:
         self.end()
         if self._made is not None:
             self._state.discard_unused(self._made)
+
+
+def _forget(state: CollectionState, record: MergeRecord) -> None:
+    """Let a merge never go on, durably, and delete what it has written."""
+    delete_merge(state.directory, state.path, record.job)
+    # One that was put in place ended before it could say so.
+    if record.made is not None and all(s.info.uuid != record.made.uuid for s in state.sealed()):
+        state.discard_unused(record.made)
 
 
 def _can_go_on(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from elanus.engine.background.flush import MemtableFlush
+from elanus.engine.background.merge_job import MergeJob
 from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.definition.signature_columns import SignatureColumns, unsigned_fields
 from elanus.engine.indexing.segment_indexes import field_of
@@ -23,7 +24,6 @@ from elanus.errors import StateError
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.schema.collection import Schema
 from elanus.storage.load_record import delete_other_loads
-from elanus.storage.merge_record import delete_other_merges
 
 
 class SchemaChanges:
@@ -78,8 +78,10 @@ class SchemaChanges:
                 with self._flush.drained():
                     self._check_not_loading()
                     columns.write()
+                    MergeJob.forget_unfinished(state)
                     if unsigned or anew:
-                        _forget_unfinished(state)
+                        # What it wrote is swept at the next opening.
+                        delete_other_loads(state.directory, state.path, None)
                     # A manifest that fails may be there after all: nothing that it names goes.
                     undo.pop_all()
                     self._install(fields, change_settings, columns, anew)
@@ -120,15 +122,6 @@ class SchemaChanges:
             segments = self._state.sealed()
             if segments:
                 self._state.install_truncated(segments)
-
-
-def _forget_unfinished(state: CollectionState) -> None:
-    """Forget merges and imports that could go on: they hold what was made for other fields.
-
-    What they have written is swept at the next opening.
-    """
-    delete_other_merges(state.directory, state.path, None)
-    delete_other_loads(state.directory, state.path, None)
 
 
 def _with_fitting_profile(settings: CollectionSettings, schema: Schema) -> CollectionSettings:
