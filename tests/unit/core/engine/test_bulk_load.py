@@ -174,6 +174,33 @@ def test_another_import_drops_what_an_earlier_one_left(monkeypatch, store, tmp_p
     assert store.jobs() == []
 
 
+def test_import_into_other_fields_starts_anew(monkeypatch, store, tmp_path):
+    file = tmp_path / "in.csv"
+    lines = [f'{i},w{i},"[{i}, 1]",{i}' for i in range(30)]
+    file.write_text("\n".join(["id,text,dense,year", *lines]), "utf-8")
+    store.collection.add_field(elanus.Field("year", elanus.INT64, nullable=True))
+    stopped_import(monkeypatch, store, file, 27)
+    again = store.crash()
+    again.drop_field("year")
+    again.add_field(elanus.Field("year", elanus.VARCHAR, nullable=True))
+    result = again.import_data(file, batch_rows=BATCH_ROWS)
+    assert (result.rows, result.resumed_from) == (30, None)
+    assert [row["year"] for row in again.query(output=["year"])] == [str(i) for i in range(30)]
+
+
+def test_import_into_another_partition_of_the_same_name_starts_anew(monkeypatch, store, tmp_path):
+    file = write(tmp_path / "in.jsonl", rows(30))
+    store.collection.create_partition("p")
+    stopped_import(monkeypatch, store, file, 27, partition="p")
+    again = store.crash()
+    again.drop_partition("p")
+    again.create_partition("p")
+    result = again.import_data(file, batch_rows=BATCH_ROWS, partition="p")
+    assert (result.rows, result.resumed_from) == (30, None)
+    assert again.count(partitions=["p"]) == again.count() == 30
+    assert texts(again) == expected(rows(30))
+
+
 def test_source_that_cannot_be_read_again_leaves_nothing(monkeypatch, store):
     patch = stop_at(monkeypatch, 27)
     with pytest.raises(StoppedError):

@@ -192,6 +192,6 @@ def _can_go_on(
             return False
     # A row that is alive now and was not taken over would be lost.
     return all(
-        merged.alive.num_bits == segment.num_rows and not (segment.alive - merged.alive).count()
+        merged.alive.num_bits == segment.num_rows
         for merged, segment in zip(record.merged, segments, strict=True)
     )

@@ -38,6 +38,7 @@ from elanus.errors import (
     StorageFailedError,
 )
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn
+from elanus.schema.serialization import schema_from_json, schema_to_json
 from elanus.storage.directory import Directory, join_path
 from elanus.storage.load_record import (
     LoadRecord,
@@ -144,6 +145,8 @@ class BulkLoad:
 
     def _adopt(self, record: LoadRecord) -> bool:
         state = self._state
+        if not record.is_committed and not self._has_same_target(record):
+            return False
         try:
             self._segments = [
                 SealedSegment.open(
@@ -162,6 +165,13 @@ class BulkLoad:
         self.skipped = int(record.progress.get("skipped", 0))
         self.num_rows = int(record.progress.get("rows", 0))
         return True
+
+    def _has_same_target(self, record: LoadRecord) -> bool:
+        """Whether rows of an earlier import are what the same rows of this one would be: a field
+        or a partition may have been dropped since, and another one may have its name."""
+        schema, partition = (record.progress.get(name) for name in ("schema", "partition"))
+        is_same = schema is not None and schema_from_json(schema) == self._state.schema
+        return is_same and partition == self._partition
 
     @property
     def resumed(self) -> Mapping[str, Any] | None:
@@ -332,6 +342,8 @@ class BulkLoad:
             "importer": dict(self._request.progress()),
             "rows": self.num_rows,
             "skipped": self.skipped,
+            "schema": schema_to_json(self._state.schema),
+            "partition": self._partition,
         }
         self._record = save_load(
             self._state.directory,
