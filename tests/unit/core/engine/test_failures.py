@@ -201,10 +201,11 @@ def test_a_disk_that_is_full_for_a_moment_fails_no_write(directory, collection, 
 def test_a_disk_that_stays_full_fails_the_write_and_no_later_one(directory, collection):
     collection.insert(papers(3))
     original = directory.check
+    errors = [errno.ENOSPC, errno.EIO]  # full, and then not even that can be told
 
     def check(step):
         if step.kind == "write" and "wal/" in step.path and step.size:
-            directory.fail_after(0, error=errno.ENOSPC, torn=True)
+            directory.fail_after(0, error=errors.pop(0), torn=True)
         original(step)
 
     directory.check = check

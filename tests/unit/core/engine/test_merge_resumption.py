@@ -266,6 +266,36 @@ def test_a_merge_some_of_whose_segments_are_gone_is_forgotten(merging):
     check(collection, expected)
 
 
+def test_a_merge_of_other_fields_is_forgotten(merging, monkeypatch):
+    """A repair that goes back to an older manifest may go back to other fields."""
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(1)
+    (record,) = list_merges(merging.directory, collection.path)
+    collection = merging.open()
+    monkeypatch.setattr(MergeJob, "forget_unfinished", lambda state: None)
+    Collection(collection).add_field(elanus.Field("x", elanus.INT64, nullable=True))
+    collection._upkeep._compaction.run(everything=False)
+    assert list_merges(merging.directory, collection.path) == []
+    assert not merging.directory.is_dir(f"{collection.path}/seg/{record.made.uuid}")
+    check(collection, expected)
+
+
+def test_a_merge_whose_record_is_damaged_leaves_nothing(merging):
+    collection = merging.open()
+    expected = fill(collection)
+    merging.kill_after(1)
+    (record,) = list_merges(merging.directory, collection.path)
+    folder = f"{collection.path}/merge/{record.job}"
+    for name in merging.directory.list_names(folder):
+        merging.directory.delete(f"{folder}/{name}")
+        merging.directory.write_new(f"{folder}/{name}", [b"{"])
+    collection = merging.open()
+    collection._upkeep._compaction.run(everything=False)
+    assert merging.directory.list_names(f"{collection.path}/merge") == []
+    check(collection, expected)
+
+
 def test_a_merge_of_rows_that_have_come_back_is_forgotten(merging):
     """A repair that goes back to an older manifest finds rows alive that the merge left out."""
     collection = merging.open()

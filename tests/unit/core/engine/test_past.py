@@ -2,13 +2,14 @@
 
 import random
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import elanus
 from elanus.engine.context import seq_at, time_of
-from elanus.engine.kept_states.history import needed_manifests
+from elanus.engine.kept_states.history import History, files_of, needed_manifests
 from elanus.errors import (
     AlreadyExistsError,
     HistoryError,
@@ -17,9 +18,11 @@ from elanus.errors import (
     ReadOnlyError,
     StateError,
 )
-from elanus.storage.manifest import Manifest
+from elanus.storage.manifest import Manifest, SegmentInfo
+from elanus.storage.memory_directory import MemoryDirectory
 from support.builders import paper_schema, papers
 
+DB = uuid.UUID(int=1)
 HOUR_S = 3600.0
 
 
@@ -221,6 +224,40 @@ def test_which_manifests_are_needed():
     assert needed(39) == []
     assert needed(100) == []
     assert needed(100, 2) == [2]
+
+
+def test_files_go_when_neither_a_search_nor_a_kept_state_needs_them():
+    directory = MemoryDirectory()
+    uuids = [uuid.UUID(int=number) for number in range(3)]
+    infos = [SegmentInfo(number, 1, 1, 1, {}, {}) for number in uuids]
+
+    def manifest(version, *segments):
+        return Manifest(version, DB, DB, "c", {}, 1, 10 * version, 1, "", segments=segments)
+
+    def left():
+        history.sweep()
+        return [uuids.index(uuid.UUID(name)) for name in directory.list_names("c/1/seg")]
+
+    for number in uuids:
+        directory.make_dir(f"c/1/seg/{number}")
+        directory.write_new(f"c/1/seg/{number}/pk.idx", [b"keys"])
+    history = History(directory, "c/1", manifest(1, *infos), [])
+    # Given up a moment before the manifest that does without it is taken note of.
+    history.discard(files_of(infos[0]))
+    assert left() == [0, 1, 2]
+    history.advance(manifest(2, *infos[1:]), horizon=100, pinned=[])
+    assert left() == [1, 2]
+    # A search still reads what the next manifest does without.
+    history.advance(manifest(3, infos[2]), horizon=100, pinned=[])
+    assert left() == [1, 2]
+    history.discard(files_of(infos[1]))
+    assert left() == [2]
+    # A state that somebody named needs it, until it is dropped.
+    history.advance(manifest(4), horizon=100, pinned=[3])
+    history.discard(files_of(infos[2]))
+    assert left() == [2]
+    history.advance(manifest(4), horizon=100, pinned=[])
+    assert left() == []
 
 
 def test_sequence_numbers_tell_the_time():
