@@ -4,10 +4,12 @@ import logging
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import elanus
+from elanus.engine import context
 from elanus.errors import CorruptionError, DatabaseLockedError, StateError
 from elanus.storage.catalog import read_format
 from elanus.storage.json_file import encode_json_file
@@ -101,6 +103,26 @@ def test_automatic_keys_are_not_given_out_again(folder):
         made.flush()
     with elanus.connect(folder) as database:
         assert database.collection("auto").insert([{"v": [4]}]) == [4]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_writes_are_later_than_those_before_though_the_clock_is_not(folder, monkeypatch, flushed):
+    with elanus.connect(folder) as database:
+        made = database.create_collection("papers", paper_schema())
+        made.insert(papers(3))
+        if flushed:
+            made.flush()
+        before, old = made.last_seq, made.get(1, ["title"])
+    monkeypatch.setattr(context, "time", SimpleNamespace(time=lambda: 1_000.0))
+    with elanus.connect(folder) as database:
+        made = database.collection("papers")
+        made.set_retention(3_600)
+        made.upsert([{**papers(1, first=1, seed=5)[0], "title": "new"}])
+        assert made.last_seq > before
+        assert made.get(1, ["title"], as_of=before) == old
+        made.flush()
+    with elanus.connect(folder) as database:
+        assert database.collection("papers").get(1, ["title"]) == [{"id": 1, "title": "new"}]
 
 
 def test_torn_tail_is_cut_and_logged(folder, caplog):
