@@ -196,9 +196,17 @@ def _parse_bool(cell: str) -> bool:
 
 
 def _parse_int(cell: str) -> int:
+    return int(_number(cell))
+
+
+def _parse_float(cell: str) -> float:
+    return float(_number(cell))
+
+
+def _number(cell: str) -> str:
     if "_" in cell:  # Python's spelling of large numbers, not that of tables
         raise ValueError(cell)
-    return int(cell)
+    return cell
 
 
 def _parse_json(cell: str) -> Any:
@@ -212,8 +220,8 @@ _PARSERS: dict[DataType, Callable[[str], Any]] = {
     DataType.INT16: _parse_int,
     DataType.INT32: _parse_int,
     DataType.INT64: _parse_int,
-    DataType.FLOAT: float,
-    DataType.DOUBLE: float,
+    DataType.FLOAT: _parse_float,
+    DataType.DOUBLE: _parse_float,
     DataType.JSON: json.loads,
     DataType.ARRAY: json.loads,
     DataType.GEOMETRY: str,

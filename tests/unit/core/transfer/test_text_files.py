@@ -170,6 +170,13 @@ def test_cell_that_is_no_integer(cell):
     assert caught.value.row == 1
 
 
+@pytest.mark.parametrize("cell", ["1,5", "2024_01", "x"])
+def test_cell_that_is_no_number(cell):
+    with pytest.raises(EntityError) as caught:
+        TextCells(["1.5", cell]).column(elanus.Field("f", elanus.DOUBLE))
+    assert caught.value.row == 1
+
+
 @pytest.mark.parametrize(
     "value",
     [
