@@ -6,6 +6,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -199,6 +200,37 @@ void test_builds(CodeKind kind, Metric metric) {
   }
 }
 
+// A row that a damaged file names as often as it can; a thread of its own has no memory yet.
+void test_repeated_entries() {
+  Coded coded(CodeKind::bytes, Metric::l2, 70, true);
+  const std::vector<RowId> links = built(coded, 1);
+  coded.entries.assign(elanus::kMaxBatch, 5);
+  std::thread([&] {
+    const elanus::Graph graph = coded.graph(links);
+    std::vector<std::int64_t> found;
+    graph.candidates(coded.row(3), {300, 300, 0}, std::nullopt, found);
+    check(!found.empty(), "candidates of a walk from one row");
+    elanus::GraphStream stream(graph, coded.row(3), std::nullopt, 16, 2.0);
+    stream.next(kRows, found);
+    check(!found.empty(), "rows of a stream from one row");
+  }).join();
+}
+
+// Squares overflow or vanish: distances are equal then, but they are numbers.
+void test_extreme_floats() {
+  for (const float size : {3e38F, 1e25F, 1e-38F, 1e-44F}) {
+    Coded coded(CodeKind::bytes, Metric::l2, 70, true);
+    for (float& value : coded.values) value = std::clamp(value, -1.0F, 1.0F) * size;
+    for (std::size_t i = 0; i < 70 * 40; ++i) coded.values[i] /= size;  // some are as others are
+    coded.steps.assign(70, 0.05F * std::min(size, 1e30F));
+    coded.quantizer.steps = coded.steps;
+    elanus::encode_rows(coded.quantizer, coded.rows(), 0, kRows, coded.codes, coded.terms);
+    const std::vector<RowId> links = built(coded, 1);
+    check(links == built(coded, 3), "threads build the same graph of extreme rows");
+    test_walks(coded, links);
+  }
+}
+
 }  // namespace
 
 // Rows of other types are coded as their widened copies are.
@@ -243,6 +275,8 @@ void test_graph() {
     }
     test_builds(CodeKind::bits, metric);
   }
+  test_repeated_entries();
+  test_extreme_floats();
   test_types();
   test_pools();
 }

@@ -21,6 +21,7 @@
 #include "distance/distance.h"
 #include "graph_test.h"
 #include "keys/key_table.h"
+#include "memory_test.h"
 #include "patterns_test.h"
 #include "quantized/code_kernels.h"
 #include "quantized/scan_codes.h"
@@ -250,6 +251,35 @@ void test_packed_postings() {
   }
 }
 
+// Calls all that reads postings beside a search; damage may be named.
+void read_packed(const PackedLists& lists, bool is_coded) {
+  const elanus::PackedPostings postings({lists.terms.entries, lists.starts, lists.terms.bytes},
+                                        PackedLists::kNumRows, lists.coding(is_coded));
+  std::optional<elanus::Bm25Parameters> bm25;
+  if (is_coded) bm25 = elanus::Bm25Parameters{1.2F, 0.75F, 100, lists.lengths};
+  const std::vector<std::uint64_t> words(elanus::words_for_bits(PackedLists::kNumRows),
+                                         0x5555aaaa5555aaaaU);
+  const elanus::BitsetView alive(words, PackedLists::kNumRows);
+  const std::vector<std::int64_t> rows = {0, 1, 16383, 16384, PackedLists::kNumRows - 1};
+  for (const elanus::TermId term : kQueryTerms) {
+    try {
+      static_cast<void>(postings.unpack(term, term + 1));
+    } catch (const elanus::Error&) {
+    }
+    try {
+      std::vector<std::int64_t> found(1);
+      elanus::document_frequencies(postings, {&term, 1}, alive, found);
+    } catch (const elanus::Error&) {
+    }
+    try {
+      std::vector<float> found(rows.size());
+      elanus::distances_to_packed_rows(
+          {postings, {{&term, 1}, std::span(kQueryWeights).first(1)}, bm25}, rows, found);
+    } catch (const elanus::Error&) {
+    }
+  }
+}
+
 void test_damaged_postings() {
   std::mt19937 random(12);
   for (const bool is_coded : {false, true}) {
@@ -270,6 +300,7 @@ void test_damaged_postings() {
         static_cast<void>(search_packed(lists, is_coded));
       } catch (const elanus::Error&) {
       }
+      read_packed(lists, is_coded);
     }
   }
 }
@@ -445,6 +476,7 @@ int main() {
   test_patterns();
   test_text();
   test_graph();
+  test_memory();
   std::printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

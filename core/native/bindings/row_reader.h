@@ -23,9 +23,7 @@ using OptionalBools = std::optional<Array1<bool>>;
 
 template <typename T>
 inline PyObject* number_of(T value) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return PyBool_FromLong(value ? 1 : 0);
-  } else if constexpr (std::is_floating_point_v<T>) {
+  if constexpr (std::is_floating_point_v<T>) {
     return PyFloat_FromDouble(value);
   } else {
     return PyLong_FromLongLong(value);
@@ -101,7 +99,7 @@ class RowReader {
     std::function<PyObject*(std::size_t)> number;
     const std::byte* numbers = nullptr;  // of `width` bytes each
     std::size_t width = 0;
-    std::span<const bool> validity;
+    std::span<const std::uint8_t> validity;  // 0 or another number
     std::optional<TextPart> text;
   };
 
@@ -112,19 +110,25 @@ class RowReader {
     return nb::steal(made);
   }
 
-  std::span<const bool> checked(const OptionalBools& validity) const {
+  std::span<const std::uint8_t> checked(const OptionalBools& validity) const {
     if (validity.has_value() && validity->size() != num_rows_) {
       throw_invalid_argument("validity: expected one for each row");
     }
-    return to_span(validity);
+    const std::span<const bool> flags = to_span(validity);
+    return {reinterpret_cast<const std::uint8_t*>(flags.data()), flags.size()};
   }
 
   template <typename T>
   bool add_typed(const std::string& name, const AnyColumn& values, const OptionalBools& validity) {
+    // Of a file, a byte of a bool may be any number.
+    using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
     if (values.dtype() != nb::dtype<T>()) return false;
     if (values.size() != num_rows_) throw_invalid_argument("values: expected one for each row");
-    const auto* const first = static_cast<const T*>(values.data());
-    const auto number = [first](std::size_t row) { return number_of(first[row]); };
+    const auto* const first = static_cast<const Stored*>(values.data());
+    const auto number = [first](std::size_t row) {
+      if constexpr (std::is_same_v<T, bool>) return PyBool_FromLong(first[row]);
+      return number_of(first[row]);
+    };
     const auto* const bytes = static_cast<const std::byte*>(values.data());
     columns_.push_back({make_name(name), number, bytes, sizeof(T), checked(validity), {}});
     return true;
@@ -167,7 +171,7 @@ class RowReader {
   }
 
   static nb::object value_of(const Column& column, std::size_t row, JsonValues& json) {
-    if (!column.validity.empty() && !column.validity[row]) return nb::none();
+    if (!column.validity.empty() && column.validity[row] == 0) return nb::none();
     if (!column.text.has_value()) return nb::steal(column.number(row));
     const TextPart& text = *column.text;
     const auto start = static_cast<std::size_t>(text.offsets[row]);

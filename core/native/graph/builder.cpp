@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <utility>
 
 #include "support/threads.h"
 
@@ -114,7 +115,8 @@ void GraphBuilder::insert(std::span<const RowId> rows) {
 void GraphBuilder::insert_batch(std::span<const RowId> rows) {
   std::vector<RowId> added;
   for (const RowId row : rows) {
-    if (is_inserted_[row] == 0) added.push_back(row);
+    // Two threads would link a row that is named twice.
+    if (std::exchange(is_inserted_[row], std::uint8_t{1}) == 0) added.push_back(row);
   }
   if (num_inserted_ > 0) {
     in_parallel(added.size(), [&](std::size_t i, Worker& worker) { link_row(added[i], worker); });
@@ -139,7 +141,6 @@ void GraphBuilder::insert_batch(std::span<const RowId> rows) {
     add_reverse({reverse.data() + starts[i], starts[i + 1] - starts[i]}, worker);
   });
   for (const RowId row : added) {
-    is_inserted_[row] = 1;
     ++num_inserted_;
     if (std::find(entries_.begin(), entries_.end(), row) != entries_.end()) {
       live_entries_.push_back(row);

@@ -113,18 +113,18 @@ void Graph::candidates(const AnyQuery& query, const WalkEffort& effort,
   WalkState& state = scratch.state();
   if (effort.patience > 0) {
     state.patience = effort.patience;
-    state.watched = std::min(effort.rescored, state.capacity);
+    state.watched = std::clamp<std::size_t>(effort.rescored, 1, state.capacity);
   }
-  seed(scratch, allowed);
   try {
+    seed(scratch, allowed);
     walk(scratch);
+    const auto pool = scratch.pool();
+    for (std::size_t i = 0; i < pool.size() && i < effort.rescored && pool[i] != kNoKey; ++i) {
+      out.push_back(row_of(pool[i]));
+    }
   } catch (...) {
     scratch.end(arrays_);
     throw;
-  }
-  const auto pool = scratch.pool();
-  for (std::size_t i = 0; i < pool.size() && i < effort.rescored && pool[i] != kNoKey; ++i) {
-    out.push_back(row_of(pool[i]));
   }
   scratch.end(arrays_);
 }
@@ -146,6 +146,7 @@ void Graph::walk(WalkScratch& scratch) const {
 void Graph::scan(const AnyQuery& query, std::size_t rescored,
                  const std::optional<BitsetView>& allowed, std::vector<std::int64_t>& out) const {
   out.clear();
+  if (rescored == 0) return;
   WalkScratch& scratch = search_scratch();
   scratch.query.prepare(parts_.quantizer, query);
   const CodedQuery& coded = scratch.query.get();

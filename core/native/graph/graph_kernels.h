@@ -65,8 +65,8 @@ struct WalkState {
   std::uint64_t* pool;     // `capacity` keys, ascending, filled up with kNoKey
   std::size_t capacity;    // a multiple of 8
   std::uint64_t* visited;  // a bit a row, and one more that is always set
-  RowId* log;              // room for num_rows + 4 * degree + kBatchPadding rows; without
-                           // a filter every visited row
+  RowId* log;              // room for num_rows + kMaxBatch + 4 * degree + kBatchPadding
+                           // rows; without a filter every visited row
   std::size_t log_size;
   std::uint32_t* scores;         // room for kMaxBatch
   const std::uint64_t* allowed;  // a bit a row that may enter the pool; null allows every row

@@ -15,6 +15,13 @@ constexpr float kRounds[] = {1.0F, 1.21F};
 constexpr std::size_t kCheckedAtOnce = 8;
 constexpr std::size_t kLeastLinks = 8;
 constexpr std::size_t kMeasuredAtOnce = 64;
+constexpr float kFarthest = std::numeric_limits<float>::infinity();
+
+// Sums of squares overflow near the largest float, and their difference is no number then. Lists
+// are sorted by distances, which have to be numbers.
+float distance_of(float squared) noexcept {
+  return std::isnan(squared) ? kFarthest : std::max(squared, 0.0F);
+}
 
 }  // namespace
 
@@ -42,7 +49,12 @@ void PairDistances::encode(std::size_t first, std::size_t count) {
       centred[d] = values[d] - quantizer_.mean[d];
       largest = std::max(largest, std::fabs(centred[d]));
     }
-    const float inverse = largest > 0.0F ? kLargest / largest : 0.0F;
+    float inverse = largest > 0.0F ? kLargest / largest : 0.0F;
+    if (!std::isfinite(largest) || !std::isfinite(inverse)) {
+      // Near the largest float or the smallest: no code tells such rows apart.
+      std::fill(centred.begin(), centred.end(), 0.0F);
+      largest = inverse = 0.0F;
+    }
     std::uint8_t* code = codes_.span().data() + row * width_;
     float squares = 0.0F;
     for (std::size_t d = 0; d < dim; ++d) {
@@ -93,12 +105,12 @@ void PairDistances::measure(RowId from, std::span<const RowId> to, float* out) c
     for (std::size_t i = 0; i < count; ++i) {
       const Terms& other = terms_[to[first + i]];
       const auto product = static_cast<float>(products[i] + shared - kMiddle * other.sum);
-      out[first + i] = std::max(own.squares + other.squares - factor * other.step * product, 0.0F);
+      out[first + i] = distance_of(own.squares + other.squares - factor * other.step * product);
     }
     if (lifts_.empty()) continue;
     for (std::size_t i = 0; i < count; ++i) {
       const float apart = lifts_[from] - lifts_[to[first + i]];
-      out[first + i] += apart * apart;
+      out[first + i] = distance_of(out[first + i] + apart * apart);
     }
   }
 }
@@ -139,8 +151,8 @@ void Pruner::check(const Neighbor& candidate, Seen& seen, float limit) {
     pairs_.measure(candidate.row, {kept_rows_.data() + seen.checked, some}, between);
     for (std::size_t i = 0; i < some; ++i) {
       // Copies of one row are as near to each other as can be: only the first is kept.
-      const float ratio = between[i] > 0.0F ? candidate.distance / between[i]
-                                            : std::numeric_limits<float>::infinity();
+      const float ratio = between[i] > 0.0F ? candidate.distance / between[i] : kFarthest;
+      // In this order a ratio of two infinite distances, which is no number, changes nothing.
       seen.ratio = std::max(seen.ratio, ratio);
     }
     seen.checked += static_cast<std::uint32_t>(some);

@@ -13,7 +13,8 @@ constexpr float kQueryLevels = 127.0F;
 std::uint8_t level_of(float steps, std::size_t levels) noexcept {
   const float half = static_cast<float>(levels / 2);
   const float level = std::floor(steps) + half;
-  return static_cast<std::uint8_t>(std::clamp(level, 0.0F, static_cast<float>(levels - 1)));
+  // In this order what is no number, of rows near the largest float, is the lowest level.
+  return static_cast<std::uint8_t>(std::min(std::max(0.0F, level), static_cast<float>(levels - 1)));
 }
 
 // The nearest whole number of one within +-2^21, ties to even: behind 2^23 floats have no fraction.
@@ -144,10 +145,15 @@ float PreparedQuery::quantize(const Quantizer& quantizer, std::span<const float>
   for (std::size_t d = 0; d < dim; ++d) {
     largest_bits = std::max(largest_bits, std::bit_cast<std::int32_t>(scaled[d]) & 0x7fffffff);
   }
-  const float largest = std::bit_cast<float>(largest_bits);
+  float largest = std::bit_cast<float>(largest_bits);
+  float inverse = largest > 0.0F ? kQueryLevels / largest : 0.0F;
+  if (!std::isfinite(largest) || !std::isfinite(inverse)) {
+    // Near the largest float or the smallest: no code tells rows apart, and every level is 0.
+    std::fill(scaled_.begin(), scaled_.end(), 0.0F);
+    largest = inverse = 0.0F;
+  }
   std::int8_t* values =
       clear_values(code_lines(quantizer.kind, dim) * dims_per_line(quantizer.kind));
-  const float inverse = largest > 0.0F ? kQueryLevels / largest : 0.0F;
   std::int32_t sum = 0;
   for (std::size_t d = 0; d < dim; ++d) {
     const std::int32_t level = nearest_level(scaled_[d] * inverse);

@@ -21,7 +21,8 @@ void WalkScratch::begin(const GraphArrays& graph, std::size_t ef, const std::uin
   pool_.grow(capacity, kNoKey);
   std::fill_n(pool_.span().data(), capacity, kNoKey);
   visited_.grow(words_for_bits(graph.num_rows + 1), 0);
-  log_.grow(graph.num_rows + 4 * graph.degree + kBatchPadding, 0);
+  // Entry rows of a damaged file may be the same row many times.
+  log_.grow(graph.num_rows + kMaxBatch + 4 * graph.degree + kBatchPadding, 0);
   scores_.grow(kMaxBatch, 0);
   overflow_.clear();
   state_ = {pool_.span().data(),

@@ -11,6 +11,7 @@
 #include "checksum/hash64.h"
 #include "support/error.h"
 #include "support/offsets.h"
+#include "support/reserve.h"
 
 namespace elanus {
 namespace {
@@ -31,7 +32,8 @@ void check_rows(std::size_t first_row, std::size_t count, std::size_t room) {
     throw_invalid_argument("older: expected " + std::to_string(count) + " values, got " +
                            std::to_string(room));
   }
-  if (first_row + count >= std::numeric_limits<std::uint32_t>::max()) {
+  constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (count >= kMost || first_row >= kMost - count) {
     throw_invalid_argument("rows: expected at most 2^32 - 2 of them");
   }
 }
@@ -102,6 +104,9 @@ void StringKeyTable::put(const Keys& keys, std::size_t first_row, std::span<std:
   std::vector<std::uint64_t> hashes(keys.size());
   hash64_strings(keys.offsets, keys.data, hashes);
   const std::unique_lock lock(mutex_);
+  // All memory first, so that nothing of the batch is put where there is none for all of it.
+  reserve_more(bytes_, static_cast<std::size_t>(keys.offsets.back() - keys.offsets.front()));
+  reserve_more(starts_, keys.size());
   reserve(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto begin = static_cast<std::size_t>(keys.offsets[i]);

@@ -18,7 +18,8 @@ class IntKeyTable {
   using Keys = std::span<const std::int64_t>;
 
   // Key i gets row `first_row + i`; older[i] is the row it had before, -1 for a new key.
-  // Throws Error when `older` is of another length or a row has no place in 32 bits.
+  // Throws Error when `older` is of another length or a row has no place in 32 bits. Whatever it
+  // throws, also without memory, the table is as it was.
   void put(Keys keys, std::size_t first_row, std::span<std::int64_t> older);
 
   // rows[i] is the row of key i, or -1.

@@ -41,6 +41,9 @@ class PlaceTable {
   std::size_t mask_;
 };
 
+// Larger sums first. One of infinite parts may be no number, and comes last.
+bool is_better(double a, double b) noexcept { return a > b || (std::isnan(b) && !std::isnan(a)); }
+
 FusedList reordered(const FusedList& list, std::span<const std::size_t> order) {
   FusedList sorted;
   for (const std::size_t number : order) {
@@ -70,8 +73,9 @@ FusedList fuse_lists(std::span<const RankedList> lists) {
   }
   std::vector<std::size_t> order(fused.scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return fused.scores[a] > fused.scores[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return is_better(fused.scores[a], fused.scores[b]);
+  });
   return reordered(fused, order);
 }
 
@@ -101,7 +105,8 @@ FusedRows fuse_rows(std::span<const RankedRows> lists, std::span<const std::int6
                     [&](std::size_t a, std::size_t b) {
                       const double left = fused.scores[a];
                       const double right = fused.scores[b];
-                      return left != right ? left > right : key(a) < key(b);
+                      if (is_better(left, right)) return true;
+                      return !is_better(right, left) && key(a) < key(b);
                     });
   FusedRows best;
   for (const std::size_t number : std::span(order).first(count)) {

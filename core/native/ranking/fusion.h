@@ -24,7 +24,7 @@ struct FusedList {
 };
 
 // Returns every row of the lists once with the sum of its parts, added list by list; largest sum
-// first, equals in the order of their first appearance.
+// first, equals in the order of their first appearance; sums that are no number come last.
 // Throws Error when the arrays of a list differ in length.
 [[nodiscard]] FusedList fuse_lists(std::span<const RankedList> lists);
 
@@ -39,7 +39,7 @@ struct FusedRows {
   std::vector<double> scores;
 };
 
-// Returns the `limit` rows with the largest sums, as `fuse_lists` adds them up; equal sums in the
+// Returns the `limit` rows that `fuse_lists` would put first, but those of equal sums in the
 // order of the keys, of which every row has one.
 // Throws Error when the arrays of a list differ in length.
 [[nodiscard]] FusedRows fuse_rows(std::span<const RankedRows> lists,

@@ -193,6 +193,17 @@ class WindowedSearch {
 
   // Keeps every row that may be among the best. False when these are too many.
   bool run() {
+    try {
+      return keep_best();
+    } catch (...) {
+      // Without memory in the middle of a window, its counters would go on in the next search.
+      scratch_.counters.fill(0);
+      throw;
+    }
+  }
+
+  // As `run`, which clears up behind it.
+  bool keep_best() {
     scratch_.kept.clear();
     capacity_ = 2 * k_ + 64;
     room_ = std::clamp<std::size_t>(capacity_, 128, 4096);

@@ -76,7 +76,7 @@ class ByteStringMap {
     }
   }
 
-  // Adds a key that is not there.
+  // Adds a key that is not there; without memory for it, nothing is added.
   void insert(const Key& key, std::int32_t value) {
     if (key.bytes.size() >= 0xFFFFFFFFU) throw_invalid_argument("text: a word of 4 GB or more");
     if (2 * (num_keys_ + 1) > slots_.size()) grow();

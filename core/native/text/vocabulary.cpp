@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/error.h"
+#include "support/reserve.h"
 
 namespace elanus {
 namespace {
@@ -33,10 +34,12 @@ TermId Vocabulary::add(Utf8 term) {
     throw_invalid_argument("vocabulary: expected fewer than 2**31 terms");
   }
   const std::unique_lock lock(mutex_);
+  // All memory first: where there is none, nothing has changed.
+  reserve_more(terms_.data, term.size());
+  reserve_more(terms_.offsets, 1);
+  numbers_.insert(key, static_cast<std::int32_t>(number));
   terms_.data.insert(terms_.data.end(), term.begin(), term.end());
   terms_.offsets.push_back(static_cast<std::int64_t>(terms_.data.size()));
-  // Last: without memory for it, the number is lost and its term never found.
-  numbers_.insert(key, static_cast<std::int32_t>(number));
   return static_cast<TermId>(number);
 }
 

@@ -24,6 +24,7 @@ struct StringList {
 class Vocabulary {
  public:
   // The number of a term; gives it the next one if it is new. Throws Error past 2^31 - 1 terms.
+  // Whatever it throws, also without memory, no term was added.
   TermId add(Utf8 term);
 
   // Hints to the thread that adds that it is about to add this term.
