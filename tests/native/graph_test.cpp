@@ -13,6 +13,7 @@
 #include "checks.h"
 #include "graph/builder.h"
 #include "graph/graph.h"
+#include "graph/pruning.h"
 #include "graph/stream.h"
 #include "support/cpu.h"
 
@@ -225,6 +226,14 @@ void test_extreme_floats() {
     coded.steps.assign(70, 0.05F * std::min(size, 1e30F));
     coded.quantizer.steps = coded.steps;
     elanus::encode_rows(coded.quantizer, coded.rows(), 0, kRows, coded.codes, coded.terms);
+    const elanus::AnyRows rows = coded.rows();
+    elanus::PairDistances pairs(coded.quantizer, rows, {});
+    pairs.encode(0, kRows);
+    std::vector<RowId> others(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) others[i] = static_cast<RowId>(i);
+    std::vector<float> distances(kRows);
+    pairs.measure(50, others, distances.data());
+    for (const float distance : distances) check(distance >= 0.0F, "a distance of extreme rows");
     const std::vector<RowId> links = built(coded, 1);
     check(links == built(coded, 3), "threads build the same graph of extreme rows");
     test_walks(coded, links);

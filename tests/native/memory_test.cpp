@@ -118,7 +118,8 @@ void test_vocabulary() {
   check(failed > 10, "terms need memory at several places");
 }
 
-// A list of each kind over two windows, and many equal scores, of which too many rows are kept.
+// Lists of several kinds over two windows. More rows are wanted than a window has blocks, so that
+// rows are kept before it is known what they must reach.
 struct Postings {
   static constexpr std::size_t kRows = 20'000;
   std::vector<std::int64_t> offsets = {0};
@@ -145,7 +146,7 @@ struct Postings {
     static const std::vector<elanus::TermId> kTerms = {0, 1, 2, 3};
     static const std::vector<float> kWeights = {1, 0.5F, 2, 3};
     const elanus::PackedPostings packed({terms.entries, starts, terms.bytes}, kRows, std::nullopt);
-    return elanus::search_windows({packed, {kTerms, kWeights}, std::nullopt}, {}, 40);
+    return elanus::search_windows({packed, {kTerms, kWeights}, std::nullopt}, {}, 300);
   }
 };
 
