@@ -6,6 +6,7 @@ results; dense distances may differ in the last bits, for sums run in another or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -356,12 +357,12 @@ def merge_candidates(
 
 
 def fuse_lists(lists: Sequence[RankedArrays]) -> list[tuple[int, int, float]]:
-    """Return (source, row id, sum of parts) of every row, largest sum first."""
+    """Return (source, row id, sum of parts) of every row, largest sum first, NaN last."""
     scores: dict[tuple[int, int], float] = {}
     for sources, row_ids, parts in lists:
         for source, row_id, part in zip(
             sources.tolist(), row_ids.tolist(), parts.tolist(), strict=True
         ):
             scores[source, row_id] = scores.get((source, row_id), 0.0) + part
-    ranked = sorted(scores.items(), key=lambda entry: -entry[1])
+    ranked = sorted(scores.items(), key=lambda entry: (math.isnan(entry[1]), -entry[1]))
     return [(*place, score) for place, score in ranked]

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+import threading
 
 import pytest
 
@@ -39,6 +41,33 @@ def test_a_part_of_a_write_goes_on_where_it_stopped():
     os.close(reader)
     assert append_to(writer, [b"x"], sync=True) == Appended(0, errno.EPIPE, 0)
     os.close(writer)
+
+
+def test_a_write_that_a_signal_cuts_goes_on_where_it_stopped():
+    """The reader sends a signal before it takes some bytes; a write that waits ends with those."""
+    reader, writer = os.pipe()
+    buffers = [bytes([n % 251]) * 1009 for n in range(400)]
+    expected = b"".join(buffers)
+    writing, signals = threading.main_thread().ident, []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: signals.append(number))
+    parts = []
+
+    def read():
+        while sum(map(len, parts)) < len(expected):
+            signal.pthread_kill(writing, signal.SIGUSR1)
+            parts.append(os.read(reader, 5003))
+
+    thread = threading.Thread(target=read)
+    try:
+        thread.start()
+        assert append_to(writer, buffers, sync=False) == Appended(len(expected), 0, 0)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        os.close(writer)
+        os.close(reader)
+    assert b"".join(parts) == expected
+    assert signals
 
 
 def test_a_failed_sync_is_told_from_a_failed_write():

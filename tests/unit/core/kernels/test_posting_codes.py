@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from elanus.errors import InvalidArgumentError
+from elanus.kernels.bitset import Bitset
 from elanus.kernels.packing import PackedPostings
 from elanus.kernels.postings import SealedPostings
 from elanus.kernels.query_batch import QueryBatch
@@ -91,9 +92,11 @@ def test_scores_of_nothing_are_no_negative_zeros() -> None:
     rows = rows_of(
         [(np.arange(9_000), np.ones(9_000)), (np.arange(300), np.ones(300))], WINDOW, None
     )
-    for k in (5, 400):
-        _, distances = rows.sealed.search(*query((0, 0.0), (1, 1.0)), k)
-        assert not np.signbit(distances[300:]).any()
+    few = Bitset.from_rows(np.arange(298, 310), WINDOW)
+    for allowed in (few, None):
+        _, distances = rows.sealed.search(*query((0, 0.0), (1, 1.0)), 400, allowed=allowed)
+        assert distances[:2].tolist() == [-1.0, -1.0]
+        assert not np.signbit(distances[300 if allowed is None else 2 :]).any()
     _, distances = rows.growing.search(*query((0, 0.0)), 5, num_rows=WINDOW)
     assert not np.signbit(distances).any()
 

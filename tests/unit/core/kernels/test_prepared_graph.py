@@ -7,6 +7,8 @@ from elanus.errors import InvalidArgumentError
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import scan_topk, unit_rows
 from elanus.kernels.graph import CodedRows, CodeKind, Quantizer, SearchGraph
+from elanus.kernels.prepared import PreparedFusion
+from elanus.kernels.ranking import UnitScale
 from elanus.types import MetricType
 
 from .test_graph import graph_of, quantizer_of, rows_of
@@ -136,3 +138,27 @@ def test_what_cannot_be_prepared_is_refused():
     )
     with pytest.raises(InvalidArgumentError, match="rows that take float32"):
         binary.prepared(5, 40, 22, method="graph", allowed=None, keys=None)
+
+
+@pytest.mark.parametrize("rank_constant", [60.0, None])
+def test_equal_sums_of_two_legs_come_in_the_order_of_their_keys(rank_constant):
+    """Rows on a line, asked for from both ends: each has an equal on the other side."""
+    rows = np.arange(30, dtype=np.float32)[:, None]
+    coded_by = Quantizer(
+        CodeKind.BYTES, MetricType.L2, np.zeros(1, np.float32), np.ones(1, np.float32), 1.0
+    )
+    graph, _ = graph_of(rows, None, coded_by)
+    keys = np.random.default_rng(2).permutation(30).astype(np.int64) * 7
+    legs = [
+        graph.prepared(12, 1, 1, method="scan", allowed=Bitset.full(30), keys=keys)
+        for _ in range(2)
+    ]
+    scales = [UnitScale.L2] * 2 if rank_constant is None else [None, None]
+    fusion = PreparedFusion(
+        legs, [1.0, 1.0], scales, rank_constant=rank_constant, limit=15, reader=None
+    )
+    row_ids, scores, found_keys, _, _ = fusion.find([[0.0], [29.0]])
+    pairs = [sorted((i, 29 - i), key=keys.__getitem__) for i in range(12)]
+    assert row_ids == [row for pair in pairs for row in pair][:15]
+    assert found_keys == keys[row_ids].tolist()
+    assert scores == sorted(scores, reverse=True)

@@ -102,6 +102,17 @@ def test_fusing_adds_the_parts_of_each_row(
     ) == reference.fuse_lists(lists)
 
 
+def test_sums_that_are_no_numbers_come_last() -> None:
+    rows = np.arange(6, dtype=np.int64)
+    sources = np.zeros(6, dtype=np.int64)
+    infinite = np.array([np.nan, np.inf, 1.0, -np.inf, np.nan, np.inf])
+    fused = fuse_lists([(sources, rows, infinite), (sources[:2], rows[:2], -infinite[:2])])
+    assert fused.row_ids.tolist() == [5, 2, 3, 0, 1, 4]
+    assert reference.fuse_lists([(sources, rows, infinite)]) == [
+        (0, row, pytest.approx(infinite[row], nan_ok=True)) for row in (1, 5, 2, 3, 0, 4)
+    ]
+
+
 def test_fusing_refuses_arrays_of_several_lengths() -> None:
     two, one = np.zeros(2, dtype=np.int64), np.zeros(1)
     with pytest.raises(InvalidArgumentError, match="arrays of one length"):
