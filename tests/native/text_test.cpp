@@ -96,6 +96,20 @@ void test_word_bytes() {
   }
 }
 
+// Characters in more bytes than they need, behind the last one, and cut off, are none.
+void test_characters() {
+  const auto code_point = [](const std::string& text) {
+    return elanus::decode_utf8(exact_bytes(text), 0).code_point;
+  };
+  check(code_point("\xC2\x80") == 0x80 && code_point("\xE0\xA0\x80") == 0x800 &&
+            code_point("\xF0\x90\x80\x80") == 0x10000 && code_point("\xF4\x8F\xBF\xBF") == 0x10FFFF,
+        "the first and the last of each size");
+  for (const std::string text :
+       {"\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xE2\x82", "\x80"}) {
+    check(code_point(text) >= elanus::kNumCodePoints, "no character");
+  }
+}
+
 // Any bytes, cut anywhere: nothing is read past the end and every piece lies inside.
 void test_hostile_text() {
   const elanus::CharClasses classes = some_classes();
@@ -162,6 +176,23 @@ void test_token_counter() {
     check(vocabulary->term(counts.terms[3]) == "cat", "term of a text");
   }
   check(distinct == 42, "terms of all texts");
+  // More words than are sorted by comparing them, against the order in which they were numbered.
+  std::string forward;
+  std::string backward;
+  for (int i = 0; i < 300; ++i) {
+    const std::string word = "number" + std::to_string(i) + " ";
+    forward += word;
+    backward = word + backward;
+  }
+  for (const std::string& text : {forward, backward, backward + backward}) {
+    const std::vector<std::uint8_t> words = exact_bytes(text);
+    check(
+        counter.scan(std::vector<std::int64_t>{0, static_cast<std::int64_t>(words.size())}, words),
+        "ASCII needs no classes");
+    const elanus::TokenCounts counts = counter.count();
+    check(counts.terms.size() == 300 && std::is_sorted(counts.terms.begin(), counts.terms.end()),
+          "terms ascend");
+  }
   const std::vector<std::uint8_t> bytes = exact_bytes("ab");
   for (const std::vector<std::int64_t>& offsets :
        {std::vector<std::int64_t>{0, 3}, {1, 0}, {-1, 1}, {}}) {
@@ -261,6 +292,7 @@ void test_text() {
   test_automaton();
   test_word_bytes();
   test_tokenizers();
+  test_characters();
   test_hostile_text();
   test_token_counter();
   test_vocabulary();

@@ -52,6 +52,19 @@ bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
   drop_scan();
   // Only here: a piece that is forgotten voids the codes that the scan before gave.
   if (known_.size() + sequence_terms_.size() >= max_known_) forget();
+  bool is_whole = false;
+  try {
+    is_whole = scan_texts(offsets, data);
+  } catch (...) {
+    forget();
+    throw;
+  }
+  // Pieces that wait for the caller would wait for good.
+  if (!is_whole) forget();
+  return is_whole;
+}
+
+bool TokenCounter::scan_texts(std::span<const std::int64_t> offsets, Utf8 data) {
   const std::uint8_t* const data_end = data.data() + data.size();
   for (std::size_t row = 0; row + 1 < offsets.size(); ++row) {
     const auto begin = static_cast<std::size_t>(offsets[row]);
@@ -66,11 +79,7 @@ bool TokenCounter::scan(std::span<const std::int64_t> offsets, Utf8 data) {
     const bool whole = chain_.tokenizer == TokenizerKind::standard
                            ? standard_pieces(text, classes_.get(), emit)
                            : whitespace_pieces(text, classes_.get(), emit);
-    if (!whole) {
-      // Pieces that wait for the caller would wait for good.
-      forget();
-      return false;
-    }
+    if (!whole) return false;
     look_up_coming();
     row_ends_.push_back(codes_.size());
   }

@@ -102,6 +102,7 @@ class TokenCounter {
     bool is_ascii;
   };
 
+  [[nodiscard]] bool scan_texts(std::span<const std::int64_t> offsets, Utf8 data);
   void look_up_coming();
   [[nodiscard]] Code known_code(Code& code);
   [[nodiscard]] Code add(const Coming& piece);
