@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "keys/key_table.h"
 #include "sparse/packing.h"
 #include "sparse/windowed_search.h"
+#include "text/token_counter.h"
 #include "text/vocabulary.h"
 
 namespace {
@@ -118,6 +120,27 @@ void test_vocabulary() {
   check(failed > 10, "terms need memory at several places");
 }
 
+// A word that waited for its term when memory ended is asked for again.
+void test_token_counter() {
+  const auto vocabulary = std::make_shared<elanus::Vocabulary>();
+  elanus::TokenCounter counter(
+      vocabulary,
+      {elanus::TokenizerKind::standard, elanus::AsciiFilters({elanus::Lowercase{}}), true}, 10'000);
+  const Strings texts(0, 60);
+  int failed = 0;
+  bool is_whole = false;
+  fail_each_time([&] { is_whole = counter.scan(texts.offsets, texts.data); }, [&] { ++failed; });
+  check(is_whole && failed > 10, "a scan needs memory at several places");
+  const std::vector<std::string> words = counter.pending_words();
+  check(words.size() == 64, "four words of each text, and one of its own");
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::vector<std::uint8_t> word(words[i].begin(), words[i].end());
+    counter.resolve_word(i, word);
+  }
+  const elanus::TokenCounts counts = counter.count();
+  check(counts.lengths == std::vector<std::uint32_t>(60, 5), "all words are counted");
+}
+
 // Lists of several kinds over two windows. More rows are wanted than a window has blocks, so that
 // rows are kept before it is known what they must reach.
 struct Postings {
@@ -180,5 +203,6 @@ void test_windows() {
 void test_memory() {
   test_key_table();
   test_vocabulary();
+  test_token_counter();
   test_windows();
 }
