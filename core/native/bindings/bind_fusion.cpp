@@ -64,7 +64,11 @@ class PreparedFusion {
                  const std::vector<std::optional<UnitScale>>& scales,
                  std::optional<double> rank_constant, std::size_t limit, const RowReader* reader)
       : rank_constant_(rank_constant), limit_(limit), reader_(reader) {
-    for (const nb::handle leg : legs) legs_.push_back(nb::cast<const PreparedLeg*>(leg));
+    for (const nb::handle leg : legs) {
+      // None would be a pointer to nothing.
+      if (!nb::isinstance<PreparedLeg>(leg)) throw nb::type_error("legs: expected prepared legs");
+      legs_.push_back(nb::cast<const PreparedLeg*>(leg));
+    }
     if (legs_.empty() || weights.size() != legs_.size() || scales.size() != legs_.size()) {
       throw_invalid_argument("legs: expected some, and a weight and a scale for each");
     }

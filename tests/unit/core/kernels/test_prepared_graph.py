@@ -162,3 +162,8 @@ def test_equal_sums_of_two_legs_come_in_the_order_of_their_keys(rank_constant):
     assert row_ids == [row for pair in pairs for row in pair][:15]
     assert found_keys == keys[row_ids].tolist()
     assert scores == sorted(scores, reverse=True)
+    for wrong in (None, "leg"):
+        with pytest.raises(TypeError, match="legs: expected prepared legs"):
+            PreparedFusion(
+                [legs[0], wrong], [1.0] * 2, [None] * 2, rank_constant=60.0, limit=5, reader=None
+            )
