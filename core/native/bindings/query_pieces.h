@@ -98,11 +98,14 @@ class PieceTerms {
       : terms_(nanobind::len(terms) == 1 ? nanobind::object(terms[0]) : terms) {}
 
   void append_to(nanobind::list& out) const {
-    if (PyUnicode_Check(terms_.ptr())) {
-      out.append(terms_);
+    // Held: an iterator may set off the collection of garbage, whose code lets other threads run,
+    // and they may forget this.
+    const nanobind::object terms = terms_;
+    if (PyUnicode_Check(terms.ptr())) {
+      out.append(terms);
       return;
     }
-    for (const nanobind::handle term : terms_) out.append(term);
+    for (const nanobind::handle term : terms) out.append(term);
   }
 
  private:
