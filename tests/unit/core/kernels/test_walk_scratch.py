@@ -20,8 +20,9 @@ from elanus.types import MetricType, UInt32Array
 from .test_graph import graph_of, quantizer_of, rows_of
 
 DEGREE = 16
-# Beyond 2048 words of visited rows, which are cleared one by one.
-LARGE = 2048 * 64 + 20
+# Beyond 2048 words of visited rows, which are cleared one by one; the row behind the last has a
+# word of its own.
+LARGE = 2049 * 64
 LARGER = LARGE + 200
 
 
