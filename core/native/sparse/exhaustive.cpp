@@ -145,23 +145,13 @@ bool is_probing_cheaper(const SparseRequest& request, const BitsetView& allowed)
   return allowed.count() * request.terms.size() * kProbeCost < num_postings;
 }
 
-// Calls run(scoring) with the scoring the request asks for.
-template <typename Run>
-void with_scoring(const SparseRequest& request, Run run) {
-  if (request.bm25.has_value()) {
-    run(Bm25Scoring(*request.bm25, request.num_rows));
-  } else {
-    run(InnerProductScoring{});
-  }
-}
-
 }  // namespace
 
 SparseHits search_exhaustive(const SparseRequest& request, const std::optional<BitsetView>& allowed,
                              std::size_t k) {
   if (k == 0) throw_invalid_argument("k: expected at least 1, got 0");
   TopK best(std::min(k, std::max<std::size_t>(request.num_rows, 1)));
-  with_scoring(request, [&](const auto& scoring) {
+  with_scoring(request.bm25, request.num_rows, [&](const auto& scoring) {
     if (allowed.has_value() && is_probing_cheaper(request, *allowed)) {
       probe_allowed(request, scoring, *allowed, best);
     } else {
@@ -176,7 +166,7 @@ SparseHits search_exhaustive(const SparseRequest& request, const std::optional<B
 void distances_to_rows(const SparseRequest& request, std::span<const std::int64_t> row_ids,
                        std::span<Distance> out) {
   CancelPoint point;
-  with_scoring(request, [&](const auto& scoring) {
+  with_scoring(request.bm25, request.num_rows, [&](const auto& scoring) {
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
       point.passed(request.terms.size() * kProbeCost);
       if (row_ids[i] < 0 || static_cast<std::uint64_t>(row_ids[i]) >= request.num_rows) {

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -101,5 +102,15 @@ class Bm25Scoring {
   float base_;
   float slope_;
 };
+
+// Calls run(scoring): BM25 where there are parameters, else the inner product.
+template <typename Run>
+void with_scoring(const std::optional<Bm25Parameters>& bm25, std::size_t num_rows, Run run) {
+  if (bm25.has_value()) {
+    run(Bm25Scoring(*bm25, num_rows));
+  } else {
+    run(InnerProductScoring{});
+  }
+}
 
 }  // namespace elanus

@@ -78,16 +78,6 @@ float score_addition(const PackedPostings& postings, const Addend& addend, const
   return score + scoring(addend.query_weight, row, postings.weight(addend.term, row, *place));
 }
 
-// Calls run(scoring) with the scoring the request asks for.
-template <typename Run>
-void with_scoring(const PackedRequest& request, Run run) {
-  if (request.bm25.has_value()) {
-    run(Bm25Scoring(*request.bm25, request.postings.num_rows()));
-  } else {
-    run(InnerProductScoring{});
-  }
-}
-
 std::vector<Addend>& open_terms(const PackedRequest& request) {
   check_query(request.query);
   std::vector<Addend>& addends = thread_scratch().addends;
@@ -192,18 +182,7 @@ class WindowedSearch {
   }
 
   // Keeps every row that may be among the best. False when these are too many.
-  bool run() {
-    try {
-      return keep_best();
-    } catch (...) {
-      // Without memory in the middle of a window, its counters would go on in the next search.
-      scratch_.counters.fill(0);
-      throw;
-    }
-  }
-
-  // As `run`, which clears up behind it.
-  bool keep_best() {
+  bool run() try {
     scratch_.kept.clear();
     capacity_ = 2 * k_ + 64;
     room_ = std::clamp<std::size_t>(capacity_, 128, 4096);
@@ -223,6 +202,10 @@ class WindowedSearch {
     for (std::uint64_t& key : scratch_.kept) key &= 0xffffffffU;
     std::sort(scratch_.kept.begin(), scratch_.kept.end());
     return true;
+  } catch (...) {
+    // Without memory in the middle of a window, its counters would go on in the next search.
+    scratch_.counters.fill(0);
+    throw;
   }
 
   // Scores the rows that were kept, as every other path does: by the query's terms, in order.
@@ -235,7 +218,7 @@ class WindowedSearch {
         __builtin_prefetch(request_.bm25->lengths.data() + row);
       }
     }
-    with_scoring(request_, [&](const auto& scoring) {
+    with_scoring(request_.bm25, request_.postings.num_rows(), [&](const auto& scoring) {
       for (const Addend& addend : addends_) {
         for (std::size_t i = 0; i < scores.size(); ++i) {
           const auto row = static_cast<RowId>(scratch_.kept[i]);
@@ -489,7 +472,7 @@ void distances_to_packed_rows(const PackedRequest& request, std::span<const std:
   const std::vector<Addend>& addends = open_terms(request);
   const std::size_t num_rows = request.postings.num_rows();
   CancelPoint point;
-  with_scoring(request, [&](const auto& scoring) {
+  with_scoring(request.bm25, num_rows, [&](const auto& scoring) {
     for (std::size_t i = 0; i < row_ids.size(); ++i) {
       point.passed(addends.size() * kProbeCost);
       if (row_ids[i] < 0 || static_cast<std::uint64_t>(row_ids[i]) >= num_rows) {
