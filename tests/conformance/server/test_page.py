@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 
 from elanus_server import Settings
@@ -95,6 +95,14 @@ def log_in(page: Page, user: str, password: str) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is too wide."""
+    wider: int = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return wider
+
+
 def cells(page: Page, name: str) -> list[list[str]]:
     """Return the texts of a table, row by row."""
     rows = page.get_by_role("region", name=name).locator("tbody tr").all()
@@ -141,9 +149,11 @@ def test_rows_are_paged_and_filtered(visit: Visit, uri: str) -> None:
     assert cells(page, "Rows")[1][:4] == ["1", "whales sing at night", "null", "[1, 0]"]
     expect(page.get_by_role("button", name="Earlier")).to_be_disabled()
     page.get_by_role("button", name="Later").click()
-    page.get_by_role("button", name="Later").click()
+    expect(page.get_by_role("button", name="Later")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.locator(".pager span")).to_have_text("51 to 60 of 60 rows")
     expect(page.get_by_role("button", name="Later")).to_be_disabled()
+    expect(page.get_by_role("button", name="Earlier")).to_be_focused()
     # Its digits are all there, and its undeclared field has a column.
     assert cells(page, "Rows")[-1][0] == str(BIG)
     assert cells(page, "Rows")[-1][-2] == "more"
@@ -231,6 +241,15 @@ def test_collection_that_is_not_there_is_named(visit: Visit, uri: str) -> None:
     expect(page.get_by_role("alert")).to_contain_text("collection not found")
 
 
+def test_database_that_is_not_there_is_named(visit: Visit, uri: str) -> None:
+    page = visit(f"{uri}/ui/#nowhere/passages")
+    expect(page.get_by_role("alert")).to_have_text(
+        "There is no database nowhere; there are: default, other."
+    )
+    page.get_by_label("Database").select_option("default")
+    expect(page.locator("#collections a")).to_have_text(["passages60", "released0"])
+
+
 def test_logging_in_and_out(visit: Visit, guarded: str) -> None:
     page = visit(guarded)
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -254,6 +273,33 @@ def test_logging_in_and_out(visit: Visit, guarded: str) -> None:
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [
         *(0, 0, "")
     ]
+    _only_refusals(visit)
+
+
+def test_login_stays_until_somebody_is_in(visit: Visit, guarded: str) -> None:
+    page = visit(guarded)
+    for _ in range(3):
+        expect(page.get_by_label("User", exact=True)).to_be_focused()
+        page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    log_in(page, "root", PASSWORD)
+    expect(page.locator("#who")).to_have_text("root")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    _only_refusals(visit)
+
+
+def test_late_refusal_does_not_log_out(visit: Visit, guarded: str) -> None:
+    page = visit(guarded)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/databases/list", lambda route: route.continue_() if held else held.append(route))
+    log_in(page, "root", "wrong")
+    log_in(page, "root", PASSWORD)
+    expect(page.locator("#who")).to_have_text("root")
+    with page.expect_response("**/databases/list"):
+        held[0].continue_()
+    page.get_by_role("link", name="Users and roles").click()
+    expect(page.locator("h2", has_text="Users and roles")).to_be_visible()
     _only_refusals(visit)
 
 
@@ -313,12 +359,15 @@ def test_page_is_accessible_and_fits(visit: Visit, uri: str, scheme: str, width:
         page.goto(f"{uri}/ui/{hash_}")
         page.locator(f"main:not([aria-busy]) {ready}").first.wait_for()
         assert violations(page) == [], hash_
-        assert (
-            page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            == 0
-        )
+        assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_routes_are_accessible_and_fit(visit: Visit, uri: str, scheme: str) -> None:
+    page = visit(f"{uri}/docs", 360, color_scheme=scheme)
+    page.locator("summary").first.click()
+    assert violations(page) == []
+    assert overflow(page) == 0
 
 
 def test_login_is_accessible(visit: Visit, guarded: str) -> None:

@@ -8,11 +8,14 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>elanus: RESTful API</title>
+<link rel="icon" href="/ui/static/icon.svg" type="image/svg+xml">
 <style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 summary { cursor: pointer; padding: .3rem 0; }
 code, textarea, pre { font: .875rem/1.4 ui-monospace, monospace; }
+code { overflow-wrap: anywhere; }
+a { color: inherit; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .2rem .6rem .2rem 0; vertical-align: top; }
 textarea { width: 100%; box-sizing: border-box; }
@@ -21,11 +24,13 @@ input { width: 20rem; max-width: 100%; }
 </style>
 </head>
 <body>
+<main>
 <h1>RESTful API</h1>
 <p id="about"></p>
 <p><a href="/ui/">Collections, rows and searches on a page</a></p>
 <p><label>Token, where the server asks for one <input id="token" autocomplete="off"></label></p>
-<main id="routes"></main>
+<div id="routes"></div>
+</main>
 <script>
 "use strict";
 const make = (name, text, parent) => {

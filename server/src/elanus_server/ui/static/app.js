@@ -49,7 +49,8 @@ async function collection(wanted) {
     el("div", { class: "title" }, el("h2", {}, `Database ${database}`)),
     el("p", { class: "empty" }, names.length
       ? "Choose a collection to see its fields, read its rows or search it."
-      : "There is no collection yet. A client makes one: MilvusClient(uri).create_collection(\"notes\", dimension=3)"),
+      : `There is no collection yet. A client makes one: MilvusClient(uri${
+        database === "default" ? "" : `, db_name="${database}"`}).create_collection("notes", dimension=3)`),
   ];
 }
 
@@ -58,7 +59,8 @@ async function showSide(wanted, mine) {
   const databases = await ask("databases/list");
   const select = byId("database");
   const chosen = wanted.database || select.value || databases[0];
-  const found = databases.includes(chosen) ? await listed(chosen) : [];
+  const isThere = databases.includes(chosen);
+  const found = isThere ? await listed(chosen) : [];
   if (mine !== turn) return;
   select.replaceChildren(...databases.map((name) =>
     el("option", { value: name, selected: name === chosen }, name)));
@@ -71,10 +73,12 @@ async function showSide(wanted, mine) {
       href: addressOf(chosen, one.name),
       "aria-current": !wanted.view && one.name === wanted.collection && "page",
     }, one.name, el("small", {}, one.note)))));
+  if (!isThere) select.prepend(el("option", { value: "", selected: true }, chosen));
   for (const link of byId("places").querySelectorAll("a")) {
     if (link.hash === `#${wanted.view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (!isThere) throw new ApiError(`There is no database ${chosen}; there are: ${databases.join(", ")}.`, -1, 0);
 }
 
 function askForLogin(message) {
@@ -85,23 +89,31 @@ function askForLogin(message) {
   byId("login-user").focus();
 }
 
+let attempt = 0;
 byId("login-form").addEventListener("submit", async (event) => {
   event.preventDefault();
+  // Whoever tries again before the answer means the later words.
+  const mine = ++attempt;
   const token = byId("login-token").value.trim();
   login(token || `${byId("login-user").value}:${byId("login-password").value}`);
   try {
     await ask("databases/list");
   } catch (error) {
+    if (mine !== attempt) return;
     login("");
     askForLogin(error.status === 401 ? "User, password or token are not right." : error.message);
     return;
   }
+  if (mine !== attempt) return;
   byId("login-form").reset();
   byId("login").close();
   show();
 });
-// There is nothing to see before.
+// There is nothing to see before. A browser closes it by a second Escape, whatever "cancel" says.
 byId("login").addEventListener("cancel", (event) => event.preventDefault());
+byId("login").addEventListener("close", () => {
+  if (!isLoggedIn()) askForLogin();
+});
 byId("logout").addEventListener("click", () => {
   login("");
   byId("collections").replaceChildren();

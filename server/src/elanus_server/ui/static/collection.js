@@ -26,7 +26,8 @@ export async function collectionView(database, name, tab) {
   const [known, stats] = await Promise.all([
     ask("collections/describe", where), askOr(null, "collections/get_stats", where),
   ]);
-  let [, make] = tabs[tab] ?? tabs.overview;
+  if (!tabs[tab]) tab = "overview";
+  let [, make] = tabs[tab];
   const isLoaded = known.load === "LoadStateLoaded";
   const load = async (event) => {
     try {

@@ -57,7 +57,10 @@ export function labelled(text, control, hint) {
     hint ? el("p", { class: "hint", id: `${control.id}-hint` }, hint) : null);
 }
 
-/** Return a value of a row as a text that fits a cell. */
+/** Characters from which a text wants a column of some width. */
+const LONG = 60;
+
+/** Return a value of a row as what fits a cell. */
 export function shown(value, longest = 160) {
   if (value === null || value === undefined) return el("span", { class: "null" }, "null");
   let text = typeof value === "string" ? value : JSON.stringify(value);
@@ -65,7 +68,8 @@ export function shown(value, longest = 160) {
     const first = value.slice(0, 6).map((one) => +one.toPrecision(4)).join(", ");
     text = value.length > 6 ? `[${first}, … ${value.length} numbers]` : `[${first}]`;
   }
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+  if (text.length > longest) text = `${text.slice(0, longest)}…`;
+  return text.length > LONG ? el("div", { class: "long" }, text) : text;
 }
 
 /** Say something to those who hear the page. */

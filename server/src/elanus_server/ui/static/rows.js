@@ -7,9 +7,9 @@ import { addressOf, announce, count, el, failure, labelled, shown, table } from 
 const PAGE = 25;
 
 export async function rowsView(where, known) {
-  const primary = primaryOf(known).name;
+  const { name: primary, type } = primaryOf(known);
   const filter = el("input", { id: "filter", class: "code", autocomplete: "off", spellcheck: false,
-    placeholder: `${primary} > 0`, "aria-describedby": "filter-hint" });
+    placeholder: type === "VarChar" ? `${primary} like "a%"` : `${primary} > 0`, "aria-describedby": "filter-hint" });
   const found = el("div", { class: "found" });
   const state = { offset: 0, filter: "" };
 
@@ -53,7 +53,13 @@ export async function rowsView(where, known) {
 
   const step = (title, by, isPossible) => el("button", {
     type: "button", class: "tool", disabled: !isPossible,
-    onclick: () => { state.offset = Math.max(0, state.offset + by); load(); },
+    onclick: async () => {
+      state.offset = Math.max(0, state.offset + by);
+      await load();
+      // The button is another one now; who pages by the keyboard stays in the pager.
+      const steps = [...found.querySelectorAll(".pager button")];
+      (steps.find((one) => one.textContent === title && !one.disabled) ?? steps.find((one) => !one.disabled))?.focus();
+    },
   }, title);
 
   const form = el("form", { class: "form", onsubmit: (event) => {

@@ -11,9 +11,9 @@ export async function searchView(where, known) {
   const field = el("select", { id: "field" }, fields.map((one) => el("option", { value: one.name }, one.name)));
   const like = decodeURIComponent(location.hash.split("/")[3] ?? "");
   const mode = el("select", { id: "mode" });
-  const query = el("textarea", { id: "query", rows: 2, spellcheck: false, value: like });
+  const query = el("textarea", { id: "query", rows: 2, spellcheck: false, required: true, value: like });
   const filter = el("input", { id: "filter", class: "code", autocomplete: "off", spellcheck: false });
-  const limit = el("input", { id: "limit", type: "number", min: 1, max: 200, value: 10 });
+  const limit = el("input", { id: "limit", type: "number", min: 1, max: 200, value: 10, required: true });
   const found = el("div", { class: "found" });
   const hint = el("p", { class: "hint", id: "query-hint" });
   query.setAttribute("aria-describedby", "query-hint");
@@ -29,10 +29,15 @@ export async function searchView(where, known) {
     const about = fields.find((one) => one.name === field.value);
     hint.textContent = {
       text: "Words, as somebody would ask.",
-      vector: `Numbers between brackets, ${about.dim ? `${about.dim} of them` : "as the field has them"}.`,
+      vector: vectorHint(about),
       like: `The primary key of a row: ${primaryOf(known).name}.`,
     }[mode.value];
   }
+  query.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    query.form.requestSubmit();
+  });
   field.addEventListener("change", showModes);
   mode.addEventListener("change", showHint);
   showModes();
@@ -110,6 +115,12 @@ function modesOf(field) {
     ...(byVector ? [["vector", "a vector"]] : []),
     ["like", "more like a row"],
   ];
+}
+
+function vectorHint({ type, dim }) {
+  if (type === "SparseFloatVector") return 'Places with their weights, such as {"3": 0.5, "17": 1.2}.';
+  if (type === "BinaryVector") return `${count(dim / 8, "number")} from 0 to 255 between brackets, 8 bits each.`;
+  return `Numbers between brackets, ${dim} of them.`;
 }
 
 function asked(mode, text) {
