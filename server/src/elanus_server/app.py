@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import socket
 import ssl
@@ -77,6 +79,11 @@ async def serve(
     """
     if settings.workers and settings.path == ":memory:":
         raise InvalidArgumentError("workers: other processes read a folder; :memory: has none")
+    folder = settings.import_folder
+    if folder is not None and not os.path.isdir(os.path.expanduser(folder)):
+        raise InvalidArgumentError(
+            f"import_folder: there is no folder {folder}; make it, or name another one"
+        )
     with elanus.connect(settings.path) as database:
         guard = Guard(AccountStore(database), is_on=settings.auth)
         if settings.auth:
@@ -272,11 +279,14 @@ def _port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def _taken(address: str, option: str, error: Exception) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        f"cannot listen on {address}: {error}; choose another port with {option}, or end the "
-        f"program that uses it"
+def _taken(address: str, option: str, error: OSError) -> InvalidArgumentError:
+    of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+    advice = (
+        f"another port with {option}, or end the program that uses it"
+        if of_port
+        else "an address of this machine with --host"
     )
+    return InvalidArgumentError(f"cannot listen on {address}: {error}; choose {advice}")
 
 
 def _stopped_by_signals() -> asyncio.Event:

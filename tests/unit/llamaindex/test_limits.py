@@ -35,7 +35,7 @@ def test_what_is_no_list_of_nodes_and_no_filter_says_so() -> None:
     with ElanusVectorStore(":memory:") as store:
         node = make_node("a", "text", [1.0, 0.0])
         for given in (node, [node, "text"], "text"):
-            with pytest.raises(ValueError, match=r"expected a list of nodes, got (tuple|str)"):
+            with pytest.raises(ValueError, match=r"expected a list of nodes, got (one|str)"):
                 store.add(given)  # type: ignore[arg-type]
         store.add([node])
         with pytest.raises(ValueError, match=r"ids: expected a list of str, got one str"):
@@ -43,6 +43,17 @@ def test_what_is_no_list_of_nodes_and_no_filter_says_so() -> None:
         query = VectorStoreQuery(query_embedding=[1.0, 0.0], filters={"n": 1})  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"expected MetadataFilters\(...\), got dict"):
             store.query(query)
+        with pytest.raises(ValueError, match=r"expected VectorStoreQuery, got str"):
+            store.query("text")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"node 'b' has no embedding \(row 0\); add nodes"):
+            store.add([TextNode(id_="b", text="text")])
+        for no_id in (None, ["a"]):
+            with pytest.raises(ValueError, match=r"ref_doc_id: expected the id of one document"):
+                store.delete(no_id)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"the filters hold no condition; clear\(\) deletes"):
+            store.delete_nodes(filters=MetadataFilters(filters=[]))
+        with pytest.raises(TypeError, match=r"query has no option 'where'; write filter="):
+            store.query(VectorStoreQuery(query_embedding=[1.0, 0.0]), where={"n": 1})
         assert [found.node_id for found in store.get_nodes()] == ["a"]
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from elanus.api.opening import resolved_folder
 from elanus.storage.backup.restore import RestoreResult, restore_backup
 from elanus.storage.backup.writer import BackupResult, back_up, check_places
 from elanus.storage.directory import Directory
@@ -26,7 +27,7 @@ def back_up_to(
     progress: Callable[[int, int], None] = _no_progress,
 ) -> BackupResult:
     """Copy the database in ``source`` into the folder ``path`` (``Database.backup``)."""
-    target = LocalDirectory(Path(path).expanduser().resolve())
+    target = LocalDirectory(resolved_folder(os.fspath(path)))
     return back_up(source.for_reading(), target, keep=keep, progress=progress)
 
 
@@ -54,6 +55,6 @@ def restore(
         StorageError: The medium failed; no database was made.
     """
     target = LocalDirectory(Path(backup).expanduser().resolve(), read_only=True)
-    database = LocalDirectory(Path(path).expanduser().resolve())
+    database = LocalDirectory(resolved_folder(os.fspath(path)))
     check_places(database.location, target.location)
     return restore_backup(target, database, number=number, progress=progress)

@@ -12,10 +12,10 @@ from elanus.api.collection import Collection
 from elanus.api.named_snapshots import NamedSnapshots
 from elanus.api.opening import (
     ConnectOptions,
-    check_folder,
     folder_options,
     is_server,
     location_of,
+    resolved_folder,
     server_options,
 )
 from elanus.api.sharing import OpenOptions, SharedEngine, share
@@ -451,8 +451,4 @@ def _folder_of(uri: str) -> Path | None:
     """Return the folder that is meant; None for a database in memory."""
     if uri == MEMORY_URI:
         return None
-    check_folder(uri)
-    path = Path(uri).expanduser().resolve()
-    if path.exists() and not path.is_dir():
-        raise InvalidArgumentError(f"{uri!r} is a file; pass a folder, or a name to create one")
-    return path
+    return resolved_folder(uri)

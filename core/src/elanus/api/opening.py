@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from elanus.api.sharing import OpenOptions
@@ -81,11 +82,11 @@ def is_server(uri: str) -> bool:
     return uri.startswith(_SERVER_SCHEMES)
 
 
-def check_folder(uri: str) -> None:
-    """Refuse what is no folder but looks like the address of a server.
+def resolved_folder(uri: str) -> Path:
+    """Return the folder that ``uri`` names, which need not exist.
 
     Raises:
-        InvalidArgumentError: It has another scheme, or only a host and a port.
+        InvalidArgumentError: It is a file, has another scheme, or is only a host and a port.
     """
     if "://" in uri or uri.startswith("unix:"):
         raise InvalidArgumentError(
@@ -96,6 +97,10 @@ def check_folder(uri: str) -> None:
         raise InvalidArgumentError(
             f"{uri!r} has no scheme: write 'http://{uri}' for a server, './{uri}' for a folder"
         )
+    path = Path(uri).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise InvalidArgumentError(f"{uri!r} is a file; pass a folder, or a name to create one")
+    return path
 
 
 def server_options(options: ConnectOptions) -> ServerOptions:

@@ -370,7 +370,7 @@ def _too_many(first: RowFault, log: FaultLog, max_errors: int) -> str:
     if max_errors == 0:
         way_out = (
             "correct it and import again, or leave such rows out with max_errors=... (they are "
-            "written to errors_file)"
+            "written to errors_file=)"
         )
         return f"{first}. Nothing was imported: {way_out}"
     where = "" if log.path is None else f"; all of them are in {log.path}"
@@ -413,10 +413,13 @@ def run_export(
 
     Raises:
         AlreadyExistsError: There is a file of this name.
+        InvalidArgumentError: There is a folder of this name.
         StorageError: It cannot be written.
     """
     started = time.monotonic()
     path = Path(target).expanduser()
+    if path.is_dir():
+        raise InvalidArgumentError(f"{path} is a folder; name a file in it")
     format_ = format_of(path, options.get("format"))
     rows = options.get("batch_rows")
     batch_rows = default_batch_rows(schema) if rows is None else _at_least("batch_rows", rows, 1)

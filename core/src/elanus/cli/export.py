@@ -6,6 +6,7 @@ import argparse
 from typing import TextIO
 
 from elanus.api.database import connect
+from elanus.cli.formats import count_text
 
 NAME = "export"
 HELP = (
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
             progress=False if arguments.quiet else None,
         )
     out.write(
-        f"{result.path}: {result.rows:,} rows, {result.size_bytes:,} bytes in "
+        f"{result.path}: {count_text(result.rows, 'row')}, {result.size_bytes:,} bytes in "
         f"{result.seconds:.1f} s\n"
     )
     return 0

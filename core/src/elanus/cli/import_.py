@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from elanus.api.database import connect
 from elanus.api.transfer import ImportResult
+from elanus.cli.formats import count_text
 from elanus.cli.transfer_arguments import add_columns, parse_columns
 from elanus.errors import NotFoundError
 
@@ -80,13 +81,15 @@ def run(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def _summary(name: str, result: ImportResult) -> str:
     rate = result.rows / max(result.seconds, 1e-9)
-    lines = [f"{name}: {result.rows:,} rows in {result.seconds:.1f} s ({rate:,.0f} rows/s)"]
+    lines = [
+        f"{name}: {count_text(result.rows, 'row')} in {result.seconds:.1f} s ({rate:,.0f} rows/s)"
+    ]
     if result.resumed_from is not None:
-        lines.append(f"  went on after {result.resumed_from:,} rows of an earlier try")
+        lines.append(f"  went on after {count_text(result.resumed_from, 'row')} of an earlier try")
     if result.skipped:
-        lines.append(f"  {result.skipped:,} rows skipped: their primary key is taken")
+        lines.append(f"  {count_text(result.skipped, 'row')} skipped: the primary key is taken")
     if result.failed:
         where = f", see {result.errors_file}" if result.errors_file else ""
-        lines.append(f"  {result.failed:,} rows left out{where}")
+        lines.append(f"  {count_text(result.failed, 'row')} left out{where}")
         lines += [f"    {error}" for error in result.errors]
     return "\n".join(lines) + "\n"

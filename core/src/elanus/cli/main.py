@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -12,11 +14,14 @@ from typing import Any
 
 import elanus
 from elanus.cli import backup, check, export, import_, inspect, repair, restore
+from elanus.errors import DatabaseLockedError
 
 _COMMANDS = (inspect, check, import_, export, backup, restore, repair)
 _GROUP = "elanus.commands"
 """Entry points ``module:run`` of other distributions, such as ``serve`` of elanus-server; the
 module has what those of this package have."""
+_SIGNALLED = 128
+"""What shells add to the number of the signal that ended a command."""
 
 
 def _commands() -> Iterator[Any]:
@@ -43,10 +48,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments, sys.stdout)
+        sys.stdout.flush()
+    except DatabaseLockedError as error:
+        # What else the library offers are arguments that commands do not have.
+        who = str(error).partition(": close it there")[0]
+        print(f"elanus: {who}: end the other one first", file=sys.stderr)  # noqa: T201
+        return 1
     except elanus.ElanusError as error:
         message = with_flags(str(error), vars(arguments))
         print(f"elanus: {message}", file=sys.stderr)  # noqa: T201 - the command line's own output
         return 1
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as with "| head"; Python must not flush into it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _SIGNALLED + signal.SIGPIPE
+    except KeyboardInterrupt:
+        print("elanus: ended by Ctrl-C", file=sys.stderr)  # noqa: T201
+        return _SIGNALLED + signal.SIGINT
     return status
 
 

@@ -133,6 +133,20 @@ class StoreOptions:
             )
 
 
+_PLACE = "uri=, a folder or the URL of a server, and token= where it has users"
+_HITS = "k= (LangChain) or similarity_top_k= (LlamaIndex)"
+_ELSEWHERE = {
+    **dict.fromkeys(("connection_args", "host", "path", "persist_dir", "url"), _PLACE),
+    "persist_directory": "uri=, the folder",
+    **dict.fromkeys(("client", "client_settings", "chroma_collection"), "uri= or database="),
+    **dict.fromkeys(("expr", "string_expr", "where", "qdrant_filters"), "filter="),
+    "where_document": "search_mode='bm25' to search by words",
+    **dict.fromkeys(("limit", "n_results", "top_k"), _HITS),
+    "collection": "collection_name=",
+}
+"""What other stores call an option, and what it is called here."""
+
+
 def parse_enum(kind: type[_E], value: object, what: str) -> _E:
     """Return the member of ``kind`` that ``value`` names.
 
@@ -154,7 +168,12 @@ def unknown_option(name: str, known: Iterable[str], where: str) -> NoReturn:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(names)}"
+    if name in _ELSEWHERE:
+        hint = f"; write {_ELSEWHERE[name]}"
+    elif near:
+        hint = f"; did you mean {near[0]!r}?"
+    else:
+        hint = f"; expected one of {', '.join(names)}"
     raise TypeError(f"{where} has no option {name!r}{hint}")
 
 

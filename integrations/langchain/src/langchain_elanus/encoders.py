@@ -59,7 +59,14 @@ class Encoders:
             ValueError: Two learned sparse models, or ``BM25`` twice.
         """
         if embedding is not None and not hasattr(embedding, "embed_query"):
-            raise TypeError(f"embedding: expected Embeddings, got {type(embedding).__name__}")
+            advice = (
+                f" {embedding!r}; write ElanusEmbeddings(model={embedding!r})"
+                if isinstance(embedding, str)
+                else ""
+            )
+            raise TypeError(
+                f"embedding: expected Embeddings, got {type(embedding).__name__}{advice}"
+            )
         sources = list(sparse) if isinstance(sparse, list | tuple) else [sparse]
         models: list[Any] = []
         texts: list[BM25] = []

@@ -39,6 +39,24 @@ def test_backup_check_and_restore(folder, tmp_path, capsys):
     assert rows_in(new) == rows_in(folder)
 
 
+def test_places_that_cannot_be(folder, tmp_path, capsys):
+    file, backups = tmp_path / "file", tmp_path / "backups"
+    file.touch()
+    main(["backup", str(folder), str(backups)])
+    capsys.readouterr()
+    is_file = f"elanus: '{file}' is a file; pass a folder, or a name to create one\n"
+    for command, message in [
+        (["backup", str(folder), str(file)], is_file),
+        (["restore", str(backups), str(file)], is_file),
+        (
+            ["backup", str(tmp_path / "none"), str(backups)],
+            f"elanus: no elanus database in {tmp_path / 'none'}; check the path\n",
+        ),
+    ]:
+        assert main(command) == 1
+        assert capsys.readouterr().err == message
+
+
 def test_damaged_backup_is_named(folder, tmp_path, capsys):
     backups = tmp_path / "backups"
     main(["backup", str(folder), str(backups)])

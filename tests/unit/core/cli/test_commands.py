@@ -1,11 +1,15 @@
 """What a person sees of ``elanus inspect`` and ``elanus check``."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 import elanus
+from elanus.cli import inspect
 from elanus.cli.main import main
 from support.builders import paper_schema, papers
 from support.stored_files import damage, one
@@ -33,6 +37,36 @@ def shown(capsys, folder):
     text = re.sub(r"[\d.]+ (B|kB)\b", "SIZE", text)
     text = re.sub(r"\d{18}", "SEQ", text)
     return [re.sub(r"  +", "  ", line) for line in text.splitlines()]
+
+
+def test_reader_that_has_seen_enough_is_no_error(folder):
+    read, write = os.pipe()
+    os.close(read)
+    code = "import sys; from elanus.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "inspect", str(folder)],
+        check=False,
+        stdout=write,
+        stderr=subprocess.PIPE,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_ctrl_c_is_no_stack_trace(folder, capsys, monkeypatch):
+    def interrupted(arguments, out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inspect, "run", interrupted)
+    assert main(["inspect", str(folder)]) == 130
+    assert capsys.readouterr().err == "elanus: ended by Ctrl-C\n"
+
+
+def test_database_that_is_written_is_left_alone(folder, capsys):
+    with elanus.connect(folder):
+        assert main(["repair", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert said.endswith("Only one process writes at a time: end the other one first\n")
 
 
 def test_inspect_shows_fields_segments_and_logs(folder, capsys):

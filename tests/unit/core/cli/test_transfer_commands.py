@@ -43,8 +43,8 @@ def test_import_and_export(folder, file, tmp_path, capsys):
     assert main([*command, "--max-errors", "1"]) == 0
     assert shown(capsys).splitlines() == [
         "papers: 18 rows in TIME",
-        "  1 rows skipped: their primary key is taken",
-        f"  1 rows left out, see {file}.errors.jsonl",
+        "  1 row skipped: the primary key is taken",
+        f"  1 row left out, see {file}.errors.jsonl",
         f"    {file}, line 4: field 'id': expected INT64, got str 'three'",
     ]
     target = tmp_path / "out.csv"
@@ -58,6 +58,8 @@ def test_import_and_export(folder, file, tmp_path, capsys):
     assert capsys.readouterr().err == (
         f"elanus: {target} exists already; choose another name, or pass --overwrite to replace it\n"
     )
+    assert main(["export", str(folder), "papers", str(tmp_path), "--overwrite"]) == 1
+    assert capsys.readouterr().err == f"elanus: {tmp_path} is a folder; name a file in it\n"
     assert main([*command, "--overwrite", "--quiet"]) == 0
 
 

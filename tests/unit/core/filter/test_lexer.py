@@ -103,6 +103,10 @@ def test_strings_and_escapes(written: str, text: str) -> None:
             "unknown operator '<>'\n  a <> 1\n    ^\n  write '!=' for 'not equal'",
         ),
         (
+            "a => 1",
+            "unknown operator '=>'\n  a => 1\n    ^\n  write '>='",
+        ),
+        (
             "meta.a == 1",
             "unexpected character '.'\n  meta.a == 1\n      ^\n"
             '  write keys in brackets: meta["key"]',

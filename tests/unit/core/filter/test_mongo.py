@@ -73,7 +73,7 @@ def test_an_empty_dict_is_no_filter() -> None:
     ("conditions", "message"),
     [
         ({"a": {"$gtt": 1}}, "filter['a']['$gtt']: unknown operator; did you mean '$gt'?"),
-        ({"$nor": []}, "filter['$nor']: unknown operator; did you mean '$or'?"),
+        ({"$nor": []}, "filter['$nor']: unknown operator; write {'$not': {'$or': [...]}}"),
         (
             {"$gte": 1},
             "filter['$gte']: expected a key around the operator, as in {'year': {'$gte': ...}}",

@@ -83,6 +83,8 @@ _NAME = re.compile(r"\$meta|[^\W\d]\w*")
 
 _INSTEAD = {
     "=": "write '==' to compare",
+    "=>": "write '>='",
+    "=<": "write '<='",
     "<>": "write '!=' for 'not equal'",
 }
 
@@ -155,13 +157,14 @@ def _operator(text: str, operator: str, start: int) -> Token:
     word = _OPERATOR_WORDS.get(operator)
     if word is not None:
         return Token(TokenKind.OPERATOR, operator, start, start + len(operator), word)
-    if operator in _INSTEAD:
-        raise FilterError(
-            f"unknown operator {operator!r}",
-            expression=text,
-            position=start,
-            hint=_INSTEAD[operator],
-        )
+    for written in (text[start : start + 2], operator):
+        if written in _INSTEAD:
+            raise FilterError(
+                f"unknown operator {written!r}",
+                expression=text,
+                position=start,
+                hint=_INSTEAD[written],
+            )
     raise FilterError(f"unknown operator {operator!r}", expression=text, position=start)
 
 

@@ -95,6 +95,8 @@ class _Reader:
         if key in _OPERATORS:
             example = f"{{'year': {{{key!r}: ...}}}}"
             raise FilterError(f"{where}: expected a key around the operator, as in {example}")
+        if key == "$nor":
+            raise FilterError(f"{where}: unknown operator; write {{'$not': {{'$or': [...]}}}}")
         known = [*_LOGICAL, *_OPERATORS]
         raise FilterError(f"{where}: unknown operator{did_you_mean(key, known)}")
 

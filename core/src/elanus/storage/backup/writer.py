@@ -40,7 +40,7 @@ from elanus.storage.backup.record import (
     record_path,
 )
 from elanus.storage.backup.verified_copy import check_block_file, verified_blocks
-from elanus.storage.catalog import COLLECTIONS_FOLDER
+from elanus.storage.catalog import COLLECTIONS_FOLDER, check_is_database
 from elanus.storage.directory import Directory, join_path, parent_path
 from elanus.storage.json_file import encode_json_file
 from elanus.storage.manifest import (
@@ -101,6 +101,7 @@ def back_up(
     if keep is not None and keep < 1:
         raise InvalidArgumentError(f"keep must be at least 1, got {keep}")
     check_places(source.location, target.location)
+    check_is_database(source)
     cut = take_cut(source)
     prepare_target(target, cut.db_uuid)
     lock = target.try_lock(TARGET_LOCK, str(os.getpid()).encode("ascii"))

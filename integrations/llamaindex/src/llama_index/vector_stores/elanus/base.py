@@ -35,11 +35,15 @@ from elanus.documents import (
     parse_enum,
 )
 from elanus.documents import StoreOptions as CollectionOptions
-from elanus.errors import StateError
+from elanus.errors import EntityError, InvalidArgumentError, StateError
 from elanus.sync import SyncReport
 from llama_index.vector_stores.elanus.filters import metadata_filters_to_tree
 from llama_index.vector_stores.elanus.migrating import migrate_store
-from llama_index.vector_stores.elanus.nodes import document_to_node, nodes_to_batch
+from llama_index.vector_stores.elanus.nodes import (
+    document_to_node,
+    embeddings_of,
+    nodes_to_batch,
+)
 from llama_index.vector_stores.elanus.options import QueryOptions, StoreOptions, StoreSettings
 from llama_index.vector_stores.elanus.querying import QueryPlan, make_plan, run_query
 from llama_index.vector_stores.elanus.sparse import SparseEncoder, sparse_encoder
@@ -283,6 +287,10 @@ class ElanusVectorStore(Closing, BasePydanticVectorStore):
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete all nodes of a source document; one that is not there is no error."""
         check_options(delete_kwargs, (), "delete")
+        if not isinstance(ref_doc_id, str):
+            raise InvalidArgumentError(
+                f"ref_doc_id: expected the id of one document, got {type(ref_doc_id).__name__}"
+            )
         self._store.delete(Selection(ref_doc_ids=[ref_doc_id]))
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
@@ -298,17 +306,17 @@ class ElanusVectorStore(Closing, BasePydanticVectorStore):
         """Delete nodes by ids, by filters, or what is in both.
 
         Raises:
-            ValueError: Neither is given; ``clear`` deletes everything.
+            ValueError: Neither is given, or filters without a condition; ``clear`` deletes
+                everything.
         """
         check_options(delete_kwargs, (), "delete_nodes")
         if node_ids is None and filters is None:
             raise ValueError("delete_nodes: expected node_ids or filters; clear() deletes all")
         condition = metadata_filters_to_tree(filters, self._store.field_names)
         if node_ids is None and condition is None:
-            # Filters without a condition select every node, as in a query.
-            self._store.clear()
-        else:
-            self._store.delete(Selection(condition=condition, ids=node_ids))
+            # They select every node in a query; whoever means that here should say so.
+            raise ValueError("delete_nodes: the filters hold no condition; clear() deletes all")
+        self._store.delete(Selection(condition=condition, ids=node_ids))
 
     async def adelete_nodes(
         self,
@@ -425,11 +433,13 @@ class ElanusVectorStore(Closing, BasePydanticVectorStore):
         return await self._sparse.aencode_query(plan.sparse_text)
 
     def _batch(self, nodes: Iterable[BaseNode]) -> DocumentBatch:
+        if isinstance(nodes, BaseNode):  # which can be iterated: it yields its fields
+            raise EntityError("nodes: expected a list of nodes, got one; write [node]")
         nodes = list(nodes)
         batch = nodes_to_batch(nodes)
         needs_dense = SearchMode(self.search_mode) in (SearchMode.DENSE, SearchMode.HYBRID)
         if needs_dense or (nodes and all(node.embedding is not None for node in nodes)):
-            return replace(batch, dense=[node.get_embedding() for node in nodes])
+            return replace(batch, dense=embeddings_of(nodes))
         return batch
 
     def _texts(self, batch: DocumentBatch) -> list[list[str]]:

@@ -48,6 +48,23 @@ def nodes_to_batch(nodes: Sequence[BaseNode]) -> DocumentBatch:
     )
 
 
+def embeddings_of(nodes: Sequence[BaseNode]) -> list[list[float]]:
+    """Return the embeddings of nodes.
+
+    Raises:
+        EntityError: A node has none; names the row.
+    """
+    for row, node in enumerate(nodes):
+        if node.embedding is None:
+            raise EntityError(
+                f"nodes: node {node.node_id!r} has no embedding (row {row}); add nodes through an "
+                f"index or a pipeline that embeds them, or search by words alone with "
+                f"sparse=BM25() and search_mode='bm25'",
+                row=row,
+            )
+    return [node.get_embedding() for node in nodes]
+
+
 def document_to_node(document: StoredDocument, keys: Sequence[str] | None = None) -> BaseNode:
     """Return a stored document as the node it was written from.
 

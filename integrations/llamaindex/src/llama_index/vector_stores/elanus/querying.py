@@ -28,6 +28,7 @@ from elanus.documents import (
     Selection,
     rerank_window,
 )
+from elanus.errors import InvalidArgumentError
 from elanus.types import MetricType
 from llama_index.vector_stores.elanus.filters import metadata_filters_to_tree
 from llama_index.vector_stores.elanus.nodes import document_to_node
@@ -103,6 +104,11 @@ def make_plan(
     Raises:
         ValueError: The mode is not supported or not configured, or what it looks for is missing.
     """
+    if not isinstance(query, VectorStoreQuery):
+        raise InvalidArgumentError(
+            f"query: expected VectorStoreQuery, got {type(query).__name__}; "
+            f"ElanusRetriever(store).retrieve(...) takes a text"
+        )
     view = store if options.tenant is None else store.for_tenant(options.tenant)
     usable = tuple(
         leg
