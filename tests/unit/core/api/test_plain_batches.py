@@ -83,7 +83,7 @@ def test_texts(collection, options, form):
 
 @pytest.mark.parametrize("fusion", [None, elanus.Weighted(weights=(0.3, 0.7)), elanus.DBSF()])
 def test_hybrid_searches(collection, fusion):
-    legs = [elanus.Leg("dense", vectors(collection)), elanus.Leg("bm25", TEXTS)]
+    legs = [elanus.Leg("dense", vectors(collection), limit=20), elanus.Leg("bm25", TEXTS)]
     wanted = told(collection.hybrid_search(legs, fusion, 10, timeout=60.0))
     for _ in range(4):
         assert told(collection.hybrid_search(legs, fusion, 10)) == wanted
@@ -103,7 +103,7 @@ def test_a_known_batch_is_searched_in_one_call(collection, monkeypatch):
         batches.clear()
         collection.search(asked, "dense", 6, output=["year"])
         collection.search(TEXTS, "bm25", 6, output=["year"])
-        legs = [elanus.Leg("dense", asked), elanus.Leg("bm25", TEXTS)]
+        legs = [elanus.Leg("dense", asked, limit=9), elanus.Leg("bm25", TEXTS)]
         collection.hybrid_search(legs, limit=6, output=["year"])
     assert batches == [len(TEXTS)] * 3
 
