@@ -91,7 +91,9 @@ def measure(
     for i in range(chosen.calls):
         tenant = f"tenant {(i * 7919) % chosen.tenants}"
         num = i % 1_000
-        asked = (("shared", shared, {"filter": f"tenant == '{tenant}'"}), ("alone", alone, {}))
+        within = {"filter": f"tenant == '{tenant}'"}
+        asked: list[tuple[str, elanus.Collection, dict[str, str]]]
+        asked = [("shared", shared, within), ("alone", alone, {})]
         found: dict[str, Any] = {}
         for name, held, options in asked if i % 2 else reversed(asked):
             started = time.thread_time_ns()
