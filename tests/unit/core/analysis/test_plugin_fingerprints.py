@@ -165,8 +165,13 @@ def test_terms_made_anew_are_those_of_the_installed_version(
         signed = [(h.id, h.score) for h in fresh.search("three four", "shingles")]
     with elanus.connect(tmp_path / "db") as db:
         texts = db.collection("texts")
+        texts.flush()
+        before = [row["shingles"] for row in texts.query("id >= 0", output=["shingles"])]
         for name in ("bm25", "shingles"):
             texts.rebuild_terms(name)
+        after = [row["shingles"] for row in texts.query("id >= 0", output=["shingles"])]
+        assert all((old != new).any() for old, new in zip(before, after, strict=True))
+        assert [(h.id, h.score) for h in texts.search("three four", "shingles")] == signed
         texts.wait_indexed()
     for _ in range(2):
         with elanus.connect(tmp_path / "db") as db:
