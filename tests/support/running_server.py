@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from elanus_server import Settings, serve
@@ -36,6 +36,13 @@ class Running:
         self._thread.start()
         assert self._ready.wait(30)
         return self
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call something in the event loop of the server, and wait for it."""
+        assert self._loop is not None
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(lambda: (function(), done.set()))
+        assert done.wait(30)
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None

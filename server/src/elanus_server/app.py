@@ -212,7 +212,11 @@ class Listeners:
         )
         self._stack.push_async_callback(grpc.stop, settings.grace_s)
         front = Front(
-            grpc.connection, http.connection, silence_s=settings.silence_s, secure=self._tls
+            grpc.connection,
+            http.connection,
+            silence_s=settings.silence_s,
+            secure=self._tls,
+            hand_off=grpc.hand_off,
         )
         if paths is not None:
             await front.listen_here(paths.grpc)

@@ -69,6 +69,7 @@ class Front:
         http: Makes what speaks HTTP/1.1.
         silence_s: Seconds that a client may take to say what it speaks.
         secure: For TLS, which ends here; None: without.
+        hand_off: Lets so many clients of gRPC connect anew, at most; returns how many do.
 
     Attributes:
         closed: Called for each connection that has ended.
@@ -81,8 +82,10 @@ class Front:
         *,
         silence_s: float,
         secure: ssl.SSLContext | None,
+        hand_off: Callable[[int], int],
     ) -> None:
         self.grpc = grpc
+        self.hand_off = hand_off
         self.http = http
         self.silence_s = silence_s
         self.closed: Callable[[], None] = _nothing

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 
 import grpc
@@ -83,6 +84,16 @@ class GrpcServer:
         made = Connection(self._opened, ended, self._unread, silence_s=self._silence_s)
         self._connections.add(made)
         return made
+
+    def hand_off(self, count: int) -> int:
+        """Let some clients connect anew for what they ask next; return how many.
+
+        Args:
+            count: Clients, at most.
+        """
+        # Other processes of this server have no address, and stay.
+        clients = (one for one in list(self._connections) if one.address)
+        return sum(1 for _ in islice((one for one in clients if one.drain()), count))
 
     async def stop(self, grace_s: float) -> None:
         """Take no more calls, and give those under way some time to end."""

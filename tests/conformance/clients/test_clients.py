@@ -30,7 +30,7 @@ CLIENTS = {
     "langchain-milvus": (run_python, ("langchain_suite", "langchain_use")),
     "llamaindex-milvus": (run_python, ("llamaindex_use", "llamaindex_filters")),
 }
-BY_WORKERS = ("pymilvus-3.0", "pymilvus-2.6", "node-3.0")
+BY_WORKERS = ("pymilvus-3.0", "pymilvus-2.6", "pymilvus-2.5", "node-3.0")
 """Clients that are also run against servers of several processes."""
 CASES = [
     (client, file, workers)

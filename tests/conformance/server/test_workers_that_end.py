@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 import elanus
 from elanus_server import Settings
+from elanus_server.front import Front
 from support.long_search import call, prepare_folder, request
 from support.rest_client import RestClient, send
 from support.running_server import Running
@@ -70,6 +72,89 @@ def test_a_worker_that_is_killed_fails_only_its_calls_and_comes_back(mortal: Ser
         )
         assert milvus_pb2.BoolResponse.FromString(found).value
         channel.close()
+
+
+def test_a_worker_that_was_started_again_gets_its_share_of_clients_that_stay(mortal) -> None:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.insecure_channel(mortal.target, options=options) for _ in range(6)]
+    raw = milvus_pb2.HasCollectionRequest(collection_name="long").SerializeToString()
+
+    def held() -> list[float]:
+        return [
+            metric(mortal.ports, "elanus_worker_connections", process=f"worker-{number}")
+            for number in (1, 2)
+        ]
+
+    def asked() -> list[float]:
+        """Let every client ask, and none fail; return the clients of each worker."""
+        for channel in channels:
+            found = call(channel, "HasCollection")(raw, wait_for_ready=True, timeout=60)
+            assert milvus_pb2.BoolResponse.FromString(found).value
+        return held()
+
+    def connect_anew() -> None:
+        """Let every client ask once, whose process was killed: that call may fail."""
+        for channel in channels:
+            with contextlib.suppress(grpc.RpcError):
+                call(channel, "HasCollection")(raw, wait_for_ready=True, timeout=60)
+
+    asked()
+    before = metric(mortal.ports, "elanus_worker_restarts")
+    os.kill(mortal.workers()[0], signal.SIGKILL)
+    # All of them come to the one that is left.
+    connect_anew()
+    until(lambda: metric(mortal.ports, "elanus_worker_restarts") > before)
+    until(lambda: sum(told := asked()) >= len(channels) and max(told) - min(told) <= 1)
+    # And to those that are started again, where none was left.
+    for pid in mortal.workers():
+        os.kill(pid, signal.SIGKILL)
+    connect_anew()
+    until(lambda: sum(told := asked()) >= len(channels) and max(told) - min(told) <= 1)
+    for channel in channels:
+        channel.close()
+
+
+def test_no_call_is_lost_when_its_client_is_told_to_connect_anew(monkeypatch) -> None:
+    fronts: list[Front] = []
+
+    def front(*given: Any, **named: Any) -> Front:
+        fronts.append(Front(*given, **named))
+        return fronts[-1]
+
+    monkeypatch.setattr("elanus_server.app.Front", front)
+    stop, told = threading.Event(), [0]
+    with Running(Settings(":memory:", port=0, metrics_port=None)) as running:
+        target = f"127.0.0.1:{running.ports.grpc}"
+        loads = [_Asking(target, stop) for _ in range(3)]
+        for load in loads:
+            load.start()
+        running.call(lambda: told.append(fronts[0].hand_off(0)))
+        while sum(told) < 60 and not any(load.wrong for load in loads):
+            running.call(lambda: told.append(fronts[0].hand_off(2)))
+        stop.set()
+        for load in loads:
+            load.join()
+    assert told[1] == 0
+    assert [load.wrong for load in loads] == [[]] * len(loads)
+
+
+class _Asking(threading.Thread):
+    """Asks over a connection of its own, and never twice."""
+
+    def __init__(self, target: str, stop: threading.Event) -> None:
+        super().__init__()
+        self._target, self._stop_it = target, stop
+        self.wrong: list[object] = []
+
+    def run(self) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        raw = milvus_pb2.HasCollectionRequest(collection_name="none").SerializeToString()
+        with grpc.insecure_channel(self._target, options=options) as channel:
+            while not self._stop_it.is_set() and not self.wrong:
+                try:
+                    call(channel, "HasCollection")(raw, timeout=60)
+                except grpc.RpcError as error:
+                    self.wrong.append(error.details())
 
 
 def test_pymilvus_does_not_notice_that_workers_are_killed(mortal: ServerProcess) -> None:

@@ -149,17 +149,22 @@ class Connection(asyncio.Protocol):
         """Whether no call is under way, nor may be on its way."""
         return not self._streams and self._is_leaving == self._is_draining
 
-    def drain(self) -> None:
+    def drain(self) -> bool:
         """Take no more calls; the connection ends with the last one that there is.
 
         What the client sends before it hears of that is answered as well: it could not know
         whether to try it elsewhere (RFC 9113, 6.8).
+
+        Returns:
+            Whether it was not ending already.
         """
-        if not self._is_over and not self._is_leaving:
-            self._is_leaving = True
-            if self._has_begun:
-                self._say_leaving()
-            self._loop.call_later(_LEAVING_S, self._take_no_more)
+        if self._is_over or self._is_leaving:
+            return False
+        self._is_leaving = True
+        if self._has_begun:
+            self._say_leaving()
+        self._loop.call_later(_LEAVING_S, self._take_no_more)
+        return True
 
     def _say_leaving(self) -> None:
         ping = frames.head(len(_LEAVING), frames.PING, 0, 0) + _LEAVING

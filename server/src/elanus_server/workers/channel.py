@@ -15,6 +15,8 @@ ADDRESS_HEADER = "elanus-client-address"
 """With which a process that reads says whose call it hands on."""
 OPERATIONS = b"o"
 """Comes with one that asks for health and metrics."""
+HAND_OFF = b"a"
+"""Comes with none: one of the clients is to connect anew."""
 
 
 class Paths(NamedTuple):

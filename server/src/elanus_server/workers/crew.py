@@ -2,7 +2,8 @@
 
 It takes each connection and hands it to the process that has the fewest, so that all get the same
 share however few clients there are. A process that ends is started again; until it is there, and
-if none can be started, connections are answered here.
+if none can be started, connections are answered here. Once it is there, some clients of the others
+are asked to connect anew, so that it gets its share.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from elanus.errors import StateError
 from elanus_server.front import Front
 from elanus_server.settings import Settings
-from elanus_server.workers.channel import CLOSED, OPERATIONS, READY, Paths
+from elanus_server.workers.channel import CLOSED, HAND_OFF, OPERATIONS, READY, Paths
 from elanus_server.workers.samples import ask_samples
 from elanus_server.workers.spawning import Spawned, spawn
 
 _log = logging.getLogger(__name__)
 _SHORT_LIFE_S = 5.0
 _LONGEST_PAUSE_S = 10.0
+_ALL = 1_000_000
 _STOP_S = 5.0
 """Seconds beyond those of the calls under way after which a process is made to end."""
 
@@ -84,6 +86,23 @@ class Worker:
         if kind != OPERATIONS:
             self.connections += 1
         return True
+
+    def hand_off(self, count: int) -> None:
+        """Let so many clients of gRPC connect anew, at most."""
+        # They may as well stay.
+        with contextlib.suppress(OSError):
+            self._control.send(HAND_OFF * count)
+
+    async def stands(self) -> bool:
+        """Return whether it is ready, once that is decided."""
+        ready = asyncio.ensure_future(self.is_ready.wait())
+        ended = asyncio.ensure_future(self.has_ended.wait())
+        try:
+            await asyncio.wait((ready, ended), return_when="FIRST_COMPLETED")
+        finally:
+            ready.cancel()
+            ended.cancel()
+        return self.is_ready.is_set()
 
     async def wait(self) -> int:
         """Return the status of the process when it has ended."""
@@ -141,12 +160,7 @@ class Crew:
         for number in range(1, self._settings.workers + 1):
             self._workers[number] = self._new(number)
         for number, worker in self._workers.items():
-            ready = asyncio.ensure_future(worker.is_ready.wait())
-            ended = asyncio.ensure_future(worker.has_ended.wait())
-            await asyncio.wait((ready, ended), return_when="FIRST_COMPLETED")
-            ready.cancel()
-            ended.cancel()
-            if not worker.is_ready.is_set():
+            if not await worker.stands():
                 status = await worker.wait()
                 await self.stop()
                 raise StateError(
@@ -179,6 +193,17 @@ class Crew:
             pause_s = _longer(pause_s) if is_short else 0.0
             await asyncio.sleep(pause_s)
             worker = await self._start_again(number)
+            if await worker.stands():
+                self._even_out()
+
+    def _even_out(self) -> None:
+        """Let a process that has just started get its share of the clients that others have."""
+        ready = [w for w in self._workers.values() if w.is_ready.is_set()]
+        here = self._front.hand_off(_ALL)
+        share = -(-(here + sum(w.connections for w in ready)) // max(1, len(ready)))
+        for worker in ready:
+            if worker.connections > share:
+                worker.hand_off(worker.connections - share)
 
     async def _start_again(self, number: int) -> Worker:
         pause_s = 0.0

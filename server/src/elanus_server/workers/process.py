@@ -21,7 +21,7 @@ from elanus_server.security.accounts import AccountStore
 from elanus_server.security.guard import Guard
 from elanus_server.service.context import Host
 from elanus_server.settings import Settings
-from elanus_server.workers.channel import CLOSED, OPERATIONS, READY, Paths
+from elanus_server.workers.channel import CLOSED, HAND_OFF, OPERATIONS, READY, Paths
 
 _MOST_AT_ONCE = 64
 
@@ -78,14 +78,17 @@ async def _serve(number: int, settings: Settings, paths: Paths, control: socket.
             # What is there now stays: looking through it for garbage would hold up calls.
             gc.freeze()
             control.setblocking(False)
-            loop.add_reader(control, _heard, control, take, stop)
+            loop.add_reader(control, _heard, control, take, front.hand_off, stop)
             _tell(control, READY)
             await stop.wait()
             loop.remove_reader(control)
 
 
 def _heard(
-    control: socket.socket, take: Callable[[bytes, socket.socket], Any], stop: asyncio.Event
+    control: socket.socket,
+    take: Callable[[bytes, socket.socket], Any],
+    hand_off: Callable[[int], Any],
+    stop: asyncio.Event,
 ) -> None:
     try:
         kinds, numbers, _, _ = socket.recv_fds(control, _MOST_AT_ONCE, _MOST_AT_ONCE)
@@ -97,6 +100,8 @@ def _heard(
         # The process that writes is gone.
         stop.set()
         return
+    hand_off(kinds.count(HAND_OFF))
+    kinds = kinds.replace(HAND_OFF, b"")
     for place, number in enumerate(numbers):
         connection = socket.socket(fileno=number)
         connection.setblocking(False)
