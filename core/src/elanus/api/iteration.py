@@ -19,6 +19,7 @@ from elanus.api.arguments import iterated_request
 from elanus.api.context import Filter, RequestContext
 from elanus.api.handle import Handle
 from elanus.api.options import ReadOptions, SearchOptions, check_read_options
+from elanus.engine.kept_states.past import HeldState
 from elanus.engine.snapshot import Snapshot
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.cancel import search_token
@@ -71,6 +72,11 @@ def read_token(token: str, request: str) -> Position:
     return position
 
 
+def seq_of(token: str) -> int:
+    """Return the sequence number of the snapshot that a token of an iterator names."""
+    return int(json.loads(base64.urlsafe_b64decode(token.encode("ascii")))["seq"])
+
+
 def fingerprint(*parts: Any) -> str:
     """Return what tells requests apart; of arrays their bytes count."""
     digest = hashlib.sha256()
@@ -91,12 +97,23 @@ class _Batches:
     """Counts what an iterator gives, and makes its token."""
 
     def __init__(
-        self, position: Position, request: str, batch_size: int, limit: int | None
+        self,
+        position: Position,
+        request: str,
+        batch_size: int,
+        limit: int | None,
+        held: HeldState | None,
     ) -> None:
         self._seq, self._served = position
         self._of = request
         self._batch_size = batch_size
         self._limit = limit
+        self._held = held
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of what it sees; ``as_of`` takes it for as long as the iterator lives."""
+        return self._seq
 
     @property
     def token(self) -> str:
@@ -121,8 +138,9 @@ class QueryIterator(_Batches, Iterator[list[dict[str, Any]]]):
         position: Position,
         of: str,
         batch_size: int,
+        held: HeldState | None,
     ) -> None:
-        super().__init__(position, of, batch_size, request.limit)
+        super().__init__(position, of, batch_size, request.limit, held)
         self._schema = schema
         self._sources = sources
         self._output = request.output
@@ -155,8 +173,9 @@ class SearchIterator(_Batches, Iterator[SearchResult]):
         of: str,
         batch_size: int,
         limit: int | None,
+        held: HeldState | None,
     ) -> None:
-        super().__init__(Position(position.seq, 0), of, batch_size, limit)
+        super().__init__(Position(position.seq, 0), of, batch_size, limit, held)
         self._schema = schema
         self._sources = sources
         self._request = request
@@ -275,7 +294,7 @@ class Iterations(Handle):
         check_batch(batch_size, limit)
         of = fingerprint("query", *self._iterated, filter, output, batch_size, limit, options)
         position = None if token is None else read_token(token, of)
-        context, snapshot = self._state_at(position, options)
+        context, snapshot, held = self._state_at(position, options)
         bound = context.bind(
             filter,
             params=options.get("params"),
@@ -285,7 +304,9 @@ class Iterations(Handle):
         context.check_isolated(bound)
         request = EntityRequest(context.entity_output(output), bound, limit)
         position = position or Position(snapshot.seq, 0)
-        return QueryIterator(context.schema, snapshot.sources, request, position, of, batch_size)
+        return QueryIterator(
+            context.schema, snapshot.sources, request, position, of, batch_size, held
+        )
 
     def search_iterator(
         self,
@@ -323,7 +344,7 @@ class Iterations(Handle):
             "search", *self._iterated, data, field, batch_size, limit, filter, output, options
         )
         position = None if token is None else read_token(token, of)
-        context, snapshot = self._state_at(position, options)
+        context, snapshot, held = self._state_at(position, options)
         request = iterated_request(
             context, data, field, filter=filter, output=output, options=options
         )
@@ -335,7 +356,7 @@ class Iterations(Handle):
 
         position = position or Position(snapshot.seq, 0)
         return SearchIterator(
-            schema, snapshot.sources, request, find, position, of, batch_size, limit
+            schema, snapshot.sources, request, find, position, of, batch_size, limit, held
         )
 
     @property
@@ -346,9 +367,18 @@ class Iterations(Handle):
 
     def _state_at(
         self, position: Position | None, options: ReadOptions | SearchOptions
-    ) -> tuple[RequestContext, Snapshot]:
-        """Return what an iterator sees: the snapshot of its token, else as its options say."""
-        return self._state(options, as_of=None if position is None else position.seq)
+    ) -> tuple[RequestContext, Snapshot, HeldState | None]:
+        """Return what an iterator sees: the snapshot of its token, else as its options say; what
+        is current is held."""
+        held = None
+        seq = None if position is None else position.seq
+        if seq is None and options.get("as_of") is None:
+            held = self._engine.hold(
+                consistency=options.get("consistency"), at_least=options.get("at_least")
+            )
+            seq = held.seq
+        context, snapshot = self._state(options, as_of=seq)
+        return context, snapshot, held
 
 
 def _plain(value: Any) -> Any:

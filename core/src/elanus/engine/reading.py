@@ -19,7 +19,7 @@ from elanus.engine.definition.properties import shown_properties
 from elanus.engine.definition.settings import CollectionSettings
 from elanus.engine.follower import CollectionFollower
 from elanus.engine.indexing.segment_indexes import SegmentIndexes
-from elanus.engine.kept_states.past import PastStates
+from elanus.engine.kept_states.past import HeldState, PastStates
 from elanus.engine.live import Segment
 from elanus.engine.sealed import SealedSegment
 from elanus.engine.snapshot import Snapshot
@@ -191,6 +191,19 @@ class CollectionReader:
             return self._in_child().snapshot(
                 as_of, consistency=consistency, at_least=at_least, token=token
             )
+        current = self._current(consistency, at_least, token)
+        if as_of is not None:
+            seq = self._seq_of(as_of)
+            if seq < current.seq:
+                seen = self._past.held(seq)
+                if seen is not None:
+                    return self._unexpired(*seen)
+                return self._unexpired(self._past.at(seq), time_of(seq))
+        return self._unexpired(current, None)
+
+    def _current(
+        self, consistency: str | None, at_least: int | None, token: CancelToken | None
+    ) -> Snapshot:
         level = None if consistency is None else parse_consistency(consistency)
         current = self._view.current(level)
         while at_least is not None and current.seq < at_least:
@@ -199,11 +212,23 @@ class CollectionReader:
             time.sleep(WAIT_S)
             self._check_open()
             current = self._view.current(Consistency.STRONG)
-        if as_of is not None:
-            seq = self._seq_of(as_of)
-            if seq < current.seq:
-                return self._unexpired(self._past.at(seq), time_of(seq))
-        return self._unexpired(current, None)
+        return current
+
+    def hold(self, *, consistency: str | None = None, at_least: int | None = None) -> HeldState:
+        """Keep what is visible now for ``as_of``, for as long as what is returned lives.
+
+        Args:
+            consistency: As in ``snapshot``.
+            at_least: As in ``snapshot``.
+
+        Raises:
+            ClosedError: The database is closed, or the collection was dropped.
+            InvalidArgumentError: No such level.
+        """
+        self._check_open()
+        if os.getpid() != self._context.owner_pid:
+            return self._in_child().hold(consistency=consistency, at_least=at_least)
+        return self._past.hold(self._current(consistency, at_least, None), whole_second())
 
     def _unexpired(self, snapshot: Snapshot, moment_s: float | None) -> Snapshot:
         """Return a snapshot without what had expired at a time, or has by now."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from elanus.engine.definition.backfill import MadeVectors
 from elanus.engine.definition.settings import CollectionSettings
+from elanus.engine.kept_states.past import HeldState
 from elanus.engine.reading import AsOf, CollectionReader, CollectionView
 from elanus.engine.snapshot import Snapshot
 from elanus.engine.stats import CollectionStats, IndexDescription
@@ -183,6 +184,9 @@ class RestrictedCollection(CollectionReader):
         """Return what is visible now, or was at a moment in the past, and passes the filter."""
         whole = self._whole.snapshot(as_of, consistency=consistency, at_least=at_least, token=token)
         return shown(whole, self.rows(whole.fields.schema))
+
+    def hold(self, *, consistency: str | None = None, at_least: int | None = None) -> HeldState:
+        return self._whole.hold(consistency=consistency, at_least=at_least)
 
     def insert(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from elanus.api.iteration import seq_of
 from elanus.engine.writing.load_request import LoadRequest
 from elanus.query.projection import project
 from elanus.schema.batches import Column, ColumnBatch
@@ -58,6 +59,11 @@ class RemoteIterator(Held, Generic[BatchT]):
         self.token: str = opened["token"]
         self._place = 0
         self._is_over = False
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of what it sees; ``as_of`` takes it for as long as the iterator lives."""
+        return seq_of(self.token)
 
     def __iter__(self) -> RemoteIterator[BatchT]:
         return self

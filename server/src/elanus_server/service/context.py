@@ -45,6 +45,7 @@ from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.jobs import Jobs
 from elanus_server.service.records import PROPERTY, CollectionRecord
+from elanus_server.service.sessions import Sessions
 from elanus_server.settings import Settings
 from elanus_server.tracing import Tracer
 from elanus_server.wire import schema as messages
@@ -63,6 +64,7 @@ class Host:
         changes: Held while names or what Milvus knows of a collection change.
         limits: Says how much each user may ask for.
         cursors: Search iterators under way.
+        sessions: What iterators under way see.
         metrics: What was counted.
         kept: Values that the server itself keeps.
         jobs: What goes on in the background.
@@ -99,6 +101,7 @@ class Host:
         self._bound: dict[Hashable, _Bound] = {}
         self.changes = threading.RLock()
         self.cursors = Cursors()
+        self.sessions = Sessions()
         self.metrics = Metrics()
         if not database.read_only:
             self.metrics.watch(self)

@@ -23,12 +23,14 @@ class Cursor:
 
     Attributes:
         owner: Who began it, and over what: nobody else goes on with it.
+        session_ts: When it began, as it tells its client.
         last_bound: Score of the last hit that was given.
     """
 
-    def __init__(self, iterator: Any, owner: Any = None) -> None:
+    def __init__(self, iterator: Any, owner: Any, session_ts: int) -> None:
         self._iterator = iterator
         self.owner = owner
+        self.session_ts = session_ts
         self._lock = threading.Lock()
         self.last_bound = 0.0
 

@@ -18,6 +18,8 @@ from elanus_server.service.registry import rpc
 from elanus_server.service.searches import read_scope
 from elanus_server.wire import milvus
 
+_MAX_LEVEL = 2
+"""Times up to here stand for levels of consistency."""
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
 
 
@@ -38,6 +40,9 @@ def query(call: Call, request: Any) -> Any:
         return _aggregated(hosted, request, groups, aggregates, chosen, options)
     outputs = resolve_outputs(hosted, request.output_fields, with_key=True)
     limit, offset = _page(params, chosen)
+    session_ts = now()
+    if params.get("iterator") == "True":
+        session_ts = _session(call, hosted, request, chosen, options)
     order = search_order(params.get("order_by_fields", ""))
     entities = hosted.collection.query(
         chosen,
@@ -52,8 +57,32 @@ def query(call: Call, request: Any) -> Any:
         collection_name=hosted.collection.name,
         output_fields=outputs.shown,
         primary_field_name=hosted.collection.schema.primary.name,
-        session_ts=now(),
+        session_ts=session_ts,
     )
+
+
+def _session(
+    call: Call, hosted: Hosted, request: Any, chosen: str | None, options: dict[str, Any]
+) -> int:
+    """Let a page of an iterator be read as of the time when the iterator began; return that time.
+
+    What is not kept any more is read as it is now.
+    """
+    sessions, name = call.host.sessions, hosted.whole.name
+    moment = request.guarantee_timestamp
+    if moment > _MAX_LEVEL:
+        seq = sessions.seq(hosted.database, name, moment)
+        if seq is not None:
+            options["as_of"] = seq
+        return int(moment)
+    primary = hosted.collection.schema.primary.name
+    # It holds the state, and has no rows of its own.
+    none = f"{primary} in []"
+    holder = hosted.collection.query_iterator(
+        f"({chosen}) and {none}" if chosen else none, (primary,), batch_size=1, **options
+    )
+    options["as_of"] = holder.seq
+    return sessions.begin(hosted.database, name, holder)
 
 
 def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:

@@ -189,6 +189,11 @@ def search(call: Call, request: Any) -> Any:
         return _aggregated(hosted, request, plan, options, queries, outputs)
     chains = _chains(hosted, request, options)
     if plan.is_iterator:
+        seq = call.host.sessions.seq(
+            hosted.database, hosted.whole.name, request.guarantee_timestamp
+        )
+        if seq is not None:
+            options["as_of"] = seq
         return _next_batch(call, hosted, plan, options, queries, outputs)
     # One query by itself may be like one before, and is prepared then.
     results = hosted.collection.search(
@@ -431,7 +436,8 @@ def _next_batch(
             output=outputs.asked,
             **options,
         )
-        return Cursor(iterator, owner)
+        moment = call.host.sessions.begin(hosted.database, hosted.whole.name, iterator)
+        return Cursor(iterator, owner, moment)
 
     name, cursor = call.host.cursors.find(token, begin, owner)
     result = cursor.next()
@@ -444,6 +450,7 @@ def _next_batch(
         cursor.last_bound = result.answer.scores[-1]
     answered.results.search_iterator_v2_results.token = name
     answered.results.search_iterator_v2_results.last_bound = cursor.last_bound
+    answered.session_ts = cursor.session_ts
     return answered
 
 

@@ -36,14 +36,15 @@ NATIVE_CALLS = frozenset(
     for name in ("search", "hybrid_search", "query", "get", "count", "aggregate", "facets")
 )
 """Calls of the native protocol that do the same; iterators stay where they began."""
-_ITERATOR = b"search_iter_v2"
+_ITERATOR = b"iterator"
+"""The parameter that all steps of iterators have."""
 
 
 def is_read(name: str, raw: bytes) -> bool:
     """Whether a call is answered by a process that only reads.
 
-    Search iterators are not: they go on where they began, and a client that connects anew may come
-    to another process.
+    Iterators are not: they go on over what they began with, and a client that connects anew may
+    come to another process.
     """
     return name in CALLS and _ITERATOR not in raw
 

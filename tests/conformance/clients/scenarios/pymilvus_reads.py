@@ -288,6 +288,24 @@ def test_query_iterator(client, chunks):
     assert found == [row["id"] for row in ROWS if row["year"] < 2010]
 
 
+def test_iterators_while_rows_come_and_go(client):
+    """Each goes through the rows of its beginning."""
+    client.create_collection("moving", 2, metric_type="L2", consistency_level="Strong")
+    client.insert("moving", [{"id": 10 * i, "vector": [10.0 * i, 0.0]} for i in range(40)])
+    rows = client.query_iterator("moving", batch_size=9, output_fields=["id"])
+    hits = client.search_iterator("moving", [[-1.0, 0.0]], batch_size=9, limit=400)
+    found, near = [], []
+    for turn in range(5):
+        found += ids(rows.next())
+        near += ids(hits.next())
+        client.delete("moving", ids=[390 - 10 * turn, 10 * turn])
+        client.insert("moving", [{"id": 100 * turn + 55, "vector": [100.0 * turn + 55.0, 0.0]}])
+    assert rows.next() == []
+    assert len(hits.next()) == 0
+    assert found == near == [10 * i for i in range(40)]
+    client.drop_collection("moving")
+
+
 def test_queries_by_page_and_key(client, chunks):
     found = client.query("chunks", filter="id >= 0", limit=5, offset=10, output_fields=["id"])
     assert ids(found) == [10, 11, 12, 13, 14]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import OrderedDict
+from typing import NamedTuple
 
 from elanus.engine.context import EngineContext
 from elanus.engine.kept_states.history import candidates, gone
@@ -26,6 +28,30 @@ UNUSED_S = 30.0
 """Seconds without a search after which past states are closed."""
 
 
+class _Seen(NamedTuple):
+    """A state, and when it was the current one."""
+
+    snapshot: Snapshot
+    moment_s: float
+
+
+class HeldState:
+    """Keeps a state of a collection readable by its number for as long as this lives.
+
+    Attributes:
+        seq: Its sequence number.
+    """
+
+    __slots__ = ("__weakref__", "seen")
+
+    def __init__(self, seen: _Seen) -> None:
+        self.seen = seen
+
+    @property
+    def seq(self) -> int:
+        return self.seen.snapshot.seq
+
+
 class PastStates:
     """Opens past states of one collection. Safe from many threads at once."""
 
@@ -35,6 +61,25 @@ class PastStates:
         self._lock = threading.Lock()
         self._open: OrderedDict[int, Snapshot] = OrderedDict()
         self._used_at = 0.0
+        self._held: weakref.WeakValueDictionary[int, HeldState] = weakref.WeakValueDictionary()
+
+    def hold(self, snapshot: Snapshot, moment_s: float) -> HeldState:
+        """Keep a state for as long as what is returned lives.
+
+        Args:
+            snapshot: It.
+            moment_s: When it is the current one, in seconds since 1970.
+        """
+        held = HeldState(_Seen(snapshot, moment_s))
+        with self._lock:
+            self._held[snapshot.seq] = held
+        return held
+
+    def held(self, seq: int) -> _Seen | None:
+        """Return a state that somebody holds, and when that began; None: nobody does."""
+        with self._lock:
+            found = self._held.get(seq)
+            return None if found is None else found.seen
 
     def at(self, seq: int) -> Snapshot:
         """Return what was visible when the last write up to ``seq`` was acknowledged.
