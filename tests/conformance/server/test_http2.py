@@ -223,6 +223,10 @@ def test_a_message_that_does_not_go_on_is_given_up(server, raw_client):
     raw_client.send(_OPEN.replace(b"\x00\x00\x00\x01", b"\x00\x00\x00\x03", 1))
     raw_client.send(_WHOLE.replace(b"\x00\x00\x00\x01", b"\x00\x00\x00\x03", 1))
     _is_answered(raw_client, 3)
+    # Also on a connection that was heard of long ago.
+    raw_client.send(_OPEN.replace(b"\x00\x00\x00\x01", b"\x00\x00\x00\x05", 1))
+    raw_client.send(frame(raw.DATA, 0, 5, struct.pack(">BI", 0, LIMIT)))
+    assert b"grpc-status\x014" in raw_client.answer(5)[1]
 
 
 def test_a_frame_that_does_not_go_on_ends_the_connection(raw_client):

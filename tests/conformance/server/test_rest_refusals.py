@@ -160,6 +160,8 @@ def test_a_row_without_a_field(rest: RestClient) -> None:
         ("collections/get_load_state", {"collectionName": "no"}, 100, "collection not found"),
         ("entities/insert", {"collectionName": "no", "data": [{}]}, 100, "collection not found"),
         ("entities/get", {"collectionName": "c", "id": "x"}, 1806, "check the primary key"),
+        ("entities/search", {"collectionName": "c", "ids": ["x"]}, 1100, "expected INT64, got 'x'"),
+        ("entities/search", {"collectionName": "c"}, 1802, "either 'ids' (for primary key"),
         ("entities/get", {"collectionName": "c", "id": [1.5]}, 1806, "check the primary key"),
         ("entities/query", {"collectionName": "c", "filter": "id >"}, 1100, "cannot parse"),
         ("entities/query", {"collectionName": "c", "limit": -1}, 1100, "limit"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from elanus import Schema
 from elanus_server.codec.pairs import write_pairs
-from elanus_server.failures import invalid
+from elanus_server.failures import MilvusError, invalid
 from elanus_server.rest.aggregations import (
     AGGREGATION,
     aggregation,
@@ -17,7 +17,7 @@ from elanus_server.rest.aggregations import (
 from elanus_server.rest.collections import PARTITIONS
 from elanus_server.rest.exchange import COLLECTION, Exchange, Reply, route
 from elanus_server.rest.function_chains import CHAINS, function_chains, refuse_chains
-from elanus_server.rest.parameters import Parameter, missing, read_all
+from elanus_server.rest.parameters import MISSING, Parameter, missing, read_all
 from elanus_server.rest.queries import (
     function_score,
     key_message,
@@ -262,8 +262,9 @@ def search(exchange: Exchange) -> Any:
             "either 'ids' or 'data', not both"
         )
     if not data and not ids:
-        raise missing(
-            "either 'ids' (for primary key search) or 'data' (for vector search) must be provided"
+        raise MilvusError(
+            MISSING,
+            "either 'ids' (for primary key search) or 'data' (for vector search) must be provided",
         )
     schema = _schema(exchange)
     summed = aggregation(values)
@@ -275,7 +276,10 @@ def search(exchange: Exchange) -> Any:
         # Buckets have an order of their own; Milvus passes over this one, too.
         params.pop("order_by_fields", None)
     if ids:
-        fields["ids"] = key_message(ids, schema.primary)
+        try:
+            fields["ids"] = key_message(ids, schema.primary)
+        except MilvusError as error:
+            raise invalid(str(error).partition("error: ")[2]) from None
     response = exchange.ask(
         "Search",
         **exchange.filled(),
