@@ -170,7 +170,7 @@ def _forget(state: CollectionState, record: MergeRecord) -> None:
     """Let a merge never go on, durably, and delete what it has written."""
     delete_merge(state.directory, state.path, record.job)
     # One that was put in place ended before it could say so.
-    if record.made is not None and any(s.info.uuid != record.made.uuid for s in state.sealed()):
+    if record.made is not None and all(s.info.uuid != record.made.uuid for s in state.sealed()):
         state.discard_unused(record.made)
 
 
