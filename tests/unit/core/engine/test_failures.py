@@ -189,9 +189,10 @@ def test_a_log_that_can_neither_be_made_nor_deleted_stops_writing(
         assert reopened(directory.after_power_loss(chance=chance)) == [0, 1, 2, 10, 11]
 
 
-def test_a_disk_that_is_full_for_a_moment_fails_no_write(directory, collection, monkeypatch):
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_is_full_for_a_moment_fails_no_write(directory, collection, monkeypatch, error):
     collection.insert(papers(3))
-    monkeypatch.setattr(next_step_is, "error", errno.ENOSPC)
+    monkeypatch.setattr(next_step_is, "error", error)
     next_step_is(directory, "write", "wal/")
     collection.insert(papers(2, first=10))
     assert keys(collection) == [0, 1, 2, 10, 11]
@@ -256,6 +257,14 @@ def test_os_durability_syncs_only_before_what_relies_on_it(directory):
     assert logged[:2] == ["write", "sync"]
 
 
+def test_closing_makes_what_was_written_with_os_durability_survive(directory):
+    engine = DatabaseEngine(directory, durability=Durability("os"))
+    engine.create("papers", paper_schema(), {}).insert(papers(3))
+    assert reopened(directory.after_power_loss()) == []
+    engine.close()
+    assert reopened(directory.after_power_loss()) == [0, 1, 2]
+
+
 def test_interval_durability_syncs_in_the_background(directory):
     synced = threading.Event()
     engine = DatabaseEngine(directory, durability=Durability("interval", 5))
@@ -282,6 +291,9 @@ def test_a_failed_late_sync_stops_writing(directory):
     next_step_is(directory, "sync", "wal/")
     with pytest.raises(StorageFailedError):
         collection.flush()
+    # A manifest would rely on what the log may have lost.
+    with pytest.raises(StorageFailedError, match="open it again"):
+        collection.set_properties({"a": 1})
     with pytest.raises(StorageFailedError, match="open it again"):
         collection.insert(papers(1, first=7))
     assert keys(collection) == [0, 1, 2]

@@ -125,6 +125,19 @@ def test_writes_are_later_than_those_before_though_the_clock_is_not(folder, monk
         assert database.collection("papers").get(1, ["title"]) == [{"id": 1, "title": "new"}]
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells what is open")
+def test_only_the_log_that_is_written_is_open(folder):
+    database, made = write(folder)
+    for first in (100, 200, 300):
+        made.insert(papers(5, first=first))
+        made.flush()
+    with os.scandir("/proc/self/fd") as entries:
+        opened = [os.readlink(entry) for entry in entries if os.path.lexists(entry)]
+    logs = [name for name in opened if name.startswith(str(folder)) and ".wal" in name]
+    assert logs == [str(one(folder, "wal/*.wal"))]
+    database.close()
+
+
 def test_torn_tail_is_cut_and_logged(folder, caplog):
     database, made = write(folder)
     log = one(folder, "wal/*.wal")
