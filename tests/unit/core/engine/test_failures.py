@@ -119,6 +119,20 @@ def test_when_there_is_no_next_log_the_collection_says_to_reopen(directory, coll
     assert reopened(directory.after_power_loss()) == [0, 1, 2]
 
 
+def test_a_manifest_that_may_be_there_stops_writing(directory, collection):
+    collection.insert(papers(3))
+    next_step_is(directory, "sync_dir", "manifest")
+    with pytest.raises(StorageFailedError):
+        collection.set_properties({"a": 1})
+    # Whoever opens the collection next may start from that manifest, or from the one before.
+    for act in (lambda: collection.insert(papers(1, first=7)), lambda: collection.delete([1])):
+        with pytest.raises(StorageFailedError, match="open it again"):
+            act()
+    assert keys(collection) == [0, 1, 2]
+    for chance in (0.0, 1.0):
+        assert reopened(directory.after_power_loss(chance=chance)) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "sync_dir"])
 def test_a_log_that_cannot_be_made_does_not_fail_the_write(
     directory, collection, monkeypatch, kind

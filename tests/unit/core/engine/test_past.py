@@ -108,6 +108,11 @@ def test_without_retention_the_past_is_gone_and_takes_no_space(tmp_path):
         collection.insert(papers(10))
         collection.flush()
         seq = collection.last_seq
+        for pk in (1, 2):
+            collection.delete([pk])
+            collection.flush()
+        db._shared.engine.open_engines()[0].tidy()
+        assert len(files(tmp_path, "del/*")) == 1
         collection.upsert(papers(10, seed=1))
         collection.compact()
         db._shared.engine.open_engines()[0].tidy()
