@@ -122,6 +122,25 @@ def test_without_retention_the_past_is_gone_and_takes_no_space(tmp_path):
         assert len(files(tmp_path, "wal/*")) == 1
 
 
+def test_what_was_there_before_rows_or_fields_went_is_there(tmp_path):
+    with elanus.connect(tmp_path) as db:
+        collection = db.create_collection("papers", paper_schema())
+        collection.set_retention(HOUR_S)
+        collection.insert(papers(10))
+        collection.flush()
+        whole = collection.last_seq
+        collection.drop_field("year")
+        without_year = collection.last_seq
+        collection.truncate()
+        assert whole < without_year < collection.last_seq
+        years = [{"id": row["id"], "year": row["year"]} for row in papers(10)]
+        assert collection.query(output=["year"], as_of=whole) == years
+        with pytest.raises(InvalidArgumentError, match="no field 'year'"):
+            collection.query(output=["year"], as_of=without_year)
+        assert collection.count(as_of=without_year) == 10
+        assert collection.count() == 0
+
+
 def test_retention_that_has_passed_gives_its_space_back(tmp_path):
     with elanus.connect(tmp_path) as db:
         collection = db.create_collection("papers", paper_schema())

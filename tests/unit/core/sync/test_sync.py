@@ -28,6 +28,7 @@ from elanus.sync import (
     SyncError,
     UnreadableDocumentError,
     content_hash,
+    run,
 )
 
 DIM = 4
@@ -132,6 +133,21 @@ def test_only_what_is_new_is_embedded(collection, embedder):
     texts.clear()
     assert sync().deleted == ["four", "one", "three"]
     assert len(collection) == 0
+
+
+def test_many_documents_vanish_group_by_group(collection, embedder, monkeypatch):
+    monkeypatch.setattr(run, "LOOKUP_DOCUMENTS", 2)
+    names = [f"document {n}" for n in range(5)]
+    collection.sync(given(dict.fromkeys(names, "a")), source="s", embedder=embedder)
+    assert collection.sync([], source="s", embedder=embedder).deleted == names
+    assert len(collection) == 0
+
+
+def test_chunks_that_make_the_same_text_are_told_apart(collection, embedder):
+    for chunks in (["ab", "c"], ["a", "bc"]):
+        document = SourceDocument("x", chunks=chunks)
+        collection.sync([document], source="s", embedder=embedder)
+        assert stored(collection) == {("s", "x"): chunks}
 
 
 def test_the_other_sources_stay(collection, embedder):
