@@ -448,7 +448,9 @@ class PreparedFusion:
         """
 
     def find_many(self, queries: list[list[object]], threads: int) -> list[tuple[list[int], list[float], list[int], list[dict[str, object]] | None, LegRankings] | None] | None:
-        """What `find` returns for each; None when there is more to be said of any."""
+        """
+        What `find` returns for each; None when there is more to be said of any.
+        """
 
 def code_stride(dim: int) -> int:
     """Bytes that the codes of a row fill."""
