@@ -13,7 +13,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
 )
 
-from llama_index.vector_stores.elanus import BM25, ElanusVectorStore
+from llama_index.vector_stores.elanus import BM25, ElanusRetriever, ElanusVectorStore
 from support.llamaindex_models import make_node
 
 Mode = VectorStoreQueryMode
@@ -52,6 +52,8 @@ def test_what_is_no_list_of_nodes_and_no_filter_says_so() -> None:
                 store.delete(no_id)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"the filters hold no condition; clear\(\) deletes"):
             store.delete_nodes(filters=MetadataFilters(filters=[]))
+        with pytest.raises(ValueError, match=r"mode 'hybird': expected one of 'default', 'sparse'"):
+            ElanusRetriever(store, mode="hybird")
         with pytest.raises(TypeError, match=r"query has no option 'where'; write filter="):
             store.query(VectorStoreQuery(query_embedding=[1.0, 0.0]), where={"n": 1})
         assert [found.node_id for found in store.get_nodes()] == ["a"]

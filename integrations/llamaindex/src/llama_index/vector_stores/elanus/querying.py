@@ -38,7 +38,7 @@ DEFAULT_MMR_THRESHOLD = 0.5
 DEFAULT_MMR_PREFETCH_FACTOR = 4.0
 
 _Mode = VectorStoreQueryMode
-_SUPPORTED = (
+SUPPORTED_MODES = (
     _Mode.DEFAULT,
     _Mode.SPARSE,
     _Mode.TEXT_SEARCH,
@@ -180,7 +180,7 @@ def _mode_of(
         return SearchMode.SPARSE if SearchMode.SPARSE in usable else SearchMode.BM25
     if asked is _Mode.TEXT_SEARCH:
         return SearchMode.BM25 if SearchMode.BM25 in usable else SearchMode.SPARSE
-    names = ", ".join(mode.value for mode in _SUPPORTED)
+    names = ", ".join(mode.value for mode in SUPPORTED_MODES)
     raise ValueError(f"query mode {asked.value!r} is not supported; expected one of {names}")
 
 

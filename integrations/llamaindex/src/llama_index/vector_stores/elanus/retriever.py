@@ -21,6 +21,7 @@ from llama_index.core.vector_stores.types import (
 
 from elanus.documents import SearchMode
 from llama_index.vector_stores.elanus.base import ElanusVectorStore
+from llama_index.vector_stores.elanus.querying import SUPPORTED_MODES
 
 _TEXT_MODES = (VectorStoreQueryMode.SPARSE, VectorStoreQueryMode.TEXT_SEARCH)
 
@@ -70,7 +71,11 @@ class ElanusRetriever(BaseRetriever):
         self._embed_model = embed_model
         self._reranker = reranker
         self._options = RetrievalOptions(**options)
-        self._mode = VectorStoreQueryMode(self._options.mode)
+        try:
+            self._mode = VectorStoreQueryMode(self._options.mode)
+        except ValueError:
+            names = ", ".join(repr(mode.value) for mode in SUPPORTED_MODES)
+            raise ValueError(f"mode {self._options.mode!r}: expected one of {names}") from None
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         embedding = query_bundle.embedding
