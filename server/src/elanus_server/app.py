@@ -77,13 +77,7 @@ async def serve(
         InvalidArgumentError: A port is taken.
         StateError: A process that was to read could not be started.
     """
-    if settings.workers and settings.path == ":memory:":
-        raise InvalidArgumentError("workers: other processes read a folder; :memory: has none")
-    folder = settings.import_folder
-    if folder is not None and not os.path.isdir(os.path.expanduser(folder)):
-        raise InvalidArgumentError(
-            f"import_folder: there is no folder {folder}; make it, or name another one"
-        )
+    _check_folders(settings)
     with elanus.connect(settings.path) as database:
         guard = Guard(AccountStore(database), is_on=settings.auth)
         if settings.auth:
@@ -277,6 +271,21 @@ class Listeners:
             listener.close()
             raise _taken(f"{host}:{port}", option, error) from error
         return listener
+
+
+def _check_folders(settings: Settings) -> None:
+    """Refuse what can be seen before anything is opened.
+
+    Raises:
+        InvalidArgumentError: Workers of a database in memory, or no such import folder.
+    """
+    if settings.workers and settings.path == ":memory:":
+        raise InvalidArgumentError("workers: other processes read a folder; :memory: has none")
+    folder = settings.import_folder
+    if folder is not None and not os.path.isdir(os.path.expanduser(folder)):
+        raise InvalidArgumentError(
+            f"import_folder: there is no folder {folder}; make it, or name another one"
+        )
 
 
 def _port_of(listener: socket.socket) -> int:
