@@ -19,6 +19,7 @@
 #include "checksum/crc32c.h"
 #include "checksum/hash64.h"
 #include "distance/distance.h"
+#include "filters_test.h"
 #include "graph_test.h"
 #include "keys/key_table.h"
 #include "memory_test.h"
@@ -473,6 +474,7 @@ int main() {
   test_block_verifier();
   test_key_tables();
   test_postings();
+  test_filters();
   test_patterns();
   test_text();
   test_graph();

@@ -24,11 +24,11 @@ using RealValues = std::variant<std::monostate, std::span<const float>, std::spa
 
 // A number per row, where there is one. Flags are 0 or 1; empty ones stand for 1 everywhere.
 struct FormulaColumn {
-  WholeValues whole;  // at least one of the two is there
-  RealValues real;
-  Flags is_whole;  // which of the two counts, where both are there
-  Flags is_number;
-  Flags is_known;
+  WholeValues whole{};  // at least one of the two is there
+  RealValues real{};
+  Flags is_whole{};  // which of the two counts, where both are there
+  Flags is_number{};
+  Flags is_known{};
 };
 
 // Steps in the order of evaluation: an operator takes the two operands before it.

@@ -12,6 +12,7 @@ import numpy as np
 from elanus.filter.columns import FilterColumns
 from elanus.filter.json.json_operands import JsonValue
 from elanus.filter.operators import CompareOp
+from elanus.filter.values.operands import Computed
 from elanus.filter.values.typed_operands import NumberField, TextField
 from elanus.schema.ranges import ValueRange
 from elanus.types import DataType
@@ -68,12 +69,16 @@ def row_ns(operand: object, op: CompareOp, constant: object) -> float:
         return 0.1 if op in SHARES else 0.9
     if isinstance(operand, NumberField):
         return 0.12 if operand.dtype in _NARROW else 0.23
-    return 0.18 if isinstance(operand, JsonValue) else 5.0  # calculated mostly
+    if isinstance(operand, Computed):
+        return CALCULATED_NS
+    return 0.18 if isinstance(operand, JsonValue) else 5.0  # made from others, mostly
 
 
 _NARROW = frozenset({DataType.BOOL, DataType.INT8, DataType.INT16, DataType.INT32, DataType.FLOAT})
 """Types of up to 4 bytes. Measured on a million rows, and so is what two bounds take of one, and at
 most the values of a list. Integers inside JSON are narrow mostly, and doubles are not."""
+CALCULATED_NS = 1.3
+"""What arithmetic with one operator takes, a division also."""
 RANGE_FACTOR, MAX_FACTOR = 2.0, 8
 SHARES = {CompareOp.EQ: 0.05, CompareOp.NE: 0.95}
 """Guessed shares of rows; other comparisons let a third through."""
