@@ -25,6 +25,7 @@ BENCHMARKS = {
     "storage_lag": "benchmarks.macro.storage_lag",
     "dense_scan": "benchmarks.micro.dense_scan",
     "embedding": "benchmarks.micro.embedding",
+    "filter_plans": "benchmarks.micro.filter_plans",
     "inverted_lists": "benchmarks.micro.inverted_lists",
     "late_interaction": "benchmarks.micro.late_interaction",
     "minhash": "benchmarks.micro.minhash",
