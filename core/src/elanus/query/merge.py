@@ -95,6 +95,9 @@ def _order_ties(merged: MergedCandidates, query: int, read_pks: PkReader) -> Non
     tied = np.flatnonzero(is_tied)
     pks = read_pks(sources[tied], row_ids[tied])
     # Distances ascend, so that sorting by distance and key leaves each run of equals in its place.
-    keys = list(zip(distances[tied].tolist(), pks, strict=True))
-    order = tied[sorted(range(len(keys)), key=keys.__getitem__)]
+    if isinstance(pks[0], int):
+        order = tied[np.lexsort((np.array(pks, dtype=np.int64), distances[tied]))]
+    else:
+        keys = list(zip(distances[tied].tolist(), pks, strict=True))
+        order = tied[sorted(range(len(keys)), key=keys.__getitem__)]
     sources[tied], row_ids[tied] = sources[order], row_ids[order]
