@@ -150,13 +150,10 @@ class Connection(asyncio.Protocol):
         return not self._streams and self._is_leaving == self._is_draining
 
     def drain(self) -> bool:
-        """Take no more calls; the connection ends with the last one that there is.
+        """Take no more calls, and end with the last one there is; return whether that is new.
 
         What the client sends before it hears of that is answered as well: it could not know
         whether to try it elsewhere (RFC 9113, 6.8).
-
-        Returns:
-            Whether it was not ending already.
         """
         if self._is_over or self._is_leaving:
             return False
