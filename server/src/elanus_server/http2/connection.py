@@ -32,8 +32,7 @@ more than it costs the client."""
 _PINGS, _PINGS_PER_S = 128, 16.0
 """Pings and settings that a client may send while it is sent nothing else, at once and each second.
 While answers are under way their libraries measure how fast they come by any number of them."""
-_LEAVING = b"leaving!"
-_LEAVING_S = 1.0
+_LEAVING, _LEAVING_S = b"leaving!", 1.0
 """The ping that a client answers behind the last call that it sends to a server that ends, and how
 long that is waited for."""
 _HELLO = frames.settings(

@@ -127,6 +127,28 @@ class Chains:
         self._fields[name] = None
 
 
+def chains_of(
+    request: Any, schema: Schema, options: Mapping[str, Any], *, is_iterator: bool
+) -> Chains | None:
+    """Return the function chains of a search; None: there are none.
+
+    Args:
+        request: A ``SearchRequest``.
+        schema: Of the collection.
+        options: Of the search, of which some do not go with chains.
+        is_iterator: Whether it is a step of an iterator.
+
+    Raises:
+        MilvusError: They do not go with what else is asked, or cannot be applied.
+    """
+    if not request.function_chains:
+        return None
+    unfit = [name for name in ("group_by", "highlight", "ranker") if name in options]
+    if unfit or is_iterator:
+        raise invalid(f"function chains cannot be used with {' and '.join(unfit) or 'iterators'}")
+    return Chains(request.function_chains, schema)
+
+
 def _is_numeric(field: Field) -> bool:
     return field.dtype.is_integer or field.dtype.name in ("FLOAT", "DOUBLE")
 

@@ -26,7 +26,7 @@ from elanus_server.codec.requests import (
 from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
-from elanus_server.service.function_chains import Chains
+from elanus_server.service.function_chains import Chains, chains_of
 from elanus_server.service.indexes import shown_metric
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
@@ -40,7 +40,6 @@ MAX_PLANS = 256
 """Ways to search a collection that are remembered: filters are part of them."""
 MAX_PLAN_LENGTH = 4_096
 """Letters of a filter that is remembered; lists of keys come once."""
-_ITERATOR = "search_iter_v2"
 LEAST_REFINED = 64
 """Candidates that MINHASH_LSH scores at least: a few more than asked for cost next to nothing."""
 _GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
@@ -187,7 +186,7 @@ def search(call: Call, request: Any) -> Any:
     queries = _queries(hosted, request, plan)
     if request.HasField("search_aggregation"):
         return _aggregated(hosted, request, plan, options, queries, outputs)
-    chains = _chains(hosted, request, options)
+    chains = chains_of(request, hosted.collection.schema, options, is_iterator=plan.is_iterator)
     if plan.is_iterator:
         seq = call.host.sessions.seq(
             hosted.database, hosted.whole.name, request.guarantee_timestamp
@@ -244,20 +243,6 @@ def _aggregated(
     fill_ids(data.ids, collection.schema.primary, [])
     asked.fill(data, results, outputs.asked, hosted.known.numbers)
     return told
-
-
-def _chains(hosted: Hosted, request: Any, options: Mapping[str, Any]) -> Chains | None:
-    """Return the function chains of a request; None: there are none.
-
-    Raises:
-        MilvusError: They do not go with what else is asked, or cannot be applied.
-    """
-    if not request.function_chains:
-        return None
-    unfit = [name for name in ("group_by", "highlight", "ranker") if name in options]
-    if unfit or read_flag("search_iter_v2", read_pairs(request.search_params).get(_ITERATOR, "")):
-        raise invalid(f"function chains cannot be used with {' and '.join(unfit) or 'iterators'}")
-    return Chains(request.function_chains, hosted.collection.schema)
 
 
 def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
