@@ -53,19 +53,22 @@ def test_a_write_that_a_signal_cuts_goes_on_where_it_stopped():
     parts = []
 
     def read():
-        while sum(map(len, parts)) < len(expected):
+        part = b"first"
+        while part:
             signal.pthread_kill(writing, signal.SIGUSR1)
-            parts.append(os.read(reader, 5003))
+            part = os.read(reader, 5003)
+            parts.append(part)
 
     thread = threading.Thread(target=read)
     try:
         thread.start()
-        assert append_to(writer, buffers, sync=False) == Appended(len(expected), 0, 0)
-        thread.join()
+        done = append_to(writer, buffers, sync=False)
     finally:
-        signal.signal(signal.SIGUSR1, before)
         os.close(writer)
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
         os.close(reader)
+    assert done == Appended(len(expected), 0, 0)
     assert b"".join(parts) == expected
     assert signals
 
