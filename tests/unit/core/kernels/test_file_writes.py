@@ -46,7 +46,7 @@ def test_a_part_of_a_write_goes_on_where_it_stopped():
 def test_a_write_that_a_signal_cuts_goes_on_where_it_stopped():
     """The reader sends a signal before it takes some bytes; a write that waits ends with those."""
     reader, writer = os.pipe()
-    buffers = [bytes([n % 251]) * 1009 for n in range(400)]
+    buffers = [bytes([n % 251]) * 1009 for n in range(4000)]
     expected = b"".join(buffers)
     writing, signals = threading.main_thread().ident, []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: signals.append(number))
