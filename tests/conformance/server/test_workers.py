@@ -329,7 +329,8 @@ def test_what_is_read_by_whom():
     assert not any("Index" in name for name in CALLS)
     assert not any("index" in name or "stats" in name for name in (*PATHS, *NATIVE_CALLS))
     assert is_read("Search", b"")
-    assert not is_read("Search", b"..iterator..")
+    assert not is_read("Search", b"..search_iter_v2..")
+    assert not is_read("Query", b"..iterator..")
     assert not is_read("Insert", b"")
 
 

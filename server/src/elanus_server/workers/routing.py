@@ -36,8 +36,8 @@ NATIVE_CALLS = frozenset(
     for name in ("search", "hybrid_search", "query", "get", "count", "aggregate", "facets")
 )
 """Calls of the native protocol that do the same; iterators stay where they began."""
-_ITERATOR = b"iterator"
-"""The parameter that all steps of iterators have."""
+_ITERATORS = (b"iterator", b"search_iter_v2")
+"""Parameters of which all steps of iterators have one."""
 
 
 def is_read(name: str, raw: bytes) -> bool:
@@ -46,7 +46,7 @@ def is_read(name: str, raw: bytes) -> bool:
     Iterators are not: they go on over what they began with, and a client that connects anew may
     come to another process.
     """
-    return name in CALLS and _ITERATOR not in raw
+    return name in CALLS and not any(one in raw for one in _ITERATORS)
 
 
 def is_native_read(begin: bytes) -> bool | None:
