@@ -72,6 +72,8 @@ void for_each_posting(const PackedContainer& container, Visit visit) {
 // two standard deviations for the longest arrays.
 constexpr std::size_t kNear = 48;
 
+constexpr std::size_t kLineBytes = 64;
+
 // The first place at or behind `base` whose id is not below `at`, without branches on ids.
 std::size_t lower_place(const PackedContainer& container, std::size_t base, std::size_t end,
                         std::size_t at) {
@@ -235,6 +237,48 @@ void PackedPostings::open_directory(TermId id, PackedTerm& term, const std::uint
     next_window = entry.window + std::size_t{1};
   }
   if (!is_sound) throw_damaged(id, "its directory of windows contradicts itself");
+}
+
+void PackedPostings::prefetch(std::span<const TermId> ids) const noexcept {
+  constexpr std::size_t kLines = 3;  // a directory of a dozen windows
+  for (const TermId id : ids) {
+    if (id >= num_terms()) continue;
+    __builtin_prefetch(&arrays_.entries[id]);
+    __builtin_prefetch(&arrays_.starts[id]);
+  }
+  for (const TermId id : ids) {
+    if (id >= num_terms()) continue;
+    const std::size_t start = std::size_t{arrays_.starts[id]} * packed::kUnitBytes;
+    for (std::size_t line = 0; line < kLines; ++line) {
+      const std::size_t at = start + line * kLineBytes;
+      if (at < arrays_.bytes.size()) __builtin_prefetch(arrays_.bytes.data() + at);
+    }
+  }
+}
+
+void PackedPostings::prefetch(const PackedTerm& term, RowId row) noexcept {
+  if (term.is_short()) {
+    __builtin_prefetch(term.rows + term.frequency / 2);
+    return;
+  }
+  const std::size_t window = row / packed::kWindowRows;
+  const std::size_t at = row % packed::kWindowRows;
+  if (window >= term.directory.size() || term.directory[window].window != window) return;
+  const PackedContainer container = term.container(window);
+  if (container.kind == ContainerKind::dense) {
+    __builtin_prefetch(container.codes() + at);
+  } else if (container.kind == ContainerKind::bitmap) {
+    __builtin_prefetch(container.bytes + at / 8);
+    __builtin_prefetch(container.bytes + packed::kWindowWords * 8 +
+                       at / packed::kRowsPerBitmapRank * 2);
+  } else {
+    const std::size_t guess = at * container.count / packed::kWindowRows;
+    const std::size_t base = guess > kNear ? guess - kNear : 0;
+    for (std::size_t i = base; i < guess + kNear; i += kLineBytes / 2) {
+      __builtin_prefetch(container.ids() + i * 2);
+    }
+    __builtin_prefetch(container.codes() + guess);
+  }
 }
 
 std::optional<PostingPlace> PackedPostings::find(const PackedTerm& term, RowId row) const {

@@ -109,6 +109,10 @@ class PackedPostings {
   // Throws Error when the term does not exist or its bytes contradict themselves.
   [[nodiscard]] PackedTerm term(TermId id) const;
   [[nodiscard]] std::size_t frequency(TermId id) const;
+  // Asks for the first lines of terms, all at once: they lie anywhere. Terms may not exist.
+  void prefetch(std::span<const TermId> ids) const noexcept;
+  // The same for where a row is looked for in a term.
+  static void prefetch(const PackedTerm& term, RowId row) noexcept;
 
   // Throws Error when the bytes contradict themselves.
   [[nodiscard]] std::optional<PostingPlace> find(const PackedTerm& term, RowId row) const;

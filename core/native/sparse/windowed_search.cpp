@@ -80,6 +80,7 @@ float score_addition(const PackedPostings& postings, const Addend& addend, const
 
 std::vector<Addend>& open_terms(const PackedRequest& request) {
   check_query(request.query);
+  request.postings.prefetch(request.query.terms);
   std::vector<Addend>& addends = thread_scratch().addends;
   addends.clear();
   for (std::size_t i = 0; i < request.query.terms.size(); ++i) {
@@ -217,6 +218,10 @@ class WindowedSearch {
       for (const std::uint64_t row : scratch_.kept) {
         __builtin_prefetch(request_.bm25->lengths.data() + row);
       }
+    }
+    if (!few_.empty()) {
+      const auto first = static_cast<RowId>(few_.front());
+      for (const Addend& addend : addends_) PackedPostings::prefetch(addend.term, first);
     }
     with_scoring(request_.bm25, request_.postings.num_rows(), [&](const auto& scoring) {
       for (const Addend& addend : addends_) {
