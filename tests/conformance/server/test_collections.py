@@ -335,6 +335,37 @@ def test_functions_are_described(client):
     assert [(t["start_offset"], t["end_offset"]) for t in tokens.tokens] == [(0, 7), (8, 13)]
 
 
+def test_what_stands_beside_the_type_of_an_analyzer_is_passed_over(client):
+    stopped = {"type": "standard", "filter": ["asciifolding"], "stop_words": ["the"]}
+    assert client.run_analyzer("The Café", stopped).tokens == ["café"]
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    several = {"analyzers": {"default": stopped, "en": {"type": "english", "filter": []}}}
+    for name, params in [("text", {"analyzer_params": stopped})]:
+        schema.add_field(name, DataType.VARCHAR, max_length=9, enable_analyzer=True, **params)
+    schema.add_field("lang", DataType.VARCHAR, max_length=9)
+    schema.add_field(
+        "more",
+        DataType.VARCHAR,
+        max_length=9,
+        enable_analyzer=True,
+        multi_analyzer_params={"by_field": "lang", **several},
+    )
+    client.create_collection("passed_over", schema=schema)
+    tokens = client.run_analyzer("The Café", collection_name="passed_over", field_name="text")
+    assert tokens.tokens == ["café"]
+    client.drop_collection("passed_over")
+
+
+def test_root_has_roles_like_any_user(client):
+    client.create_role("keeper")
+    client.grant_role("root", "keeper")
+    assert set(client.describe_user("root")["roles"]) == {"admin", "keeper"}
+    client.revoke_role("root", "keeper")
+    client.drop_role("keeper")
+
+
 def test_a_collection_of_the_library_is_served(client, embedded):
     import elanus
 

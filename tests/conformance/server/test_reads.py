@@ -268,6 +268,20 @@ def test_hybrid_searches(client, own):
     assert pairs(grouped) == own_pairs(asked)
 
 
+def test_a_hybrid_search_of_one_request_is_fused_as_of_several(client, own):
+    one = [AnnSearchRequest([QUERY.tolist()], "dense", {}, 30)]
+    alone = own.search(QUERY, "dense", 9)
+    found = client.hybrid_search("papers", one, RRFRanker(40), limit=9)[0]
+    fused = [(hit.id, pytest.approx(1 / (40 + rank))) for rank, hit in enumerate(alone, 1)]
+    assert pairs(found) == fused
+    found = client.hybrid_search("papers", one, WeightedRanker(0.5), limit=9)[0]
+    asked = own.hybrid_search(
+        [elanus.Leg("dense", QUERY, limit=30)], elanus.Weighted(weights=(0.5,)), 9
+    )
+    assert pairs(found) == own_pairs(asked)
+    assert max(hit.score for hit in asked) <= 0.5
+
+
 def test_rankers(client, own):
     decay = Function(
         name="recent",

@@ -18,6 +18,7 @@ from elanus.api.elements import as_elements, legs_of_elements
 from elanus.api.options import Leg, SearchOptions, check_options, check_page
 from elanus.api.queries import check_as_many, default_field, read_queries
 from elanus.api.rankers import (
+    check_not_exact,
     default_candidates,
     leg_ranking,
     ranker_of_query,
@@ -36,6 +37,7 @@ from elanus.query.ranking import Ranking
 from elanus.query.requests import (
     MAX_LIMIT,
     RRF,
+    ByScore,
     Fusion,
     GroupBy,
     LegRequest,
@@ -215,6 +217,7 @@ def hybrid_requests(
         options.get("explain", False),
         _group_by(context.schema, options),
         is_profiled=joining.is_profiled,
+        joins_one=joining.is_given,
         elements=elements,
     )
     texts = next((texts for leg in legs if (texts := texts_of(leg.data))), ())
@@ -246,7 +249,9 @@ def _ranked_hybrid(
     ``texts`` are those that it searches for, if any; the rankers of the options are no fusion.
     """
     legs, own = request.legs, request.legs[0].ranking
-    if own is not None and len(legs) == 1:
+    if request.is_joined:
+        check_not_exact(options)
+    if own is not None and not request.is_joined:
         # Nothing is joined: these are the first rankers of the search.
         request = request._replace(legs=(legs[0]._replace(ranking=None),), ranking=own)
     if options.get("highlight") is not None:
@@ -258,7 +263,7 @@ def _ranked_hybrid(
     wanted = request.limit + request.offset
     size = 1 if request.group is None else request.group.size
     ranking = read_ranking(context, rankers, options, legs, wanted, texts, size)
-    if ranking is not None and len(legs) == 1:
+    if ranking is not None and not request.is_joined:
         ranking = ranking._replace(first=legs[0].limit, candidates=legs[0].limit)
     if request.ranking is not None:
         ranking = _joined_ranking(request.ranking, ranking)
@@ -267,12 +272,13 @@ def _ranked_hybrid(
 
 class _Joining(NamedTuple):
     """How the legs of a hybrid search are joined, and ranked then; ``depth`` is the limit of each
-    leg that has none of its own."""
+    leg that has none of its own, ``is_given``: the caller says how they are joined."""
 
     fusion: Fusion
     rankers: tuple[Ranker, ...]
     depth: int
-    is_profiled: bool
+    is_profiled: bool = False
+    is_given: bool = False
 
 
 def _joining(
@@ -290,15 +296,17 @@ def _joining(
             schema.answering(n).name if n in schema else n: w for n, w in joined.weights.items()
         }
         joined = replace(joined, weights=weights)
+    # Scores of one leg that are joined as they are stay what they are.
+    is_given = joined is not None and not isinstance(joined, ByScore)
     candidates = options.get("candidates")
     depth = candidates if isinstance(candidates, int) else default_candidates(wanted)
     profile, names = context.profile, [leg.field for leg in legs]
     if profile is None or not profile.is_for(names):
-        return _Joining(joined or RRF(), rankers, depth, is_profiled=False)
+        return _Joining(joined or RRF(), rankers, depth, is_given=is_given)
     if candidates is None:
         rankers = profile.reading(rankers, wanted)
     if joined is not None:
-        return _Joining(joined, rankers, depth, is_profiled=False)
+        return _Joining(joined, rankers, depth, is_given=is_given)
     if candidates is None and profile.depth is not None:
         depth = max(profile.depth, wanted)
     return _Joining(profile.joined(names), rankers, depth, is_profiled=True)

@@ -168,7 +168,7 @@ def read_ranking(
     if asked is None:
         return Ranking(steps, first, first, is_model)
     if asked == "exact":
-        _check_exact(rankers, legs)
+        _check_exact(rankers)
         return Ranking(steps, EXACT, first, is_model)
     least = max([wanted, *windows])
     if type(asked) is not int or not least <= asked <= MAX_LIMIT:
@@ -206,11 +206,15 @@ def _check_windows(steps: Sequence[RankerStep], wanted: int) -> None:
             )
 
 
-def _check_exact(rankers: Sequence[Ranker], legs: Sequence[LegRequest]) -> None:
-    if len(legs) > 1:
+def check_not_exact(options: SearchOptions) -> None:
+    """Raise unless as many candidates are looked at as legs have that are joined."""
+    if options.get("candidates") == "exact":
         raise InvalidArgumentError(
             "candidates='exact': a hybrid search ranks what its legs found; give a number"
         )
+
+
+def _check_exact(rankers: Sequence[Ranker]) -> None:
     for one in rankers:
         if isinstance(one, Rerank | MMR):
             if isinstance(one, Rerank) and one.top is None:

@@ -102,8 +102,8 @@ class Searches(Reads):
             legs: What to search; every leg holds one query, or all of them as many.
             fusion: ``RRF(k=60)`` by default, ``Weighted(...)``, ``DBSF(...)`` or ``ByScore(...)``;
                 it may also be the first of ``ranker``. A ranker here joins legs ``ByScore()`` and
-                ranks what comes out, as a decay does in Milvus. One leg alone has nothing to join
-                and keeps its scores.
+                ranks what comes out, as a decay does in Milvus. One leg alone keeps
+                its scores, unless ``RRF``, ``Weighted`` or ``DBSF`` is given.
             limit: Hits wanted, 1 to 16,384.
             filter: Hits must pass it, besides the filter of their leg.
             output: Fields of ``hit.entity``; None: all but vectors; ``["*"]``: all.

@@ -44,7 +44,7 @@ def grouped_page(run: Run, request: SearchRequest, group: GroupBy) -> Page:
         return _ranked_page(_Search(run, request, request.ranking, reader))
     wanted = request.offset + request.limit
     rankings: tuple[LegRanking, ...] = ()
-    if len(request.legs) == 1:
+    if not request.is_joined:
         groups = nearest_groups(run.leg, reader, request.legs[0]._replace(limit=wanted))
     else:
 
@@ -223,7 +223,7 @@ def _places(rows: RankedRows, hits: Iterable[GroupHit]) -> Int64Array:
 def _ranked_page(search: _Search) -> Page:
     """Return a page of groups of hits that are ranked anew."""
     request, wanted = search.request, search.wanted
-    is_fused = len(request.legs) > 1
+    is_fused = request.is_joined
     rows, rankings, outcome, is_all = search.chosen_of_legs() if is_fused else search.chosen()
     groups = search.groups_of(outcome.rows, wanted)
     if search.is_rowwise and not is_all:

@@ -93,7 +93,7 @@ def single_page(request: SearchRequest, merged: MergedCandidates) -> Page:
 
 
 def fused_page(request: SearchRequest, found: Sequence[LegCandidates], keys: PkReader) -> Page:
-    """Return a page of the joined candidates of several legs, which hold one query each."""
+    """Return a page of the joined candidates of legs, which hold one query each."""
     lists, rankings = fused_lists(request, found)
     page = slice(request.offset, request.offset + request.limit)
     fused = fuse(lists, page, keys)
@@ -169,7 +169,7 @@ def ranked_page(run: Run, request: SearchRequest, ranking: Ranking) -> Page:
         run.token.check()
         return rank(ranking.steps, reader, query, rows, wanted, is_all=is_all, may_stop=goes_on)
 
-    if len(request.legs) > 1:
+    if request.is_joined:
         lists, rankings = fused_lists(request, found_by_legs(run, request))
         fused = fuse(lists, slice(0, sum(len(parts) for _, _, parts in lists)), run.keys)
         run.watch.stage("merge")

@@ -293,6 +293,7 @@ class SearchRequest(NamedTuple):
             legs' fields are of single vectors then, under the names of the lists.
         order: By what the hits that are found are put in order; empty: by score.
         is_profiled: The fusion is that of the collection's profile.
+        joins_one: The fusion makes the scores of a single leg, too.
     """
 
     legs: tuple[LegRequest, ...]
@@ -308,10 +309,16 @@ class SearchRequest(NamedTuple):
     elements: str | None = None
     order: tuple[OrderKey, ...] = ()
     is_profiled: bool = False
+    joins_one: bool = False
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether a fusion makes the scores."""
+        return len(self.legs) > 1 or self.joins_one
 
     @property
     def joined_by(self) -> str:
-        """How several legs are joined, for explanations; empty where nothing is joined."""
-        if len(self.legs) == 1:
+        """How legs are joined, for explanations; empty where nothing is joined."""
+        if not self.is_joined:
             return ""
         return f"{self.fusion} of the profile" if self.is_profiled else str(self.fusion)

@@ -71,7 +71,7 @@ def search(
         return [SearchResult(answer, explanation) for answer in answers]
     results = []
     for answer, outcome in zip(answers, page.outcomes, strict=True):
-        said = outcome.summary(request.ranking, is_fused=not one_leg)
+        said = outcome.summary(request.ranking, is_fused=request.is_joined)
         results.append(SearchResult(answer, explanation._replace(ranking=said)))
     return results
 
@@ -82,7 +82,7 @@ def _page(sources: Sequence[SearchSource], run: Run, request: SearchRequest) -> 
         page = grouped_page(run, request, request.group)
     elif request.ranking is not None:
         page = ranked_page(run, request, request.ranking)
-    elif len(request.legs) == 1:
+    elif not request.is_joined:
         page = single_page(request, run.leg(request.legs[0]))
     else:
         page = fused_page(request, found_by_legs(run, request), run.keys)

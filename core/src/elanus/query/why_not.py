@@ -244,7 +244,7 @@ class _Probe:
             cause = Cause.CUT
             if score is not None and self.last_score is not None:
                 gap = f", score {shown_score(score)} behind {shown_score(self.last_score)}"
-            same = "of the same candidates, " if len(request.legs) > 1 else ""
+            same = "of the same candidates, " if request.is_joined else ""
             reach = f"{same}limit={rank - request.offset} reaches it"
             said = f"not a hit, rank {rank} where {last} are wanted{gap}; {reach}"
         return WhyNot(pk, cause, said, verdicts, rank, score, self.last_score, explanation)
@@ -268,7 +268,7 @@ class _Probe:
     def _may_be_any_row(self) -> bool:
         """Whether groups are filled with rows that were no candidates."""
         request = self._request
-        if request.group is None or len(request.legs) > 1:
+        if request.group is None or request.is_joined:
             return False
         steps = () if request.ranking is None else request.ranking.steps
         return all(step.is_rowwise for step in steps)
@@ -284,7 +284,7 @@ class _Probe:
         if request.ranking is not None:
             return ranked_page(run, request, request.ranking)
         whole = request._replace(offset=0, limit=MAX_LIMIT * len(request.legs))
-        if len(request.legs) == 1:
+        if not request.is_joined:
             return single_page(whole, run.leg(request.legs[0]))
         return fused_page(whole, found_by_legs(run, whole), run.keys)
 
@@ -297,7 +297,7 @@ class _Probe:
     def _depth(self, leg: LegRequest) -> int:
         if leg.ranking is not None:
             return max(leg.ranking.first, leg.limit)
-        if self._request.ranking is None or len(self._request.legs) > 1:
+        if self._request.ranking is None or self._request.is_joined:
             return leg.limit
         return max(self._request.ranking.first, self._page.outcomes[0].num_candidates)
 
@@ -418,7 +418,7 @@ class _Probe:
     # --- what would help ----------------------------------------------------------------------
 
     def _deeper(self, rank: int) -> str:
-        if len(self._request.legs) > 1:
+        if self._request.is_joined:
             return f"Leg(limit={rank}) reaches it"
         if self._request.ranking is not None:
             return f"candidates={rank} reaches it"

@@ -85,7 +85,7 @@ class GroupProbe:
 
     @property
     def _is_fused(self) -> bool:
-        return len(self._request.legs) > 1
+        return self._request.is_joined
 
     def _said(self, number: int | None, place: int | None, hits: slice) -> GroupVerdict:
         page = self._page

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from elanus import BM25, DataType, Embedding, Field, MinHash, Schema
+from elanus_server.codec.analyzers import read_analyzer
 from elanus_server.codec.pairs import (
     loose_value,
     read_flag,
@@ -256,7 +257,7 @@ def _analyzer(params: Mapping[str, str]) -> Any:
         return None
     several = params.get("multi_analyzer_params")
     given = several or params.get("analyzer_params") or params.get("tokenizer_params")
-    return loose_value(given) if given else "standard"
+    return read_analyzer(loose_value(given)) if given else "standard"
 
 
 def _default(message: Any) -> Any:

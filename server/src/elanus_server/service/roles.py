@@ -75,7 +75,7 @@ def operate_user_role(call: Call, request: Any) -> None:
 
     def operate(known: Accounts) -> Accounts:
         _check_role(known, role)
-        if user not in known.users:
+        if user not in (ROOT, *known.users):
             raise invalid(f"not found the user, maybe the user isn't existed[user={user}]")
         if user == ROOT and role == ADMIN and not is_added:
             raise invalid("the user root cannot be removed from the role admin")
@@ -97,7 +97,8 @@ def select_role(call: Call, request: Any) -> Any:
         result = made.results.add()
         result.role.name, result.role.description = name, accounts.roles[name]
         if request.include_user_info:
-            members = [user for user in sorted(accounts.users) if name in accounts.roles_of(user)]
+            users = sorted({ROOT, *accounts.users})
+            members = [user for user in users if name in accounts.roles_of(user)]
             for user in members if name != PUBLIC else []:
                 result.users.add(name=user)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from elanus import DataType, Field, Leg, Schema, SearchResult
+from elanus import RRF, DataType, Field, Leg, Schema, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
 from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
@@ -460,6 +460,8 @@ def hybrid_search(call: Call, request: Any) -> Any:
         fusion = joined or fusion or (rankers.pop(0) if rankers else None)
         if rankers:
             options["ranker"] = rankers
+    if fusion is None and len(legs) == 1:
+        fusion = RRF()  # as Milvus does, which joins one search as it joins several
     outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
     found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
     results = found if isinstance(found, list) else [found]

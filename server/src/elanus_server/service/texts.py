@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import elanus
+from elanus_server.codec.analyzers import read_analyzer
 from elanus_server.codec.pairs import loose_value, read_text
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call
@@ -15,7 +16,7 @@ from elanus_server.wire import milvus
 
 def _analyzer(call: Call, text: str) -> Any:
     """Return an analyzer as elanus takes it, of what a client spelled."""
-    return with_contents(call.host, loose_value(text)) if text else "standard"
+    return read_analyzer(with_contents(call.host, loose_value(text))) if text else "standard"
 
 
 @rpc("ComputePhraseMatchSlop")

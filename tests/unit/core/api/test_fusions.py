@@ -54,6 +54,38 @@ def by_distribution(scores):
     return {pk: (s - (mean - 3 * deviation)) / (6 * deviation) for pk, s in scores.items()}
 
 
+def test_a_fusion_that_is_given_makes_the_scores_of_a_single_leg(collection):
+    dense, _, _ = lists(collection)
+    one = legs()[:1]
+    asked = {"limit": 30}
+    check(
+        collection.hybrid_search(one, RRF(9), **asked),
+        [{pk: 1 / (9 + rank) for rank, pk in enumerate(dense, 1)}],
+    )
+    halved = {pk: 0.5 * (1 - 2 * math.atan(d) / math.pi) for pk, d in dense.items()}
+    check(collection.hybrid_search(one, Weighted(weights=(0.5,)), **asked), [halved])
+    check(
+        collection.hybrid_search(one, ranker=[DBSF()], **asked),
+        [by_distribution({pk: -d for pk, d in dense.items()})],
+    )
+    for fusion in (None, ByScore()):
+        found = collection.hybrid_search(one, fusion, **asked)
+        assert {hit.id: hit.score for hit in found} == dense
+    grouped = collection.hybrid_search(one, RRF(9), group_by="year", **asked)
+    best = collection.hybrid_search(one, RRF(9), **asked)
+    assert [h.id for h in grouped][:1] == [h.id for h in best][:1]
+    assert grouped[0].score == pytest.approx(1 / 10)
+    boosted = collection.hybrid_search(one, ranker=[RRF(9), elanus.Boost("id >= 0", 3.0)], **asked)
+    assert [h.score for h in boosted] == pytest.approx([3 * h.score for h in best])
+    with pytest.raises(InvalidArgumentError, match="candidates='exact': a hybrid search"):
+        collection.hybrid_search(
+            one, ranker=[RRF(9), elanus.Boost("id >= 0", 3.0)], candidates="exact", **asked
+        )
+    reason = collection.why_not(best[3].id, legs=one, fusion=RRF(9), limit=2)
+    assert reason.rank == 4
+    assert reason.score == pytest.approx(1 / 13)
+
+
 def test_dbsf_places_scores_by_mean_and_deviation(collection):
     dense, text, sparse = lists(collection)
     parts = [by_distribution({pk: -d for pk, d in dense.items()})]
