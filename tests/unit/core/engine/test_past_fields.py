@@ -99,13 +99,15 @@ def test_fields_that_change_while_a_read_begins(changed, monkeypatch):
     collection = changed.collection("c")
     collection.add_field(NUMBER)
     collection.upsert([{"id": pk, "x": pk, "v": [pk, 0]} for pk in range(5)])
-    snapshot = CollectionReader.snapshot
     waiting = []
 
-    def others_first(engine, *args, **kwargs):
-        while waiting:
-            waiting.pop()()
-        return snapshot(engine, *args, **kwargs)
+    def others_first(read):
+        def beginning(engine, *args, **kwargs):
+            while waiting:
+                waiting.pop()()
+            return read(engine, *args, **kwargs)
+
+        return beginning
 
     def to_text():
         collection.drop_field("x")
@@ -117,7 +119,9 @@ def test_fields_that_change_while_a_read_begins(changed, monkeypatch):
         collection.add_field(NUMBER)
         collection.upsert([{"id": pk, "x": pk, "v": [pk, 0]} for pk in range(5)])
 
-    monkeypatch.setattr(CollectionReader, "snapshot", others_first)
+    # What an iterator sees is held first.
+    for name in ("snapshot", "hold"):
+        monkeypatch.setattr(CollectionReader, name, others_first(getattr(CollectionReader, name)))
     texts, numbers = [f"t{pk}" for pk in range(5)], [*range(5)]
     for read in (
         lambda: [row["x"] for row in collection.query(output=["x"], order_by="x")],
