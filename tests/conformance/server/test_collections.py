@@ -259,6 +259,15 @@ def test_indexes(client, embedded):
     client.load_collection("indexed")
     (hit,) = client.search("indexed", [[1, 2, 3, 4]])[0]
     assert (hit["id"], hit["distance"]) == (1, 30.0)
+    with refused(104, "can't alter index on loaded collection"):
+        client.alter_index_properties("indexed", "vector", {"mmap.enabled": True})
+    client.release_collection("indexed")
+    with refused(1100, "metric_type is not a configable index property"):
+        client.alter_index_properties("indexed", "vector", {"metric_type": "L2"})
+    with refused(1100, "index_type is not a configable index property"):
+        client.drop_index_properties("indexed", "vector", ["index_type"])
+    with refused(1100, "invalid mmap.enabled value: maybe"):
+        client.alter_index_properties("indexed", "vector", {"mmap.enabled": "maybe"})
     client.alter_index_properties("indexed", "vector", {"mmap.enabled": True})
     assert client.describe_index("indexed", "vector")["mmap.enabled"] == "True"
     client.drop_index_properties("indexed", "vector", ["mmap.enabled"])

@@ -18,7 +18,7 @@ from elanus_server.codec.pairs import (
     read_pairs,
     write_pairs,
 )
-from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import COLLECTION_LOADED, INDEX_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.records import CollectionRecord, IndexRecord
 from elanus_server.service.registry import rpc
@@ -59,6 +59,9 @@ _METRICS = {
     "dense": ("L2", "IP", "COSINE"),
     "binary": ("HAMMING", "JACCARD", "MHJACCARD"),
 }
+_FLAGS = frozenset({"mmap.enabled", "indexoffsetcache.enabled"})
+_ALTERABLE = _FLAGS | {"warmup"}
+"""What of an index may change later."""
 _PATH = re.compile(r"\[[^\]]*\]")
 
 
@@ -381,6 +384,18 @@ def alter_index(call: Call, request: Any) -> None:
     given = read_pairs(request.extra_params)
     if given and request.delete_keys:
         raise invalid("cannot provide both DeleteKeys and ExtraParams")
+    for key in (*given, *request.delete_keys):
+        if key not in _ALTERABLE:
+            raise invalid(f"{key} is not a configable index property")
+    for key in _FLAGS.intersection(given):
+        if given[key].lower() not in ("true", "false"):
+            raise invalid(f"invalid {key} value: {given[key]}, expected: true, false")
+    if hosted.record.is_loaded:
+        raise MilvusError(
+            COLLECTION_LOADED,
+            "can't alter index on loaded collection, please release the collection first: "
+            f"collection already loaded[collection={hosted.collection.name}]",
+        )
     kept = {n: v for n, v in index.params.items() if n not in request.delete_keys}
     changed = replace(index, params={**kept, **given})
     hosted.change(lambda record: record.with_index(changed))

@@ -134,6 +134,10 @@ def test_array_operations(model):
     )
     found = [e["tags"] for e in collection.get([0, 1, 2, 3], ["tags"])]
     assert found == [["x", "y"], ["x", "y", "z"], ["y"], ["q"]]
+    new = [{**entity(pk), "tags": ["a", "b", "c"]} for pk in (7, 8)]
+    collection.upsert(new[:1], partial=True, array_ops={"tags": "append"})
+    collection.upsert(new[1:], partial=True, array_ops={"tags": "remove"})
+    assert [e["tags"] for e in collection.get([7, 8], ["tags"])] == [["a", "b", "c"], []]
     with pytest.raises(EntityError, match="max_capacity=4"):
         collection.upsert(
             [{"id": 1, "tags": ["1", "2"]}], partial=True, array_ops={"tags": "append"}

@@ -80,7 +80,7 @@ class PartialEntities:
                 parts.append(self._absent(field, pks, places) if new is None else new)
             found = _joined(parts, order)
             if changed is not None:
-                found = self._merged(field, found, changed)
+                found = self._merged(field, found, changed, frozenset(places.tolist()))
             columns[name] = found
         return ColumnBatch(len(pks), columns)
 
@@ -98,9 +98,13 @@ class PartialEntities:
                 field=field.name,
             ) from None
 
-    def _merged(self, field: Field, found: Column, changed: Column) -> Column:
+    def _merged(
+        self, field: Field, found: Column, changed: Column, new_places: frozenset[int]
+    ) -> Column:
+        """Return what was there with what is given; new entities had nothing."""
         before = _values(found) if field.dtype is DataType.JSON else found.to_pylist()
         after = _values(changed) if field.dtype is DataType.JSON else changed.to_pylist()
+        before = [None if place in new_places else old for place, old in enumerate(before)]
         pairs = zip(before, after, strict=True)
         if field.name == DYNAMIC_FIELD:
             merged: list[Any] = [{**(old or {}), **(new or {})} or None for old, new in pairs]
