@@ -49,7 +49,7 @@ class SearchOptions(TypedDict, total=False):
         root: JSON field whose keys the names in the filter are; None: fields of the schema.
         recall: Share of the true nearest rows wanted, in (0, 1]; 0.95. 1.0 searches exactly.
         ef: Candidate list of a graph search in rows, or ``nprobe`` of inverted lists; goes before
-            ``recall``.
+            ``recall``. Inverted lists are all read where ``radius`` or ``range_filter`` is given.
         drop_ratio_search: Share of the weights of a sparse query, or of the terms of a text, from 0
             to below 1: the smallest weights that choose no hits. Hits are still scored with all of
             them; what matches only dropped ones is not found. 0, the default, finds every hit.

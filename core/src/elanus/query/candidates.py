@@ -113,6 +113,9 @@ class Run:
             if leg.range is None:
                 break
             found, asked = cut_to_range(found, leg.range, leg.limit, asked)
+            if asked and all(step.is_exact for step in steps):
+                # As above, where only the plan showed that it is a scan.
+                asked = max(asked, leg.limit)
             self.watch.stage("merge")
         self.plans.append(plan)
         self.watch.stage("merge")
@@ -164,7 +167,15 @@ def _run_leg(
             tables.append(_no_candidates(num_queries))
         elif isinstance(query, DenseQuery):
             index = source.vector_index(leg.field.name)
-            step = plan_dense(source.name, index, rows.count, limit, query.recall, query.ef)
+            step = plan_dense(
+                source.name,
+                index,
+                rows.count,
+                limit,
+                query.recall,
+                query.ef,
+                in_range=leg.range is not None,
+            )
             steps.append(step)
             tables.append(nearest_rows(index, query.vectors, limit, rows, step.ef))
         elif isinstance(query, ListQuery):

@@ -80,7 +80,14 @@ class LegPlan(NamedTuple):
 
 
 def plan_dense(
-    source: str, index: VectorIndex, allowed: int, limit: int, recall: float, ef: int | None
+    source: str,
+    index: VectorIndex,
+    allowed: int,
+    limit: int,
+    recall: float,
+    ef: int | None,
+    *,
+    in_range: bool = False,
 ) -> SourceStep:
     """Choose between a scan of the allowed rows and a walk over the graph.
 
@@ -91,6 +98,8 @@ def plan_dense(
         limit: Candidates wanted.
         recall: Share of the true nearest rows wanted, in (0, 1].
         ef: Candidate list given by the user; None derives it from ``recall``.
+        in_range: All rows within bounds are wanted: rows in any list may lie there, so all are
+            read, whatever ``ef`` and ``recall`` say, as in Milvus.
     """
     rows = index.num_rows
     if allowed == 0:
@@ -103,6 +112,8 @@ def plan_dense(
         return SourceStep(source, rows, allowed, "scan", note=note)
     scan_ns = allowed * index.cost.ns_per_scanned_row
     found = index.approximate(allowed, limit, chosen)
+    if in_range and found.method == "lists":
+        return SourceStep(source, rows, allowed, "scan", note="a range may reach into every list")
     if found.method == "scan" or (ef is None and scan_ns <= found.ns):
         return SourceStep(source, rows, allowed, "scan")
     return SourceStep(source, rows, allowed, found.method, chosen, min(found.recall, 1.0))

@@ -111,6 +111,10 @@ class SearchPlan:
         kind = "" if index is None else index.params.get("index_type", "").upper()
         if kind in ("IVF_FLAT", "IVF_SQ8", "IVF_PQ"):
             given = self.inner.get("nprobe")
+            if read_flag("iterator", self.params.get("iterator", "")):
+                # The client asks for what lies beyond the last hit next: what a page leaves out
+                # would never come.
+                self.options["recall"], given = 1.0, None
         elif kind == "MINHASH_LSH":
             # Milvus always answers from the bands; elanus would scan for what they cannot promise.
             given = self.inner.get("refine_k", max(LEAST_REFINED, 4 * self.limit))

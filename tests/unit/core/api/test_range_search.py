@@ -165,6 +165,59 @@ def test_a_graph_keeps_the_recall_asked_for(tmp_path):
         assert found / wanted >= 0.94
 
 
+@pytest.fixture(scope="module", params=["IVF_FLAT", "IVF_SQ8", "IVF_PQ", "FAISS"])
+def lists(request, tmp_path_factory):
+    """Return a collection of inverted lists, and its vectors."""
+    if request.param == "FAISS":
+        pytest.importorskip("faiss")
+    params = {"factory": "IVF32,Flat"} if request.param == "FAISS" else {"nlist": 32}
+    vectors = np.random.default_rng(4).random((3000, 8)).astype(np.float32)
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("dense", DataType.FLOAT_VECTOR, dim=8, metric="L2"),
+    ]
+    with elanus.connect(tmp_path_factory.mktemp("lists") / "db") as db:
+        made = db.create_collection("rows", Schema(fields))
+        made.create_index("dense", request.param, params)
+        made.insert([{"id": i, "dense": vector} for i, vector in enumerate(vectors)])
+        made.flush()
+        made.wait_indexed()
+        yield made, vectors
+
+
+LIST_QUERY = np.random.default_rng(5).random(8).astype(np.float32)
+
+
+def within(vectors, near, far):
+    distances = ((vectors - LIST_QUERY) ** 2).sum(axis=1)
+    return {i for i, distance in enumerate(distances) if near <= distance < far}
+
+
+@pytest.mark.parametrize("options", [{}, {"ef": 1}, {"ef": 10}, {"recall": 0.3}])
+@pytest.mark.parametrize(("near", "far"), [(0.0, 0.5), (0.0, 1.0), (0.5, 0.7), (0.9, 2.0)])
+def test_lists_are_all_read_for_a_range(lists, options, near, far):
+    made, vectors = lists
+    given = {"radius": far, "range_filter": near, **options}
+    inside = within(vectors, near, far)
+    assert len(inside) > 20
+    assert set(made.search(LIST_QUERY, "dense", 3000, **given).ids) == inside
+    even = made.search(LIST_QUERY, "dense", 3000, filter="id % 2 == 0", **given)
+    assert set(even.ids) == {i for i in inside if i % 2 == 0}
+    batches = made.search_iterator(LIST_QUERY, "dense", batch_size=90, **given)
+    found = [pk for batch in batches for pk in batch.ids]
+    assert (len(found), set(found)) == (len(inside), inside)
+
+
+def test_an_iterator_over_few_lists_goes_on_to_the_others(lists):
+    made, vectors = lists
+    batches = made.search_iterator(LIST_QUERY, "dense", batch_size=200, ef=1)
+    found = [pk for batch in batches for pk in batch.ids]
+    assert sorted(found) == list(range(len(vectors)))
+    # Without a range ``ef`` is obeyed.
+    plan = str(made.search(LIST_QUERY, "dense", 3, ef=1).explanation)
+    assert "lists ef=1 " in plan
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -70,7 +70,8 @@ class FaissIndex:
     def approximate(self, allowed: int, limit: int, ef: int) -> Approximation:
         seen = ef * self.num_rows / max(allowed, 1)
         ns = seen * self.cost.ns_per_candidate
-        return Approximation("graph", ns, self.estimated_recall(ef, limit))
+        method = "lists" if self._nlist else "graph"
+        return Approximation(method, ns, self.estimated_recall(ef, limit))
 
     def search(
         self,
