@@ -283,9 +283,26 @@ def test_properties_come_back(client):
     assert properties == {"collection.ttl.seconds": "3600", "mmap.enabled": "true", "mine": "x"}
     client.drop_collection_properties("props", ["collection.ttl.seconds", "mine"])
     assert client.describe_collection("props")["properties"] == {"mmap.enabled": "true"}
-    client.alter_collection_field("props", "title", {"max_length": 200})
-    fields = {f["name"]: f for f in client.describe_collection("props")["fields"]}
-    assert fields["title"]["params"]["max_length"] == 200
+    for length in (200, 20):
+        client.alter_collection_field("props", "title", {"max_length": length})
+        fields = {f["name"]: f for f in client.describe_collection("props")["fields"]}
+        assert fields["title"]["params"]["max_length"] == length
+    with refused(1100, "length of varchar field title exceeds max length"):
+        client.insert("props", [{"id": 1, "vector": [1, 2, 3, 4], "title": "x" * 21}])
+
+
+def test_older_names_of_the_time_zone(client):
+    plain(client, "zoned")
+    client.alter_collection_properties("zoned", {"collection.timezone": "Europe/Berlin"})
+    assert client.describe_collection("zoned")["properties"] == {"timezone": "Europe/Berlin"}
+    client.alter_database_properties("default", {"database.timezone": "Asia/Tokyo"})
+    assert client.describe_database("default")["timezone"] == "Asia/Tokyo"
+    client.drop_database_properties("default", ["database.timezone"])
+    assert "timezone" not in client.describe_database("default")
+    with refused(1100, "timezone 'error' is not known"):
+        client.alter_collection_properties("zoned", {"collection.timezone": "error"})
+    with refused(1100, "timezone 'error' is not known"):
+        client.alter_database_properties("default", {"database.timezone": "error"})
 
 
 def test_fields_are_added_and_dropped(client):

@@ -295,8 +295,9 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
     def alter_field(self, name: str, **changes: Any) -> None:
         """Change an attribute of a field, durably, or several.
 
-        ``description``; ``max_length`` and ``max_capacity``, which only grow; ``metric``: indexes
-        are built anew in the background, until then the field is scanned; ``source``: another
+        ``description``; ``max_length`` and ``max_capacity`` of what is written from now on, larger
+        ones that are there stay, and that of the primary key only grows; ``metric``: indexes are
+        built anew in the background, until then the field is scanned; ``source``: another
         ``BM25`` of the same text, with other ``k1`` and ``b``; ``embedding``: a model that makes
         the vectors from now on where none is given, for a field that had none; with a model, the
         same one by other parameters, or None for no model any more. Vectors that are there stay.

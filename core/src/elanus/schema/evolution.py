@@ -20,6 +20,7 @@ from elanus.schema.converters import MISSING, convert_column
 from elanus.schema.fields import Field
 from elanus.schema.functions import BM25
 from elanus.schema.structs import part_name, struct_of
+from elanus.schema.validation import check_default
 
 ALTERABLE = ("description", "max_length", "max_capacity", "metric", "source", "embedding")
 """Attributes of a field that can be changed."""
@@ -138,12 +139,12 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
                 f"field {name!r}: {attribute} cannot be changed; expected one of "
                 f"{', '.join(ALTERABLE)}"
             )
-        old = getattr(field, attribute)
-        is_limit = attribute in ("max_length", "max_capacity")
-        if is_limit and value is not None and (old is None or value < old):
+        old = field.max_length
+        is_length_of_key = field.primary and attribute == "max_length"
+        if is_length_of_key and value is not None and (old is None or value < old):
             raise SchemaError(
                 f"field {name!r}: {attribute} cannot become smaller than {old or 'unlimited'}, "
-                f"got {value!r}: stored values may be larger"
+                f"got {value!r}: longer keys that are stored could not be named any more"
             )
     source, known = changes.get("source", field.source), field.source
     declared = field.bm25
@@ -160,7 +161,9 @@ def with_altered_field(schema: Schema, name: str, changes: Mapping[str, Any]) ->
         )
     struct = struct_of(name)
     if struct == name:
-        return with_other_fields(schema, [replace(field, **changes)])
+        changed = replace(field, **changes)
+        check_default(changed)
+        return with_other_fields(schema, [changed])
     whole = schema.field(struct)
     parts = [
         replace(part, **changes) if part_name(struct, part.name) == name else part

@@ -211,11 +211,20 @@ def check_defaults(schema: Schema) -> None:
         SchemaError: One is not.
     """
     for field in schema.fields:
-        if field.default is not None:
-            try:
-                convert_column(field, [field.default], 1)
-            except EntityError as error:
-                raise SchemaError(f"default of {error}") from None
+        check_default(field)
+
+
+def check_default(field: Field) -> None:
+    """Check that the default of a field, where it has one, is a value of it.
+
+    Raises:
+        SchemaError: It is not.
+    """
+    if field.default is not None:
+        try:
+            convert_column(field, [field.default], 1)
+        except EntityError as error:
+            raise SchemaError(f"default of {error}") from None
 
 
 def query_sparse(field: Field, value: Any) -> tuple[Any, Any]:

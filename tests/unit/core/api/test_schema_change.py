@@ -144,18 +144,61 @@ def _cosine(a, b):
     return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
 
-def test_limits_only_grow(folder):
+def test_limits_hold_for_what_is_written_from_then_on(folder):
     database, collection = filled(folder)
     collection.add_field(Field("name", DataType.VARCHAR, default="x", max_length=3))
     with pytest.raises(EntityError, match="max_length=3"):
         collection.upsert([entity(1, name="four")])
     collection.alter_field("name", max_length=4)
     collection.upsert([entity(1, name="four")])
-    with pytest.raises(SchemaError, match="smaller than 4"):
-        collection.alter_field("name", max_length=3)
+    collection.alter_field("name", max_length=3)
+    with pytest.raises(EntityError, match="max_length=3"):
+        collection.upsert([entity(2, name="five")])
+    assert collection.query("name == 'four'", ["name"]) == [{"id": 1, "name": "four"}]
     with pytest.raises(SchemaError, match="dtype cannot be changed"):
         collection.alter_field("name", dtype=DataType.INT64)
     database.close()
+
+
+def test_longer_values_than_the_limit_stay_as_they_are(folder):
+    fields = [
+        Field("id", DataType.VARCHAR, primary=True, max_length=8),
+        Field("name", DataType.VARCHAR, default="none"),
+        Field("tags", DataType.ARRAY, element_type=DataType.VARCHAR, max_length=6, max_capacity=4),
+        Field("number", DataType.INT64, default=0),
+        Field("dense", DataType.FLOAT_VECTOR, dim=2),
+    ]
+    long = {"id": "first", "name": "a long name", "tags": ["longer", "c", "d"], "number": 1}
+    with elanus.connect(folder) as database:
+        collection = database.create_collection("c", Schema(fields))
+        collection.insert([{**long, "dense": [1.0, 2.0]}])
+        with pytest.raises(SchemaError, match=r"id.*smaller than 8, got 7: longer keys"):
+            collection.alter_field("id", max_length=7)
+        with pytest.raises(SchemaError, match=r"default of field 'name'.*4 bytes exceed"):
+            collection.alter_field("name", max_length=3)
+        collection.alter_field("name", max_length=4)
+        collection.alter_field("tags", max_length=2, max_capacity=2)
+        for wrong in ({"name": "names"}, {"tags": ["abc"]}, {"tags": ["a", "b", "c"]}):
+            with pytest.raises(EntityError, match="exceed max_"):
+                collection.upsert([{"id": "first", **wrong}], partial=True)
+        collection.upsert([{"id": "first", "number": 2}], partial=True)
+        collection.upsert(
+            [{"id": "first", "tags": ["c"]}], partial=True, array_ops={"tags": "remove"}
+        )
+        with pytest.raises(EntityError, match="exceed max_capacity=2"):
+            collection.upsert(
+                [{"id": "first", "tags": ["e"]}], partial=True, array_ops={"tags": "append"}
+            )
+        collection.compact()
+        database.snapshot("kept", collection="c")
+        restored = database.restore_snapshot("kept", "c", "again")
+        kept = {**long, "tags": ["longer", "d"], "number": 2}
+        assert restored.get("first", ["name", "tags", "number"]) == [kept]
+    with elanus.connect(folder) as database:
+        collection = database.collection("c")
+        assert collection.get("first", ["name", "tags", "number"]) == [kept]
+        assert collection.schema.field("name").max_length == 4
+    assert main(["check", str(folder)]) == 0
 
 
 def nearest(metric, query, limit):

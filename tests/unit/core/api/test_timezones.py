@@ -69,6 +69,34 @@ def test_a_new_collection_has_the_zone_of_its_database(db: elanus.Database) -> N
     assert "timezone" not in db.create_collection("plain", schema()).properties
 
 
+def test_older_names_mean_the_same(db: elanus.Database) -> None:
+    db.alter_database_properties("default", {"database.timezone": "Europe/Berlin"})
+    assert db.database_properties() == {"timezone": "Europe/Berlin"}
+    inherited = db.create_collection("inherited", schema())
+    asked = db.create_collection("asked", schema(), properties={"collection.timezone": "UTC"})
+    assert [c.properties for c in (inherited, asked)] == [
+        {"timezone": "Europe/Berlin"},
+        {"timezone": "UTC"},
+    ]
+    asked.alter_properties({"collection.timezone": "Asia/Tokyo"})
+    asked.insert([row(1, "2025-07-01T12:00:00")])
+    assert times(asked) == ["2025-07-01T12:00:00+09:00"]
+    with pytest.raises(SchemaError, match="timezone 'error' is not known"):
+        asked.alter_properties({"collection.timezone": "error"})
+    with pytest.raises(SchemaError, match="timezone 'error' is not known"):
+        db.create_collection("c", schema(), properties={"collection.timezone": "error"})
+    with pytest.raises(SchemaError, match="timezone 'error' is not known"):
+        db.alter_database_properties("default", {"database.timezone": "error"})
+    with pytest.raises(SchemaError, match="timezone 'error' is not known"):
+        db.create_database("d", properties={"database.timezone": "error"})
+    # Given together, the name of now counts.
+    asked.alter_properties({"timezone": "UTC", "collection.timezone": "Asia/Tokyo"})
+    assert asked.properties == {"timezone": "UTC"}
+    asked.drop_properties("collection.timezone")
+    db.drop_database_properties("default", "database.timezone")
+    assert (asked.properties, db.database_properties()) == ({}, {})
+
+
 def test_each_database_has_its_own_zone(tmp_path: Path) -> None:
     with elanus.connect(tmp_path) as db:
         db.create_database("sales", properties={"timezone": "Asia/Tokyo"})

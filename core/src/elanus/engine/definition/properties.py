@@ -27,6 +27,8 @@ CONSISTENCY: Final = "consistency_level"
 DESCRIPTION: Final = "collection.description"
 DYNAMIC: Final = "dynamicfield.enabled"
 MMAP: Final = "mmap.enabled"
+OLDER_NAME: Final = {False: "collection.timezone", True: "database.timezone"}
+"""What clients may still call ``timezone``, by whether it is that of a database."""
 
 _NEAR: Final = 0.85
 """How alike two names are, from 0 to 1, for one to be taken for the other misspelled."""
@@ -109,12 +111,18 @@ KNOWN: Final = {
 def read_properties(properties: Mapping[str, Any], *, of_database: bool = False) -> dict[str, Any]:
     """Return properties with the values that are meant; None removes one.
 
+    Older names have become those of now.
+
     Raises:
         InvalidArgumentError: A value does not fit, or a name is nearly that of a property.
         SchemaError: No such time zone.
     """
     known = {name: p for name, p in KNOWN.items() if p.of_databases or not of_database}
     values: dict[str, Any] = {}
+    older = OLDER_NAME[of_database]
+    if older in properties:
+        left = {name: value for name, value in properties.items() if name != older}
+        properties = {TIMEZONE: properties[older], **left}
     for name, value in properties.items():
         found = known.get(name)
         if found is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -112,6 +112,10 @@ class PartialEntities:
             merged = [[*(old or ()), *(new or ())] for old, new in pairs]
         else:
             merged = [[v for v in old or () if v not in (new or ())] for old, new in pairs]
+            field = replace(field, max_capacity=None)
+        if field.max_length is not None:
+            # What is given has been checked; what is there may be from before the limit.
+            field = replace(field, max_length=None)
         return convert_column(field, merged, len(merged))
 
 
