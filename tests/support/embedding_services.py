@@ -49,7 +49,8 @@ def _tokens(texts: list[str]) -> int:
 def openai(seen: Seen) -> Any:
     _require(seen.path == "/embeddings", 404, {"error": {"message": "no such path"}})
     _bearer(seen, {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid"}})
-    _only(seen.body, "model", "input", "encoding_format", "dimensions")
+    _only(seen.body, "model", "input", "encoding_format", "dimensions", "user")
+    _require(isinstance(seen.body.get("user", ""), str), 400, {"error": {"message": "user"}})
     texts = _texts(seen.body, "input", 2048)
     _require(seen.body["encoding_format"] == "float", 400, {"error": {"message": "format"}})
     return {

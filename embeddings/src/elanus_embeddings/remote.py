@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from elanus.errors import InvalidArgumentError
 from elanus.plugins import ModelInfo, Role, finished_vectors
 from elanus.plugins.answers import find, find_count, matrix, order_of
 from elanus.plugins.http import HttpClient, HttpOptions
@@ -39,6 +40,7 @@ _STORED: Final = (
     "key_env",
     "key_header",
     "key_prefix",
+    "user",
 )
 # A call of at most this many texts keeps what waits for its turn small.
 _MOST_TEXTS_PER_CALL: Final = 4096
@@ -78,10 +80,11 @@ class RemoteEmbedder:
         region: Where the service runs, for Bedrock and Vertex; None takes the variable AWS_REGION,
             AWS_DEFAULT_REGION or GOOGLE_CLOUD_LOCATION.
         project: Project of Google Cloud, for Vertex; None takes GOOGLE_CLOUD_PROJECT.
+        user: Name of the end user, which ``openai`` is told to find misuse; None tells none.
 
     Raises:
-        InvalidArgumentError: An option is out of range, or the service needs a ``base_url``, a
-            region or a project.
+        InvalidArgumentError: An option is out of range or not one of the service, or the service
+            needs a ``base_url``, a region or a project.
     """
 
     service: str
@@ -106,6 +109,7 @@ class RemoteEmbedder:
     usd_per_million_tokens: float | None = None
     region: str | None = None
     project: str | None = None
+    user: str | None = None
     _client: HttpClient = field(init=False, repr=False)
     _path: str = field(init=False, repr=False)
     _counter: UsageCounter = field(init=False, repr=False)
@@ -115,6 +119,8 @@ class RemoteEmbedder:
     def __post_init__(self) -> None:
         require_service(self.service, self.model, SERVICES)
         require_counts(self.service, self, ("dim", "max_chars", "batch_size", "batch_tokens"))
+        if self.user is not None and self.service != "openai":
+            raise InvalidArgumentError(f"{self.service}: user is only told to openai")
         object.__setattr__(self, "_client", HttpClient(self.service, self._http_options()))
         object.__setattr__(self, "_path", request_path(self, self._service))
         object.__setattr__(self, "_counter", UsageCounter(self.usd_per_million_tokens))
@@ -200,7 +206,10 @@ class RemoteEmbedder:
         self, texts: list[str], role: Role, tokens: int, dim: int | None = None
     ) -> Float32Array:
         service = self._service
-        asked = EmbeddingRequest(self.model, texts, role, self.dim if service.takes_dim else None)
+        asked_dim = self.dim if service.takes_dim else None
+        # Numbers are names as well: parameters of a server's functions come as what they look like.
+        user = None if self.user is None else str(self.user)
+        asked = EmbeddingRequest(self.model, texts, role, asked_dim, user)
         answer = self._client.post(self._path, service.body(asked), tokens=tokens)
         sent = dim if service.takes_dim or self.dim is None else None
         rows = find(answer, service.vectors, self.service)

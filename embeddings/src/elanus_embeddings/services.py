@@ -24,12 +24,14 @@ class EmbeddingRequest:
         texts: What to embed, none of them empty.
         role: Documents or queries.
         dim: Dimensions to ask for, or None for the model's own.
+        user: On whose behalf, for services that are told, or None.
     """
 
     model: str
     texts: list[str]
     role: Role
     dim: int | None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ def _given(**values: object) -> dict[str, object]:
 
 def _openai(asked: EmbeddingRequest) -> dict[str, object]:
     return _given(
-        model=asked.model, input=asked.texts, encoding_format="float", dimensions=asked.dim
+        model=asked.model,
+        input=asked.texts,
+        encoding_format="float",
+        dimensions=asked.dim,
+        user=asked.user,
     )
 
 

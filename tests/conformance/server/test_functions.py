@@ -5,6 +5,8 @@ import pytest
 from pymilvus import DataType, Function, FunctionType
 
 from elanus.plugins import get_embedder
+from support.embedding_services import EMBEDDING_SERVICES
+from support.model_server import KEY, OWN_DIM, model_server
 from support.rest_client import RestClient
 
 pytest.importorskip("elanus_embeddings")
@@ -15,6 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is unsupported by Milvus 3.0")
 NAME = "texts"
 MODEL = get_embedder("hash", dim=16)
 TEXTS = ["a cat on a mat", "a dog in fog", "foxes and boxes"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _key():
+    # Before the server starts, which may be several processes.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FUNCTION_KEY", KEY)
+        yield
 
 
 @pytest.fixture
@@ -78,6 +88,45 @@ def test_model_is_added_altered_and_dropped(texts):
     rows = texts.query(NAME, filter="id >= 0", output_fields=["vector"])
     assert [row["id"] for row in rows] == [0, 1]
     assert rows[1]["vector"] == pytest.approx(MODEL.embed_documents(TEXTS[1:2])[0].tolist())
+
+
+def test_service_is_told_what_an_altered_function_says(client):
+    """The steps of ``function_edit.py`` among the examples of pymilvus."""
+    with model_server(EMBEDDING_SERVICES["openai"]) as served:
+        schema = client.create_schema()
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("document", DataType.VARCHAR, max_length=9000)
+        schema.add_field("dense", DataType.FLOAT_VECTOR, dim=OWN_DIM)
+        params = {"provider": "openai", "model_name": "m", "base_url": served.url}
+        function = Function(
+            name="openai",
+            function_type=FunctionType.TEXTEMBEDDING,
+            input_field_names=["document"],
+            output_field_names="dense",
+            params={**params, "key_env": "FUNCTION_KEY"},
+        )
+        schema.add_function(function)
+        indexes = client.prepare_index_params()
+        indexes.add_index("dense", index_type="AUTOINDEX", metric_type="IP")
+        client.create_collection(NAME, schema=schema, index_params=indexes)
+        client.insert(NAME, [{"id": 0, "document": TEXTS[0]}])
+        assert "user" not in served.seen[-1].body
+        function.params["user"] = "user123"
+        client.alter_collection_function(NAME, "openai", function)
+        (described,) = client.describe_collection(NAME)["functions"]
+        assert described["params"] == function.params
+        client.insert(NAME, [{"id": 1, "document": TEXTS[1]}])
+        assert served.seen[-1].body["user"] == "user123"
+        client.drop_collection_function(NAME, "openai")
+        assert functions(client) == []
+        function.params["user"] = "1234"
+        client.add_collection_function(NAME, function)
+        (described,) = client.describe_collection(NAME)["functions"]
+        assert described["params"] == function.params
+        client.insert(NAME, [{"id": 2, "document": TEXTS[2]}])
+        assert served.seen[-1].body["user"] == "1234"
+        (found,) = client.search(NAME, [TEXTS[2]], anns_field="dense", limit=3)
+        assert [found[0]["id"], len(found)] == [2, 3]
 
 
 def test_bm25_comes_and_goes_with_its_field(texts):

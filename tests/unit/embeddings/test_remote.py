@@ -72,6 +72,20 @@ def test_each_text_gets_its_own_vector(service: str, server: ModelServer) -> Non
     assert found.info.dim == OWN_DIM
 
 
+@pytest.mark.parametrize("user", ["somebody", 7])
+def test_openai_is_told_the_user(user: Any) -> None:
+    with model_server(EMBEDDING_SERVICES["openai"]) as served:
+        found = embedder("openai", served, user=user)
+        np.testing.assert_allclose(found.embed_documents(["one"]), expected(["one"], ""), atol=1e-6)
+        assert {seen.body["user"] for seen in served.seen} == {str(user)}
+        config: dict[str, Any] = plugin_config(found)
+        again = get_embedder(config["name"], **config["params"])
+        again.embed_queries(["two"])
+        assert served.seen[-1].body["user"] == str(user)
+        embedder("openai", served).embed_documents(["three"])
+        assert "user" not in served.seen[-1].body
+
+
 def test_vectors_are_shortened_by_the_service_or_here(service: str, server: ModelServer) -> None:
     found = embedder(service, server, dim=5)
     role = "document" if service in WITH_ROLES else ""
@@ -345,6 +359,7 @@ def test_a_server_that_is_not_there() -> None:
         ({"service": "openai", "model": ""}, "expected the name of a model"),
         ({"service": "openai", "model": "m", "dim": 0}, "dim must be an integer"),
         ({"service": "openai", "model": "m", "base_url": "ftp://x"}, "base_url: expected"),
+        ({"service": "cohere", "model": "m", "user": "me"}, "cohere: user is only told to openai"),
         ({"service": "openai", "model": "m", "base_url": "https://u:p@x"}, "without a user name"),
         ({"service": "openai", "model": "m", "concurrency": 0}, "concurrency must be above 0"),
     ],
