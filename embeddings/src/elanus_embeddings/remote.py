@@ -26,7 +26,7 @@ from elanus.types import Float32Array
 from elanus_embeddings.catalog import find_model, listed_prompt
 from elanus_embeddings.services import SERVICES, EmbeddingRequest, EmbeddingService
 
-# Of the options, those that decide the vectors, and those without which nothing can be asked.
+# Of the options, those that decide the vectors, and those that say whom to ask and who asks.
 _STORED: Final = (
     "model",
     "base_url",
