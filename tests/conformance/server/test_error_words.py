@@ -125,6 +125,11 @@ MISTAKES = {
         1100,
         "value '+Inf' is not a number or infinity" + INVALID,
     ),
+    "a key twice in an upsert": (
+        lambda c: c.upsert(NAME, [_row(), _row()]),
+        1100,
+        "duplicate primary keys are not allowed in the same batch" + INVALID,
+    ),
     "upsert too long": (
         lambda c: c.upsert(NAME, [_row(t="123456789")]),
         1100,

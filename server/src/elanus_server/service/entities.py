@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from elanus_server.clock import now
 from elanus_server.codec.columns import DYNAMIC_FIELD, decode_columns
 from elanus_server.codec.entities import encode_ids
@@ -78,15 +80,21 @@ def upsert(call: Call, request: Any) -> Any:
     primary = hosted.collection.schema.primary
     if primary.name not in columns:
         raise invalid(f"upsert: must assign pk of field {primary.name} when upsert")
+    keys = columns[primary.name]
+    if len(set(keys.tolist() if isinstance(keys, np.ndarray) else keys)) != len(keys):
+        raise invalid("duplicate primary keys are not allowed in the same batch")
+    for op in request.field_ops:
+        if op.field_name not in columns:
+            raise invalid(f"field_ops: field {op.field_name} is not present in fields_data")
     # To replace is what happens to fields of which nothing is said.
     ops = {op.field_name: _operation(op) for op in request.field_ops if op.op != _REPLACE}
     upsert = hosted.collection.upsert
     with worded_as_milvus(hosted.collection.schema, columns):
         if request.partial_update or ops:
-            keys = upsert(_rows(columns), partial=True, array_ops=ops or None, partition=partition)
+            kept = upsert(_rows(columns), partial=True, array_ops=ops or None, partition=partition)
         else:
-            keys = upsert(columns, partition=partition)
-    return _result(hosted, keys, upsert_cnt=len(keys))
+            kept = upsert(columns, partition=partition)
+    return _result(hosted, kept, upsert_cnt=len(kept))
 
 
 def _operation(op: Any) -> str:
