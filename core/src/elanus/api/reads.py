@@ -73,6 +73,7 @@ class Reads(Handle):
         limit: int | None = None,
         offset: int = 0,
         order_by: str | Sequence[str] = (),
+        per_element: bool = False,
         **options: Unpack[ReadOptions],
     ) -> list[dict[str, Any]]:
         """Return the entities that pass a filter, in the order of their primary key or another.
@@ -85,6 +86,10 @@ class Reads(Handle):
             order_by: ``"year"``, ``"year desc"``, or several, the most important first: scalar
                 fields. Nulls come last, NaN before them; equals stand in the order of their
                 primary key.
+            per_element: Where an ``element_filter`` is one of the conditions that must all hold,
+                each element that meets it is a result of its own: its entity, with the place of the
+                element, from 0, under ``"$offset"``. Limit and offset count elements then. With
+                none, or those of several arrays of structs, results are entities.
             **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
@@ -101,7 +106,8 @@ class Reads(Handle):
         bound = _bound(context, filter, options)
         context.check_isolated(bound)
         order = order_keys(context.schema, order_by)
-        request = EntityRequest(context.entity_output(output), bound, limit, offset, order)
+        fields = context.entity_output(output)
+        request = EntityRequest(fields, bound, limit, offset, order, per_element)
         return query_entities(context.schema, sources, request)
 
     def count(

@@ -232,10 +232,9 @@ def split_elements(
         schema: What it is bound to.
         name: The array of structs whose ``element_filter`` chooses elements.
     """
-    terms = bound.tree.terms if isinstance(bound.tree, And) else (bound.tree,)
     scope = Scope(schema, casts=bound.casts)
     chosen, others = [], []
-    for term in terms:
+    for term in _terms(bound.tree):
         match term:
             case ElementMatch(operand=FieldRef(field), chooses=True) if field == name:
                 chosen.append(ElementFilter(term, scope))
@@ -247,6 +246,23 @@ def split_elements(
         return None, chosen
     rest = others[0] if len(others) == 1 else And(tuple(others))
     return BoundFilter(rest, scope), chosen
+
+
+def element_structs(bound: BoundFilter) -> frozenset[str]:
+    """Return the arrays of structs whose elements a filter chooses by ``element_filter``."""
+    names = set()
+    for term in _terms(bound.tree):
+        match term:
+            case ElementMatch(operand=FieldRef(name), chooses=True):
+                names.add(name)
+    return frozenset(names)
+
+
+def _terms(tree: Node) -> list[Node]:
+    """Return the conditions that must all hold, also those of ``and`` within ``and``."""
+    if not isinstance(tree, And):
+        return [tree]
+    return [found for term in tree.terms for found in _terms(term)]
 
 
 def compile_filter(

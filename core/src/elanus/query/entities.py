@@ -12,13 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from elanus.filter import BoundFilter
+from elanus.errors import InternalError
+from elanus.filter import BoundFilter, ElementFilter, element_structs, split_elements
 from elanus.query.ordering import OrderKey, order_of
 from elanus.query.projection import project_places, read_pks
 from elanus.query.sources import SearchSource, allowed_rows, matching_rows
-from elanus.schema.batches import FixedColumn
+from elanus.schema.batches import ArrayColumn, FixedColumn
 from elanus.schema.collection import Schema
+from elanus.schema.structs import stored_parts
 from elanus.types import Int64Array, PrimaryKey
+
+OFFSET = "$offset"
+"""Under what an element that is a result of its own has its place: no field is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class EntityRequest:
         limit: Most entities; None: all.
         offset: Entities to leave out at the front.
         order: What they are ordered by before the primary key, the most important first.
+        per_element: Whether elements that an ``element_filter`` chooses are results of their own;
+            limit and offset count those then.
     """
 
     output: tuple[str, ...]
@@ -38,6 +45,7 @@ class EntityRequest:
     limit: int | None = None
     offset: int = 0
     order: tuple[OrderKey, ...] = ()
+    per_element: bool = False
 
 
 def query_entities(
@@ -45,14 +53,82 @@ def query_entities(
 ) -> list[dict[str, Any]]:
     """Return the matching entities in the order asked for, equals by their primary key."""
     stop = None if request.limit is None else request.offset + request.limit
-    if request.order:
+    elements = _Elements.chosen(schema, request.filters) if request.per_element else None
+    if request.order or (elements is not None and not elements.in_every_row):
         numbers, rows = matching_places(schema, sources, request.filters)
-        order = order_of(sources, numbers, rows, request.order)
-        numbers, rows = numbers[order], rows[order]
     else:
         numbers, rows = matching_places(schema, sources, request.filters, stop)
+    if request.order:
+        order = order_of(sources, numbers, rows, request.order)
+        numbers, rows = numbers[order], rows[order]
     page = slice(request.offset, stop)
-    return project_places(schema, sources, numbers[page], rows[page], request.output)
+    if elements is None:
+        return project_places(schema, sources, numbers[page], rows[page], request.output)
+    which, places = elements.of(sources, numbers, rows, page)
+    used, at = np.unique(which, return_inverse=True)
+    found = project_places(schema, sources, numbers[used], rows[used], request.output)
+    both = zip(at.tolist(), places.tolist(), strict=True)
+    return [{**found[row], OFFSET: place} for row, place in both]
+
+
+@dataclass(frozen=True, slots=True)
+class _Elements:
+    """The elements of an array of structs that meet every ``element_filter``.
+
+    Attributes:
+        part: A column of the array.
+        filters: What an element has to meet.
+    """
+
+    part: str
+    filters: tuple[ElementFilter, ...]
+
+    @classmethod
+    def chosen(cls, schema: Schema, filters: Sequence[BoundFilter]) -> _Elements | None:
+        """Return which elements filters choose; None where it is none, or of several arrays."""
+        names = frozenset[str]().union(*[element_structs(bound) for bound in filters])
+        if len(names) != 1:
+            return None
+        (name,) = names
+        found = [one for bound in filters for one in split_elements(bound, schema, name)[1]]
+        return cls(stored_parts(schema.field(name))[0].name, tuple(found))
+
+    @property
+    def in_every_row(self) -> bool:
+        """Whether every row that passes the filters has such an element."""
+        return len(self.filters) == 1
+
+    def of(
+        self, sources: Sequence[SearchSource], numbers: Int64Array, rows: Int64Array, page: slice
+    ) -> tuple[Int64Array, Int64Array]:
+        """Return a page of elements: of each where its row stands among ``rows``, and its place."""
+        whiches, places = [], []
+        for number in np.unique(numbers).tolist():
+            at = np.flatnonzero(numbers == number)
+            which, place = self._in_rows(sources[number], rows[at])
+            whiches.append(at[which])
+            places.append(place)
+        if not whiches:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        all_which, all_places = np.concatenate(whiches), np.concatenate(places)
+        order = np.lexsort((all_places, all_which))[page]
+        return all_which[order], all_places[order]
+
+    def _in_rows(self, source: SearchSource, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return the elements in rows of one source, as ``of`` does."""
+        column = source.column(self.part)
+        if not isinstance(column, ArrayColumn):
+            raise InternalError(f"column {self.part!r} has no elements")
+        meeting = source.columns.matching(self.filters[0])
+        for other in self.filters[1:]:
+            meeting = meeting & source.columns.matching(other)
+        starts = (column.offsets - column.offsets[0])[rows]
+        lengths = np.diff(column.offsets)[rows]
+        which = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+        places = np.arange(len(which), dtype=np.int64)
+        places -= np.repeat(np.cumsum(lengths) - lengths, lengths)
+        is_met = meeting.to_mask()[starts[which] + places]
+        return which[is_met], places[is_met]
 
 
 def count_entities(sources: Sequence[SearchSource], filters: Sequence[BoundFilter]) -> int:

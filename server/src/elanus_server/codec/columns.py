@@ -64,8 +64,11 @@ def decode_columns(messages: Iterable[Any], schema: Schema, num_rows: int) -> di
 def _decode(message: Any, field: Field, num_rows: int) -> Any:
     if field.struct is not None:
         return _structs(message, field, num_rows)
-    values = column_values(message, field)
-    valid = list(message.valid_data)
+    return _with_nulls(column_values(message, field), message.valid_data)
+
+
+def _with_nulls(values: Any, valid: Sequence[bool]) -> Any:
+    """Return values with None where rows are null; all as they are where none is."""
     if not valid or all(valid):
         return values
     # Vectors hold valid rows only, scalars usually something in place of nulls as well.
@@ -232,24 +235,21 @@ def _structs(message: Any, field: Field, num_rows: int) -> list[Any]:
             metric=part.metric,
             max_length=part.max_length,
         )
-        columns[name] = list(column_values(one, whole))
-    valid = list(message.valid_data) or [True] * num_rows
+        # Clients say of each field of the struct which rows are null, others of the whole.
+        valid = one.valid_data or message.valid_data
+        columns[name] = list(_with_nulls(column_values(one, whole), valid))
+    if not any(columns.values()):
+        return [None] * num_rows
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise invalid(f"struct {field.name}: fields differ in their number of rows, got {lengths}")
     rows: list[Any] = []
     # Structs are lists of dicts by nature; nothing of them is an array before it is stored.
-    places = iter(range(max(lengths.values(), default=0)))
-    for is_valid in valid:
-        if not is_valid and max(lengths.values(), default=0) != len(valid):
+    for elements in zip(*columns.values(), strict=True):
+        if all(one is None for one in elements):
             rows.append(None)
             continue
-        place = next(places, None)
-        if place is None or not is_valid:
-            rows.append(None)
-            continue
-        elements = [column[place] for column in columns.values()]
-        if len({len(one) for one in elements}) > 1:
+        if len({-1 if one is None else len(one) for one in elements}) > 1:
             raise invalid(f"struct {field.name}: row {len(rows)} has lists of different lengths")
         rows.append([dict(zip(columns, one, strict=True)) for one in zip(*elements, strict=True)])
     return rows

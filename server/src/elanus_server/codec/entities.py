@@ -62,6 +62,7 @@ def encode_entities(
     *,
     numbers: Mapping[str, int],
     is_text: frozenset[str] = frozenset(),
+    structs: Mapping[str, Field] | None = None,
 ) -> list[Any]:
     """Return entities as ``FieldData``, one for each field.
 
@@ -71,13 +72,14 @@ def encode_entities(
         names: Declared fields to return, in order; ``$meta`` for the undeclared ones.
         numbers: Number of each field.
         is_text: Fields that were declared as Milvus' TEXT.
+        structs: By name arrays of structs of which the entities hold only these fields.
     """
     found = []
     for name in names:
         if name == DYNAMIC_FIELD:
             found.append(_encode_dynamic(schema, entities))
             continue
-        field = schema.field(name)
+        field = structs[name] if structs and name in structs else schema.field(name)
         values = [entity.get(name) for entity in entities]
         message = encode_column(field, values)
         message.field_id = numbers.get(name, 0)
@@ -194,17 +196,22 @@ def _fill_vector_lists(made: Any, field: Field, values: Sequence[Any]) -> None:
     made.vectors.dim = lists.dim = field.dim or 0
     lists.element_type = int(field.vector_type)
     for value in values:
-        if value is not None:
-            _fill_vectors(lists.data.add(), field, list(value))
+        # Null lists have their place too: clients go by the number of the row.
+        _fill_vectors(lists.data.add(), field, () if value is None else list(value))
 
 
 def _fill_structs(made: Any, field: Field, values: Sequence[Any]) -> None:
-    rows = [value for value in values if value is not None] if field.nullable else values
+    """Fill the columns of an array of structs: clients read what is null off each of them.
+
+    They go by the number of the row, so that a null row has its place, with an empty list.
+    """
     for part in field.struct or ():
         whole = Field(
             part.name, DataType.ARRAY, element_type=part.dtype, dim=part.dim, metric=part.metric
         )
-        column = encode_column(whole, [[one[part.name] for one in row or ()] for row in rows])
+        lists = [[element[part.name] for element in row or ()] for row in values]
+        column = encode_column(whole, lists)
+        column.valid_data.extend(made.valid_data)
         made.struct_arrays.fields.append(column)
 
 

@@ -223,6 +223,13 @@ def _read(exchange: Exchange, response: Any) -> Reply:
     count = _row_count(fields[0]) if fields else 0
     shown = list(response.output_fields)
     rows = rows_of(fields, shown, count, allow_int64=exchange.allow_int64)
+    if response.element_indices:
+        # Each element that a filter chose is a row of its own, as Milvus' clients have it.
+        rows = [
+            {"offset": exchange.number(offset), **row}
+            for row, elements in zip(rows, response.element_indices, strict=True)
+            for offset in elements.indices.data
+        ]
     return Reply(rows, {"cost": 0})
 
 
@@ -386,6 +393,8 @@ def _found(exchange: Exchange, results: Any) -> Reply:
     for row, key, score in zip(rows, keys, shown_floats(results.scores), strict=True):
         row[primary] = key
         row["distance"] = score
+    for row, offset in zip(rows, results.element_indices.data, strict=False):
+        row.setdefault("offset", exchange.number(offset))
     for found in results.highlight_results:
         for row, marked in zip(rows, found.datas, strict=False):
             row.setdefault("highlight", {})[found.field_name] = list(marked.fragments)

@@ -91,7 +91,7 @@ def _column(field: Any, allow_int64: bool) -> list[Any]:
         return values
     if len(values) == len(valid):
         return [value if is_valid else None for value, is_valid in zip(values, valid, strict=True)]
-    # Vectors, and structs, come without those that are null.
+    # Vectors come without those that are null.
     left = iter(values)
     return [next(left) if is_valid else None for is_valid in valid]
 
@@ -102,7 +102,9 @@ def _structs(field: Any, allow_int64: bool) -> list[Any]:
         for part in field.struct_arrays.fields
     }
     return [
-        [dict(zip(columns, one, strict=True)) for one in zip(*lists, strict=True)]
+        None
+        if any(one is None for one in lists)
+        else [dict(zip(columns, one, strict=True)) for one in zip(*lists, strict=True)]
         for lists in zip(*columns.values(), strict=True)
     ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from elanus import Field
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_entities
 from elanus_server.failures import invalid
@@ -20,11 +21,13 @@ class Outputs:
         asked: Names for elanus.
         columns: Declared fields to send, and ``$meta`` for the undeclared ones.
         shown: Names that the client is told.
+        structs: Arrays of structs of which only some fields are asked for, by name, with those.
     """
 
     asked: tuple[str, ...]
     columns: tuple[str, ...]
     shown: tuple[str, ...]
+    structs: Mapping[str, Field]
 
     def asked_with(self, order: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
         """Return the names for elanus, with those of fields to order by."""
@@ -40,6 +43,7 @@ class Outputs:
             self.columns,
             numbers=hosted.known.numbers,
             is_text=hosted.known.texts,
+            structs=self.structs,
         )
 
 
@@ -48,7 +52,8 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
 
     Args:
         hosted: The collection.
-        names: As given: fields, undeclared ones, ``$meta``, paths of it, or ``*``.
+        names: As given: fields, fields of structs as ``chunks[text]``, undeclared ones, ``$meta``,
+            paths of it, or ``*``.
         with_key: The primary key is always among them.
 
     Raises:
@@ -58,6 +63,8 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
     readable = [field.name for field in schema.fields if field.is_stored]
     columns: list[str] = [schema.primary.name] if with_key else []
     shown, undeclared = list(columns), []
+    structs = {field.name: field for field in schema.fields if field.struct is not None}
+    parts: dict[str, list[str]] = {}
     for name in names:
         if name == "*":
             columns += readable
@@ -66,6 +73,9 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
         elif name in readable:
             columns.append(name)
             shown.append(name)
+        elif (struct := name.partition("[")[0]) in structs:
+            parts.setdefault(struct, []).append(_part(structs[struct], name))
+            shown.append(struct)
         elif any(field.name == name for field in schema.fields):
             raise invalid(f"not allowed to retrieve raw data of field {name}")
         elif name in schema or not schema.dynamic:
@@ -78,12 +88,36 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
         shown += (
             [DYNAMIC_FIELD] if DYNAMIC_FIELD in undeclared and DYNAMIC_FIELD not in shown else []
         )
+    narrowed = {
+        name: _narrowed(structs[name], chosen)
+        for name, chosen in parts.items()
+        if name not in columns
+    }
+    asked = [f"{name}[{part.name}]" for name, one in narrowed.items() for part in one.struct or ()]
     declared = [name for name in columns if name != DYNAMIC_FIELD]
     return Outputs(
-        tuple(dict.fromkeys([*declared, *undeclared])),
-        tuple(dict.fromkeys(columns)),
+        tuple(dict.fromkeys([*declared, *asked, *undeclared])),
+        tuple(dict.fromkeys([*columns, *narrowed])),
         tuple(dict.fromkeys(shown)),
+        narrowed,
     )
+
+
+def _part(struct: Field, name: str) -> str:
+    """Return the field that a path such as ``chunks[text]`` names in a struct.
+
+    Raises:
+        MilvusError: There is none.
+    """
+    part = name[len(struct.name) + 1 : -1]
+    if not name.endswith("]") or all(one.name != part for one in struct.struct or ()):
+        raise invalid(f"field {name} not exist")
+    return part
+
+
+def _narrowed(struct: Field, parts: Sequence[str]) -> Field:
+    """Return an array of structs that has only some of its fields, as they were declared."""
+    return replace(struct, struct=[part for part in struct.struct or () if part.name in parts])
 
 
 def _undeclared(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,9 @@ from elanus_server.service.registry import rpc
 from elanus_server.service.searches import read_scope
 from elanus_server.wire import milvus
 
+_ELEMENTS = re.compile(r"\belement_filter\s*\(", re.IGNORECASE)
+_PLACE = "$offset"
+"""Under what elanus says which element of an entity is meant."""
 _MAX_LEVEL = 2
 """Times up to here stand for levels of consistency."""
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
@@ -48,17 +52,58 @@ def query(call: Call, request: Any) -> Any:
         chosen,
         outputs.asked,
         limit=limit,
-        offset=offset,
+        offset=offset + _passed_elements(hosted, params, chosen, options),
         order_by=[f"{name} desc" if is_descending else name for name, is_descending in order],
+        # What asks of elements says so; where it does not choose any, entities come.
+        per_element=chosen is not None and _ELEMENTS.search(chosen) is not None,
         **options,
     )
+    entities, elements = _with_elements(entities, hosted.collection.schema.primary.name)
     return milvus.QueryResults(
         fields_data=outputs.encode(hosted, entities),
+        element_indices=elements,
         collection_name=hosted.collection.name,
         output_fields=outputs.shown,
         primary_field_name=hosted.collection.schema.primary.name,
         session_ts=session_ts,
     )
+
+
+def _passed_elements(
+    hosted: Hosted, params: dict[str, str], chosen: str | None, options: dict[str, Any]
+) -> int:
+    """Return how many elements of its first entity an iterator of elements has had already.
+
+    A page may end within an entity: the next one begins with it, and says which element was last.
+    """
+    if "query_iter_last_element_offset" not in params or chosen is None:
+        return 0
+    last = read_integer("query_iter_last_element_offset", params["query_iter_last_element_offset"])
+    primary = hosted.collection.schema.primary
+    key = json.dumps(params.get("query_iter_last_pk", ""), ensure_ascii=False)
+    if primary.dtype is not DataType.VARCHAR:
+        key = str(read_integer("query_iter_last_pk", params.get("query_iter_last_pk", "")))
+    begun = hosted.collection.query(
+        f"{primary.name} == {key} and ({chosen})", (primary.name,), per_element=True, **options
+    )
+    return sum(1 for entity in begun if entity.get(_PLACE, last + 1) <= last)
+
+
+def _with_elements(
+    entities: Sequence[dict[str, Any]], primary: str
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Return entities once each, and which elements of each are meant; none where entities are."""
+    if not entities or _PLACE not in entities[0]:
+        return list(entities), []
+    whole: list[dict[str, Any]] = []
+    elements: list[Any] = []
+    for entity in entities:
+        place = entity.pop(_PLACE)
+        if not whole or whole[-1][primary] != entity[primary]:
+            whole.append(entity)
+            elements.append(milvus.ElementIndices())
+        elements[-1].indices.data.append(place)
+    return whole, elements
 
 
 def _session(
