@@ -373,3 +373,90 @@ def test_why_not_of_elements_in_groups_and_legs(state):
         )
         assert (told.cause, told.rank, told.offset) == ("hit", rank, hit.offset)
         assert told.score == pytest.approx(hit.score)
+
+
+CHOICES = {
+    "element_filter(chunks, $[page] >= 6)": (lambda r: True, lambda c: c["page"] >= 6),
+    "kind in [1, 2] and element_filter(chunks, $[lang] == 'de')": (
+        lambda r: r["kind"] in (1, 2),
+        lambda c: c["lang"] == "de",
+    ),
+    "kind != 3 and (element_filter(chunks, $[lang] == 'en') and year > 2004)": (
+        lambda r: r["kind"] != 3 and r["year"] > 2004,
+        lambda c: c["lang"] == "en",
+    ),
+    "element_filter(chunks, $[page] > 3) and element_filter(chunks, $[lang] == 'de')": (
+        lambda r: True,
+        lambda c: c["page"] > 3 and c["lang"] == "de",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", CHOICES)
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_query_of_elements(tmp_path, text, flushed):
+    rows = entities()
+    passes, meets = CHOICES[text]
+    with elanus.connect(tmp_path / "kb") as db:
+        made = db.create_collection("books", schema("COSINE"))
+        made.insert(rows[:40])
+        if flushed:
+            made.flush()
+        made.insert(rows[40:])
+        made.delete(filter="id in [3, 41, 50]")
+        for order, key in (((), lambda r: r["id"]), ("year desc", lambda r: (-r["year"], r["id"]))):
+            left = [row for row in rows if row["id"] not in (3, 41, 50) and passes(row)]
+            wanted = [
+                (row["id"], place, row["kind"])
+                for row in sorted(left, key=key)
+                for place, chunk in enumerate(row["chunks"])
+                if meets(chunk)
+            ]
+            for limit, offset in (
+                (None, 0),
+                (5, 0),
+                (7, 4),
+                (3, len(wanted) - 1),
+                (2, 999),
+                (0, 0),
+            ):
+                got = made.query(
+                    text, ["kind"], limit=limit, offset=offset, order_by=order, per_element=True
+                )
+                stop = None if limit is None else offset + limit
+                found = [(row["id"], row["$offset"], row["kind"]) for row in got]
+                assert found == wanted[offset:stop]
+        assert all("$offset" not in row for row in made.query(text))
+
+
+@pytest.mark.parametrize(
+    "text", [None, "kind == 1", "kind == 1 or element_filter(chunks, $[page] >= 6)"]
+)
+def test_a_query_of_elements_that_chooses_none(tmp_path, text):
+    with elanus.connect(tmp_path / "kb") as db:
+        made = db.create_collection("books", schema("COSINE"))
+        made.insert(entities())
+        assert made.query(text, per_element=True, limit=9) == made.query(text, limit=9)
+
+
+def test_a_search_of_elements_reads_conditions_within_conditions(tmp_path):
+    rows = entities()
+    with elanus.connect(tmp_path / "kb") as db:
+        made = db.create_collection("books", schema("COSINE"))
+        made.insert(rows)
+        hits = made.search(
+            QUERY,
+            field="chunks[vector]",
+            per_element=True,
+            limit=ROWS,
+            filter="kind != 0 and (year > 2003 and element_filter(chunks, $[lang] == 'de'))",
+        )
+        check(
+            hits,
+            every(
+                "COSINE",
+                rows,
+                passes=lambda row: row["kind"] != 0 and row["year"] > 2003,
+                element=lambda chunk: chunk["lang"] == "de",
+            )[:ROWS],
+        )
