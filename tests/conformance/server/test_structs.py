@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import AnnSearchRequest, DataType, MilvusClient, MilvusException, RRFRanker
+from pymilvus.client.embedding_list import EmbeddingList
 
 from support.rest_client import RestClient
 
@@ -214,6 +215,38 @@ def test_parts_over_rest(client, rest):
     assert {int(row["id"]): row["chunks"] for row in got} == wanted
     got = rest.data("entities/get", collectionName="books", id=[2], outputFields=["chunks[page]"])
     assert got[0]["chunks"] == wanted[2]
+
+
+def test_a_search_by_what_entities_hold(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field(
+        "chunks",
+        DataType.ARRAY,
+        element_type=DataType.STRUCT,
+        struct_schema=_struct(client),
+        max_capacity=9,
+    )
+    client.create_collection("listed", schema=schema)
+    _index(client, "listed", ("chunks[part]", "MAX_SIM_IP"))
+    rows = [{"id": i, "chunks": _chunks(i)} for i in range(6)]
+    client.insert("listed", rows)
+    client.load_collection("listed")
+    found = client.search("listed", ids=[2, 5], anns_field="chunks[part]", limit=5)
+    for key, hits in zip((2, 5), found, strict=True):
+        listed = EmbeddingList()
+        listed.add_batch([one["part"] for one in rows[key]["chunks"]])
+        own = client.search("listed", [listed], anns_field="chunks[part]", limit=5)[0]
+        assert [(h["id"], h["distance"]) for h in hits] == [(h["id"], h["distance"]) for h in own]
+    with pytest.raises(MilvusException, match="no entity has something in chunks"):
+        client.search("listed", ids=[0], anns_field="chunks[part]", limit=5)
+
+
+def test_a_search_of_elements_by_what_entities_hold_is_refused(client):
+    _books(client)
+    with pytest.raises(MilvusException, match="several vectors in chunks") as caught:
+        client.search("books", ids=[2], anns_field="chunks[part]", limit=5)
+    assert caught.value.code == 1100
 
 
 # --- single elements --------------------------------------------------------------------------

@@ -87,11 +87,12 @@ class _Elements:
     def chosen(cls, schema: Schema, filters: Sequence[BoundFilter]) -> _Elements | None:
         """Return which elements filters choose; None where it is none, or of several arrays."""
         names = frozenset[str]().union(*[element_structs(bound) for bound in filters])
-        if len(names) != 1:
+        fields = [field for field in schema.structs if field.name in names]
+        if len(fields) != 1:
             return None
-        (name,) = names
+        name = fields[0].name
         found = [one for bound in filters for one in split_elements(bound, schema, name)[1]]
-        return cls(stored_parts(schema.field(name))[0].name, tuple(found))
+        return cls(stored_parts(fields[0])[0].name, tuple(found))
 
     @property
     def in_every_row(self) -> bool:

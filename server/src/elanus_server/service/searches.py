@@ -33,6 +33,7 @@ from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.service.search_aggregation import SearchAggregation
+from elanus_server.service.stored_queries import stored_queries
 from elanus_server.wire import common, milvus
 
 MAX_QUERIES = 16_384
@@ -253,13 +254,7 @@ def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
     """Return the queries of a request: given, or what stored entities hold."""
     keys = decode_ids(request.ids)
     if keys:
-        field, collection = plan.field, hosted.collection
-        name = field.name if field.source is None else field.source.field
-        found = {e[collection.schema.primary.name]: e[name] for e in collection.get(keys, [name])}
-        missing = [key for key in keys if found.get(key) is None]
-        if missing:
-            raise invalid(f"search by ids: no entity has something in {name} under {missing[0]!r}")
-        return [found[key] for key in keys]
+        return stored_queries(hosted, plan.field, keys)
     queries = decode_queries(request.placeholder_group, plan.field)
     if not 1 <= len(queries) <= MAX_QUERIES:
         raise invalid(
