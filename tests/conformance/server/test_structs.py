@@ -306,6 +306,7 @@ def test_elements_page_by_page(client, text):
         read = []
         while batch := pages.next():
             assert len(batch) <= size
+            assert len(read) <= 99, "the pages begin anew"
             read += [(row["id"], row["offset"]) for row in batch]
         pages.close()
         assert read == _elements(rows, *FILTERS[text])

@@ -429,6 +429,23 @@ def test_a_query_of_elements(tmp_path, text, flushed):
         assert all("$offset" not in row for row in made.query(text))
 
 
+def test_a_page_of_elements_passes_rows_that_meet_two_conditions_in_two_elements(tmp_path):
+    def chunk(page, lang):
+        return {"page": page, "lang": lang, "vector": [1.0] * DIM, "half": [1.0] * DIM}
+
+    apart = [chunk(9, "en"), chunk(1, "de")]
+    rows = [
+        {"id": i, "kind": 0, "year": 2000, "chunks": [*apart, chunk(8, "de")][: 3 if i > 4 else 2]}
+        for i in range(9)
+    ]
+    with elanus.connect(tmp_path / "kb") as db:
+        made = db.create_collection("books", schema("COSINE"))
+        made.insert(rows)
+        text = "element_filter(chunks, $[page] > 3) and element_filter(chunks, $[lang] == 'de')"
+        got = made.query(text, ["id"], limit=2, offset=1, per_element=True)
+        assert got == [{"id": 6, "$offset": 2}, {"id": 7, "$offset": 2}]
+
+
 @pytest.mark.parametrize(
     "text", [None, "kind == 1", "kind == 1 or element_filter(chunks, $[page] >= 6)"]
 )
