@@ -226,7 +226,7 @@ def _read(exchange: Exchange, response: Any) -> Reply:
     if response.element_indices:
         # Each element that a filter chose is a row of its own, as Milvus' clients have it.
         rows = [
-            {"offset": exchange.number(offset), **row}
+            {"offset": offset, **row}
             for row, elements in zip(rows, response.element_indices, strict=True)
             for offset in elements.indices.data
         ]
@@ -394,7 +394,7 @@ def _found(exchange: Exchange, results: Any) -> Reply:
         row[primary] = key
         row["distance"] = score
     for row, offset in zip(rows, results.element_indices.data, strict=False):
-        row.setdefault("offset", exchange.number(offset))
+        row.setdefault("offset", offset)
     for found in results.highlight_results:
         for row, marked in zip(rows, found.datas, strict=False):
             row.setdefault("highlight", {})[found.field_name] = list(marked.fragments)
