@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from pymilvus import AnnSearchRequest, DataType, MilvusClient, MilvusException, RRFRanker
+from pymilvus import (
+    AnnSearchRequest,
+    DataType,
+    MilvusClient,
+    MilvusException,
+    RRFRanker,
+    SearchAggregation,
+    TopHits,
+)
 from pymilvus.client.embedding_list import EmbeddingList
 
 from support.rest_client import RestClient
@@ -204,6 +213,20 @@ def test_a_part_that_is_not_there_is_refused(client, name, dynamic):
     with pytest.raises(MilvusException, match="not exist") as caught:
         client.query("books", filter="id >= 0", output_fields=[name])
     assert caught.value.code == 1100
+
+
+@pytest.mark.parametrize("parts", [("page",), ("page", "text")])
+def test_parts_in_the_hits_of_buckets(client, parts):
+    wanted = _with(_books(client), *parts)
+    asked = SearchAggregation(["kind"], 3, top_hits=TopHits(2))
+    output = [f"chunks[{part}]" for part in parts]
+    found = client.search(
+        "books", [[0.5, 1.0]], anns_field="vector", search_aggregation=asked, output_fields=output
+    )
+    hits = [hit for bucket in found.agg_buckets[0] for hit in bucket.hits]
+    assert len(hits) == 6
+    for hit in hits:
+        assert json.loads(hit.fields["chunks"]) == wanted[hit.pk]
 
 
 def test_parts_over_rest(client, rest):

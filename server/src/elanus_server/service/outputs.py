@@ -29,6 +29,13 @@ class Outputs:
     shown: tuple[str, ...]
     structs: Mapping[str, Field]
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Names under which entities hold what is asked: an array of structs holds its fields."""
+        structs = [name.partition("[")[0] for name in self.asked]
+        both = zip(self.asked, structs, strict=True)
+        return tuple(dict.fromkeys(s if s in self.structs else name for name, s in both))
+
     def asked_with(self, order: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
         """Return the names for elanus, with those of fields to order by."""
         if not order:

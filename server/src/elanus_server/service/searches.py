@@ -246,7 +246,7 @@ def _aggregated(
     data.num_queries, data.primary_field_name = len(queries), collection.schema.primary.name
     data.topks.extend([0] * len(queries))
     fill_ids(data.ids, collection.schema.primary, [])
-    asked.fill(data, results, outputs.asked, hosted.known.numbers)
+    asked.fill(data, results, outputs.held, hosted.known.numbers)
     return told
 
 
