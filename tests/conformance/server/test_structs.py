@@ -215,7 +215,7 @@ def test_a_part_that_is_not_there_is_refused(client, name, dynamic):
     assert caught.value.code == 1100
 
 
-@pytest.mark.parametrize("parts", [("page",), ("page", "text")])
+@pytest.mark.parametrize("parts", [("page",), ("page", "part")])
 def test_parts_in_the_hits_of_buckets(client, parts):
     wanted = _with(_books(client), *parts)
     asked = SearchAggregation(["kind"], 3, top_hits=TopHits(2))
