@@ -92,14 +92,9 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
             shown.append(name)
     if undeclared:
         columns.append(DYNAMIC_FIELD)
-        shown += (
-            [DYNAMIC_FIELD] if DYNAMIC_FIELD in undeclared and DYNAMIC_FIELD not in shown else []
-        )
-    narrowed = {
-        name: _narrowed(structs[name], chosen)
-        for name, chosen in parts.items()
-        if name not in columns
-    }
+        shown += [DYNAMIC_FIELD] if DYNAMIC_FIELD in undeclared else []
+    chosen = {name: _narrowed(structs[name], some) for name, some in parts.items()}
+    narrowed = {name: part for name, part in chosen.items() if name not in columns}
     asked = [f"{name}[{part.name}]" for name, one in narrowed.items() for part in one.struct or ()]
     declared = [name for name in columns if name != DYNAMIC_FIELD]
     return Outputs(
