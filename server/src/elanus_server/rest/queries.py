@@ -197,7 +197,7 @@ def key_message(keys: Sequence[Any], primary: Field) -> Any:
 
 
 def read_keys(keys: Sequence[Any], primary: Field) -> list[Any]:
-    """Return keys of JSON; whole numbers may be strings.
+    """Return keys of JSON; whole numbers may be strings, and strings whole numbers.
 
     Raises:
         MilvusError: A key is of another type than the field.
@@ -206,7 +206,9 @@ def read_keys(keys: Sequence[Any], primary: Field) -> list[Any]:
     found = []
     for key in keys:
         value: Any = key
-        if not is_text and isinstance(key, str):
+        if is_text and type(key) is int:
+            value = str(key)
+        elif not is_text and isinstance(key, str):
             value = int(key) if _INTEGER.fullmatch(key) else None
         kind: type = str if is_text else int
         fits = isinstance(value, kind) and not isinstance(value, bool)

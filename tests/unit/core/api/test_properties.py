@@ -75,8 +75,14 @@ def test_properties_do_what_their_methods_do(tmp_path: Path) -> None:
             assert held.schema.description == "notes of a team"
             held.insert([entity(1), entity(2, until=time.time() - 1)])
             assert [e["id"] for e in held.query()] == [1]
-        altered.alter_properties({"collection.ttl.seconds": 0})
-        assert altered.ttl == (None, "until")
+        for never in (0, -1, "-1"):
+            altered.alter_properties({"collection.ttl.seconds": 3600})
+            altered.alter_properties({"collection.ttl.seconds": never})
+            assert altered.ttl == (None, "until")
+        altered.alter_properties({"collection.ttl.seconds": 3_155_760_000})
+        for wrong in (3_155_760_001, -2, float("nan")):
+            with pytest.raises(InvalidArgumentError, match="seconds up to a century"):
+                altered.alter_properties({"collection.ttl.seconds": wrong})
         altered.set_ttl(60)
         assert altered.properties["collection.ttl.seconds"] == 60.0
         altered.drop_properties(*altered.properties, "unknown")
@@ -93,8 +99,8 @@ def test_properties_do_what_their_methods_do(tmp_path: Path) -> None:
     [
         ({"collection.ttl.second": 5}, InvalidArgumentError, "mean 'collection.ttl.seconds'"),
         ({"Mmap.Enabled": True}, InvalidArgumentError, "did you mean 'mmap.enabled'"),
-        ({"collection.ttl.seconds": "soon"}, InvalidArgumentError, "expected seconds, 0 for never"),
-        ({"collection.ttl.seconds": -1}, InvalidArgumentError, "expected seconds"),
+        ({"collection.ttl.seconds": "soon"}, InvalidArgumentError, "expected seconds up to a century"),
+        ({"collection.ttl.seconds": -2}, InvalidArgumentError, "expected seconds"),
         ({"collection.ttl.seconds": True}, InvalidArgumentError, "expected seconds"),
         ({"mmap.enabled": "yes"}, InvalidArgumentError, "expected true or false, got 'yes'"),
         ({"ttl_field": "absent"}, FieldNotFoundError, "no field 'absent'"),

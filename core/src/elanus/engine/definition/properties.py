@@ -62,14 +62,20 @@ def _switch(value: Any) -> bool:
     raise ValueError
 
 
+MAX_TTL_S = 100 * 365.25 * 86_400
+"""Oldest that entities can become before they expire, as in Milvus."""
+
+
 def _seconds(value: Any) -> float | None:
-    """Return seconds; 0 is no bound, as in Milvus."""
+    """Return seconds; 0 and -1 are no bound, as in Milvus."""
     if isinstance(value, bool):
         raise ValueError
     seconds = float(value)
-    if not 0 <= seconds < float("inf"):
+    if seconds in (0, -1):
+        return None
+    if not 0 < seconds <= MAX_TTL_S:
         raise ValueError
-    return seconds or None
+    return seconds
 
 
 def _text(value: Any) -> str:
@@ -91,7 +97,9 @@ def _zone(value: Any) -> str:
 KNOWN: Final = {
     known.name: known
     for known in (
-        Property(TTL, "age at which entities expire", _seconds, "seconds, 0 for never"),
+        Property(
+            TTL, "age at which entities expire", _seconds, "seconds up to a century, 0 for never"
+        ),
         Property(TTL_FIELD, "field that says when an entity expires", _text, "a field"),
         Property(
             TIMEZONE, "that of TIMESTAMPTZ fields", _zone, "a name such as 'Europe/Berlin'", True
