@@ -125,6 +125,22 @@ MISTAKES = {
         1100,
         "value '+Inf' is not a number or infinity" + INVALID,
     ),
+    **{
+        f"{what} by a name that none has": (
+            ask,
+            1100,
+            f"Invalid {kind} name: 12-s. the first character of a",
+        )
+        for what, kind, ask in (
+            ("search", "collection", lambda c: c.search("12-s", [VECTOR])),
+            ("insert", "collection", lambda c: c.insert("12-s", [_row()])),
+            ("has", "collection", lambda c: c.has_collection("12-s")),
+            ("drop", "collection", lambda c: c.drop_collection("12-s")),
+            ("describe", "collection", lambda c: c.describe_collection("12-s")),
+            ("alter alias", "alias", lambda c: c.alter_alias(NAME, "12-s")),
+            ("drop alias", "alias", lambda c: c.drop_alias("12-s")),
+        )
+    },
     "a key twice in an upsert": (
         lambda c: c.upsert(NAME, [_row(), _row()]),
         1100,

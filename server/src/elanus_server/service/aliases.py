@@ -49,6 +49,7 @@ def alter_alias(call: Call, request: Any) -> None:
     if request.collection_name not in handle.list_collections():
         raise collection_not_found(database, request.collection_name)
     if request.alias not in handle.list_aliases():
+        checked_name(request.alias, "alias")
         raise _not_found(database, request.alias)
     handle.alter_alias(request.alias, request.collection_name)
 
@@ -59,6 +60,8 @@ def drop_alias(call: Call, request: Any) -> None:
     handle = call.handle_of(request)
     if request.alias in handle.list_aliases():
         handle.drop_alias(request.alias)
+    else:
+        checked_name(request.alias, "alias")
 
 
 @rpc("DescribeAlias")

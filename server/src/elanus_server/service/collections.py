@@ -106,6 +106,8 @@ def _read(properties: dict[str, str]) -> dict[str, Any]:
 @rpc("HasCollection")
 def has_collection(call: Call, request: Any) -> Any:
     found = call.handle_of(request).has_collection(request.collection_name)
+    if not found:
+        checked_name(request.collection_name, "collection")
     return milvus.BoolResponse(value=found)
 
 
@@ -189,6 +191,7 @@ def drop_collection(call: Call, request: Any) -> None:
         if name in aliases:
             raise invalid(f"cannot drop the collection via alias = {name}")
         if name not in handle.list_collections():
+            checked_name(name, "collection")
             return
         used = sorted(alias for alias, collection in aliases.items() if collection == name)
         if used:

@@ -44,6 +44,7 @@ from elanus_server.security.policies import (
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
 from elanus_server.service.jobs import Jobs
+from elanus_server.service.names import checked_name
 from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.service.sessions import Sessions
 from elanus_server.settings import Settings
@@ -371,6 +372,8 @@ class Call:
         try:
             collection = self.host.collection(database, wanted)
         except CollectionNotFoundError:
+            # Of a name that no collection can have that is said first, as Milvus does.
+            checked_name(wanted, "collection")
             raise collection_not_found(database, wanted) from None
         return self._hosted(database, collection)
 

@@ -99,7 +99,11 @@ def test_properties_do_what_their_methods_do(tmp_path: Path) -> None:
     [
         ({"collection.ttl.second": 5}, InvalidArgumentError, "mean 'collection.ttl.seconds'"),
         ({"Mmap.Enabled": True}, InvalidArgumentError, "did you mean 'mmap.enabled'"),
-        ({"collection.ttl.seconds": "soon"}, InvalidArgumentError, "expected seconds up to a century"),
+        (
+            {"collection.ttl.seconds": "soon"},
+            InvalidArgumentError,
+            "expected seconds up to a century",
+        ),
         ({"collection.ttl.seconds": -2}, InvalidArgumentError, "expected seconds"),
         ({"collection.ttl.seconds": True}, InvalidArgumentError, "expected seconds"),
         ({"mmap.enabled": "yes"}, InvalidArgumentError, "expected true or false, got 'yes'"),
