@@ -325,6 +325,54 @@ def test_fields_are_added_and_dropped(client):
     assert names == ["id", "vector", "title", "rank"]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "given", "options"),
+    [
+        (DataType.INT64, "x", {}),
+        (DataType.INT64, 1.5, {}),
+        (DataType.INT64, True, {}),
+        (DataType.FLOAT, "x", {}),
+        (DataType.INT8, 300, {}),
+        (DataType.BOOL, 1, {}),
+        (DataType.VARCHAR, "xyzw", {"max_length": 2}),
+        (DataType.VARCHAR, 3, {"max_length": 9}),
+    ],
+)
+def test_a_default_that_is_no_value_of_its_field_changes_nothing(client, dtype, given, options):
+    plain(client, "kept")
+    before = client.describe_collection("kept")
+    field = {"nullable": True, "default_value": given, **options}
+    with refused(1100, "default of field 'new'"):
+        client.add_collection_field("kept", "new", dtype, **field)
+    assert client.describe_collection("kept") == before
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+    schema.add_field("new", dtype, **field)
+    with refused(1100, "default of field 'new'"):
+        client.create_collection("made", schema=schema)
+    assert client.list_collections() == ["kept"]
+
+
+def test_a_collection_with_a_wrong_default_is_described_and_mended(client, embedded):
+    """Earlier versions stored such a default, and no collection could be asked after that."""
+    import elanus
+
+    plain(client, "broken")
+    plain(client, "whole")
+    wrong = elanus.Field("new", elanus.INT64, nullable=True, default="x")
+    embedded.collection("broken")._engine.change_schema(
+        lambda schema: schema.replaced(fields=(*schema.fields, wrong))
+    )
+    described = client.describe_collection("broken")["fields"][-1]
+    assert (described["name"], described.get("default_value")) == ("new", None)
+    assert client.describe_collection("whole")["collection_name"] == "whole"
+    assert sorted(client.list_collections()) == ["broken", "whole"]
+    client.drop_collection_field("broken", "new")
+    client.insert("broken", [{"id": 1, "vector": [1, 2, 3, 4], "title": "x"}])
+    assert client.describe_collection("broken")["fields"][-1]["name"] == "title"
+
+
 def test_functions_are_described(client):
     schema = client.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)

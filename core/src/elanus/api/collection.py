@@ -274,7 +274,8 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
 
         Raises:
             PluginError: An analyzer is not installed, or fails on a text that is there.
-            SchemaError: The name is taken, or entities that are there cannot do without a value.
+            SchemaError: The name is taken, entities that are there cannot do without a value, or
+                the default is no value of the field.
             StateError: An import is running.
         """
         self._engine.change_schema(lambda schema: with_field(schema, field))

@@ -40,7 +40,8 @@ def with_field(schema: Schema, field: Field) -> Schema:
     """Return the schema with one more field.
 
     Raises:
-        SchemaError: The name is taken, or entities that are there cannot do without a value.
+        SchemaError: The name is taken, entities that are there cannot do without a value, or the
+            default is no value of the field.
     """
     if not isinstance(field, Field):
         raise SchemaError(f"add_field: expected a Field, got {type(field).__name__}")
@@ -61,7 +62,9 @@ def with_field(schema: Schema, field: Field) -> Schema:
             f"field {field.name!r}: entities that are there have no value for it; declare it with "
             f"nullable=True" + ("" if field.dtype.is_vector else " or a default")
         )
-    return schema.replaced(fields=(*schema.fields, field))
+    added = schema.replaced(fields=(*schema.fields, field))
+    check_default(added.field(field.name))
+    return added
 
 
 def without_field(schema: Schema, name: str) -> Schema:

@@ -338,7 +338,12 @@ def _encode_field(field: Field, known: Any, numbers: Numbers) -> Any:
     if field.is_vector_list:
         made.data_type = _ARRAY_OF_VECTOR
     if field.default is not None:
-        made.default_value.CopyFrom(_encode_default(field))
+        try:
+            made.default_value.CopyFrom(_encode_default(field))
+        except (TypeError, ValueError):
+            # Folders of earlier versions may hold one that is no value of its field. It goes
+            # untold: the field can be dropped, and other collections be used.
+            made.ClearField("default_value")
     return made
 
 

@@ -295,6 +295,14 @@ def test_bm25_gets_other_parameters(folder):
         (lambda c: c.add_field(Field("new", DataType.INT64)), "nullable=True or a default"),
         (lambda c: c.add_field(Field("id2", DataType.INT64, primary=True)), "primary key from"),
         (lambda c: c.add_field(Field("text", DataType.INT64, nullable=True)), "used twice: text"),
+        (lambda c: c.add_field(Field("new", DataType.INT64, default="x")), "got str 'x'"),
+        (lambda c: c.add_field(Field("new", DataType.INT64, default=True)), "got bool True"),
+        (lambda c: c.add_field(Field("new", DataType.INT8, default=300)), "does not fit into INT8"),
+        (lambda c: c.add_field(Field("new", DataType.BOOL, default=1)), "expected BOOL, got int 1"),
+        (
+            lambda c: c.add_field(Field("new", DataType.VARCHAR, max_length=2, default="xyz")),
+            "3 bytes exceed max_length=2",
+        ),
         (lambda c: c.drop_field("id"), "primary key cannot be dropped"),
         (lambda c: c.drop_field("text"), "'words' is computed from it"),
     ],
@@ -307,6 +315,33 @@ def test_refused_changes_change_nothing(folder, change, message):
         change(collection)
     assert collection.schema is schema
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "given"),
+    [
+        (DataType.INT64, {}, "x"),
+        (DataType.INT64, {}, 1.5),
+        (DataType.FLOAT, {}, "x"),
+        (DataType.VARCHAR, {}, 3),
+        (DataType.JSON, {}, {1}),
+        (DataType.ARRAY, {"element_type": DataType.INT64}, ["x"]),
+        (DataType.TIMESTAMPTZ, {}, "yesterday"),
+        (DataType.GEOMETRY, {}, "nowhere"),
+    ],
+)
+def test_a_default_is_refused_as_when_a_collection_is_made(folder, dtype, options, given):
+    field = Field("new", dtype, nullable=True, default=given, **options)
+    with elanus.connect(folder) as database:
+        key = Field("id", DataType.INT64, primary=True)
+        collection = database.create_collection("kb", Schema([key]))
+        with pytest.raises(SchemaError) as made:
+            database.create_collection("other", Schema([key, field]))
+        with pytest.raises(SchemaError) as added:
+            collection.add_field(field)
+        assert str(added.value) == str(made.value)
+        assert database.list_collections() == ["kb"]
+        assert [f.name for f in collection.schema.fields] == ["id"]
 
 
 def test_writes_beside_a_change_are_checked_again(folder):
