@@ -30,8 +30,8 @@ def absent_column(field: Field, num_rows: int) -> Column:
     """Return the column of a field in rows that were written before there was such a field."""
     one = convert_column(field, [MISSING], 1)
     if isinstance(one, DenseVectorColumn):
-        # Nobody reads the vectors of nulls, so there is one for all of them.
-        values = np.broadcast_to(one.values, (num_rows, one.values.shape[1]))
+        # Zeros that nobody writes to are pages that the system shares: a million rows take no room.
+        values = np.zeros((num_rows, one.values.shape[1]), dtype=one.values.dtype)
         return DenseVectorColumn(values, np.zeros(num_rows, dtype=np.bool_))
     return one.take(np.zeros(num_rows, dtype=np.int64))
 

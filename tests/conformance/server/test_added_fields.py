@@ -1,0 +1,65 @@
+"""Fields that are added while entities are there, as Milvus' client sees them."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+from pymilvus import DataType
+
+RNG = np.random.default_rng(6)
+KINDS = {
+    DataType.FLOAT_VECTOR: np.float32,
+    DataType.FLOAT16_VECTOR: np.float16,
+    DataType.BFLOAT16_VECTOR: ml_dtypes.bfloat16,
+    DataType.INT8_VECTOR: np.int8,
+    DataType.BINARY_VECTOR: np.uint8,
+}
+METRICS = ("COSINE", "IP", "L2")
+
+
+def filled(client, name):
+    """20 entities with a vector of 8 numbers."""
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=8)
+    params = client.prepare_index_params()
+    params.add_index("vector", index_type="HNSW", metric_type="COSINE")
+    client.create_collection(name, schema=schema, index_params=params)
+    client.insert(name, [{"id": pk, "vector": RNG.random(8).tolist()} for pk in range(20)])
+    client.flush(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"),
+    [
+        *((k, m) for k in KINDS if k is not DataType.BINARY_VECTOR for m in METRICS),
+        *((DataType.BINARY_VECTOR, metric) for metric in ("HAMMING", "JACCARD")),
+    ],
+)
+def test_a_vector_field_is_added_indexed_and_loaded(client, kind, metric):
+    filled(client, "grown")
+    client.add_collection_field("grown", "new", kind, dim=8, nullable=True)
+    is_binary = kind is DataType.BINARY_VECTOR
+    params = client.prepare_index_params()
+    params.add_index("new", index_type="BIN_FLAT" if is_binary else "HNSW", metric_type=metric)
+    client.create_index("grown", params)
+    value = np.ones(1 if is_binary else 8, dtype=KINDS[kind])
+    one = value.tolist() if kind is DataType.FLOAT_VECTOR else value
+    one = value.tobytes() if is_binary else one
+
+    def check(expected):
+        client.load_collection("grown")
+        client.refresh_load("grown")
+        (hits,) = client.search("grown", [one], anns_field="new", limit=5)
+        assert [hit["id"] for hit in hits] == expected
+        (row,) = client.get("grown", [3], output_fields=["new"])
+        assert row["new"] is None
+
+    check([])
+    client.insert("grown", [{"id": 100, "vector": [1.0] * 8, "new": one}])
+    client.flush("grown")
+    check([100])
+    client.compact("grown")
+    client.release_collection("grown")
+    check([100])
