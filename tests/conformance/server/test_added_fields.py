@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from pymilvus import DataType
+from pymilvus import DataType, MilvusException
 
 RNG = np.random.default_rng(6)
 KINDS = {
@@ -63,3 +63,19 @@ def test_a_vector_field_is_added_indexed_and_loaded(client, kind, metric):
     client.compact("grown")
     client.release_collection("grown")
     check([100])
+
+
+def test_a_clustering_key_is_added_where_there_is_none(client):
+    filled(client, "grown")
+    key = {"nullable": True, "is_clustering_key": True}
+    client.add_collection_field("grown", "rank", DataType.INT64, **key)
+    client.insert("grown", [{"id": 100, "vector": [1.0] * 8, "rank": 5}])
+    described = client.describe_collection("grown")["fields"]
+    assert [f["name"] for f in described if f.get("is_clustering_key")] == ["rank"]
+    with pytest.raises(MilvusException, match="at most one clustering_key") as refused:
+        client.add_collection_field("grown", "second", DataType.INT64, **key)
+    assert refused.value.code == 1100
+    assert client.describe_collection("grown")["fields"] == described
+    client.flush("grown")
+    client.compact("grown", is_clustering=True)
+    assert client.query("grown", filter="rank == 5", output_fields=["id"]) == [{"id": 100}]

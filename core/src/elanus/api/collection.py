@@ -266,11 +266,12 @@ class Collection(Reasons, ImportsAndExports, Syncs, Migrations):
 
         Entities that are there have its default, or null, until they are replaced. A BM25 field
         finds the texts that are there already, and one of MinHash signatures gets theirs before
-        this returns, while searches and writes go on.
+        this returns, while searches and writes go on. Of a clustering key segments are in order
+        that are written from now on; ``compact`` writes them anew.
 
         Args:
             field: Nullable or with a default; a vector field nullable; or with ``source=BM25(...)``
-                or ``MinHash(...)``.
+                or ``MinHash(...)``. A clustering key where there is none.
 
         Raises:
             PluginError: An analyzer is not installed, or fails on a text that is there.

@@ -52,10 +52,10 @@ def with_field(schema: Schema, field: Field) -> Schema:
         )
     if field.primary:
         raise SchemaError(f"field {field.name!r}: a collection has its primary key from the start")
-    if field.partition_key or field.clustering_key:
+    if field.partition_key:
         raise SchemaError(
-            f"field {field.name!r}: rows are kept in the order of a partition key or clustering "
-            f"key from the start; add the field without it, and an index with create_index"
+            f"field {field.name!r}: a collection has its partition key from the start; add the "
+            f"field with clustering_key=True, and rows are kept in its order"
         )
     if field.is_stored and not field.may_be_absent and field.minhash is None:
         raise SchemaError(

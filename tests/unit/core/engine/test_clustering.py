@@ -108,6 +108,46 @@ def test_flushes_merges_and_imports_keep_the_order(tmp_path, name):
         same(collection, plain)
 
 
+@pytest.mark.parametrize("given", [{"nullable": True}, {"default": 2}])
+def test_a_clustering_key_that_comes_later(tmp_path, given):
+    rng = np.random.default_rng(6)
+    with elanus.connect(tmp_path / "kb") as database:
+        collection = database.create_collection("ordered", Schema(fields()))
+        plain = database.create_collection("plain", Schema(fields()))
+        for first in (0, 100):  # a segment, and rows in memory
+            rows = [entity(pk, rng) for pk in range(first, first + 100)]
+            for held in (collection, plain):
+                held.insert(rows)
+            if first == 0:
+                collection.flush()
+        collection.add_field(Field("late", DataType.INT64, clustering_key=True, **given))
+        plain.add_field(Field("late", DataType.INT64, **given))
+        assert {s.info.sorted_by for s in segments(collection)} == {None}
+        same(collection, plain)
+        rows = [{**entity(pk, rng), "late": int(rng.integers(5))} for pk in range(150, 300)]
+        for held in (collection, plain):
+            held.upsert(rows)
+            held.flush()
+        same(collection, plain)
+        for held in (collection, plain):
+            held.compact()
+        assert len(segments(collection)) == 1
+        check_order(collection, "late")
+        schema = collection.schema
+        with pytest.raises(SchemaError, match="at most one clustering_key, got late, second"):
+            collection.add_field(Field("second", DataType.INT8, default=1, clustering_key=True))
+        with pytest.raises(SchemaError, match="partition key from the start"):
+            collection.add_field(Field("third", DataType.INT64, default=1, partition_key=True))
+        assert collection.schema is schema
+    with elanus.connect(tmp_path / "kb") as database:
+        collection, plain = database.collection("ordered"), database.collection("plain")
+        check_order(collection, "late")
+        same(collection, plain)
+        for asked in ("late == 2", "late > 2", "late is null"):
+            assert collection.count(asked) == plain.count(asked)
+        assert "late" in {one.name for one in collection.list_indexes()}
+
+
 def test_deletes_during_a_merge_hit_the_right_rows(tmp_path):
     """Rows move in a merge, and those that die meanwhile are found where they have gone."""
     with elanus.connect(tmp_path / "kb") as database:
@@ -181,9 +221,6 @@ def test_a_partition_key_takes_the_place_of_partitions(tmp_path):
             collection.create_partition("left")
         with pytest.raises(SchemaError, match="cannot be dropped"):
             collection.drop_field("tenant")
-        late = Field("late", DataType.INT64, nullable=True, clustering_key=True)
-        with pytest.raises(SchemaError, match="from the start"):
-            collection.add_field(late)
 
 
 def rich_fields(**key):
