@@ -79,9 +79,9 @@ class SearchOptions(TypedDict, total=False):
         round_decimal: Decimals that scores are rounded to; -1, the default, leaves them.
         order_by: In which order the hits that were found come back, instead of by score:
             ``"year"``, ``"year desc"``, or several, the most important first: scalar fields of
-            numbers, bools, moments or texts. Nulls and NaN come last, equals by score. Which hits
-            there are does not change. With ``group_by`` it is the order of the groups, by their
-            first hits.
+            numbers, bools, moments or texts. Nulls and NaN come last, equals by score;
+            ``"year desc nulls first"`` puts nulls to the front. Which hits there are does not
+            change. With ``group_by`` it is the order of the groups, by their first hits.
         explain: Attach the matched terms of BM25 hits, and to ``result.explanation`` how filters
             were answered, which takes as long as answering them once more.
         highlight: Mark words in the texts of the hits: ``Highlighter(...)``, or a dict of its

@@ -84,8 +84,8 @@ class Reads(Handle):
             limit: Most entities; None: no bound.
             offset: Entities to leave out at the front.
             order_by: ``"year"``, ``"year desc"``, or several, the most important first: scalar
-                fields. Nulls come last, NaN before them; equals stand in the order of their
-                primary key.
+                fields. Nulls come last, NaN before them; ``"year desc nulls first"`` puts nulls to
+                the front. Equals stand in the order of their primary key.
             per_element: Where an ``element_filter`` is one of the conditions that must all hold,
                 each element that meets it is a result of its own: its entity, with the place of the
                 element, from 0, under ``"$offset"``. Limit and offset count elements then. With

@@ -13,7 +13,8 @@ from elanus.schema.batches import Column, FixedColumn
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.types import NUMPY_DTYPES, AnyArray, DataType, Int64Array
 
-_DIRECTIONS = {"asc": False, "desc": True}
+_DIRECTIONS = ("asc", "desc")
+_NULLS = {("nulls", "first"): True, ("nulls", "last"): False}
 
 
 class OrderKey(NamedTuple):
@@ -21,13 +22,15 @@ class OrderKey(NamedTuple):
 
     field: str
     is_descending: bool = False
+    nulls_first: bool = False
 
 
 def order_keys(schema: Schema, order_by: str | Sequence[str]) -> tuple[OrderKey, ...]:
-    """Return what ``"year"``, ``"year desc"`` or several of them say.
+    """Return what ``"year"``, ``"year desc nulls first"`` or several of them say.
 
     Raises:
-        InvalidArgumentError: One names no scalar field, or another direction than asc and desc.
+        InvalidArgumentError: One names no scalar field, or says more than a direction and a place
+            of nulls.
     """
     texts = [order_by] if isinstance(order_by, str) else order_by
     return tuple([_order_key(schema, text) for text in texts])
@@ -54,10 +57,14 @@ def order_of(
 
 def _order_key(schema: Schema, text: object) -> OrderKey:
     words = text.split() if isinstance(text, str) else []
-    direction = words[1].lower() if len(words) == 2 else "asc"
-    if not 1 <= len(words) <= 2 or direction not in _DIRECTIONS:
+    said = tuple([word.lower() for word in words[1:]])
+    nulls_first = _NULLS.get(said[-2:])
+    if nulls_first is not None:
+        said = said[:-2]
+    if not words or len(said) > 1 or not all(word in _DIRECTIONS for word in said):
         raise InvalidArgumentError(
-            f"order_by: expected a field, followed by asc or desc if at all, got {text!r}"
+            f"order_by: expected a field, followed by asc or desc and by nulls first or nulls last "
+            f"if at all, got {text!r}"
         )
     types = schema.column_types
     names = [name for name, dtype in types.items() if _is_ordered(dtype)]
@@ -67,7 +74,7 @@ def _order_key(schema: Schema, text: object) -> OrderKey:
             f"order_by: expected a field of numbers, bools, moments or texts, "
             f"got {words[0]!r}{hint}"
         )
-    return OrderKey(words[0], _DIRECTIONS[direction])
+    return OrderKey(words[0], said == ("desc",), bool(nulls_first))
 
 
 def _is_ordered(dtype: DataType) -> bool:
@@ -77,7 +84,7 @@ def _is_ordered(dtype: DataType) -> bool:
 def _ranks(
     sources: Sequence[SearchSource], numbers: Int64Array, rows: Int64Array, key: OrderKey
 ) -> Int64Array:
-    """Return the place of each row's value among all that there are, NaN and nulls the last."""
+    """Return the place of each row's value among all that there are; see ``ranks_of``."""
     ranks = np.empty(len(rows), dtype=np.int64)
     parts: list[tuple[Int64Array, Column]] = []
     for number in np.unique(numbers).tolist():
@@ -86,21 +93,29 @@ def _ranks(
     if parts:
         positions = np.concatenate([where for where, _ in parts])
         columns = [column for _, column in parts]
-        ranks[positions] = ranks_of(columns, is_descending=key.is_descending)
+        ranks[positions] = ranks_of(
+            columns, is_descending=key.is_descending, nulls_first=key.nulls_first
+        )
     return ranks
 
 
-def ranks_of(columns: Sequence[Column], *, is_descending: bool = False) -> Int64Array:
-    """Return the place of each value of columns that stand end to end, NaN and nulls the last."""
+def ranks_of(
+    columns: Sequence[Column], *, is_descending: bool = False, nulls_first: bool = False
+) -> Int64Array:
+    """Return the place of each value of columns that stand end to end.
+
+    NaN is the last of the values in either direction; nulls come behind it, or before everything.
+    """
     values = np.concatenate([_comparable(column) for column in columns])
     _, places = np.unique(values, return_inverse=True)
     ranks: Int64Array = -places if is_descending else places
     if values.dtype.kind == "f":
         ranks[np.isnan(values)] = len(values)
+    place_of_nulls = -len(values) if nulls_first else len(values) + 1
     first = 0
     for column in columns:
         if column.validity is not None:
-            ranks[first : first + len(column)][~column.validity] = len(values) + 1
+            ranks[first : first + len(column)][~column.validity] = place_of_nulls
         first += len(column)
     return ranks
 

@@ -55,13 +55,14 @@ def plain(order_by, condition=lambda row: True):
     """Sort by the least important key first, as Python does it."""
     found = sorted((row for row in rows() if condition(row)), key=lambda row: row["id"])
     for text in reversed(order_by):
-        name, _, direction = text.partition(" ")
-        sign = -1 if direction == "desc" else 1
+        name, _, said = text.partition(" ")
+        sign = -1 if "desc" in said else 1
+        nulls = -1 if "first" in said else 2
 
-        def rank(row, name=name, sign=sign):
+        def rank(row, name=name, sign=sign, nulls=nulls):
             value = row[name]
             if value is None:
-                return 2, 0
+                return nulls, 0
             if isinstance(value, float) and math.isnan(value):
                 return 1, 0
             if isinstance(value, str):
@@ -76,6 +77,12 @@ def plain(order_by, condition=lambda row: True):
 KEYS = [
     f"{name}{way}" for name in ("id", "flag", "year", "price", "title") for way in ("", " desc")
 ]
+NULLS = [
+    f"{name}{way} {nulls}"
+    for name in ("id", "year", "price", "title")
+    for way in ("", " asc", " desc")
+    for nulls in ("nulls first", "NULLS  Last")
+]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +90,11 @@ KEYS = [
 )
 def test_every_key_and_two_of_them(collection, order_by):
     assert [row["id"] for row in collection.query(order_by=order_by)] == plain(order_by)
+
+
+@pytest.mark.parametrize("key", NULLS)
+def test_nulls_stand_where_it_is_said(collection, key):
+    assert [row["id"] for row in collection.query(order_by=[key, "flag"])] == plain([key, "flag"])
 
 
 def test_pages_and_filters(collection):
@@ -106,9 +118,11 @@ def test_one_key_as_a_text(collection):
         ),
         ("tags", "expected a field of numbers, bools, moments or texts, got 'tags'"),
         ("dense desc", "expected a field of numbers, bools, moments or texts, got 'dense'"),
-        ("year down", "expected a field, followed by asc or desc if at all, got 'year down'"),
+        ("year down", "expected a field, followed by asc or desc and .* got 'year down'"),
+        ("year nulls", "nulls first or nulls last if at all, got 'year nulls'"),
+        ("year nulls first desc", "got 'year nulls first desc'"),
         ("", "expected a field, followed by asc or desc"),
-        ([3], "expected a field, followed by asc or desc if at all, got 3"),
+        ([3], "expected a field, followed by asc or desc and by .* got 3"),
     ],
 )
 def test_what_cannot_be_ordered_by_is_refused(collection, order_by, message):

@@ -139,7 +139,7 @@ def test_groups_come_in_the_order_of_their_first_hits(made: elanus.Collection) -
     ("order_by", "options", "message"),
     [
         ("yaer", {}, "order_by: expected a field of numbers, bools, moments or texts, got 'yaer'"),
-        ("year up", {}, "expected a field, followed by asc or desc if at all, got 'year up'"),
+        ("year up", {}, "expected a field, followed by asc or desc and by .* got 'year up'"),
         ("year", {"per_element": True}, "order_by: hits that are elements come by their scores"),
     ],
 )
