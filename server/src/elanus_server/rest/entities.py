@@ -179,8 +179,9 @@ def query(exchange: Exchange) -> Any:
     }
     if values["offset"]:
         params["offset"] = values["offset"]
-    counts = [name.replace(" ", "").lower() for name in values["outputFields"]] == ["count(*)"]
-    if values["limit"] and not counts:
+    names = [name.replace(" ", "").lower() for name in values["outputFields"]]
+    is_one_count = "count(*)" in names and not values["groupByFields"]
+    if values["limit"] and not is_one_count:
         params["limit"] = values["limit"]
     response = exchange.ask(
         "Query",

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from elanus import DataType, Field
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column
 from elanus_server.codec.pairs import read_integer, read_pairs
-from elanus_server.codec.requests import check_window, decode_templates, search_order
+from elanus_server.codec.requests import (
+    OrderTerm,
+    check_window,
+    decode_templates,
+    query_order,
+)
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.outputs import resolve_outputs
 from elanus_server.service.registry import rpc
-from elanus_server.service.searches import read_scope
+from elanus_server.service.searches import places_in_order, read_scope
 from elanus_server.wire import milvus
 
 _ELEMENTS = re.compile(r"\belement_filter\s*\(", re.IGNORECASE)
@@ -25,6 +30,26 @@ _PLACE = "$offset"
 _MAX_LEVEL = 2
 """Times up to here stand for levels of consistency."""
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
+_COUNT = "count(*)"
+_GROUPED = {
+    DataType.INT8,
+    DataType.INT16,
+    DataType.INT32,
+    DataType.INT64,
+    DataType.VARCHAR,
+    DataType.TIMESTAMPTZ,
+}
+"""Types of fields that Milvus groups by."""
+
+
+class _Groups(NamedTuple):
+    """What is asked for of groups of entities."""
+
+    fields: Sequence[str]
+    metrics: Mapping[str, str]  # By the names that they are sent under, as elanus writes them.
+    order: Sequence[OrderTerm]
+    limit: int | None
+    offset: int
 
 
 @rpc("Query")
@@ -39,21 +64,25 @@ def query(call: Call, request: Any) -> Any:
         options["params"] = templates
     chosen = request.expr.strip() or None
     groups = [name.strip() for name in params.get("group_by_fields", "").split(",") if name.strip()]
-    aggregates = [name for name in request.output_fields if _AGGREGATE.match(name)]
-    if aggregates or groups:
-        return _aggregated(hosted, request, groups, aggregates, chosen, options)
+    order = query_order(params.get("order_by_fields", ""))
+    is_iterator = params.get("iterator") == "True"
+    if order and is_iterator:
+        raise invalid("ORDER BY with iterator is not supported")
+    metrics = _metrics(request.output_fields)
+    limit, offset = _page(params, is_bounded=chosen is not None or bool(metrics))
+    if metrics or groups:
+        asked = _Groups(groups, metrics, order, limit, offset)
+        return _aggregated(hosted, request, asked, chosen, options)
     outputs = resolve_outputs(hosted, request.output_fields, with_key=True)
-    limit, offset = _page(params, chosen)
     session_ts = now()
-    if params.get("iterator") == "True":
+    if is_iterator:
         session_ts = _session(call, hosted, request, chosen, options)
-    order = search_order(params.get("order_by_fields", ""))
     entities = hosted.collection.query(
         chosen,
         outputs.asked,
         limit=limit,
         offset=offset + _passed_elements(hosted, params, chosen, options),
-        order_by=[f"{name} desc" if is_descending else name for name, is_descending in order],
+        order_by=[term.text() for term in order],
         # What asks of elements says so; where it does not choose any, entities come.
         per_element=chosen is not None and _ELEMENTS.search(chosen) is not None,
         **options,
@@ -130,8 +159,8 @@ def _session(
     return sessions.begin(hosted.database, name, holder)
 
 
-def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
-    """Return limit and offset of a query.
+def _page(params: dict[str, str], *, is_bounded: bool) -> tuple[int | None, int]:
+    """Return limit and offset of a query; ``is_bounded``: it needs no limit.
 
     Raises:
         MilvusError: They are out of Milvus' range, or nothing bounds the answer.
@@ -139,7 +168,7 @@ def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
     given = params.get("limit", "")
     offset = read_integer("offset", params.get("offset") or "0")
     if not given or given == "-1":
-        if chosen is None:
+        if not is_bounded:
             raise invalid("empty expression should be used with limit")
         check_window(1, offset)
         return None, offset
@@ -148,40 +177,79 @@ def _page(params: dict[str, str], chosen: str | None) -> tuple[int | None, int]:
     return limit, offset
 
 
+def _metrics(names: Sequence[str]) -> dict[str, str]:
+    """Return the aggregates among output fields, by the names that they are sent under."""
+    found = [(name.strip(), _AGGREGATE.match(name.strip())) for name in names]
+    metrics = {name: f"{said[1].lower()}({said[2]})" for name, said in found if said}
+    return {_COUNT if metric == _COUNT else name: metric for name, metric in metrics.items()}
+
+
 def _aggregated(
-    hosted: Hosted,
-    request: Any,
-    groups: Sequence[str],
-    aggregates: Sequence[str],
-    chosen: str | None,
-    options: dict[str, Any],
+    hosted: Hosted, request: Any, asked: _Groups, chosen: str | None, options: dict[str, Any]
 ) -> Any:
     """Return counts and the like, a row for each group."""
-    others = [n for n in request.output_fields if n not in aggregates and n not in groups]
-    if others:
-        raise invalid(f"output field {others[0]} is neither grouped by nor aggregated")
-    metrics = {name: _normal(name) for name in aggregates}
-    rows = hosted.collection.aggregate(
-        list(metrics.values()) or "count(*)", group_by=list(groups), filter=chosen, **options
-    )
     schema = hosted.collection.schema
-    columns = [encode_column(schema.field(name), [row[name] for row in rows]) for name in groups]
-    for name, metric in metrics.items():
-        values = [row[metric] for row in rows]
-        columns.append(encode_column(_field_of(schema, name, values), values))
+    names = _shown(request.output_fields, asked)
+    _check_groups(schema, asked)
+    rows = hosted.collection.aggregate(
+        list(asked.metrics.values()) or _COUNT,
+        group_by=list(asked.fields),
+        filter=chosen,
+        **options,
+    )
+    if asked.fields:
+        end = None if asked.limit is None else asked.offset + asked.limit
+        places = places_in_order(rows, asked.order)
+        rows = [rows[place] for place in places[asked.offset : end]]
+    columns = []
+    for name in names:
+        values = [row[asked.metrics.get(name, name)] for row in rows]
+        is_metric = name in asked.metrics
+        field = _field_of(schema, name, values) if is_metric else schema.field(name)
+        columns.append(encode_column(field, values))
         columns[-1].field_name = name
     return milvus.QueryResults(
         fields_data=columns,
         collection_name=hosted.collection.name,
-        output_fields=[*groups, *aggregates],
+        output_fields=names,
         primary_field_name=schema.primary.name,
         session_ts=now(),
     )
 
 
-def _normal(name: str) -> str:
-    found = _AGGREGATE.match(name)
-    return f"{found[1].lower()}({found[2]})" if found else name
+def _shown(names: Sequence[str], asked: _Groups) -> list[str]:
+    """Return the names of the columns that are sent: those asked for."""
+    shown = []
+    for given in names:
+        name = given.strip()
+        name = _COUNT if _metrics([name]).get(_COUNT) else name
+        if name not in asked.metrics and name not in asked.fields:
+            raise invalid(f"output field {name} is neither grouped by nor aggregated")
+        shown.append(name)
+    return list(dict.fromkeys(shown)) or list(asked.fields)
+
+
+def _check_groups(schema: Any, asked: _Groups) -> None:
+    """Refuse what Milvus does not group or order by.
+
+    Raises:
+        MilvusError: A field of such a type, an order by another field, or pages of one count.
+    """
+    for name in asked.fields:
+        if name in schema and schema.field(name).dtype not in _GROUPED:
+            kind = schema.field(name).dtype.name
+            raise invalid(f"group by field {name} has unsupported data type {kind}")
+    for term in asked.order:
+        if _AGGREGATE.match(term.field):
+            raise invalid(f"ORDER BY on aggregate expression '{term.field}' is not yet supported")
+        if term.field not in asked.fields:
+            raise invalid(
+                f"ORDER BY field '{term.field}' is not valid: when using GROUP BY or aggregates, "
+                f"ORDER BY can only reference GROUP BY columns. "
+                f"Valid targets are: {list(asked.fields)}"
+            )
+    if asked.limit is not None and not asked.fields and _COUNT in asked.metrics:
+        raise invalid("count entities with pagination is not allowed")
 
 
 def _field_of(schema: Any, name: str, values: Sequence[Any]) -> Field:

@@ -10,6 +10,7 @@ from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
 from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
 from elanus_server.codec.requests import (
+    OrderTerm,
     check_window,
     decode_function_score,
     decode_fusion,
@@ -348,17 +349,20 @@ def _ordered(answer: Any, order: Sequence[tuple[str, bool]]) -> _Hits:
     columns = (answer.ids, answer.scores, answer.entities, answer.offsets or ())
     if not order:
         return _Hits(*columns)
-    places = _places(answer.entities, order)
+    places = places_in_order(
+        answer.entities, [OrderTerm(name, descends, False) for name, descends in order]
+    )
     return _Hits(*([column[place] for place in places] if column else () for column in columns))
 
 
-def _places(entities: Sequence[Any], order: Sequence[tuple[str, bool]]) -> list[int]:
-    """Return the places of hits in the order that is asked for; nulls come last."""
+def places_in_order(entities: Sequence[Any], order: Sequence[OrderTerm]) -> list[int]:
+    """Return the places of hits or entities in the order that is asked for."""
     places = list(range(len(entities)))
-    for name, is_descending in reversed(order):
+    for name, is_descending, nulls_first in reversed(order):
         known = [place for place in places if entities[place].get(name) is not None]
+        nulls = [place for place in places if entities[place].get(name) is None]
         known.sort(key=lambda place: entities[place][name], reverse=is_descending)
-        places = known + [place for place in places if entities[place].get(name) is None]
+        places = nulls + known if nulls_first else known + nulls
     return places
 
 
