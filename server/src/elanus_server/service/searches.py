@@ -15,8 +15,6 @@ from elanus_server.codec.requests import (
     decode_function_score,
     decode_fusion,
     decode_highlighter,
-    decode_ids,
-    decode_queries,
     decode_templates,
     out_of_range,
     read_limit,
@@ -34,10 +32,9 @@ from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.service.search_aggregation import SearchAggregation
-from elanus_server.service.stored_queries import stored_queries
+from elanus_server.service.search_queries import in_places, queries_of, without_nulls
 from elanus_server.wire import common, milvus
 
-MAX_QUERIES = 16_384
 MAX_PLANS = 256
 """Ways to search a collection that are remembered: filters are part of them."""
 MAX_PLAN_LENGTH = 4_096
@@ -189,8 +186,9 @@ def search(call: Call, request: Any) -> Any:
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
         options["ranker"] = rankers
-    queries = _queries(hosted, request, plan)
+    queries = queries_of(hosted, request, plan.field)
     if request.HasField("search_aggregation"):
+        without_nulls(queries, "aggregation")
         return _aggregated(hosted, request, plan, options, queries, outputs)
     chains = chains_of(request, hosted.collection.schema, options, is_iterator=plan.is_iterator)
     if plan.is_iterator:
@@ -199,7 +197,23 @@ def search(call: Call, request: Any) -> Any:
         )
         if seq is not None:
             options["as_of"] = seq
+        without_nulls(queries, "iterator")
         return _next_batch(call, hosted, plan, options, queries, outputs)
+    given = [query for query in queries if query is not None]
+    results = _found(hosted, plan, options, given, outputs, chains) if given else []
+    found = in_places(queries, results)
+    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order, chains))
+
+
+def _found(
+    hosted: Hosted,
+    plan: SearchPlan,
+    options: Mapping[str, Any],
+    queries: Sequence[Any],
+    outputs: Outputs,
+    chains: Chains | None,
+) -> Sequence[SearchResult]:
+    """Return a result for each query."""
     # One query by itself may be like one before, and is prepared then.
     results = hosted.collection.search(
         queries[0] if len(queries) == 1 else queries,
@@ -211,8 +225,7 @@ def search(call: Call, request: Any) -> Any:
         ),
         **options,
     )
-    found = [results] if len(queries) == 1 else results
-    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order, chains))
+    return [results] if len(queries) == 1 else results
 
 
 def _aggregated(
@@ -251,25 +264,11 @@ def _aggregated(
     return told
 
 
-def _queries(hosted: Hosted, request: Any, plan: SearchPlan) -> list[Any]:
-    """Return the queries of a request: given, or what stored entities hold."""
-    keys = decode_ids(request.ids)
-    if keys:
-        return stored_queries(hosted, plan.field, keys)
-    queries = decode_queries(request.placeholder_group, plan.field)
-    if not 1 <= len(queries) <= MAX_QUERIES:
-        raise invalid(
-            f"nq [{len(queries)}] is invalid, nq (number of search vector per search request) "
-            f"should be in range [1, {MAX_QUERIES}], but got {len(queries)}"
-        )
-    return queries
-
-
 class _Page:
     """Hits of all queries of a call, and how they are sent.
 
     Attributes:
-        results: A result for each query.
+        results: A result for each query; None for one that finds nothing, as it is null.
         limit: Hits wanted of each.
         outputs: Fields to send.
         group: What hits are grouped by; None: they are not.
@@ -279,7 +278,7 @@ class _Page:
 
     def __init__(
         self,
-        results: Sequence[SearchResult],
+        results: Sequence[SearchResult | None],
         limit: int,
         outputs: Outputs,
         options: Mapping[str, Any],
@@ -293,8 +292,10 @@ class _Page:
         self.order = order
         self.chains = chains
 
-    def hits(self, result: SearchResult) -> _Hits:
+    def hits(self, result: SearchResult | None) -> _Hits:
         """Return the hits of a query as they are sent."""
+        if result is None:
+            return _Hits((), (), (), ())
         found = _ordered(result.answer, self.order)
         if self.chains is None:
             return found
@@ -370,6 +371,7 @@ def _group_values(hosted: Hosted, page: _Page) -> Any:
     values = [
         value
         for result in page.results
+        if result is not None
         for value, count in result.answer.groups
         for _ in range(count)
     ]
@@ -381,9 +383,9 @@ def _group_values(hosted: Hosted, page: _Page) -> Any:
     return encode_column(made, [None if value is None else str(value) for value in values])
 
 
-def _highlights(results: Sequence[SearchResult]) -> list[Any]:
+def _highlights(results: Sequence[SearchResult | None]) -> list[Any]:
     """Return what was marked, a message for each text field."""
-    marked = [found for result in results for found in result.answer.highlights]
+    marked = [one for found in results if found is not None for one in found.answer.highlights]
     names = dict.fromkeys(name for found in marked for name in found)
     return [
         common.HighlightResult(
@@ -474,7 +476,10 @@ def hybrid_search(call: Call, request: Any) -> Any:
 def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:
     """Return what is searched; all search for as many queries."""
     plans = [SearchPlan(hosted, request) for request in requests]
-    asked = [_queries(hosted, *both) for both in zip(requests, plans, strict=True)]
+    asked = [
+        without_nulls(queries_of(hosted, request, plan.field), "hybrid search")
+        for request, plan in zip(requests, plans, strict=True)
+    ]
     for queries in asked:
         if len(queries) != len(asked[0]):
             reason = "sub search request nq should be the same"
