@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pymilvus import (
     FunctionScore,
     FunctionType,
     MilvusException,
+    WeightedRanker,
 )
 
 SPARSE = {0: {1: 1.0, 2: 0.5}, 1: {1: 0.2}, 2: None, 3: {2: 2.0}, 4: None}
@@ -56,3 +58,124 @@ def test_keys_that_are_not_there_or_come_twice_are_refused(client, sparse):
         refused(
             lambda keys=keys: client.search(sparse, ids=keys, anns_field="words", limit=5), text
         )
+
+
+# --- rankers ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_fields(client):
+    """Two fields by inner product, one by distance, and a number."""
+    schema = client.create_schema(auto_id=False)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("year", DataType.INT64)
+    index = client.prepare_index_params()
+    for name, metric in (("a", "IP"), ("b", "IP"), ("far", "L2")):
+        schema.add_field(name, DataType.FLOAT_VECTOR, dim=2)
+        index.add_index(name, index_type="FLAT", metric_type=metric)
+    client.create_collection("two", schema=schema, index_params=index)
+    client.insert(
+        "two",
+        [
+            {"id": 1, "year": 2020, "a": [0.5, 0], "b": [0.5, 0], "far": [0, 0.4]},
+            {"id": 2, "year": 2020, "a": [0.8, 0], "b": [0.1, 0], "far": [0, 0.8]},
+            {"id": 3, "year": 2010, "a": [2.0, 0], "b": [0.2, 0], "far": [0, 1.0]},
+        ],
+    )
+    return "two"
+
+
+def ranker(**params: Any) -> Function:
+    inputs = ["year"] if params["reranker"] == "decay" else []
+    return Function(
+        name="ranker", function_type=FunctionType.RERANK, input_field_names=inputs, params=params
+    )
+
+
+def fused(client: Any, name: str, function: Any) -> dict[int, float]:
+    legs = [AnnSearchRequest([[1.0, 0.0]], field, {}, 10) for field in ("a", "b")]
+    found = client.hybrid_search(name, legs, function, limit=10)[0]
+    return {hit["id"]: hit["distance"] for hit in found}
+
+
+def close(wanted: dict[int, float]) -> Any:
+    return pytest.approx(wanted, rel=1e-5)
+
+
+def test_weights_of_a_function_take_scores_as_they_are(client, two_fields):
+    weights = {"reranker": "weighted", "weights": [0.5, 1.0]}
+    plain = {1: 0.25 + 0.5, 2: 0.4 + 0.1, 3: 1.0 + 0.2}
+    mapped = {
+        pk: sum(w * (0.5 + math.atan(s) / math.pi) for w, s in zip((0.5, 1.0), scores, strict=True))
+        for pk, scores in {1: (0.5, 0.5), 2: (0.8, 0.1), 3: (2.0, 0.2)}.items()
+    }
+    assert fused(client, two_fields, ranker(**weights)) == close(plain)
+    for norm_score, wanted in (("false", plain), ("F", plain), ("true", mapped), ("1", mapped)):
+        found = fused(client, two_fields, ranker(**weights, norm_score=norm_score))
+        assert found == close(wanted)
+    wrong = ranker(**weights, norm_score="maybe")
+    refused(lambda: fused(client, two_fields, wrong), "failed to parse norm_score")
+
+
+def test_weights_of_rank_params_map_scores_unless_told_not_to(client, two_fields):
+    class Given(WeightedRanker):
+        norm: Any = None
+
+        def dict(self) -> dict[str, Any]:
+            params = {"weights": [0.5, 1.0]}
+            return {"strategy": "weighted", "params": params | self.norm}
+
+    asked = Given(0.5, 1.0)
+
+    def first(norm: dict[str, Any]) -> float:
+        asked.norm = norm
+        return fused(client, two_fields, asked)[1]
+
+    mapped = 1.5 * (0.5 + math.atan(0.5) / math.pi)
+    for norm in ({}, {"norm_score": True}, {"norm_score": "True"}, {"norm_score": "t"}):
+        assert first(norm) == pytest.approx(mapped)
+    for norm in ({"norm_score": False}, {"norm_score": "false"}, {"norm_score": "0"}):
+        assert first(norm) == pytest.approx(0.75)
+    for value in (1, "no", [True]):
+        refused(
+            lambda value=value: first({"norm_score": value}),
+            "the type of rank param norm_score should be bool",
+        )
+
+
+DECAY = {"reranker": "decay", "function": "linear", "origin": 2020, "scale": 10, "decay": 0.5}
+JOINED = {
+    "max": {1: 0.5, 2: 0.8, 3: 0.5 * 2.0},
+    "sum": {1: 1.0, 2: 0.9, 3: 0.5 * 2.2},
+    "AVG": {1: 0.5, 2: 0.45, 3: 0.5 * 1.1},
+}
+
+
+def test_a_decay_joins_the_scores_as_it_is_told(client, two_fields):
+    for mode, wanted in JOINED.items():
+        assert fused(client, two_fields, ranker(**DECAY, score_mode=mode)) == close(wanted)
+    assert fused(client, two_fields, ranker(**DECAY)) == close(JOINED["max"])
+    wrong = ranker(**DECAY, score_mode="min")
+    refused(lambda: fused(client, two_fields, wrong), "unsupported score_mode: min")
+    for name in ("function", "origin", "scale"):
+        rest = ranker(**{n: v for n, v in DECAY.items() if n != name})
+        refused(lambda rest=rest: fused(client, two_fields, rest), f"decay {name} not specified")
+
+
+def test_a_decay_of_one_search_passes_the_mode_over(client, two_fields):
+    found = client.search(
+        two_fields,
+        [[1.0, 0.0]],
+        anns_field="a",
+        limit=3,
+        ranker=ranker(**DECAY, score_mode="sum"),
+    )[0]
+    assert {hit["id"]: hit["distance"] for hit in found} == close({1: 0.5, 2: 0.8, 3: 1.0})
+
+
+def test_a_boost_without_a_weight_is_refused(client, two_fields):
+    bare = FunctionScore(functions=[ranker(reranker="boost", filter="id > 1")])
+    refused(
+        lambda: client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, ranker=bare),
+        "must set weight params",
+    )

@@ -12,6 +12,7 @@ from elanus import (
     BM25,
     RRF,
     Boost,
+    ByScore,
     DataType,
     Decay,
     Field,
@@ -142,10 +143,23 @@ def decode_fusion(params: Mapping[str, str], legs: int) -> Any:
     """
     strategy = params.get("strategy", "rrf").strip('"').lower()
     inner = loose_value(params.get("params", "{}"))
-    return _fusion(strategy, inner if isinstance(inner, dict) else {}, legs)
+    given = inner if isinstance(inner, dict) else {}
+    norm_score = _truth(given.get("norm_score", True))
+    if norm_score is None and strategy == "weighted":
+        raise invalid("the type of rank param norm_score should be bool")
+    return _fusion(strategy, given, legs, norm_score=norm_score is not False)
 
 
-def _fusion(strategy: str, params: Mapping[str, Any], legs: int) -> Any:
+def _truth(value: Any) -> bool | None:
+    """Return a truth value, also of a text as Go reads it; None where it is none."""
+    if isinstance(value, bool):
+        return value
+    if value in ("1", "t", "T", "TRUE", "true", "True"):
+        return True
+    return False if value in ("0", "f", "F", "FALSE", "false", "False") else None
+
+
+def _fusion(strategy: str, params: Mapping[str, Any], legs: int, *, norm_score: bool) -> Any:
     if strategy == "rrf":
         k = params.get("k", 60)
         if not isinstance(k, int | float) or isinstance(k, bool) or not 0 < k < 16_384:
@@ -161,7 +175,7 @@ def _fusion(strategy: str, params: Mapping[str, Any], legs: int) -> Any:
     for weight in weights:
         if not isinstance(weight, int | float) or not 0 <= weight <= 1:
             raise invalid(f"rank param weight should be in range [0, 1], got {weight}")
-    return Weighted(weights=tuple(weights), norm_score=bool(params.get("norm_score", True)))
+    return Weighted(weights=tuple(weights), norm_score=norm_score)
 
 
 def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
@@ -171,6 +185,7 @@ def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
         MilvusError: A function that is no ranker, or wrong parameters.
     """
     fusion: Any = None
+    joined: Any = None
     boosts: list[Boost] = []
     rankers: list[Any] = []
     for function in message.functions:
@@ -178,9 +193,13 @@ def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
         kind = params.get("reranker", "").lower()
         inputs = list(function.input_field_names)
         if kind in ("rrf", "weighted"):
-            fusion = _fusion(kind, {n: loose_value(v) for n, v in params.items()}, legs)
+            fusion = _function_fusion(kind, params, legs)
         elif kind == "decay":
             rankers.append(_decay(params, inputs))
+            mode = params.get("score_mode", "max").lower()
+            if mode not in ("max", "sum", "avg"):
+                raise invalid(f"unsupported score_mode: {mode}, only supports [max, sum, avg]")
+            joined = ByScore(mode)
         elif kind == "boost":
             boosts.append(_boost(params))
         elif kind == "model":
@@ -196,7 +215,17 @@ def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
                 function_mode=modes.get("function_mode", "multiply"),
             )
         )
-    return fusion, rankers
+    # A decay joins legs only where nothing else does.
+    return fusion or (joined if legs > 1 else None), rankers
+
+
+def _function_fusion(kind: str, params: Mapping[str, str], legs: int) -> Any:
+    norm_score = _truth(params.get("norm_score", "false"))
+    if norm_score is None and kind == "weighted":
+        raise invalid(f"failed to parse norm_score: {params['norm_score']!r} is no truth value")
+    given = {name: loose_value(text) for name, text in params.items()}
+    # Unlike that of rank_params, the ranker of a function takes scores as they are.
+    return _fusion(kind, given, legs, norm_score=norm_score is True)
 
 
 def _decay(params: Mapping[str, str], inputs: Sequence[str]) -> Decay:
@@ -209,10 +238,10 @@ def _decay(params: Mapping[str, str], inputs: Sequence[str]) -> Decay:
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise invalid(f"decay ranker: param {name} is not a number: {params[name]!r}")
             numbers[name] = value
-    for name in ("origin", "scale"):
-        if name not in numbers:
-            raise invalid(f"decay ranker: param {name} not found")
-    return Decay(inputs[0], params.get("function", "gauss"), **numbers)
+    for name in ("function", "origin", "scale"):
+        if name not in params:
+            raise invalid(f"decay {name} not specified")
+    return Decay(inputs[0], params["function"].lower(), **numbers)
 
 
 def _boost(params: Mapping[str, str]) -> Boost:
@@ -221,7 +250,9 @@ def _boost(params: Mapping[str, str]) -> Boost:
         given = loose_value(params["random_score"])
         given = given if isinstance(given, dict) else {}
         drawn = RandomScore(read_integer("seed", given.get("seed", 0)), given.get("field"))
-    weight = loose_value(params.get("weight", "1"))
+    if "weight" not in params:
+        raise invalid("must set weight params for weight scorer")
+    weight = loose_value(params["weight"])
     return Boost(params.get("filter") or None, weight, drawn)
 
 
