@@ -179,3 +179,22 @@ def test_a_boost_without_a_weight_is_refused(client, two_fields):
         lambda: client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, ranker=bare),
         "must set weight params",
     )
+
+
+def test_a_weight_that_is_added_makes_a_distance_smaller(client, two_fields):
+    def found(**params: Any) -> list[tuple[int, float]]:
+        boosts = FunctionScore(
+            functions=[
+                ranker(reranker="boost", filter="id == 2", weight=0.5),
+                ranker(reranker="boost", filter="id >= 2", weight=0.1),
+            ],
+            params=params,
+        )
+        hits = client.search(two_fields, [[0.0, 0.0]], anns_field="far", limit=3, ranker=boosts)[0]
+        return [(hit["id"], pytest.approx(hit["distance"], abs=1e-6)) for hit in hits]
+
+    # Squared distances: 0.16, 0.64 and 1.
+    added = found(boost_mode="sum", function_mode="sum")
+    assert added == [(2, 0.04), (1, 0.16), (3, 0.9)]
+    assert found(boost_mode="sum") == [(1, 0.16), (2, 0.59), (3, 0.9)]
+    assert found() == [(2, 0.032), (3, 0.1), (1, 0.16)]

@@ -43,7 +43,8 @@ class RankStep:
         if self.factor is None:
             return f"{self.ranker}: {before} → {after}, {moved}"
         if self.is_sum:
-            return f"{self.ranker}: {before} + {shown_score(self.factor)} = {after}, {moved}"
+            sign, added = "-" if self.factor < 0 else "+", shown_score(abs(self.factor))
+            return f"{self.ranker}: {before} {sign} {added} = {after}, {moved}"
         product = self.score_before * self.factor
         if self.factor and not math.isclose(product, self.score_after, rel_tol=1e-6):
             # A distance was mapped first.

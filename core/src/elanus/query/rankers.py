@@ -108,11 +108,13 @@ class Boost:
     """Change the scores of the entities that pass a filter.
 
     The score is the metric's value: to bring entities up, a weight above 1 multiplies COSINE, IP
-    and BM25 scores, and one below 1 the distances of L2, HAMMING and JACCARD, as in Milvus.
+    and BM25 scores, and one below 1 the distances of L2, HAMMING and JACCARD, as in Milvus. A
+    weight that is added brings entities up with every metric: a distance falls by it.
 
     Attributes:
         filter: Text, dict or tree of the filter language; None: every entity.
-        weight: What the score is multiplied by, or with ``boost_mode="sum"`` raised by.
+        weight: What the score is multiplied by; with ``boost_mode="sum"`` what a similarity or a
+            BM25 score rises by, and a distance falls by.
         random_score: The weight is multiplied by this number.
     """
 

@@ -149,6 +149,9 @@ class BoostStep:
             weights = np.where(passes, changed, weights)
             is_boosted |= passes
         factors = np.where(is_boosted, weights, 0.0 if is_sum else 1.0)
+        if is_sum and rows.is_distance:
+            # What a weight adds is nearness, and a distance falls by it.
+            factors = np.where(is_boosted, -weights, 0.0)
         scores = rows.scores + factors if is_sum else rows.scores * factors
         return Rescored(scores, rows.is_distance, factors, is_sum)
 
@@ -156,7 +159,7 @@ class BoostStep:
         is_sum, _ = self._modes()
         least, most = self._bounds()
         if is_sum:
-            return score + (least if is_distance else most)
+            return score - most if is_distance else score + most
         if least < 0:
             return None
         if is_distance:

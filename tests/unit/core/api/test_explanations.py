@@ -132,3 +132,11 @@ def test_what_rankers_saw():
     )
     stages = ["filter", "candidates", "merge", "rank", "project", "total"]
     assert list(found.explanation.timings_ms) == stages
+
+
+def test_a_weight_that_is_taken_from_a_distance():
+    nearer = FunctionScore([Boost("id == 2", 0.3)], boost_mode="sum")
+    found = filled("L2").search([1, 0], "v", 3, ranker=nearer)
+    step = next(hit for hit in found if hit.id == 2).explanation.steps[0]
+    assert (step.is_sum, step.factor) == (True, pytest.approx(-0.3))
+    assert str(step) == "Boost(+ 0.3 if id == 2): 0.4000 - 0.3000 = 0.1000, rank 2 → 2"

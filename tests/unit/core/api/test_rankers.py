@@ -246,7 +246,8 @@ def test_boosts_together(tmp_path, where, metric, boost_mode, function_mode):
         weights = [1.5] * (year > 2010) + [0.6] * (year < 2015) + [0.2] * (pk == 7)
         if weights:
             weight = sum(weights) if function_mode == "sum" else math.prod(weights)
-            score = score + weight if boost_mode == "sum" else score * weight
+            added = -weight if metric == "L2" else weight
+            score = score + added if boost_mode == "sum" else score * weight
         wanted[pk] = -score if metric == "L2" else score
     ranker = FunctionScore(boosts, boost_mode, function_mode)
     found = collection.search(QUERY, "dense", 12, ranker=ranker, candidates="exact", recall=1.0)
