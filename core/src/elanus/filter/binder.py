@@ -41,8 +41,8 @@ from elanus.filter.ast import (
     TextContains,
     TextMatch,
 )
-from elanus.filter.comparisons import Comparisons, folded, sort_constants, stored_constant
-from elanus.filter.constants import Constant
+from elanus.filter.comparisons import Comparisons, folded, sort_constants
+from elanus.filter.constants import Constant, stored_constant
 from elanus.filter.contents import (
     ElementTest,
     EmptyTest,
@@ -395,6 +395,14 @@ class Binder:
         got = constant_to_text(value) if isinstance(node, Literal) else "no constant"
         raise self._scope.error(f"'{what}' is an integer from {low} to {high}, got {got}", node)
 
+    def _constant(self, node: Node, what: str) -> Constant:
+        if isinstance(node, Literal):
+            return stored_constant(node.value)
+        operand = self._operand(node) if isinstance(node, Arithmetic) else None
+        if not isinstance(operand, ConstantOperand) or operand.value is None:
+            raise self._scope.error(f"'{what}' takes a constant", node)
+        return operand.value
+
     def _list_constant(self, node: Node, what: str) -> tuple[Constant, ...]:
         if isinstance(node, Literal) and isinstance(node.value, tuple):
             return tuple(map(stored_constant, node.value))
@@ -447,9 +455,7 @@ class Binder:
         what = {Contains: "contains", ContainsAny: "contains_any", ContainsAll: "contains_all"}
         name = ("json_" if node.arrays_only else "") + what[type(node)]
         if isinstance(node, Contains):
-            if not isinstance(node.value, Literal):
-                raise self._scope.error(f"'{name}' takes a constant", node.value)
-            values: tuple[Constant, ...] = (stored_constant(node.value.value),)
+            values: tuple[Constant, ...] = (self._constant(node.value, name),)
         else:
             values = self._list_constant(node.values, name)
         place = self._path(node.operand, name)

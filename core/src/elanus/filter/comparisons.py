@@ -22,12 +22,12 @@ from elanus.filter.evaluator import (
     Membership,
 )
 from elanus.filter.json.json_operands import JsonValue
-from elanus.filter.json.json_paths import freeze, to_float
+from elanus.filter.json.json_paths import freeze
 from elanus.filter.language.text import constant_to_text
 from elanus.filter.logic import Always, Condition
 from elanus.filter.names import Scope
 from elanus.filter.operators import CompareOp
-from elanus.filter.values.numbers import PYTHON_OPERATORS, calculate, constant_numbers
+from elanus.filter.values.numbers import PYTHON_OPERATORS, calculated
 from elanus.filter.values.operands import ConstantOperand, Constants, Operand, ValueType
 from elanus.filter.values.typed_operands import ArrayField, ElementOf
 from elanus.schema.times import time_of
@@ -145,15 +145,6 @@ class Comparisons:
         return Membership(operand, sort_constants(values))
 
 
-def stored_constant(value: Constant) -> Constant:
-    """Return a constant as rows hold it: integers outside int64 are doubles."""
-    if isinstance(value, tuple):
-        return tuple(map(stored_constant, value))
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value if -(2**63) <= value < 2**63 else to_float(value)
-    return value
-
-
 def sort_constants(values: Sequence[Constant]) -> Constants:
     """Sort constants by kind."""
     return Constants(
@@ -170,14 +161,8 @@ def folded(node: Arithmetic, left: ConstantOperand, right: ConstantOperand) -> C
     """Calculate with constants once, by the rules for rows."""
     if left.value is None or right.value is None:
         return ConstantOperand(None)
-    operands = [
-        constant_numbers(v) for v in (left.value, right.value) if isinstance(v, int | float)
-    ]
-    numbers, defined = calculate(node.op, *operands)
-    if defined is not None and not defined.all():
-        return ConstantOperand(None)
-    array = numbers.floats if numbers.ints is None else numbers.ints
-    return ConstantOperand(array.tolist()[0] if array is not None else None)
+    operands = [v for v in (left.value, right.value) if isinstance(v, int | float)]
+    return ConstantOperand(calculated(node.op, *operands))
 
 
 def _compare_constants(op: CompareOp, left: ConstantOperand, right: ConstantOperand) -> Always:

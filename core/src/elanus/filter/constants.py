@@ -73,6 +73,23 @@ def to_constant(value: object, depth: int = 0) -> Constant:
     )
 
 
+def stored_constant(value: Constant) -> Constant:
+    """Return a constant as rows hold it: integers outside int64 are doubles."""
+    if isinstance(value, tuple):
+        return tuple(map(stored_constant, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -(2**63) <= value < 2**63 else to_float(value)
+    return value
+
+
+def to_float(value: int) -> float:
+    """Return the double nearest to an integer outside int64, which may be infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
 def checked_text(text: str) -> str:
     """Return ``text``.
 

@@ -211,8 +211,9 @@ class FilterTemplates:
         self, form: _Form, root: str | None, casts: Casts, fixed: frozenset[int]
     ) -> _Template | frozenset[int] | None:
         """Return the template of a form, or which of its constants belong to the form."""
-        if "random_sample" in form.words.lower():
-            return None  # each text is another sample
+        # Each text is another sample, and what is calculated may look like another mark.
+        if "random_sample" in form.words.lower() or _calculates_in_list(form.words):
+            return None
         constants, marks = list(form.constants), {}
         for slot, value in enumerate(constants):
             if slot not in fixed:
@@ -288,6 +289,16 @@ def _form_of(text: str, params: Mapping[str, object] | None) -> _Form | None:
         constants.append(value)  # type: ignore[arg-type]
         kinds.append((name, type(value)))
     return _Form(words, tuple(kinds), tuple(constants), tuple(params))
+
+
+def _calculates_in_list(words: str) -> bool:
+    """Whether there are operators between brackets; signs of numbers are not in the words."""
+    depth = 0
+    for character in words:
+        depth += (character == "[") - (character == "]")
+        if depth and character in "+-*/%&|^":
+            return True
+    return False
 
 
 def _is_slot(value: object) -> bool:

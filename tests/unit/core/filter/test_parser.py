@@ -182,6 +182,17 @@ def test_equal_numbers_of_other_types_are_other_constants() -> None:
             "a in [b]",
             "a list holds constants only\n  a in [b]\n        ^\n  pass a whole list as {name}",
         ),
+        (
+            "a in [1 + b]",
+            "a list holds constants only\n  a in [1 + b]\n        ^\n"
+            "  pass a whole list as {name}",
+        ),
+        (
+            "a in [1 / 0]",
+            "a constant in a list has no value\n  a in [1 / 0]\n          ^\n"
+            "  an integer outside int64 and a division by zero have none",
+        ),
+        ("a in [1.5 | 2]", "'|' takes integers\n  a in [1.5 | 2]\n            ^"),
         ("a == {1}", "expected the name of a parameter, got '1'\n  a == {1}\n        ^"),
         ("exists 5", "'exists' takes a field or a path\n  exists 5\n         ^"),
         (

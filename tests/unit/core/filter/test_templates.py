@@ -123,6 +123,26 @@ def test_what_only_looks_alike_is_not_confused(asked: list[str]) -> None:
         ask(templates, texts(*order))
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "id in [{a} % {b}]",
+        "id in [{a} | {b}, {b}]",
+        "id in [{a} + {b} * 2, 7]",
+        'meta["l"][0] in [[1], {a} & {b}, [2]]',
+        "json_contains_any(meta['l'], [-{a} - {b}, {a} ** {b} / 2])",
+        "json_contains(meta['l'], {a} | {b})",
+        "id == {a} | {b}",
+    ],
+)
+def test_calculated_constants_are_read_each_time(form: str) -> None:
+    pairs = [(3, 40), (900, 40), (1, 2), (1, 4), (1, 6), (4, 6), (4, 1), (900, 40), (0, 5)]
+    ask(
+        FilterTemplates(SCHEMA),
+        texts(*[form.replace("{a}", str(a)).replace("{b}", str(b)) for a, b in pairs]),
+    )
+
+
 def test_values_of_parameters_are_filled_in() -> None:
     text = "year > {low} and title == {name}"
     asked: list[Asked] = [(text, {"low": i, "name": f"n{i}"}) for i in range(9)]

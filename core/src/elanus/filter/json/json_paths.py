@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.errors import FilterError, InternalError
-from elanus.filter.constants import MAX_DEPTH
+from elanus.filter.constants import MAX_DEPTH, to_float
 from elanus.filter.json.json_columns import JsonColumn, JsonElements, JsonKind
 from elanus.filter.strings import NO_TEXT, CodedStrings, Codes, ReadRows, StringDictionary
 from elanus.schema.batches import StringColumn
@@ -352,14 +352,6 @@ def _encode_uniform(values: list[Any], kind: type, dictionary: StringDictionary)
         except OverflowError:
             return None
     return _Part(kinds) if kind is type(None) else None
-
-
-def to_float(value: int) -> float:
-    """Return the double nearest to an integer outside int64, which may be infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
 
 
 def _join(parts: list[_Part]) -> _Part:

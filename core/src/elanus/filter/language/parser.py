@@ -38,7 +38,13 @@ from elanus.filter.ast import (
     Parameter,
     RegexMatch,
 )
-from elanus.filter.constants import MAX_DEPTH, MAX_LIST_LENGTH, Constant, too_deep
+from elanus.filter.constants import (
+    MAX_DEPTH,
+    MAX_LIST_LENGTH,
+    Constant,
+    stored_constant,
+    too_deep,
+)
 from elanus.filter.language.functions import FUNCTIONS, Function
 from elanus.filter.language.lexer import (
     KEYWORDS,
@@ -50,6 +56,7 @@ from elanus.filter.language.lexer import (
 )
 from elanus.filter.operators import ArithmeticOp, CompareOp
 from elanus.filter.trees import depth
+from elanus.filter.values.numbers import calculated
 from elanus.schema.collection import did_you_mean
 
 _OR, _AND, _NOT, _COMPARISON, _BIT_OR, _BIT_XOR, _BIT_AND, _SUM, _PRODUCT, _SIGN, _POWER = range(
@@ -285,8 +292,26 @@ class _Parser:
             return item.value
         if isinstance(item, Moment):
             return item.iso
-        hint = "pass a whole list as {name}"
-        raise self._error("a list holds constants only", token.start, hint)
+        if depth(item) > MAX_DEPTH:
+            raise too_deep(self._text, token.start)
+        return self._folded(item, token.start)
+
+    def _folded(self, node: Node, start: int) -> int | float:
+        """Calculate with constants, as the binder does outside of lists."""
+        value = stored_constant(node.value) if isinstance(node, Literal) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        if not isinstance(node, Arithmetic):
+            hint = "pass a whole list as {name}"
+            raise self._error("a list holds constants only", start, hint)
+        left, right = self._folded(node.left, start), self._folded(node.right, start)
+        if node.op.is_bitwise and (isinstance(left, float) or isinstance(right, float)):
+            raise self._error(f"'{node.op}' takes integers", node.position or start)
+        made = calculated(node.op, left, right)
+        if made is None:
+            hint = "an integer outside int64 and a division by zero have none"
+            raise self._error("a constant in a list has no value", node.position or start, hint)
+        return made
 
     def _parameter(self, token: Token) -> Parameter:
         name = self._peek()

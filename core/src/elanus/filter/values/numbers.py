@@ -101,6 +101,16 @@ def constant_numbers(value: int | float) -> Numbers:
     return Numbers(floats=np.array([value], dtype=np.float64))
 
 
+def calculated(op: ArithmeticOp, left: int | float, right: int | float) -> int | float | None:
+    """Calculate with two numbers by the rules for rows; None: the result has no value."""
+    numbers, defined = calculate(op, constant_numbers(left), constant_numbers(right))
+    array = numbers.floats if numbers.ints is None else numbers.ints
+    if array is None or (defined is not None and not defined.all()):
+        return None
+    value: int | float = array.tolist()[0]
+    return value
+
+
 MAX_COMPARED = 8
 """Numbers of a list that are compared one by one: ``isin`` takes as long for a few more."""
 
