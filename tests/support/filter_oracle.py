@@ -131,7 +131,7 @@ def _test(node: Node, schema: Schema, row: dict[str, Any]) -> bool | None:
                 return False
             return part.lower() in value.lower() if ignore_case else part in value
         case ElementMatch():
-            return isinstance(value, list) and _elements_meet(node, value, schema)
+            return _elements_meet(node, value, schema) if isinstance(value, list) else None
         case Contains(_, Literal(wanted), arrays_only):
             return _holds(value, rounded(wanted), arrays_only)
         case ContainsAny(_, Literal(tuple(wanted)), arrays_only):

@@ -18,7 +18,7 @@ from elanus.filter.operators import Quantifier
 from elanus.filter.outcomes import ANY, Outcomes
 from elanus.filter.shares import bounds_of
 from elanus.filter.values.elements import elements_of
-from elanus.filter.values.operands import Constants, Container, Path
+from elanus.filter.values.operands import Constants, Container, Path, both
 from elanus.filter.values.struct_operands import ListField
 from elanus.filter.values.typed_operands import ArrayField
 from elanus.index.scalar.base import Found
@@ -120,7 +120,10 @@ class IsContainer(Leaf):
 
 @dataclass(frozen=True, slots=True)
 class ElementTest(Leaf):
-    """So many elements meet a condition; one for which it is unknown does not."""
+    """So many elements meet a condition; one for which it is unknown does not.
+
+    Where no array stands it is unknown, as in Milvus.
+    """
 
     container: ArrayField | JsonValue | ListField
     condition: Condition
@@ -149,6 +152,4 @@ class ElementTest(Leaf):
                 holds = counts <= self.count
             case Quantifier.EXACT:
                 holds = counts == self.count
-        if is_array is not None:
-            holds = holds & is_array
-        return truth_of(holds, self.container.validity(columns))
+        return truth_of(holds, both(is_array, self.container.validity(columns)))

@@ -198,7 +198,12 @@ JSON_ROWS = batch_columns(
         ('match_any(m["tags"], $ in [9223372036854775808, "b"])', [1, 5]),
         ('match_any(m["tags"], $ in [[1, 2]])', [5]),
         ('match_all(m["tags"], $ like "_")', [1, 4]),
-        ('not match_all(m["tags"], $ like "_")', [0, 2, 3, 5, 6, 7, 8]),
+        # Unknown where no array stands.
+        ('not match_all(m["tags"], $ like "_")', [5]),
+        ('not match_any(m["nothing"], $ > 1)', []),
+        ('match_most(m["tags"], $ > 90, threshold=0)', [1, 4]),
+        ({"tags": {"$not": {"$elemMatch": {"$like": "_"}}}}, [0, 2, 3, 4, 6, 7, 8]),
+        ({"$not": {"$not": {"tags": {"$elemMatch": {"$like": "_"}}}}}, [1, 5]),
         ('match_exact(m["tags"], $ > 0, threshold=1)', [5]),
         ({"tags": {"$elemMatch": {"$in": ["b", 2**63]}}}, [1, 5]),
         ({"tags": {"$elemMatch": {"$gt": "a", "$not": {"$regex": "c"}}}}, [1]),

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 from elanus.errors import FilterError
 from elanus.filter.ast import (
     And,
+    ArrayLength,
     Between,
     Compare,
     Contains,
@@ -41,6 +42,7 @@ from elanus.filter.ast import (
 )
 from elanus.filter.constants import MAX_DEPTH, too_deep
 from elanus.filter.operators import CompareOp, Relation
+from elanus.filter.trees import rebuild
 from elanus.schema.collection import did_you_mean
 
 
@@ -86,8 +88,8 @@ class _Reader:
     def _logical(self, key: str, value: object, where: str, depth: int) -> Node:
         if key == "$not":
             if isinstance(value, Mapping):
-                return Not(self.conjunction(value, where, depth + 1))
-            return Not(_joined(Or, self._members(value, where, depth)))
+                return _negated(self.conjunction(value, where, depth + 1))
+            return _negated(_joined(Or, self._members(value, where, depth)))
         if key in ("$and", "$or"):
             return _joined(And if key == "$and" else Or, self._members(value, where, depth))
         if key == "$sampleRate":
@@ -127,7 +129,7 @@ class _Reader:
             if not operators[0]:
                 terms.append(self._field((*path, key), operand, here, depth + 1))
             elif key == "$not":
-                terms.append(Not(self._field(path, operand, here, depth + 1)))
+                terms.append(_negated(self._field(path, operand, here, depth + 1)))
             elif key == "$elemMatch":
                 condition = self._field((), operand, here, depth + 1)
                 terms.append(ElementMatch(self._node(path), condition))
@@ -171,6 +173,19 @@ def _equal(node: Node, value: object, where: str) -> Node:
         _fail(where, "a value; nest the keys of an object instead", value)
     literal = _literal(value)
     return IsNull(node) if literal.value is None else Compare(CompareOp.EQ, node, literal)
+
+
+def _negated(node: Node) -> Not:
+    """Return the negation, which holds where ``$elemMatch`` finds no array."""
+
+    def known(node: Node) -> Node:
+        if isinstance(node, ElementMatch):
+            is_array = Compare(CompareOp.GE, ArrayLength(node.operand), Literal(0))
+            return And((node, is_array))
+        # Below another negation it is known already.
+        return node if isinstance(node, Not) else rebuild(node, known)
+
+    return Not(known(node))
 
 
 def _not_equal(node: Node, value: object, where: str) -> Node:
