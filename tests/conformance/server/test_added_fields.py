@@ -79,3 +79,44 @@ def test_a_clustering_key_is_added_where_there_is_none(client):
     client.flush("grown")
     client.compact("grown", is_clustering=True)
     assert client.query("grown", filter="rank == 5", output_fields=["id"]) == [{"id": 100}]
+
+
+_ANALYZED = {"max_length": 9, "enable_analyzer": True}
+_BY_NOBODY = {"by_field": "nobody", "analyzers": {"default": {"type": "standard"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (DataType.VARCHAR, {}),
+        (DataType.VARCHAR, {"max_length": 65_536}),
+        (DataType.VARCHAR, {**_ANALYZED, "analyzer_params": {"type": "x"}}),
+        (DataType.VARCHAR, {**_ANALYZED, "multi_analyzer_params": _BY_NOBODY}),
+        (DataType.ARRAY, {"max_capacity": 3}),
+        (DataType.ARRAY, {"max_capacity": 3, "element_type": DataType.VARCHAR}),
+        (DataType.ARRAY, {"max_capacity": 3, "element_type": DataType.JSON}),
+        (DataType.ARRAY, {"max_capacity": 4097, "element_type": DataType.INT64}),
+        (DataType.ARRAY, {"max_capacity": 3, "element_type": DataType.INT64, "default_value": 5}),
+        (DataType.FLOAT_VECTOR, {}),
+        (DataType.FLOAT_VECTOR, {"dim": 32_769}),
+        (DataType.FLOAT_VECTOR, {"dim": 4, "default_value": "x"}),
+        (DataType.BINARY_VECTOR, {"dim": 7}),
+        (DataType.INT64, {"is_partition_key": True}),
+        (DataType.TIMESTAMPTZ, {"default_value": "yesterday"}),
+        (DataType.STRUCT, {}),
+    ],
+)
+def test_what_a_new_collection_cannot_have_is_not_added_either(client, kind, options):
+    filled(client, "grown")
+    before = client.describe_collection("grown")
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=8)
+    schema.add_field("new", kind, nullable=True, **options)
+    with pytest.raises(MilvusException) as made:
+        client.create_collection("made", schema=schema)
+    with pytest.raises(MilvusException) as added:
+        client.add_collection_field("grown", "new", kind, nullable=True, **options)
+    assert (added.value.code, added.value.message) == (made.value.code, made.value.message)
+    assert client.describe_collection("grown") == before
+    assert client.list_collections() == ["grown"]
