@@ -14,7 +14,7 @@ from elanus.schema.collection import Schema, did_you_mean
 from elanus.types import NUMPY_DTYPES, AnyArray, DataType, Int64Array
 
 _DIRECTIONS = ("asc", "desc")
-_NULLS = {("nulls", "first"): True, ("nulls", "last"): False}
+_NULLS: dict[tuple[str, ...], bool] = {("nulls", "first"): True, ("nulls", "last"): False}
 
 
 class OrderKey(NamedTuple):
