@@ -259,6 +259,23 @@ def test_boosts_together(tmp_path, where, metric, boost_mode, function_mode):
     check(everything, [(h.id, h.score * 0.5) for h in plain])
 
 
+@pytest.mark.parametrize("metric", ["L2", "IP"])
+def test_exact_finds_what_an_added_weight_brings_up_from_far_away(metric):
+    fields = [
+        Field("id", elanus.INT64, primary=True),
+        Field("v", elanus.FLOAT_VECTOR, dim=1, metric=metric),
+    ]
+    made = elanus.connect(":memory:").create_collection("rows", Schema(fields))
+    # From [1]: squared distances of 0, 1, 4 and so on; inner products of 1, 0, -1 and so on.
+    made.insert([{"id": i, "v": [1 - i]} for i in range(ROWS)])
+    far = Boost("id == 250", 250.0**2 + 1 if metric == "L2" else 251.0)
+    ranker = FunctionScore([far, Boost("id == 0", -0.5)], boost_mode="sum")
+    found = made.search([1], "v", 2, ranker=ranker, candidates="exact")
+    check(found, [(250, -1.0), (0, 0.5)] if metric == "L2" else [(250, 2.0), (0, 0.5)])
+    assert found.is_exact
+    assert 250 not in made.search([1], "v", 2, ranker=ranker).ids
+
+
 def test_random_weights_stay_the_same_wherever_rows_lie(tmp_path):
     answers = {}
     for where in ("memory", "segments", "both"):
