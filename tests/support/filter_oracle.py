@@ -200,7 +200,7 @@ def like(text: str, pattern: str) -> bool:
 
 def regex(pattern: str, text: str) -> bool:
     """Search with Python's own engine, for patterns of the syntax that it shares with RE2."""
-    return re.search(pattern.replace("$", r"\Z"), text, re.ASCII) is not None
+    return re.search(pattern.replace("$", r"\Z"), text, re.ASCII | re.DOTALL) is not None
 
 
 # --- values -----------------------------------------------------------------------------------

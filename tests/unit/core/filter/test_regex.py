@@ -43,9 +43,12 @@ from elanus.types import DataType
         ("(?m)^b$", ["a\nb", "b\na"], ["ab", "a\nbc"]),
         (r"\Aa\z", ["a"], ["a\n", "\na"]),
         (r"(?m)\Aa", ["a"], ["\na"]),
-        # A dot is no end of a line, a negated class is one.
-        ("^.$", ["日", "\U0001d4b3", "\r"], ["\n", "ab"]),
-        ("(?s)^.$", ["\n"], ["ab"]),
+        # A dot is an end of a line, too, unless that is switched off.
+        ("^.$", ["日", "\U0001d4b3", "\r", "\n"], ["", "ab"]),
+        ("c.d", ["c\nd", "bc-d"], ["cd"]),
+        ("(?-s)^.$", ["日", "\U0001d4b3", "\r"], ["\n", "ab"]),
+        ("a(?-s:.)b.c", ["axb\nc"], ["a\nbxc"]),
+        ("(?-s)(?s)^.$", ["\n"], ["ab"]),
         ("^[^a]$", ["\n", "b"], ["a"]),
         # Repetition.
         ("^ab{2}c$", ["abbc"], ["abc", "abbbc"]),

@@ -1,7 +1,8 @@
 """How is a regular expression read?
 
 The syntax is that of RE2: Perl's without what cannot be matched in linear time, that is, without
-back-references and looking around. Milvus hands patterns to RE2, so they mean the same here.
+back-references and looking around. Milvus hands patterns to RE2 and lets a dot be a line's end as
+well, unless ``(?-s)`` says otherwise, so they mean the same here.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class _Flags:
 
     i: bool = False
     m: bool = False
-    s: bool = False
+    s: bool = True
     U: bool = False
 
 
