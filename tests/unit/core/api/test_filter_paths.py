@@ -99,3 +99,35 @@ def test_rows_are_the_same_in_memory_and_in_segments(
         assert sorted(row["id"] for row in found) == wanted
         hits = collection.search([3.0, 1.0], limit=200, filter=expression)
         assert sorted(hits.ids) == wanted
+
+
+def test_where_no_array_stands_elements_are_unknown_in_memory_and_in_segments(
+    database: elanus.Database,
+) -> None:
+    held: list[Any] = [None, {}, {"a": None}, {"a": 95}, {"a": []}, {"a": [1]}, {"a": [1, 95]}]
+    expected = {
+        'match_any(j["a"], $ > 90)': {6},
+        'not match_any(j["a"], $ > 90)': {4, 5},
+        'not match_all(j["a"], $ > 90)': {5, 6},
+        'not match_exact(j["a"], $ > 90, threshold=1)': {4, 5},
+        'not (match_any(j["a"], $ > 90) and id < 0)': set(range(7)),
+        'match_any(j["a"], $ > 90) or not match_any(j["a"], $ > 90)': {4, 5, 6},
+    }
+    fields = [
+        Field("id", DataType.INT64, primary=True),
+        Field("v", DataType.FLOAT_VECTOR, dim=2, metric="L2"),
+        Field("j", DataType.JSON, nullable=True),
+    ]
+    collection = database.create_collection("c", Schema(fields))
+    collection.insert([{"id": i, "v": [0.0, 1.0], "j": held[i % 7]} for i in range(2100)])
+
+    def kinds() -> dict[str, set[int]]:
+        found = {text: collection.query(text, limit=None) for text in expected}
+        return {text: {row["id"] % 7 for row in rows} for text, rows in found.items()}
+
+    assert kinds() == expected
+    collection.flush()
+    assert kinds() == expected
+    collection.create_index('j["a"]', "AUTO", {"json_cast_type": "ARRAY_DOUBLE"})
+    collection.wait_indexed()
+    assert kinds() == expected
