@@ -12,6 +12,7 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     external,
     file_resources,
     functions,
+    hybrid_searches,
     imports,
     indexes,
     limits,

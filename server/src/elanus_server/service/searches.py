@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from elanus import RRF, DataType, Field, Leg, Schema, SearchResult
+from elanus import DataType, Field, Schema, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
-from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
+from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
     OrderTerm,
-    check_window,
     decode_function_score,
-    decode_fusion,
     decode_highlighter,
     decode_templates,
     out_of_range,
@@ -22,7 +20,7 @@ from elanus_server.codec.requests import (
     search_order,
     searched_field,
 )
-from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains, chains_of
@@ -202,7 +200,7 @@ def search(call: Call, request: Any) -> Any:
     given = [query for query in queries if query is not None]
     results = _found(hosted, plan, options, given, outputs, chains) if given else []
     found = in_places(queries, results)
-    return _answer(hosted, _Page(found, plan.limit, outputs, options, plan.order, chains))
+    return answer_page(hosted, Page(found, plan.limit, outputs, options, plan.order, chains))
 
 
 def _found(
@@ -264,7 +262,7 @@ def _aggregated(
     return told
 
 
-class _Page:
+class Page:
     """Hits of all queries of a call, and how they are sent.
 
     Attributes:
@@ -307,7 +305,7 @@ class _Page:
         return _Hits(ids, left.scores, entities, offsets)
 
 
-def _answer(hosted: Hosted, page: _Page) -> Any:
+def answer_page(hosted: Hosted, page: Page) -> Any:
     primary = hosted.collection.schema.primary
     told = milvus.SearchResults(collection_name=hosted.collection.name, session_ts=now())
     data = told.results
@@ -367,7 +365,7 @@ def places_in_order(entities: Sequence[Any], order: Sequence[OrderTerm]) -> list
     return places
 
 
-def _group_values(hosted: Hosted, page: _Page) -> Any:
+def _group_values(hosted: Hosted, page: Page) -> Any:
     values = [
         value
         for result in page.results
@@ -432,7 +430,7 @@ def _next_batch(
     name, cursor = call.host.cursors.find(token, begin, owner)
     result = cursor.next()
     found = [] if result is None else [result]
-    answered = _answer(hosted, _Page(found, size, outputs, {}))
+    answered = answer_page(hosted, Page(found, size, outputs, {}))
     if not found:
         answered.results.num_queries = 1
         answered.results.topks.append(0)
@@ -442,61 +440,3 @@ def _next_batch(
     answered.results.search_iterator_v2_results.last_bound = cursor.last_bound
     answered.session_ts = cursor.session_ts
     return answered
-
-
-@rpc("HybridSearch")
-def hybrid_search(call: Call, request: Any) -> Any:
-    hosted = call.hosted(request)
-    options = read_scope(hosted, request)
-    params = read_pairs(request.rank_params)
-    limit = read_integer("limit", params.get("limit", "10"))
-    offset = read_integer("offset", params.get("offset", "0"))
-    check_window(limit, offset)
-    if offset:
-        options["offset"] = offset
-    shared = {n: v for n, v in params.items() if n not in ("params", "strategy")}
-    options.update(read_options(shared, {}))
-    if not request.requests:
-        raise invalid("hybrid search: expected at least one request, got none")
-    legs = _legs(hosted, request.requests)
-    fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
-    if request.function_score.functions:
-        joined, rankers = decode_function_score(request.function_score, len(legs))
-        fusion = joined or fusion or (rankers.pop(0) if rankers else None)
-        if rankers:
-            options["ranker"] = rankers
-    if fusion is None and len(legs) == 1:
-        fusion = RRF()  # as Milvus does, which joins one search as it joins several
-    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
-    found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
-    results = found if isinstance(found, list) else [found]
-    return _answer(hosted, _Page(results, limit, outputs, options))
-
-
-def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:
-    """Return what is searched; all search for as many queries."""
-    plans = [SearchPlan(hosted, request) for request in requests]
-    asked = [
-        without_nulls(queries_of(hosted, request, plan.field), "hybrid search")
-        for request, plan in zip(requests, plans, strict=True)
-    ]
-    for queries in asked:
-        if len(queries) != len(asked[0]):
-            reason = "sub search request nq should be the same"
-            raise mismatch(reason, len(asked[0]), len(queries))
-    return [_leg(*both) for both in zip(plans, asked, strict=True)]
-
-
-def _leg(plan: SearchPlan, queries: Sequence[Any]) -> Leg:
-    return Leg(
-        plan.field.name,
-        queries[0] if len(queries) == 1 else queries,
-        limit=plan.limit,
-        filter=plan.filter,
-        params=plan.options.get("params"),
-        ef=plan.options.get("ef"),
-        recall=plan.options.get("recall"),
-        radius=plan.options.get("radius"),
-        range_filter=plan.options.get("range_filter"),
-        analyzer_name=plan.options.get("analyzer_name"),
-    )

@@ -1,0 +1,79 @@
+"""Searching in several ways at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elanus import RRF, Leg
+from elanus_server.codec.pairs import read_integer, read_pairs
+from elanus_server.codec.requests import (
+    check_window,
+    decode_function_score,
+    decode_fusion,
+    read_options,
+)
+from elanus_server.failures import invalid, mismatch
+from elanus_server.service.context import Call, Hosted
+from elanus_server.service.outputs import resolve_outputs
+from elanus_server.service.registry import rpc
+from elanus_server.service.search_queries import queries_of, without_nulls
+from elanus_server.service.searches import Page, SearchPlan, answer_page, read_scope
+
+
+@rpc("HybridSearch")
+def hybrid_search(call: Call, request: Any) -> Any:
+    hosted = call.hosted(request)
+    options = read_scope(hosted, request)
+    params = read_pairs(request.rank_params)
+    limit = read_integer("limit", params.get("limit", "10"))
+    offset = read_integer("offset", params.get("offset", "0"))
+    check_window(limit, offset)
+    if offset:
+        options["offset"] = offset
+    shared = {n: v for n, v in params.items() if n not in ("params", "strategy")}
+    options.update(read_options(shared, {}))
+    if not request.requests:
+        raise invalid("hybrid search: expected at least one request, got none")
+    legs = _legs(hosted, request.requests)
+    fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
+    if request.function_score.functions:
+        joined, rankers = decode_function_score(request.function_score, len(legs))
+        fusion = joined or fusion or (rankers.pop(0) if rankers else None)
+        if rankers:
+            options["ranker"] = rankers
+    if fusion is None and len(legs) == 1:
+        fusion = RRF()  # as Milvus does, which joins one search as it joins several
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
+    found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
+    results = found if isinstance(found, list) else [found]
+    return answer_page(hosted, Page(results, limit, outputs, options))
+
+
+def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:
+    """Return what is searched; all search for as many queries."""
+    plans = [SearchPlan(hosted, request) for request in requests]
+    asked = [
+        without_nulls(queries_of(hosted, request, plan.field), "hybrid search")
+        for request, plan in zip(requests, plans, strict=True)
+    ]
+    for queries in asked:
+        if len(queries) != len(asked[0]):
+            reason = "sub search request nq should be the same"
+            raise mismatch(reason, len(asked[0]), len(queries))
+    return [_leg(*both) for both in zip(plans, asked, strict=True)]
+
+
+def _leg(plan: SearchPlan, queries: Sequence[Any]) -> Leg:
+    return Leg(
+        plan.field.name,
+        queries[0] if len(queries) == 1 else queries,
+        limit=plan.limit,
+        filter=plan.filter,
+        params=plan.options.get("params"),
+        ef=plan.options.get("ef"),
+        recall=plan.options.get("recall"),
+        radius=plan.options.get("radius"),
+        range_filter=plan.options.get("range_filter"),
+        analyzer_name=plan.options.get("analyzer_name"),
+    )
