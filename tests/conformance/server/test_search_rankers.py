@@ -198,3 +198,59 @@ def test_a_weight_that_is_added_makes_a_distance_smaller(client, two_fields):
     assert added == [(2, 0.04), (1, 0.16), (3, 0.9)]
     assert found(boost_mode="sum") == [(1, 0.16), (2, 0.59), (3, 0.9)]
     assert found() == [(2, 0.032), (3, 0.1), (1, 0.16)]
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"group_by_field": "year", "group_size": 0}, "input group size:0 is negative"),
+        ({"group_by_field": "year", "group_size": -9}, "input group size:-9 is negative"),
+        (
+            {"group_by_field": "year", "group_size": 11},
+            "input group size:11 exceeds configured max group size:10",
+        ),
+        (
+            {"group_by_field": "year", "search_params": {"params": {"radius": 0.1}}},
+            "Not allowed to do range-search when doing search-group-by",
+        ),
+        (
+            {
+                "group_by_field": "year",
+                "search_params": {"params": {"radius": 0.1, "range_filter": 0.9}},
+            },
+            "Not allowed to do range-search when doing search-group-by",
+        ),
+        ({"order_by_fields": [{"field": "b", "order": "asc"}]}, "'b' has unsortable type"),
+    ],
+)
+def test_searches_that_milvus_refuses(client, two_fields, options, text):
+    refused(
+        lambda: client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, **options), text
+    )
+
+
+def test_groups_of_ten_and_orders_by_numbers_are_answered(client, two_fields):
+    asked = {"anns_field": "a", "limit": 3}
+    found = client.search(two_fields, [[1.0, 0.0]], group_by_field="year", group_size=10, **asked)[
+        0
+    ]
+    assert sorted(hit["id"] for hit in found) == [1, 2, 3]
+    order = [{"field": "year", "order": "desc"}, {"field": "id", "order": "asc"}]
+    found = client.search(two_fields, [[1.0, 0.0]], order_by_fields=order, **asked)[0]
+    assert [hit["id"] for hit in found] == [1, 2, 3]
+
+
+def test_groups_of_a_hybrid_search_know_no_ranges(client, two_fields):
+    legs = [
+        AnnSearchRequest([[1.0, 0.0]], "a", {"params": {"radius": 0.1}}, 10),
+        AnnSearchRequest([[1.0, 0.0]], "b", {}, 10),
+    ]
+    refused(
+        lambda: client.hybrid_search(
+            two_fields, legs, WeightedRanker(0.5, 0.5), limit=3, group_by_field="year"
+        ),
+        "Not allowed to do range-search",
+    )

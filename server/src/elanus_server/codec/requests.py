@@ -33,7 +33,7 @@ from elanus_server.codec.pairs import (
     read_pairs,
     read_text,
 )
-from elanus_server.failures import MilvusError, invalid, mismatch
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
 from elanus_server.wire import common
 from elanus_server.wire import schema as messages
 
@@ -45,6 +45,9 @@ _DENSE = {
     "BinaryVector": (DataType.BINARY_VECTOR, "u1"),
 }
 _LIST_PREFIX = "EmbList"
+_WITH_ORDER = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ)
+MAX_GROUP_SIZE = 10
+"""``quotaAndLimits.limits.maxGroupSize`` of Milvus."""
 
 
 def decode_queries(raw: bytes, field: Field) -> list[Any]:
@@ -365,10 +368,57 @@ def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[st
         options["timezone"] = both["timezone"]
     if both.get("group_by_field"):
         options["group_by"] = _group_field(both)
-        options["group_size"] = read_integer("group_size", both.get("group_size") or 1)
+        options["group_size"] = _group_size(both.get("group_size"))
         strict = both.get("strict_group_size")
         options["strict_group_size"] = read_flag("strict_group_size", str(strict or False))
     return options
+
+
+def _group_size(given: Any) -> int:
+    size = read_integer("group_size", 1 if given is None else given)
+    if size < 1:
+        raise invalid(f"input group size:{size} is negative, failed to do search_groupby")
+    if size > MAX_GROUP_SIZE:
+        raise invalid(f"input group size:{size} exceeds configured max group size:{MAX_GROUP_SIZE}")
+    return size
+
+
+def check_group(options: Mapping[str, Any], schema: Schema) -> None:
+    """Refuse to group by a field that is not there, or within a range.
+
+    Args:
+        options: What ``read_options`` returned.
+        schema: Of the collection.
+
+    Raises:
+        MilvusError: It is not there, or there is a range as well.
+    """
+    name = options.get("group_by")
+    is_plain = isinstance(name, str) and name.isidentifier()
+    if is_plain and name not in schema and not schema.dynamic:
+        raise MilvusError(
+            FIELD_NOT_FOUND,
+            f"groupBy field not found in schema: field not found[field={name}]",
+        )
+    ranges = (options.get(name) for name in ("radius", "range_filter"))
+    if name is not None and any(value is not None for value in ranges):
+        raise invalid("Not allowed to do range-search when doing search-group-by")
+
+
+def check_order(order: Sequence[tuple[str, bool]], schema: Schema) -> None:
+    """Refuse to order by fields whose values have no order.
+
+    Raises:
+        MilvusError: A field holds vectors, arrays, objects or shapes.
+    """
+    for name, _ in order:
+        dtype = schema.field(name).dtype if name in schema else None
+        if dtype is not None and not (dtype.is_number or dtype in _WITH_ORDER):
+            raise invalid(
+                f"order_by field '{name}' has unsortable type {dtype.name}; supported types: bool, "
+                f"int8/16/32/64, float, double, varchar, timestamptz; for JSON fields use path "
+                f'syntax like field["key"]'
+            )
 
 
 def _group_field(params: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from elanus import RRF, Leg
 from elanus_server.codec.pairs import read_integer, read_pairs
 from elanus_server.codec.requests import (
+    check_group,
     check_window,
     decode_function_score,
     decode_fusion,
@@ -36,6 +37,9 @@ def hybrid_search(call: Call, request: Any) -> Any:
     if not request.requests:
         raise invalid("hybrid search: expected at least one request, got none")
     legs = _legs(hosted, request.requests)
+    for leg in legs:
+        ranges = {"radius": leg.radius, "range_filter": leg.range_filter}
+        check_group(options | ranges, hosted.collection.schema)
     fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
     if request.function_score.functions:
         joined, rankers = decode_function_score(request.function_score, len(legs))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from elanus import DataType, Field, Schema, SearchResult
+from elanus import DataType, Field, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
     OrderTerm,
+    check_group,
+    check_order,
     decode_function_score,
     decode_highlighter,
     decode_templates,
@@ -20,7 +22,7 @@ from elanus_server.codec.requests import (
     search_order,
     searched_field,
 )
-from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains, chains_of
@@ -68,7 +70,7 @@ class SearchPlan:
         self.options: dict[str, Any] = read_options(self.params, self.inner)
         if offset:
             self.options["offset"] = offset
-        self._check_group(hosted.collection.schema)
+        check_group(self.options, hosted.collection.schema)
         self._check_metric()
         width = self._width(hosted)
         if width is not None:
@@ -79,16 +81,7 @@ class SearchPlan:
         self.filter = request.dsl.strip() or None
         self.is_iterator = read_flag("search_iter_v2", self.params.get("search_iter_v2", ""))
         self.order = search_order(self.params.get("order_by_fields", "").strip('"'))
-
-    def _check_group(self, schema: Schema) -> None:
-        """Refuse to group by a field that is not there."""
-        name = self.options.get("group_by")
-        is_plain = isinstance(name, str) and name.isidentifier()
-        if is_plain and name not in schema and not schema.dynamic:
-            raise MilvusError(
-                FIELD_NOT_FOUND,
-                f"groupBy field not found in schema: field not found[field={name}]",
-            )
+        check_order(self.order, hosted.collection.schema)
 
     def _check_metric(self) -> None:
         given = self.params.get("metric_type") or self.inner.get("metric_type")
