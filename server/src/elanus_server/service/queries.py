@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 from elanus import DataType, Field
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column
+from elanus_server.codec.orders import OrderTerm, places_in_order, query_order
 from elanus_server.codec.pairs import read_integer, read_pairs
 from elanus_server.codec.requests import (
-    OrderTerm,
     check_window,
     decode_templates,
-    query_order,
 )
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.outputs import resolve_outputs
 from elanus_server.service.registry import rpc
-from elanus_server.service.searches import places_in_order, read_scope
+from elanus_server.service.searches import read_scope
 from elanus_server.wire import milvus
 
 _ELEMENTS = re.compile(r"\belement_filter\s*\(", re.IGNORECASE)

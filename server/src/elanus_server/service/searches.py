@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from elanus import DataType, Field, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column, fill_ids
+from elanus_server.codec.orders import OrderTerm, places_in_order, search_order
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
-    OrderTerm,
     check_group,
     check_order,
     decode_function_score,
@@ -19,7 +19,6 @@ from elanus_server.codec.requests import (
     out_of_range,
     read_limit,
     read_options,
-    search_order,
     searched_field,
 )
 from elanus_server.failures import invalid
@@ -345,17 +344,6 @@ def _ordered(answer: Any, order: Sequence[tuple[str, bool]]) -> _Hits:
         answer.entities, [OrderTerm(name, descends, False) for name, descends in order]
     )
     return _Hits(*([column[place] for place in places] if column else () for column in columns))
-
-
-def places_in_order(entities: Sequence[Any], order: Sequence[OrderTerm]) -> list[int]:
-    """Return the places of hits or entities in the order that is asked for."""
-    places = list(range(len(entities)))
-    for name, is_descending, nulls_first in reversed(order):
-        known = [place for place in places if entities[place].get(name) is not None]
-        nulls = [place for place in places if entities[place].get(name) is None]
-        known.sort(key=lambda place: entities[place][name], reverse=is_descending)
-        places = nulls + known if nulls_first else known + nulls
-    return places
 
 
 def _group_values(hosted: Hosted, page: Page) -> Any:
