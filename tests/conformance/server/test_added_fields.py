@@ -27,7 +27,6 @@ def filled(client, name):
     params.add_index("vector", index_type="HNSW", metric_type="COSINE")
     client.create_collection(name, schema=schema, index_params=params)
     client.insert(name, [{"id": pk, "vector": RNG.random(8).tolist()} for pk in range(20)])
-    client.flush(name)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +38,7 @@ def filled(client, name):
 )
 def test_a_vector_field_is_added_indexed_and_loaded(client, kind, metric):
     filled(client, "grown")
+    client.flush("grown")
     client.add_collection_field("grown", "new", kind, dim=8, nullable=True)
     is_binary = kind is DataType.BINARY_VECTOR
     params = client.prepare_index_params()
