@@ -12,10 +12,7 @@ from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column
 from elanus_server.codec.orders import OrderTerm, places_in_order, query_order
 from elanus_server.codec.pairs import read_integer, read_pairs
-from elanus_server.codec.requests import (
-    check_window,
-    decode_templates,
-)
+from elanus_server.codec.requests import check_window, decode_templates
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.outputs import resolve_outputs
