@@ -126,7 +126,7 @@ def test_metadata_without_json_form_is_refused_before_anything_is_written() -> N
 
 def test_node_without_embedding() -> None:
     store = ElanusVectorStore(":memory:")
-    with pytest.raises(ValueError, match="embedding not set"):
+    with pytest.raises(ValueError, match="node 'a' has no embedding"):
         store.add([TextNode(id_="a", text="x")])
     assert store.add([]) == []
     assert store.collection is None

@@ -68,7 +68,10 @@ def test_delete_and_get_combinations() -> None:
         store.delete_nodes()
     store.delete_nodes(filters=above(2))
     assert ids(store.get_nodes()) == ["back\\slash"]
-    store.delete_nodes(filters=MetadataFilters(filters=[]))
+    with pytest.raises(ValueError, match="clear"):
+        store.delete_nodes(filters=MetadataFilters(filters=[]))
+    assert ids(store.get_nodes()) == ["back\\slash"]
+    store.clear()
     assert store.get_nodes() == []
 
 
