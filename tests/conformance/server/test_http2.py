@@ -138,11 +138,16 @@ def test_who_breaks_rules_is_told_which_and_left(server, raw_client, said, code)
         _is_answered(another)
 
 
+def _large(size):
+    """Return a request of about as many bytes."""
+    asked = milvus_pb2.HasCollectionRequest(collection_name="x")
+    asked.base.properties["filled"] = "x" * size
+    return asked.SerializeToString()
+
+
 def test_a_large_request_comes_as_the_server_takes_it(raw_client):
     """It gives each window back when half of it is used, and so it does with that of all."""
-    name = b"x" * (LIMIT - 100)
-    asked = milvus_pb2.HasCollectionRequest(collection_name=name.decode()).SerializeToString()
-    whole = message(asked)
+    whole = message(_large(LIMIT - 200))
     raw_client.send(_OPEN)
     raw_client.upload(whole)
     _is_answered(raw_client)
@@ -208,7 +213,7 @@ def test_a_request_has_one_message_that_can_be_read(server, raw_client, body, st
 @pytest.mark.parametrize("kind", [grpc.Compression.Gzip, grpc.Compression.Deflate])
 def test_messages_may_be_compressed(stub, kind):
     has = stub.unary_unary(f"{raw.SERVICE}/HasCollection")
-    asked = milvus_pb2.HasCollectionRequest(collection_name="x" * 3_000_000).SerializeToString()
+    asked = _large(3_000_000)
     found = milvus_pb2.BoolResponse.FromString(has(asked, compression=kind))
     assert found.status.code == 0
     assert not found.value

@@ -159,7 +159,7 @@ def test_every_answer_has_a_status():
     missing = [n for n, a in answers.items() if not a.HasField(METHODS[n].status)]
     assert missing == []
     codes = {n: getattr(a, METHODS[n].status).code for n, a in answers.items()}
-    assert (codes["GetVersion"], codes["DescribeCollection"]) == (0, 100)
+    assert (codes["GetVersion"], codes["DescribeCollection"]) == (0, 1100)
 
 
 async def test_an_asynchronous_delete_does_not_lose_errors(uri, client):

@@ -15,7 +15,9 @@ def checked_name(name: str, what: str) -> str:
     """
     fault = _fault(name, what)
     if fault:
-        raise invalid(f"Invalid {what} name: {name}. {fault}")
+        # A name may be as long as a message, and is not sent back whole.
+        shown = name if len(name) <= MAX_LENGTH + 1 else f"{name[:MAX_LENGTH]}..."
+        raise invalid(f"Invalid {what} name: {shown}. {fault}")
     return name
 
 
