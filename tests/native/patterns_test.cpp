@@ -147,13 +147,15 @@ void test_hostile_offsets() {
   }
 }
 
-void test_parts_at() {
+void test_part_at() {
   const std::vector<std::int64_t> offsets = {0, 0, 2, 2, 2, 5, 6, 6};
-  const std::vector<std::int64_t> places = {0, 1, 2, 4, 5};
-  std::vector<std::int64_t> parts(places.size());
-  elanus::parts_at(offsets, places, parts);
-  check(parts == std::vector<std::int64_t>{1, 1, 4, 4, 5}, "parts that places lie in");
-  check_throws([&] { elanus::parts_at({}, places, parts); }, "no part");
+  const std::vector<std::size_t> parts = {1, 1, 4, 4, 4, 5};
+  for (std::size_t place = 0; place < parts.size(); ++place) {
+    for (std::size_t first = 0; first <= parts[place]; ++first) {
+      check(elanus::part_at(offsets, first, place) == parts[place], "the part of a place");
+    }
+  }
+  check(elanus::part_at(offsets, 0, 9) == 6, "the last part");
 }
 
 }  // namespace
@@ -166,5 +168,5 @@ void test_patterns() {
     test_characters_beyond_ascii();
   }
   test_hostile_offsets();
-  test_parts_at();
+  test_part_at();
 }

@@ -17,7 +17,7 @@ from support.running_server import Running
 
 _ANY = 2**31 - 1
 _BROKEN = frame(raw.PUSH_PROMISE, 0, 1, bytes(4))
-_NO_SUCH = milvus_pb2.DescribeCollectionRequest(collection_name="x" * 90_000)
+_LONG_TEXT = milvus_pb2.RunAnalyzerRequest(placeholder=[b"elan " * 18_000])
 
 
 class _Leaving:
@@ -137,8 +137,8 @@ def test_who_asks_for_nothing_all_the_time_is_left(server, said):
 def test_pings_between_parts_of_an_answer_are_never_too_many(server):
     """gRPC's libraries measure with them how fast an answer comes."""
     with RawHttp2(server.ports.grpc, _4=0) as client:
-        client.send(opened(name="DescribeCollection"))
-        asked = message(_NO_SUCH.SerializeToString())
+        client.send(opened(name="RunAnalyzer"))
+        asked = message(_LONG_TEXT.SerializeToString())
         client.send(data(1, asked[:50_000], 0) + data(1, asked[50_000:]))
         client.until(raw.HEADERS)
         for number in range(600):

@@ -214,10 +214,10 @@ def test_keep_deletes_from_folders_that_stay(tmp_path):
     with elanus.connect(tmp_path / "kb") as db:
         db.backup(backups)
         (tombstones,) = backups.glob("c/*/del/*")
+        keys = next(backups.glob("c/*/seg/*/pk.idx")).relative_to(backups)
         db.collection("papers").delete([22])
         db.collection("papers").flush()
-    keys = sorted((tmp_path / "kb").glob("c/*/seg/*/pk.idx"))[0]
-    damage(keys, "deleted")
+    damage(tmp_path / "kb" / keys, "deleted")
     assert repair(tmp_path / "kb").is_complete
     # A backup that was killed, and one that was deleted by a process that was.
     (backups / "backups" / f"{2:020d}" / "c").mkdir(parents=True)
