@@ -140,6 +140,9 @@ class FaultDirectory(FileDirectory):
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None:
         return self._inner.try_lock(path, holder)
 
+    def is_locked(self, path: str) -> bool:
+        return self._inner.is_locked(path)
+
     def room(self) -> Room | None:
         return self._inner.room()
 

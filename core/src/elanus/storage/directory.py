@@ -224,6 +224,12 @@ class Directory(Protocol):
             holder: Becomes the content of the file, for the messages of those who come later.
         """
 
+    def is_locked(self, path: str) -> bool:
+        """Return whether somebody holds the lock; False where that cannot be told.
+
+        While it looks, which takes microseconds, ``try_lock`` may find the lock held.
+        """
+
     def room(self) -> Room | None:
         """Return how much fits on the medium; None when there is no bound or it is not known."""
 
@@ -313,6 +319,9 @@ class FileDirectory(ABC):
 
     @abstractmethod
     def try_lock(self, path: str, holder: bytes) -> DirectoryLock | None: ...
+
+    def is_locked(self, path: str) -> bool:
+        return False
 
     def room(self) -> Room | None:
         return None

@@ -27,6 +27,7 @@ from elanus.storage.directory import (
     storage_error,
 )
 
+_HELD = {errno.EWOULDBLOCK, errno.EACCES}
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -149,7 +150,7 @@ class LocalDirectory(FileDirectory):
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 os.close(fd)
-                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                if error.errno in _HELD:
                     return None
                 raise
             # What the file says only serves messages: a full disk keeps nobody from deleting.
@@ -157,6 +158,19 @@ class LocalDirectory(FileDirectory):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, holder, 0)
             return _LocalLock(fd)
+
+    def is_locked(self, path: str) -> bool:
+        try:
+            fd = os.open(self._resolve(path), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in _HELD
+        finally:
+            os.close(fd)
+        return False
 
     def room(self) -> Room | None:
         try:

@@ -61,7 +61,8 @@ class WriterLock:
         """
         me = LockHolder(os.getpid(), platform.node(), boot_id(), _now())
         content = json.dumps(asdict(me)).encode("utf-8")
-        deadline = time.monotonic() + wait_s
+        # Once more at least: somebody may just have looked whether it is held.
+        deadline = time.monotonic() + max(wait_s, POLL_S)
         while (lock := directory.try_lock(LOCK_FILE, content)) is None:
             if time.monotonic() >= deadline:
                 raise _locked(directory.location, read_holder(directory), me)

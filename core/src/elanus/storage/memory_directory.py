@@ -144,6 +144,9 @@ class MemoryDirectory(FileDirectory):
             file.append([holder])
             return _MemoryLock(self._locked, path)
 
+    def is_locked(self, path: str) -> bool:
+        return path in self._locked
+
     def room(self) -> Room | None:
         if self._capacity is None:
             return None

@@ -1,7 +1,7 @@
 """Is every stored byte what was written?
 
 Reads every file that the catalog and the manifests name and compares all checksums; also lists
-what nobody names. Changes nothing, takes no lock, works beside a writer and on read-only media.
+what nobody names. Changes nothing, works beside a writer and on read-only media.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from elanus.storage.catalog import (
 from elanus.storage.census import Need, take_census, walk_files
 from elanus.storage.directory import TEMPORARY_SUFFIX, Directory, join_path
 from elanus.storage.findings import REPAIR, RESTORE, SALVAGE, Finding, Severity
+from elanus.storage.lock import LOCK_FILE
 from elanus.storage.log_check import LogScan, frame_rows, log_findings, scan_logs
 from elanus.storage.manifest import (
     MANIFEST_FOLDER,
@@ -96,7 +97,7 @@ def verify_database(directory: Directory) -> Iterator[Verified]:
     findings: list[Finding] = []
     catalog = read_known(directory, findings)
     versions = list_catalogs(directory)
-    findings += _leftovers(directory, catalog)
+    findings += _unless_written(directory, _leftovers(directory, catalog))
     yield Verified("", manifests=len(versions), findings=tuple(findings))
     for name, collection in sorted(catalog.collections.items()):
         yield verify_collection(directory, catalog, name, collection)
@@ -200,6 +201,16 @@ def _leftovers(directory: Directory, catalog: Catalog) -> Iterator[Finding]:
             yield _leftover("", path, size, "the catalog names no such collection")
 
 
+def _unless_written(directory: Directory, leftovers: Iterator[Finding]) -> list[Finding]:
+    """List what is left over, which is nothing while somebody writes.
+
+    A writer deletes it when it begins; what nobody names then is what it is writing.
+    """
+    written = directory.is_locked(LOCK_FILE)
+    found = list(leftovers)
+    return [] if written or directory.is_locked(LOCK_FILE) else found
+
+
 def _leftover(
     collection: str, path: str, size: int, what: str = "its writing never finished"
 ) -> Finding:
@@ -287,7 +298,8 @@ def _verify_once(directory: Directory, catalog: Catalog, name: str, path: str) -
         published=published,
     )
     findings += log_findings(name, schema, logs)
-    findings += _unneeded(directory, path, name, current, list(manifests.values()))
+    unneeded = _unneeded(directory, path, name, current, list(manifests.values()))
+    findings += _unless_written(directory, unneeded)
     return _summary(name, len(versions), current, logs, findings)
 
 

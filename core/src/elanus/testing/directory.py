@@ -231,6 +231,17 @@ class DirectoryContract(ABC):
         assert directory.try_lock("LOCK", b"third") is None
         second.release()
 
+    def test_looking_at_a_lock_takes_nothing(self, tmp_path: Path) -> None:
+        directory = self.make_directory(tmp_path)
+        assert not directory.is_locked("LOCK")
+        assert not directory.exists("LOCK")
+        lock = directory.try_lock("LOCK", b"me")
+        assert lock is not None
+        assert directory.is_locked("LOCK")
+        assert directory.for_reading().is_locked("LOCK")
+        lock.release()
+        assert not directory.is_locked("LOCK")
+
 
 def _expect(kind: type[Exception], call: Callable[[], object]) -> None:
     try:

@@ -206,6 +206,17 @@ def test_pk_index_that_disagrees_with_its_column_is_found():
     assert found.severity is Severity.DERIVABLE
 
 
+def test_what_a_writer_is_writing_is_not_left_over(tmp_path):
+    make_papers(tmp_path / "kb")
+    (folder,) = (tmp_path / "kb").glob("c/*/seg")
+    half = [tmp_path / "kb" / "catalog" / "x.tmp", folder / "x.tmp"]
+    with elanus.connect(tmp_path / "kb"):
+        for file in half:
+            file.write_text("half")
+        assert findings(tmp_path / "kb") == []
+    assert [f.severity for f in findings(tmp_path / "kb")] == [Severity.HARMLESS] * 2
+
+
 def test_check_beside_a_writer_finds_nothing(tmp_path):
     with elanus.connect(tmp_path / "kb") as db:
         collection = db.create_collection("papers", paper_schema())
