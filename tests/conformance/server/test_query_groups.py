@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusException
 
 from support.rest_client import RestClient
 
@@ -145,7 +145,16 @@ def test_a_count_is_named_as_milvus_names_it(grouped: MilvusClient, name: str) -
         ),
         ({**GROUPS, "limit": 0}, "limit [0] is invalid"),
         ({**GROUPS, "limit": 3, "offset": -1}, "offset [-1] is invalid"),
-        ({"order_by_fields": ["year:up"], "limit": 3}, "expected asc or desc, got 'up'"),
+        (
+            {"order_by_fields": ["year:up"], "limit": 3},
+            "invalid order direction 'up' for field 'year', must be 'asc' or 'desc'",
+        ),
+        ({"order_by_fields": ["none"], "limit": 3}, "order_by field 'none' does not exist"),
+        ({"order_by_fields": [":asc"], "limit": 3}, "order_by field '' does not exist"),
+        (
+            {"order_by_fields": ["dense"], "limit": 3},
+            "order_by field 'dense' has type FloatVector which is not sortable",
+        ),
         ({"order_by_fields": ["year:asc:first"], "limit": 3}, "invalid null ordering 'first'"),
     ],
 )
@@ -187,9 +196,79 @@ def test_nulls_stand_where_milvus_puts_them(
     assert years(grouped, [order]) == wanted
 
 
-def test_hits_are_ordered_by_long_names_of_directions(grouped: MilvusClient) -> None:
-    asked = {"anns_field": "dense", "limit": 10, "output_fields": ["cat"]}
-    for said, wanted in (("Ascending", 0), ("descending", 4)):
-        order = [{"field": "cat", "order": said}]
-        (hits,) = grouped.search("groups", [[0.0, 1.0]], order_by_fields=order, **asked)
-        assert hits[0]["entity"]["cat"] == f"c{wanted}"
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("asc", UP + NULLS),
+        ("descending", NULLS + UP[::-1]),
+        ("asc:nulls_first", NULLS + UP),
+        ("DESC:nulls_last", UP[::-1] + NULLS),
+    ],
+)
+def test_hits_come_in_order_before_their_pages_are_cut(
+    grouped: MilvusClient, said: str, wanted: list[Any]
+) -> None:
+    asked = {"anns_field": "dense", "order_by_fields": [{"field": "year", "order": said}]}
+    for offset, limit in ((0, 10), (2, 8), (7, 3)):
+        (hits,) = grouped.search(
+            "groups", [[0.0, 1.0]], limit=limit, search_params={"offset": offset}, **asked
+        )
+        found = grouped.query("groups", ids=[hit["id"] for hit in hits], output_fields=["year"])
+        by_id = {row["id"]: row["year"] for row in found}
+        assert [by_id[hit["id"]] for hit in hits] == wanted[offset : offset + limit]
+
+
+def test_groups_of_hits_are_ordered_by_their_first_and_stay_together(
+    grouped: MilvusClient,
+) -> None:
+    asked = {"anns_field": "dense", "group_by_field": "cat", "group_size": 2}
+    order = [{"field": "id", "order": "desc"}]
+    asked |= {"strict_group_size": True, "output_fields": ["cat"]}
+    (plain,) = grouped.search("groups", [[0.0, 1.0]], limit=5, **asked)
+    groups = [plain[place : place + 2] for place in range(0, 10, 2)]
+    wanted = sorted(groups, key=lambda group: -group[0]["id"])
+    (found,) = grouped.search(
+        "groups", [[0.0, 1.0]], limit=4, offset=1, order_by_fields=order, **asked
+    )
+    shown = [(hit["id"], hit["entity"]["cat"]) for hit in found]
+    assert shown == [(h["id"], h["entity"]["cat"]) for group in wanted[1:] for h in group]
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("none", "order_by field 'none' does not exist in collection schema"),
+        ("doc[x", "order_by field 'doc[x:asc' does not exist in collection schema"),
+        ("dense", "order_by field 'dense' has unsortable type FloatVector; supported types: bool,"),
+        ("cat['x']", "order_by field 'cat['x']' has brackets but is not a JSON type"),
+        ("none['x']", "order_by field 'none' not found in schema and no dynamic field available"),
+    ],
+)
+def test_hits_are_not_ordered_by_what_has_no_order(
+    grouped: MilvusClient, field: str, message: str
+) -> None:
+    with pytest.raises(MilvusException) as caught:
+        grouped.search(
+            "groups", [[0.0, 1.0]], limit=1, order_by_fields=[{"field": field, "order": "asc"}]
+        )
+    assert caught.value.code == INVALID
+    assert message in caught.value.message
+
+
+def test_orders_of_hits_go_with_nothing_that_has_its_own(
+    grouped: MilvusClient, rest: RestClient
+) -> None:
+    order = [{"field": "cat", "order": "up"}]
+    boost = Function("b", FunctionType.RERANK, [], params={"reranker": "boost", "weight": 2})
+    for options, message in (
+        ({}, "invalid order direction 'up' for field 'cat', expected 'asc' or 'desc'"),
+        ({"ranker": boost}, "order_by and function_score cannot be used together"),
+    ):
+        with pytest.raises(MilvusException, match=message):
+            grouped.search("groups", [[0.0, 1.0]], limit=1, order_by_fields=order, **options)
+        order = [{"field": "cat", "order": "asc"}]
+    body = {"collectionName": "groups", "data": [[0.0, 1.0]], "orderByFields": ["cat"]}
+    for params in ({"order_by_fields": "id"}, {"params": {"order_by_fields": "id"}}):
+        told = rest.post("entities/search", **body, searchParams=params)
+        assert told["code"] == INVALID
+        assert "ambiguous order by" in told["message"]

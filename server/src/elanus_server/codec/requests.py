@@ -45,7 +45,6 @@ _DENSE = {
     "BinaryVector": (DataType.BINARY_VECTOR, "u1"),
 }
 _LIST_PREFIX = "EmbList"
-_WITH_ORDER = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ)
 MAX_GROUP_SIZE = 10
 """``quotaAndLimits.limits.maxGroupSize`` of Milvus."""
 
@@ -403,22 +402,6 @@ def check_group(options: Mapping[str, Any], schema: Schema) -> None:
     ranges = (options.get(name) for name in ("radius", "range_filter"))
     if name is not None and any(value is not None for value in ranges):
         raise invalid("Not allowed to do range-search when doing search-group-by")
-
-
-def check_order(order: Sequence[tuple[str, bool]], schema: Schema) -> None:
-    """Refuse to order by fields whose values have no order.
-
-    Raises:
-        MilvusError: A field holds vectors, arrays, objects or shapes.
-    """
-    for name, _ in order:
-        dtype = schema.field(name).dtype if name in schema else None
-        if dtype is not None and not (dtype.is_number or dtype in _WITH_ORDER):
-            raise invalid(
-                f"order_by field '{name}' has unsortable type {dtype.name}; supported types: bool, "
-                f"int8/16/32/64, float, double, varchar, timestamptz; for JSON fields use path "
-                f'syntax like field["key"]'
-            )
 
 
 def _group_field(params: Mapping[str, Any]) -> str:

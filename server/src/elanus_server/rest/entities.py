@@ -279,6 +279,7 @@ def search(exchange: Exchange) -> Any:
     fields = _search_fields(exchange.values, schema)
     params = search_params(values["searchParams"]) | _page(values) | _groups(values)
     if values["orderByFields"]:
+        _refuse_other_orders(values["searchParams"])
         params["order_by_fields"] = ",".join(values["orderByFields"])
     elif summed is not None:
         # Buckets have an order of their own; Milvus passes over this one, too.
@@ -301,6 +302,15 @@ def search(exchange: Exchange) -> Any:
     if summed is not None:
         return buckets_of(exchange, response.results, schema)
     return _found(exchange, response.results)
+
+
+def _refuse_other_orders(params: Mapping[str, Any]) -> None:
+    inner = params.get("params")
+    if "order_by_fields" in params or (isinstance(inner, dict) and "order_by_fields" in inner):
+        raise invalid(
+            "ambiguous order by: orderByFields and order_by_fields in searchParams are mutually "
+            "exclusive"
+        )
 
 
 def _search_fields(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:

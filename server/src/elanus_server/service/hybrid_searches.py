@@ -16,10 +16,11 @@ from elanus_server.codec.requests import (
 )
 from elanus_server.failures import invalid, mismatch
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.hit_pages import Page, answer_page
 from elanus_server.service.outputs import resolve_outputs
 from elanus_server.service.registry import rpc
 from elanus_server.service.search_queries import queries_of, without_nulls
-from elanus_server.service.searches import Page, SearchPlan, answer_page, read_scope
+from elanus_server.service.searches import SearchPlan, read_scope
 
 
 @rpc("HybridSearch")
@@ -30,6 +31,8 @@ def hybrid_search(call: Call, request: Any) -> Any:
     limit = read_integer("limit", params.get("limit", "10"))
     offset = read_integer("offset", params.get("offset", "0"))
     check_window(limit, offset)
+    if params.get("order_by_fields", "").strip('"'):
+        raise invalid("order_by is not supported for hybrid search")
     if offset:
         options["offset"] = offset
     shared = {n: v for n, v in params.items() if n not in ("params", "strategy")}

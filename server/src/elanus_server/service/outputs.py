@@ -36,11 +36,9 @@ class Outputs:
         both = zip(self.asked, structs, strict=True)
         return tuple(dict.fromkeys(s if s in self.structs else name for name, s in both))
 
-    def asked_with(self, order: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
-        """Return the names for elanus, with those of fields to order by."""
-        if not order:
-            return self.asked
-        return tuple(dict.fromkeys([*self.asked, *[name for name, _ in order]]))
+    def asked_with(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names for elanus, with those of further fields that are read."""
+        return tuple(dict.fromkeys([*self.asked, *names])) if names else self.asked
 
     def encode(self, hosted: Hosted, entities: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return the columns of entities as ``FieldData``."""

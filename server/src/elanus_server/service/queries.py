@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 from elanus import DataType, Field
 from elanus_server.clock import now
 from elanus_server.codec.entities import encode_column
-from elanus_server.codec.orders import OrderTerm, places_in_order, query_order
+from elanus_server.codec.orders import (
+    OrderTerm,
+    check_query_order,
+    places_in_order,
+    query_order,
+)
 from elanus_server.codec.pairs import read_integer, read_pairs
 from elanus_server.codec.requests import check_window, decode_templates
 from elanus_server.failures import invalid
@@ -69,6 +74,7 @@ def query(call: Call, request: Any) -> Any:
     if metrics or groups:
         asked = _Groups(groups, metrics, order, limit, offset)
         return _aggregated(hosted, request, asked, chosen, options)
+    check_query_order(order, hosted.collection.schema)
     outputs = resolve_outputs(hosted, request.output_fields, with_key=True)
     session_ts = now()
     if is_iterator:

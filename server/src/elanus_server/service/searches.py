@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from elanus import DataType, Field, SearchResult
+from elanus import SearchResult
 from elanus_server.clock import now
-from elanus_server.codec.entities import encode_column, fill_ids
-from elanus_server.codec.orders import OrderTerm, places_in_order, search_order
+from elanus_server.codec.entities import fill_ids
+from elanus_server.codec.orders import search_order
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
     check_group,
-    check_order,
     decode_function_score,
     decode_highlighter,
     decode_templates,
@@ -25,6 +24,7 @@ from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains, chains_of
+from elanus_server.service.hit_pages import Page, answer_page
 from elanus_server.service.indexes import shown_metric
 from elanus_server.service.namespaces import namespace_of
 from elanus_server.service.outputs import Outputs, resolve_outputs
@@ -32,7 +32,7 @@ from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.service.search_aggregation import SearchAggregation
 from elanus_server.service.search_queries import in_places, queries_of, without_nulls
-from elanus_server.wire import common, milvus
+from elanus_server.wire import milvus
 
 MAX_PLANS = 256
 """Ways to search a collection that are remembered: filters are part of them."""
@@ -54,7 +54,8 @@ class SearchPlan:
         options: Of ``Collection.search``.
         filter: Which entities may be hits; None: all.
         is_iterator: Whether it is a step of a search iterator.
-        order: Fields to order the hits by, and whether descending.
+        order: What the hits are ordered by.
+        page: Which of the hits, once they are in order; the search finds those before as well.
     """
 
     def __init__(self, hosted: Hosted, request: Any) -> None:
@@ -79,8 +80,18 @@ class SearchPlan:
             self.options["params"] = templates
         self.filter = request.dsl.strip() or None
         self.is_iterator = read_flag("search_iter_v2", self.params.get("search_iter_v2", ""))
-        self.order = search_order(self.params.get("order_by_fields", "").strip('"'))
-        check_order(self.order, hosted.collection.schema)
+        text = self.params.get("order_by_fields", "").strip('"')
+        self.order = search_order(text, hosted.collection.schema)
+        self.page = slice(0, self.limit)
+        if self.order:
+            # The pages are those of the order, which only all of them together have.
+            self._check_order()
+            self.options.pop("offset", None)
+            self.page = slice(offset, offset + self.limit)
+
+    def _check_order(self) -> None:
+        if read_flag("iterator", self.params.get("iterator", "")) or self.is_iterator:
+            raise invalid("order_by is not supported when using search iterator")
 
     def _check_metric(self) -> None:
         given = self.params.get("metric_type") or self.inner.get("metric_type")
@@ -172,6 +183,11 @@ def search(call: Call, request: Any) -> Any:
     if request.HasField("highlighter"):
         options["highlight"] = decode_highlighter(request.highlighter)
     if request.function_score.functions:
+        if plan.order:
+            raise invalid(
+                "order_by and function_score cannot be used together: they specify conflicting "
+                "sort criteria"
+            )
         fusion, rankers = decode_function_score(request.function_score, 1)
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
@@ -192,7 +208,10 @@ def search(call: Call, request: Any) -> Any:
     given = [query for query in queries if query is not None]
     results = _found(hosted, plan, options, given, outputs, chains) if given else []
     found = in_places(queries, results)
-    return answer_page(hosted, Page(found, plan.limit, outputs, options, plan.order, chains))
+    page = Page(
+        found, plan.limit, outputs, options, order=plan.order, page=plan.page, chains=chains
+    )
+    return answer_page(hosted, page)
 
 
 def _found(
@@ -204,15 +223,14 @@ def _found(
     chains: Chains | None,
 ) -> Sequence[SearchResult]:
     """Return a result for each query."""
+    read = [*[term.field for term in plan.order], *(chains.fields if chains else ())]
     # One query by itself may be like one before, and is prepared then.
     results = hosted.collection.search(
         queries[0] if len(queries) == 1 else queries,
         plan.field.name,
-        plan.limit,
+        plan.page.stop,
         filter=plan.filter,
-        output=outputs.asked_with(
-            [*plan.order, *[(name, False) for name in chains.fields]] if chains else plan.order
-        ),
+        output=outputs.asked_with(read),
         **options,
     )
     return [results] if len(queries) == 1 else results
@@ -252,127 +270,6 @@ def _aggregated(
     fill_ids(data.ids, collection.schema.primary, [])
     asked.fill(data, results, outputs.held, hosted.known.numbers)
     return told
-
-
-class Page:
-    """Hits of all queries of a call, and how they are sent.
-
-    Attributes:
-        results: A result for each query; None for one that finds nothing, as it is null.
-        limit: Hits wanted of each.
-        outputs: Fields to send.
-        group: What hits are grouped by; None: they are not.
-        order: Fields to order the hits by, and whether descending.
-        chains: What is computed of the hits; None: nothing.
-    """
-
-    def __init__(
-        self,
-        results: Sequence[SearchResult | None],
-        limit: int,
-        outputs: Outputs,
-        options: Mapping[str, Any],
-        order: Sequence[tuple[str, bool]] = (),
-        chains: Chains | None = None,
-    ) -> None:
-        self.results = results
-        self.limit = limit
-        self.outputs = outputs
-        self.group: str | None = options.get("group_by")
-        self.order = order
-        self.chains = chains
-
-    def hits(self, result: SearchResult | None) -> _Hits:
-        """Return the hits of a query as they are sent."""
-        if result is None:
-            return _Hits((), (), (), ())
-        found = _ordered(result.answer, self.order)
-        if self.chains is None:
-            return found
-        left = self.chains.apply(found.ids, found.scores, found.entities)
-        ids, entities, offsets = (
-            [column[place] for place in left.places] if column else ()
-            for column in (found.ids, found.entities, found.offsets)
-        )
-        return _Hits(ids, left.scores, entities, offsets)
-
-
-def answer_page(hosted: Hosted, page: Page) -> Any:
-    primary = hosted.collection.schema.primary
-    told = milvus.SearchResults(collection_name=hosted.collection.name, session_ts=now())
-    data = told.results
-    data.num_queries = len(page.results)
-    data.top_k = page.limit
-    data.primary_field_name = primary.name
-    data.output_fields.extend(page.outputs.shown)
-    keys: list[Any] = []
-    entities: list[Any] = []
-    offsets: list[int] = []
-    for result in page.results:
-        hits = page.hits(result)
-        data.topks.append(len(hits.ids))
-        data.scores.extend(hits.scores)
-        keys += hits.ids
-        entities += hits.entities
-        offsets += hits.offsets
-    fill_ids(data.ids, primary, keys)
-    if page.outputs.columns:
-        data.fields_data.extend(page.outputs.encode(hosted, entities))
-    if offsets and len(offsets) == len(keys):
-        data.element_indices.data.extend(offsets)
-    if page.group is not None:
-        data.group_by_field_value.CopyFrom(_group_values(hosted, page))
-    data.highlight_results.extend(_highlights(page.results))
-    return told
-
-
-class _Hits(NamedTuple):
-    """Hits of one query as they are sent."""
-
-    ids: Sequence[Any]
-    scores: Sequence[float]
-    entities: Sequence[Any]
-    offsets: Sequence[int]
-
-
-def _ordered(answer: Any, order: Sequence[tuple[str, bool]]) -> _Hits:
-    """Return the hits of an answer in the order that is asked for."""
-    columns = (answer.ids, answer.scores, answer.entities, answer.offsets or ())
-    if not order:
-        return _Hits(*columns)
-    places = places_in_order(
-        answer.entities, [OrderTerm(name, descends, False) for name, descends in order]
-    )
-    return _Hits(*([column[place] for place in places] if column else () for column in columns))
-
-
-def _group_values(hosted: Hosted, page: Page) -> Any:
-    values = [
-        value
-        for result in page.results
-        if result is not None
-        for value, count in result.answer.groups
-        for _ in range(count)
-    ]
-    name = page.group or ""
-    schema = hosted.collection.schema
-    if name in schema:
-        return encode_column(schema.field(name), values)
-    made = Field(name.partition("[")[0] or "group", DataType.VARCHAR, nullable=True)
-    return encode_column(made, [None if value is None else str(value) for value in values])
-
-
-def _highlights(results: Sequence[SearchResult | None]) -> list[Any]:
-    """Return what was marked, a message for each text field."""
-    marked = [one for found in results if found is not None for one in found.answer.highlights]
-    names = dict.fromkeys(name for found in marked for name in found)
-    return [
-        common.HighlightResult(
-            field_name=name,
-            datas=[common.HighlightData(fragments=found.get(name, [])) for found in marked],
-        )
-        for name in names
-    ]
 
 
 def _next_batch(
