@@ -35,7 +35,7 @@ _RERANKED = 30
 
 # Drawn anew by each process, so that no document can hold them.
 _MARK_START, _MARK_END = (f"<{secrets.token_hex(16)}>" for _ in range(2))
-_MARKER = Highlighter(pre_tags=_MARK_START, post_tags=_MARK_END, num_of_fragments=0)
+_MARKER = Highlighter(pre_tags=_MARK_START, post_tags=_MARK_END, num_of_fragments=None)
 
 _COLLECTION = "passages"
 _LANGUAGE = "english"

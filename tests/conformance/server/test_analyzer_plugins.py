@@ -39,7 +39,7 @@ def test_elanus_as_client(url: str) -> None:
     with elanus.connect(url) as db:
         parts = db.create_collection("parts", schema)
         parts.insert([{"id": 1, "text": "Part AB-12"}, {"id": 2, "text": "Part CD-3"}])
-        found = parts.search("CD-3", highlight=elanus.Highlighter(num_of_fragments=0))
+        found = parts.search("CD-3", highlight=elanus.Highlighter(num_of_fragments=None))
         assert found.ids == [2]
         assert found[0].highlights == {"text": ["Part <em>CD-3</em>"]}
         assert parts.run_analyzer("Part CD-3", "text") == ["cd-3", "cd3"]

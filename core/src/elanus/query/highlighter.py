@@ -22,10 +22,11 @@ class Highlighter:
         highlight_search_text: Mark the words of the texts that are searched by BM25.
         highlight_query: Mark the words of other texts as well: dicts with ``type``
             (``"TextMatch"``), ``field`` and ``text``, such as what a filter asks for.
-        fragment_offset: Characters before the first match of a fragment; 0.
+        fragment_offset: Characters before the first match of a fragment; 0. They may be those of
+            the fragment before, whose matches are not marked again.
         fragment_size: Characters of a fragment, without tags; 100. One that ends inside of a
-            match goes on to its end.
-        num_of_fragments: Fragments of a text at most; 5. 0: the whole text as one fragment.
+            match, or where one begins, goes on to its end.
+        num_of_fragments: Fragments of a text at most; 5. None: the whole text as one fragment.
 
     Raises:
         InvalidArgumentError: A value is of the wrong type or out of its range.
@@ -37,7 +38,7 @@ class Highlighter:
     highlight_query: Sequence[Mapping[str, str]] = ()
     fragment_offset: int = 0
     fragment_size: int = 100
-    num_of_fragments: int = 5
+    num_of_fragments: int | None = 5
 
     def __post_init__(self) -> None:
         for name in ("pre_tags", "post_tags"):
@@ -50,6 +51,8 @@ class Highlighter:
             object.__setattr__(self, name, tags)
         for name, least in (("fragment_offset", 0), ("fragment_size", 1), ("num_of_fragments", 0)):
             value = getattr(self, name)
+            if value is None and name == "num_of_fragments":
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise InvalidArgumentError(
                     f"Highlighter: {name}: expected an integer >= {least}, got {value!r}"

@@ -96,21 +96,20 @@ def _marks(text: str, analyzer: Analyzer, terms: frozenset[str]) -> list[tuple[i
 
 def _fragments(text: str, marks: list[tuple[int, int]], options: Highlighter) -> Iterator[str]:
     """Yield parts of a text with its marks, from the first mark on."""
-    if options.num_of_fragments == 0:
+    if options.num_of_fragments is None:
         yield _marked(text, 0, len(text), marks, options)
         return
-    behind = number = 0
+    number = 0
     for _ in range(options.num_of_fragments):
         if number == len(marks):
             return
         first = number
-        start = max(marks[first][0] - options.fragment_offset, behind)
+        start = max(marks[first][0] - options.fragment_offset, 0)
         end = max(start + options.fragment_size, marks[first][1])
-        while number < len(marks) and marks[number][0] < end:
+        while number < len(marks) and marks[number][0] <= end:
             end = max(end, marks[number][1])
             number += 1
-        behind = min(end, len(text))
-        yield _marked(text, start, behind, marks[first:number], options)
+        yield _marked(text, start, min(end, len(text)), marks[first:number], options)
 
 
 def _marked(

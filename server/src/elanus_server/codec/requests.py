@@ -17,7 +17,6 @@ from elanus import (
     Decay,
     Field,
     FunctionScore,
-    Highlighter,
     RandomScore,
     Rerank,
     Schema,
@@ -70,7 +69,7 @@ def decode_queries(raw: bytes, field: Field) -> list[Any]:
             )
         return [read_text(value) for value in values]
     if isinstance(field.source, BM25):
-        raise invalid(f"field {field.name} is searched by text (BM25), got {kind}")
+        raise invalid(f"please provide varchar/text for BM25 Function based search, got {kind}")
     is_list = kind.startswith(_LIST_PREFIX)
     plain = kind.removeprefix(_LIST_PREFIX)
     if plain == "SparseFloatVector":
@@ -268,26 +267,6 @@ def _model(params: Mapping[str, str], inputs: Sequence[str]) -> Rerank:
     queries = loose_value(params.get("queries", "null"))
     name = f"{provider}:{model}" if model else provider
     return Rerank(name, inputs[0], queries)
-
-
-def decode_highlighter(message: Any) -> Highlighter:
-    """Return what a ``Highlighter`` message asks for.
-
-    Raises:
-        MilvusError: Another kind than the lexical one.
-    """
-    kind = read_name(common.HighlightType, message.type)
-    if kind != "Lexical":
-        raise invalid(f"highlighter: {kind} is not supported; take Lexical")
-    given = {name: loose_value(text) for name, text in read_pairs(message.params).items()}
-    queries = given.pop("highlight_query", given.pop("queries", None))
-    options: dict[str, Any] = {n: v for n, v in given.items() if v is not None}
-    if isinstance(queries, list):
-        options["highlight_query"] = [
-            {"type": q.get("type", "TextMatch"), "field": q.get("field", ""), "text": q["text"]}
-            for q in queries
-        ]
-    return Highlighter.of(options)
 
 
 def searched_field(schema: Schema, name: str) -> Field:

@@ -8,12 +8,12 @@ from typing import Any
 from elanus import SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import fill_ids
+from elanus_server.codec.highlighters import decode_highlighter
 from elanus_server.codec.orders import search_order
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
 from elanus_server.codec.requests import (
     check_group,
     decode_function_score,
-    decode_highlighter,
     decode_templates,
     out_of_range,
     read_limit,
@@ -181,7 +181,9 @@ def search(call: Call, request: Any) -> Any:
     plan, outputs = _planned(hosted, request)
     options = dict(plan.options)
     if request.HasField("highlighter"):
-        options["highlight"] = decode_highlighter(request.highlighter)
+        options["highlight"] = decode_highlighter(
+            request.highlighter, hosted.collection.schema, plan.field
+        )
     if request.function_score.functions:
         if plan.order:
             raise invalid(

@@ -248,7 +248,7 @@ def test_once_the_plugin_is_back_every_row_is_found(
         assert texts.search("CD-3").ids == [2]
         assert texts.search("AB-12").ids == [1]
         texts.insert([entity(3, "EF-4 and AB-12")])
-        marked = texts.search("AB-12", highlight=elanus.Highlighter(num_of_fragments=0))
+        marked = texts.search("AB-12", highlight=elanus.Highlighter(num_of_fragments=None))
         assert sorted(marked.ids) == [1, 3]
         assert {h.highlights["text"][0] for h in marked[:2]} == {
             "Part <em>AB-12</em>",

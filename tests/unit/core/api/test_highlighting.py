@@ -79,14 +79,19 @@ def test_pairs_of_characters_that_overlap_are_one_mark(notes):
     ("settings", "fragments"),
     [
         ({"fragment_offset": 4}, ["The <em>graph</em> index walks a <em>graph</em> of rows."]),
-        # The second fragment begins where the first one ends at the earliest.
+        # What stands before a match may stand in the fragment before as well.
         ({"fragment_size": 18, "fragment_offset": 4},
          ["The <em>graph</em> index wa", "s a <em>graph</em> of rows."]),
-        ({"fragment_size": 20}, ["<em>graph</em> index walks a ", "<em>graph</em> of rows."]),
-        ({"fragment_size": 20, "num_of_fragments": 1}, ["<em>graph</em> index walks a "]),
+        ({"fragment_size": 2, "fragment_offset": 40},
+         ["The <em>graph</em>", "The graph index walks a <em>graph</em>"]),
+        ({"fragment_size": 19}, ["<em>graph</em> index walks a", "<em>graph</em> of rows."]),
+        ({"fragment_size": 19, "num_of_fragments": 1}, ["<em>graph</em> index walks a"]),
+        # A match that begins where a fragment would end belongs to it.
+        ({"fragment_size": 20}, ["<em>graph</em> index walks a <em>graph</em>"]),
+        ({"num_of_fragments": 0}, []),
         # A fragment goes on to the end of a match.
         ({"fragment_size": 2}, ["<em>graph</em>", "<em>graph</em>"]),
-        ({"num_of_fragments": 0}, ["The <em>graph</em> index walks a <em>graph</em> of rows."]),
+        ({"num_of_fragments": None}, ["The <em>graph</em> index walks a <em>graph</em> of rows."]),
         ({"pre_tags": ["<", "{"], "post_tags": [">", "}"]},
          ["<graph> index walks a {graph} of rows."]),
     ],

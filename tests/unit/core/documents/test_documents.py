@@ -101,7 +101,7 @@ def test_add_and_search(documents: elanus.documents.Documents) -> None:
 
 
 def test_words_of_the_query_are_marked(documents: elanus.documents.Documents) -> None:
-    marker = elanus.Highlighter(pre_tags="[", post_tags="]", num_of_fragments=0)
+    marker = elanus.Highlighter(pre_tags="[", post_tags="]", num_of_fragments=None)
     for mode in ("hybrid", "bm25"):
         hits = documents.search("rotating keys", mode=mode, highlight=marker)
         marked = {hit.id: hit.highlights for hit in hits}
