@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elanus import DataType, Schema
+from elanus_server.codec import documents
 from elanus_server.failures import invalid
 from elanus_server.rest.exchange import Exchange, Reply
 from elanus_server.rest.parameters import Parameter, not_json, read_all
@@ -188,12 +188,9 @@ class _Reader:
         return self._read(value, name) if kind == "bytes_val" else value
 
     def _read(self, raw: bytes, name: str) -> Any:
-        """Return what is no scalar: of JSON the text, as rows have it."""
-        kind = self._types.get(name)
-        if kind is DataType.JSON:
-            return raw.decode()
+        """Return what is no scalar: of JSON what it holds, as rows have it."""
         try:
-            return json.loads(raw)
+            return documents.load(raw)
         except ValueError:
             return base64.b64encode(raw).decode()
 

@@ -270,7 +270,7 @@ def _answered(
     call = replace(
         call, database=database, method=route.call, cancellation=cancellation, headers=headers
     )
-    found = route.answer(Exchange(route, call, values, allow_int64))
+    found = route.answer(Exchange(route, call, values, allow_int64, raw))
     if isinstance(found, Reply):
         return {"code": 0, **found.extra, "data": found.data}
     return {"code": 0, "data": found}

@@ -34,6 +34,23 @@ def read_json(raw: bytes) -> dict[str, Any]:
     return body
 
 
+class Written(float):
+    """A number with a fraction or an exponent, and how it was written."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> Written:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+
+def as_written(raw: bytes) -> dict[str, Any]:
+    """Return the object that a body is, as ``read_json`` does, with floats that know their text."""
+    body: dict[str, Any] = json.loads(raw, parse_float=Written)
+    return body
+
+
 def write_json(body: dict[str, Any]) -> bytes:
     """Return an object as bytes; numbers without a word in JSON become texts."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elanus import Schema
@@ -14,6 +14,7 @@ from elanus_server.rest.aggregations import (
     buckets_of,
     refuse_aggregation,
 )
+from elanus_server.rest.bodies import as_written
 from elanus_server.rest.collections import PARTITIONS
 from elanus_server.rest.exchange import COLLECTION, Exchange, Reply, route
 from elanus_server.rest.function_chains import CHAINS, function_chains, refuse_chains
@@ -80,13 +81,18 @@ def _written(exchange: Exchange, response: Any, what: str, count: int) -> Reply:
     return Reply({f"{what}Count": exchange.number(count), f"{what}Ids": keys}, {"cost": 0})
 
 
+def _written_rows(exchange: Exchange) -> Callable[[], list[dict[str, Any]]]:
+    """Return what reads the entities of a body anew, with floats that know their text."""
+    return lambda: as_written(exchange.raw)["data"]  # type: ignore[no-any-return]
+
+
 @route("entities/insert", "Store entities", "Insert", COLLECTION, _PARTITION, _ROWS)
 def insert(exchange: Exchange) -> Any:
     rows = exchange.values["data"]
     response = exchange.ask(
         "Insert",
         **exchange.filled(),
-        fields_data=field_columns(rows, _schema(exchange)),
+        fields_data=field_columns(rows, _schema(exchange), written=_written_rows(exchange)),
         num_rows=len(rows),
     )
     return _written(exchange, response, "insert", response.insert_cnt)
@@ -108,7 +114,9 @@ def upsert(exchange: Exchange) -> Any:
     response = exchange.ask(
         "Upsert",
         **exchange.filled(),
-        fields_data=field_columns(rows, _schema(exchange), partial=partial),
+        fields_data=field_columns(
+            rows, _schema(exchange), partial=partial, written=_written_rows(exchange)
+        ),
         num_rows=len(rows),
         field_ops=[_operation(one) for one in ops],
     )

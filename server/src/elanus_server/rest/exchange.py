@@ -32,12 +32,14 @@ class Exchange:
         call: What the service is asked with.
         values: Of the parameters by name.
         allow_int64: Whether 64-bit integers are sent as numbers, else as strings.
+        raw: The body, of which ``values`` is a part.
     """
 
     route: Route
     call: Call
     values: dict[str, Any]
     allow_int64: bool = True
+    raw: bytes = b""
 
     def ask(self, name: str, /, **fields: Any) -> Any:
         """Return the response of the service to a call.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from elanus_server.codec import documents
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_column
 from elanus_server.failures import MilvusError
+from elanus_server.rest.bodies import Written
 from elanus_server.rest.parameters import bad_rows
 from elanus_server.rest.row_columns import plain_column
 from elanus_server.wire import schema as messages
@@ -33,6 +34,8 @@ _INTEGERS = {
     DataType.INT64: 2**63,
 }
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_EXACT = 2.0**53
+"""From here on floats leave whole numbers out."""
 _DIMENSION = re.compile("[0-9]{1,10}")
 _MAX_FLOAT = float(np.finfo(np.float32).max)
 _DENSE: Mapping[DataType, Any] = {
@@ -46,7 +49,11 @@ _NUMBERS = frozenset({int, float})
 
 
 def field_columns(
-    rows: Sequence[Mapping[str, Any]], schema: Schema, *, partial: bool = False
+    rows: Sequence[Mapping[str, Any]],
+    schema: Schema,
+    *,
+    partial: bool = False,
+    written: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
 ) -> list[Any]:
     """Return entities as ``FieldData``, one for each field that has values.
 
@@ -54,6 +61,7 @@ def field_columns(
         rows: JSON objects.
         schema: Of the collection.
         partial: Fields may be missing: they keep what they have.
+        written: Reads the rows anew, so that numbers know how they were written.
 
     Raises:
         MilvusError: A value does not fit its field, or a field is missing.
@@ -69,12 +77,23 @@ def field_columns(
             )
         if given < len(rows) and partial:
             raise bad_rows(f"field {field.name} is given in some rows and missing in others")
-        values = plain_column([row.get(field.name) for row in rows], field)
+        given_values = [row.get(field.name) for row in rows]
+        values = plain_column(given_values, field)
         if values is None:
+            if written is not None and _asks_for_words(given_values, field):
+                rows, written = written(), None
             values = [_value(row, field, place) for place, row in enumerate(rows)]
         found.append(_column(field, values))
     dynamic = _dynamic(rows, schema)
     return found if dynamic is None else [*found, dynamic]
+
+
+def _asks_for_words(values: Sequence[Any], field: Field) -> bool:
+    """Whether a field takes numbers as they were written, and some are more than their value."""
+    if field.dtype is DataType.VARCHAR:
+        return any(type(value) is float for value in values)
+    is_whole = field.dtype is DataType.INT64
+    return is_whole and any(type(value) is float and abs(value) >= _EXACT for value in values)
 
 
 def _may_be_missing(field: Field) -> bool:
@@ -166,7 +185,7 @@ def _scalar(value: Any, dtype: DataType, name: str) -> Any:
     if dtype in _INTEGERS:
         return _integer(value, dtype, name)
     if dtype is DataType.JSON:
-        return _document(value)
+        return value
     found = _READERS[dtype](value)
     if found is None:
         raise bad_rows(f"field {name}: expected {dtype.name}, got {_shown(value)}")
@@ -182,7 +201,7 @@ def _integer(value: Any, dtype: DataType, name: str) -> int:
         except ValueError:
             number = None
     elif isinstance(value, float) and value.is_integer():
-        number = int(value)
+        number = int(Decimal(value.text)) if isinstance(value, Written) else int(value)
     if not isinstance(number, int) or isinstance(value, bool) or not -bound <= number < bound:
         raise bad_rows(
             f"field {name} value must be an integer in range [{-bound}, {bound - 1}], got "
@@ -210,33 +229,28 @@ def _single(value: Any) -> float | None:
 
 
 def _boolean(value: Any) -> bool | None:
-    words = {"true": True, "false": False}
-    return words.get(value.lower()) if isinstance(value, str) else _only(bool)(value)
+    words = {"true": True, "false": False, "t": True, "f": False, "1": True, "0": False}
+    return words.get(str(value).lower()) if isinstance(value, str | bool | int) else None
+
+
+def _text(value: Any) -> str | None:
+    """Return a text; numbers are what they were written as, as with Milvus."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Written):
+        return value.text
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _only(kind: type) -> Callable[[Any], Any]:
     return lambda value: value if isinstance(value, kind) else None
 
 
-def _document(value: Any) -> Any:
-    """Return what a JSON field holds: as with Milvus a text that is JSON is what it says."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            return value
-    return value
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
-
-
 _READERS: dict[DataType, Callable[[Any], Any]] = {
     DataType.BOOL: _boolean,
     DataType.FLOAT: _single,
     DataType.DOUBLE: _number,
-    DataType.VARCHAR: _only(str),
+    DataType.VARCHAR: _text,
     DataType.GEOMETRY: _only(str),
     DataType.TIMESTAMPTZ: _only(str),
 }
