@@ -207,13 +207,14 @@ def _add_dynamic(
     entities: list[dict[str, Any]],
 ) -> None:
     values = values_at(schema, DYNAMIC_FIELD, source.column(DYNAMIC_FIELD), rows)
-    for entity, extra in zip(entities, values, strict=True):
+    for entity, value in zip(entities, values, strict=True):
+        extra = schema.undeclared(value)
         for name in names:
             if name == DYNAMIC_FIELD:
-                entity.update(extra or {})
-            elif extra and name in extra:
+                entity.update(extra)
+            elif name in extra:
                 entity[name] = extra[name]
-            elif extra and "*" in name:
+            elif "*" in name:
                 entity.update({k: v for k, v in extra.items() if fnmatchcase(k, name)})
 
 

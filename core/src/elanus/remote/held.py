@@ -167,5 +167,5 @@ def entities_of(schema: Schema, batch: ColumnBatch) -> list[dict[str, Any]]:
     made = project(schema, source, rows, names)
     if schema.dynamic and DYNAMIC_FIELD in batch.columns:
         for entity in made:
-            entity.update(entity.pop(DYNAMIC_FIELD, None) or {})
+            entity.update(schema.undeclared(entity.pop(DYNAMIC_FIELD, None)))
     return made

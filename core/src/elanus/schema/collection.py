@@ -89,6 +89,7 @@ class Schema:
     structs: tuple[Field, ...] = dataclass_field(compare=False, repr=False)
     waiting: frozenset[str] = dataclass_field(compare=False, repr=False)
     _answering: Mapping[str, Field] = dataclass_field(compare=False, repr=False)
+    _names: frozenset[str] = dataclass_field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -125,6 +126,8 @@ class Schema:
         waiting = {one.field if one.answers else one.by for one in self.successors}
         object.__setattr__(self, "waiting", frozenset(waiting))
         object.__setattr__(self, "_answering", self._answering_fields())
+        names = frozenset([*self.column_types, *[f.name for f in self.fields]])
+        object.__setattr__(self, "_names", names)
 
     def _answering_fields(self) -> dict[str, Field]:
         """Return the field that answers by each name that can be asked."""
@@ -271,7 +274,17 @@ class Schema:
         return tuple(f for f in self.fields if f.dtype.is_vector)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.column_types or any(f.name == name for f in self.fields)
+        return name in self._names
+
+    def undeclared(self, extra: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Return what the dynamic column of an entity holds, but for the names of fields.
+
+        A field that was added later has taken its name: what entities held under it before is
+        behind ``$meta["its name"]``.
+        """
+        if extra is None:
+            return {}
+        return {name: extra[name] for name in extra if name not in self._names}
 
     def answering(self, name: str) -> Field:
         """Return the field that answers searches by this name: mostly the one that has it.

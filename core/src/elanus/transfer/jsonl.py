@@ -128,7 +128,9 @@ class JsonlWriter(TextWriter):
         for values in zip(*lists, strict=True):
             entity = dict(zip(declared, values, strict=False))
             if has_dynamic:
-                entity |= values[-1] or {}
+                # A field that was added later has taken the name of what was undeclared.
+                extra = values[-1] or {}
+                entity |= {name: extra[name] for name in extra if name not in entity}
             lines.append(self._encode(entity))
         return lines
 

@@ -1,5 +1,6 @@
 """Fields that come and go while entities are there, read on every path."""
 
+import json
 import threading
 
 import numpy as np
@@ -111,6 +112,25 @@ def test_a_dropped_name_can_mean_something_else(folder):
     database.close()
     with elanus.connect(folder) as again:
         assert again.collection("kb").get(5, ["extra"]) == [{"id": 5, "extra": "x"}]
+
+
+def test_an_added_field_takes_the_name_of_what_was_undeclared(folder):
+    database = elanus.connect(folder)
+    fields = [Field("id", DataType.INT64, primary=True), Field("v", DataType.FLOAT_VECTOR, dim=2)]
+    collection = database.create_collection("kb", Schema(fields, dynamic=True))
+    collection.insert([{"id": 1, "v": [1.0, 0.0], "kind": "old", "other": 5}])
+    collection.add_field(Field("kind", DataType.VARCHAR, default="new"))
+    whole = {"id": 1, "kind": "new", "other": 5}
+    for output in (["*"], ["kind", "$meta"], ["k*", "o*"]):
+        assert collection.query(None, output, limit=9)[0].items() >= whole.items()
+    assert collection.query(None, ["$meta"], limit=9) == [{"other": 5, "id": 1}]
+    assert collection.query('$meta["kind"] == "old"', ['$meta["kind"]']) == [
+        {'$meta["kind"]': "old", "id": 1}
+    ]
+    exported = folder.parent / "all.jsonl"
+    collection.export_data(exported)
+    assert json.loads(exported.read_text()).items() >= whole.items()
+    database.close()
 
 
 def test_the_past_keeps_its_fields(folder):
