@@ -186,6 +186,7 @@ def test_search_by_parts(tmp_path: Path) -> None:
         ("chunks is null", lambda c: False),
         ("array_contains(chunks[lang], 'de')", lambda c: any(e["lang"] == "de" for e in c)),
         ("chunks[page][1] > 50", lambda c: len(c) > 1 and c[1]["page"] > 50),
+        ("chunks[1][page] > 50", lambda c: len(c) > 1 and c[1]["page"] > 50),
         ("match_any(chunks[page], $ == 71)", lambda c: any(e["page"] == 71 for e in c)),
     ],
 )  # fmt: skip

@@ -353,7 +353,9 @@ class _Parser:
         keys: list[str | int] = []
         while self._accept("["):
             key = self._take()
-            if key.kind is TokenKind.NAME and not keys and name == token.value:
+            # A part of an array of structs, as chunks[page][0] or, in Milvus, chunks[0][page].
+            is_first = not keys or (len(keys) == 1 and isinstance(keys[0], int))
+            if key.kind is TokenKind.NAME and is_first and name == token.value:
                 name = f"{name}[{key.value}]"
                 self._require("]")
                 continue
