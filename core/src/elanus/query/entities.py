@@ -53,7 +53,7 @@ def query_entities(
 ) -> list[dict[str, Any]]:
     """Return the matching entities in the order asked for, equals by their primary key."""
     stop = None if request.limit is None else request.offset + request.limit
-    elements = _Elements.chosen(schema, request.filters) if request.per_element else None
+    elements = chosen_elements(schema, request)
     if request.order or (elements is not None and not elements.in_every_row):
         numbers, rows = matching_places(schema, sources, request.filters)
     else:
@@ -65,14 +65,41 @@ def query_entities(
     if elements is None:
         return project_places(schema, sources, numbers[page], rows[page], request.output)
     which, places = elements.of(sources, numbers, rows, page)
-    used, at = np.unique(which, return_inverse=True)
-    found = project_places(schema, sources, numbers[used], rows[used], request.output)
-    both = zip(at.tolist(), places.tolist(), strict=True)
+    return project_elements(schema, sources, numbers[which], rows[which], places, request.output)
+
+
+def project_elements(
+    schema: Schema,
+    sources: Sequence[SearchSource],
+    numbers: Int64Array,
+    rows: Int64Array,
+    places: Int64Array,
+    output: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Return elements as results of their own: the entity of each, and its place.
+
+    Args:
+        schema: Of the sources.
+        sources: Of one snapshot.
+        numbers: Source of each element; those of one row stand side by side.
+        rows: Row of each element in its source.
+        places: Place of each element in its array.
+        output: Fields of the entities to return.
+    """
+    is_next = np.ones(len(rows), dtype=np.bool_)
+    is_next[1:] = (np.diff(rows) != 0) | (np.diff(numbers) != 0)
+    found = project_places(schema, sources, numbers[is_next], rows[is_next], output)
+    both = zip((np.cumsum(is_next) - 1).tolist(), places.tolist(), strict=True)
     return [{**found[row], OFFSET: place} for row, place in both]
 
 
+def chosen_elements(schema: Schema, request: EntityRequest) -> Elements | None:
+    """Return which elements are results of their own; None where entities are."""
+    return Elements.chosen(schema, request.filters) if request.per_element else None
+
+
 @dataclass(frozen=True, slots=True)
-class _Elements:
+class Elements:
     """The elements of an array of structs that meet every ``element_filter``.
 
     Attributes:
@@ -84,7 +111,7 @@ class _Elements:
     filters: tuple[ElementFilter, ...]
 
     @classmethod
-    def chosen(cls, schema: Schema, filters: Sequence[BoundFilter]) -> _Elements | None:
+    def chosen(cls, schema: Schema, filters: Sequence[BoundFilter]) -> Elements | None:
         """Return which elements filters choose; None where it is none, or of several arrays."""
         names = frozenset[str]().union(*[element_structs(bound) for bound in filters])
         fields = [field for field in schema.structs if field.name in names]

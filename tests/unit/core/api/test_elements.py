@@ -426,6 +426,21 @@ def test_a_query_of_elements(tmp_path, text, flushed):
                 stop = None if limit is None else offset + limit
                 found = [(row["id"], row["$offset"], row["kind"]) for row in got]
                 assert found == wanted[offset:stop]
+            # The order is that of the keys here.
+            batches = made.query_iterator(text, ["kind"], batch_size=7, per_element=True)
+            first = [*next(batches)]
+            again = made.query_iterator(
+                text, ["kind"], batch_size=7, per_element=True, token=batches.token
+            )
+            for left in (batches, again):
+                pages = [first, *left]
+                assert [len(page) for page in pages[:-1]] == [7] * (len(pages) - 1)
+                found = [(r["id"], r["$offset"], r["kind"]) for page in pages for r in page]
+                assert found == sorted(wanted)
+        (few,) = made.query_iterator(text, ["kind"], limit=3, per_element=True)
+        assert few == made.query(text, ["kind"], limit=3, per_element=True)
+        with pytest.raises(InvalidArgumentError, match="another request"):
+            made.query_iterator(text, ["kind"], batch_size=7, token=batches.token)
         assert all("$offset" not in row for row in made.query(text))
 
 
@@ -454,6 +469,9 @@ def test_a_query_of_elements_that_chooses_none(tmp_path, text):
         made = db.create_collection("books", schema("COSINE"))
         made.insert(entities())
         assert made.query(text, per_element=True, limit=9) == made.query(text, limit=9)
+        assert next(made.query_iterator(text, batch_size=9, per_element=True)) == made.query(
+            text, limit=9
+        )
 
 
 def test_a_search_of_elements_reads_conditions_within_conditions(tmp_path):
