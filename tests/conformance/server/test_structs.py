@@ -374,6 +374,20 @@ def test_other_conditions_choose_entities(client, text):
     assert len({row["id"] for row in got}) == len(got)
 
 
+def test_elements_of_a_plain_array(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    schema.add_field("scores", DataType.ARRAY, element_type=DataType.INT64, max_capacity=9)
+    client.create_collection("lists", schema=schema)
+    _index(client, "lists", ("v", "COSINE"))
+    scores = [[95, 80], [40], [100, 100, 100], [], [60, 60]]
+    client.insert("lists", [{"id": i, "v": [1, 0], "scores": own} for i, own in enumerate(scores)])
+    client.load_collection("lists")
+    got = client.query("lists", filter="element_filter(scores, $ > 90)", output_fields=["id"])
+    assert [(row["id"], row["offset"]) for row in got] == [(0, 0), (2, 0), (2, 1), (2, 2)]
+
+
 def test_elements_in_another_order(client):
     rows = _books(client)
     text = "element_filter(chunks, $[page] >= 2)"

@@ -89,7 +89,7 @@ class Reads(Handle):
             per_element: Where an ``element_filter`` is one of the conditions that must all hold,
                 each element that meets it is a result of its own: its entity, with the place of the
                 element, from 0, under ``"$offset"``. Limit and offset count elements then. With
-                none, or those of several arrays of structs, results are entities.
+                none, or those of several arrays, results are entities.
             **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:

@@ -43,7 +43,7 @@ from elanus.filter.compiler import (
     ElementFilter,
     FilterSource,
     compile_filter,
-    element_structs,
+    element_arrays,
     split_elements,
 )
 from elanus.filter.language.builder import FieldExpression, element, field, random_sample
@@ -63,7 +63,7 @@ __all__ = [
     "compile_filter",
     "from_mongo",
     "parse",
-    "element_structs",
+    "element_arrays",
     "split_elements",
     "to_text",
     # building in Python

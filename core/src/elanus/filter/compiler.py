@@ -225,12 +225,12 @@ class ElementFilter(BoundFilter):
 def split_elements(
     bound: BoundFilter, schema: Schema, name: str
 ) -> tuple[BoundFilter | None, list[ElementFilter]]:
-    """Return what a filter asks of rows, and what of the elements of an array of structs.
+    """Return what a filter asks of rows, and what of the elements of an array.
 
     Args:
         bound: A filter; its conditions that must all hold are looked at.
         schema: What it is bound to.
-        name: The array of structs whose ``element_filter`` chooses elements.
+        name: The array whose ``element_filter`` chooses elements.
     """
     scope = Scope(schema, casts=bound.casts)
     chosen, others = [], []
@@ -248,8 +248,8 @@ def split_elements(
     return BoundFilter(rest, scope), chosen
 
 
-def element_structs(bound: BoundFilter) -> frozenset[str]:
-    """Return the arrays of structs whose elements a filter chooses by ``element_filter``."""
+def element_arrays(bound: BoundFilter) -> frozenset[str]:
+    """Return the fields whose elements a filter chooses by ``element_filter``."""
     names = set()
     for term in _terms(bound.tree):
         match term:

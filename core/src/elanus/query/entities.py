@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from elanus.errors import InternalError
-from elanus.filter import BoundFilter, ElementFilter, element_structs, split_elements
+from elanus.filter import BoundFilter, ElementFilter, element_arrays, split_elements
 from elanus.query.ordering import OrderKey, order_of
 from elanus.query.projection import project_places, read_pks
 from elanus.query.sources import SearchSource, allowed_rows, matching_rows
 from elanus.schema.batches import ArrayColumn, FixedColumn
 from elanus.schema.collection import Schema
 from elanus.schema.structs import stored_parts
-from elanus.types import Int64Array, PrimaryKey
+from elanus.types import DataType, Int64Array, PrimaryKey
 
 OFFSET = "$offset"
 """Under what an element that is a result of its own has its place: no field is called so."""
@@ -100,10 +100,10 @@ def chosen_elements(schema: Schema, request: EntityRequest) -> Elements | None:
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """The elements of an array of structs that meet every ``element_filter``.
+    """The elements of an array that meet every ``element_filter``.
 
     Attributes:
-        part: A column of the array.
+        part: A column of the array; that of a field of its elements, where those are structs.
         filters: What an element has to meet.
     """
 
@@ -113,8 +113,9 @@ class Elements:
     @classmethod
     def chosen(cls, schema: Schema, filters: Sequence[BoundFilter]) -> Elements | None:
         """Return which elements filters choose; None where it is none, or of several arrays."""
-        names = frozenset[str]().union(*[element_structs(bound) for bound in filters])
-        fields = [field for field in schema.structs if field.name in names]
+        names = frozenset[str]().union(*[element_arrays(bound) for bound in filters])
+        named = [schema.field(name) for name in names]
+        fields = [field for field in named if field.dtype is DataType.ARRAY]
         if len(fields) != 1:
             return None
         name = fields[0].name
