@@ -485,6 +485,29 @@ def test_wrong_searches_say_what_is_wrong(client, own, options, text):
     assert raised.value.code in (1100, 200)
 
 
+WRONG_QUERIES: list[tuple[dict[str, Any], str]] = [
+    ({"output_fields": ["**"]}, "parse output field name failed: **"),
+    ({"output_fields": ["*", "@"]}, "parse output field name failed: @"),
+    ({"output_fields": ['$meta["a"]["b"]']}, 'parse output field name failed: $meta["a"]["b"]'),
+    ({"ignore_growing": 2.3}, "parse ignore growing field failed"),
+    ({"limit": -1}, "limit [-1] is invalid, should be greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), WRONG_QUERIES)
+def test_wrong_queries_say_what_is_wrong(client, own, options, text):
+    with pytest.raises(MilvusException) as raised:
+        client.query(own.name, filter="id >= 0", **options)
+    assert text in raised.value.message
+    assert raised.value.code == 1100
+
+
+def test_an_offset_counts_with_a_limit_only(client, own):
+    asked = {"filter": "id in [1, 2, 5]", "output_fields": ["id"]}
+    assert [row["id"] for row in client.query(own.name, offset=2, **asked)] == [1, 2, 5]
+    assert [row["id"] for row in client.query(own.name, offset=2, limit=9, **asked)] == [5]
+
+
 def test_wrong_writes_change_nothing(client, own):
     before = own.last_seq
     for rows, text in [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,9 @@ from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_entities
 from elanus_server.failures import invalid
 from elanus_server.service.context import Hosted
+
+_IN_META = re.compile(r"""\$meta\[(["'])([^"'\[\]]*)\1\]""")
+_WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,14 @@ def _narrowed(struct: Field, parts: Sequence[str]) -> Field:
 
 
 def _undeclared(name: str) -> str:
-    """Return the undeclared field that a name or ``$meta["name"]`` means."""
-    prefix = f"{DYNAMIC_FIELD}["
-    return name[len(prefix) : -1].strip("\"'") if name.startswith(prefix) else name
+    """Return the undeclared field that a name or ``$meta["name"]`` means.
+
+    Raises:
+        MilvusError: It reaches into an undeclared field, or is nothing but signs.
+    """
+    place = _IN_META.fullmatch(name)
+    if place is not None:
+        return place[2]
+    if name.startswith(f"{DYNAMIC_FIELD}[") or _WORD.search(name) is None:
+        raise invalid(f"parse output field name failed: {name}")
+    return name

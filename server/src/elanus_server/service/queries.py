@@ -28,6 +28,7 @@ from elanus_server.wire import milvus
 _ELEMENTS = re.compile(r"\belement_filter\s*\(", re.IGNORECASE)
 _PLACE = "$offset"
 """Under what elanus says which element of an entity is meant."""
+_TRUTHS = frozenset({"1", "t", "true", "0", "f", "false"})
 _MAX_LEVEL = 2
 """Times up to here stand for levels of consistency."""
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
@@ -58,6 +59,8 @@ def query(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     options = read_scope(hosted, request)
     params = read_pairs(request.query_params)
+    if params.get("ignore_growing", "true").lower() not in _TRUTHS:
+        raise invalid("parse ignore growing field failed")
     if params.get("timezone"):
         options["timezone"] = params["timezone"]
     templates = decode_templates(request.expr_template_values)
@@ -168,13 +171,13 @@ def _page(params: dict[str, str], *, is_bounded: bool) -> tuple[int | None, int]
         MilvusError: They are out of Milvus' range, or nothing bounds the answer.
     """
     given = params.get("limit", "")
-    offset = read_integer("offset", params.get("offset") or "0")
-    if not given or given == "-1":
+    if not given:
         if not is_bounded:
             raise invalid("empty expression should be used with limit")
-        check_window(1, offset)
-        return None, offset
+        # As in Milvus there are pages with a limit only.
+        return None, 0
     limit = read_integer("limit", given)
+    offset = read_integer("offset", params.get("offset") or "0")
     check_window(limit, 0 if params.get("iterator") == "True" else offset)
     return limit, offset
 
