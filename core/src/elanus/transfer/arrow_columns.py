@@ -432,13 +432,14 @@ def to_arrow_array(field: Field, column: Column) -> Any:
     """Return a column as an Arrow array."""
     kind = arrow_type(field)
     absent = None if column.validity is None else ~column.validity
+    mask = None if absent is None else pa.array(absent)
     if isinstance(column, FixedColumn):
         return pa.array(column.values, type=kind, mask=absent)
     if isinstance(column, StringColumn):
         return _text_array(column, kind)
     if isinstance(column, DenseVectorColumn):
         flat = pa.array(np.ascontiguousarray(column.to_numbers()).reshape(-1))
-        return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+        return pa.FixedSizeListArray.from_arrays(flat, type=kind, mask=mask)
     first, last = int(column.offsets[0]), int(column.offsets[-1])
     offsets = pa.array(column.offsets - first)
     if isinstance(column, SparseVectorColumn):
@@ -446,9 +447,8 @@ def to_arrow_array(field: Field, column: Column) -> Any:
             [pa.array(column.indices[first:last]), pa.array(column.values[first:last])],
             fields=list(SPARSE_ENTRY),
         )
-        return pa.LargeListArray.from_arrays(offsets, entries, type=kind)
+        return pa.LargeListArray.from_arrays(offsets, entries, type=kind, mask=mask)
     flat = to_arrow_array(element_field(field), column.flat_items())
-    mask = None if absent is None else pa.array(absent)
     return pa.LargeListArray.from_arrays(offsets, flat, type=kind, mask=mask)
 
 

@@ -95,6 +95,26 @@ def test_texts_come_back_whatever_they_hold(db, simple, tmp_path, suffix):
     assert again.query(output=["id", "name", "dense"]) == rows
 
 
+@pytest.mark.parametrize("form", [*FILES, "to_arrow", "to_arrow_reader", "to_polars", "to_pandas"])
+def test_entities_without_vectors_come_back_without(db, tmp_path, form):
+    kinds = ["FLOAT", "FLOAT16", "BFLOAT16", "INT8", "BINARY"]
+    fields = [elanus.Field("id", elanus.INT64, primary=True)]
+    for kind in kinds:
+        fields.append(elanus.Field(kind.lower(), f"{kind}_VECTOR", dim=8, nullable=True))
+    fields.append(elanus.Field("sparse", elanus.SPARSE_FLOAT_VECTOR, nullable=True))
+    made = db.create_collection("vectors", elanus.Schema(fields))
+    ones = {kind.lower(): [1] * 8 for kind in kinds} | {"binary": b"a", "sparse": {3: 1.0}}
+    made.insert([{"id": 0}, {"id": 1, **ones}, {"id": 2}, {"id": 3, "sparse": {}}])
+    again = db.create_collection("again", elanus.Schema(fields))
+    if form in FILES:
+        made.export_data(tmp_path / f"all.{form}")
+        again.import_data(tmp_path / f"all.{form}")
+    else:
+        again.import_data(getattr(made, form)())
+    assert content(again) == content(made)
+    assert "0.0" not in content(made)[0]
+
+
 @pytest.mark.parametrize("suffix", ["npz", "jsonl", "parquet"])
 def test_rows_without_nulls_pass_through_every_format(db, fresh, tmp_path, suffix):
     whole = db.create_collection("whole", every_type_schema())
