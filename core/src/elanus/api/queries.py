@@ -44,7 +44,7 @@ def default_field(schema: Schema, data: Any) -> Field:
         kind = "BM25, MinHash or embedded"
         fields = [f for f in schema.vector_fields if f.bm25 or f.embedding]
         fields = fields or [*schema.minhash_fields]
-    elif isinstance(probe, Mapping):
+    elif isinstance(probe, Mapping) or hasattr(probe, "tocsr"):
         kind, fields = (
             "sparse",
             [
@@ -105,10 +105,8 @@ def read_queries(
         raise InvalidArgumentError(
             f"field {field.name!r} is {field.dtype.name}; only vector fields can be searched"
         )
-    many = isinstance(data, list) and bool(data) and isinstance(data[0], Mapping)
-    vectors = data if many else [data]
-    parsed = tuple([query_sparse(field, vector) for vector in vectors])
-    return [SparseQuery(parsed, _drop_ratio(options))], not many
+    parsed, many = query_sparse(field, data)
+    return [SparseQuery(tuple(parsed), _drop_ratio(options))], not many
 
 
 def _signatures(

@@ -144,7 +144,7 @@ class Encoder:
                 return self.value(kind(value))
         if hasattr(value, "__fspath__"):
             return str(value)
-        if hasattr(value, "indptr"):  # a SciPy CSR matrix
+        if hasattr(value, "tocsr"):  # a sparse matrix of SciPy
             return self.value(_sparse_rows(value))
         if isinstance(value, Mapping):
             return self.value(dict(value))
@@ -342,6 +342,7 @@ def _are(kind: type, values: Sequence[Any]) -> bool:
 
 
 def _sparse_rows(matrix: Any) -> list[dict[int, float]]:
-    ends, dims, weights = (getattr(matrix, name).tolist() for name in ("indptr", "indices", "data"))
+    by_rows = matrix.tocsr()
+    ends, dims, weights = (getattr(by_rows, n).tolist() for n in ("indptr", "indices", "data"))
     rows = itertools.pairwise(ends)
     return [dict(zip(dims[a:b], weights[a:b], strict=True)) for a, b in rows]

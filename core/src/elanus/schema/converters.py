@@ -56,7 +56,7 @@ def convert_column(field: Field, values: Any, num_rows: int) -> Column:
     if values is None:
         values = [MISSING] * num_rows
     converter = _CONVERTERS.get(field.dtype, _fixed_column)
-    if (isinstance(values, np.ndarray) and values.dtype != np.object_) or hasattr(values, "indptr"):
+    if (isinstance(values, np.ndarray) and values.dtype != np.object_) or hasattr(values, "tocsr"):
         return converter(field, values, None)
     filled, validity = _fill(field, list(values))
     return converter(field, filled, validity)
@@ -310,10 +310,8 @@ def array_items(
 
 
 def _sparse_column(field: Field, values: Any, validity: BoolArray | None) -> SparseVectorColumn:
-    if hasattr(values, "indptr"):
-        values = [
-            (values.indices[a:b], values.data[a:b]) for a, b in itertools.pairwise(values.indptr)
-        ]
+    if hasattr(values, "tocsr"):
+        values = matrix_rows(values)
     indices: list[np.ndarray[Any, Any]] = []
     weights: list[np.ndarray[Any, Any]] = []
     for row, value in enumerate(_as_list(field, values)):
@@ -331,12 +329,24 @@ def _sparse_column(field: Field, values: Any, validity: BoolArray | None) -> Spa
     )
 
 
+def matrix_rows(matrix: Any) -> list[tuple[Any, Any]]:
+    """Return the rows of a sparse matrix of scipy, in whatever layout: dimensions and weights."""
+    rows = matrix.tocsr()
+    return [(rows.indices[a:b], rows.data[a:b]) for a, b in itertools.pairwise(rows.indptr)]
+
+
 def to_sparse_row(field: Field, value: Any, row: int) -> tuple[Any, Any]:
     """Return ascending dimensions and their weights."""
     if isinstance(value, Mapping):
         pairs = (list(value.keys()), list(value.values()))
-    elif hasattr(value, "indptr"):
-        pairs = (value.indices, value.data)
+    elif hasattr(value, "tocsr"):
+        rows = matrix_rows(value)
+        if len(rows) != 1:
+            fail(field, f"expected a matrix of one row, got {len(rows)} rows", row)
+        pairs = rows[0]
+    elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping):
+        # A matrix of one row, as it comes from a program that uses a server.
+        pairs = (list(value[0].keys()), list(value[0].values()))
     elif isinstance(value, tuple) and len(value) == 2 and all(hasattr(v, "dtype") for v in value):
         pairs = value
     elif isinstance(value, list | tuple) and all(

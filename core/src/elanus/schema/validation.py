@@ -19,6 +19,7 @@ from elanus.schema.collection import DYNAMIC_FIELD, Schema, did_you_mean
 from elanus.schema.converters import (
     MISSING,
     convert_column,
+    matrix_rows,
     to_numbers,
     to_sparse_row,
     to_strings,
@@ -37,7 +38,7 @@ def entities_to_batch(schema: Schema, entities: Entities) -> ColumnBatch:
     Args:
         schema: What they must fit.
         entities: List of dicts, or dict of columns. A column is a sequence or a NumPy array of
-            shape ``(n,)``; vectors ``(n, dim)``; sparse vectors also as a SciPy CSR matrix.
+            shape ``(n,)``; vectors ``(n, dim)``; sparse vectors also as a sparse matrix of SciPy.
 
     Returns:
         One column per field with values. The primary key's column is missing when the schema has
@@ -165,7 +166,7 @@ def _from_columns(schema: Schema, columns: Mapping[str, Any]) -> tuple[dict[str,
 
 
 def _length_of(name: str, values: Any) -> int:
-    if hasattr(values, "indptr"):  # a SciPy CSR matrix has no len()
+    if hasattr(values, "tocsr"):  # a sparse matrix has no len()
         return int(values.shape[0])
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
         raise EntityError(
@@ -227,10 +228,32 @@ def check_default(field: Field) -> None:
             raise SchemaError(f"default of {error}") from None
 
 
-def query_sparse(field: Field, value: Any) -> tuple[Any, Any]:
-    """Check one sparse query vector; return its dimensions (uint32) and weights (float32)."""
-    dims, weights = to_sparse_row(field, value, 0)
-    return dims.astype(np.uint32), weights.astype(np.float32)
+def query_sparse(field: Field, data: Any) -> tuple[list[tuple[Any, Any]], bool]:
+    """Check sparse queries.
+
+    Args:
+        field: The field that is searched.
+        data: A vector, or a list or a matrix of them.
+
+    Returns:
+        Dimensions (uint32) and weights (float32) of each query; whether it was a list.
+    """
+    vectors, many = [data], hasattr(data, "tocsr")
+    if many:
+        vectors = matrix_rows(data)
+    elif isinstance(data, list | tuple) and len(data):
+        first = data[0]
+        # A vector as a list holds pairs of numbers; a list of such vectors holds lists of pairs.
+        many = hasattr(first, "tocsr") or isinstance(first, Mapping)
+        many = many or (isinstance(first, list | tuple) and _holds_pairs(data))
+        vectors = list(data) if many else vectors
+    parsed = [to_sparse_row(field, vector, row) for row, vector in enumerate(vectors)]
+    return [(dims.astype(np.uint32), weights.astype(np.float32)) for dims, weights in parsed], many
+
+
+def _holds_pairs(data: Sequence[Any]) -> bool:
+    filled = (vector[0] for vector in data if isinstance(vector, list | tuple) and vector)
+    return isinstance(next(filled, None), list | tuple)
 
 
 def primary_keys(field: Field, keys: Iterable[Any]) -> list[int] | list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from elanus.errors import EntityError, InvalidArgumentError
 from elanus.schema.batches import Column
+from elanus.schema.converters import matrix_rows
 from elanus.schema.faults import fail
 from elanus.schema.fields import Field
 from elanus.transfer.chunks import Chunk, Extent, Position, Values
@@ -53,10 +54,11 @@ class DictReader:
 
 
 class ColumnsReader:
-    """A dict of columns: arrays (also mapped ones), SciPy CSR matrices or lists."""
+    """A dict of columns: arrays (also mapped ones), sparse matrices of SciPy, or lists."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
-        self._columns = columns
+        # Sparse matrices are cut by rows.
+        self._columns = {n: v.tocsr() if hasattr(v, "tocsr") else v for n, v in columns.items()}
         lengths = {name: _length(name, values) for name, values in columns.items()}
         self._num_rows = next(iter(lengths.values()), 0)
         for name, length in lengths.items():
@@ -76,7 +78,7 @@ class ColumnsReader:
             stop = min(first + batch_rows, self._num_rows)
             columns: dict[str, Values] = {
                 name: PlainValues(values[first:stop])
-                if not hasattr(values, "indptr")
+                if not hasattr(values, "tocsr")
                 else SparseRows(values[first:stop])
                 for name, values in self._columns.items()
             }
@@ -88,7 +90,7 @@ class ColumnsReader:
 
 @dataclass(frozen=True, slots=True)
 class SparseRows:
-    """Rows of a SciPy CSR matrix."""
+    """Rows of a sparse matrix of SciPy, in CSR form."""
 
     matrix: Any
 
@@ -101,11 +103,7 @@ class SparseRows:
     def column(self, field: Field) -> Column:
         if field.dtype is not DataType.SPARSE_FLOAT_VECTOR:
             fail(field, f"expected {field.dtype.name}, got a sparse matrix")
-        rows = [
-            (self.matrix.indices[a:b], self.matrix.data[a:b])
-            for a, b in itertools.pairwise(self.matrix.indptr)
-        ]
-        return PlainValues(rows).column(field)
+        return PlainValues(matrix_rows(self.matrix)).column(field)
 
     def parts(self, field: Field) -> dict[str, Column]:
         fail(field, "expected lists of structs, got a sparse matrix")
@@ -262,7 +260,7 @@ def _table_chunk(source: str, first: int, stop: int, columns: Mapping[str, Value
 
 
 def _length(name: str, values: Any) -> int:
-    if hasattr(values, "indptr"):  # a SciPy CSR matrix has no len()
+    if hasattr(values, "tocsr"):  # a sparse matrix has no len()
         return int(values.shape[0])
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
         raise EntityError(

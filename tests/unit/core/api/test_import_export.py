@@ -99,8 +99,7 @@ def test_texts_come_back_whatever_they_hold(db, simple, tmp_path, suffix):
 def test_entities_without_vectors_come_back_without(db, tmp_path, form):
     kinds = ["FLOAT", "FLOAT16", "BFLOAT16", "INT8", "BINARY"]
     fields = [elanus.Field("id", elanus.INT64, primary=True)]
-    for kind in kinds:
-        fields.append(elanus.Field(kind.lower(), f"{kind}_VECTOR", dim=8, nullable=True))
+    fields += [elanus.Field(k.lower(), f"{k}_VECTOR", dim=8, nullable=True) for k in kinds]
     fields.append(elanus.Field("sparse", elanus.SPARSE_FLOAT_VECTOR, nullable=True))
     made = db.create_collection("vectors", elanus.Schema(fields))
     ones = {kind.lower(): [1] * 8 for kind in kinds} | {"binary": b"a", "sparse": {3: 1.0}}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus.errors import InvalidArgumentError, SearchTimeoutError
+from elanus.errors import EntityError, InvalidArgumentError, SearchTimeoutError
 from support.builders import WORDS, paper_schema, papers
 
 NUM_SEALED, NUM_GROWING = 400, 60
@@ -53,6 +53,48 @@ def test_a_batch_answers_as_its_queries_do_one_by_one(collection, field, queries
     assert len(batch) == len(queries)
     for query, found in zip(queries, batch, strict=True):
         assert hits(found) == hits(collection.search(query, field, 7, **options))
+
+
+def test_sparse_vectors_are_taken_in_every_form(collection):
+    sp = pytest.importorskip("scipy.sparse")
+    queries = VECTORS[:4]
+    expected = [collection.search(query, "sparse", 7).ids for query in queries]
+    rows = np.zeros((4, 600))
+    for row, query in enumerate(queries):
+        rows[row, list(query)] = list(query.values())
+    pairs = [list(query.items()) for query in queries]
+    matrices = [sp.csr_matrix(rows), sp.csc_matrix(rows), sp.coo_array(rows)]
+    for batch in (*matrices, pairs, tuple(queries), [sp.csr_matrix(row) for row in rows]):
+        assert [found.ids for found in collection.search(batch, "sparse", 7)] == expected
+    for first in (sp.csr_matrix(rows[:1]), sp.csc_array(rows[:1])):
+        assert [found.ids for found in collection.search(first, "sparse", 7)] == expected[:1]
+    assert collection.search(pairs[0], "sparse", 7).ids == expected[0]
+    legs = [elanus.Leg("sparse", matrices[0]), elanus.Leg("sparse", matrices[1])]
+    assert [found.ids for found in collection.hybrid_search(legs, limit=7)] == expected
+    with pytest.raises(EntityError, match=r"matrix of one row, got 4 rows.*row 1"):
+        collection.search([queries[0], matrices[0]], "sparse", 7)
+
+
+def test_matrices_of_every_layout_are_stored_by_rows(collection):
+    sp = pytest.importorskip("scipy.sparse")
+    rows = np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    schema = elanus.Schema(
+        [
+            elanus.Field("id", elanus.INT64, primary=True),
+            elanus.Field("sparse", elanus.SPARSE_FLOAT_VECTOR),
+        ]
+    )
+    with elanus.connect(":memory:") as database:
+        made = database.create_collection("matrices", schema)
+        for first, layout in enumerate((sp.csr_matrix, sp.csc_matrix, sp.coo_array)):
+            made.insert({"id": np.arange(3) + 3 * first, "sparse": layout(rows)})
+        stored = [row["sparse"] for row in made.query(output=["sparse"], order_by="id")]
+        assert stored == [{1: 2.0}, {0: 1.0, 2: 0.5}, {}] * 3
+        assert made.search(sp.csr_matrix(rows[:1]), limit=9)[0].ids == [0, 3, 6]
+        made.upsert({"id": [0, 1], "sparse": sp.csr_matrix(rows[1:])}, partial=True)
+        assert made.get([0, 1], ["sparse"])[0]["sparse"] == {0: 1.0, 2: 0.5}
+        with pytest.raises(EntityError, match="matrix of one row, got 3"):
+            made.insert([{"id": 10, "sparse": sp.csr_matrix(rows)}])
 
 
 def test_rows_that_score_alike_are_ordered_by_key_in_a_batch_too(collection):

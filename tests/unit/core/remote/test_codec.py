@@ -288,3 +288,10 @@ def test_shapes_are_checked(shape, what):
     raw = struct.pack("<4sIQQ", b"ELN1", 1, len(text), 16) + text + padding + bytes(16)
     with pytest.raises(ProtocolError, match=what):
         decode(raw, REQUESTS)
+
+
+def test_sparse_matrices_are_sent_as_rows():
+    sp = pytest.importorskip("scipy.sparse")
+    rows = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])
+    for layout in (sp.csr_matrix, sp.csc_matrix, sp.coo_array):
+        assert back({"v": layout(rows)}) == {"v": [{1: 2.0}, {0: 1.0}, {}]}

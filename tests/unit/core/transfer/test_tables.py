@@ -110,8 +110,9 @@ def test_columns_of_pandas_that_do_not_fit(values, dtype, field, message):
         converted(frame(values, dtype), field)
 
 
-def test_csr_matrix():
-    matrix = sparse.csr_matrix(np.array([[0, 0.5, 0], [0, 0, 0], [1, 0, 2.0]]))
+@pytest.mark.parametrize("layout", [sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_matrix(layout):
+    matrix = layout(np.array([[0, 0.5, 0], [0, 0, 0], [1, 0, 2.0]]))
     found = converted(ColumnsReader({"f": matrix}), F("f", elanus.SPARSE_FLOAT_VECTOR))
     assert found == [{1: 0.5}, {}, {0: 1.0, 2: 2.0}]
 

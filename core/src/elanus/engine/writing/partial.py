@@ -20,7 +20,7 @@ from elanus.errors import EntityError, InvalidArgumentError
 from elanus.query.sources import SearchSource
 from elanus.schema.batches import Column, ColumnBatch, FixedColumn, StringColumn, concat_batches
 from elanus.schema.collection import DYNAMIC_FIELD, PARTITION_FIELD, Schema, did_you_mean
-from elanus.schema.converters import MISSING, convert_column
+from elanus.schema.converters import MISSING, convert_column, matrix_rows
 from elanus.schema.fields import Field
 from elanus.schema.structs import stored_parts
 from elanus.schema.validation import Entities, given_to_batch, primary_keys
@@ -197,11 +197,12 @@ def _parse_operations(schema: Schema, operations: Mapping[str, str]) -> dict[str
 def _rows_of(entities: Entities) -> Iterable[Mapping[str, Any]]:
     if not isinstance(entities, Mapping):
         return entities
-    names = list(entities)
-    lengths = {len(entities[name]) for name in names}
+    columns = {n: matrix_rows(c) if hasattr(c, "tocsr") else c for n, c in entities.items()}
+    names = list(columns)
+    lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         raise EntityError(f"columns differ in length: {sorted(lengths)}")
-    rows = zip(*(entities[name] for name in names), strict=True)
+    rows = zip(*columns.values(), strict=True)
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
