@@ -360,8 +360,8 @@ def test_snapshots_stay_in_the_folder(points, uri):
     points.create_snapshot("s", NAME)
     rest = RestClient(uri)
     export = {"collectionName": NAME, "targetS3Path": "s3://b/x"}
-    assert rest.refusal("jobs/snapshot/export", name="s", **export)[0] == 10
-    assert rest.refusal("jobs/snapshot/export", name="t", **export)[0] == 2600
+    assert rest.refusal("jobs/snapshot/export", snapshotName="s", **export)[0] == 10
+    assert rest.refusal("jobs/snapshot/export", snapshotName="t", **export)[0] == 2600
     state = stub(points).GetExportSnapshotState(milvus_pb2.GetExportSnapshotStateRequest(job_id=3))
     assert "export job 3 not found" in state.status.reason
     code, _ = rest.refusal(

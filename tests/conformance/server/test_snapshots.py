@@ -202,6 +202,38 @@ def test_rest_tells_of_restores(docs, uri):
     assert listed[0] == told
 
 
+def test_rest_makes_describes_lists_and_drops_them(docs, uri):
+    rest = RestClient(uri)
+    named = {"collectionName": NAME, "snapshotName": "s"}
+    made = {"description": "before the move", "compactionProtectionSeconds": 60}
+    assert rest.data("snapshots/create", **named, **made) == {}
+    told = rest.data("snapshots/describe", **named)
+    shown = docs.describe_snapshot("s", NAME)
+    assert told == {
+        "snapshotName": "s",
+        "description": "before the move",
+        "collectionName": NAME,
+        "partitionNames": list(shown.partition_names),
+        "createTs": shown.create_ts,
+        "s3Location": "",
+    }
+    assert told["partitionNames"]
+    assert rest.data("snapshots/list") == rest.data("snapshots/list", collectionName=NAME) == ["s"]
+    assert (
+        rest.refusal(
+            "snapshots/create",
+            collectionName=NAME,
+            snapshotName="t",
+            **{"compactionProtectionSeconds": -1},
+        )[0]
+        == 1100
+    )
+    assert rest.data("snapshots/drop", **named) == {}
+    assert rest.data("snapshots/list", collectionName=NAME) == []
+    assert rest.refusal("snapshots/describe", **named)[0] == 2600
+    assert rest.refusal("snapshots/describe", collectionName=NAME)[0] == 1802
+
+
 def test_jobs_and_pins_survive_a_restart(tmp_path):
     folder = str(tmp_path / "kb")
     with serve_local(folder) as uri:

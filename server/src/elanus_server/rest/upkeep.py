@@ -15,6 +15,7 @@ _COLLECTION = Parameter("collectionName", field="collection_name")
 _JOB = Parameter("jobId", required=True)
 _GROUP = Parameter("name", field="resource_group", required=True)
 _RESOURCE = Parameter("name", field="name", required=True)
+_SNAPSHOT = Parameter("snapshotName", field="name", required=True)
 
 
 def _number(text: str) -> int:
@@ -87,6 +88,38 @@ forward("jobs/import/commit", "Make an import visible", "CommitImport", _JOB)
 forward("jobs/import/abort", "Give an import up", "AbortImport", _JOB)
 
 
+forward(
+    "snapshots/create",
+    "Keep what a collection is at this moment",
+    "CreateSnapshot",
+    COLLECTION,
+    _SNAPSHOT,
+    Parameter("description", field="description"),
+    Parameter("compactionProtectionSeconds", "long", field="compaction_protection_seconds"),
+)
+forward("snapshots/drop", "Drop a snapshot", "DropSnapshot", COLLECTION, _SNAPSHOT)
+forward(
+    "snapshots/list",
+    "List the snapshots of a database or a collection",
+    "ListSnapshots",
+    _COLLECTION,
+    shape=lambda response: list(response.snapshots),
+)
+
+
+@route("snapshots/describe", "Describe a snapshot", "DescribeSnapshot", COLLECTION, _SNAPSHOT)
+def describe_snapshot(exchange: Exchange) -> Any:
+    found = exchange.ask("DescribeSnapshot", **exchange.filled())
+    return {
+        "snapshotName": found.name,
+        "description": found.description,
+        "collectionName": found.collection_name,
+        "partitionNames": list(found.partition_names),
+        "createTs": exchange.number(found.create_ts),
+        "s3Location": found.s3_location,
+    }
+
+
 def _shown_restore(info: Any) -> dict[str, Any]:
     return {
         "jobId": str(info.job_id),
@@ -119,8 +152,8 @@ forward(
     "Copy a snapshot elsewhere",
     "ExportSnapshot",
     COLLECTION,
-    _RESOURCE,
-    Parameter("targetS3Path", field="target_s3_path"),
+    _SNAPSHOT,
+    Parameter("targetS3Path", field="target_s3_path", required=True),
     Parameter("externalSpec", field="external_spec"),
     shape=lambda response: {"snapshotMetadataURI": response.snapshot_metadata_uri},
 )
