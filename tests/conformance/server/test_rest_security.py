@@ -41,7 +41,7 @@ def test_users_and_roles_are_those_of_the_client(tmp_path: Path) -> None:
         data("collections/create", root, collectionName="c", dimension=2)
         data("users/create", root, userName="ann", password="p1-p1-p1")
         assert sorted(data("users/list", root)) == ["ann", "root"]
-        data("roles/create", root, roleName="reader")
+        data("roles/create", root, roleName="reader", description="who reads")
         data(
             "roles/grant_privilege_v2",
             root,
@@ -66,6 +66,16 @@ def test_users_and_roles_are_those_of_the_client(tmp_path: Path) -> None:
         client = MilvusClient(uri, user="ann", password=new)
         assert client.query("c", filter="id > 0") == []
         client.close()
+        data("users/update_password", root, userName="ann", description="on leave")
+        told = rest.post("users/update_password", root, userName="ann", password=new)
+        assert (told["code"], "'newPassword' is required" in told["message"]) == (1802, True)
+        newest = "p3-p3-p3"
+        data("users/update_password", root, userName="ann", newPassword=newest)
+        client = MilvusClient(uri, user="root", password="a-b:c-d-e")
+        assert client.describe_user("ann")["description"] == "on leave"
+        assert client.describe_role("reader")["description"] == "who reads"
+        client.close()
+        assert data("entities/query", _bearer("ann", newest), collectionName="c", filter="") == []
         data("users/revoke_role", root, userName="ann", roleName="reader")
         data("users/drop", root, userName="ann")
         told = send(f"http://127.0.0.1:{running.ports.metrics}/metrics")[1]

@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from elanus_server.rest.exchange import Exchange, forward, route
-from elanus_server.rest.parameters import Parameter
+from elanus_server.rest.parameters import Parameter, missing
 from elanus_server.wire import milvus
 
 _USER = Parameter("userName", field="username", required=True)
@@ -57,18 +57,22 @@ def create_user(exchange: Exchange) -> Any:
 
 @route(
     "users/update_password",
-    "Give a user another password",
+    "Give a user another password, or another description",
     "UpdateCredential",
     _USER,
-    _PASSWORD,
-    Parameter("newPassword", required=True),
+    Parameter("password", default="", about="The old one; administrators need not know it."),
+    Parameter("newPassword", default=""),
+    _ABOUT,
 )
 def update_password(exchange: Exchange) -> Any:
+    old, new = exchange.values["password"], exchange.values["newPassword"]
+    if not new and exchange.values["description"] is None:
+        raise missing("'newPassword' is required")
     exchange.ask(
         "UpdateCredential",
         **exchange.filled(),
-        oldPassword=_encoded(exchange.values["password"]),
-        newPassword=_encoded(exchange.values["newPassword"]),
+        oldPassword=_encoded(old),
+        newPassword=_encoded(new),
     )
     return {}
 
@@ -83,9 +87,10 @@ forward("roles/drop", "Drop a role", "DropRole", _ROLE)
 forward("roles/alter", "Change the description of a role", "AlterRole", _ROLE, _ABOUT)
 
 
-@route("roles/create", "Make a role", "CreateRole", _ROLE_ONLY)
+@route("roles/create", "Make a role", "CreateRole", _ROLE_ONLY, Parameter("description"))
 def create_role(exchange: Exchange) -> Any:
-    exchange.ask("CreateRole", entity=milvus.RoleEntity(name=exchange.values["roleName"]))
+    name, about = exchange.values["roleName"], exchange.values["description"]
+    exchange.ask("CreateRole", entity=milvus.RoleEntity(name=name, description=about))
     return {}
 
 
