@@ -229,3 +229,35 @@ def test_functions_over_rest(texts, uri):
     )
     rest.data("collections/drop_function", collectionName=NAME, functionName="embed")
     assert functions(texts) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "params", "metric"),
+    [
+        ("BM25", {"dataType": "SparseFloatVector"}, {}, "BM25"),
+        (
+            "MinHash",
+            {"dataType": "BinaryVector", "elementTypeParams": {"dim": 2048}},
+            {"num_hashes": 64, "shingle_size": 2},
+            "MHJACCARD",
+        ),
+    ],
+)
+def test_a_field_of_a_function_has_an_index_also_if_none_is_named(
+    texts, uri, kind, field, params, metric
+):
+    rest = RestClient(uri)
+    made = {
+        "name": "f",
+        "type": kind,
+        "inputFieldNames": ["text"],
+        "outputFieldNames": ["made"],
+        "params": params,
+    }
+    output = {"fieldName": "made", **field}
+    asked = {"collectionName": NAME, "function": made, "outputField": output}
+    rest.data("collections/add_function_field", **asked)
+    assert texts.describe_index(NAME, "made")["metric_type"] == metric
+    texts.insert(NAME, [{"id": 7, "text": TEXTS[2], "vector": [0.5] * 16}])
+    (found,) = texts.search(NAME, [TEXTS[2]], anns_field="made", limit=1)
+    assert [hit["id"] for hit in found] == [7]

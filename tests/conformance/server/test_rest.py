@@ -104,6 +104,95 @@ def test_a_quick_set_up_names_its_fields(rest: RestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "dimension", "metric", "value"),
+    [
+        ("BinaryVector", 16, "HAMMING", [5, 255]),
+        ("Float16Vector", 2, "COSINE", [1, 2]),
+        ("BFloat16Vector", 2, "COSINE", [1, 2]),
+        ("SparseFloatVector", 0, "IP", {"3": 0.5}),
+    ],
+)
+def test_a_quick_set_up_has_vectors_of_any_type(
+    rest: RestClient, kind: str, dimension: int, metric: str, value: Any
+) -> None:
+    sized = {"dimension": dimension} if dimension else {}
+    rest.data("collections/create", collectionName="c", vectorFieldType=kind, **sized)
+    found = rest.data("collections/describe", collectionName="c")
+    assert (found["fields"][1]["type"], found["indexes"][0]["metricType"]) == (kind, metric)
+    rest.data("entities/insert", collectionName="c", data=[{"id": 1, "vector": value}])
+    hits = rest.data("entities/search", collectionName="c", data=[value], annsField="vector")
+    assert [hit["id"] for hit in hits] == [1]
+
+
+@pytest.mark.parametrize(
+    ("said", "properties", "level"),
+    [
+        ({"properties": {"collection.ttl.seconds": 60}}, {"collection.ttl.seconds": "60"}, None),
+        ({"properties": {"ttl.seconds": 60}}, {"collection.ttl.seconds": "60"}, None),
+        ({"params": {"ttlSeconds": 60}}, {"collection.ttl.seconds": "60"}, None),
+        ({"properties": {"mmap.enabled": True}}, {"mmap.enabled": "true"}, None),
+        ({"params": {"warmup.vectorField": "sync"}}, {"warmup.vectorField": "sync"}, None),
+        ({"consistencyLevel": "Strong"}, {}, "Strong"),
+        ({"params": {"consistencyLevel": "Session"}}, {}, "Session"),
+        (
+            {"consistencyLevel": "Strong", "params": {"consistencyLevel": "Strong"}},
+            {},
+            "Strong",
+        ),
+    ],
+)
+def test_a_new_collection_has_the_properties_and_the_level_asked_for(
+    rest: RestClient, said: dict[str, Any], properties: dict[str, str], level: str | None
+) -> None:
+    rest.data("collections/create", collectionName="c", dimension=2, **said)
+    found = rest.data("collections/describe", collectionName="c")
+    told = {one["key"]: one["value"] for one in found["properties"]}
+    assert properties.items() <= told.items()
+    assert found["consistencyLevel"] == (level or "Bounded")
+
+
+def test_a_collection_expires_by_the_field_that_is_named(rest: RestClient) -> None:
+    fields = [
+        {"fieldName": "id", "dataType": "Int64", "isPrimary": True},
+        {"fieldName": "until", "dataType": "Timestamptz", "nullable": True},
+        {"fieldName": "v", "dataType": "FloatVector", "elementTypeParams": {"dim": 2}},
+    ]
+    made = {
+        "schema": {"fields": fields},
+        "indexParams": [{"fieldName": "v", "metricType": "L2"}],
+        "params": {"ttlField": "until"},
+    }
+    rest.data("collections/create", collectionName="c", **made)
+    rows = [
+        {"id": 1, "until": "2001-01-01T00:00:00Z", "v": [1, 2]},
+        {"id": 2, "until": "2999-01-01T00:00:00Z", "v": [1, 2]},
+    ]
+    rest.data("entities/insert", collectionName="c", data=rows)
+    found = rest.data("entities/query", collectionName="c", filter="", outputFields=["id"])
+    assert found == [{"id": 2}]
+
+
+def test_a_struct_has_the_capacity_of_its_type_params(rest: RestClient) -> None:
+    fields = [
+        {"fieldName": "id", "dataType": "Int64", "isPrimary": True},
+        {"fieldName": "v", "dataType": "FloatVector", "elementTypeParams": {"dim": 2}},
+    ]
+    part = {
+        "fieldName": "text",
+        "dataType": "Array",
+        "elementDataType": "VarChar",
+        "elementTypeParams": {"max_length": 8},
+    }
+    chunks = {"fieldName": "chunks", "fields": [part], "typeParams": {"max_capacity": 2}}
+    schema = {"fields": fields, "structFields": [chunks]}
+    rest.data("collections/create", collectionName="c", schema=schema)
+    row = {"id": 1, "v": [1, 2], "chunks": [{"text": "a"}] * 3}
+    assert rest.refusal("entities/insert", collectionName="c", data=[row])[0] != 0
+    row["chunks"] = [{"text": "a"}] * 2
+    rest.data("entities/insert", collectionName="c", data=[row])
+
+
+@pytest.mark.parametrize(
     ("asked", "client_asked"),
     [
         ({"annsField": "dense", "data": [[1, 0, 0]]}, {"anns_field": "dense", "data": [[1, 0, 0]]}),

@@ -199,6 +199,40 @@ def test_a_row_without_a_field(rest: RestClient) -> None:
         ("collections/create", {"collectionName": "1", "dimension": 2}, 1100, "first character"),
         (
             "collections/create",
+            {"collectionName": "d", "dimension": 2, "vectorFieldType": "Int8Vector"},
+            1100,
+            "vectorFieldType can only be",
+        ),
+        (
+            "collections/create",
+            {"collectionName": "d", "dimension": 2, "vectorFieldType": "SparseFloatVector"},
+            1100,
+            "dimension should not be specified",
+        ),
+        (
+            "collections/create",
+            {
+                "collectionName": "d",
+                "dimension": 2,
+                "properties": {"ttl.seconds": 1},
+                "params": {"ttlSeconds": 1},
+            },
+            1100,
+            "TTL is specified multiple times",
+        ),
+        (
+            "collections/create",
+            {
+                "collectionName": "d",
+                "dimension": 2,
+                "consistencyLevel": "Strong",
+                "params": {"consistencyLevel": "Bounded"},
+            },
+            1100,
+            "conflicts with params.consistencyLevel",
+        ),
+        (
+            "collections/create",
             {"collectionName": "d", "schema": {"fields": [{"fieldName": "x", "dataType": "int"}]}},
             1100,
             "data type int is invalid(case sensitive)",
@@ -236,7 +270,7 @@ def test_every_route_asks_for_a_call_of_the_protocol() -> None:
     unknown = {one.call for one in ROUTES.values()} - set(SERVICE.methods_by_name) - inner
     unknown -= set(OWN_METHODS)
     assert unknown == set()
-    assert len(ROUTES) == 118
+    assert len(ROUTES) == 122
 
 
 def test_a_request_that_takes_too_long_is_told(

@@ -224,7 +224,7 @@ def test_rest_makes_describes_lists_and_drops_them(docs, uri):
             "snapshots/create",
             collectionName=NAME,
             snapshotName="t",
-            **{"compactionProtectionSeconds": -1},
+            compactionProtectionSeconds=-1,
         )[0]
         == 1100
     )

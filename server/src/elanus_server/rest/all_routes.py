@@ -5,6 +5,7 @@ from __future__ import annotations
 from elanus_server.rest import (  # noqa: F401 - they register their routes
     access,
     collections,
+    creation,
     entities,
     policies,
     status,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from elanus_server.codec.pairs import read_pairs, write_pairs
+from elanus_server.codec.pairs import read_pairs
 from elanus_server.failures import (
     COLLECTION_NOT_FOUND,
     MilvusError,
     invalid,
 )
 from elanus_server.rest.exchange import COLLECTION, Exchange, Reply, forward, route
-from elanus_server.rest.parameters import Parameter, missing, read_all
+from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.schemas import (
     INDEX,
-    collection_schema,
     field_schema,
     function_schema,
     index_params,
@@ -27,7 +26,6 @@ from elanus_server.rest.schemas import (
     texts,
 )
 from elanus_server.wire import common, milvus
-from elanus_server.wire import schema as messages
 
 PARTITIONS = Parameter("partitionNames", "strings", field="partition_names", default=[])
 PROPERTIES = Parameter("properties", "object", default={})
@@ -35,25 +33,6 @@ KEYS = Parameter("propertyKeys", "strings", field="delete_keys", default=[])
 _FIELD_NAME = Parameter("fieldName", field="field_name", required=True)
 _FUNCTION_NAME = Parameter("functionName", field="function_name", required=True)
 _FUNCTION = Parameter("function", "object", required=True)
-_BY_DATABASE = (
-    Parameter("dimension", "integer", default=0, about="Of the vectors, for a quick set-up."),
-    Parameter("idType", default="", about="Int64 or VarChar."),
-    Parameter("autoID", "boolean", default=False),
-    Parameter("autoId", "boolean", default=False),
-    Parameter("metricType", default=""),
-    Parameter("primaryFieldName", default=""),
-    Parameter("vectorFieldName", default=""),
-    Parameter("schema", "object", default={}),
-    Parameter("indexParams", "objects", default=[]),
-    Parameter(
-        "params",
-        "object",
-        default={},
-        about="max_length, enableDynamicField, shardsNum, "
-        "partitionsNum, consistencyLevel, ttlSeconds, partitionKeyIsolation.",
-    ),
-    Parameter("description", default=""),
-)
 
 forward(
     "collections/list",
@@ -172,130 +151,6 @@ def get_load_state(exchange: Exchange) -> Any:
     progress = exchange.ask("GetLoadingProgress", **exchange.filled()).progress
     loaded = "LoadStateLoaded" if progress >= 100 else "LoadStateLoading"
     return {"loadState": loaded, "loadProgress": progress}
-
-
-@route(
-    "collections/create",
-    "Make a collection, with its indexes, and load it",
-    "CreateCollection",
-    COLLECTION,
-    *_BY_DATABASE,
-)
-def create(exchange: Exchange) -> Any:
-    values = exchange.values
-    name, params = values["collectionName"], values["params"]
-    is_quick = not (values["schema"].get("fields") or values["schema"].get("structFields"))
-    described = _quick_schema(values) if is_quick else collection_schema(name, values["schema"])
-    if values["description"]:
-        described.description = values["description"]
-    exchange.ask(
-        "CreateCollection",
-        collection_name=name,
-        schema=described.SerializeToString(),
-        shards_num=_count(params, "shardsNum", 1),
-        num_partitions=_count(params, "partitionsNum", 0),
-        consistency_level=_consistency(params),
-        properties=_properties(params),
-    )
-    if is_quick:
-        vector = described.fields[1].name
-        metric = values["metricType"] or "COSINE"
-        indexes = [{"fieldName": vector, "indexName": vector, "metricType": metric}]
-    else:
-        indexes = values["indexParams"]
-    if not indexes:
-        return {}
-    known = {one.name for one in (*described.fields, *described.struct_array_fields)}
-    for index in [read_all(INDEX, one, "indexParams.") for one in indexes]:
-        if index["fieldName"] not in known and "json_path" not in index["params"]:
-            raise missing(f"`{index['fieldName']}` hasn't defined in schema")
-        create_index(exchange, name, index)
-    exchange.ask("LoadCollection", collection_name=name)
-    return {}
-
-
-def create_index(exchange: Exchange, collection: str, index: dict[str, Any]) -> None:
-    """Give a collection an index that a body describes, read already."""
-    exchange.ask(
-        "CreateIndex",
-        collection_name=collection,
-        field_name=index["fieldName"],
-        index_name=index["indexName"],
-        extra_params=index_params(index),
-    )
-
-
-def _quick_schema(values: dict[str, Any]) -> Any:
-    """Return the schema of a collection of which little is said."""
-    if values["schema"].get("functions"):
-        raise invalid("functions are not supported for quickly create collection")
-    if not values["dimension"]:
-        raise invalid(
-            "dimension is required for quickly create collection(default metric type: COSINE)"
-        )
-    id_type = values["idType"] or "Int64"
-    kinds = {"int64": "Int64", "varchar": "VarChar"}
-    if id_type.lower() not in kinds:
-        raise invalid(
-            f"idType can only be [Int64, VarChar], default: Int64: expected=Int64, Varchar, "
-            f"actual={id_type}"
-        )
-    kind = kinds[id_type.lower()]
-    params = values["params"]
-    made = messages.CollectionSchema(
-        name=values["collectionName"],
-        enable_dynamic_field=_flag(params, "enableDynamicField", default=True),
-    )
-    key = made.fields.add(
-        name=values["primaryFieldName"] or "id",
-        is_primary_key=True,
-        autoID=values["autoID"] or values["autoId"],
-        data_type=messages.DataType.Value(kind),
-    )
-    if kind == "VarChar":
-        key.type_params.extend(write_pairs({"max_length": params.get("max_length", 65_535)}))
-    made.fields.add(
-        name=values["vectorFieldName"] or "vector",
-        data_type=messages.DataType.Value("FloatVector"),
-        type_params=write_pairs({"dim": values["dimension"]}),
-    )
-    return made
-
-
-def _flag(params: dict[str, Any], name: str, *, default: bool) -> bool:
-    words = {True: True, False: False, "true": True, "false": False}
-    value = params.get(name, default)
-    if not isinstance(value, bool | str) or value not in words:
-        raise invalid(f"parse {name} fail: expected true or false, got {value!r}")
-    return words[value]
-
-
-def _count(params: dict[str, Any], name: str, default: int) -> int:
-    value = params.get(name, default)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
-        raise invalid(f"params.{name}: expected a whole number, got {value!r}")
-    return value
-
-
-def _consistency(params: dict[str, Any]) -> int:
-    name = params.get("consistencyLevel", "Bounded")
-    if name not in list(common.ConsistencyLevel.keys()):
-        raise invalid(
-            "consistencyLevel can only be [Strong, Session, Bounded, Eventually, Customized], "
-            f"default: Bounded: got {name!r}"
-        )
-    return int(common.ConsistencyLevel.Value(name))
-
-
-def _properties(params: dict[str, Any]) -> list[Any]:
-    names = {
-        "ttlSeconds": "collection.ttl.seconds",
-        "partitionKeyIsolation": "partitionkey.isolation",
-        "mmap.enabled": "mmap.enabled",
-    }
-    return texts({known: params[name] for name, known in names.items() if name in params})
 
 
 @route(
@@ -422,12 +277,13 @@ def alter_function(exchange: Exchange) -> Any:
     COLLECTION,
     _FUNCTION,
     Parameter("outputField", "object", required=True),
-    Parameter("indexParams", "object", required=True),
+    Parameter("indexParams", "object", about="Without it, what fits the function."),
 )
 def add_function_field(exchange: Exchange) -> Any:
-    index = read_all(INDEX, exchange.values["indexParams"], "indexParams.")
+    given = exchange.values["indexParams"]
+    index = read_all(INDEX, given, "indexParams.") if given else None
     field = field_schema(exchange.values["outputField"])
-    if index["fieldName"] != field.name:
+    if index and index["fieldName"] != field.name:
         raise invalid(
             f'indexParams.fieldName "{index["fieldName"]}" must match outputField.fieldName '
             f'"{field.name}"'

@@ -25,12 +25,13 @@ FIELD = (
     Parameter("isPartitionKey", "boolean", default=False),
     Parameter("isClusteringKey", "boolean", default=False),
     Parameter("elementTypeParams", "object", default={}),
+    Parameter("typeParams", "object", default={}),
     Parameter("nullable", "boolean", default=False),
     Parameter("defaultValue", "any"),
     Parameter("description", default=""),
     Parameter("fields", "objects", default=[]),
 )
-"""A field of a schema; ``fields`` are those of a struct."""
+"""A field of a schema; ``fields`` and ``typeParams`` are those of a struct."""
 FUNCTION = (
     Parameter("name", required=True),
     Parameter("description", default=""),
@@ -132,14 +133,13 @@ def struct_schema(given: Mapping[str, Any]) -> Any:
     values = read_all(FIELD, {"dataType": "ArrayOfStruct", **given}, "field.")
     if not values["fields"]:
         raise missing(f"the struct '{values['fieldName']}' has no 'fields'")
-    shared = {
-        name: value for name, value in values["elementTypeParams"].items() if name == "max_capacity"
-    }
+    params = values["elementTypeParams"] | values["typeParams"]
+    shared = {name: value for name, value in params.items() if name == "max_capacity"}
     made = messages.StructArrayFieldSchema(
         name=values["fieldName"],
         description=values["description"],
         nullable=values["nullable"],
-        type_params=write_pairs(values["elementTypeParams"]),
+        type_params=write_pairs(params),
     )
     for one in values["fields"]:
         part = made.fields.add()

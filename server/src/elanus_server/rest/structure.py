@@ -6,7 +6,8 @@ from typing import Any
 
 from elanus_server.codec.pairs import read_pairs
 from elanus_server.failures import INDEX_NOT_FOUND, MilvusError, status_in
-from elanus_server.rest.collections import KEYS, PROPERTIES, create_index, row_count
+from elanus_server.rest.collections import KEYS, PROPERTIES, row_count
+from elanus_server.rest.creation import create_index
 from elanus_server.rest.exchange import COLLECTION, Exchange, forward, route
 from elanus_server.rest.parameters import Parameter, read_all
 from elanus_server.rest.schemas import INDEX, shown_pairs, texts

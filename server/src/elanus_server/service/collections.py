@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from elanus import BM25, Embedding, MinHash
 from elanus.errors import CollectionExistsError, CollectionNotFoundError
 from elanus_server.clock import milliseconds, now
 from elanus_server.codec.pairs import as_text, loose_value, read_pairs, write_pairs
@@ -43,6 +44,12 @@ from elanus_server.wire import schema as messages
 
 _OWN = frozenset({PROPERTY, ROW_POLICIES})
 _CHANNEL = "by-dev-rootcoord-dml_0_{number}v0"
+# Of fields that a function fills, where the request names none.
+_OUTPUT_INDEXES: dict[type, dict[str, str]] = {
+    BM25: {"metric_type": "BM25"},
+    Embedding: {"metric_type": "COSINE"},
+    MinHash: {"index_type": "MINHASH_LSH", "metric_type": "MHJACCARD"},
+}
 
 
 @rpc("CreateCollection")
@@ -335,8 +342,10 @@ def _add_fields(call: Call, request: Any) -> None:
     for info in wanted.field_infos:
         field = info.field_schema
         _add_field(call.hosted(request), field, made_by.get(field.name))
-        if info.extra_params:
-            params = read_pairs(info.extra_params)
+        params = read_pairs(info.extra_params)
+        if not params and field.name in made_by:
+            params = _OUTPUT_INDEXES[type(made_by[field.name])]
+        if params:
             add_index(call.hosted(request), field.name, info.index_name, params)
     if made_by:
         hosted = call.hosted(request)
