@@ -121,17 +121,24 @@ class Room:
 class Begun:
     """A call under way."""
 
-    __slots__ = ("_admission", "_cancellation", "_job")
+    __slots__ = ("_admission", "_cancellation", "_job", "_threads")
 
-    def __init__(self, admission: Admission, job: Job, cancellation: Cancellation) -> None:
+    def __init__(
+        self, admission: Admission, threads: Threads, job: Job, cancellation: Cancellation
+    ) -> None:
         self._admission = admission
+        self._threads = threads
         self._job = job
         self._cancellation = cancellation
 
     def cancel(self) -> None:
-        """End it: nobody waits any more. It must not have come to something yet."""
+        """End it: nobody waits any more. It must not have come to something yet.
+
+        One that waits makes room for others at once, or clients that give up and try again would
+        be kept out by what they gave up.
+        """
         self._admission.abandon()
-        self._job.cancel()
+        self._threads.cancel(self._job)
         self._cancellation.cancel()
 
 
@@ -285,16 +292,16 @@ class Admission:
             room.keep()
         work = partial(self._work, answer, cancellation, has_end=timeout_s is not None)
         done = partial(self._leave, room, is_cheap)
+        threads = self._cheap_threads if is_cheap else self._threads
         if self._pace is not None and self._pace.is_short(kind):
             job = Job(self._pace.timed_here(kind, work), done, told)
             job.run_here()
-            return Begun(self, job, cancellation)
+            return Begun(self, threads, job, cancellation)
         job = Job(work if self._pace is None else self._pace.timed(kind, work), done, told)
-        threads = self._cheap_threads if is_cheap else self._threads
         if not threads.give(job):
             done(False)
             raise _stopping()
-        return Begun(self, job, cancellation)
+        return Begun(self, threads, job, cancellation)
 
     def _work(
         self, answer: Callable[[Cancellation], Any], cancellation: Cancellation, *, has_end: bool

@@ -15,6 +15,8 @@ from typing import Any
 
 Told = Callable[[Any, BaseException | None], None]
 """Is told in the event loop what came of something, or why nothing did."""
+_MOST_CANCELLED = 1_024
+"""Jobs that are cancelled before those that wait are gone through for them."""
 
 
 class Job:
@@ -26,7 +28,7 @@ class Job:
         told: Is told, unless the job was cancelled.
     """
 
-    __slots__ = ("_done", "_is_cancelled", "_loop", "_told", "_work")
+    __slots__ = ("_done", "_is_cancelled", "_loop", "_told", "_turn", "_work")
 
     def __init__(self, work: Callable[[], Any], done: Callable[[bool], None], told: Told) -> None:
         self._work = work
@@ -34,20 +36,48 @@ class Job:
         self._told = told
         self._loop = asyncio.get_running_loop()
         self._is_cancelled = False
+        # Whoever takes what is in it begins the job or leaves it; two cannot.
+        self._turn = [None]
 
-    def cancel(self) -> None:
-        """Say that nobody waits: it is not begun, and nobody is told. Called in the event loop."""
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits for it."""
+        return self._is_cancelled
+
+    def cancel(self) -> bool:
+        """Say that nobody waits: it is not begun, and nobody is told. Called in the event loop.
+
+        Returns:
+            Whether it waited still: then it is done with, and holds nothing any more.
+        """
         self._is_cancelled = True
+        return self._leave()
+
+    def _is_ours(self) -> bool:
+        """Whether nobody else has begun it, or left it."""
+        try:
+            self._turn.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _leave(self) -> bool:
+        if not self._is_ours():
+            return False
+        done = self._done
+        # The message and the room for it.
+        del self._work, self._done
+        done(False)
+        return True
 
     def run(self) -> None:
-        """Do it, in a thread."""
-        if self._is_cancelled:
-            self._done(False)
-            return
-        self._tell(*self._come_to())
+        """Do it, in a thread, if it was not left."""
+        if self._is_ours():
+            self._tell(*self._come_to())
 
     def run_here(self) -> None:
         """Do it in the event loop; whoever waits is told with its next turn."""
+        self._turn.clear()
         self._loop.call_soon(self._settle, *self._come_to())
 
     def _come_to(self) -> tuple[Any, BaseException | None]:
@@ -61,8 +91,8 @@ class Job:
 
     def drop(self, error: BaseException) -> None:
         """Leave it: nobody will do it any more."""
-        self._done(False)
-        self._tell(None, error)
+        if self._leave():
+            self._tell(None, error)
 
     def _tell(self, found: Any, error: BaseException | None) -> None:
         # A loop that is closed waits for nothing.
@@ -89,6 +119,7 @@ class Threads:
         self._lock = threading.Lock()
         self._idle = 0
         self._threads: list[threading.Thread] = []
+        self._cancelled = 0
         self._is_closed = False
 
     def give(self, job: Job) -> bool:
@@ -105,6 +136,23 @@ class Threads:
                 self._threads.append(made)
                 made.start()
         return True
+
+    def cancel(self, job: Job) -> None:
+        """Cancel a job that was given, in the event loop."""
+        if not job.cancel():
+            return
+        with self._lock:
+            self._cancelled += 1
+            if self._cancelled < _MOST_CANCELLED or self._is_closed:
+                return
+            self._cancelled = 0
+            waiting = []
+            with contextlib.suppress(Empty):
+                while True:
+                    waiting.append(self._jobs.get_nowait())
+            for one in waiting:
+                if one is not None and not one.is_cancelled:
+                    self._jobs.put(one)
 
     def _work(self) -> None:
         while True:

@@ -142,6 +142,9 @@ def test_a_call_whose_time_is_over_while_it_waits_is_not_begun(busy, channel):
     with pytest.raises(grpc.RpcError) as refused:
         long_search.call(channel, "DropCollection")(create, timeout=0.2)
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    # Others may take its place, although nothing has ended yet.
+    until(lambda: metric(busy.ports, "elanus_calls", state="waiting") == 0)
+    assert metric(busy.ports, "elanus_calls", state="running") == 1
     first.cancel()
     until(lambda: _is_idle(busy))
     assert client.has_collection("late")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from elanus_server import threads as threads_module
 from elanus_server.admission import Admission, TooBusyError, TooLateError
 from elanus_server.threads import Job, Threads
 
@@ -65,6 +66,41 @@ def test_what_waits_is_dropped_in_the_end_and_what_was_begun_is_not() -> None:
         await closing
 
     asyncio.run(run())
+
+
+def test_who_waits_no_more_makes_room_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "_MOST_CANCELLED", 3)
+
+    async def run() -> None:
+        admission, gate, begun = Admission(1, 1, 100), threading.Event(), threading.Event()
+        order: list[int] = []
+        first = admission.begin(lambda c: (begun.set(), gate.wait(30)), lambda found, error: None)
+        await asyncio.to_thread(begun.wait, 30)
+        for number in range(8):
+            room = admission.room(60)
+            waiting = admission.begin(lambda c: order.append(-1), _not_told, room=room)
+            room.give_up()
+            with pytest.raises(TooBusyError, match="2 calls are under way"):
+                admission.begin(lambda c: None, _not_told)
+            assert (admission.load.waiting, admission.load.held_bytes) == (1, 60)
+            waiting.cancel()
+            assert (admission.load.waiting, admission.load.held_bytes) == (0, 0), number
+        told = asyncio.get_running_loop().create_future()
+        admission.begin(lambda c: order.append(1), lambda found, error: told.set_result(error))
+        # What runs is counted until it ends.
+        first.cancel()
+        assert admission.load.running == 1
+        gate.set()
+        assert await told is None
+        assert order == [1]
+        admission.close()
+        assert (admission.load.running, admission.load.waiting) == (0, 0)
+
+    asyncio.run(run())
+
+
+def _not_told(found: Any, error: BaseException | None) -> None:
+    raise AssertionError("nobody waits")
 
 
 def test_bytes_are_counted_until_nobody_needs_them() -> None:
