@@ -241,19 +241,22 @@ class Admission:
             raise
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, *, is_cheap: bool = False) -> Iterator[None]:
         """Count a call that another process answers.
+
+        Args:
+            is_cheap: Whether it is one of ``CHEAP``, which have a count of their own.
 
         Raises:
             TooBusyError: Too many calls are under way.
         """
         with self.lock:
-            self._enter()
+            self._count_in(is_cheap)
         try:
             yield
         finally:
             with self.lock:
-                self._calls -= 1
+                self._count_out(is_cheap)
 
     def begin(
         self,
@@ -284,10 +287,7 @@ class Admission:
             raise self._too_late()
         cancellation = Cancellation(timeout_s)
         with self.lock:
-            if is_cheap:
-                self._enter_cheap()
-            else:
-                self._enter()
+            self._count_in(is_cheap)
         if room is not None:
             room.keep()
         work = partial(self._work, answer, cancellation, has_end=timeout_s is not None)
@@ -319,24 +319,25 @@ class Admission:
     def _leave(self, room: Room | None, is_cheap: bool, has_begun: bool) -> None:
         with self.lock:
             self._running -= has_begun
-            if is_cheap:
-                self._cheap -= 1
-            else:
-                self._calls -= 1
+            self._count_out(is_cheap)
         if room is not None:
             room.give_up()
 
-    def _enter(self) -> None:
-        if self._calls >= self._max_calls:
+    def _count_in(self, is_cheap: bool) -> None:
+        calls, what = (self._cheap, "small calls") if is_cheap else (self._calls, "calls")
+        if calls >= self._max_calls:
             self._refused += 1
-            raise TooBusyError(f"{self._calls} calls are under way")
-        self._calls += 1
+            raise TooBusyError(f"{calls} {what} are under way")
+        if is_cheap:
+            self._cheap += 1
+        else:
+            self._calls += 1
 
-    def _enter_cheap(self) -> None:
-        if self._cheap >= self._max_calls:
-            self._refused += 1
-            raise TooBusyError(f"{self._cheap} small calls are under way")
-        self._cheap += 1
+    def _count_out(self, is_cheap: bool) -> None:
+        if is_cheap:
+            self._cheap -= 1
+        else:
+            self._calls -= 1
 
     def abandon(self) -> None:
         """Count a call that was ended since nobody waits for it any more."""

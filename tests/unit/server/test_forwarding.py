@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
-from elanus_server.admission import Admission
-from elanus_server.workers.forwarding import ForwardedRequests
+import grpc
+import pytest
+
+from elanus_server.admission import Admission, TooBusyError
+from elanus_server.answering import Incoming
+from elanus_server.wire import SERVICE
+from elanus_server.workers.forwarding import ForwardedCalls, ForwardedRequests
 
 ANSWER = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone"
 
@@ -48,3 +54,75 @@ def test_an_answer_that_comes_before_the_request_was_read_is_handed_on(tmp_path:
         admission.close()
 
     asyncio.run(many())
+
+
+async def _asked(forwarded: ForwardedRequests, path: str) -> list[Any]:
+    """Return what a request without a body is answered with."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "raw_path": path.encode(), "query_string": b""}
+    await forwarded({**scope, "method": "POST", "headers": []}, receive, send)
+    return sent
+
+
+def test_requests_that_are_too_many_are_refused_as_by_the_process_that_writes() -> None:
+    async def run() -> None:
+        admission = Admission(1, 0, 1_000)
+        forwarded = ForwardedRequests("none", None, admission)
+        with admission.held():
+            head, body = await _asked(forwarded, "/v2/vectordb/databases/list")
+            other, _ = await _asked(forwarded, "/ui/")
+        assert head["status"] == 200
+        assert json.loads(body["body"])["code"] == 1807
+        assert other["status"] == 503
+        # Nobody answers at that socket.
+        head, _ = await _asked(forwarded, "/v2/vectordb/databases/list")
+        assert head["status"] == 503
+        admission.close()
+
+    asyncio.run(run())
+
+
+def test_what_clients_begin_with_is_handed_on_however_many_others_are(tmp_path: Path) -> None:
+    async def begun(raw: bytes, context: Any) -> bytes:
+        return b"begun"
+
+    async def run() -> None:
+        path = str(tmp_path / "grpc")
+        names = ("Connect", "ListDatabases")
+        handlers = {name: grpc.unary_unary_rpc_method_handler(begun) for name in names}
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE.full_name, handlers),)
+        )
+        server.add_insecure_port(f"unix:{path}")
+        await server.start()
+        admission = Admission(1, 0, 1_000)
+        forwarded = ForwardedCalls(path, None, admission)  # type: ignore[arg-type]
+
+        def ask(name: str) -> asyncio.Future[Any]:
+            future = asyncio.get_running_loop().create_future()
+
+            def told(raw: bytes | None, error: BaseException | None) -> None:
+                future.set_result(raw if error is None else error)
+
+            forwarded(Incoming(name, b"", (), 30.0, "", None), told)
+            return future
+
+        with admission.held():
+            assert await ask("Connect") == b"begun"
+            assert isinstance(await ask("ListDatabases"), TooBusyError)
+            with admission.held(is_cheap=True), pytest.raises(TooBusyError, match="small calls"):
+                admission.held(is_cheap=True).__enter__()
+        assert await ask("ListDatabases") == b"begun"
+        await forwarded.close()
+        await server.stop(None)
+        admission.close()
+
+    asyncio.run(run())

@@ -20,10 +20,10 @@ from starlette.types import Receive, Scope, Send
 from elanus import Cancellation
 from elanus_server.admission import Admission, Room, TooBusyError, TooLateError, kind_of
 from elanus_server.calls import call_of
-from elanus_server.failures import RATE_LIMIT, TOO_LARGE, UNEXPECTED, MilvusError
+from elanus_server.failures import TOO_LARGE, UNEXPECTED, MilvusError
 from elanus_server.request_body import TooLongError, read_body
 from elanus_server.rest.all_routes import ROUTES
-from elanus_server.rest.bodies import read_json, write_json
+from elanus_server.rest.bodies import error_body, read_json, write_json
 from elanus_server.rest.exchange import PREFIX, Exchange, Reply, Route
 from elanus_server.rest.openapi import document
 from elanus_server.rest.page import PAGE
@@ -36,9 +36,6 @@ from elanus_server.ui.page import page_routes
 _log = logging.getLogger(__name__)
 _TIMEOUT = 10001
 _UNKNOWN_USER = 1800
-_TOO_BUSY = 1807
-_CODES = {RATE_LIMIT: _TOO_BUSY}
-"""Numbers that the RESTful API has of its own."""
 _JSON = "application/json"
 _JSON_BYTES = _JSON.encode()
 _UNWATCHED_S = 0.02
@@ -107,9 +104,9 @@ class RestApp:
             )
         except TooLongError:
             too_large = MilvusError(TOO_LARGE, f"request body larger than {limit} bytes")
-            return 413, write_json(_error(too_large)), 0
+            return 413, write_json(error_body(too_large)), 0
         except TooBusyError as error:
-            return 200, write_json(_error(error)), 0
+            return 200, write_json(error_body(error)), 0
         try:
             route = ROUTES.get(path)
             if route is None:
@@ -141,7 +138,7 @@ class RestApp:
                 answer, _into(waiting), room=room, timeout_s=limit_s, kind=kind
             )
         except TooBusyError as error:
-            return 200, write_json(_error(error))
+            return 200, write_json(error_body(error))
         timers = [loop.call_later(_UNWATCHED_S, request.watch, waiting)]
         if limit_s is not None:
             timers.append(loop.call_later(limit_s, _settle, waiting))
@@ -160,7 +157,7 @@ class RestApp:
             for timer in timers:
                 timer.cancel()
             request.watch_no_more()
-        return found or (408, write_json(_error(MilvusError(_TIMEOUT, "request timeout"))))
+        return found or (408, write_json(error_body(MilvusError(_TIMEOUT, "request timeout"))))
 
 
 class _Request:
@@ -246,11 +243,11 @@ def _answer(
         return 200, write_json(_answered(host, route, request, raw, cancellation))
     except NotAuthenticatedError:
         unknown = MilvusError(_UNKNOWN_USER, "user hasn't authenticated")
-        return 401, write_json(_error(unknown))
+        return 401, write_json(error_body(unknown))
     except NotPermittedError as error:
-        return 403, write_json(_error(error))
+        return 403, write_json(error_body(error))
     except MilvusError as error:
-        return 200, write_json(_error(error))
+        return 200, write_json(error_body(error))
     except Exception as error:  # noqa: BLE001 - the edge of the process
         _log.exception("%s failed", route.path)
         told = f"{route.path}: {type(error).__name__}: {error}"
@@ -295,7 +292,3 @@ def _check_type(headers: Mapping[str, str]) -> None:
     if is_json or (given is None and "origin" not in headers):
         return
     raise not_json(f"expected the header Content-Type: {_JSON}, got {given!r}")
-
-
-def _error(error: MilvusError) -> dict[str, Any]:
-    return {"code": _CODES.get(error.code, error.code), "message": str(error)}

@@ -9,7 +9,11 @@ from typing import Any
 import orjson
 
 from elanus_server.codec.documents import has_wide
+from elanus_server.failures import RATE_LIMIT, MilvusError
 from elanus_server.rest.parameters import not_json
+
+_CODES = {RATE_LIMIT: 1807}
+"""Numbers that the RESTful API has of its own."""
 
 
 def read_json(raw: bytes) -> dict[str, Any]:
@@ -72,3 +76,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def error_body(error: MilvusError) -> dict[str, Any]:
+    """Return what a request is answered with that came to an error."""
+    return {"code": _CODES.get(error.code, error.code), "message": str(error)}

@@ -16,8 +16,10 @@ import grpc
 import h11
 
 from elanus.remote import PATH as NATIVE_PATH
-from elanus_server.admission import Admission, TooBusyError
+from elanus_server.admission import CHEAP, Admission, TooBusyError
 from elanus_server.answering import Answers, Cancel, Incoming, RefusalError
+from elanus_server.rest.bodies import error_body, write_json
+from elanus_server.rest.exchange import PREFIX
 from elanus_server.service.all_calls import METHODS
 from elanus_server.threads import Told
 from elanus_server.wire import SERVICE
@@ -90,7 +92,7 @@ class ForwardedCalls:
         ]
         headers.append((ADDRESS_HEADER, incoming.address))
         try:
-            with self._admission.held():
+            with self._admission.held(is_cheap=incoming.name in CHEAP):
                 raw: bytes = await self._calls[incoming.name](
                     incoming.raw, timeout=incoming.remaining_s, metadata=headers
                 )
@@ -130,7 +132,10 @@ class ForwardedRequests:
             with self._admission.held():
                 await exchange.run(self._path, scope)
         except TooBusyError as error:
-            await exchange.refuse(str(error))
+            if scope["path"].startswith(PREFIX):
+                await exchange.answer(200, write_json(error_body(error)))
+            else:
+                await exchange.refuse(str(error))
         except (OSError, h11.RemoteProtocolError):
             await exchange.refuse(_NOT_REACHED)
 
@@ -237,9 +242,13 @@ class _Exchange:
 
     async def refuse(self, reason: str) -> None:
         """Tell that there is no answer for now, unless one was begun."""
+        told = json.dumps({"code": 503, "message": reason}).encode()
+        await self.answer(503, told, (b"retry-after", b"1"))
+
+    async def answer(self, status: int, told: bytes, *headers: tuple[bytes, bytes]) -> None:
+        """Tell something else than the other process, which has not begun to tell anything."""
         if self._has_begun:
             return
-        told = json.dumps({"code": 503, "message": reason}).encode()
-        headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
-        await self._begin(503, [*headers, (b"content-length", str(len(told)).encode())])
+        length = (b"content-length", str(len(told)).encode())
+        await self._begin(status, [(b"content-type", b"application/json"), length, *headers])
         await self._send({"type": "http.response.body", "body": told, "more_body": False})
