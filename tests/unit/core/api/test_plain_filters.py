@@ -290,6 +290,22 @@ def test_tenants_of_every_size_are_answered_as_ever(
     assert set(few) == {1, 2, 9, 255, 256}
 
 
+def test_few_rows_are_looked_up_among_any_number(
+    sizes: elanus.Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elanus.query.plain.MOST_ROWS", 1)
+    filters = [f"tenant == {size}" for size in (400, 257, 2, 9, 255, 256)]
+    wanted = [told(general(sizes, "elm fir", "bm25", 11, filter=one)) for one in filters]
+    found = [told(sizes.search("elm fir", "bm25", 11, filter=one)) for one in filters[:2]]
+
+    def fail(*_: object) -> Any:
+        raise AssertionError("rows were looked for")
+
+    monkeypatch.setattr(PlainSearch, "under", fail)
+    found += [told(sizes.search("elm fir", "bm25", 11, filter=one)) for one in filters[2:]]
+    assert found == wanted
+
+
 def test_deleted_rows_of_a_tenant_are_no_hits(tmp_path: Path) -> None:
     collection = of_sizes(tmp_path)
     keys = {
