@@ -106,7 +106,7 @@ def test_buckets_with_metrics_an_order_and_hits(rest):
             "maker": "y",
             "price": 20,
             "weight": 2.5,
-            "notes": {"n": 3},
+            "notes": '{"n":3}',
             "tags": [3],
         },
         {
@@ -115,7 +115,7 @@ def test_buckets_with_metrics_an_order_and_hits(rest):
             "maker": "x",
             "price": 30,
             "weight": 1.5,
-            "notes": {"n": 1},
+            "notes": '{"n":1}',
             "tags": [1],
         },
     ]

@@ -128,7 +128,7 @@ def test_values_are_neither_rounded_nor_rewritten(rest: RestClient) -> None:
     assert [tuple(row[name] for name in ("big", "s", "b", "j")) for row in found] == [
         (9007199254740993, "1e300", True, "12"),
         (-9007199254740993, "1.50", True, "{}"),
-        (1000, "7", False, [1.5, 18446744073709551615]),
+        (1000, "7", False, "[1.5,18446744073709551615]"),
         (9007199254740993, "x", False, None),
     ]
 
@@ -173,7 +173,7 @@ def test_every_type_of_value_goes_in_and_comes_back(
     assert shown["bits"] == FULL["bits"]
     assert shown["half"] == base64.b64encode(np.array([0.5, -2], "<f2").tobytes()).decode()
     assert shown["small"] == base64.b64encode(bytes([128, 127])).decode()
-    assert shown["json"] == FULL["json"]
+    assert json.loads(shown["json"]) == FULL["json"]
     assert (shown["dense"], shown["f32"], shown["f64"]) == ([0.5, 0.25], 0.1, 1e300)
     assert (first[1]["f32"], first[1]["f64"]) == ("NaN", "-Infinity")
     assert shown["sparse"] == FULL["sparse"]

@@ -188,7 +188,10 @@ class _Reader:
         return self._read(value, name) if kind == "bytes_val" else value
 
     def _read(self, raw: bytes, name: str) -> Any:
-        """Return what is no scalar: of JSON what it holds, as rows have it."""
+        """Return what is no scalar: of JSON the text, as rows have it."""
+        kind = self._types.get(name)
+        if kind is DataType.JSON:
+            return raw.decode()
         try:
             return documents.load(raw)
         except ValueError:

@@ -1,6 +1,6 @@
 """Entities, from ``FieldData`` messages to JSON objects as Milvus sends them.
 
-Bytes are base64, JSON fields are what they hold, numbers that JSON has no word for are ``"NaN"``,
+Bytes are base64, JSON fields are texts, numbers that JSON has no word for are ``"NaN"``,
 ``"Infinity"`` and ``"-Infinity"``.
 """
 
@@ -48,7 +48,7 @@ def rows_of(
         values = _column(field, allow_int64)
         if field.is_dynamic:
             for row, document in zip(rows, values, strict=True):
-                row.update(_chosen(document, undeclared))
+                row.update(_chosen(documents.load(document), undeclared))
             continue
         # Rows are dicts in JSON, so they are filled one by one.
         for row, value in zip(rows, values, strict=True):
@@ -196,5 +196,5 @@ def _scalars(scalars: Any, allow_int64: bool) -> list[Any]:
 _READERS: dict[str, Callable[[Any], list[Any]]] = {
     "float_data": shown_floats,
     "double_data": lambda values: [finite(value) for value in values],
-    "json_data": lambda values: [documents.load(raw) if raw else None for raw in values],
+    "json_data": lambda values: [raw.decode() for raw in values],
 }
