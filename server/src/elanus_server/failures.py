@@ -102,6 +102,11 @@ def invalid(reason: str) -> MilvusError:
     return MilvusError(INVALID_PARAMETER, f"{reason}: invalid parameter")
 
 
+def not_permitted(reason: str) -> MilvusError:
+    """Return the error of what nobody may do."""
+    return MilvusError(NOT_PERMITTED, f"{reason}: privilege not permitted")
+
+
 def mismatch(reason: str, expected: object, actual: object) -> MilvusError:
     """Return the error of an argument that differs from what it has to be."""
     told = f"{reason}: invalid parameter[expected={expected}][actual={actual}]"

@@ -77,13 +77,14 @@ def accounts(address):
     client.close()
 
 
-def user(accounts, name: str, *grants: tuple[str, str], database: str = "*") -> str:
+def user(accounts, name: str, *grants: tuple[str, str], database: str | None = None) -> str:
     """Make a user with privileges on collections; return the token."""
     accounts.create_user(name, f"{name}-Password")
     if grants:
         accounts.create_role(f"role_{name}")
         for privilege, collection in grants:
-            accounts.grant_privilege_v2(f"role_{name}", privilege, collection, db_name=database)
+            where = database or ("*" if collection == "*" else "default")
+            accounts.grant_privilege_v2(f"role_{name}", privilege, collection, db_name=where)
         accounts.grant_role(name, f"role_{name}")
     return f"{name}:{name}-Password"
 
@@ -264,7 +265,7 @@ def test_what_is_kept_is_its_users_alone(address, root, accounts):
     with elanus.connect(address, token=token) as database:
         mine = database.collection("one").query_iterator(batch_size=1)
         next(mine)
-        accounts.revoke_privilege_v2("role_other", "CollectionReadWrite", "one", db_name="*")
+        accounts.revoke_privilege_v2("role_other", "CollectionReadWrite", "one", db_name="default")
         with pytest.raises(PermissionDeniedError):
             next(mine)
 

@@ -56,7 +56,7 @@ def admin(uri: str) -> Iterator[MilvusClient]:
         client.create_user(user, f"{user}-password")
     client.create_role("staff")
     for group in ("CollectionAdmin", "DatabaseAdmin", "ClusterReadOnly"):
-        client.grant_privilege_v2("staff", group, "*")
+        client.grant_privilege_v2("staff", group, "*", db_name="*")
     for user in ("ann", "bob", "eve"):
         client.grant_role(user, "staff")
     yield client

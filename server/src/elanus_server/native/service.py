@@ -248,7 +248,11 @@ class NativeService:
                 return
             handle = host.database(database)
             getattr(handle, asked.name)(**arguments)
-            host.forget_collection(database, arguments["name"])
+            to = arguments.get("new_name") and (
+                arguments.get("database") or database,
+                arguments["new_name"],
+            )
+            host.collection_moved(database, arguments["name"], to)
 
     def _opened(self, collection: Collection, database: str) -> dict[str, Any]:
         return {
@@ -292,7 +296,7 @@ class NativeService:
         if asked.name in ("describe", "properties"):
             answer = _without_policies(asked, answer)
         if asked.name == "drop":
-            self.host.forget_collection(asked.call.database, collection.name)
+            self.host.collection_moved(asked.call.database, collection.name, None)
         return answer
 
     def _checked(self, asked: Asked, likes: tuple[Likeness, ...]) -> Collection:

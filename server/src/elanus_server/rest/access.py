@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from elanus_server.rest.exchange import Exchange, forward, route
+from elanus_server.rest.exchange import Exchange, Reply, forward, route
 from elanus_server.rest.parameters import Parameter, missing
 from elanus_server.wire import milvus
 
@@ -45,7 +45,8 @@ def _encoded(password: str) -> str:
 def describe_user(exchange: Exchange) -> Any:
     name = exchange.values["userName"]
     found = exchange.ask("SelectUser", user=milvus.UserEntity(name=name), include_role_info=True)
-    return [r.name for one in found.results if one.user.name == name for r in one.roles]
+    roles = [r.name for one in found.results for r in one.roles]
+    return Reply(roles, {"description": "".join(one.description for one in found.results)})
 
 
 @route("users/create", "Make a user", "CreateCredential", _USER, _PASSWORD, _ABOUT)
@@ -99,7 +100,8 @@ def describe_role(exchange: Exchange) -> Any:
     role = milvus.RoleEntity(name=exchange.values["roleName"])
     entity = milvus.GrantEntity(role=role, db_name=exchange.call.database)
     found = exchange.ask("SelectGrant", entity=entity)
-    return [
+    told = exchange.ask("SelectRole", role=role)
+    grants = [
         {
             "objectType": grant.object.name,
             "objectName": grant.object_name,
@@ -109,6 +111,7 @@ def describe_role(exchange: Exchange) -> Any:
         }
         for grant in found.entities
     ]
+    return Reply(grants, {"description": "".join(one.role.description for one in told.results)})
 
 
 def _operate(exchange: Exchange, kind: int) -> Any:

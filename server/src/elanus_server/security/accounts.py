@@ -15,7 +15,16 @@ from typing import Any
 from elanus import Database
 from elanus_server.kept import Kept
 from elanus_server.security.caller import Caller
-from elanus_server.security.privileges import ALL, GROUPS
+from elanus_server.security.privileges import (
+    ALL,
+    BROUGHT_BY,
+    COLLECTION,
+    EVERY,
+    GROUPS,
+    OLD_GROUPS,
+    USER,
+    kind_of,
+)
 
 _NAME = "accounts"
 ROOT, ADMIN, PUBLIC = "root", "admin", "public"
@@ -28,10 +37,10 @@ class Grant:
 
     Attributes:
         role: Name of the role.
-        privilege: A privilege, a group of privileges, or ``All``.
+        privilege: A privilege, a group of privileges, ``All``, or ``*``: all of the kind.
         database: Where; ``*`` is everywhere.
         name: Of the collection, or with ``kind`` ``User`` of the user; ``*`` is any.
-        kind: ``Collection``, ``Global``, ``User`` or ``Database``, as it was granted.
+        kind: Of the object that it is about: ``Collection``, ``Global`` or ``User``.
         grantor: Who granted it.
     """
 
@@ -39,13 +48,14 @@ class Grant:
     privilege: str
     database: str = ANY
     name: str = ANY
-    kind: str = "Collection"
+    kind: str = COLLECTION
     grantor: str = ROOT
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
+    def place(self) -> tuple[str, ...]:
         """What makes two grants the same."""
-        return self.role, self.privilege, self.database, self.name
+        kind = self.kind if self.privilege == EVERY else ""
+        return self.role, self.privilege, self.database, self.name, kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +129,17 @@ class Accounts:
 
     def may(self, user: str, privilege: str, database: str, name: str) -> bool:
         """Whether a user may do something with a collection; ``*`` stands for all of them."""
-        return any(
-            self.holds(grant.privilege, privilege) for grant in self._of(user, database, name)
-        )
+        return any(self.holds(grant, privilege) for grant in self._of(user, database, name))
 
     def may_anything(self, user: str, database: str, name: str) -> bool:
         """Whether a user may do anything with a collection."""
-        return any(grant.kind != "User" for grant in self._of(user, database, name))
+        return any(grant.kind != USER for grant in self._of(user, database, name))
 
     def may_in(self, user: str, database: str) -> bool:
         """Whether a user may do anything in a database."""
         roles = set(self.roles_of(user))
         return any(
-            grant.role in roles and grant.kind != "User" and grant.database in (ANY, database)
+            grant.role in roles and grant.kind != USER and grant.database in (ANY, database)
             for grant in self.grants
         )
 
@@ -145,10 +153,14 @@ class Accounts:
             and grant.name in (ANY, name)
         ]
 
-    def holds(self, granted: str, privilege: str) -> bool:
-        """Whether a granted privilege or group is, or has, a privilege."""
-        members = GROUPS.get(granted) or self.groups.get(granted, ())
-        return granted in (ALL, privilege) or privilege in members
+    def holds(self, grant: Grant, privilege: str) -> bool:
+        """Whether a grant is, or has, a privilege."""
+        granted = grant.privilege
+        if granted == EVERY:
+            return kind_of(privilege) == grant.kind
+        members = GROUPS.get(granted) or OLD_GROUPS.get(granted) or self.groups.get(granted, ())
+        enough = (ALL, privilege, *BROUGHT_BY.get(privilege, ()))
+        return granted in enough or any(one in members for one in enough)
 
     def with_grant(self, grant: Grant) -> Accounts:
         """Return accounts with one more grant."""
@@ -159,6 +171,23 @@ class Accounts:
     def without_grant(self, grant: Grant) -> Accounts:
         """Return accounts without a grant."""
         return replace(self, grants=tuple(g for g in self.grants if g.place != grant.place))
+
+    def moved(self, database: str, name: str, to: tuple[str, str] | None) -> Accounts:
+        """Return accounts whose grants follow a collection.
+
+        Args:
+            database: Where it was.
+            name: What it was called.
+            to: Database and name that it has now; None: it was dropped, and what was granted with
+                it must not hold for the next one of its name.
+        """
+        kept: list[Grant] = []
+        for grant in self.grants:
+            if grant.kind == USER or (grant.database, grant.name) != (database, name):
+                kept.append(grant)
+            elif to is not None:
+                kept.append(replace(grant, database=to[0], name=to[1]))
+        return self if kept == list(self.grants) else replace(self, grants=tuple(kept))
 
     def without_user(self, user: str) -> Accounts:
         """Return accounts without a user."""
@@ -243,5 +272,7 @@ class AccountStore:
         """Replace the accounts by what ``change`` makes of them, durably."""
         with self._lock:
             wanted = change(self._accounts)
+            if wanted is self._accounts:
+                return
             self._kept.change(_NAME, None, lambda stored: wanted.to_json())
             self._accounts = wanted

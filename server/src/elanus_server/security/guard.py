@@ -146,7 +146,7 @@ class Guard:
             raise NotPermittedError(user, method, database)
         if privilege in _USER_PRIVILEGES:
             named = _named_user(request)
-            if named != user and not accounts.may(user, privilege, ANY, named or ANY):
+            if named != user and not accounts.may(user, privilege, database, named or ANY):
                 raise NotPermittedError(user, privilege, database)
             return
         names = [collection_of(name) for name in _collections(request)] or [ANY]

@@ -7,12 +7,16 @@ call); everything else is for administrators.
 
 from __future__ import annotations
 
-from elanus_server.failures import invalid
-from elanus_server.wire import common
+from elanus_server.failures import UNEXPECTED, MilvusError
+from elanus_server.wire import common, milvus
 
 PREFIX = "Privilege"
 GROUP_PREFIX = "PrivilegeGroup"
 ALL = "All"
+EVERY = "*"
+"""Every privilege of one kind of object."""
+COLLECTION, GLOBAL, USER = KINDS = ("Collection", "Global", "User")
+"""Kinds of objects that privileges are about."""
 
 PRIVILEGES = frozenset(
     name.removeprefix(PREFIX)
@@ -112,6 +116,80 @@ GROUPS: dict[str, frozenset[str]] = {
     }.items()
 }
 """Milvus' groups. ``COLL_RO`` is ``CollectionReadOnly``, and so on."""
+_ANYWHERE_RO = (
+    "Query",
+    "Search",
+    "IndexDetail",
+    "GetFlushState",
+    "GetLoadState",
+    "GetLoadingProgress",
+    "HasPartition",
+    "ShowPartitions",
+    "ShowCollections",
+    "ListAliases",
+    "ListDatabases",
+    "DescribeCollection",
+    "DescribeDatabase",
+    "DescribeAlias",
+    "GetStatistics",
+)
+_ANYWHERE_RW = (
+    *_ANYWHERE_RO,
+    "CreateIndex",
+    "DropIndex",
+    "CreatePartition",
+    "DropPartition",
+    "Load",
+    "Release",
+    "Insert",
+    "Delete",
+    "Upsert",
+    "Import",
+    "Flush",
+    "Compaction",
+    "LoadBalance",
+    "RenameCollection",
+    "CreateAlias",
+    "DropAlias",
+)
+OLD_GROUPS: dict[str, frozenset[str]] = {
+    "ReadOnly": frozenset(_ANYWHERE_RO),
+    "ReadWrite": frozenset(_ANYWHERE_RW),
+    "Admin": frozenset(
+        (
+            *_ANYWHERE_RW,
+            "CreateCollection",
+            "DropCollection",
+            "CreateOwnership",
+            "DropOwnership",
+            "SelectOwnership",
+            "ManageOwnership",
+            "SelectUser",
+            "UpdateUser",
+            "BackupRBAC",
+            "RestoreRBAC",
+            "CreateResourceGroup",
+            "UpdateResourceGroups",
+            "DropResourceGroup",
+            "DescribeResourceGroup",
+            "ListResourceGroups",
+            "TransferReplica",
+            "TransferNode",
+            "CreateDatabase",
+            "DropDatabase",
+            "AlterDatabase",
+        )
+    ),
+}
+"""Groups of before 2.5: they can be granted, and are in no list."""
+BROUGHT_BY = {
+    "GetLoadState": ("Load",),
+    "GetLoadingProgress": ("Load",),
+    "GetFlushState": ("Flush",),
+}
+"""Privileges that others bring along: clients wait for what they asked for."""
+LEVELS = ("Cluster", "Database", "Collection")
+"""Where a privilege holds, the widest first; every group is of one level."""
 _SHORT = {
     f"{short}_{level}": f"{long}{words}"
     for short, long in (("COLL", "Collection"), ("DB", "Database"), ("Cluster", "Cluster"))
@@ -177,20 +255,49 @@ SEEN_WITH_ANY = frozenset(
 """Who may do anything with a collection may also see what it is: clients ask before they write."""
 
 
-def privilege_name(name: str) -> str:
+def _kinds() -> dict[str, str]:
+    """Return which kind of object each privilege is about, as requests of the protocol say."""
+    found = dict.fromkeys(PRIVILEGES, GLOBAL) | {"GetLoadingProgress": COLLECTION}
+    said: dict[str, set[str]] = {}
+    for message in milvus.DESCRIPTOR.message_types_by_name.values():
+        options = message.GetOptions()
+        if options.HasExtension(common.privilege_ext_obj):
+            needs = options.Extensions[common.privilege_ext_obj]
+            name = common.ObjectPrivilege.Name(needs.object_privilege).removeprefix(PREFIX)
+            said.setdefault(name, set()).add(common.ObjectType.Name(needs.object_type))
+    # Some are needed for calls on collections and for others: these are global.
+    return found | {name: kinds.pop() for name, kinds in said.items() if len(kinds) == 1}
+
+
+_KINDS = _kinds() | {"ReadOnly": COLLECTION, "ReadWrite": COLLECTION}
+
+
+def kind_of(name: str) -> str:
+    """Return which kind of object a privilege or group is about."""
+    return _KINDS.get(name, GLOBAL)
+
+
+def level_of(privilege: str) -> str:
+    """Return the level of a privilege; "" for those that no group of Milvus has."""
+    return next((level for level in LEVELS if privilege in GROUPS[f"{level}Admin"]), "")
+
+
+def known_privilege(name: str) -> str | None:
     """Return a privilege or one of Milvus' groups as it is kept: without prefix, written out.
 
-    Raises:
-        MilvusError: There is no such privilege.
+    Returns:
+        The name; None where Milvus has no such privilege or group.
     """
-    if name == "*":
-        return ALL
     plain = _SHORT.get(name, name)
     plain = plain.removeprefix(GROUP_PREFIX).removeprefix(PREFIX)
     plain = _SHORT.get(plain, plain)
-    if plain not in PRIVILEGES and plain not in GROUPS:
-        raise invalid(f"the privilege name[{name}] in the privilege entity is invalid")
-    return plain
+    is_known = plain in PRIVILEGES or plain in GROUPS or plain in OLD_GROUPS
+    return plain if is_known or plain == EVERY else None
+
+
+def unknown_privilege(name: str, place: str = "") -> MilvusError:
+    """Return the error of a privilege that there is not."""
+    return MilvusError(UNEXPECTED, f"not found the privilege name[{name}]{place}")
 
 
 def needed_privilege(method: str, request_type: object) -> str | None:

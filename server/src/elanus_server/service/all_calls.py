@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from elanus_server.service import (  # noqa: F401 - they register their calls
+    account_backups,
     admin,
     aliases,
     collections,
@@ -12,12 +13,14 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     external,
     file_resources,
     functions,
+    grants,
     hybrid_searches,
     imports,
     indexes,
     limits,
     namespaces,
     partitions,
+    privilege_groups,
     queries,
     replication,
     resource_groups,

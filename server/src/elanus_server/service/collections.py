@@ -208,7 +208,7 @@ def drop_collection(call: Call, request: Any) -> None:
             )
         refuse_pinned(call.hosted(request))
         handle.drop_collection(name)
-        call.host.forget_collection(call.database_of(request), name)
+        call.host.collection_moved(call.database_of(request), name, None)
 
 
 @rpc("TruncateCollection")
@@ -231,7 +231,7 @@ def rename_collection(call: Call, request: Any) -> None:
             raise invalid(f"duplicated new collection name {target}:{new} with other collection")
         try:
             handle.rename_collection(request.oldName, new, database=target)
-            call.host.forget_collection(call.database_of(request), request.oldName)
+            call.host.collection_moved(call.database_of(request), request.oldName, (target, new))
         except CollectionNotFoundError:
             call.hosted(request, request.oldName)
             raise

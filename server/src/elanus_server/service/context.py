@@ -216,6 +216,17 @@ class Host:
             return None
         return whole.properties.get(ROW_POLICIES)
 
+    def collection_moved(self, database: str, name: str, to: tuple[str, str] | None) -> None:
+        """Take in that a collection has gone from a name: what was granted follows it.
+
+        Args:
+            database: Where it was.
+            name: What it was called.
+            to: Database and name that it has now; None: it was dropped.
+        """
+        self.forget_collection(database, name)
+        self.guard.store.change(lambda known: known.moved(database, name, to))
+
     def forget_collection(self, database: str, name: str) -> None:
         """Give up what is remembered of a collection that is no more under a name."""
         self._collections.pop((database, name), None)

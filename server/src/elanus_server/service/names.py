@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from elanus_server.failures import DATABASE_NAME, FIELD_NAME, MilvusError, invalid
+from elanus_server.failures import DATABASE_NAME, FIELD_NAME, MilvusError, invalid, mismatch
 
 MAX_LENGTH = 255
+MAX_USER_LENGTH = 32
 
 
 def checked_name(name: str, what: str) -> str:
@@ -65,14 +66,93 @@ def checked_field(name: str) -> str:
     return name
 
 
+def checked_user(name: str) -> str:
+    """Return the name of a new user if it is valid.
+
+    Raises:
+        MilvusError: It is not.
+    """
+    if not name:
+        raise invalid("username must be not empty")
+    if len(name) > MAX_USER_LENGTH:
+        shown = f"{name[:MAX_USER_LENGTH]}..."
+        raise invalid(
+            f"invalid username {shown} with length {len(name)}, the length of username must be "
+            f"less than {MAX_USER_LENGTH}"
+        )
+    if not _is_letter(name[0]):
+        raise invalid(
+            f"invalid user name {name}, the first character must be a letter, but got {name[0]}"
+        )
+    wrong = next((c for c in name if not _is_word(c)), None)
+    if wrong is not None:
+        raise invalid(
+            f"invalid user name {name}, username must contain only numbers, letters and "
+            f"underscores, but got {wrong}"
+        )
+    return name
+
+
+def checked_role(name: str) -> str:
+    """Return the name of a new role if it is valid.
+
+    Raises:
+        MilvusError: It is not.
+    """
+    what = "role name"
+    if not name.strip():
+        raise mismatch(f"{what} should be not empty", "not empty", name)
+    if len(name) > MAX_LENGTH:
+        told = f"the length of {what} must be not greater than limit"
+        raise mismatch(told, f"at most {MAX_LENGTH}", len(name))
+    if name[0] != "_" and not _is_letter(name[0]):
+        told = f"the first character of {what} must be an underscore or letter"
+        raise mismatch(told, "_", name[0])
+    place = next((i for i, c in enumerate(name) if c != "$" and not _is_word(c)), None)
+    if place is not None:
+        raise invalid(
+            f"{what} can only contain numbers, letters, dollars and underscores, found "
+            f"{name[place]} at {place}"
+        )
+    return name
+
+
+def checked_group(name: str) -> str:
+    """Return the name of a group of privileges if it is valid.
+
+    Raises:
+        MilvusError: It is not.
+    """
+    what = "privilege group name"
+    if not name.strip():
+        raise invalid(f"{what} should not be empty")
+    shown = name if len(name) <= MAX_LENGTH else f"{name[:MAX_LENGTH]}..."
+    if len(name) > MAX_LENGTH:
+        raise invalid(f"{what} {shown} must be at most {MAX_LENGTH} characters")
+    if name[0] != "_" and not _is_letter(name[0]):
+        raise invalid(f"the first character of a {what} {shown} must be an underscore or letter")
+    if not all(_is_word(c) for c in name):
+        raise invalid(f"{what} {shown} can only contain numbers, letters and underscores")
+    return name
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
+
+
+def _is_word(character: str) -> bool:
+    """Whether it is a digit, a letter or an underscore, all of ASCII."""
+    return character == "_" or (character.isascii() and character.isalnum())
+
+
 def _fault(name: str, what: str, *, least: int = 1) -> str:
     """Return what is wrong with a name, or ""; ``least`` is the length of the shortest."""
     if not name:
         return f"{what} name should not be empty"
     if len(name) >= MAX_LENGTH + least:
         return f"the length of a {what} name must be less than {MAX_LENGTH} characters"
-    if not (name[0] == "_" or (name[0].isascii() and name[0].isalpha())):
+    if name[0] != "_" and not _is_letter(name[0]):
         return f"the first character of a {what} name must be an underscore or letter"
-    if not all(c == "_" or (c.isascii() and c.isalnum()) for c in name):
+    if not all(_is_word(c) for c in name):
         return f"{what} name can only contain numbers, letters and underscores"
     return ""

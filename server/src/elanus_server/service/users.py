@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import replace
 from typing import Any
 
-from elanus_server.failures import MilvusError, invalid
+from elanus_server.failures import NOT_AUTHENTICATED, MilvusError, invalid, not_permitted
 from elanus_server.security.accounts import ROOT, Accounts
 from elanus_server.security.passwords import hashed
 from elanus_server.service.context import Call
+from elanus_server.service.names import checked_user
 from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,31}\Z")
 
 
 def _password(text: str) -> str:
@@ -27,16 +25,11 @@ def _password(text: str) -> str:
 
 @rpc("CreateCredential")
 def create_credential(call: Call, request: Any) -> None:
-    name = request.username
-    if not _NAME.match(name):
-        raise invalid(
-            f"invalid user name {name!r}: expected a letter or underscore, then letters, digits, "
-            f"'_', '.', '@' or '-', at most 32 characters"
-        )
+    name = checked_user(request.username)
     kept = hashed(_password(request.password))
 
     def create(known: Accounts) -> Accounts:
-        if name in known.users:
+        if name in (ROOT, *known.users):
             raise invalid(f"user already exists: {name}")
         descriptions = {**known.descriptions, name: request.description}
         return replace(known, users={**known.users, name: kept}, descriptions=descriptions)
@@ -46,30 +39,37 @@ def create_credential(call: Call, request: Any) -> None:
 
 @rpc("UpdateCredential")
 def update_credential(call: Call, request: Any) -> None:
-    """Change a password; who is no administrator has to know the old one."""
+    """Change a password or a description, or both.
+
+    Who changes a password has to know the old one; an administrator may leave it out for others.
+    """
     guard, name = call.host.guard, request.username
-    stored = guard.accounts.users.get(name)
-    if stored is None:
-        raise invalid(f"user not found[user={name}]")
-    must_know = guard.is_on and (not guard.accounts.is_admin(call.user) or call.user == name)
-    if request.newPassword:
-        if must_know and not guard.is_password(name, _password(request.oldPassword)):
-            raise MilvusError(1400, f"old password not correct for {name}: not authenticated")
-        kept = hashed(_password(request.newPassword))
-        guard.store.change(lambda known: replace(known, users={**known.users, name: kept}))
-    if request.description:
-        guard.store.change(
-            lambda known: replace(
-                known, descriptions={**known.descriptions, name: request.description}
-            )
-        )
+    is_described = request.HasField("description")
+    new, old = request.newPassword, _password(request.oldPassword)
+    kept = hashed(_password(new)) if new or not is_described else None
+    may_leave_out = not guard.is_on or (guard.accounts.is_admin(call.user) and call.user != name)
+    needs_old = kept is not None and not (may_leave_out and not old)
+    wrong = MilvusError(
+        NOT_AUTHENTICATED, f"old password not correct for {name}: not authenticated"
+    )
+    if needs_old and not guard.is_password(name, old):
+        raise wrong
+
+    def update(known: Accounts) -> Accounts:
+        if name not in known.users:
+            raise wrong
+        users = {**known.users, name: kept or known.users[name]}
+        about = request.description if is_described else known.descriptions.get(name, "")
+        return replace(known, users=users, descriptions={**known.descriptions, name: about})
+
+    guard.store.change(update)
 
 
 @rpc("DeleteCredential")
 def delete_credential(call: Call, request: Any) -> None:
     """Delete a user; one that is not there is no error, as with Milvus."""
     if request.username == ROOT:
-        raise invalid("root user cannot be deleted")
+        raise not_permitted("root user cannot be deleted")
     call.host.guard.store.change(lambda known: known.without_user(request.username))
 
 
