@@ -33,8 +33,10 @@ from elanus_server.wire import common
 
 UNAVAILABLE = 2
 RATE_LIMIT = 8
+QUOTA = 9
 COLLECTION_NOT_FOUND = 100
 COLLECTION_NOT_LOADED = 101
+COLLECTION_LIMIT = 102
 COLLECTION_LOADED = 104
 SCHEMA_MISMATCH = 109
 PARTITION_NOT_FOUND = 200
@@ -63,11 +65,13 @@ _LEGACY = {
     MISSING_PARAMETER: common.IllegalArgument,
     TOO_LARGE: common.IllegalArgument,
     RATE_LIMIT: common.RateLimit,
+    QUOTA: common.ForceDeny,
     NOT_AUTHENTICATED: common.PermissionDenied,
     NOT_PERMITTED: common.PermissionDenied,
 }
 _INPUT = {
     COLLECTION_NOT_FOUND,
+    COLLECTION_LIMIT,
     SCHEMA_MISMATCH,
     PARTITION_NOT_FOUND,
     INDEX_NOT_FOUND,

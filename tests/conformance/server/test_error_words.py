@@ -454,7 +454,7 @@ MISTAKES = {
         ": invalid database name[database=1-]",
     ),
     "no database": (
-        lambda c: c.drop_database("none"),
+        lambda c: c.describe_database("none"),
         800,
         "database not found[database=none]",
     ),

@@ -16,9 +16,11 @@ from typing import Any
 from elanus import Cancellation
 from elanus.errors import (
     AuthenticationError,
+    ElanusError,
     InternalError,
     InvalidArgumentError,
     MessageTooLargeError,
+    NotAllowedError,
     NotFoundError,
     PermissionDeniedError,
     ServerBusyError,
@@ -40,7 +42,7 @@ from elanus.remote import (
 )
 from elanus_server.admission import Admission, Room, TooBusyError, TooLateError, kind_of
 from elanus_server.calls import call_of
-from elanus_server.failures import DATABASE_NOT_FOUND, MilvusError
+from elanus_server.failures import DATABASE_NOT_FOUND, QUOTA, MilvusError
 from elanus_server.native.answers import BUSY, Told
 from elanus_server.native.service import Asked, NativeService
 from elanus_server.native.watching import most_bytes, watched
@@ -200,6 +202,10 @@ def _unknown(name: str) -> ServerConnectionError:
     )
 
 
+_CLASSES: dict[int, type[ElanusError]] = {DATABASE_NOT_FOUND: NotFoundError, QUOTA: NotAllowedError}
+"""Class of errors that are told in Milvus' words, by number; all others are wrong arguments."""
+
+
 def _as_known(name: str, error: Exception) -> BaseException:
     """Return an error that a client has a class for."""
     if isinstance(error, NotAuthenticatedError):
@@ -209,8 +215,7 @@ def _as_known(name: str, error: Exception) -> BaseException:
     if isinstance(error, RateLimitedError):
         return ServerBusyError(str(error), retry_after_s=error.retry_after_s)
     if isinstance(error, MilvusError):
-        kind = NotFoundError if error.code == DATABASE_NOT_FOUND else InvalidArgumentError
-        return kind(str(error))
+        return _CLASSES.get(error.code, InvalidArgumentError)(str(error))
     if is_known_error(error):
         return error
     _log.exception("%s failed", name, exc_info=error)

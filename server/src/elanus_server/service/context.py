@@ -43,6 +43,7 @@ from elanus_server.security.policies import (
 )
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
+from elanus_server.service.database_rules import check_rules, is_ruled
 from elanus_server.service.jobs import Jobs
 from elanus_server.service.names import checked_name
 from elanus_server.service.records import PROPERTY, CollectionRecord
@@ -334,10 +335,11 @@ class Call:
     headers: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self, method: str, request: Any) -> None:
-        """Refuse what the user may not do.
+        """Refuse what the user may not do, or what nobody may do in this database.
 
         Raises:
             NotPermittedError: The user may not.
+            MilvusError: Properties of the database forbid it.
         """
         guard = self.host.guard
         if guard.is_on:
@@ -347,6 +349,9 @@ class Call:
             )
             if method not in OF_BOUND_USERS:
                 self._check_unbound(method, database, request)
+        if is_ruled(method):
+            database = self.database_of(request)
+            check_rules(method, database, self.host.database(database))
 
     def _check_unbound(self, method: str, database: str, request: Any) -> None:
         """Refuse a call that reaches more than rows of a collection whose policies bind the user.

@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 from elanus.errors import AlreadyExistsError, StateError
-from elanus_server.codec.pairs import loose_value, read_pairs, write_pairs
+from elanus_server.codec.pairs import as_text, loose_value, read_pairs, write_pairs
 from elanus_server.failures import MilvusError, database_not_found, invalid
 from elanus_server.kept import RESERVED_DATABASE
 from elanus_server.service.context import DEFAULT_DATABASE, Call
@@ -19,11 +19,21 @@ def _number(name: str) -> int:
     return 1 if name == DEFAULT_DATABASE else zlib.crc32(name.encode()) + 2
 
 
+def _read(pairs: Any) -> dict[str, Any]:
+    """Return properties of a message; what would not be shown as it was given stays a text."""
+    given = read_pairs(pairs)
+    values = {name: loose_value(text) for name, text in given.items()}
+    return {
+        name: text if values[name] is None or as_text(values[name]) != text else values[name]
+        for name, text in given.items()
+    }
+
+
 @rpc("CreateDatabase")
 def create_database(call: Call, request: Any) -> None:
     if checked_database(request.db_name) == RESERVED_DATABASE:
         raise database_name(request.db_name, "the database belongs to the server")
-    properties = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
+    properties = _read(request.properties)
     try:
         call.host.root.create_database(request.db_name, properties=properties)
     except AlreadyExistsError:
@@ -32,11 +42,14 @@ def create_database(call: Call, request: Any) -> None:
 
 @rpc("DropDatabase")
 def drop_database(call: Call, request: Any) -> None:
-    name = request.db_name
+    """Drop an empty database; one that is not there is no error, as with Milvus."""
+    name = checked_database(request.db_name)
     if name == DEFAULT_DATABASE:
         raise invalid("can not drop default database")
-    if name not in call.host.list_databases():
+    if name == RESERVED_DATABASE:
         raise database_not_found(name)
+    if name not in call.host.list_databases():
+        return
     try:
         call.host.root.drop_database(name)
     except StateError as error:
@@ -66,10 +79,14 @@ def describe_database(call: Call, request: Any) -> Any:
 
 @rpc("AlterDatabase")
 def alter_database(call: Call, request: Any) -> None:
-    given = {n: loose_value(text) for n, text in read_pairs(request.properties).items()}
+    name = request.db_name or call.database
+    given = _read(request.properties)
     if given and request.delete_keys:
-        raise invalid("cannot provide both DeleteKeys and ExtraParams")
-    call.host.database(request.db_name)
-    call.host.root.alter_database_properties(
-        request.db_name, {**given, **dict.fromkeys(request.delete_keys)}
-    )
+        raise invalid("alter database cannot modify properties and delete keys at the same time")
+    call.host.database(name)
+    if not given and not request.delete_keys:
+        raise invalid(
+            "alter database with empty properties and delete keys, expected to set either "
+            "properties or delete keys"
+        )
+    call.host.root.alter_database_properties(name, {**given, **dict.fromkeys(request.delete_keys)})

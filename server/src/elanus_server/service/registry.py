@@ -48,10 +48,10 @@ class Method:
         Raises:
             NotPermittedError: The user may not make the call.
         """
-        call.check(self.name, request)
         if call.method != self.name:
             call = replace(call, method=self.name)
         try:
+            call.check(self.name, request)
             answered = self.answer(call, request)
         except NotPermittedError:
             raise
