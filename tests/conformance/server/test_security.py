@@ -200,6 +200,9 @@ def test_a_grant_of_one_database_holds_in_no_other(address, root):
     assert inside.list_databases() == ["other"]
     outside = MilvusClient(f"http://{address}", token="local:local-password")
     denied(lambda: outside.query("one", filter="id > 0"))
+    denied(lambda: outside.use_database("default"))
+    outside.use_database("other")
+    assert len(outside.query("one", filter="id > 0")) == 1
     denied(lambda: inside.rename_collection("one", "moved", target_db="default"))
     elsewhere.drop_collection("one")
     root.drop_database("other")

@@ -19,6 +19,7 @@ from elanus_server.security.passwords import KnownCredentials, hashed
 from elanus_server.security.privileges import (
     OPEN,
     READING,
+    SEEN_FROM_WITHIN,
     SEEN_WITH_ANY,
     needed_privilege,
 )
@@ -151,6 +152,8 @@ class Guard:
             return
         names = [collection_of(name) for name in _collections(request)] or [ANY]
         for place in _databases(method, request, database):
+            if privilege == SEEN_FROM_WITHIN and accounts.may_in(user, place):
+                continue
             for name in names:
                 is_seen = privilege in SEEN_WITH_ANY and accounts.may_anything(user, place, name)
                 if not is_seen and not accounts.may(user, privilege, place, name):

@@ -253,6 +253,8 @@ SEEN_WITH_ANY = frozenset(
     {"DescribeCollection", "IndexDetail", "GetLoadState", "GetLoadingProgress", "HasPartition"}
 )
 """Who may do anything with a collection may also see what it is: clients ask before they write."""
+SEEN_FROM_WITHIN = "DescribeDatabase"
+"""Who may do anything in a database may also see what it is: clients ask before they use it."""
 
 
 def _kinds() -> dict[str, str]:
