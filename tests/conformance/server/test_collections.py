@@ -171,6 +171,23 @@ def test_databases_have_collections_of_their_own(client, uri):
         client.drop_database("default")
 
 
+def test_a_database_has_its_share_of_the_disk(client):
+    """Nothing is written beyond, and deleting goes on."""
+    client.create_database("small", properties={"database.diskQuota.mb": 1})
+    client.use_database("small")
+    client.create_collection("c", 1024)
+    rows = [{"id": n, "vector": [0.5] * 1024} for n in range(300)]
+    client.insert("c", rows)
+    with refused(9, "disk quota exceeded, please allocate more resources"):
+        client.insert("c", rows[:1])
+    client.delete("c", ids=[0])
+    client.alter_database_properties("small", {"database.diskQuota.mb": 2})
+    client.upsert("c", rows[:1])
+    client.drop_collection("c")
+    client.use_database("default")
+    client.drop_database("small")
+
+
 CLOSED = {
     "reading": "search query",
     "writing": "insert delete",

@@ -43,7 +43,7 @@ from elanus_server.security.policies import (
 )
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.cursors import Cursors
-from elanus_server.service.database_rules import check_rules, is_ruled
+from elanus_server.service.database_rules import DatabaseRules, is_ruled
 from elanus_server.service.jobs import Jobs
 from elanus_server.service.names import checked_name
 from elanus_server.service.records import PROPERTY, CollectionRecord
@@ -65,6 +65,7 @@ class Host:
         guard: Says who may do what.
         changes: Held while names or what Milvus knows of a collection change.
         limits: Says how much each user may ask for.
+        rules: Says what the properties of databases forbid.
         cursors: Search iterators under way.
         sessions: What iterators under way see.
         metrics: What was counted.
@@ -95,6 +96,7 @@ class Host:
         self._root = database
         self.guard = guard or Guard(AccountStore(database), is_on=False)
         self.limits = Limits(limits or {}, lambda: self.guard.accounts)
+        self.rules = DatabaseRules()
         self._audit: AuditLog | None = None
         self._lock = threading.Lock()
         self._handles: dict[str, Database] = {DEFAULT_DATABASE: database}
@@ -351,7 +353,7 @@ class Call:
                 self._check_unbound(method, database, request)
         if is_ruled(method):
             database = self.database_of(request)
-            check_rules(method, database, self.host.database(database))
+            self.host.rules.check(method, database, self.host.database(database), request)
 
     def _check_unbound(self, method: str, database: str, request: Any) -> None:
         """Refuse a call that reaches more than rows of a collection whose policies bind the user.
