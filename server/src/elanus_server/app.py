@@ -84,7 +84,13 @@ async def serve(
             made_up = guard.set_up(settings.root_password)
             if made_up is not None:
                 new_password(made_up)
-        host = Host(database, guard, import_folder=settings.import_folder, limits=settings.limits)
+        host = Host(
+            database,
+            guard,
+            import_folder=settings.import_folder,
+            limits=settings.limits,
+            max_vector_fields=settings.max_vector_fields,
+        )
         health = Health()
         host.metrics.watch_process("writer")
         asked = stop or _stopped_by_signals()

@@ -26,7 +26,7 @@ GROUPS = {
     "who may use it": ("auth", "root_password", "tls_cert", "tls_key", "tls_client_ca"),
 }
 """Titles of the help, and what stands under them; all other settings stand under ``MORE``."""
-_LEAST = {"threads": 1, "max_message_bytes": 1024}
+_LEAST = {"threads": 1, "max_message_bytes": 1024, "max_vector_fields": 1}
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 _BINARY = {"ki": 1024, "mi": 1024**2, "gi": 1024**3}
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True}

@@ -33,6 +33,8 @@ class Settings:
         max_waiting_bytes: Bytes of the requests of all calls under way, more are refused; and of
             answers that clients do not read, then a connection is ended.
         max_message_bytes: Largest message in either direction; Milvus' limit is 64 MB.
+        max_vector_fields: Vector fields of a collection that a client of Milvus makes; in Milvus 4,
+            and 10 at most.
         auth: Clients have to say who they are; the user ``root`` is made at the first start.
         root_password: Password of the user ``root``, when it is made; None makes one up.
         tls_cert: File of the server's certificate, PEM; with ``tls_key`` clients talk TLS.
@@ -61,6 +63,7 @@ class Settings:
     max_waiting: int = 512
     max_waiting_bytes: int = 512 * 1024 * 1024
     max_message_bytes: int = 64 * 1024 * 1024
+    max_vector_fields: int = 4
     auth: bool = False
     root_password: str | None = dataclass_field(default=None, repr=False)
     tls_cert: str | None = None

@@ -129,16 +129,16 @@ MISTAKES = {
         f"{what} by a name that none has": (
             ask,
             1100,
-            f"Invalid {kind} name: 12-s. the first character of a",
+            f"Invalid {kind}: 12-s. the first character of a {kind} must be",
         )
         for what, kind, ask in (
-            ("search", "collection", lambda c: c.search("12-s", [VECTOR])),
-            ("insert", "collection", lambda c: c.insert("12-s", [_row()])),
-            ("has", "collection", lambda c: c.has_collection("12-s")),
-            ("drop", "collection", lambda c: c.drop_collection("12-s")),
-            ("describe", "collection", lambda c: c.describe_collection("12-s")),
-            ("alter alias", "alias", lambda c: c.alter_alias(NAME, "12-s")),
-            ("drop alias", "alias", lambda c: c.drop_alias("12-s")),
+            ("search", "collection name", lambda c: c.search("12-s", [VECTOR])),
+            ("insert", "collection name", lambda c: c.insert("12-s", [_row()])),
+            ("has", "collection name", lambda c: c.has_collection("12-s")),
+            ("drop", "collection name", lambda c: c.drop_collection("12-s")),
+            ("describe", "collection name", lambda c: c.describe_collection("12-s")),
+            ("alter alias", "collection alias", lambda c: c.alter_alias(NAME, "12-s")),
+            ("drop alias", "collection alias", lambda c: c.drop_alias("12-s")),
         )
     },
     "a key twice in an upsert": (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,14 @@ from pymilvus import DataType, MilvusClient
 
 import elanus
 from support.rest_client import RestClient, send
+from support.running_server import shared_server
+
+
+@pytest.fixture(scope="module")
+def uri(folder: Path) -> Iterator[str]:
+    """One collection has every type of vector."""
+    with shared_server(str(folder), max_vector_fields=7) as address:
+        yield address
 
 
 @pytest.fixture

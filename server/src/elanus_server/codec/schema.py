@@ -239,8 +239,7 @@ def _check_dim(name: str, dtype: DataType, dim: int | None) -> None:
             f"dimension is not defined in field type params of field {name}, check type param "
             f"`dim` for vector field"
         )
-    if dim <= 0:
-        # Milvus says 2; vectors of one number are no harm.
+    if dim <= 1:
         raise invalid(f"invalid dimension: {dim}. should be in range 2 ~ {_MAX_DIM}")
     told = f"invalid dimension: {dim} of field {name}."
     if dtype is DataType.BINARY_VECTOR:

@@ -30,7 +30,7 @@ from elanus_server.service.functions import (
     known_function,
 )
 from elanus_server.service.indexes import add_index
-from elanus_server.service.names import checked_field, checked_name
+from elanus_server.service.names import checked_name
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
     PROPERTY,
@@ -38,6 +38,14 @@ from elanus_server.service.records import (
 )
 from elanus_server.service.registry import rpc
 from elanus_server.service.replication import unimplemented
+from elanus_server.service.schema_checks import (
+    MAX_FIELDS,
+    SYSTEM_FIELDS,
+    check_field,
+    check_properties,
+    check_schema,
+    is_vector,
+)
 from elanus_server.service.snapshots import refuse_pinned
 from elanus_server.wire import common, milvus
 from elanus_server.wire import schema as messages
@@ -59,8 +67,7 @@ def create_collection(call: Call, request: Any) -> None:
     described = messages.CollectionSchema.FromString(request.schema)
     if not described.fields:
         raise invalid("schema: expected fields, got none")
-    for field in described.fields:
-        checked_field(field.name)
+    check_schema(request, described, call.host.max_vector_fields)
     if described.external_source:
         raise unimplemented("external_source: collections hold their data themselves")
     schema = decode_schema(schema_with_contents(call.host, described))
@@ -79,6 +86,8 @@ def create_collection(call: Call, request: Any) -> None:
     )
     properties = {**read_pairs(described.properties), **read_pairs(request.properties)}
     _check_free(*properties)
+    types = {field.name: field.dtype for field in schema.fields}
+    check_properties(name, properties, types, keyed=schema.partition_key is not None)
     with call.host.changes:
         if name in handle.list_aliases():
             raise MilvusError(
@@ -380,10 +389,33 @@ def _without_field(record: CollectionRecord, name: str) -> CollectionRecord:
     return replace(record, indexes=indexes, updated=now())
 
 
+def _check_added(hosted: Hosted, message: Any) -> None:
+    """Refuse a field that Milvus would not add."""
+    name, schema = message.name, hosted.known.message
+    parts = [part for struct in schema.struct_array_fields for part in struct.fields]
+    known = [*schema.fields, *parts]
+    if len(known) >= MAX_FIELDS:
+        raise invalid(f"The number of fields has reached the maximum value {MAX_FIELDS}")
+    if name in hosted.collection.schema:
+        raise invalid(f"duplicate field name: {name}")
+    if name in SYSTEM_FIELDS:
+        raise invalid(f"not support to add system field, field name = {name}")
+    if message.is_primary_key:
+        raise invalid(f"not support to add pk field, field name = {name}")
+    if message.autoID:
+        raise invalid(f"only primary field can speficy AutoID with true, field name = {name}")
+    if message.is_partition_key:
+        raise invalid(f"not support to add partition key field, field name  = {name}")
+    if message.is_clustering_key and any(field.is_clustering_key for field in schema.fields):
+        raise invalid(f"already has another clustering key field, field name: {name}")
+    most = hosted.host.max_vector_fields
+    if is_vector(message) and sum(map(is_vector, known)) >= most:
+        raise invalid(f"maximum vector field's number should be limited to {most}")
+    check_field(message, hosted.collection.name)
+
+
 def _add_field(hosted: Hosted, message: Any, made_by: Any = None) -> None:
-    checked_field(message.name)
-    if message.name in hosted.collection.schema:
-        raise invalid(f"duplicate field name: {message.name}")
+    _check_added(hosted, message)
     if not message.nullable and made_by is None and not message.HasField("default_value"):
         raise invalid(f"added field must be nullable, please check it, field name = {message.name}")
     whole = schema_with_contents(hosted.host, message)

@@ -6,6 +6,23 @@ from elanus_server.failures import DATABASE_NAME, FIELD_NAME, MilvusError, inval
 
 MAX_LENGTH = 255
 MAX_USER_LENGTH = 32
+_WORDS = ("like", "and", "or", "not", "in")
+_FUNCTIONS = (
+    "exists",
+    "json_contains",
+    "json_contains_all",
+    "json_contains_any",
+    "array_contains",
+    "array_contains_all",
+    "array_contains_any",
+    "array_length",
+    "text_match",
+    "phrase_match",
+    "random_sample",
+)
+_TRUTH = ("true", "True", "TRUE", "false", "False", "FALSE")
+_KEYWORDS = frozenset((*_WORDS, *_FUNCTIONS, *(name.upper() for name in _FUNCTIONS), *_TRUTH))
+"""What fields cannot be called: filters read something else in it."""
 
 
 def checked_name(name: str, what: str) -> str:
@@ -14,12 +31,28 @@ def checked_name(name: str, what: str) -> str:
     Raises:
         MilvusError: It is not.
     """
-    fault = _fault(name, what)
+    label = "collection alias" if what == "alias" else f"{what} name"
+    fault = _fault(name, label)
     if fault:
-        # A name may be as long as a message, and is not sent back whole.
-        shown = name if len(name) <= MAX_LENGTH + 1 else f"{name[:MAX_LENGTH]}..."
-        raise invalid(f"Invalid {what} name: {shown}. {fault}")
+        raise invalid(f"Invalid {label}: {_short(name)}. {fault}")
     return name
+
+
+def checked_index(name: str) -> str:
+    """Return the name of an index if it is valid; empty: it is made of the field.
+
+    Raises:
+        MilvusError: It is not.
+    """
+    fault = _fault(name, "index name") if name else ""
+    if fault:
+        raise invalid(f"Invalid index name: {_short(name)}. {fault}")
+    return name
+
+
+def _short(name: str) -> str:
+    """Return a name, which may be as long as a message, as it is sent back."""
+    return name if len(name) <= MAX_LENGTH + 1 else f"{name[:MAX_LENGTH]}..."
 
 
 def checked_database(name: str) -> str:
@@ -28,7 +61,7 @@ def checked_database(name: str) -> str:
     Raises:
         MilvusError: It is not.
     """
-    fault = _fault(name, "database")
+    fault = _fault(name, "database name")
     if fault:
         raise database_name(name, fault)
     return name
@@ -47,7 +80,7 @@ def checked_partition(name: str) -> str:
     """
     plain = name[:1] in ("", "-")  # nothing to allow
     spelled = name if plain else "_" + name.replace("-", "_")
-    fault = _fault(spelled, "partition", least=1 if plain else 2)
+    fault = _fault(spelled, "partition name", least=1 if plain else 2)
     if fault:
         raise invalid(f"Invalid partition name: {name}. {fault[0].upper()}{fault[1:]}.")
     return name
@@ -59,10 +92,13 @@ def checked_field(name: str) -> str:
     Raises:
         MilvusError: It is not.
     """
-    fault = _fault(name, "field").replace("letters and", "letters, and")
+    fault = _fault(name, "field name").replace("letters and", "letters, and")
+    if not fault and name in _KEYWORDS:
+        fault = f"{name} is keyword in milvus"
     if fault:
-        fault = f"Invalid field name: {name}. {fault[0].upper()}{fault[1:]}."
-        raise MilvusError(FIELD_NAME, f"{fault}: field name invalid[field={name}]")
+        told = fault if name in _KEYWORDS else f"{fault[0].upper()}{fault[1:]}"
+        fault = f"Invalid field name: {_short(name)}. {told}."
+        raise MilvusError(FIELD_NAME, f"{fault}: field name invalid[field={_short(name)}]")
     return name
 
 
@@ -148,11 +184,11 @@ def _is_word(character: str) -> bool:
 def _fault(name: str, what: str, *, least: int = 1) -> str:
     """Return what is wrong with a name, or ""; ``least`` is the length of the shortest."""
     if not name:
-        return f"{what} name should not be empty"
+        return f"{what} should not be empty"
     if len(name) >= MAX_LENGTH + least:
-        return f"the length of a {what} name must be less than {MAX_LENGTH} characters"
+        return f"the length of a {what} must be less than {MAX_LENGTH} characters"
     if name[0] != "_" and not _is_letter(name[0]):
-        return f"the first character of a {what} name must be an underscore or letter"
+        return f"the first character of a {what} must be an underscore or letter"
     if not all(_is_word(c) for c in name):
-        return f"{what} name can only contain numbers, letters and underscores"
+        return f"{what} can only contain numbers, letters and underscores"
     return ""
