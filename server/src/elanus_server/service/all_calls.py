@@ -21,6 +21,7 @@ from elanus_server.service import (  # noqa: F401 - they register their calls
     namespaces,
     partitions,
     privilege_groups,
+    properties,
     queries,
     replication,
     resource_groups,

@@ -8,7 +8,7 @@ from typing import Any
 from elanus import BM25, Embedding, MinHash
 from elanus.errors import CollectionExistsError, CollectionNotFoundError
 from elanus_server.clock import milliseconds, now
-from elanus_server.codec.pairs import as_text, loose_value, read_pairs, write_pairs
+from elanus_server.codec.pairs import read_pairs, write_pairs
 from elanus_server.codec.schema import (
     Numbers,
     decode_field,
@@ -16,11 +16,8 @@ from elanus_server.codec.schema import (
     decode_struct,
     encode_schema,
     function_of,
-    read_max_capacity,
-    read_max_length,
 )
-from elanus_server.failures import ALIAS_CONFLICT, FIELD_NOT_FOUND, MilvusError, invalid
-from elanus_server.security.policies import PROPERTY as ROW_POLICIES
+from elanus_server.failures import ALIAS_CONFLICT, MilvusError, invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.file_resources import schema_with_contents
 from elanus_server.service.functions import (
@@ -31,6 +28,7 @@ from elanus_server.service.functions import (
 )
 from elanus_server.service.indexes import add_index
 from elanus_server.service.names import checked_name
+from elanus_server.service.properties import check_free, read_properties, shown_properties
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
     PROPERTY,
@@ -47,10 +45,9 @@ from elanus_server.service.schema_checks import (
     is_vector,
 )
 from elanus_server.service.snapshots import refuse_pinned
-from elanus_server.wire import common, milvus
+from elanus_server.wire import milvus
 from elanus_server.wire import schema as messages
 
-_OWN = frozenset({PROPERTY, ROW_POLICIES})
 _CHANNEL = "by-dev-rootcoord-dml_0_{number}v0"
 # Of fields that a function fills, where the request names none.
 _OUTPUT_INDEXES: dict[type, dict[str, str]] = {
@@ -76,16 +73,17 @@ def create_collection(call: Call, request: Any) -> None:
     if not any(f.vector_type.is_vector or f.struct for f in schema.fields):
         raise invalid("schema does not contain vector field")
     numbered = encode_schema(schema, name, database, described)
+    properties = {**read_pairs(described.properties), **read_pairs(request.properties)}
+    check_free(*properties)
     record = CollectionRecord.made(
         numbered,
+        texts=properties,
         consistency=request.consistency_level,
         shards=request.shards_num or 1,
         key_partitions=(request.num_partitions or DEFAULT_KEY_PARTITIONS)
         if schema.partition_key
         else 0,
     )
-    properties = {**read_pairs(described.properties), **read_pairs(request.properties)}
-    _check_free(*properties)
     types = {field.name: field.dtype for field in schema.fields}
     check_properties(name, properties, types, keyed=schema.partition_key is not None)
     with call.host.changes:
@@ -97,7 +95,7 @@ def create_collection(call: Call, request: Any) -> None:
             )
         try:
             handle.create_collection(
-                name, schema, properties={**_read(properties), PROPERTY: record.to_json()}
+                name, schema, properties={**read_properties(properties), PROPERTY: record.to_json()}
             )
         except CollectionExistsError:
             known = Hosted(call.host, database, handle.collection(name))
@@ -105,18 +103,6 @@ def create_collection(call: Call, request: Any) -> None:
                 raise invalid(
                     f"create duplicate collection with different parameters, collection: {name}"
                 ) from None
-
-
-def _check_free(*names: str) -> None:
-    """Refuse names of properties that clients do not set."""
-    taken = sorted(_OWN.intersection(names))
-    if taken:
-        raise invalid(f"property {taken[0]} belongs to the server")
-
-
-def _read(properties: dict[str, str]) -> dict[str, Any]:
-    """Return properties as elanus keeps them: numbers and words rather than texts of them."""
-    return {name: loose_value(text) for name, text in properties.items()}
 
 
 @rpc("HasCollection")
@@ -146,8 +132,6 @@ def described(hosted: Hosted) -> Any:
     record, collection = hosted.record, hosted.collection
     handle = hosted.host.database(hosted.database)
     channel = _CHANNEL.format(number=record.number)
-    properties = {n: v for n, v in collection.properties.items() if n not in _OWN}
-    properties.pop("consistency_level", None)
     partitions = record.key_partitions or len(collection.list_partitions())
     return milvus.DescribeCollectionResponse(
         schema=hosted.known.message,
@@ -164,15 +148,9 @@ def described(hosted: Hosted) -> Any:
         collection_name=collection.name,
         db_name=hosted.database,
         num_partitions=partitions,
-        properties=write_pairs({name: _shown(value) for name, value in properties.items()}),
+        properties=write_pairs(shown_properties(hosted)),
         request_time=now(),
     )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return as_text(value)
 
 
 @rpc("ShowCollections")
@@ -250,66 +228,6 @@ def rename_collection(call: Call, request: Any) -> None:
 def get_collection_statistics(call: Call, request: Any) -> Any:
     rows = call.hosted(request).collection.count()
     return milvus.GetCollectionStatisticsResponse(stats=write_pairs({"row_count": str(rows)}))
-
-
-@rpc("AlterCollection")
-def alter_collection(call: Call, request: Any) -> None:
-    hosted = (
-        call.hosted(request)
-        if request.collection_name
-        else call.by_number(request.collectionID, request)
-    )
-    given, gone = read_pairs(request.properties), list(request.delete_keys)
-    if given and gone:
-        raise invalid("cannot provide both DeleteKeys and ExtraParams")
-    level = given.pop("consistency_level", None)
-    if level is not None:
-        number = _consistency(level)
-        hosted.change(lambda record: replace(record, consistency=number))
-    _check_free(*given, *gone)
-    if given:
-        hosted.collection.alter_properties(_read(given))
-    if gone:
-        hosted.collection.drop_properties(*gone)
-    hosted.change(lambda record: replace(record, updated=now()))
-
-
-def _consistency(text: str) -> int:
-    names = common.ConsistencyLevel.keys()
-    found = next((name for name in names if name.lower() == text.lower()), None)
-    if found is not None:
-        return int(common.ConsistencyLevel.Value(found))
-    if text.isdecimal() and int(text) < len(names):
-        return int(text)
-    raise invalid(f"consistency_level: expected one of {', '.join(names)}, got {text!r}")
-
-
-@rpc("AlterCollectionField")
-def alter_collection_field(call: Call, request: Any) -> None:
-    hosted = call.hosted(request)
-    given = read_pairs(request.properties)
-    changes: dict[str, Any] = {}
-    kept = hosted.schema()
-    field = next((f for f in kept.fields if f.name == request.field_name), None)
-    if field is None:
-        raise MilvusError(FIELD_NOT_FOUND, f"field not found[field={request.field_name}]")
-    if "max_length" in given:
-        changes["max_length"] = read_max_length(field.name, given.pop("max_length"))
-    if "max_capacity" in given:
-        changes["max_capacity"] = read_max_capacity(given.pop("max_capacity"))
-    if "description" in given:
-        changes["description"] = given.pop("description")
-    if changes:
-        hosted.collection.alter_field(request.field_name, **changes)
-    params = {**read_pairs(field.type_params), **given}
-    for name, value in changes.items():
-        if name != "description":
-            params[name] = str(value)
-    for name in request.delete_keys:
-        params.pop(name, None)
-    del field.type_params[:]
-    field.type_params.extend(write_pairs(params))
-    hosted.keep_schema(kept)
 
 
 @rpc("AddCollectionField")

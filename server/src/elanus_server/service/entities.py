@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,13 @@ from elanus_server.service.registry import rpc
 from elanus_server.wire import milvus
 from elanus_server.wire import schema as messages
 
+_TEXT = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_KEYS = re.compile(
+    rf"\s*\(?\s*(?P<field>\w+)\s*(?:(?:in|IN)\s*(?:\[(?:[^\]\"']|{_TEXT})*\]|{{\w+}})"
+    rf"|==\s*(?:[+-]?\d+|{_TEXT}|{{\w+}}))\s*\)?\s*",
+    re.DOTALL,
+)
+"""``key in [...]`` or ``key == ...``."""
 _REPLACE = messages.FieldPartialUpdateOp.OpType.Value("REPLACE")
 
 
@@ -87,6 +95,9 @@ def upsert(call: Call, request: Any) -> Any:
         if op.field_name not in columns:
             raise invalid(f"field_ops: field {op.field_name} is not present in fields_data")
     # To replace is what happens to fields of which nothing is said.
+    if request.partial_update or request.field_ops:
+        # What an entity keeps is read.
+        hosted.check_loaded([partition or DEFAULT_PARTITION])
     ops = {op.field_name: _operation(op) for op in request.field_ops if op.op != _REPLACE}
     upsert = hosted.collection.upsert
     with worded_as_milvus(hosted.collection.schema, columns):
@@ -114,12 +125,24 @@ def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _is_by_key(primary: str, expression: str) -> bool:
+    """Whether an expression names entities by their keys alone."""
+    found = _KEYS.fullmatch(expression)
+    return found is not None and found["field"] == primary
+
+
 @rpc("Delete")
 def delete(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     if not request.expr.strip():
         raise invalid("delete plan can't be empty or always true : ")
     partition = _partition(hosted, request, deletes=True)
+    try:
+        hosted.check_loaded([partition] if partition else [])
+    except MilvusError:
+        # Keys are all that is deleted without a search.
+        if not _is_by_key(hosted.collection.schema.primary.name, request.expr):
+            raise
     count = hosted.collection.delete(
         filter=request.expr,
         params=decode_templates(request.expr_template_values),

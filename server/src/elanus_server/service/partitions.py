@@ -18,6 +18,7 @@ from elanus_server.failures import (
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.names import checked_partition
 from elanus_server.service.registry import rpc
+from elanus_server.service.schema_checks import MAX_PARTITIONS
 from elanus_server.wire import common, milvus
 
 DEFAULT_PARTITION = "_default"
@@ -49,26 +50,36 @@ def check_partitions(hosted: Hosted, names: Iterable[str]) -> list[str]:
     return wanted
 
 
-def _refuse_keyed(hosted: Hosted) -> None:
+def _refuse_keyed(hosted: Hosted, what: str) -> None:
     if hosted.record.key_partitions:
-        raise invalid("disable create partition if partition key mode is used")
+        raise invalid(f"disable {what} if partition key mode is used")
 
 
 @rpc("CreatePartition")
 def create_partition(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
-    _refuse_keyed(hosted)
+    _refuse_keyed(hosted, "create partition")
     name = checked_partition(request.partition_name)
+    count = len(hosted.collection.list_partitions())
+    if count >= MAX_PARTITIONS and not hosted.collection.has_partition(name):
+        raise invalid(
+            f"partition number ({count}) exceeds max configuration ({MAX_PARTITIONS}), "
+            f"collection: {hosted.collection.name}"
+        )
     try:
         hosted.collection.create_partition(name)
     except AlreadyExistsError:
         return  # making it again is no error, as with Milvus
+    if hosted.record.unloaded:
+        # Where single partitions are loaded, new ones are not.
+        hosted.change(lambda known: replace(known, unloaded=known.unloaded | {name}))
 
 
 @rpc("DropPartition")
 def drop_partition(call: Call, request: Any) -> None:
     hosted, name = call.hosted(request), request.partition_name
-    _refuse_keyed(hosted)
+    _refuse_keyed(hosted, "drop partition")
+    checked_partition(name)
     if name == DEFAULT_PARTITION:
         raise invalid("default partition cannot be deleted")
     if name not in hosted.collection.list_partitions():
@@ -83,6 +94,8 @@ def drop_partition(call: Call, request: Any) -> None:
 @rpc("HasPartition")
 def has_partition(call: Call, request: Any) -> Any:
     found = request.partition_name in partition_names(call.hosted(request))
+    if not found:
+        checked_partition(request.partition_name)
     return milvus.BoolResponse(value=found)
 
 
@@ -153,9 +166,10 @@ def release_collection(call: Call, request: Any) -> None:
 @rpc("LoadPartitions")
 def load_partitions(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
+    _refuse_keyed(hosted, "load partitions")
     wanted = set(check_partitions(hosted, request.partition_names))
     if not wanted:
-        raise invalid("partition_names: expected at least one, got none")
+        raise invalid("due to no partition specified")
     _check_indexed(hosted)
     record = hosted.record
     others = record.unloaded if record.is_loaded else frozenset(partition_names(hosted))
@@ -167,6 +181,7 @@ def load_partitions(call: Call, request: Any) -> None:
 @rpc("ReleasePartitions")
 def release_partitions(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
+    _refuse_keyed(hosted, "release partitions")
     gone = hosted.record.unloaded | set(check_partitions(hosted, request.partition_names))
     left = set(partition_names(hosted)) - gone
     if left:
@@ -188,6 +203,8 @@ def get_load_state(call: Call, request: Any) -> Any:
         return milvus.GetLoadStateResponse(state=common.LoadState.Value("LoadStateNotExist"))
     hosted = call.hosted(request)
     record, wanted = hosted.record, set(request.partition_names)
+    for name in wanted.difference(partition_names(hosted)):
+        raise MilvusError(PARTITION_NOT_FOUND, f"partition not found[partition={name}]")
     is_loaded = record.is_loaded and not (record.unloaded & wanted)
     name = "LoadStateLoaded" if is_loaded else "LoadStateNotLoad"
     return milvus.GetLoadStateResponse(state=common.LoadState.Value(name))

@@ -57,6 +57,7 @@ class CollectionRecord:
         is_loaded: Whether it can be searched.
         unloaded: Partitions that were released while the collection stayed loaded.
         indexes: By name.
+        texts: Properties as clients spelled them, by name.
     """
 
     number: int
@@ -69,6 +70,7 @@ class CollectionRecord:
     is_loaded: bool = False
     unloaded: frozenset[str] = frozenset()
     indexes: Mapping[str, IndexRecord] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def known_schema(self) -> Any:
@@ -108,6 +110,7 @@ class CollectionRecord:
                 }
                 for index in self.indexes.values()
             ],
+            "texts": dict(self.texts),
         }
 
     @classmethod
@@ -124,6 +127,7 @@ class CollectionRecord:
             is_loaded=stored["is_loaded"],
             unloaded=frozenset(stored["unloaded"]),
             indexes={index.name: index for index in indexes},
+            texts=stored.get("texts", {}),  # earlier versions kept none
         )
 
     @classmethod

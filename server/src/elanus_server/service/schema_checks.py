@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from elanus import DataType
 from elanus_server.codec.pairs import read_pairs
@@ -189,6 +190,8 @@ def check_properties(
     """
     if "collection.ttl.seconds" in properties:
         _check_ttl(properties["collection.ttl.seconds"])
+    for name in ("timezone", "collection.timezone"):
+        _check_timezone(properties.get(name, "UTC"))
     field = properties.get("ttl_field")
     if field is not None:
         if field not in types:
@@ -203,6 +206,15 @@ def check_properties(
             "partition key isolation mode is enabled but no partition key field is set. Please "
             "set the partition key first",
         )
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        known = name == "UTC" or ZoneInfo(name) is not None
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        known = False
+    if not known:
+        raise invalid(f"unknown or invalid IANA Time Zone ID: {name}")
 
 
 def _check_ttl(text: str) -> None:
