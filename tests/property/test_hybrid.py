@@ -84,6 +84,7 @@ def mapped(field, score):
         "cosine": lambda s: (1 + s) / 2,
         "ip": lambda s: 0.5 + math.atan(s) / math.pi,
         "l2": lambda s: 1 - 2 * math.atan(s) / math.pi,
+        "sparse": lambda s: 0.5 + math.atan(s) / math.pi,
     }.get(field, lambda s: 2 * math.atan(s) / math.pi)(score)
 
 

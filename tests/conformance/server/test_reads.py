@@ -449,7 +449,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data": [QUERY.tolist()], "anns_field": "year"}, "is not of vector data type"),
     ({"data": [QUERY.tolist()], "anns_field": ""}, "multiple anns_fields exist"),
     ({"data": ["fox"], "anns_field": "dense"}, "only fields that a function fills"),
-    ({"data": [QUERY.tolist()], "anns_field": "words"}, "searched by text"),
+    ({"data": [QUERY.tolist()], "anns_field": "words"}, "please provide varchar/text"),
     ({"data": [QUERY.tolist()], "anns_field": "dense", "limit": 20_000}, "topk [20000] is invalid"),
     ({"data": [QUERY.tolist()], "anns_field": "dense", "filter": "year >"}, "cannot parse expr"),
     ({"data": [QUERY.tolist()], "anns_field": "dense", "output_fields": ["words"]}, "raw data"),

@@ -173,6 +173,80 @@ def test_a_decay_of_one_search_passes_the_mode_over(client, two_fields):
     assert {hit["id"]: hit["distance"] for hit in found} == close({1: 0.5, 2: 0.8, 3: 1.0})
 
 
+def test_a_decay_maps_scores_before_it_falls_where_it_is_told_to(client, two_fields):
+    def unit(score: float) -> float:
+        return 0.5 + math.atan(score) / math.pi
+
+    given = ranker(**DECAY, norm_score="true")
+    best = {1: unit(0.5), 2: unit(0.8), 3: 0.5 * unit(2.0)}
+    assert fused(client, two_fields, given) == close(best)
+    added = {1: 2 * unit(0.5), 2: unit(0.8) + unit(0.1), 3: 0.5 * (unit(2.0) + unit(0.2))}
+    assert fused(client, two_fields, ranker(**DECAY, norm_score="true", score_mode="sum")) == (
+        close(added)
+    )
+    (found,) = client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, ranker=given)
+    assert {hit["id"]: hit["distance"] for hit in found} == close(best)
+
+
+def test_distances_of_one_kind_are_added_up_as_they_are(client, two_fields):
+    # Squared distances to (0, 0): 0.16, 0.64, 1; to (0, 1): 0.36, 0.04, 0.
+    def found(function: Any, second: str, limit: int) -> list[Any]:
+        legs = [
+            AnnSearchRequest([[0.0, 0.0]], "far", {}, 10),
+            AnnSearchRequest([[0.0, 1.0]], second, {}, limit),
+        ]
+        hits = client.hybrid_search(two_fields, legs, function, limit=10)[0]
+        return [(hit["id"], pytest.approx(hit["distance"], abs=1e-5)) for hit in hits]
+
+    plain = ranker(reranker="weighted", weights=[0.5, 1.0])
+    both = [(2, 0.32 + 0.04), (1, 0.08 + 0.36), (3, 0.5)]
+    assert found(plain, "far", 10) == both
+    assert found(WeightedRanker(0.5, 1.0, norm_score=False), "far", 10) == both
+    # What a search did not find adds nothing, and is the smaller for it.
+    assert found(plain, "far", 1) == [(1, 0.08), (2, 0.32), (3, 0.5)]
+    # Of several kinds the larger is better; (0, 1) has no product with b.
+    near = {1: 0.16, 2: 0.64, 3: 1.0}
+    mapped = [(pk, 0.5 * (1 - 2 * math.atan(d) / math.pi)) for pk, d in near.items()]
+    assert found(plain, "b", 10) == mapped
+
+
+@pytest.mark.parametrize(
+    ("changed", "inputs", "text"),
+    [
+        ({"reranker": "none"}, ["year"], "unsupported reranker none"),
+        ({}, ["year", "id"], "decay reranker requires exactly 1 input field, got 2"),
+        ({}, ["none"], "input field none not found in collection schema"),
+        ({}, ["far"], "unsupported field type: FloatVector"),
+        (
+            {"function": "bell"},
+            ["year"],
+            'decay: invalid function "bell", must be one of [gauss, exp, linear]',
+        ),
+        ({"origin": [1]}, ["year"], "decay param origin: [1] is not a number"),
+        ({"scale": 0}, ["year"], "decay: scale must be > 0, got 0"),
+        ({"offset": -1.0}, ["year"], "decay: offset must be >= 0, got -1.0"),
+        ({"reranker": "boost", "weight": "x"}, [], "parse function scorer weight params failed"),
+    ],
+)
+def test_functions_are_refused_in_the_words_of_milvus(client, two_fields, changed, inputs, text):
+    made = Function("r", FunctionType.RERANK, inputs, params=DECAY | changed)
+    refused(
+        lambda: client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, ranker=made), text
+    )
+
+
+def test_modes_of_boosts_that_are_none_are_refused(client, two_fields):
+    for name in ("boost_mode", "function_mode"):
+        boost = ranker(reranker="boost", weight=2)
+        made = FunctionScore(functions=[boost], params={name: "max"})
+        refused(
+            lambda made=made: client.search(
+                two_fields, [[1.0, 0.0]], anns_field="a", limit=3, ranker=made
+            ),
+            f"unknown {name.replace('_', ' ')}: max",
+        )
+
+
 def test_a_boost_without_a_weight_is_refused(client, two_fields):
     bare = FunctionScore(functions=[ranker(reranker="boost", filter="id > 1")])
     refused(

@@ -262,7 +262,9 @@ def _ranked_hybrid(
         return request
     wanted = request.limit + request.offset
     size = 1 if request.group is None else request.group.size
-    ranking = read_ranking(context, rankers, options, legs, wanted, texts, size)
+    ranking = read_ranking(
+        context, rankers, options, legs, wanted, texts, size, is_fused=request.is_joined
+    )
     if ranking is not None and not request.is_joined:
         ranking = ranking._replace(first=legs[0].limit, candidates=legs[0].limit)
     if request.ranking is not None:
@@ -297,7 +299,8 @@ def _joining(
         }
         joined = replace(joined, weights=weights)
     # Scores of one leg that are joined as they are stay what they are.
-    is_given = joined is not None and not isinstance(joined, ByScore)
+    is_plain = isinstance(joined, ByScore) and not joined.norm_score
+    is_given = joined is not None and not is_plain
     candidates = options.get("candidates")
     depth = candidates if isinstance(candidates, int) else default_candidates(wanted)
     profile, names = context.profile, [leg.field for leg in legs]

@@ -34,6 +34,7 @@ from elanus.query.requests import (
     LegRequest,
 )
 from elanus.query.rescoring import BoostStep, DecayStep, RerankStep
+from elanus.query.scores import field_scale
 from elanus.schema.collection import Schema
 from elanus.schema.times import time_of
 from elanus.types import DataType
@@ -86,7 +87,9 @@ def split_fusion(fusion: Any, ranker: Any) -> tuple[Fusion | None, tuple[Ranker,
     if ranker is None:
         given = []
     first = [fusion] if isinstance(fusion, Ranker) else []
-    if first:
+    if isinstance(fusion, Decay) and fusion.norm_score:
+        first, fusion = [replace(fusion, norm_score=False)], ByScore(norm_score=True)
+    elif first:
         fusion = ByScore()
     if fusion is not None and not isinstance(fusion, Fusion):
         raise InvalidArgumentError(
@@ -138,6 +141,8 @@ def read_ranking(
     wanted: int,
     texts: tuple[str, ...],
     group_size: int = 1,
+    *,
+    is_fused: bool = False,
 ) -> Ranking | None:
     """Return what rankers do with the candidates of legs; None where there is none.
 
@@ -149,6 +154,7 @@ def read_ranking(
         wanted: Hits wanted, those that ``offset`` leaves out included.
         texts: What is searched for, one for each query; empty where no text is.
         group_size: Hits of each of the ``wanted`` groups, of a search for groups.
+        is_fused: The scores are those of joined legs.
 
     Raises:
         InvalidArgumentError: A field, a model or a number does not fit.
@@ -158,6 +164,7 @@ def read_ranking(
         if options.get("candidates") is not None:
             raise InvalidArgumentError("candidates: expected a ranker that looks at them")
         return None
+    _check_norms(rankers, is_fused=is_fused)
     most = min(wanted * group_size, MAX_LIMIT)
     steps = tuple([_step(context, one, options, legs, most, texts) for one in rankers])
     windows = [step.window for step in steps if step.window is not None]
@@ -233,7 +240,7 @@ def _step(
     texts: tuple[str, ...],
 ) -> RankerStep:
     if isinstance(ranker, Decay):
-        return _decay_step(context.schema, ranker, options.get("root"))
+        return _decay_step(context.schema, ranker, options.get("root"), legs[0])
     if isinstance(ranker, Rerank):
         return _rerank_step(context, ranker, legs[0].query.num_queries, texts)
     if isinstance(ranker, MMR):
@@ -251,7 +258,16 @@ def _step(
     return BoostStep(spec, tuple(filters))
 
 
-def _decay_step(schema: Schema, ranker: Decay, root: str | None) -> DecayStep:
+def _check_norms(rankers: Sequence[Ranker], *, is_fused: bool) -> None:
+    for one in rankers if is_fused else ():
+        if isinstance(one, Decay) and one.norm_score:
+            raise InvalidArgumentError(
+                f"{one}: norm_score maps scores of one field, and these are joined; take "
+                f"ByScore(norm_score=True) as the fusion"
+            )
+
+
+def _decay_step(schema: Schema, ranker: Decay, root: str | None, leg: LegRequest) -> DecayStep:
     name = ranker.field
     try:
         node = read_path(schema, name, root)
@@ -271,7 +287,8 @@ def _decay_step(schema: Schema, ranker: Decay, root: str | None) -> DecayStep:
     origin = ranker.origin
     if isinstance(origin, datetime):
         origin = time_of(origin, field.zone)
-    return DecayStep(ranker, node, origin, as_number(ranker.scale), as_number(ranker.offset))
+    unit = field_scale(leg.field) if ranker.norm_score else None
+    return DecayStep(ranker, node, origin, as_number(ranker.scale), as_number(ranker.offset), unit)
 
 
 def _check_random_field(schema: Schema, boost: Boost) -> None:

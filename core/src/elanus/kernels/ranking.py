@@ -108,8 +108,8 @@ def unit_scale(metric: MetricType, *, is_sparse: bool) -> UnitScale:
     """Return how ``unit_scores`` maps the distances of a field.
 
     Args:
-        metric: Of a dense field; any for sparse fields.
-        is_sparse: The field is a sparse or BM25 field.
+        metric: Of a field; any where ``is_sparse``.
+        is_sparse: The scores begin at 0, as those of BM25 do.
 
     Raises:
         InvalidArgumentError: The metric has no such form.

@@ -25,6 +25,7 @@ from elanus.query.merge import PkReader
 from elanus.query.ranking import RankedRows
 from elanus.query.requests import DBSF, RRF, ByScore, Fusion, Weighted
 from elanus.query.rescoring import nearness
+from elanus.query.scores import field_scale
 from elanus.schema.fields import Field
 from elanus.types import DataType, Float32Array, Float64Array, Int64Array, MetricType
 
@@ -39,7 +40,7 @@ def contributions(
         return parts
     if isinstance(fusion, DBSF):
         return weight * _by_distribution(-distances.astype(np.float64))
-    if isinstance(fusion, ByScore):
+    if isinstance(fusion, ByScore) and not fusion.norm_score:
         values = distances.astype(np.float64)
         return weight * (nearness(values) if field.metric_type.is_distance else -values)
     scale = _scale_of(fusion, field)
@@ -62,14 +63,12 @@ def ranked_contributions(
     if isinstance(fusion, RRF | DBSF):
         return contributions(fusion, field, weight, scores.astype(np.float32))
     if rows.is_distance:
-        return weight * nearness(scores)
-    if isinstance(fusion, ByScore) or not fusion.norm_score:
+        return weight * (-scores if _negates(fusion) else nearness(scores))
+    if not fusion.norm_score:
         return weight * rows.scores
-    metric = MetricType.IP if is_model else field.metric_type
-    if metric.is_distance:
+    if field.metric_type.is_distance and not is_model:
         return weight * rows.scores
-    is_sparse = field.dtype is DataType.SPARSE_FLOAT_VECTOR and not is_model
-    scale = unit_scale(metric, is_sparse=is_sparse)
+    scale = unit_scale(MetricType.IP, is_sparse=False) if is_model else field_scale(field)
     return weight * unit_scores(scale, scores.astype(np.float32))
 
 
@@ -172,12 +171,15 @@ def prepared_fusion(
     )
 
 
-def _scale_of(fusion: Weighted, field: Field) -> UnitScale | None:
+def _scale_of(fusion: Weighted | ByScore, field: Field) -> UnitScale | None:
     """Return how the scores of a field are mapped; None: as they are."""
-    metric = field.metric_type
-    if not fusion.norm_score and not metric.is_distance:
+    if not fusion.norm_score and not (field.metric_type.is_distance and not _negates(fusion)):
         return None
-    return unit_scale(metric, is_sparse=field.dtype is DataType.SPARSE_FLOAT_VECTOR)
+    return field_scale(field)
+
+
+def _negates(fusion: Fusion) -> bool:
+    return isinstance(fusion, Weighted) and fusion.negate and not fusion.norm_score
 
 
 def leg_weights(fusion: Fusion, fields: Sequence[Field]) -> list[float]:

@@ -44,6 +44,9 @@ class Decay:
         offset: Distance up to which the factor stays 1; as ``scale``.
         decay: Factor at ``scale``, between 0 and 1.
         missing: Factor of entities without a number in the field, 0 or larger.
+        norm_score: Map the score of the searched field into [0, 1] first, as ``Weighted`` does. In
+            a hybrid search it is for a decay in place of the fusion; what joined legs before has a
+            ``norm_score`` of its own.
     """
 
     field: str
@@ -53,6 +56,7 @@ class Decay:
     offset: float | timedelta = 0.0
     decay: float = 0.5
     missing: float = 1.0
+    norm_score: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("Decay: function", self.function, DECAY_FUNCTIONS)

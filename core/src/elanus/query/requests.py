@@ -186,9 +186,8 @@ class Weighted:
     """Weighted sum of the legs' scores, each mapped into [0, 1] by its metric.
 
     COSINE: ``(1 + s) / 2``; IP: ``0.5 + atan(s) / π``; L2, HAMMING and
-    JACCARD: ``1 - 2 atan(d) / π``; MHJACCARD: ``s``; BM25 and sparse
-    IP: ``2 atan(s) / π``, as in Milvus' weighted ranker. A hit that a leg did not find gets 0
-    from it.
+    JACCARD: ``1 - 2 atan(d) / π``; MHJACCARD: ``s``; BM25: ``2 atan(s) / π``, as in Milvus'
+    weighted ranker. A hit that a leg did not find gets 0 from it.
 
     Attributes:
         dense: Weight of each leg over a dense field.
@@ -196,12 +195,15 @@ class Weighted:
         weights: One weight per leg, or by the leg's field name; goes before the other two.
         norm_score: False adds similarities and BM25 scores up as they are. Distances are still
             mapped: the smallest sum of distances would be that of a hit that no leg found.
+        negate: With ``norm_score=False`` distances count as they are as well, as negative numbers;
+            what a leg did not find is then better than what it found.
     """
 
     dense: float = 0.5
     sparse: float = 0.5
     weights: Weights | None = None
     norm_score: bool = True
+    negate: bool = False
 
     def __post_init__(self) -> None:
         for name, weight in (("dense", self.dense), ("sparse", self.sparse)):
@@ -236,7 +238,7 @@ class DBSF:
 
 @dataclass(frozen=True, slots=True)
 class ByScore:
-    """Joins the legs' scores as they are, larger is better, for rankers that come after it.
+    """Joins the legs' scores, larger is better, for rankers that come after it.
 
     Similarities and BM25 scores stay, a distance ``d`` becomes ``1 - 2 atan(d) / π``. This is how
     Milvus joins legs where a decay is the ranker of a hybrid search. Scores of different scales,
@@ -245,10 +247,12 @@ class ByScore:
     Attributes:
         mode: ``"max"``, ``"sum"`` or ``"avg"`` of the scores of the legs that found a hit.
         weights: One weight per leg, or by the leg's field name; None weighs all legs 1.
+        norm_score: Map all scores into [0, 1] first, as ``Weighted`` does.
     """
 
     mode: str = "max"
     weights: Weights | None = None
+    norm_score: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in SCORE_MODES:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from elanus.errors import InvalidArgumentError, PluginError
 from elanus.filter import BoundFilter, FieldRef, JsonPath
 from elanus.filter.sampling import random_numbers
+from elanus.kernels.ranking import UnitScale, unit_scores
 from elanus.query.paths import path_values
 from elanus.query.projection import project, read_places
 from elanus.query.rankers import Boost, Decay, FunctionScore, Rerank
@@ -56,7 +57,8 @@ def nearness(distances: Float64Array) -> Float64Array:
 class DecayStep:
     """``node`` is a numeric or TIMESTAMPTZ field, or a path of a JSON field.
 
-    ``origin``, ``scale`` and ``offset`` are those of the decay as the field counts.
+    ``origin``, ``scale`` and ``offset`` are those of the decay as the field counts; ``unit`` maps
+    scores into [0, 1] first, None leaves similarities as they are.
     """
 
     decay: Decay
@@ -64,6 +66,7 @@ class DecayStep:
     origin: float
     scale: float
     offset: float
+    unit: UnitScale | None = None
     window: int | None = None
     is_rowwise: bool = True
 
@@ -74,14 +77,18 @@ class DecayStep:
     def apply(self, reader: RowReader, query: int, rows: RankedRows) -> Rescored:
         values = _read(rows, reader, self._numbers, np.float64)
         factors = self._factors(values)
-        scores = nearness(rows.scores) if rows.is_distance else rows.scores
-        return Rescored(scores * factors, False, factors)
+        return Rescored(self._mapped(rows.scores, rows.is_distance) * factors, False, factors)
 
     def best(self, score: float, is_distance: bool) -> float:
-        if is_distance:
-            score = 1.0 - 2.0 * math.atan(score) / math.pi
+        score = float(self._mapped(np.array([score]), is_distance)[0])
         # A negative score is best where the factor is smallest.
         return score * max(1.0, self.decay.missing) if score >= 0 else 0.0
+
+    def _mapped(self, scores: Float64Array, is_distance: bool) -> Float64Array:
+        """Return scores of which larger ones are better."""
+        if is_distance:
+            return nearness(scores)
+        return scores if self.unit is None else unit_scores(self.unit, (-scores).astype(np.float32))
 
     def _factors(self, values: Float64Array) -> Float64Array:
         decay = self.decay

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+from elanus.kernels.ranking import UnitScale, unit_scale
+from elanus.schema.fields import Field
+from elanus.schema.functions import BM25
 from elanus.types import MetricType
 
 
@@ -12,6 +15,11 @@ def user_score(metric: MetricType, distance: float) -> float:
     similarity or BM25 score."""
     # Not -distance, which makes a similarity of nothing -0.0.
     return distance if metric.is_distance else 0.0 - distance
+
+
+def field_scale(field: Field) -> UnitScale:
+    """Return how ``unit_scores`` maps the distances of a field."""
+    return unit_scale(field.metric_type, is_sparse=isinstance(field.source, BM25))
 
 
 def shown_score(score: float) -> str:

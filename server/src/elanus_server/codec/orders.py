@@ -66,7 +66,7 @@ def check_query_order(order: Sequence[OrderTerm], schema: Schema) -> None:
             raise _not_there(term.field)
         if dtype is not None and not _has_order(dtype):
             raise invalid(
-                f"order_by field '{term.field}' has type {_name_of(dtype)} which is not sortable"
+                f"order_by field '{term.field}' has type {name_of(dtype)} which is not sortable"
             )
 
 
@@ -144,7 +144,7 @@ def _check_hits(name: str, schema: Schema) -> None:
         dtype = schema.field(name).dtype
         if not _has_order(dtype):
             raise invalid(
-                f"order_by field '{name}' has unsortable type {_name_of(dtype)}; supported types: "
+                f"order_by field '{name}' has unsortable type {name_of(dtype)}; supported types: "
                 "bool, int8/16/32/64, float, double, string, varchar; for JSON fields use path "
                 'syntax like field["key"]'
             )
@@ -178,7 +178,7 @@ def _has_order(dtype: DataType) -> bool:
     return dtype.is_number or dtype in _WITH_ORDER
 
 
-def _name_of(dtype: DataType) -> str:
+def name_of(dtype: DataType) -> str:
     """Return how Milvus names a type."""
     name: str = messages.DataType.Name(dtype.value)
     return name

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from elanus import (
     BM25,
-    RRF,
-    Boost,
-    ByScore,
     DataType,
-    Decay,
     Field,
-    FunctionScore,
-    RandomScore,
-    Rerank,
     Schema,
-    Weighted,
 )
 from elanus_server.codec.columns import sparse_vector
 from elanus_server.codec.pairs import (
@@ -29,10 +21,9 @@ from elanus_server.codec.pairs import (
     read_integer,
     read_name,
     read_number,
-    read_pairs,
     read_text,
 )
-from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.wire import common
 from elanus_server.wire import schema as messages
 
@@ -134,139 +125,6 @@ def _template_list(array: Any) -> list[Any]:
     if kind == "json_data":
         return [json.loads(raw) for raw in values]
     return list(values)
-
-
-def decode_fusion(params: Mapping[str, str], legs: int) -> Any:
-    """Return the fusion of ``rank_params``; RRF where they name none.
-
-    Raises:
-        MilvusError: An unknown strategy, or weights that do not fit the legs.
-    """
-    strategy = params.get("strategy", "rrf").strip('"').lower()
-    inner = loose_value(params.get("params", "{}"))
-    given = inner if isinstance(inner, dict) else {}
-    norm_score = _truth(given.get("norm_score", True))
-    if norm_score is None and strategy == "weighted":
-        raise invalid("the type of rank param norm_score should be bool")
-    return _fusion(strategy, given, legs, norm_score=norm_score is not False)
-
-
-def _truth(value: Any) -> bool | None:
-    """Return a truth value, also of a text as Go reads it; None where it is none."""
-    if isinstance(value, bool):
-        return value
-    if value in ("1", "t", "T", "TRUE", "true", "True"):
-        return True
-    return False if value in ("0", "f", "F", "FALSE", "false", "False") else None
-
-
-def _fusion(strategy: str, params: Mapping[str, Any], legs: int, *, norm_score: bool) -> Any:
-    if strategy == "rrf":
-        k = params.get("k", 60)
-        if not isinstance(k, int | float) or isinstance(k, bool) or not 0 < k < 16_384:
-            raise invalid(f"The rank params k should be in range (0, 16384), got {k}")
-        return RRF(k=k)
-    if strategy != "weighted":
-        raise invalid(f"unsupported rank type {strategy}")
-    weights = params.get("weights", [])
-    if not isinstance(weights, Sequence) or len(weights) != legs:
-        count = len(weights) if isinstance(weights, Sequence) else 0
-        told = "the length of weights param mismatch with ann search requests"
-        raise mismatch(told, legs, count)
-    for weight in weights:
-        if not isinstance(weight, int | float) or not 0 <= weight <= 1:
-            raise invalid(f"rank param weight should be in range [0, 1], got {weight}")
-    return Weighted(weights=tuple(weights), norm_score=norm_score)
-
-
-def decode_function_score(message: Any, legs: int) -> tuple[Any, list[Any]]:
-    """Return the fusion, or None, and the rankers of a ``FunctionScore``.
-
-    Raises:
-        MilvusError: A function that is no ranker, or wrong parameters.
-    """
-    fusion: Any = None
-    joined: Any = None
-    boosts: list[Boost] = []
-    rankers: list[Any] = []
-    for function in message.functions:
-        params = {name.lower(): text for name, text in read_pairs(function.params).items()}
-        kind = params.get("reranker", "").lower()
-        inputs = list(function.input_field_names)
-        if kind in ("rrf", "weighted"):
-            fusion = _function_fusion(kind, params, legs)
-        elif kind == "decay":
-            rankers.append(_decay(params, inputs))
-            mode = params.get("score_mode", "max").lower()
-            if mode not in ("max", "sum", "avg"):
-                raise invalid(f"unsupported score_mode: {mode}, only supports [max, sum, avg]")
-            joined = ByScore(mode)
-        elif kind == "boost":
-            boosts.append(_boost(params))
-        elif kind == "model":
-            rankers.append(_model(params, inputs))
-        else:
-            raise invalid(f"unsupported reranker: {kind or function.name}")
-    if boosts:
-        modes = read_pairs(message.params)
-        rankers.append(
-            FunctionScore(
-                boosts,
-                boost_mode=modes.get("boost_mode", "multiply"),
-                function_mode=modes.get("function_mode", "multiply"),
-            )
-        )
-    # A decay joins legs only where nothing else does.
-    return fusion or (joined if legs > 1 else None), rankers
-
-
-def _function_fusion(kind: str, params: Mapping[str, str], legs: int) -> Any:
-    norm_score = _truth(params.get("norm_score", "false"))
-    if norm_score is None and kind == "weighted":
-        raise invalid(f"failed to parse norm_score: {params['norm_score']!r} is no truth value")
-    given = {name: loose_value(text) for name, text in params.items()}
-    # Unlike that of rank_params, the ranker of a function takes scores as they are.
-    return _fusion(kind, given, legs, norm_score=norm_score is True)
-
-
-def _decay(params: Mapping[str, str], inputs: Sequence[str]) -> Decay:
-    if len(inputs) != 1:
-        raise invalid(f"decay ranker: expected one input field, got {list(inputs)}")
-    numbers = {}
-    for name in ("origin", "scale", "offset", "decay"):
-        if name in params:
-            value = loose_value(params[name])
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise invalid(f"decay ranker: param {name} is not a number: {params[name]!r}")
-            numbers[name] = value
-    for name in ("function", "origin", "scale"):
-        if name not in params:
-            raise invalid(f"decay {name} not specified")
-    return Decay(inputs[0], params["function"].lower(), **numbers)
-
-
-def _boost(params: Mapping[str, str]) -> Boost:
-    drawn = None
-    if "random_score" in params:
-        given = loose_value(params["random_score"])
-        given = given if isinstance(given, dict) else {}
-        drawn = RandomScore(read_integer("seed", given.get("seed", 0)), given.get("field"))
-    if "weight" not in params:
-        raise invalid("must set weight params for weight scorer")
-    weight = loose_value(params["weight"])
-    return Boost(params.get("filter") or None, weight, drawn)
-
-
-def _model(params: Mapping[str, str], inputs: Sequence[str]) -> Rerank:
-    if len(inputs) != 1:
-        raise invalid(f"model ranker: expected one input field, got {list(inputs)}")
-    provider = params.get("provider", "")
-    if not provider:
-        raise invalid("model ranker: param provider not found")
-    model = params.get("model_name", "")
-    queries = loose_value(params.get("queries", "null"))
-    name = f"{provider}:{model}" if model else provider
-    return Rerank(name, inputs[0], queries)
 
 
 def searched_field(schema: Schema, name: str) -> Field:

@@ -42,6 +42,7 @@ class Written(float):
     """A number with a fraction or an exponent, and how it was written."""
 
     __slots__ = ("text",)
+    text: str
 
     def __new__(cls, text: str) -> Written:
         made = super().__new__(cls, text)

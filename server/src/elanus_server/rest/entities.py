@@ -83,7 +83,7 @@ def _written(exchange: Exchange, response: Any, what: str, count: int) -> Reply:
 
 def _written_rows(exchange: Exchange) -> Callable[[], list[dict[str, Any]]]:
     """Return what reads the entities of a body anew, with floats that know their text."""
-    return lambda: as_written(exchange.raw)["data"]  # type: ignore[no-any-return]
+    return lambda: as_written(exchange.raw)["data"]
 
 
 @route("entities/insert", "Store entities", "Insert", COLLECTION, _PARTITION, _ROWS)

@@ -29,6 +29,7 @@ class Page:
         order: What the hits are ordered by.
         page: Which of the hits are sent, once they are in order.
         chains: What is computed of the hits; None: nothing.
+        is_negated: Scores are sums of distances with their sign turned.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Page:
         order: Sequence[OrderTerm] = (),
         page: slice = slice(None),
         chains: Chains | None = None,
+        is_negated: bool = False,
     ) -> None:
         self.results = results
         self.limit = limit
@@ -49,6 +51,7 @@ class Page:
         self.order = order
         self.page = page
         self.chains = chains
+        self.is_negated = is_negated
 
     def hits(self, result: SearchResult | None) -> _Hits:
         """Return the hits of a query as they are sent."""
@@ -64,6 +67,8 @@ class Page:
             groups,
             answer.highlights,
         )
+        if self.is_negated:
+            found = found._replace(scores=[0.0 - score for score in found.scores])
         if self.order:
             counts = [count for _, count in answer.groups]
             found = found.taken(page_in_order(answer.entities, counts, self.order, self.page))
@@ -85,7 +90,8 @@ class _Hits(NamedTuple):
 
     def taken(self, places: Sequence[int]) -> _Hits:
         """Return those at some places."""
-        return _Hits(*([column[p] for p in places] if len(column) else () for column in self))
+        columns: Any = [[column[p] for p in places] if len(column) else () for column in self]
+        return _Hits(*columns)
 
 
 def answer_page(hosted: Hosted, page: Page) -> Any:

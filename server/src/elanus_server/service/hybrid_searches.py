@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from elanus import RRF, Leg
+from elanus import RRF, Leg, Weighted
 from elanus_server.codec.pairs import read_integer, read_pairs
+from elanus_server.codec.rankers import decode_function_score, decode_fusion
 from elanus_server.codec.requests import (
     check_group,
     check_window,
-    decode_function_score,
-    decode_fusion,
     read_options,
 )
 from elanus_server.failures import invalid, mismatch
@@ -45,16 +45,25 @@ def hybrid_search(call: Call, request: Any) -> Any:
         check_group(options | ranges, hosted.collection.schema)
     fusion: Any = decode_fusion(params, len(legs)) if "strategy" in params else None
     if request.function_score.functions:
-        joined, rankers = decode_function_score(request.function_score, len(legs))
+        joined, rankers = decode_function_score(
+            request.function_score, len(legs), hosted.collection.schema
+        )
         fusion = joined or fusion or (rankers.pop(0) if rankers else None)
         if rankers:
             options["ranker"] = rankers
     if fusion is None and len(legs) == 1:
         fusion = RRF()  # as Milvus does, which joins one search as it joins several
+    sums_distances = False
+    if isinstance(fusion, Weighted) and not fusion.norm_score:
+        # Distances of one kind are added up as they are; of several, each is mapped.
+        metrics = [hosted.collection.schema.field(leg.field).metric_type for leg in legs]
+        sums_distances = all(metric.is_distance for metric in metrics)
+        fusion = replace(fusion, negate=sums_distances)
     outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
     found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
     results = found if isinstance(found, list) else [found]
-    return answer_page(hosted, Page(results, limit, outputs, options))
+    page = Page(results, limit, outputs, options, is_negated=sums_distances)
+    return answer_page(hosted, page)
 
 
 def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:

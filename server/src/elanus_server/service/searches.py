@@ -11,9 +11,9 @@ from elanus_server.codec.entities import fill_ids
 from elanus_server.codec.highlighters import decode_highlighter
 from elanus_server.codec.orders import search_order
 from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
+from elanus_server.codec.rankers import decode_function_score
 from elanus_server.codec.requests import (
     check_group,
-    decode_function_score,
     decode_templates,
     out_of_range,
     read_limit,
@@ -190,7 +190,7 @@ def search(call: Call, request: Any) -> Any:
                 "order_by and function_score cannot be used together: they specify conflicting "
                 "sort criteria"
             )
-        fusion, rankers = decode_function_score(request.function_score, 1)
+        fusion, rankers = decode_function_score(request.function_score, 1, hosted.collection.schema)
         if fusion is not None:
             raise invalid("rrf and weighted join the legs of a hybrid search")
         options["ranker"] = rankers

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import elanus
-from elanus import DBSF, RRF, ByScore, Field, Leg, Schema, Weighted
+from elanus import DBSF, RRF, ByScore, Decay, Field, Leg, Schema, Weighted
 from elanus.errors import InvalidArgumentError
 from support.builders import paper_schema, papers
 
@@ -168,12 +168,49 @@ def test_weighted_with_and_without_normalisation(collection):
         for part, w in zip((near, text, sparse), weights, strict=True)
     ]
     check(collection.hybrid_search(legs(), Weighted(weights=weights, norm_score=False)), raw)
-    unit = [raw[0]] + [
-        {pk: 2 * math.atan(v / w) / math.pi * w for pk, v in part.items()}
-        for part, w in zip(raw[1:], weights[1:], strict=True)
+    unit = [
+        raw[0],
+        {pk: 0.2 * 2 * math.atan(s) / math.pi for pk, s in text.items()},
+        {pk: 0.3 * (0.5 + math.atan(s) / math.pi) for pk, s in sparse.items()},
     ]
     check(collection.hybrid_search(legs(), Weighted(weights=weights)), unit)
     check(collection.hybrid_search(legs(), Weighted(weights=weights, norm_score=True)), unit)
+
+
+def test_scores_are_mapped_before_they_are_joined_and_decay(collection):
+    mapped = dict(
+        zip(
+            ("dense", "bm25", "sparse"),
+            (
+                lambda d: 1 - 2 * math.atan(d) / math.pi,
+                lambda s: 2 * math.atan(s) / math.pi,
+                lambda s: 0.5 + math.atan(s) / math.pi,
+            ),
+            strict=True,
+        )
+    )
+    units = [
+        {pk: unit(s) for pk, s in part.items()}
+        for part, unit in zip(lists(collection), mapped.values(), strict=True)
+    ]
+    best = {pk: max(p.get(pk, -1) for p in units) for part in units for pk in part}
+    check(collection.hybrid_search(legs(), ByScore(norm_score=True)), [best])
+    mean = {pk: statistics.mean(p[pk] for p in units if pk in p) for pk in best}
+    check(collection.hybrid_search(legs(), ByScore("avg", norm_score=True)), [mean])
+    years = {e["id"]: e["year"] for e in collection.query(output=["id", "year"])}
+    decay = Decay("year", "linear", origin=2000, scale=50, norm_score=True)
+
+    def decayed(scores):
+        return {pk: s * max(0.5, 1 - 0.01 * abs(years[pk] - 2000)) for pk, s in scores.items()}
+
+    check(collection.hybrid_search(legs(), decay), [decayed(best)])
+    for leg, unit in zip(legs(), units, strict=True):
+        check(
+            collection.search(leg.data, leg.field, 10, ranker=decay, candidates=30), [decayed(unit)]
+        )
+        check(collection.hybrid_search([leg], decay, 10), [decayed(unit)])
+    with pytest.raises(InvalidArgumentError, match=r"take ByScore\(norm_score=True\)"):
+        collection.hybrid_search(legs(), RRF(), ranker=decay)
 
 
 def test_dbsf_wants_as_many_weights_as_legs(collection):
