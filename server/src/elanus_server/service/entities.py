@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from elanus import DataType, Schema
 from elanus_server.clock import now
 from elanus_server.codec.columns import DYNAMIC_FIELD, decode_columns
 from elanus_server.codec.entities import encode_ids
@@ -30,6 +31,7 @@ _KEYS = re.compile(
 )
 """``key in [...]`` or ``key == ...``."""
 _REPLACE = messages.FieldPartialUpdateOp.OpType.Value("REPLACE")
+_OPERATIONS = {"ARRAY_APPEND": "append", "ARRAY_REMOVE": "remove"}
 
 
 def _columns(hosted: Hosted, request: Any) -> dict[str, Any]:
@@ -91,14 +93,10 @@ def upsert(call: Call, request: Any) -> Any:
     keys = columns[primary.name]
     if len(set(keys.tolist() if isinstance(keys, np.ndarray) else keys)) != len(keys):
         raise invalid("duplicate primary keys are not allowed in the same batch")
-    for op in request.field_ops:
-        if op.field_name not in columns:
-            raise invalid(f"field_ops: field {op.field_name} is not present in fields_data")
-    # To replace is what happens to fields of which nothing is said.
     if request.partial_update or request.field_ops:
         # What an entity keeps is read.
         hosted.check_loaded([partition or DEFAULT_PARTITION])
-    ops = {op.field_name: _operation(op) for op in request.field_ops if op.op != _REPLACE}
+    ops = _operations(hosted.collection.schema, request.field_ops, columns)
     upsert = hosted.collection.upsert
     with worded_as_milvus(hosted.collection.schema, columns):
         if request.partial_update or ops:
@@ -108,12 +106,43 @@ def upsert(call: Call, request: Any) -> Any:
     return _result(hosted, kept, upsert_cnt=len(kept))
 
 
-def _operation(op: Any) -> str:
-    name = read_name(messages.FieldPartialUpdateOp.OpType, op.op)
-    known = {"ARRAY_APPEND": "append", "ARRAY_REMOVE": "remove"}
-    if name not in known:
-        raise invalid(f"field {op.field_name}: operation {name} is not supported")
-    return known[name]
+def _operations(schema: Schema, given: Sequence[Any], columns: dict[str, Any]) -> dict[str, str]:
+    """Return what happens to arrays that are there, by field.
+
+    Raises:
+        MilvusError: It cannot happen to such a field, in Milvus' words.
+    """
+    ops: dict[str, str] = {}
+    seen: set[str] = set()
+    for op in given:
+        name = op.field_name
+        if not name:
+            raise invalid("FieldPartialUpdateOp.field_name is required")
+        if name in seen:
+            raise invalid(f'duplicate partial-update op for field "{name}"')
+        seen.add(name)
+        # To replace is what happens to fields of which nothing is said.
+        if op.op != _REPLACE:
+            ops[name] = _operation(schema, op)
+            if name not in columns:
+                told = f'partial-update op targets field "{name}" not present in fields_data'
+                raise invalid(told)
+    return ops
+
+
+def _operation(schema: Schema, op: Any) -> str:
+    name, kind = op.field_name, read_name(messages.FieldPartialUpdateOp.OpType, op.op)
+    if name == schema.primary.name:
+        raise invalid(f'field "{name}" is the primary key and cannot carry a partial-update op')
+    if name not in schema:
+        raise invalid(f'field "{name}" not found in collection schema')
+    if kind not in _OPERATIONS:
+        raise invalid(f"unsupported partial update op: {kind}")
+    dtype = schema.field(name).dtype
+    if dtype is not DataType.ARRAY:
+        held = messages.DataType.Name(int(dtype))
+        raise invalid(f'op {kind} requires Array field, but field "{name}" is {held}')
+    return _OPERATIONS[kind]
 
 
 def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +14,9 @@ from elanus.errors import EntityError
 from elanus_server.failures import MilvusError, invalid, mismatch
 
 _RANGES = {kind: np.iinfo(kind.name.lower()) for kind in (DataType.INT8, DataType.INT16)}
+
+_TOO_MANY = re.compile(r"(\d+) elements exceed max_capacity=(\d+)")
+_TOO_LONG = re.compile(r"(\d+) bytes exceed max_length=(\d+) \(row (\d+), element (\d+)\)")
 
 
 @contextmanager
@@ -25,12 +29,43 @@ def worded_as_milvus(schema: Schema, columns: Mapping[str, Any]) -> Iterator[Non
     try:
         yield
     except EntityError as error:
-        found, name = None, error.field
-        if name is not None and name in columns and name in schema:
-            found = _fault(schema.field(name), list(columns[name]), error.row)
+        found = _worded(schema, columns, error)
         if found is None:
             raise
         raise found from None
+
+
+def _worded(schema: Schema, columns: Mapping[str, Any], error: EntityError) -> MilvusError | None:
+    name, row = error.field, error.row
+    if name is None or name not in schema:
+        return None
+    field = schema.field(name)
+    element = _TOO_LONG.search(str(error))
+    if element is not None:
+        size, most, number, place = element.groups()
+        return invalid(
+            f'length of Array array field "{name}" exceeds max length, row number: {number}, '
+            f"array index: {place}, length: {size}, max length: {most}"
+        )
+    if name in columns:
+        values = list(columns[name])
+        value = values[row] if row is not None and row < len(values) else None
+        return _too_many(error, value) or _fault(field, values, row)
+    if row is None and field.is_stored and field.source is None:
+        return invalid(f"fieldSchema({name}) has no corresponding fieldData pass in")
+    return None
+
+
+def _too_many(error: EntityError, value: Any) -> MilvusError | None:
+    found = _TOO_MANY.search(str(error))
+    if found is None:
+        return None
+    count, most = found.groups()
+    if not isinstance(value, Sized) or len(value) != int(count):
+        # What is given is appended to what is there.
+        return invalid(f"array length {count} exceeds max_capacity {most}")
+    told = f"the length ({count}) of {error.row}th array exceeds max capacity ({most})"
+    return mismatch(told, "valid length array", "array length exceeds max capacity")
 
 
 def _fault(field: Field, values: list[Any], row: int | None) -> MilvusError | None:
@@ -42,10 +77,6 @@ def _fault(field: Field, values: list[Any], row: int | None) -> MilvusError | No
                 f"length of varchar field {field.name} exceeds max length, row number: {row}, "
                 f"length: {size}, max length: {field.max_length}"
             )
-    most = field.max_capacity if field.dtype is DataType.ARRAY and field.struct is None else None
-    if most is not None and isinstance(value, list) and len(value) > most:
-        told = f"the length ({len(value)}) of {row}th array exceeds max capacity ({most})"
-        return mismatch(told, "valid length array", "array length exceeds max capacity")
     if field.dtype in _RANGES and value is not None:
         lowest, highest = _RANGES[field.dtype].min, _RANGES[field.dtype].max
         if not lowest <= value <= highest:
