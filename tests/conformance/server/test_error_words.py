@@ -204,6 +204,16 @@ MISTAKES = {
         200,
         "partition not found[partition=p]",
     ),
+    "partition of a query": (
+        lambda c: c.query(NAME, filter="id > 0", partition_names=["p"]),
+        1100,
+        "partition name p not found" + INVALID,
+    ),
+    "name of a partition of an insert": (
+        lambda c: c.insert(NAME, [_row()], partition_name="(mn)"),
+        1100,
+        "Invalid partition name: (mn). Partition name can only contain numbers",
+    ),
     "collection of an insert": (
         lambda c: c.insert("none", [_row()]),
         100,
@@ -270,8 +280,8 @@ MISTAKES = {
     ),
     "partition of a search": (
         _search(partition_names=["p"]),
-        200,
-        "partition not found[partition=p]",
+        1100,
+        "partition name p not found" + INVALID,
     ),
     "page of a hybrid search": (
         lambda c: c.hybrid_search(

@@ -471,7 +471,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"data": [QUERY.tolist()], "anns_field": "dense", "partition_names": ["none"]},
-        "partition not found[partition=none]",
+        "partition name none not found",
     ),
 ]
 

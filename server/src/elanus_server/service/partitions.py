@@ -32,8 +32,13 @@ def partition_names(hosted: Hosted) -> list[str]:
     return hosted.collection.list_partitions()
 
 
-def check_partitions(hosted: Hosted, names: Iterable[str]) -> list[str]:
+def check_partitions(hosted: Hosted, names: Iterable[str], *, reads: bool = False) -> list[str]:
     """Return names of partitions of a collection.
+
+    Args:
+        hosted: The collection.
+        names: As given.
+        reads: They are searched or queried: Milvus has other words for what is not there then.
 
     Raises:
         MilvusError: One does not exist, or the collection chooses partitions by its key.
@@ -46,6 +51,9 @@ def check_partitions(hosted: Hosted, names: Iterable[str]) -> list[str]:
     known = hosted.collection.list_partitions() if wanted else []
     for name in wanted:
         if name not in known:
+            checked_partition(name.strip())
+            if reads:
+                raise invalid(f"partition name {name} not found")
             raise MilvusError(PARTITION_NOT_FOUND, f"partition not found[partition={name}]")
     return wanted
 

@@ -137,7 +137,7 @@ def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
     """
     namespace = namespace_of(hosted, request)
     wanted = request.partition_names if namespace is None else [namespace]
-    partitions = check_partitions(hosted, wanted)
+    partitions = check_partitions(hosted, wanted, reads=True)
     hosted.check_loaded(partitions)
     options: dict[str, Any] = {}
     record = hosted.record
