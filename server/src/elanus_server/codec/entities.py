@@ -63,6 +63,7 @@ def encode_entities(
     numbers: Mapping[str, int],
     is_text: frozenset[str] = frozenset(),
     structs: Mapping[str, Field] | None = None,
+    time_parts: Sequence[str] = (),
 ) -> list[Any]:
     """Return entities as ``FieldData``, one for each field.
 
@@ -73,6 +74,7 @@ def encode_entities(
         numbers: Number of each field.
         is_text: Fields that were declared as Milvus' TEXT.
         structs: By name arrays of structs of which the entities hold only these fields.
+        time_parts: Parts of moments, such as ``hour``, that come in their place as an array.
     """
     found = []
     for name in names:
@@ -81,6 +83,10 @@ def encode_entities(
             continue
         field = structs[name] if structs and name in structs else schema.field(name)
         values = [entity.get(name) for entity in entities]
+        if time_parts and field.dtype is DataType.TIMESTAMPTZ:
+            number, nullable = DataType.INT64, field.nullable
+            field = Field(name, DataType.ARRAY, element_type=number, nullable=nullable)
+            values = [v and [getattr(v, part) for part in time_parts] for v in values]
         message = encode_column(field, values)
         message.field_id = numbers.get(name, 0)
         if name in is_text:
@@ -140,10 +146,18 @@ def _fill_scalars(scalars: Any, field: Field, values: Sequence[Any]) -> None:
         # A list without elements still says of which type it is.
         return
     if field.dtype is DataType.TIMESTAMPTZ:
-        values = [v.isoformat() if isinstance(v, datetime) else v for v in values]
+        values = [_moment_text(v) if isinstance(v, datetime) else v for v in values]
     array = getattr(scalars, _SCALAR_ARRAYS[field.dtype])
     array.SetInParent()
     array.data.extend(values)
+
+
+def _moment_text(moment: datetime) -> str:
+    """Return a moment as Milvus writes it: ``Z`` for UTC, and no zeros behind a fraction."""
+    whole = moment.replace(microsecond=0).isoformat()
+    time, offset = whole[:19], whole[19:]
+    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
+    return f"{time}{fraction}{'Z' if offset == '+00:00' else offset}"
 
 
 def _fill_vectors(vectors: Any, field: Field, values: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ from elanus_server.service.context import Hosted
 
 _IN_META = re.compile(r"""\$meta\[(["'])([^"'\[\]]*)\1\]""")
 _WORD = re.compile(r"\w")
+_TIME_PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class Outputs:
         columns: Declared fields to send, and ``$meta`` for the undeclared ones.
         shown: Names that the client is told.
         structs: Arrays of structs of which only some fields are asked for, by name, with those.
+        time_parts: Parts of moments, such as ``hour``, that are sent in their place.
     """
 
     asked: tuple[str, ...]
     columns: tuple[str, ...]
     shown: tuple[str, ...]
     structs: Mapping[str, Field]
+    time_parts: tuple[str, ...] = ()
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -53,10 +56,13 @@ class Outputs:
             numbers=hosted.known.numbers,
             is_text=hosted.known.texts,
             structs=self.structs,
+            time_parts=self.time_parts,
         )
 
 
-def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> Outputs:
+def resolve_outputs(
+    hosted: Hosted, names: Sequence[str], *, with_key: bool, time_fields: str = ""
+) -> Outputs:
     """Return what the output fields of a request are.
 
     Args:
@@ -64,9 +70,10 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
         names: As given: fields, fields of structs as ``chunks[text]``, undeclared ones, ``$meta``,
             paths of it, or ``*``.
         with_key: The primary key is always among them.
+        time_fields: Parts of moments to send in their place, as ``"year, month"``.
 
     Raises:
-        MilvusError: A field does not exist, or cannot be read.
+        MilvusError: A field does not exist, or cannot be read, or a moment has no such part.
     """
     schema = hosted.collection.schema
     readable = [field.name for field in schema.fields if field.is_stored]
@@ -104,7 +111,18 @@ def resolve_outputs(hosted: Hosted, names: Sequence[str], *, with_key: bool) -> 
         tuple(dict.fromkeys([*columns, *narrowed])),
         tuple(dict.fromkeys(shown)),
         narrowed,
+        _time_parts(time_fields),
     )
+
+
+def _time_parts(asked: str) -> tuple[str, ...]:
+    parts = tuple(asked.replace(",", " ").split())
+    for part in parts:
+        if part.lower() not in _TIME_PARTS:
+            raise invalid(
+                f"unsupported field for extraction: {part}, fields should be seprated by ',' or ' '"
+            )
+    return tuple([part.lower() for part in parts])
 
 
 def _part(struct: Field, name: str) -> str:

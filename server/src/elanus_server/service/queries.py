@@ -78,7 +78,8 @@ def query(call: Call, request: Any) -> Any:
         asked = _Groups(groups, metrics, order, limit, offset)
         return _aggregated(hosted, request, asked, chosen, options)
     check_query_order(order, hosted.collection.schema)
-    outputs = resolve_outputs(hosted, request.output_fields, with_key=True)
+    time_fields = params.get("time_fields", "")
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=True, time_fields=time_fields)
     session_ts = now()
     if is_iterator:
         session_ts = _session(call, hosted, request, chosen, options)

@@ -167,7 +167,11 @@ def _planned(hosted: Hosted, request: Any) -> tuple[SearchPlan, Outputs]:
     scope = read_scope(hosted, request)
     plan = SearchPlan(hosted, request)
     plan.options.update(scope)
-    planned = plan, resolve_outputs(hosted, request.output_fields, with_key=False)
+    time_fields = plan.params.get("time_fields", "")
+    planned = (
+        plan,
+        resolve_outputs(hosted, request.output_fields, with_key=False, time_fields=time_fields),
+    )
     if key is not None:
         if len(known.plans) >= MAX_PLANS:
             known.plans.clear()

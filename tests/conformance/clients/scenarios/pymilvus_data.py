@@ -219,7 +219,7 @@ def test_moments_and_places(client, version):
     client.insert("where", rows)
     found = client.query("where", filter="id > 0", output_fields=["at", "place"])
     assert [row["at"] for row in found] == [
-        "2024-02-29T12:00:00+00:00", "2024-12-31T16:00:00+00:00", None,
+        "2024-02-29T12:00:00Z", "2024-12-31T16:00:00Z", None,
     ]  # fmt: skip
     assert [row["place"] for row in found] == ["POINT (1 2)", "POINT (9 9)", None]
     for expression, ids in [
