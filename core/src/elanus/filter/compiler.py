@@ -205,6 +205,11 @@ def _names_one(tree: Node, name: str) -> bool:
 class ElementFilter(BoundFilter):
     """A single ``element_filter``, which allows elements instead of rows."""
 
+    @property
+    def of_rows(self) -> BoundFilter:
+        """The filter that allows rows, those of which an element meets the condition."""
+        return BoundFilter(self.tree, Scope(self._schema, casts=self.casts))
+
     def at_once(self, columns: FilterColumns) -> Bitset | None:
         return None
 

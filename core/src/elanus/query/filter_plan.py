@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from elanus.filter import BoundFilter
+from elanus.filter import BoundFilter, ElementFilter
 from elanus.query.sources import RestrictedSource, SearchSource, allowed_rows
 
 
@@ -84,9 +84,10 @@ class FilterPlan(NamedTuple):
 def explain_filters(
     sources: Sequence[SearchSource], filters: Sequence[BoundFilter]
 ) -> tuple[FilterPlan, ...]:
-    """Return how each filter is answered."""
+    """Return how each filter is answered, one on elements as to the rows that have any."""
     plans = []
-    for one in filters:
+    for asked in filters:
+        one = asked.of_rows if isinstance(asked, ElementFilter) else asked
         found = []
         for source in sources:
             if isinstance(source, RestrictedSource):

@@ -162,6 +162,22 @@ def test_element_filter_chooses_elements_and_match_any_entities(state, metric):
     check(either, rows_with)
 
 
+@pytest.mark.parametrize("hidden", [None, "year > 2005"])
+def test_an_explained_search_counts_the_rows_whose_elements_are_chosen(state, hidden):
+    collection, rows = state("IP")
+    condition = "element_filter(chunks, $[page] > 5)"
+    options = {"field": "chunks[vector]", "per_element": True, "explain": True}
+    seen = collection if hidden is None else collection.restricted(hidden)
+    found = seen.search(QUERY, filter=f"kind < 3 and {condition}", **options)
+    visible = [row for row in rows if hidden is None or row["year"] > 2005]
+    passing = {
+        "kind < 3": sum(row["kind"] < 3 for row in visible),
+        condition: sum(any(chunk["page"] > 5 for chunk in row["chunks"]) for row in visible),
+    }
+    plans = found.explanation.filters
+    assert {p.filter: sum(source.allowed for source in p.sources) for p in plans} == passing
+
+
 def test_groups_by_key_are_entities(state):
     collection, rows = state("COSINE")
     wanted = every("COSINE", rows)
