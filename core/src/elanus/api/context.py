@@ -161,6 +161,14 @@ class RequestContext:
             self.zones[timezone] = found
         return found
 
+    def at(self, seq: int) -> RequestContext:
+        """Return the same for a read of the past, when other partitions may have had the names."""
+        settings = self.settings()
+        past = settings.at(seq)
+        if past is settings:
+            return self
+        return RequestContext(self.fields, self.filters, lambda: past, self.partition_key)
+
     def check_isolated(self, filters: tuple[BoundFilter, ...]) -> None:
         """Refuse a read of a collection with a partition key that must name one, and does not.
 
@@ -207,7 +215,8 @@ class RequestContext:
         settings = self.settings()
         numbers = frozenset(settings.partition(name) for name in names)
         if not self.schema.partitioned:
-            return ()
+            # Of a state from before there were any, all is in the default one.
+            return () if 0 in numbers else self.filters.bind("false")
         found = self.within.get(numbers)
         if found is None:
             found = within_partitions(self.schema, numbers)

@@ -97,5 +97,7 @@ class Handle:
             context = self._context_of(snapshot.fields)
             if as_of is None:
                 self._known_context = context
+        if as_of is not None:
+            context = context.at(snapshot.seq)
         timezone = options.get("timezone")
         return (context if timezone is None else context.in_timezone(timezone)), snapshot

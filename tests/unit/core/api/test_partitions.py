@@ -159,7 +159,7 @@ def test_a_drop_that_was_interrupted_is_finished_at_the_next_opening(tmp_path, m
         made.insert([{"id": pk, "n": pk} for pk in range(5)], partition="left")
         made.insert([{"id": 9, "n": 9}])
         engine = made._engine
-        settings = engine.state.settings.without_partition("left")
+        settings = engine.state.settings.without_partition("left", 0)
         engine.state.commit_settings(settings)
     with elanus.connect(tmp_path / "kb") as database:
         again = database.collection("kb")
@@ -174,6 +174,48 @@ def test_imports_into_a_partition(collection, tmp_path):
     assert collection.count("id >= 1000", partitions="right") == 20
     with pytest.raises(NotFoundError):
         collection.import_data(rows, partition="up")
+
+
+def test_the_past_has_its_own_partitions(folder, collection):
+    """Names mean what they meant: iterators and snapshots go on where one is dropped, and made."""
+    collection.set_retention(3600)
+    seq, left = collection.last_seq, list(range(1, 90, 3))
+    rows = collection.query_iterator(batch_size=20, partitions="left")
+    hits = collection.search_iterator(VECTORS[0], "v", batch_size=20, partitions="left")
+    read, found = [row["id"] for row in next(rows)], next(hits).ids
+    collection.drop_partition("left")
+    collection.create_partition("new")
+    collection.create_partition("left")
+    collection.insert([{**entity(0), "id": 700}], partition="left")
+    again = collection.last_seq
+    collection.drop_partition("left")
+    with elanus.connect(folder, read_only=True) as reader:
+        for handle in (collection, reader.collection("kb")):
+            assert [r["id"] for r in handle.query(as_of=seq, partitions="left")] == left
+            assert handle.search("word1", as_of=seq, partitions=["left", "new"], limit=99).ids == [
+                pk for pk in left if pk % 2
+            ]
+            assert [r["id"] for r in handle.query(as_of=again, partitions="left")] == [700]
+            assert handle.why_not(2, VECTORS[0], as_of=seq, partitions="left").cause == "filter"
+            with pytest.raises(NotFoundError, match="no partition 'left'"):
+                handle.count(partitions="left")
+        given = {"batch_size": 20, "partitions": "left"}
+        for batch in reader.collection("kb").query_iterator(token=rows.token, **given):
+            read += [row["id"] for row in batch]
+    for result in collection.search_iterator(VECTORS[0], "v", token=hits.token, **given):
+        found += result.ids
+    assert read == left
+    assert sorted(found) == left
+
+
+def test_before_there_were_partitions_all_is_in_the_default_one(tmp_path):
+    with elanus.connect(tmp_path / "kb") as database:
+        made = database.create_collection("kb", Schema([Field("id", DataType.INT64, primary=True)]))
+        made.insert([{"id": 1}])
+        database.snapshot("before", collection="kb")
+        made.create_partition("left")
+        assert made.count(as_of="before", partitions=["left", "_default"]) == 1
+        assert made.count(as_of="before", partitions="left") == 0
 
 
 def test_truncate_leaves_the_rest(collection, folder):

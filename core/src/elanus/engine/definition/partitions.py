@@ -8,9 +8,11 @@ and by the next process when this one does not get to it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from elanus.engine.context import seq_at
 from elanus.engine.definition.schema_change import SchemaChanges
 from elanus.engine.state import CollectionState
 from elanus.errors import StateError
@@ -66,7 +68,8 @@ class Partitions:
             NotFoundError: No such partition.
         """
         with self._state.lock:
-            self._state.commit_settings(self._state.settings.without_partition(name))
+            last_seq = max(self._state.snapshot.seq, seq_at(time.time()))
+            self._state.commit_settings(self._state.settings.without_partition(name, last_seq))
         self.finish_drops()
 
     def finish_drops(self) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from elanus.engine.consistency import Consistency
 from elanus.engine.indexing.scalar_targets import casts_of, checked_choice, key_of
@@ -47,6 +47,20 @@ class IndexChoice:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+class PastPartition(NamedTuple):
+    """A partition that was dropped.
+
+    Attributes:
+        name: Its name.
+        number: Its number.
+        last_seq: Largest sequence number at which there was one.
+    """
+
+    name: str
+    number: int
+    last_seq: int
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionSettings:
     """What can be changed about a collection.
@@ -61,6 +75,7 @@ class CollectionSettings:
         ttl_s: Seconds after which an entity expires; None: never.
         ttl_field: Field that says when an entity expires; None: none does.
         consistency: How recent reads are that do not say it.
+        past_partitions: The last partitions that were dropped, the newest last.
     """
 
     properties: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +87,7 @@ class CollectionSettings:
     ttl_s: float | None = None
     ttl_field: str | None = None
     consistency: Consistency = Consistency.STRONG
+    past_partitions: tuple[PastPartition, ...] = ()
 
     @property
     def is_isolated(self) -> bool:
@@ -120,8 +136,17 @@ class CollectionSettings:
         partitions = {**self.partitions, name: self.next_partition}
         return replace(self, partitions=partitions, next_partition=self.next_partition + 1)
 
-    def without_partition(self, name: str) -> CollectionSettings:
+    def at(self, seq: int) -> CollectionSettings:
+        """Return settings with the names of partitions as they were at a sequence number."""
+        past = {p.name: p.number for p in reversed(self.past_partitions) if p.last_seq >= seq}
+        return replace(self, partitions={**self.partitions, **past}) if past else self
+
+    def without_partition(self, name: str, last_seq: int) -> CollectionSettings:
         """Return settings in which a partition is being dropped.
+
+        Args:
+            name: Its name.
+            last_seq: Largest sequence number at which there is one.
 
         Raises:
             InvalidArgumentError: It is the default partition.
@@ -133,7 +158,13 @@ class CollectionSettings:
                 f"partition {DEFAULT_PARTITION!r} cannot be dropped; delete its entities"
             )
         left = {n: found for n, found in self.partitions.items() if n != name}
-        return replace(self, partitions=left, dropping=(*self.dropping, number))
+        past = (*self.past_partitions, PastPartition(name, number, last_seq))
+        return replace(
+            self,
+            partitions=left,
+            dropping=(*self.dropping, number),
+            past_partitions=past[-MAX_PARTITIONS:],
+        )
 
     def index(self, name: str) -> IndexChoice:
         """Return the choice for a field; AUTO when none was made."""
@@ -252,6 +283,7 @@ class CollectionSettings:
             "ttl_s": self.ttl_s,
             "ttl_field": self.ttl_field,
             "consistency": str(self.consistency),
+            "past_partitions": [list(past) for past in self.past_partitions],
         }
 
     @classmethod
@@ -267,6 +299,7 @@ class CollectionSettings:
             stored.get("ttl_s"),
             stored.get("ttl_field"),
             Consistency(stored.get("consistency", Consistency.STRONG)),
+            tuple([PastPartition(*past) for past in stored.get("past_partitions", ())]),
         )
 
 
