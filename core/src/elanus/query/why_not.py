@@ -33,6 +33,7 @@ from elanus.query.verdicts import Cause, LegVerdict, WhyNot
 from elanus.query.why_not_groups import GroupProbe
 from elanus.schema.collection import PARTITION_FIELD, Schema
 from elanus.schema.fields import Field
+from elanus.schema.structs import stored_parts
 from elanus.types import PrimaryKey
 
 _MOST_SHOWN = 60
@@ -367,7 +368,11 @@ class _Probe:
         return validity is None or bool(validity[self._row.row_id])
 
     def _held(self, source: SearchSource, part: BoundFilter) -> str:
-        names = sorted(part.fields)
+        parts = {
+            field.name: [one.name for one in stored_parts(field) if not one.is_vector_list]
+            for field in self._schema.structs
+        }
+        names = [one for name in sorted(part.fields) for one in parts.get(name, [name])]
         rows = np.array([self._row.row_id], dtype=np.int64)
         (entity,) = project(self._schema, source, rows, names)
         held = [f"{name} is {_shown(value)}" for name, value in entity.items()]

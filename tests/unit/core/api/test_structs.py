@@ -203,6 +203,22 @@ def test_filters_on_elements(tmp_path: Path, text: str, holds: Any) -> None:
         assert elanus.filter.parse(elanus.filter.to_text(tree)) == tree
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+def test_why_not_shows_the_elements_that_fail(tmp_path: Path, flushed: bool) -> None:
+    with elanus.connect(tmp_path / "db") as database:
+        collection = database.create_collection("c", _schema(nullable=True))
+        collection.insert([*_rows(3), {"id": 3, "chunks": None, "title": "t"}])
+        if flushed:
+            collection.flush()
+        query, some = [1.0, 0.0], "match_any(chunks, $[page] > 90)"
+        told = collection.why_not(2, [query], "chunks[vector]", filter=some)
+        assert told.cause == "filter"
+        page = {"page": 20, "lang": _element(2, 0)["lang"]}
+        assert told.legs[0].failed[0].startswith(f"{some} (chunks is [{page}"[:-1])
+        told = collection.why_not(3, [query], "chunks[vector]", filter="chunks is not null")
+        assert told.legs[0].failed == ("chunks is not null (chunks is None)",)
+
+
 def test_filters_built_in_python(tmp_path: Path) -> None:
     with elanus.connect(tmp_path) as database:
         collection = database.create_collection("c", _schema())
