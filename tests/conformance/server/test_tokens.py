@@ -103,6 +103,21 @@ def test_no_route_with_a_token_that_is_worth_nothing(tokens: dict[str, str], kin
         assert (status, told["code"]) == (401, 1800), path
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{}, bearer(""), bearer("root"), bearer("root:wrong"), bearer(f"nobody:{PASSWORD}")],
+    ids=["none", "empty", "half", "wrong", "nobody"],
+)
+def test_no_route_without_the_right_password(
+    tokens: dict[str, str], headers: dict[str, str]
+) -> None:
+    for path in ROUTES:
+        raw = json.dumps(body_of(ROUTES[path])).encode()
+        url = f"{tokens['uri']}/v2/vectordb/{path}"
+        status, told = send(url, raw, Content_Type="application/json", **headers)
+        assert (status, json.loads(told)["code"]) == (401, 1800), path
+
+
 @pytest.mark.parametrize("kind", ["weak", "narrow"])
 def test_a_token_has_no_right_that_nobody_gave_it(tokens: dict[str, str], kind: str) -> None:
     """Of a user without a role, and of an administrator with none of the roles."""
