@@ -35,6 +35,8 @@ from elanus_server.unread import Unread
 from elanus_server.wire import SERVICE
 
 _PREFIX = f"/{SERVICE.full_name}/"
+_MOST_SHOWN = 255
+"""Characters of a name that are sent back."""
 
 
 class GrpcServer:
@@ -120,7 +122,7 @@ class GrpcServer:
         name = self._methods.get(path)
         if name is None:
             known = self._unanswered.get(path)
-            told = f"{known} is not answered by elanus" if known else "Method not found!"
+            told = f"{known} is not answered by elanus" if known else _unknown(path)
             refuse(stream, grpc.StatusCode.UNIMPLEMENTED, told)
             return None
         if encoding_of(headers) is None:
@@ -129,6 +131,11 @@ class GrpcServer:
             return None
         kind = SilentCall if SERVICE.methods_by_name[name].client_streaming else GrpcCall
         return kind(self._rules, stream, name, headers)
+
+
+def _unknown(path: str) -> str:
+    service, _, name = path.removeprefix("/").rpartition("/")
+    return f"unknown method {name[:_MOST_SHOWN]} for service {service[:_MOST_SHOWN]}"
 
 
 def _is_grpc(content_type: str) -> bool:

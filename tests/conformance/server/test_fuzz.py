@@ -263,3 +263,5 @@ def test_calls_that_there_are_not_are_unimplemented(
     with pytest.raises(grpc.RpcError) as refused:
         channel.unary_unary(path)(raw, timeout=30)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    service, name = path[1:].split("/")
+    assert refused.value.details() == f"unknown method {name} for service {service}"

@@ -144,7 +144,12 @@ def test_what_is_not_answered_is_unimplemented(uri):
         call = channel.unary_unary(f"/{SERVICE.full_name}/NoSuchCall")
         with pytest.raises(grpc.RpcError) as raised:
             call(b"", timeout=5)
-    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        long = channel.unary_unary(f"/x/{'y' * 4_000}")
+        with pytest.raises(grpc.RpcError) as longer:
+            long(b"", timeout=5)
+    assert raised.value.code() is longer.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert raised.value.details() == f"unknown method NoSuchCall for service {SERVICE.full_name}"
+    assert longer.value.details() == f"unknown method {'y' * 255} for service x"
 
 
 def test_every_answer_has_a_status():
