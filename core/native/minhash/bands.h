@@ -35,14 +35,17 @@ struct BandTables {
 struct BandRequest {
   std::span<const std::uint32_t> query;  // hash of each band
   std::optional<BitsetView> allowed;
-  std::size_t most_entries;  // entries of the tables that are read at most
+  std::size_t most_entries;    // entries of the tables that are read at most
+  std::size_t least_rows = 0;  // where fewer share a band, the first others follow them
 };
 
 // Writes the allowed rows that share bands with the query, those that share most first, equals in
-// the order of their row ids; -1 in missing places. Returns false, and writes -1 everywhere, when
-// more entries would have to be read than may be: rows then share bands with half of the others.
+// the order of their row ids; then the first others up to `least_rows`, and -1 in missing places.
+// Returns how many rows they are; none, and -1 everywhere, when more entries would have to be read
+// than may be: rows then share bands with half of the others.
 // Throws Error (corruption) when a table names a row that does not exist.
-[[nodiscard]] bool rows_in_bands(const BandTables& tables, const BandRequest& request,
-                                 std::span<std::int64_t> out);
+[[nodiscard]] std::optional<std::size_t> rows_in_bands(const BandTables& tables,
+                                                       const BandRequest& request,
+                                                       std::span<std::int64_t> out);
 
 }  // namespace elanus

@@ -13,7 +13,7 @@ import numpy as np
 from elanus import _native
 from elanus.kernels.arrays import Expected, mismatch
 from elanus.kernels.bitset import Bitset
-from elanus.types import BoolArray, ByteArray, Int64Array, UInt32Array
+from elanus.types import ByteArray, Int64Array, UInt32Array, UInt64Array
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1, _MIX2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -79,6 +79,35 @@ def minhash_signatures(
         ) from None
 
 
+def shingles(
+    numbers: UInt64Array, lengths: Int64Array, size: int
+) -> tuple[UInt32Array, Int64Array]:
+    """Return the members of each text's set of shingles.
+
+    Args:
+        numbers: uint64, of the tokens of all texts, end to end.
+        lengths: int64, tokens of each text.
+        size: Tokens of a shingle, at least 1. A text with fewer is one shingle.
+
+    Returns:
+        Members uint32, and offsets int64 ``(len(lengths) + 1,)`` of each text's.
+
+    Raises:
+        InvalidArgumentError: An array has the wrong dtype or rank, or the lengths are not those of
+            so many tokens.
+
+    Releases the GIL.
+    """
+    try:
+        return _native.shingles(numbers, lengths, size)
+    except TypeError as error:
+        raise mismatch(
+            error,
+            Expected("numbers", numbers, "uint64", 1),
+            Expected("lengths", lengths, "int64", 1),
+        ) from None
+
+
 def band_hashes(signatures: ByteArray, band_bytes: int, num_bands: int) -> UInt32Array:
     """Return the lower half of the XXH64 of each band of each signature.
 
@@ -119,7 +148,8 @@ class BandTables(NamedTuple):
         *,
         allowed: Bitset | None = None,
         most_entries: int,
-    ) -> tuple[Int64Array, BoolArray]:
+        least: int = 0,
+    ) -> tuple[Int64Array, list[int]]:
         """Return the rows that share bands with each query.
 
         Args:
@@ -127,11 +157,12 @@ class BandTables(NamedTuple):
             limit: Rows wanted per query.
             allowed: Rows that may be returned.
             most_entries: Entries of the tables that are read for one query at most.
+            least: Where fewer rows share bands, the first others follow them up to as many.
 
         Returns:
             int64 ``(nq, limit)``: those that share most bands first, equals in the order of their
-            rows, -1 in missing places; and bool ``(nq,)``: False where more entries would have
-            had to be read, so that none was.
+            rows, then the first others, -1 in missing places; and how many rows there are for each
+            query: -1 where more entries would have had to be read, so that none was.
 
         Raises:
             CorruptionError: A table names a row that does not exist.
@@ -140,7 +171,6 @@ class BandTables(NamedTuple):
         Releases the GIL. Safe from many threads at once.
         """
         words = None if allowed is None else allowed.words
-        found, is_whole = _native.rows_in_bands(
-            queries, self.hashes, self.row_ids, words, limit, most_entries
+        return _native.rows_in_bands(
+            queries, self.hashes, self.row_ids, words, limit, most_entries, least
         )
-        return found, is_whole.astype(np.bool_)

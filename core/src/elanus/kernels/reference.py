@@ -30,6 +30,7 @@ from elanus.types import (
     VectorArray,
 )
 
+_SHINGLE_ODD, _SHINGLE_MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFF51AFD7ED558CCD)
 _MASK64 = 0xFFFFFFFFFFFFFFFF
 _CASTAGNOLI = 0x82F63B78  # bits reversed
 
@@ -139,8 +140,33 @@ def minhash_signatures(
     return made
 
 
+def shingles(
+    numbers: UInt64Array, lengths: Int64Array, size: int
+) -> tuple[UInt32Array, Int64Array]:
+    """Twin of ``minhash.shingles``."""
+    counts = np.where(lengths > 0, np.maximum(lengths - size + 1, 1), 0)
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    starts = np.cumsum(lengths) - lengths
+    first = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
+    widths = np.repeat(np.minimum(lengths, size), counts)
+    mixed = np.zeros(len(first), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for place in range(int(widths.max(initial=0))):
+            there = widths > place
+            added = (mixed[there] ^ numbers[first[there] + place]) * _SHINGLE_MIX
+            mixed[there] = (added ^ (added >> np.uint64(32))) + _SHINGLE_ODD
+        mixed *= _SHINGLE_ODD
+    return (mixed >> np.uint64(32)).astype(np.uint32), offsets
+
+
 def rows_in_bands(
-    signatures: ByteArray, query: ByteArray, band_bytes: int, num_bands: int, limit: int
+    signatures: ByteArray,
+    query: ByteArray,
+    band_bytes: int,
+    num_bands: int,
+    limit: int,
+    least: int = 0,
 ) -> list[int]:
     """Twin of ``minhash.BandTables.rows`` for one query that may see all rows."""
     shape = (num_bands, band_bytes)
@@ -148,7 +174,9 @@ def rows_in_bands(
     bands = signatures[:, :used].reshape(-1, *shape)
     shared = (bands == query[:used].reshape(shape)).all(axis=2).sum(axis=1)
     order: list[int] = np.lexsort((np.arange(len(shared)), -shared)).tolist()
-    return [row for row in order if shared[row]][:limit]
+    found = [row for row in order if shared[row]][:limit]
+    others = [row for row in range(len(shared)) if not shared[row]]
+    return found + others[: max(min(least, limit) - len(found), 0)]
 
 
 # --- postings -------------------------------------------------------------------------------

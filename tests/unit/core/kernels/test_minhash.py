@@ -9,7 +9,13 @@ from elanus.errors import CorruptionError, InvalidArgumentError
 from elanus.kernels import reference
 from elanus.kernels.bitset import Bitset
 from elanus.kernels.distance import distances_to_rows, scan_topk
-from elanus.kernels.minhash import BandTables, Permutations, band_hashes, minhash_signatures
+from elanus.kernels.minhash import (
+    BandTables,
+    Permutations,
+    band_hashes,
+    minhash_signatures,
+    shingles,
+)
 from elanus.types import MINHASH_METRICS, MetricType
 
 
@@ -121,12 +127,12 @@ def test_rows_in_bands_equal_twin(band_bytes, bands):
     signatures, queries = few_bytes(5, 300, 12), few_bytes(6, 20, 12)
     tables = tables_of(signatures, band_bytes, bands)
     hashes = np.ascontiguousarray(band_hashes(queries, band_bytes, bands).T)
-    for limit in (1, 5, 400):
-        found, is_whole = tables.rows(hashes, limit, most_entries=10_000)
-        assert is_whole.all()
-        for query, row_ids in zip(queries, found.tolist(), strict=True):
-            twin = reference.rows_in_bands(signatures, query, band_bytes, bands, limit)
+    for limit, least in ((1, 0), (5, 0), (400, 0), (5, 5), (40, 30), (400, 400)):
+        found, counts = tables.rows(hashes, limit, most_entries=10_000, least=least)
+        for query, row_ids, count in zip(queries, found.tolist(), counts, strict=True):
+            twin = reference.rows_in_bands(signatures, query, band_bytes, bands, limit, least)
             assert row_ids == [*twin, *[-1] * (limit - len(twin))]
+            assert count == len(twin)
 
 
 def test_only_allowed_rows_are_met():
@@ -134,10 +140,17 @@ def test_only_allowed_rows_are_met():
     tables = tables_of(signatures, 2, 6)
     hashes = np.ascontiguousarray(band_hashes(signatures[:1], 2, 6).T)
     every = tables.rows(hashes, 300, most_entries=10_000)[0][0]
-    mask = np.arange(300) % 3 == 1
-    allowed = Bitset.from_mask(mask)
-    some = tables.rows(hashes, 300, allowed=allowed, most_entries=10_000)[0][0]
-    assert some[some >= 0].tolist() == [row for row in every.tolist() if row >= 0 and mask[row]]
+    for mask in (np.arange(300) % 3 == 1, np.arange(300) % 150 == 149, np.arange(300) > 298):
+        allowed = Bitset.from_mask(mask)
+        for least in (0, 7, 300):
+            rows, (count,) = tables.rows(
+                hashes, 300, allowed=allowed, most_entries=10_000, least=least
+            )
+            met = [row for row in every.tolist() if row >= 0 and mask[row]]
+            others = [row for row in np.flatnonzero(mask).tolist() if row not in met]
+            wanted = met + others[: max(least - len(met), 0)]
+            assert rows[0].tolist() == [*wanted, *[-1] * (300 - len(wanted))]
+            assert count == len(wanted)
 
 
 def test_too_many_entries_are_not_read():
@@ -145,9 +158,53 @@ def test_too_many_entries_are_not_read():
     tables = tables_of(signatures, 4, 2)
     hashes = np.ascontiguousarray(band_hashes(signatures[:1], 4, 2).T)
     assert tables.rows(hashes, 3, most_entries=100)[0].tolist() == [[0, 1, 2]]
-    found, is_whole = tables.rows(hashes, 3, most_entries=99)
+    found, counts = tables.rows(hashes, 3, most_entries=99, least=3)
     assert found.tolist() == [[-1, -1, -1]]
-    assert not is_whole.any()
+    assert counts == [-1]
+
+
+@pytest.mark.parametrize("spread", ["even", "low", "high", "few", "ends"])
+def test_hashes_are_found_however_they_spread(spread):
+    """Where one lies is guessed by its size, as if they spread evenly."""
+    rng = np.random.default_rng(11)
+    top = (1 << 32) - 1
+    drawn = {
+        "even": rng.integers(0, 1 << 32, (3, 2_000)),
+        "low": rng.integers(0, 900, (3, 2_000)),
+        "high": rng.integers(top - 900, 1 << 32, (3, 2_000)),
+        "few": rng.integers(0, 4, (3, 2_000)) * (1 << 30),
+        "ends": rng.choice([0, 1, top - 1, top], (3, 2_000)),
+    }[spread].astype(np.uint32)
+    row_ids = np.argsort(drawn, axis=1, kind="stable").astype(np.uint32)
+    tables = BandTables(np.take_along_axis(drawn, row_ids.astype(np.int64), axis=1), row_ids)
+    asked = [*drawn[:, ::50].T, *(drawn[:, ::50].T + np.uint32(1)), [0] * 3, [1] * 3, [top] * 3]
+    queries = np.array(asked, dtype=np.uint32)
+    found, counts = tables.rows(queries, 2_000, most_entries=6_000)
+    for query, rows, count in zip(queries, found, counts, strict=True):
+        shared = (drawn == query[:, None]).sum(axis=0)
+        order = np.lexsort((np.arange(2_000), -shared))
+        assert rows[:count].tolist() == order[: np.count_nonzero(shared)].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_shingles_equal_twin(size):
+    rng = np.random.default_rng(size)
+    for lengths in ([], [0], [1], [size - 1, size, size + 1], rng.integers(0, 20, 50)):
+        counts = np.array(lengths, dtype=np.int64)
+        numbers = rng.integers(0, 1 << 63, counts.sum(), dtype=np.uint64) * np.uint64(2)
+        made, twin = (f(numbers, counts, size) for f in (shingles, reference.shingles))
+        for got, wanted in zip(made, twin, strict=True):
+            assert got.dtype == wanted.dtype
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_lengths_of_texts_are_checked():
+    numbers = np.arange(5, dtype=np.uint64)
+    for lengths in ([6], [-1, 6], [2, 2], [2, 4], []):
+        with pytest.raises(InvalidArgumentError, match="lengths: expected those of texts with 5"):
+            shingles(numbers, np.array(lengths, dtype=np.int64), 3)
+    with pytest.raises(InvalidArgumentError, match="size: expected at least 1"):
+        shingles(numbers, np.array([5]), 0)
 
 
 def test_rows_that_do_not_exist_are_damage():

@@ -14,14 +14,11 @@ import numpy as np
 from elanus.analysis.multi import FieldAnalyzer, MultiAnalyzer
 from elanus.errors import InternalError
 from elanus.kernels.hashing import hash64_strings
-from elanus.kernels.minhash import Permutations, minhash_signatures
+from elanus.kernels.minhash import Permutations, minhash_signatures, shingles
 from elanus.schema.batches import DenseVectorColumn, strings_to_column
 from elanus.schema.fields import Field
-from elanus.types import ByteArray, Int64Array, UInt32Array, UInt64Array
+from elanus.types import ByteArray, UInt32Array, UInt64Array
 
-_ODD = np.uint64(0x9E3779B97F4A7C15)
-_MIX = np.uint64(0xFF51AFD7ED558CCD)
-_HALF = np.uint64(32)
 BATCH_TEXTS = 1_024
 """Texts whose tokens are in memory at the same time."""
 
@@ -116,35 +113,6 @@ class SignatureMaker:
             return _sha1_numbers(tokens)
         column = strings_to_column(tokens)
         return hash64_strings(column.offsets, column.data)
-
-
-def shingles(
-    numbers: UInt64Array, lengths: Int64Array, size: int
-) -> tuple[UInt32Array, Int64Array]:
-    """Return the members of each text's set of shingles.
-
-    Args:
-        numbers: uint64, of the tokens of all texts, end to end.
-        lengths: int64, tokens of each text.
-        size: Tokens of a shingle. A text with fewer is one shingle.
-
-    Returns:
-        Members uint32, and offsets int64 ``(len(lengths) + 1,)`` of each text's.
-    """
-    counts = np.where(lengths > 0, np.maximum(lengths - size + 1, 1), 0)
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    starts = np.cumsum(lengths) - lengths
-    first = np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
-    widths = np.repeat(np.minimum(lengths, size), counts)
-    mixed = np.zeros(len(first), dtype=np.uint64)
-    with np.errstate(over="ignore"):
-        for place in range(int(widths.max(initial=0))):
-            there = widths > place
-            added = (mixed[there] ^ numbers[first[there] + place]) * _MIX
-            mixed[there] = (added ^ (added >> _HALF)) + _ODD
-        mixed *= _ODD
-    return (mixed >> _HALF).astype(np.uint32), offsets
 
 
 def _sha1_numbers(tokens: list[str]) -> UInt64Array:

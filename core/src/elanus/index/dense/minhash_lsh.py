@@ -102,35 +102,25 @@ class MinHashLshIndex:
     def _in_bands(
         self, queries: VectorArray, limit: int, depth: int, allowed: Bitset | None
     ) -> CandidateTable:
+        """Return ``limit`` rows, of which there are as many, for each query."""
         hashes = band_hashes(queries, self._band_bytes, self.num_bands)
-        candidates, is_whole = self._tables.rows(
+        candidates, counts = self._tables.rows(
             np.ascontiguousarray(hashes.T),
             depth,
             allowed=allowed,
             # A row in each band that a query has in common with it: more is no sparse answer.
             most_entries=self.num_rows,
+            least=limit,
         )
-        row_ids = np.full((len(queries), limit), -1, dtype=np.int64)
-        distances = np.full((len(queries), limit), np.inf, dtype=np.float32)
-        filling: Int64Array | None = None
-        for i, found in enumerate(candidates):
-            if not is_whole[i]:
+        row_ids = np.empty((len(queries), limit), dtype=np.int64)
+        distances = np.empty((len(queries), limit), dtype=np.float32)
+        for i, count in enumerate(counts):
+            if count < 0:
                 scanned = self._flat.search(queries[i : i + 1], limit, allowed=allowed)
                 row_ids[i], distances[i] = scanned.row_ids[0], scanned.distances[0]
-                continue
-            wanted = found[found >= 0]
-            if len(wanted) < limit:
-                if filling is None:
-                    filling = self._first_rows(limit, allowed)
-                wanted = _filled(wanted, filling, limit)
-            row_ids[i], distances[i] = self._nearest(queries[i], wanted, limit)
+            else:
+                row_ids[i], distances[i] = self._nearest(queries[i], candidates[i, :count], limit)
         return CandidateTable(row_ids, distances)
-
-    def _first_rows(self, limit: int, allowed: Bitset | None) -> Int64Array:
-        """Return enough rows to fill a result, whatever is in it: twice as many as it has."""
-        if allowed is None:
-            return np.arange(min(2 * limit, self.num_rows), dtype=np.int64)
-        return allowed.to_rows()[: 2 * limit]
 
     def _nearest(
         self, query: AnyArray, candidates: Int64Array, limit: int
@@ -158,17 +148,6 @@ class MinHashLshIndex:
         if self._curve is None:
             raise CorruptionError("MINHASH_LSH: the bands have no recall curve")
         return self._curve
-
-
-def _filled(found: Int64Array, others: Int64Array, limit: int) -> Int64Array:
-    """Return ``limit`` rows: those found, and the first of the others that are not among them.
-
-    ``others`` are ascending.
-    """
-    places = np.minimum(np.searchsorted(others, found), len(others) - 1)
-    is_left = np.ones(len(others), dtype=np.bool_)
-    is_left[places[others[places] == found]] = False
-    return np.concatenate([found, others[is_left][: limit - len(found)]])
 
 
 def _measure(
