@@ -86,31 +86,36 @@ std::size_t lower_place(const PackedContainer& container, std::size_t base, std:
   return base;
 }
 
-std::optional<std::size_t> find_in_array(const PackedContainer& container, std::size_t at) {
+// The first place whose id is not below `at`.
+std::size_t place_in_array(const PackedContainer& container, std::size_t at) {
   const std::size_t guess = at * container.count / packed::kWindowRows;
   std::size_t base = guess > kNear ? guess - kNear : 0;
   std::size_t end = std::min(container.count, guess + kNear);
   if (base > 0 && container.id(base - 1) >= at) {
     end = base;
     base = 0;
-  } else if (end < container.count && container.id(end) <= at) {
+  } else if (end < container.count && container.id(end) < at) {
     base = end;
     end = container.count;
   }
-  if (end - base == 2 * kNear) {
-    // All at once: the ids lie in four lines that come at the same time, a search would wait for
-    // one after the other.
-    const auto at16 = static_cast<std::uint16_t>(at);
-    std::uint16_t ids[2 * kNear];
-    std::memcpy(ids, container.ids() + base * 2, sizeof(ids));
-    std::uint16_t count = 0;
-    for (const std::uint16_t id : ids)
-      count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
-    base += count;
-  } else {
-    base = lower_place(container, base, end, at);
-  }
-  return base < end && container.id(base) == at ? std::optional(base) : std::nullopt;
+  if (end - base != 2 * kNear) return lower_place(container, base, end, at);
+  // All at once: the ids lie in four lines that come at the same time, a search would wait for one
+  // after the other.
+  const auto at16 = static_cast<std::uint16_t>(at);
+  std::uint16_t ids[2 * kNear];
+  std::memcpy(ids, container.ids() + base * 2, sizeof(ids));
+  std::uint16_t count = 0;
+  for (const std::uint16_t id : ids) count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
+  return base + count;
+}
+
+// The same where no id before `place` is that large.
+std::size_t next_in_array(const PackedContainer& container, std::size_t place, std::size_t at) {
+  constexpr std::size_t kSteps = 8;
+  const std::size_t end = std::min(container.count, place + kSteps);
+  while (place < end && container.id(place) < at) ++place;
+  const bool is_there = place == container.count || container.id(place) >= at;
+  return is_there ? place : place_in_array(container, at);
 }
 
 std::optional<std::size_t> find_in_bitmap(const PackedContainer& container, std::size_t at) {
@@ -282,11 +287,18 @@ void PackedPostings::prefetch(const PackedTerm& term, RowId row) noexcept {
 }
 
 std::optional<PostingPlace> PackedPostings::find(const PackedTerm& term, RowId row) const {
+  PostingCursor cursor;
+  return find(term, row, cursor);
+}
+
+std::optional<PostingPlace> PackedPostings::find(const PackedTerm& term, RowId row,
+                                                 PostingCursor& cursor) const {
   if (term.is_short()) {
     const RowId* end = term.rows + term.frequency;
-    const RowId* found = std::lower_bound(term.rows, end, row);
-    if (found == end || *found != row) return std::nullopt;
+    const RowId* found = std::lower_bound(term.rows + cursor.place, end, row);
     const auto index = static_cast<std::size_t>(found - term.rows);
+    cursor.place = index;
+    if (found == end || *found != row) return std::nullopt;
     return PostingPlace{index, term.codes[index]};
   }
   const std::size_t window = row / packed::kWindowRows;
@@ -311,9 +323,16 @@ std::optional<PostingPlace> PackedPostings::find(const PackedTerm& term, RowId r
     if (before >= container.count) throw_corruption("postings: a window has more than it says");
     return PostingPlace{container.first + before, code};
   }
-  const std::optional<std::size_t> found = container.kind == ContainerKind::array
-                                               ? find_in_array(container, at)
-                                               : find_in_bitmap(container, at);
+  std::optional<std::size_t> found;
+  if (container.kind == ContainerKind::bitmap) {
+    found = find_in_bitmap(container, at);
+  } else {
+    const bool is_same = cursor.window == window;
+    std::size_t& place = cursor.place;
+    place = is_same ? next_in_array(container, place, at) : place_in_array(container, at);
+    cursor.window = window;
+    if (place < container.count && container.id(place) == at) found = place;
+  }
   if (!found.has_value()) return std::nullopt;
   if (*found >= container.count) throw_corruption("postings: a window has more than it says");
   return PostingPlace{container.first + *found, container.codes()[*found]};

@@ -83,6 +83,12 @@ struct PostingPlace {
   std::uint8_t code;
 };
 
+// Where rows that ascend are looked for in a term: the next one is mostly beside the last one.
+struct PostingCursor {
+  std::size_t window = packed::kMaxRows;  // of the last row that was looked for
+  std::size_t place = 0;                  // of the first posting there that is not before it
+};
+
 // Row ids and weights of several terms, end to end.
 struct UnpackedPostings {
   std::vector<std::int64_t> offsets;
@@ -116,6 +122,9 @@ class PackedPostings {
 
   // Throws Error when the bytes contradict themselves.
   [[nodiscard]] std::optional<PostingPlace> find(const PackedTerm& term, RowId row) const;
+  // The same for rows that ascend from one call to the next.
+  [[nodiscard]] std::optional<PostingPlace> find(const PackedTerm& term, RowId row,
+                                                 PostingCursor& cursor) const;
   [[nodiscard]] float weight(const PackedTerm& term, RowId row, const PostingPlace& place) const;
 
   // Appends the postings of a term. Throws Error as `term` and `find` do.

@@ -72,8 +72,8 @@ Scratch& thread_scratch() {
 
 template <typename Scoring>
 float score_addition(const PackedPostings& postings, const Addend& addend, const Scoring& scoring,
-                     RowId row, float score) {
-  const std::optional<PostingPlace> place = postings.find(addend.term, row);
+                     RowId row, float score, PostingCursor& cursor) {
+  const std::optional<PostingPlace> place = postings.find(addend.term, row, cursor);
   if (!place.has_value()) return score;
   return score + scoring(addend.query_weight, row, postings.weight(addend.term, row, *place));
 }
@@ -225,9 +225,10 @@ class WindowedSearch {
     }
     with_scoring(request_.bm25, request_.postings.num_rows(), [&](const auto& scoring) {
       for (const Addend& addend : addends_) {
+        PostingCursor cursor;  // rows ascend
         for (std::size_t i = 0; i < scores.size(); ++i) {
           const auto row = static_cast<RowId>(scratch_.kept[i]);
-          scores[i] = score_addition(request_.postings, addend, scoring, row, scores[i]);
+          scores[i] = score_addition(request_.postings, addend, scoring, row, scores[i], cursor);
         }
         point.passed(scores.size() * kProbeCost);
       }
@@ -486,8 +487,9 @@ void distances_to_packed_rows(const PackedRequest& request, std::span<const std:
       }
       float score = kUnmatched;
       for (const Addend& addend : addends) {
+        PostingCursor cursor;  // rows come in any order
         score = score_addition(request.postings, addend, scoring, static_cast<RowId>(row_ids[i]),
-                               score);
+                               score, cursor);
       }
       const bool is_number = is_matched(score) && !std::isnan(score);
       out[i] = is_number ? 0.0F - score : std::numeric_limits<Distance>::infinity();
