@@ -105,7 +105,8 @@ std::size_t place_in_array(const PackedContainer& container, std::size_t at) {
   std::uint16_t ids[2 * kNear];
   std::memcpy(ids, container.ids() + base * 2, sizeof(ids));
   std::uint16_t count = 0;
-  for (const std::uint16_t id : ids) count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
+  for (const std::uint16_t id : ids)
+    count = static_cast<std::uint16_t>(count + (id < at16 ? 1 : 0));
   return base + count;
 }
 
