@@ -435,7 +435,7 @@ MISTAKES = {
     "metric of an index": (
         _create_index("v", "HNSW", "XX"),
         1100,
-        "metric type XX not found or not supported, supported: [L2 IP COSINE]" + INVALID,
+        "float vector index does not support metric type: XX" + INVALID,
     ),
     "no metric": (
         _create_index("v", "HNSW", ""),

@@ -111,7 +111,7 @@ def test_what_is_small_or_in_memory_waits_for_no_index(filled):
     # Another metric than the one it has would be another schema, for which rows are flushed.
     index(filled, "vector", index_type="HNSW", metric_type="COSINE")
     assert progress(filled, "vector") == ("Finished", ROWS, ROWS, 0)
-    filled.delete(NAME, filter="id >= 10")
+    filled.delete(NAME, ids=list(range(10, ROWS)))
     filled.flush(NAME)
     filled.compact(NAME)
     assert progress(filled, "vector") == ("Finished", 10, 10, 0)

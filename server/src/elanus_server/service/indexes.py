@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from elanus import BM25, DataType, Field, MetricType
 from elanus_server.clock import now
+from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.pairs import (
     loose_value,
     read_integer,
@@ -18,13 +19,26 @@ from elanus_server.codec.pairs import (
     read_pairs,
     write_pairs,
 )
-from elanus_server.failures import COLLECTION_LOADED, INDEX_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import (
+    COLLECTION_LOADED,
+    INDEX_NOT_FOUND,
+    MilvusError,
+    invalid,
+    mismatch,
+)
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.index_params import (
+    AUTO,
+    cannot_build,
+    check_cast,
+    check_dense,
+    check_scalar,
+)
+from elanus_server.service.names import checked_index
 from elanus_server.service.records import CollectionRecord, IndexRecord
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 
-AUTO = "AUTOINDEX"
 _GRAPHS = (
     "HNSW",
     "HNSW_SQ",
@@ -46,17 +60,14 @@ _MHJACCARD = str(MetricType.MHJACCARD)
 _WIDTH = "mh_element_bit_width"
 _DEFAULT_ELEMENT_BITS = 8  # Milvus'
 _SPARSE = ("SPARSE_INVERTED_INDEX", "SPARSE_WAND")
+_OF_VECTORS = (*_GRAPHS, *_SCANS, *_INVERTED_FILES, _MINHASH)
 _SCALARS = ("INVERTED", "BITMAP", "STL_SORT", "TRIE", "NGRAM", "RTREE")
 # What elanus' scalar indexes take; the rest is Milvus' own and changes no answer.
-_SCALAR_PARAMS = ("min_gram", "max_gram", "json_cast_type", "json_cast_function")
-_RANGES: tuple[tuple[tuple[str, ...], Mapping[str, tuple[int, int]]], ...] = (
-    (("HNSW",), {"M": (2, 2048), "efConstruction": (1, 2**31 - 1)}),
-    (("IVF", "BIN_IVF", "SCANN"), {"nlist": (1, 65_536)}),
-    (("IVF_PQ",), {"m": (1, 65_536), "nbits": (1, 24)}),
-)
-"""Build parameters of types whose names begin so, and their least and largest values."""
+_SCALAR_PARAMS = ("json_cast_type", "json_cast_function")
+_MAX_GRAM = 32
+"""Longest run of characters that elanus indexes; longer ones say nothing more."""
 _METRICS = {
-    "dense": ("L2", "IP", "COSINE"),
+    "float": ("L2", "IP", "COSINE"),
     "binary": ("HAMMING", "JACCARD", "MHJACCARD"),
 }
 _FLAGS = frozenset({"mmap.enabled", "indexoffsetcache.enabled"})
@@ -72,21 +83,24 @@ def add_index(hosted: Hosted, field_name: str, name: str, params: Mapping[str, s
         MilvusError: The field does not exist, has another index, or the index does not fit it.
     """
     flat = _flattened(params)
+    checked_index(name)
     schema = hosted.collection.schema
     if field_name not in schema and not (schema.dynamic and "json_path" in flat):
         raise invalid(f"cannot create index on non-exist field: {field_name}")
     target, default_name = _target(hosted, field_name, flat)
-    wanted = name or default_name
     with hosted.host.changes:
-        known = hosted.record.indexes.get(wanted)
-        if known is not None and known.target != target:
-            raise invalid(f"CreateIndex failed: index name [{wanted}] is taken by another field")
         other = hosted.record.index_of(target)
-        made = IndexRecord(wanted, field_name, target, now(), flat)
-        if other is not None:
-            if other.name == wanted and _same(other.params, flat):
-                return
+        wanted = name or (default_name if other is None else other.name)
+        known = hosted.record.indexes.get(wanted)
+        if other is not None and other.name != wanted:
+            raise invalid(
+                "CreateIndex failed: creating multiple indexes on same field is not supported"
+            )
+        if known is not None and known.target == target and _same(known.params, flat):
+            return
+        if known is not None:
             raise invalid("CreateIndex failed: at most one distinct index is allowed per field")
+        made = IndexRecord(wanted, field_name, target, now(), flat)
         _build(hosted, schema.field(field_name) if field_name in schema else None, target, flat)
         hosted.change(lambda record: record.with_index(made))
 
@@ -115,67 +129,85 @@ def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def _target(hosted: Hosted, field: str, params: Mapping[str, str]) -> tuple[str, str]:
-    """Return what elanus knows the index by, and the name of an index that was given none."""
+    """Return what elanus knows the index by, and the name of an index that was given none.
+
+    Raises:
+        MilvusError: A path of another field.
+    """
+    schema = hosted.collection.schema
+    is_json = field not in schema or schema.field(field).dtype is DataType.JSON
     path = params.get("json_path", "")
-    if not path or path == field:
+    if not is_json or not path:
         return field, field
-    keys = "".join(_PATH.findall(path))
-    declared = field in hosted.collection.schema
-    target = f"{field}{keys}" if keys else f'{field}["{path}"]'
-    if not declared:
-        target = path
-    return target, f"{field}{keys.replace('[', '_').replace(']', '')}" if keys else field
+    root, bracket, _ = path.partition("[")
+    keys = _PATH.findall(path) if bracket else []
+    names = "".join(f"/{key[1:-1].strip()}" for key in keys).replace("'", "").replace('"', "")
+    if field in schema:
+        if root != field and bracket:
+            raise invalid(f"cannot create index on field {field}: json path {path} is not of it")
+        inner = "".join(keys) if root == field else f'["{path}"]'
+        return f"{field}{inner}", f"{field}{names if root == field else f'/{path}'}"
+    inside = names if root == DYNAMIC_FIELD else f"/{root}{names}"
+    return path, f"{DYNAMIC_FIELD}{inside}"
 
 
 def _build(hosted: Hosted, field: Field | None, target: str, params: Mapping[str, str]) -> None:
     kind = params["index_type"].upper()
     if field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR:
         _build_sparse(hosted, field, kind, params)
-    elif field is not None and field.vector_type.is_vector:
+        return
+    if field is not None and field.vector_type.is_vector:
         _build_dense(hosted, field, kind, params)
-    elif kind == "BITMAP" and field is not None and field.primary:
-        raise invalid("create bitmap index on primary key not supported")
-    elif kind != AUTO and kind not in _SCALARS:
-        name = target if field is None else field.dtype.name
-        raise invalid(f"index {params['index_type']} is not supported on field of type {name}")
+        return
+    if kind != AUTO and kind not in _SCALARS:
+        if kind in _OF_VECTORS:
+            raise invalid(f"index {kind} only supports vector data type")
+        raise invalid(f"invalid index type: {params['index_type']}")
+    if field is None:
+        check_cast(kind, params, is_json=True)
     else:
-        chosen = {n: loose_value(params[n]) for n in _SCALAR_PARAMS if n in params}
-        hosted.collection.create_index(target, "AUTO" if kind == AUTO else kind, chosen)
+        check_scalar(kind, field, params)
+    if not _is_built(field, target, params):
+        return
+    chosen = {n: loose_value(params[n]) for n in _SCALAR_PARAMS if n in params}
+    if kind == "NGRAM":
+        for name in ("min_gram", "max_gram"):
+            chosen[name] = min(int(params[name]), _MAX_GRAM)
+    hosted.collection.create_index(target, "AUTO" if kind == AUTO else kind, chosen)
 
 
-def _check_ranges(kind: str, params: Mapping[str, str]) -> None:
-    """Refuse build parameters that Milvus refuses; those that it does not know change nothing."""
-    for families, ranges in _RANGES:
-        if kind.startswith(families):
-            for name, (least, most) in ranges.items():
-                if name not in params:
-                    continue
-                value = read_integer(name, params[name])
-                if not least <= value <= most:
-                    raise invalid(
-                        f"Out of range in json: param '{name}' ({value}) should be in range "
-                        f"[{least}, {most}]"
-                    )
+def _is_built(field: Field | None, target: str, params: Mapping[str, str]) -> bool:
+    """Whether elanus has an index of its own for what a client asked for.
+
+    Sparse vectors always are indexed, and paths of JSON are columns that filters read.
+    """
+    if field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR:
+        return False
+    is_whole = field is not None and field.dtype is DataType.JSON and target == field.name
+    return not is_whole and params.get("json_cast_type", "").upper() != "JSON"
 
 
 def _build_dense(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
     metric = params.get("metric_type", "")
     if not metric and kind != AUTO:
         raise invalid("metric type not set for vector index")
-    _check_ranges(kind, params)
-    known = _METRICS["binary" if field.vector_type is DataType.BINARY_VECTOR else "dense"]
-    if metric and not field.is_vector_list and metric.upper() not in known:
-        raise invalid(
-            f"metric type {metric} not found or not supported, supported: [{' '.join(known)}]"
-        )
+    if kind in _SPARSE or kind in _SCALARS:
+        raise cannot_build(field.vector_type, kind)
+    if kind not in (*_OF_VECTORS, AUTO):
+        raise invalid(f"invalid index type: {params['index_type']}")
+    check_dense(kind, field, params)
+    family = "binary" if field.vector_type is DataType.BINARY_VECTOR else "float"
+    if metric and not field.is_vector_list and metric.upper() not in _METRICS[family]:
+        told = f"{family} vector index does not support metric type: {metric}"
+        raise mismatch(told, "valid index params", "invalid index params")
     chosen: dict[str, Any] = {}
-    if kind in _GRAPHS or kind == AUTO:
-        engine = "AUTO"
-    elif kind in _SCANS:
+    if kind in _SCANS:
         engine = "FLAT"
-    elif kind in _INVERTED_FILES:
+    elif kind in _INVERTED_FILES and field.vector_type is DataType.FLOAT_VECTOR:
         engine = kind
-        chosen = {n: loose_value(params[n]) for n in _INVERTED_FILES[kind] if n in params}
+        chosen = {n: int(params[n]) for n in _INVERTED_FILES[kind] if n in params}
+        if "nbits" in chosen:
+            chosen["nbits"] = 4 if chosen["nbits"] <= 4 else 8
     elif kind == _MINHASH:
         engine = kind
         if metric.upper() != _MHJACCARD:
@@ -183,7 +215,7 @@ def _build_dense(hosted: Hosted, field: Field, kind: str, params: Mapping[str, s
         if "mh_lsh_band" in params:
             chosen = {"bands": _bands(field, params)}
     else:
-        raise invalid(f"invalid index type: {params['index_type']}")
+        engine = "AUTO"  # a graph, which takes vectors of every type
     wanted = _metric_of(field, metric.upper(), params)
     if metric and wanted != str(field.metric):
         hosted.collection.alter_field(field.name, metric=wanted)
@@ -371,8 +403,7 @@ def drop_index(call: Call, request: Any) -> None:
             is_vector = field is not None and field.vector_type.is_vector
             if is_vector and hosted.record.is_loaded:
                 raise invalid("vector index cannot be dropped on loaded collection")
-            is_sparse = field is not None and field.dtype is DataType.SPARSE_FLOAT_VECTOR
-            if not is_sparse and hosted.record.schema:
+            if hosted.record.schema and _is_built(field, index.target, index.params):
                 hosted.collection.drop_index(index.target)
             hosted.change(partial(CollectionRecord.without_index, name=index.name))
 

@@ -31,6 +31,7 @@ from elanus_server.service.outputs import Outputs, resolve_outputs
 from elanus_server.service.partitions import check_partitions
 from elanus_server.service.registry import rpc
 from elanus_server.service.search_aggregation import SearchAggregation
+from elanus_server.service.search_params import read_widths
 from elanus_server.service.search_queries import in_places, queries_of, without_nulls
 from elanus_server.wire import milvus
 
@@ -40,7 +41,8 @@ MAX_PLAN_LENGTH = 4_096
 """Letters of a filter that is remembered; lists of keys come once."""
 LEAST_REFINED = 64
 """Candidates that MINHASH_LSH scores at least: a few more than asked for cost next to nothing."""
-_GRAPH_WIDTHS = ("ef", "search_list", "itopk_size")
+_GRAPH_WIDTHS = ("ef", "search_list", "search_list_size", "itopk_size")
+_INVERTED_FILES = ("IVF_FLAT", "IVF_SQ8", "IVF_PQ")
 
 
 class SearchPlan:
@@ -109,24 +111,26 @@ class SearchPlan:
         """Return how many candidates the index is to look at, where the client says it."""
         index = hosted.record.index_of(self.field.name)
         kind = "" if index is None else index.params.get("index_type", "").upper()
-        if kind in ("IVF_FLAT", "IVF_SQ8", "IVF_PQ"):
-            given = self.inner.get("nprobe")
-            if read_flag("iterator", self.params.get("iterator", "")):
-                # The client asks for what lies beyond the last hit next: what a page leaves out
-                # would never come.
-                self.options["recall"], given = 1.0, None
-        elif kind == "MINHASH_LSH":
+        found = read_widths(kind, self.inner, self.limit)
+        if kind == "MINHASH_LSH":
             # Milvus always answers from the bands; elanus would scan for what they cannot promise.
-            given = self.inner.get("refine_k", max(LEAST_REFINED, 4 * self.limit))
-        else:
-            given = next((self.inner[n] for n in _GRAPH_WIDTHS if n in self.inner), None)
-        if given is None:
+            least = max(LEAST_REFINED, 4 * self.limit)
+            return least if "refine_k" not in self.inner else self._refined()
+        if kind in _INVERTED_FILES and self.field.vector_type is DataType.FLOAT_VECTOR:
+            if not read_flag("iterator", self.params.get("iterator", "")):
+                return found.get("nprobe")
+            # The client asks for what lies beyond the last hit next: what a page leaves out would
+            # never come.
+            self.options["recall"] = 1.0
             return None
-        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-            raise invalid(f"ef: expected a whole number of at least 1, got {given!r}")
-        if "ef" in self.inner and given < self.limit:
-            raise invalid(f"ef({given}) should be larger than k({self.limit})")
-        return given
+        width = next((found[name] for name in _GRAPH_WIDTHS if name in found), None)
+        return None if width is None else max(width, self.limit)
+
+    def _refined(self) -> int:
+        count = read_integer("refine_k", self.inner["refine_k"])
+        if count < 1:
+            raise invalid(f"refine_k: expected a whole number of at least 1, got {count}")
+        return count
 
 
 def read_scope(hosted: Hosted, request: Any) -> dict[str, Any]:
