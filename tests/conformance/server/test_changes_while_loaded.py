@@ -135,6 +135,28 @@ def test_properties_come_back_as_they_were_spelled(made):
     assert fields["t"]["params"] == {"max_length": 9, "mmap_enabled": True}
 
 
+def test_undeclared_fields_come_and_go(made):
+    path = {"json_path": "extra['a']", "json_cast_type": "DOUBLE"}
+    index = made.prepare_index_params()
+    index.add_index("extra", index_type="INVERTED", params=path)
+    made.create_index(NAME, index)
+    made.insert(NAME, [{**ROW, "extra": {"a": 5}}])
+    made.alter_collection_properties(NAME, {"dynamicfield.enabled": False})
+    described = made.describe_collection(NAME)
+    assert (described["enable_dynamic_field"], described["properties"]) == (False, {})
+    assert made.list_indexes(NAME) == ["v"]
+    assert [set(row) for row in made.query(NAME, "id > 0", output_fields=["*"])] == [set(ROW)]
+    refuses(1100, "field extra not exist", made.query, "extra['a'] == 5")
+    refuses(1100, "field extra not exist", made.query, "id > 0", output_fields=["extra"])
+    refuses(1100, "field $meta not exist", made.query, "id > 0", output_fields=["$meta"])
+    with pytest.raises(pymilvus.MilvusException, match="unexpected field `extra`"):
+        made.insert(NAME, [{**ROW, "extra": 5}])
+    made.alter_collection_properties(NAME, {"dynamicfield.enabled": True})
+    assert made.query(NAME, "exists extra") == []
+    made.insert(NAME, [{**ROW, "id": 2, "extra": 6}])
+    assert [row["id"] for row in made.query(NAME, "extra == 6")] == [2]
+
+
 def test_what_a_released_collection_does_not_do(made):
     made.insert(NAME, [ROW])
     made.release_collection(NAME)

@@ -27,7 +27,8 @@ class Properties(Handle):
                 ``consistency_level`` is that of ``set_consistency``;
                 ``partitionkey.isolation``: searches and queries must name one partition key;
                 ``allow_insert_auto_id``: ``insert`` takes keys that the engine makes otherwise;
-                ``dynamicfield.enabled``: entities may hold undeclared fields, from now on;
+                ``dynamicfield.enabled``: entities may hold undeclared fields, from now on; with
+                False they may not any more, and those that they hold are gone for good;
                 ``collection.description`` is that of the schema; ``search.profile``: how searches
                 are done that do not say it, as ``tune`` chooses it; ``mmap.enabled`` is kept and
                 changes nothing. Any other name is your own: its JSON value is kept.
@@ -35,7 +36,7 @@ class Properties(Handle):
         Raises:
             FieldNotFoundError: No field of that name says when entities expire.
             InvalidArgumentError: A value does not fit, or a name is nearly one of these.
-            SchemaError: No such time zone, or undeclared fields are to be given up.
+            SchemaError: No such time zone.
         """
         self._engine.set_properties(properties)
 

@@ -209,17 +209,3 @@ def with_other_fields(schema: Schema, fields: Iterable[Field]) -> Schema:
     """Return the schema with each of the given fields in place of the one of its name."""
     others = {field.name: field for field in fields}
     return schema.replaced(fields=[others.get(f.name, f) for f in schema.fields])
-
-
-def with_dynamic(schema: Schema, *, dynamic: bool) -> Schema:
-    """Return the schema whose entities may carry undeclared fields.
-
-    Raises:
-        SchemaError: They may already, and are to do so no more.
-    """
-    if schema.dynamic and not dynamic:
-        raise SchemaError(
-            "dynamic: entities may hold undeclared fields, which would be lost; make a new "
-            "collection without them"
-        )
-    return schema.replaced(dynamic=dynamic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from elanus import DataType
@@ -13,7 +14,7 @@ from elanus_server.codec.schema import read_max_capacity
 from elanus_server.failures import COLLECTION_LOADED, FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Hosted
-from elanus_server.service.records import PROPERTY
+from elanus_server.service.records import PROPERTY, CollectionRecord
 from elanus_server.service.registry import rpc
 from elanus_server.service.schema_checks import check_properties
 from elanus_server.wire import common
@@ -91,8 +92,18 @@ def alter_collection(call: Call, request: Any) -> None:
         hosted.collection.alter_properties(read_properties(given))
     if gone:
         hosted.collection.drop_properties(*gone)
+    _forget_undeclared(hosted)
     left = {n: text for n, text in {**hosted.record.texts, **given}.items() if n not in gone}
     hosted.change(lambda record: replace(record, updated=now(), texts=left))
+
+
+def _forget_undeclared(hosted: Hosted) -> None:
+    """Forget indexes of fields that entities cannot hold any more."""
+    schema = hosted.collection.schema
+    if not schema.dynamic:
+        for index in hosted.record.indexes.values():
+            if index.field.partition("[")[0] not in schema:
+                hosted.change(partial(CollectionRecord.without_index, name=index.name))
 
 
 def _check_change(hosted: Hosted, given: Mapping[str, str], gone: Iterable[str]) -> None:

@@ -156,10 +156,39 @@ def test_undeclared_fields_can_be_allowed_later(tmp_path: Path) -> None:
         assert [e["id"] for e in held.query("year > 1990")] == [2]
         held.compact()
         assert held.query("id > 0", ["year"]) == [{"id": 1}, {"id": 2, "year": 1999}]
-        with pytest.raises(SchemaError, match="would be lost"):
-            held.alter_properties({"dynamicfield.enabled": False})
     with elanus.connect(tmp_path, read_only=True) as db:
         assert [e["id"] for e in db.collection("notes").query("year == 1999")] == [2]
+
+
+def test_undeclared_fields_are_given_up_for_good(tmp_path: Path) -> None:
+    """What there was does not come back with them, be it stored, indexed or in memory."""
+    options = {"json_cast_type": "DOUBLE"}
+    with elanus.connect(tmp_path) as db:
+        declared = schema()
+        held = db.create_collection("notes", elanus.Schema(declared.fields, dynamic=True))
+        held.insert([entity(1, year=1999)])
+        held.create_index("year", "INVERTED", options)
+        held.compact()
+        held.insert([entity(2, year=2001)])
+        with elanus.connect(tmp_path, read_only=True) as other:
+            reader = other.collection("notes")
+            assert len(reader.query("year > 0")) == 2
+            held.alter_properties({"dynamicfield.enabled": False})
+            assert not held.schema.dynamic
+            for one in (held, reader):
+                with pytest.raises(FilterError, match="year"):
+                    one.query("year > 0")
+                assert all("year" not in e for e in one.query("id > 0", ["*"]))
+            with pytest.raises(EntityError, match="not in the schema"):
+                held.insert([entity(3, year=2003)])
+            held.alter_properties({"dynamicfield.enabled": True})
+            assert reader.query("year > 0") == held.query("exists year") == []
+        held.insert([entity(3, year=2003)])
+        held.compact()
+    with elanus.connect(tmp_path) as db:
+        held = db.collection("notes")
+        assert [index.name for index in held.list_indexes()] == ["dense"]
+        assert held.query("id > 0", ["year"]) == [{"id": 1}, {"id": 2}, {"id": 3, "year": 2003}]
 
 
 # --- partition keys that are kept apart --------------------------------------------------------

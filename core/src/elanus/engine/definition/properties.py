@@ -17,7 +17,6 @@ from elanus.engine.definition.settings import ALLOW_AUTO_ID, ISOLATION, Collecti
 from elanus.errors import InvalidArgumentError
 from elanus.query.profile import PROFILE, SearchProfile
 from elanus.schema.collection import Schema
-from elanus.schema.evolution import with_dynamic
 from elanus.schema.times import zone_of
 
 TTL: Final = "collection.ttl.seconds"
@@ -166,17 +165,13 @@ def changes_schema(values: Mapping[str, Any]) -> bool:
 
 
 def changed_schema(schema: Schema, values: Mapping[str, Any]) -> Schema:
-    """Return the schema with what ``read_properties`` gave.
-
-    Raises:
-        SchemaError: Undeclared fields are to be given up.
-    """
+    """Return the schema with what ``read_properties`` gave."""
     if TIMEZONE in values:
         schema = schema.in_timezone(values[TIMEZONE])
     if DESCRIPTION in values:
         schema = schema.replaced(description=values[DESCRIPTION] or "")
     if values.get(DYNAMIC) is not None:
-        schema = with_dynamic(schema, dynamic=values[DYNAMIC])
+        schema = schema.replaced(dynamic=values[DYNAMIC])
     return schema
 
 
