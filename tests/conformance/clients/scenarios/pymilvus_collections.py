@@ -201,12 +201,12 @@ def test_indexes_of_scalars_answer_filters(client):
 
 def test_properties_of_collections_and_indexes(client):
     client.create_collection("kept", dimension=2)
+    client.release_collection("kept")
     client.alter_collection_properties("kept", {"mmap.enabled": True, "mine": "x"})
     found = client.describe_collection("kept")["properties"]
     assert (found["mmap.enabled"].lower(), found["mine"]) == ("true", "x")
     client.drop_collection_properties("kept", ["mine"])
     assert "mine" not in client.describe_collection("kept")["properties"]
-    client.release_collection("kept")
     client.alter_index_properties("kept", "vector", {"mmap.enabled": True})
     assert str(client.describe_index("kept", "vector")["mmap.enabled"]).lower() == "true"
     client.drop_index_properties("kept", "vector", ["mmap.enabled"])
