@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elanus import SearchResult
+from elanus import DataType, SearchResult
 from elanus_server.clock import now
 from elanus_server.codec.entities import fill_ids
 from elanus_server.codec.highlighters import decode_highlighter
 from elanus_server.codec.orders import search_order
-from elanus_server.codec.pairs import loose_value, read_flag, read_pairs
+from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read_pairs
 from elanus_server.codec.rankers import decode_function_score
 from elanus_server.codec.requests import (
     check_group,
