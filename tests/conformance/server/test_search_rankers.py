@@ -54,7 +54,7 @@ def test_an_entity_without_a_vector_finds_nothing_and_the_others_what_they_do(cl
 
 
 def test_keys_that_are_not_there_or_come_twice_are_refused(client, sparse):
-    for keys, text in (([0, 99], "no entity has the primary key 99"), ([0, 1, 0], "duplicate ids")):
+    for keys, text in (([0, 99], "no entity has the primary key 99"), ([0, 1, 0], "duplicate IDs")):
         refused(
             lambda keys=keys: client.search(sparse, ids=keys, anns_field="words", limit=5), text
         )
@@ -298,11 +298,70 @@ def test_a_weight_that_is_added_makes_a_distance_smaller(client, two_fields):
             "Not allowed to do range-search when doing search-group-by",
         ),
         ({"order_by_fields": [{"field": "b", "order": "asc"}]}, "'b' has unsortable type"),
+        (
+            {"group_by_field": "year", "group_size": "x"},
+            "failed to parse input group size:x: invalid parameter",
+        ),
+        (
+            {"search_params": {"params": {"range_filter": 0.9}}},
+            "range_filter requires radius to be set; range_filter alone is not a valid range",
+        ),
+        (
+            {"search_params": {"params": {"radius": 0.9, "range_filter": 0.1}}},
+            "range_filter must be greater than radius for IP/COSINE, range_filter:0.100000, "
+            "radius:0.900000",
+        ),
+        (
+            {"anns_field": "far", "search_params": {"params": {"radius": 0.5, "range_filter": 1}}},
+            "range_filter must be less than radius for L2/HAMMING/JACCARD",
+        ),
+        ({"group_by_field": "far"}, "unsupported data type FLOAT_VECTOR for group by operator"),
+        ({"output_fields": ["%"]}, "field % not exist"),
     ],
 )
 def test_searches_that_milvus_refuses(client, two_fields, options, text):
     refused(
-        lambda: client.search(two_fields, [[1.0, 0.0]], anns_field="a", limit=3, **options), text
+        lambda: client.search(two_fields, [[1.0, 0.0]], limit=3, **{"anns_field": "a", **options}),
+        text,
+    )
+
+
+def test_hits_are_grouped_by_several_fields(client, two_fields):
+    (found,) = client.search(
+        two_fields,
+        [[1.0, 0.0]],
+        anns_field="a",
+        limit=3,
+        group_by_fields=["year", "id"],
+        output_fields=["year"],
+    )
+    assert [(hit["id"], hit["entity"]["year"]) for hit in found] == [
+        (3, 2010),
+        (2, 2020),
+        (1, 2020),
+    ]
+    asked = {"anns_field": "a", "limit": 3, "group_by_fields": ["year"], "group_size": 2}
+    (found,) = client.search(two_fields, [[1.0, 0.0]], **asked)
+    assert [hit["id"] for hit in found] == [3, 2, 1]
+    (found,) = client.search(two_fields, [[1.0, 0.0]], **{**asked, "group_size": 1})
+    assert [hit["id"] for hit in found] == [3, 2]
+
+
+def test_keys_of_another_type_and_groups_of_iterators_are_refused(client, two_fields):
+    refused(
+        lambda: client.search(two_fields, ids=["1"], anns_field="a", limit=3),
+        "primary key is int64, but IDs type mismatch",
+    )
+    refused(
+        lambda: client.search_iterator(
+            two_fields, [[1.0, 0.0]], batch_size=2, anns_field="a", group_by_field="year"
+        ),
+        "Not allowed to do groupBy when doing iteration",
+    )
+    legs = [AnnSearchRequest([[1.0, 0.0]], "a", {}, 1)] * 1025
+    refused(
+        lambda: client.hybrid_search(two_fields, legs, WeightedRanker(0.5), limit=1),
+        "maximum of ann search requests is 1024",
     )
 
 

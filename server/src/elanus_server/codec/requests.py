@@ -12,6 +12,7 @@ from elanus import (
     BM25,
     DataType,
     Field,
+    MetricType,
     Schema,
 )
 from elanus_server.codec.columns import sparse_vector
@@ -23,7 +24,7 @@ from elanus_server.codec.pairs import (
     read_number,
     read_text,
 )
-from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
+from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid, mismatch
 from elanus_server.wire import common
 from elanus_server.wire import schema as messages
 
@@ -35,6 +36,8 @@ _DENSE = {
     "BinaryVector": (DataType.BINARY_VECTOR, "u1"),
 }
 _LIST_PREFIX = "EmbList"
+_GROUPED = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ)
+MAX_DECIMALS = 6
 MAX_GROUP_SIZE = 10
 """``quotaAndLimits.limits.maxGroupSize`` of Milvus."""
 
@@ -197,21 +200,60 @@ def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[st
         if both.get(name) is not None:
             options[name] = read_number(name, both[name])
     if both.get("round_decimal", -1) not in (None, -1):
-        options["round_decimal"] = read_integer("round_decimal", both["round_decimal"])
+        options["round_decimal"] = _decimals(both["round_decimal"])
     if both.get("analyzer_name"):
         options["analyzer_name"] = both["analyzer_name"]
     if both.get("timezone"):
         options["timezone"] = both["timezone"]
-    if both.get("group_by_field"):
-        options["group_by"] = _group_field(both)
+    groups = _group_fields(both)
+    if groups is not None:
+        options["group_by"] = groups
         options["group_size"] = _group_size(both.get("group_size"))
         strict = both.get("strict_group_size")
         options["strict_group_size"] = read_flag("strict_group_size", str(strict or False))
     return options
 
 
+def _decimals(given: Any) -> int:
+    if type(given) is not int or not 0 <= given <= MAX_DECIMALS:
+        raise invalid(
+            f"round_decimal [{given}] is invalid, should be -1 or an integer in range "
+            f"[0, {MAX_DECIMALS}]"
+        )
+    return given
+
+
+def check_range(options: Mapping[str, Any], metric: MetricType) -> None:
+    """Refuse a range that holds nothing, or has no far end.
+
+    Args:
+        options: What ``read_options`` returned.
+        metric: Of the field that is searched.
+
+    Raises:
+        MilvusError: It does.
+    """
+    radius, near = options.get("radius"), options.get("range_filter")
+    if near is None:
+        return
+    if radius is None:
+        raise mismatch(
+            "range_filter requires radius to be set; range_filter alone is not a valid range "
+            "search parameter",
+            "range_filter",
+            "",
+        )
+    told = f"range_filter:{near:f}, radius:{radius:f}"
+    if metric.is_distance and radius <= near:
+        raise invalid(f"range_filter must be less than radius for L2/HAMMING/JACCARD, {told}")
+    if not metric.is_distance and radius >= near:
+        raise invalid(f"range_filter must be greater than radius for IP/COSINE, {told}")
+
+
 def _group_size(given: Any) -> int:
-    size = read_integer("group_size", 1 if given is None else given)
+    size = 1 if given is None else given
+    if type(size) is not int:
+        raise invalid(f"failed to parse input group size:{size}")
     if size < 1:
         raise invalid(f"input group size:{size} is negative, failed to do search_groupby")
     if size > MAX_GROUP_SIZE:
@@ -229,21 +271,31 @@ def check_group(options: Mapping[str, Any], schema: Schema) -> None:
     Raises:
         MilvusError: It is not there, or there is a range as well.
     """
-    name = options.get("group_by")
-    is_plain = isinstance(name, str) and name.isidentifier()
-    if is_plain and name not in schema and not schema.dynamic:
-        raise MilvusError(
-            FIELD_NOT_FOUND,
-            f"groupBy field not found in schema: field not found[field={name}]",
-        )
+    groups = options.get("group_by")
+    for name in [groups] if isinstance(groups, str) else groups or ():
+        if name.partition("[")[0] not in schema and not schema.dynamic:
+            raise MilvusError(
+                FIELD_NOT_FOUND,
+                f"groupBy field not found in schema: field not found[field={name}]",
+            )
+        dtype = schema.field(name).dtype if name in schema else None
+        if dtype is not None and not (dtype.is_integer or dtype in _GROUPED):
+            raise invalid(f"unsupported data type {dtype.name} for group by operator")
     ranges = (options.get(name) for name in ("radius", "range_filter"))
-    if name is not None and any(value is not None for value in ranges):
-        raise invalid("Not allowed to do range-search when doing search-group-by")
+    if groups is not None and any(value is not None for value in ranges):
+        raise mismatch("Not allowed to do range-search when doing search-group-by", "", "")
 
 
-def _group_field(params: Mapping[str, Any]) -> str:
-    name, path = str(params["group_by_field"]), params.get("json_path")
-    return f"{name}{path}" if path and str(path).startswith("[") else name
+def _group_fields(params: Mapping[str, Any]) -> str | list[str] | None:
+    """Return what hits are grouped by: a field, as older clients ask, or several."""
+    name = str(params.get("group_by_field") or "").strip()
+    if not name:
+        names = str(params.get("group_by_fields") or "").split(",")
+        return [one.strip() for one in names if one.strip()] or None
+    path = str(params.get("json_path") or "")
+    if path.startswith("["):
+        return f"{name}{path}"
+    return path if "[" in path else name
 
 
 def is_text_field(known: Any) -> frozenset[str]:

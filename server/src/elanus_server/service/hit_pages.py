@@ -47,7 +47,7 @@ class Page:
         self.results = results
         self.limit = limit
         self.outputs = outputs
-        self.group: str | None = options.get("group_by")
+        self.group: str | Sequence[str] | None = options.get("group_by")
         self.order = order
         self.page = page
         self.chains = chains
@@ -116,7 +116,12 @@ def answer_page(hosted: Hosted, page: Page) -> Any:
         data.element_indices.data.extend(offsets)
     if page.group is not None:
         values = [value for hits in sent for value in hits.groups]
-        data.group_by_field_value.CopyFrom(_group_values(hosted, page.group, values))
+        if isinstance(page.group, str):
+            data.group_by_field_value.CopyFrom(_group_values(hosted, page.group, values))
+        else:
+            for place, name in enumerate(page.group):
+                own = [value[place] for value in values]
+                data.group_by_field_values.append(_group_values(hosted, name, own))
     data.highlight_results.extend(_highlights([one for hits in sent for one in hits.highlights]))
     return told
 

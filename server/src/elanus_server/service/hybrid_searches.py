@@ -22,6 +22,8 @@ from elanus_server.service.registry import rpc
 from elanus_server.service.search_queries import queries_of, without_nulls
 from elanus_server.service.searches import SearchPlan, read_scope
 
+MAX_LEGS = 1_024
+
 
 @rpc("HybridSearch")
 def hybrid_search(call: Call, request: Any) -> Any:
@@ -39,6 +41,8 @@ def hybrid_search(call: Call, request: Any) -> Any:
     options.update(read_options(shared, {}))
     if not request.requests:
         raise invalid("hybrid search: expected at least one request, got none")
+    if len(request.requests) > MAX_LEGS:
+        raise invalid(f"maximum of ann search requests is {MAX_LEGS}")
     legs = _legs(hosted, request.requests)
     for leg in legs:
         ranges = {"radius": leg.radius, "range_filter": leg.range_filter}

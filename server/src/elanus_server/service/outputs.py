@@ -96,6 +96,8 @@ def resolve_outputs(
             raise invalid(f"not allowed to retrieve raw data of field {name}")
         elif name in schema or not schema.dynamic:
             raise invalid(f"field {name} not exist")
+        elif not any(one.isalnum() or one == "_" for one in name):
+            raise invalid(f"parse output field name failed: {name}")
         else:
             undeclared.append(_undeclared(name))
             shown.append(name)

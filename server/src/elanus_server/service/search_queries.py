@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elanus import Field, SearchResult
+from elanus import DataType, Field, SearchResult
 from elanus_server.codec.requests import decode_ids, decode_queries
 from elanus_server.failures import invalid
 from elanus_server.service.context import Hosted
@@ -27,19 +27,29 @@ def queries_of(hosted: Hosted, request: Any, field: Field) -> list[Any]:
     """
     keys = decode_ids(request.ids)
     if keys:
+        _check_count(len(keys))
         return _stored(hosted, keys, field)
     queries = decode_queries(request.placeholder_group, field)
-    if not 1 <= len(queries) <= MAX_QUERIES:
-        raise invalid(
-            f"nq [{len(queries)}] is invalid, nq (number of search vector per search request) "
-            f"should be in range [1, {MAX_QUERIES}], but got {len(queries)}"
-        )
+    _check_count(len(queries))
     return queries
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MAX_QUERIES:
+        raise invalid(
+            f"nq [{count}] is invalid, nq (number of search vector per search request) "
+            f"should be in range [1, {MAX_QUERIES}], but got {count}"
+        )
 
 
 def _stored(hosted: Hosted, keys: Sequence[Any], field: Field) -> list[Any]:
     if len(set(keys)) < len(keys):
-        raise invalid("search by ids: expected each primary key once, got duplicate ids")
+        raise invalid("duplicate IDs found in search request")
+    primary = hosted.collection.schema.primary
+    is_text = primary.dtype is DataType.VARCHAR
+    if isinstance(keys[0], str) is not is_text:
+        kind = "varchar" if is_text else "int64"
+        raise invalid(f"primary key is {kind}, but IDs type mismatch")
     if field.is_vector_list and not field.metric_type.is_max_sim:
         raise invalid(
             f"search by ids: an entity has several vectors in {field.name}, of which each is "
@@ -47,8 +57,7 @@ def _stored(hosted: Hosted, keys: Sequence[Any], field: Field) -> list[Any]:
         )
     collection = hosted.collection
     name = field.name if field.source is None else field.source.field
-    primary = collection.schema.primary.name
-    found = {e[primary]: _value(e, name) for e in collection.get(keys, [name])}
+    found = {e[primary.name]: _value(e, name) for e in collection.get(keys, [name])}
     missing = [key for key in keys if key not in found]
     if missing:
         raise invalid(f"search by ids: no entity has the primary key {missing[0]!r}")

@@ -14,13 +14,14 @@ from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read
 from elanus_server.codec.rankers import decode_function_score
 from elanus_server.codec.requests import (
     check_group,
+    check_range,
     decode_templates,
     out_of_range,
     read_limit,
     read_options,
     searched_field,
 )
-from elanus_server.failures import invalid
+from elanus_server.failures import invalid, mismatch
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains, chains_of
@@ -72,6 +73,7 @@ class SearchPlan:
         self.options: dict[str, Any] = read_options(self.params, self.inner)
         if offset:
             self.options["offset"] = offset
+        check_range(self.options, self.field.metric_type)
         check_group(self.options, hosted.collection.schema)
         self._check_metric()
         width = self._width(hosted)
@@ -295,7 +297,9 @@ def _next_batch(
         raise invalid(f"search iterator: expected one query, got {len(queries)}")
     size = read_limit("batch_size", plan.params.get("search_iter_batch_size", "1000"), least=1)
     token = plan.params.get("search_iter_id", "").strip('"')
-    unfit = [n for n in ("offset", "group_by", "ranker") if n in given]
+    if "group_by" in given:
+        raise mismatch("Not allowed to do groupBy when doing iteration", "", "")
+    unfit = [n for n in ("offset", "ranker") if n in given]
     if unfit:
         raise invalid(f"search iterator: {unfit[0]} is not supported")
 
