@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_scalars_and_nulls_come_back(client, embedded, name):
     assert [row["value"] for row in got] == values
     found = client.search("scalars", [[1.0, 0.0]], limit=3, output_fields=["value"])[0]
     assert {hit["id"]: hit["entity"]["value"] for hit in found} == dict(enumerate(values))
+    if name == "moment":
+        for wrong in ("0000-01-01T00:00:00Z", "2025-02-29 00:00:00", "2025-01-01T00:00:00+24:00"):
+            told = re.escape(f"got invalid timestamptz string '{wrong}': invalid timezone name")
+            with pytest.raises(MilvusException, match=told) as caught:
+                client.insert("scalars", [{"id": 9, "vector": [1, 0], "value": wrong}])
+            assert caught.value.code == 1100
     nulls = client.query("scalars", filter="value is null", output_fields=["id"])
     assert [row["id"] for row in nulls] == [2]
 

@@ -114,7 +114,7 @@ def test_columns_are_combined(chained, mode, combine):
     ("function", "decay"),
     [
         ("gauss", lambda far: 0.25 ** (far**2)),
-        ("linear", lambda far: np.maximum(0, 1 - 0.75 * far)),
+        ("linear", lambda far: np.maximum(0.25, 1 - 0.75 * far)),
     ],
 )
 def test_values_decay(chained, function, decay):

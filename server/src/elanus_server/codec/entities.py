@@ -146,13 +146,13 @@ def _fill_scalars(scalars: Any, field: Field, values: Sequence[Any]) -> None:
         # A list without elements still says of which type it is.
         return
     if field.dtype is DataType.TIMESTAMPTZ:
-        values = [_moment_text(v) if isinstance(v, datetime) else v for v in values]
+        values = [shown_moment(v) if isinstance(v, datetime) else v for v in values]
     array = getattr(scalars, _SCALAR_ARRAYS[field.dtype])
     array.SetInParent()
     array.data.extend(values)
 
 
-def _moment_text(moment: datetime) -> str:
+def shown_moment(moment: datetime) -> str:
     """Return a moment as Milvus writes it: ``Z`` for UTC, and no zeros behind a fraction."""
     whole = moment.replace(microsecond=0).isoformat()
     time, offset = whole[:19], whole[19:]

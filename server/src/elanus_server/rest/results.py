@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,10 +120,7 @@ def _vectors(vectors: Any, allow_int64: bool) -> list[Any]:
     if kind == "vector_array":
         return [_vectors(one, allow_int64) for one in vectors.vector_array.data]
     if kind == "sparse_float_vector":
-        return [
-            {str(index): weight for index, weight in sparse_vector(raw).items()}
-            for raw in vectors.sparse_float_vector.contents
-        ]
+        return [_sparse(sparse_vector(raw)) for raw in vectors.sparse_float_vector.contents]
     if kind == "float_vector":
         return shown_floats(packed_floats(vectors.float_vector).reshape(-1, vectors.dim or 1))
     raw, size = getattr(vectors, kind), _BYTES[kind](vectors.dim)
@@ -131,6 +128,10 @@ def _vectors(vectors: Any, allow_int64: bool) -> list[Any]:
         base64.b64encode(raw[start : start + size]).decode()
         for start in range(0, len(raw), size or 1)
     ]
+
+
+def _sparse(vector: Mapping[int, float]) -> dict[str, Any]:
+    return dict(zip(map(str, vector), shown_floats(list(vector.values())), strict=True))
 
 
 def shown_floats(values: Any) -> list[Any]:

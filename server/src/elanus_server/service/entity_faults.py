@@ -77,6 +77,11 @@ def _fault(field: Field, values: list[Any], row: int | None) -> MilvusError | No
                 f"length of varchar field {field.name} exceeds max length, row number: {row}, "
                 f"length: {size}, max length: {field.max_length}"
             )
+    if field.dtype is DataType.TIMESTAMPTZ and isinstance(value, str):
+        return invalid(
+            f"got invalid timestamptz string '{value}': invalid timezone name; must be a valid "
+            "IANA Time Zone ID (e.g., 'Asia/Shanghai' or 'UTC')"
+        )
     if field.dtype in _RANGES and value is not None:
         lowest, highest = _RANGES[field.dtype].min, _RANGES[field.dtype].max
         if not lowest <= value <= highest:

@@ -241,7 +241,7 @@ def _decayed(params: Mapping[str, Any], values: Any) -> Any:
         return np.exp(math.log(decay) * (far / scale) ** 2)
     if params["function"] == "exp":
         return np.exp(math.log(decay) * far / scale)
-    return np.maximum(0.0, 1.0 - (1.0 - decay) * far / scale)
+    return np.maximum(decay, 1.0 - (1.0 - decay) * far / scale)
 
 
 def _check_rounded(params: Mapping[str, Any], count: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from elanus import DataType, Schema, SearchResult
 from elanus_server.codec import documents
+from elanus_server.codec.entities import shown_moment
 from elanus_server.failures import FIELD_NOT_FOUND, MilvusError, invalid
 
 MAX_LEVELS = 4
@@ -281,7 +282,7 @@ def _fill_value(message: Any, value: Any, kind: DataType | None = None) -> None:
     if value is None:
         return
     if isinstance(value, datetime):
-        value = value.isoformat()
+        value = shown_moment(value)
     if isinstance(value, bool):
         message.bool_val = value
     elif isinstance(value, int):
