@@ -94,6 +94,8 @@ def test_parts_of_moments_come_in_their_place(client):
     asked = {"output_fields": ["at"], "timezone": "Asia/Shanghai"}
     got = client.query("moments", filter="id >= 0", **asked)
     assert [row["at"] for row in got] == ["2025-01-01T00:00:07.25+08:00", None]
+    (last,) = client.query("moments", filter="id >= 0", output_fields=["max(at)"])
+    assert last == {"max(at)": "2024-12-31T16:00:07.25Z"}
     asked["time_fields"] = "year, month, Day hour,minute,second,microsecond"
     got = client.query("moments", filter="id >= 0", **asked)
     assert [row["at"] for row in got] == [[2025, 1, 1, 0, 0, 7, 250_000], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from elanus import DataType, Field
@@ -267,4 +268,8 @@ def _field_of(schema: Any, name: str, values: Sequence[Any]) -> Field:
         dtype = DataType.DOUBLE
     elif str in kinds:
         dtype = DataType.VARCHAR
+    elif bool in kinds:
+        dtype = DataType.BOOL
+    elif kinds and issubclass(kinds.pop(), datetime):
+        dtype = DataType.TIMESTAMPTZ
     return Field("aggregate", dtype, nullable=is_nullable)
