@@ -443,6 +443,7 @@ def test_writes_are_seen_at_once(client, own):
     ]
 
 
+DENSE = {"data": [QUERY.tolist()], "anns_field": "dense"}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data": [[1.0, 2.0]], "anns_field": "dense"}, "vector dimension mismatch"),
     ({"data": [QUERY.tolist()], "anns_field": "none"}, "fieldName(none) not found"),
@@ -450,29 +451,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data": [QUERY.tolist()], "anns_field": ""}, "multiple anns_fields exist"),
     ({"data": ["fox"], "anns_field": "dense"}, "only fields that a function fills"),
     ({"data": [QUERY.tolist()], "anns_field": "words"}, "please provide varchar/text"),
-    ({"data": [QUERY.tolist()], "anns_field": "dense", "limit": 20_000}, "topk [20000] is invalid"),
-    ({"data": [QUERY.tolist()], "anns_field": "dense", "filter": "year >"}, "cannot parse expr"),
-    ({"data": [QUERY.tolist()], "anns_field": "dense", "output_fields": ["words"]}, "raw data"),
-    (
-        {
-            "data": [QUERY.tolist()],
-            "anns_field": "dense",
-            "search_params": {"metric_type": "L2"},
-        },
-        "metric type not match",
-    ),
-    (
-        {
-            "data": [QUERY.tolist()],
-            "anns_field": "dense",
-            "search_params": {"params": {"ef": 3}},
-        },
-        "ef(3) should be larger than k(10)",
-    ),
-    (
-        {"data": [QUERY.tolist()], "anns_field": "dense", "partition_names": ["none"]},
-        "partition name none not found",
-    ),
+    ({**DENSE, "limit": 20_000}, "topk [20000] is invalid"),
+    ({**DENSE, "filter": "year >"}, "cannot parse expr"),
+    ({**DENSE, "output_fields": ["words"]}, "raw data"),
+    ({**DENSE, "search_params": {"metric_type": "L2"}}, "metric type not match"),
+    ({**DENSE, "search_params": {"params": {"ef": 3}}}, "ef(3) should be larger than k(10)"),
+    ({**DENSE, "partition_names": ["none"]}, "partition name none not found"),
 ]
 
 
@@ -483,29 +467,6 @@ def test_wrong_searches_say_what_is_wrong(client, own, options, text):
         client.search("papers", **options)
     assert text in raised.value.message
     assert raised.value.code in (1100, 200)
-
-
-WRONG_QUERIES: list[tuple[dict[str, Any], str]] = [
-    ({"output_fields": ["**"]}, "parse output field name failed: **"),
-    ({"output_fields": ["*", "@"]}, "parse output field name failed: @"),
-    ({"output_fields": ['$meta["a"]["b"]']}, 'parse output field name failed: $meta["a"]["b"]'),
-    ({"ignore_growing": 2.3}, "parse ignore growing field failed"),
-    ({"limit": -1}, "limit [-1] is invalid, should be greater than 0"),
-]
-
-
-@pytest.mark.parametrize(("options", "text"), WRONG_QUERIES)
-def test_wrong_queries_say_what_is_wrong(client, own, options, text):
-    with pytest.raises(MilvusException) as raised:
-        client.query(own.name, filter="id >= 0", **options)
-    assert text in raised.value.message
-    assert raised.value.code == 1100
-
-
-def test_an_offset_counts_with_a_limit_only(client, own):
-    asked = {"filter": "id in [1, 2, 5]", "output_fields": ["id"]}
-    assert [row["id"] for row in client.query(own.name, offset=2, **asked)] == [1, 2, 5]
-    assert [row["id"] for row in client.query(own.name, offset=2, limit=9, **asked)] == [5]
 
 
 def test_wrong_writes_change_nothing(client, own):

@@ -82,13 +82,10 @@ def resolve_outputs(
     structs = {field.name: field for field in schema.fields if field.struct is not None}
     parts: dict[str, list[str]] = {}
     for name in names:
-        if name == "*":
-            columns += readable
-            shown += readable
-            undeclared += [DYNAMIC_FIELD] if schema.dynamic else []
-        elif name in readable:
-            columns.append(name)
-            shown.append(name)
+        if name == "*" or name in readable:
+            columns += readable if name == "*" else [name]
+            shown += readable if name == "*" else [name]
+            undeclared += [DYNAMIC_FIELD] if name == "*" and schema.dynamic else []
         elif (struct := name.partition("[")[0]) in structs:
             parts.setdefault(struct, []).append(_part(structs[struct], name))
             shown.append(struct)
