@@ -108,6 +108,20 @@ def test_a_key_is_free_once_its_entity_has_expired(tmp_path, now, is_sealed):
         assert ids(database.collection("kb")) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("is_sealed", [True, False])
+def test_a_delete_counts_what_was_there_and_takes_the_rest_along(collection, now, is_sealed):
+    collection.insert([entity(pk, now - 5 if pk % 2 else None) for pk in range(8)])
+    if is_sealed:
+        collection.flush()
+    collection.set_ttl(field="until")
+    assert collection.delete([0, 1, 99]) == 1
+    assert collection.delete(filter="id in [2, 3]") == 1
+    assert collection.delete(filter="id == 5") == 0
+    assert ids(collection) == [4, 6]
+    collection.set_ttl()
+    assert ids(collection) == [4, 6, 7]
+
+
 def test_the_housekeeper_deletes_what_has_expired(collection, monkeypatch, now):
     collection.insert([entity(0, now - 5), entity(1, now + 900)])
     monkeypatch.setattr(engine_collection, "PURGE_S", 0.0)

@@ -58,9 +58,12 @@ class WriteChecks:
         return self._live.existing(pks)
 
     def unexpired(self, pks: Sequence[PrimaryKey]) -> list[PrimaryKey]:
-        """Return those of the keys that reads find, in the given order."""
+        """Return those of the keys of visible entities that reads find, in the given order."""
+        sources = self._unexpired()
+        if sources is self.snapshot.sources:
+            return list(pks)
         is_there = np.zeros(len(pks), dtype=np.bool_)
-        for source in self._unexpired():
+        for source in sources:
             is_there |= source.find_pks(pks) >= 0
         return [pks[place] for place in np.flatnonzero(is_there).tolist()]
 

@@ -285,7 +285,10 @@ class GroupCommit:
         if write.batch is not None and len(write.batch) != len(write.pks):
             raise InternalError(f"{len(write.batch)} entities, but {len(write.pks)} keys")
         write.count = len(write.pks)
-        return write.count > 0
+        if write.kind is WriteKind.DELETE and write.expired_at is None and write.pks:
+            # What has expired goes too, and was there for nobody.
+            write.count = len(self._target.unexpired(write.pks))
+        return len(write.pks) > 0
 
     def _check_free(self, write: PendingWrite) -> None:
         """Raise ``EntityExistsError`` unless the keys of an insert are those of no entity."""
