@@ -50,8 +50,7 @@ class Searches(Reads):
 
         Args:
             data: A vector (list or array of ``dim`` floats) for a dense field, ``{dimension:
-                weight}`` for a sparse one, text for a BM25 field; or several, also ``(nq, dim)``
-                and sparse matrices of SciPy.
+                weight}`` for a sparse one, text for a BM25 field; or several, also as a matrix.
             field: Vector field to search; may be left out when only one fits the query.
             limit: Hits per query, 1 to 16,384.
             ids: One key or a list of keys instead of ``data``: what these entities hold in the
