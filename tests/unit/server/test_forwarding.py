@@ -59,9 +59,11 @@ def test_an_answer_that_comes_before_the_request_was_read_is_handed_on(tmp_path:
 async def _asked(forwarded: ForwardedRequests, path: str) -> list[Any]:
     """Return what a request without a body is answered with."""
     sent: list[Any] = []
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        # The client stays.
+        return messages.pop() if messages else await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -69,6 +71,26 @@ async def _asked(forwarded: ForwardedRequests, path: str) -> list[Any]:
     scope = {"type": "http", "path": path, "raw_path": path.encode(), "query_string": b""}
     await forwarded({**scope, "method": "POST", "headers": []}, receive, send)
     return sent
+
+
+def test_who_names_no_host_is_answered_as_well(tmp_path: Path) -> None:
+    """Clients of HTTP/1.0 do not."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(ANSWER)
+        writer.close()
+
+    async def run() -> None:
+        path, admission = str(tmp_path / "http"), Admission(1, 8, 1_000)
+        async with await asyncio.start_unix_server(answer, path):
+            head, *rest = await _asked(ForwardedRequests(path, None, admission), "/no")
+        assert (head["status"], b"".join(one["body"] for one in rest)) == (404, b"none")
+        assert asked[0].lower().count(b"\r\nhost: ") == 1
+        admission.close()
+
+    asyncio.run(run())
 
 
 def test_requests_that_are_too_many_are_refused_as_by_the_process_that_writes() -> None:

@@ -200,6 +200,9 @@ class _Exchange:
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         headers = [(n, v) for n, v in scope["headers"] if n not in _OF_CONNECTION]
+        if not any(name == b"host" for name, _ in headers):
+            # HTTP/1.0 needs none, 1.1 does.
+            headers.append((b"host", b"elanus"))
         headers.append((b"connection", b"close"))
         head = h11.Request(method=scope["method"], target=target, headers=headers)
         said = self._connection.send(head) or b""
