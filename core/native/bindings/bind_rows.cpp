@@ -13,8 +13,9 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/unlocked.h"
+#include "filter/masks.h"
 #include "support/bitset.h"
-#include "support/pack_mask.h"
 
 namespace elanus::bindings {
 namespace {
@@ -25,6 +26,30 @@ std::pair<NewArray1<std::uint64_t>, std::size_t> words_of_mask(const Array1<bool
   const std::size_t count =
       pack_mask({reinterpret_cast<const std::uint8_t*>(flags.data()), flags.size()}, words.span());
   return {words.release(), count};
+}
+
+template <typename T>
+std::pair<NewArray1<std::uint64_t>, std::size_t> words_where(const Array1<T>& values,
+                                                             int comparison, T constant) {
+  if (comparison < 0 || comparison > static_cast<int>(FormulaComparison::ge)) {
+    throw_invalid_argument("comparison: there is none of this number");
+  }
+  OwnedArray<std::uint64_t> words(words_for_bits(values.size()));
+  std::size_t count = 0;
+  {
+    const Unlocked unlocked(values.size());
+    count = pack_comparison<T>(to_span(values), static_cast<FormulaComparison>(comparison),
+                               constant, words.span());
+  }
+  return {words.release(), count};
+}
+
+template <typename... Types>
+void bind_words_where(nb::module_& module) {
+  (module.def("words_where", words_where<Types>, nb::arg("values").noconvert(),
+              nb::arg("comparison"), nb::arg("constant"),
+              "Which values compare so with a constant, as one bit each, and how many do."),
+   ...);
 }
 
 // Ascending texts as a file holds them: places outside it are taken for its ends.
@@ -77,6 +102,9 @@ class TextOrder {
 void bind_rows(nb::module_& module) {
   module.def("words_of_mask", words_of_mask, nb::arg("mask").noconvert(),
              "Which values are true, as one bit each, and how many are.");
+  // What is asked for most comes first.
+  bind_words_where<std::int64_t, double, std::int32_t, float, std::uint8_t, std::int16_t,
+                   std::int8_t>(module);
   nb::class_<TextOrder>(module, "TextOrder", "Looks texts up that are in order.")
       .def(nb::init<const Array1<std::int64_t>&, const Array1<std::uint8_t>&>(),
            nb::arg("offsets").noconvert(), nb::arg("data").noconvert(), nb::keep_alive<1, 2>(),

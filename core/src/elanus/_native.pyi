@@ -524,6 +524,30 @@ def unit_scores(scale: UnitScale, distances: Annotated[NDArray[numpy.float32], d
 def words_of_mask(mask: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]:
     """Which values are true, as one bit each, and how many are."""
 
+@overload
+def words_where(values: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: int) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: float) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: int) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.float32], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: float) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: int) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.int16], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: int) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]: ...
+
+@overload
+def words_where(values: Annotated[NDArray[numpy.int8], dict(shape=(None,), order='C', device='cpu', writable=False)], comparison: int, constant: int) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu')], int]:
+    """
+    Which values compare so with a constant, as one bit each, and how many do.
+    """
+
 class TextOrder:
     """Looks texts up that are in order."""
 

@@ -40,7 +40,12 @@ from elanus.filter.shares import (
 from elanus.filter.strings import NO_TEXT, CodedStrings
 from elanus.filter.values.elements import JsonElement
 from elanus.filter.values.formulas import compare_calculated
-from elanus.filter.values.numbers import PYTHON_OPERATORS, compare_array, compare_numbers
+from elanus.filter.values.numbers import (
+    PYTHON_OPERATORS,
+    compare_array,
+    compare_numbers,
+    compared_rows,
+)
 from elanus.filter.values.operands import (
     Computed,
     ConstantOperand,
@@ -117,6 +122,19 @@ class CompareConstant(Leaf):
             if found is not None:
                 return _truth_where(*found)
         return self._of_values(operand.load(columns), columns)
+
+    def scanned(self, columns: FilterColumns) -> Bitset:
+        operand, constant = self.operand, self.constant
+        if isinstance(constant, str):
+            if self.op is CompareOp.EQ:
+                values = operand.load(columns)
+                if values.strings is not None and values.known is None:
+                    return values.strings.rows_of(constant)
+        elif isinstance(operand, NumberField):
+            column = operand.stored(columns)
+            if column.validity is None:
+                return compared_rows(column.values, self.op, constant)
+        return Leaf.scanned(self, columns)
 
     def _of_values(self, values: Values, columns: FilterColumns) -> Truth:
         holds: BoolArray | None = None

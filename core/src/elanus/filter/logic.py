@@ -177,6 +177,10 @@ class Leaf:
         """Return its truth in each row, by columns."""
         raise NotImplementedError
 
+    def scanned(self, columns: FilterColumns) -> Bitset:
+        """Return the rows in which it is true, by columns."""
+        return Bitset.from_mask(self.scan(columns).true)
+
     def known(self, columns: FilterColumns) -> BoolArray | None:
         """Return where it is not unknown; None: everywhere. Asked when ``find`` found something."""
         return None
@@ -205,7 +209,7 @@ class Leaf:
         """Return the rows in which it is true."""
         found, index = self.find(columns)
         if found is None and columns.trace is None and not self.needs_all_rows:
-            return Bitset.from_mask(self.scan(columns).true)
+            return self.scanned(columns)
         step = _BY_COLUMNS if found is None else self._weighed(found, index, columns)
         if step.found is None or not step.found.is_exact:
             return Bitset.from_mask(self.follow(step, columns).true)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from elanus.errors import InternalError
 from elanus.filter.operators import CompareOp
+from elanus.filter.values.numbers import compared_rows
+from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import ArrayColumn, Column, StringColumn
 from elanus.types import AnyArray, BoolArray, Float64Array
 
@@ -202,6 +204,13 @@ class CodedStrings:
         if span is not None:
             return self.between(*span)
         return self._look_up(self.dictionary.table_in_order(op, text))
+
+    def rows_of(self, text: str) -> Bitset:
+        """Return the rows that hold ``text``."""
+        code = self.dictionary.code(text)
+        if code is None:
+            return Bitset.empty(len(self.codes))
+        return compared_rows(self.codes, CompareOp.EQ, code)
 
     def is_in(self, texts: Collection[str]) -> BoolArray:
         """Return where a row is one of ``texts``."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elanus import _native
 from elanus.errors import InvalidArgumentError
-from elanus.types import BoolArray, Int64Array, UInt64Array
+from elanus.kernels.formulas import COMPARISONS
+from elanus.types import AnyArray, BoolArray, Int64Array, UInt64Array
 
 _BITS_PER_WORD = 64
 _SPARSE_SHARE = 8
@@ -110,6 +112,23 @@ class Bitset:
             raise InvalidArgumentError("mask: expected a bool array of rank 1")
         words, count = _native.words_of_mask(np.ascontiguousarray(mask))
         return cls._of(words, len(mask), count)
+
+    @classmethod
+    def where(cls, values: AnyArray, comparison: str, constant: int | float) -> Bitset:
+        """Return the rows whose value compares so with a constant, in one pass.
+
+        Args:
+            values: Integers or floats of ``kernels.formulas.WHOLE_TYPES`` or ``REAL_TYPES``, of
+                shape ``(num_bits,)``, C-contiguous.
+            comparison: One of ``kernels.formulas.COMPARISONS``.
+            constant: A value of their type.
+
+        Raises:
+            TypeError: The array or the constant is of another kind.
+        """
+        asked: Any = values, COMPARISONS.index(comparison), constant
+        words, count = _native.words_where(*asked)
+        return cls._of(words, len(values), count)
 
     @classmethod
     def from_rows(cls, rows: Int64Array, num_bits: int) -> Bitset:

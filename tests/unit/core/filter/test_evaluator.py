@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from elanus.errors import FilterError
 from elanus.filter import ColumnCache, FilterColumns, batch_columns, compile_filter
+from elanus.kernels.bitset import Bitset
 from elanus.schema.batches import slice_column, strings_to_column
 from elanus.schema.collection import Schema
 from elanus.schema.fields import Field
@@ -23,6 +25,8 @@ def rows_of(source: Any, schema: Schema, columns: FilterColumns, **options: Any)
     mask = bound.evaluate(columns)
     assert mask.dtype == np.bool_
     assert mask.shape == (columns.num_rows,)
+    # The same as bits, where a condition on its own may take another way.
+    assert bound.allowed(columns) == Bitset.from_mask(mask)
     return np.flatnonzero(mask).tolist()
 
 
@@ -393,6 +397,23 @@ TEXT_ROWS = batch_columns(
 )
 def test_texts(text: str, rows: list[int]) -> None:
     assert rows_of(text, TEXTS, TEXT_ROWS) == rows
+
+
+@pytest.mark.parametrize("dtype", ["INT8", "INT16", "INT32", "INT64", "FLOAT", "DOUBLE"])
+def test_numbers_of_every_type_against_constants(dtype: str) -> None:
+    schema = Schema([Field("id", DataType.INT64, primary=True), Field("n", DataType[dtype])])
+    values: list[float] = [-3, 0, 1, 2, 127, 0, -128] * 40
+    if dtype in ("FLOAT", "DOUBLE"):
+        values += [0.5, math.inf, -math.inf, -0.0]
+    entities = [{"id": i, "n": value} for i, value in enumerate(values)]
+    columns = batch_columns(entities_to_batch(schema, entities))
+    for op, compare in (("==", eq), ("!=", ne), ("<", lt), ("<=", le), (">", gt), (">=", ge)):
+        for constant in (0, 1, 1.0, 0.5, -2.5, 127, 128, -129, 40_000, 2**40, -(2**63), 1e300):
+            # Stored values were rounded to their type, so the constant is, too.
+            with np.errstate(over="ignore"):
+                bound = float(np.float32(constant)) if dtype == "FLOAT" else constant
+            wanted = [i for i, value in enumerate(values) if compare(value, bound)]
+            assert rows_of(f"n {op} {constant!r}", schema, columns) == wanted
 
 
 @pytest.mark.parametrize(

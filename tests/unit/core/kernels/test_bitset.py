@@ -1,3 +1,5 @@
+from operator import eq, ge, gt, le, lt, ne
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from elanus.errors import InvalidArgumentError
 from elanus.kernels.bitset import Bitset
+from elanus.kernels.formulas import COMPARISONS, REAL_TYPES, WHOLE_TYPES
 
 masks = st.lists(st.booleans(), max_size=200).map(lambda bits: np.array(bits, dtype=np.bool_))
 mask_pairs = st.integers(0, 200).flatmap(
@@ -25,6 +28,48 @@ def test_mask_round_trips_and_agrees_with_rows_and_count(mask: np.ndarray) -> No
     assert bool(bitset) == mask.any()
     assert [row in bitset for row in range(len(mask) + 1)] == [*mask.tolist(), False]
     assert bitset == Bitset.from_rows(np.flatnonzero(mask), len(mask))
+
+
+@pytest.mark.usefixtures("variant")
+@pytest.mark.parametrize("num_bits", [0, 1, 63, 64, 65, 1_000, 1_023, 1_024, 1_100, 5_000])
+def test_masks_are_packed_by_every_cpu_variant(num_bits: int) -> None:
+    rng = np.random.default_rng(num_bits)
+    for share in (0.0, 0.03, 0.5, 1.0):
+        mask = rng.random(num_bits) < share
+        made = Bitset.from_mask(mask)
+        padded = np.append(mask, np.zeros(-num_bits % 64, dtype=np.bool_))
+        assert made.words.view(np.uint8).tolist() == np.packbits(padded, bitorder="little").tolist()
+        assert made.count() == mask.sum()
+
+
+@pytest.mark.usefixtures("variant")
+@pytest.mark.parametrize("dtype", sorted(WHOLE_TYPES | REAL_TYPES))
+def test_comparisons_with_a_constant_equal_masks(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    ends = [np.nan, np.inf, -np.inf, -0.0] if dtype in REAL_TYPES else []
+    if not ends:
+        ends = [np.iinfo(dtype).min, np.iinfo(dtype).max]
+    for num_bits in (0, 1, 64, 1_023, 1_025, 3_000):
+        values = rng.integers(0, 5, num_bits).astype(dtype)
+        values[: len(ends)] = ends[:num_bits]
+        for constant in [*ends, 2]:
+            typed = values.dtype.type(constant)
+            for name, compare in zip(COMPARISONS, (eq, ne, lt, le, gt, ge), strict=True):
+                made = Bitset.where(values, name, typed.item())
+                assert made == Bitset.from_mask(compare(values, typed))
+                assert made.count() == compare(values, typed).sum()
+
+
+def test_constants_outside_of_a_type_and_other_arrays_are_refused() -> None:
+    for values, constant in (
+        (np.zeros(3, np.int8), 200),
+        (np.zeros(3, np.int64), 1 << 70),
+        (np.zeros(3, np.int64), 0.5),
+        (np.zeros(6, np.int64)[::2], 1),
+        (np.zeros(3, np.uint64), 1),
+    ):
+        with pytest.raises(TypeError):
+            Bitset.where(values, "<", constant)
 
 
 @given(mask_pairs)

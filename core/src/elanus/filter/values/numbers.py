@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elanus.filter.operators import ArithmeticOp, CompareOp
+from elanus.kernels.bitset import Bitset
 from elanus.types import AnyArray, BoolArray, Float64Array, Int64Array
 
 _Array: TypeAlias = np.ndarray[Any, Any]
@@ -176,6 +177,19 @@ def compare_array(values: AnyArray, op: CompareOp, constant: int | float) -> Boo
         values, values.dtype.type(value) if isinstance(value, float) else value
     )
     return result
+
+
+def compared_rows(values: AnyArray, op: CompareOp, constant: int | float) -> Bitset:
+    """Return the rows where ``compare_array`` says that it holds."""
+    if values.dtype.kind == "b":
+        values = values.view(np.uint8)
+    bound = bound_of(values.dtype, op, constant)
+    if not isinstance(bound, bool):
+        try:
+            return Bitset.where(values, *bound)
+        except TypeError:
+            pass  # a constant outside of the type, or an array of another kind
+    return Bitset.from_mask(compare_array(values, op, constant))
 
 
 def _ints_in(ints: AnyArray, constants: Sequence[int | float]) -> BoolArray:
