@@ -61,7 +61,7 @@ def checked_database(name: str) -> str:
     Raises:
         MilvusError: It is not.
     """
-    fault = _fault(name, "database name")
+    fault = _fault(name, "database name") if name else "database name couldn't be empty"
     if fault:
         raise database_name(name, fault)
     return name
