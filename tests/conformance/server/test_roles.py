@@ -234,6 +234,13 @@ def test_groups_of_ones_own(root, role):
     refused(1100, told, lambda: root.create_privilege_group("own"))
     told = "there is no privilege name or privilege group name [aaa] defined in system"
     refused(1100, told, lambda: root.add_privileges_to_group("own", ["aaa"]))
+    refused(
+        1100, "cannot be part of a group", lambda: root.add_privileges_to_group("own", ["Admin"])
+    )
+    root.add_privileges_to_group("own", ["All"])
+    told = "not found the privilege level"
+    refused(65535, told, lambda: root.grant_privilege_v2(role, "own", "*", "*"))
+    root.remove_privileges_from_group("own", ["All"])
     root.add_privileges_to_group("own", ["CreateDatabase"])
     told = "privileges are not the same privilege level"
     refused(1100, told, lambda: root.add_privileges_to_group("own", ["Insert"]))
@@ -246,6 +253,15 @@ def test_groups_of_ones_own(root, role):
     root.revoke_privilege_v2(role, "own", "*", "*")
     root.drop_privilege_group("own")
     root.drop_privilege_group("own")
+
+
+def test_snapshots_are_rights_of_databases(root):
+    groups = {g["privilege_group"]: set(g["privileges"]) for g in root.list_privilege_groups()}
+    levels = ("DatabaseReadOnly", "DatabaseReadWrite", "DatabaseAdmin")
+    for place, verb in enumerate(("List", "Create", "Restore")):
+        names = {f"{verb}Snapshot", f"{verb}Snapshots"}
+        assert [bool(names & groups[level]) for level in levels] == [n >= place for n in range(3)]
+        assert not names & (groups["CollectionAdmin"] | groups["ClusterAdmin"])
 
 
 def test_stars_are_of_a_kind(root, role, user, collections):

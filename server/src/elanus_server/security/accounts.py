@@ -158,7 +158,9 @@ class Accounts:
         granted = grant.privilege
         if granted == EVERY:
             return kind_of(privilege) == grant.kind
-        members = GROUPS.get(granted) or OLD_GROUPS.get(granted) or self.groups.get(granted, ())
+        members = GROUPS.get(granted) or self.groups.get(granted)
+        if members is None:
+            members = OLD_GROUPS.get(granted, ())
         enough = (ALL, privilege, *BROUGHT_BY.get(privilege, ()))
         return granted in enough or any(one in members for one in enough)
 

@@ -38,8 +38,6 @@ _COLLECTION_RO = (
     "DescribeAlias",
     "GetStatistics",
     "ListAliases",
-    "ListSnapshots",
-    "DescribeSnapshot",
 )
 _COLLECTION_RW = (
     *_COLLECTION_RO,
@@ -60,11 +58,9 @@ _COLLECTION_RW = (
     "DropPartition",
     "AddCollectionField",
     "AlterCollectionSchema",
-    "CreateSnapshot",
-    "DropSnapshot",
 )
-_DATABASE_RO = ("ShowCollections", "DescribeDatabase")
-_DATABASE_RW = (*_DATABASE_RO, "AlterDatabase")
+_DATABASE_RO = ("ShowCollections", "DescribeDatabase", "ListSnapshots", "DescribeSnapshot")
+_DATABASE_RW = (*_DATABASE_RO, "AlterDatabase", "CreateSnapshot", "DropSnapshot")
 _CLUSTER_RO = (
     "ListDatabases",
     "SelectOwnership",
@@ -92,7 +88,7 @@ GROUPS: dict[str, frozenset[str]] = {
         "CollectionAdmin": (*_COLLECTION_RW, "CreateAlias", "DropAlias"),
         "DatabaseReadOnly": _DATABASE_RO,
         "DatabaseReadWrite": _DATABASE_RW,
-        "DatabaseAdmin": (*_DATABASE_RW, "CreateCollection", "DropCollection"),
+        "DatabaseAdmin": (*_DATABASE_RW, "CreateCollection", "DropCollection", "RestoreSnapshot"),
         "ClusterReadOnly": _CLUSTER_RO,
         "ClusterReadWrite": _CLUSTER_RW,
         "ClusterAdmin": (

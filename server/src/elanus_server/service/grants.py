@@ -107,6 +107,8 @@ def _check_level(accounts: Accounts, group: str, database: str, name: str) -> No
     """
     members = GROUPS.get(group) or accounts.groups.get(group, ())
     level = level_of(next(iter(members), ""))
+    if members and not level:
+        raise MilvusError(UNEXPECTED, "not found the privilege level")
     if level == "Cluster" and (database, name) != (ANY, ANY):
         raise invalid(
             f"dbName and collectionName should be * for the cluster level privilege: {group}"

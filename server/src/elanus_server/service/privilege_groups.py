@@ -8,7 +8,13 @@ from typing import Any
 from elanus_server.codec.pairs import read_name
 from elanus_server.failures import invalid
 from elanus_server.security.accounts import Accounts
-from elanus_server.security.privileges import EVERY, GROUPS, known_privilege, level_of
+from elanus_server.security.privileges import (
+    EVERY,
+    GROUPS,
+    OLD_GROUPS,
+    known_privilege,
+    level_of,
+)
 from elanus_server.service.context import Call
 from elanus_server.service.names import checked_group
 from elanus_server.service.registry import rpc
@@ -84,7 +90,7 @@ def _member(name: str) -> str:
             f"there is no privilege name or privilege group name [{name}] defined in system to "
             f"operate"
         )
-    if known in GROUPS:
+    if known in GROUPS or known in OLD_GROUPS:
         raise invalid(f"the group {known} cannot be part of a group")
     return known
 
