@@ -84,13 +84,7 @@ async def serve(
             made_up = guard.set_up(settings.root_password)
             if made_up is not None:
                 new_password(made_up)
-        host = Host(
-            database,
-            guard,
-            import_folder=settings.import_folder,
-            limits=settings.limits,
-            max_vector_fields=settings.max_vector_fields,
-        )
+        host = _host(settings, database, guard)
         health = Health()
         host.metrics.watch_process("writer")
         asked = stop or _stopped_by_signals()
@@ -108,6 +102,16 @@ async def serve(
             ready(Ports(grpc, rest, metrics))
             await asked.wait()
             health.is_ready = False
+
+
+def _host(settings: Settings, database: elanus.Database, guard: Guard) -> Host:
+    return Host(
+        database,
+        guard,
+        import_folder=settings.import_folder,
+        limits=settings.limits,
+        max_vector_fields=settings.max_vector_fields,
+    )
 
 
 class Listeners:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from elanus import Field
+from elanus import Field, Schema
 from elanus_server.codec.columns import DYNAMIC_FIELD
 from elanus_server.codec.entities import encode_entities
 from elanus_server.failures import invalid
@@ -82,21 +82,18 @@ def resolve_outputs(
     structs = {field.name: field for field in schema.fields if field.struct is not None}
     parts: dict[str, list[str]] = {}
     for name in names:
-        if name == "*" or name in readable:
-            columns += readable if name == "*" else [name]
-            shown += readable if name == "*" else [name]
-            undeclared += [DYNAMIC_FIELD] if name == "*" and schema.dynamic else []
+        if name == "*":
+            columns += readable
+            shown += readable
+            undeclared += [DYNAMIC_FIELD] if schema.dynamic else []
+        elif name in readable:
+            columns.append(name)
+            shown.append(name)
         elif (struct := name.partition("[")[0]) in structs:
             parts.setdefault(struct, []).append(_part(structs[struct], name))
             shown.append(struct)
-        elif any(field.name == name for field in schema.fields):
-            raise invalid(f"not allowed to retrieve raw data of field {name}")
-        elif name in schema or not schema.dynamic:
-            raise invalid(f"field {name} not exist")
-        elif not any(one.isalnum() or one == "_" for one in name):
-            raise invalid(f"parse output field name failed: {name}")
         else:
-            undeclared.append(_undeclared(name))
+            undeclared.append(_undeclared(schema, name))
             shown.append(name)
     if undeclared:
         columns.append(DYNAMIC_FIELD)
@@ -141,12 +138,17 @@ def _narrowed(struct: Field, parts: Sequence[str]) -> Field:
     return replace(struct, struct=[part for part in struct.struct or () if part.name in parts])
 
 
-def _undeclared(name: str) -> str:
+def _undeclared(schema: Schema, name: str) -> str:
     """Return the undeclared field that a name or ``$meta["name"]`` means.
 
     Raises:
-        MilvusError: It reaches into an undeclared field, or is nothing but signs.
+        MilvusError: There are none, it reaches into one, is nothing but signs, or is that of a
+            field that cannot be read.
     """
+    if any(field.name == name for field in schema.fields):
+        raise invalid(f"not allowed to retrieve raw data of field {name}")
+    if name in schema or not schema.dynamic:
+        raise invalid(f"field {name} not exist")
     place = _IN_META.fullmatch(name)
     if place is not None:
         return place[2]
