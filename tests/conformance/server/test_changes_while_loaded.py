@@ -223,3 +223,24 @@ def test_partitions_have_a_number(client, embedded, monkeypatch):
     told = f"partition number (3) exceeds max configuration (3), collection: {NAME}"
     refuses(1100, told, client.create_partition, "three")
     assert len(embedded.collection(NAME).list_partitions()) == 3
+
+
+FIELDS = {
+    "unknown": (
+        ["id", "v", "none"],
+        "failed to get field schema by name: fieldName(none) not found",
+    ),
+    "keys": (["v"], "load field list [v] does not contain primary key field id"),
+    "vectors": (["id", "t"], "load field list [id t] does not contain vector field"),
+}
+
+
+@pytest.mark.parametrize("mistake", FIELDS)
+def test_fields_that_are_loaded_can_be_searched(made, mistake):
+    fields, text = FIELDS[mistake]
+    made.release_collection(NAME)
+    refuses(1100, text, made.load_collection, load_fields=fields)
+    refuses(1100, text, made.load_partitions, ["_default"], load_fields=fields)
+    assert made.get_load_state(NAME)["state"] == LoadState.NotLoad
+    made.load_collection(NAME, load_fields=["id", "v"])
+    assert made.get_load_state(NAME)["state"] == LoadState.Loaded

@@ -431,6 +431,16 @@ MISTAKES = {
         1601,
         "alias and collection name conflict[database=default][alias=unloaded]",
     ),
+    "alias altered to a collection's name": (
+        lambda c: c.alter_alias(NAME, UNLOADED),
+        1601,
+        "alias and collection name conflict[database=default][alias=unloaded]",
+    ),
+    "alias of no name of a collection": (
+        lambda c: c.create_alias("1-z", "new_name"),
+        1100,
+        "Invalid collection name: 1-z. the first character",
+    ),
     "no alias": (
         lambda c: c.describe_alias("none"),
         1600,

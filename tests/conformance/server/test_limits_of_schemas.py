@@ -6,6 +6,8 @@ import pymilvus
 import pytest
 from pymilvus import DataType
 
+from support.rest_client import RestClient
+
 FRESH = "fresh"
 NUMBER, TEXT, VECTOR = DataType.INT64, DataType.VARCHAR, DataType.FLOAT_VECTOR
 KEY = ("k", TEXT, {"max_length": 9, "is_partition_key": True})
@@ -155,3 +157,14 @@ def test_no_fifth_vector_field_is_added(client):
     _create(*_many(3, VECTOR, dim=4))(client)
     with pytest.raises(pymilvus.MilvusException, match="should be limited to 4"):
         client.add_collection_field(FRESH, "extra", VECTOR, dim=4, nullable=True)
+
+
+@pytest.mark.parametrize("spelled", [False, "False", "0", "f"])
+def test_truth_values_over_rest_are_those_of_go(uri, client, spelled):
+    rest = RestClient(uri)
+    params = {"enableDynamicField": spelled, "shardsNum": "2", "ttlSeconds": "360"}
+    rest.data("collections/create", collectionName=FRESH, dimension=4, params=params)
+    described = client.describe_collection(FRESH)
+    assert described["enable_dynamic_field"] is False
+    assert described["num_shards"] == 2
+    assert described["properties"] == {"collection.ttl.seconds": "360"}

@@ -24,6 +24,9 @@ _PROPERTIES_OF_PARAMS = {
     "warmup.vectorField": "warmup.vectorField",
     "warmup.vectorIndex": "warmup.vectorIndex",
 }
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE = ("0", "f", "F", "FALSE", "false", "False")
+"""Truth values as texts, as Go spells them."""
 # Of the vectors of a quick set-up: the metric where none is named.
 _METRICS = {
     "FloatVector": "COSINE",
@@ -157,11 +160,12 @@ def _vector_type(name: str, dimension: int) -> str:
 
 
 def _flag(params: dict[str, Any], name: str, *, default: bool) -> bool:
-    words = {True: True, False: False, "true": True, "false": False}
     value = params.get(name, default)
-    if not isinstance(value, bool | str) or value not in words:
-        raise invalid(f"parse {name} fail: expected true or false, got {value!r}")
-    return words[value]
+    if isinstance(value, bool):
+        return value
+    if value in _TRUE or value in _FALSE:
+        return value in _TRUE
+    raise invalid(f"parse {name} fail: expected true or false, got {value!r}")
 
 
 def _count(params: dict[str, Any], name: str, default: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from elanus import Database
 from elanus_server.failures import (
     ALIAS_CONFLICT,
     ALIAS_NOT_FOUND,
@@ -20,17 +21,27 @@ def _not_found(database: str, alias: str) -> MilvusError:
     return MilvusError(ALIAS_NOT_FOUND, f"alias not found[database={database}][alias={alias}]")
 
 
-@rpc("CreateAlias")
-def create_alias(call: Call, request: Any) -> None:
-    handle, database = call.handle_of(request), call.database_of(request)
-    alias = checked_name(request.alias, "alias")
-    if request.collection_name not in handle.list_collections():
-        raise collection_not_found(database, request.collection_name)
+def _check_collection(handle: Database, database: str, name: str) -> None:
+    """Refuse to name what is no collection; aliases have no aliases."""
+    if name not in handle.list_collections():
+        checked_name(name, "collection")
+        raise collection_not_found(database, name)
+
+
+def _check_conflict(handle: Database, database: str, alias: str) -> None:
     if alias in handle.list_collections():
         raise MilvusError(
             ALIAS_CONFLICT,
             f"alias and collection name conflict[database={database}][alias={alias}]",
         )
+
+
+@rpc("CreateAlias")
+def create_alias(call: Call, request: Any) -> None:
+    handle, database = call.handle_of(request), call.database_of(request)
+    alias = checked_name(request.alias, "alias")
+    _check_collection(handle, database, request.collection_name)
+    _check_conflict(handle, database, alias)
     known = handle.list_aliases().get(alias)
     if known == request.collection_name:
         return
@@ -46,8 +57,8 @@ def create_alias(call: Call, request: Any) -> None:
 @rpc("AlterAlias")
 def alter_alias(call: Call, request: Any) -> None:
     handle, database = call.handle_of(request), call.database_of(request)
-    if request.collection_name not in handle.list_collections():
-        raise collection_not_found(database, request.collection_name)
+    _check_collection(handle, database, request.collection_name)
+    _check_conflict(handle, database, request.alias)
     if request.alias not in handle.list_aliases():
         checked_name(request.alias, "alias")
         raise _not_found(database, request.alias)
@@ -69,6 +80,7 @@ def describe_alias(call: Call, request: Any) -> Any:
     database = call.database_of(request)
     found = call.handle_of(request).list_aliases().get(request.alias)
     if found is None:
+        checked_name(request.alias, "alias")
         raise _not_found(database, request.alias)
     return milvus.DescribeAliasResponse(db_name=database, alias=request.alias, collection=found)
 
@@ -77,6 +89,7 @@ def describe_alias(call: Call, request: Any) -> Any:
 def list_aliases(call: Call, request: Any) -> Any:
     handle, name = call.handle_of(request), request.collection_name
     if name and not handle.has_collection(name):
+        checked_name(name, "collection")
         raise collection_not_found(call.database_of(request), name)
     aliases = sorted(handle.list_aliases(name or None))
     return milvus.ListAliasesResponse(

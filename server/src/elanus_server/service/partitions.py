@@ -142,10 +142,30 @@ def get_partition_statistics(call: Call, request: Any) -> Any:
 @rpc("LoadCollection")
 def load_collection(call: Call, request: Any) -> None:
     hosted = call.hosted(request)
+    _check_load_fields(hosted, request.load_fields)
     _check_indexed(hosted)
     if not hosted.record.is_loaded or hosted.record.unloaded:
         hosted.change(lambda known: replace(known, is_loaded=True, unloaded=frozenset()))
     hosted.collection.load()
+
+
+def _check_load_fields(hosted: Hosted, names: Iterable[str]) -> None:
+    """Refuse a choice of fields without which nothing can be searched; it is a hint otherwise."""
+    wanted, schema = list(names), hosted.collection.schema
+    if not wanted:
+        return
+    for name in wanted:
+        if name not in schema:
+            raise invalid(f"failed to get field schema by name: fieldName({name}) not found")
+    told = f"load field list [{' '.join(wanted)}] does not contain"
+    if schema.primary.name not in wanted:
+        raise invalid(f"{told} primary key field {schema.primary.name}")
+    for field in schema.fields:
+        if (field.partition_key or field.clustering_key) and field.name not in wanted:
+            what = "partition" if field.partition_key else "clustering"
+            raise invalid(f"{told} {what} key field {field.name}")
+    if not any(schema.field(name).vector_type.is_vector for name in wanted):
+        raise invalid(f"{told} vector field")
 
 
 def _check_indexed(hosted: Hosted) -> None:
@@ -178,6 +198,7 @@ def load_partitions(call: Call, request: Any) -> None:
     wanted = set(check_partitions(hosted, request.partition_names))
     if not wanted:
         raise invalid("due to no partition specified")
+    _check_load_fields(hosted, request.load_fields)
     _check_indexed(hosted)
     record = hosted.record
     others = record.unloaded if record.is_loaded else frozenset(partition_names(hosted))
