@@ -150,6 +150,7 @@ def test_a_count_is_named_as_milvus_names_it(grouped: MilvusClient, name: str) -
             "invalid order direction 'up' for field 'year', must be 'asc' or 'desc'",
         ),
         ({"order_by_fields": ["none"], "limit": 3}, "order_by field 'none' does not exist"),
+        ({"order_by_fields": ["year"]}, "ORDER BY requires explicit limit"),
         ({"order_by_fields": [":asc"], "limit": 3}, "order_by field '' does not exist"),
         (
             {"order_by_fields": ["dense"], "limit": 3},

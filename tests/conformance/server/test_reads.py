@@ -213,36 +213,6 @@ def test_full_text_and_highlights(client, own):
     assert "<b>" in marked[0][0]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"fragment_size": 0}, "invalid fragment_size: 0: invalid parameter"),
-        ({"fragment_offset": -1}, "invalid fragment_offset: -1: invalid parameter"),
-        ({"num_of_fragments": 0.1}, "invalid num_of_fragments: 0.1: invalid parameter"),
-        ({"pre_tags": []}, "pre_tags cannot be empty list"),
-        ({"highlight_query": [{"type": "TextMatch", "field": "text"}]}, "must set `text` in query"),
-        (
-            {"highlight_query": [{"type": "TextMatch", "field": "none", "text": "x"}]},
-            "highlight field not found in schema: none",
-        ),
-        (
-            {"highlight_search_text": True, "anns_field": "dense"},
-            'Search highlight only support with metric type "BM25" but was: : invalid parameter',
-        ),
-    ],
-)
-def test_highlighters_that_milvus_refuses(client, own, options, message):
-    options = dict(options)
-    field = options.pop("anns_field", "words")
-    query = QUERY.tolist() if field == "dense" else "graph"
-    with pytest.raises(MilvusException) as caught:
-        client.search(
-            "papers", [query], anns_field=field, highlighter=LexicalHighlighter(**options)
-        )
-    assert caught.value.code == 1100
-    assert message in caught.value.message
-
-
 def test_hybrid_searches(client, own):
     requests = [
         AnnSearchRequest(

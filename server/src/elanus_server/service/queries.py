@@ -79,6 +79,8 @@ def query(call: Call, request: Any) -> Any:
         asked = _Groups(groups, metrics, order, limit, offset)
         return _aggregated(hosted, request, asked, chosen, options)
     check_query_order(order, hosted.collection.schema)
+    if order and limit is None:
+        raise invalid("ORDER BY requires explicit limit")
     time_fields = params.get("time_fields", "")
     outputs = resolve_outputs(hosted, request.output_fields, with_key=True, time_fields=time_fields)
     session_ts = now()
