@@ -74,6 +74,7 @@ _FLAGS = frozenset({"mmap.enabled", "indexoffsetcache.enabled"})
 _ALTERABLE = _FLAGS | {"warmup"}
 """What of an index may change later."""
 _PATH = re.compile(r"\[[^\]]*\]")
+_QUOTED = re.compile(r"""\['([^'"\\]*)'\]""")
 
 
 def add_index(hosted: Hosted, field_name: str, name: str, params: Mapping[str, str]) -> None:
@@ -140,12 +141,13 @@ def _target(hosted: Hosted, field: str, params: Mapping[str, str]) -> tuple[str,
     if not is_json or not path:
         return field, field
     root, bracket, _ = path.partition("[")
-    keys = _PATH.findall(path) if bracket else []
-    names = "".join(f"/{key[1:-1].strip()}" for key in keys).replace("'", "").replace('"', "")
+    places = _PATH.findall(path)
+    is_path = root.isidentifier() and path == root + "".join(places)
+    if not is_path or (field in schema and root != field and (bracket or not schema.dynamic)):
+        raise invalid(f"cannot parse identifier: {path}, it is no path of field {field}")
+    names = "".join(f"/{place[1:-1].strip()}" for place in places).replace("'", "").replace('"', "")
     if field in schema:
-        if root != field and bracket:
-            raise invalid(f"cannot create index on field {field}: json path {path} is not of it")
-        inner = "".join(keys) if root == field else f'["{path}"]'
+        inner = _QUOTED.sub(r'["\1"]', "".join(places)) if root == field else f'["{path}"]'
         return f"{field}{inner}", f"{field}{names if root == field else f'/{path}'}"
     inside = names if root == DYNAMIC_FIELD else f"/{root}{names}"
     return path, f"{DYNAMIC_FIELD}{inside}"
@@ -169,7 +171,10 @@ def _build(hosted: Hosted, field: Field | None, target: str, params: Mapping[str
         check_scalar(kind, field, params)
     if not _is_built(field, target, params):
         return
-    chosen = {n: loose_value(params[n]) for n in _SCALAR_PARAMS if n in params}
+    is_json = field is None or field.dtype is DataType.JSON
+    # Milvus passes over what belongs to JSON where there is none.
+    names = [n for n in _SCALAR_PARAMS if n in params and (is_json or not n.startswith("json_"))]
+    chosen = {name: loose_value(params[name]) for name in names}
     if kind == "NGRAM":
         for name in ("min_gram", "max_gram"):
             chosen[name] = min(int(params[name]), _MAX_GRAM)
