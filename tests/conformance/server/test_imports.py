@@ -33,7 +33,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uri(folder, files):
-    with serve_local(str(folder), import_folder=str(files)) as address:
+    with serve_local(str(folder), import_folder=str(files), max_vector_fields=10) as address:
         yield address
 
 
