@@ -318,3 +318,31 @@ def test_import_under_way_goes_on_after_a_restart(tmp_path, monkeypatch):
         assert database.collection(NAME).count() == 0
     with serve_local(folder, import_folder=str(files)) as uri:
         assert ended(uri, job)["importedRows"] == 20
+
+
+def test_import_that_ended_unnoticed_is_not_done_twice(tmp_path, monkeypatch):
+    """Rows with keys that the server makes would be there twice."""
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "rows.json").write_text(json.dumps([{"vector": [n, 1]} for n in range(20)]))
+    folder = str(tmp_path / "kb")
+    with serve_local(folder, import_folder=str(files)) as uri:
+        rest = RestClient(uri)
+        rest.data("collections/create", collectionName="c", dimension=2, autoID=True)
+        with monkeypatch.context() as patched:
+            # As if the power went between the commit and the note of it.
+            patched.setattr(Jobs, "_end", lambda self, number, **told: None)
+            job = bulk_import(uri, "c", files=[["rows.json"]])
+            until(lambda: rest.data("collections/get_stats", collectionName="c"), _has_rows)
+        shown = rest.data("collections/describe", collectionName="c")["properties"]
+        assert not any("import" in one["key"] for one in shown)
+    with serve_local(folder, import_folder=str(files)) as uri:
+        assert ended(uri, job)["importedRows"] == 20
+        assert RestClient(uri).data("collections/get_stats", collectionName="c")["rowCount"] == 20
+        again = bulk_import(uri, "c", files=[["rows.json"]])
+        assert ended(uri, again)["importedRows"] == 20
+        assert RestClient(uri).data("collections/get_stats", collectionName="c")["rowCount"] == 40
+
+
+def _has_rows(told):
+    return told["rowCount"] == 20

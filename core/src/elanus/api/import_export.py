@@ -57,7 +57,8 @@ class ImportsAndExports(Handle):
             columns: Field of each column of the source that is called otherwise, as in
                 ``{"embedding": "dense"}``; None leaves a column out.
             **options: ``format``, ``delimiter``, ``null_cell``, ``batch_rows``, ``errors_file``,
-                ``max_errors``, ``progress``, ``resume``, ``partition``; see ``ImportOptions``.
+                ``max_errors``, ``progress``, ``resume``, ``partition``, ``properties``; see
+                ``ImportOptions``.
 
         Returns:
             How many entities were stored, skipped and refused.

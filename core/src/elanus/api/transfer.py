@@ -72,6 +72,9 @@ class ImportOptions(TypedDict, total=False):
             0 to 1, or None; what it raises ends the import.
         resume: Go on with an equal import of the same files that ended early; True by default.
         partition: Partition that the entities belong to; by default the default one.
+        properties: A function that is told how many entities become visible, and returns
+            properties of your own that the collection gets at the same moment: a program that
+            ended early can tell by them whether its import did. Not through a server.
     """
 
     format: str | None
@@ -83,6 +86,7 @@ class ImportOptions(TypedDict, total=False):
     progress: bool | Callable[[int, float | None], None] | None
     resume: bool
     partition: str | None
+    properties: Callable[[int], Mapping[str, Any]] | None
 
 
 class ExportOptions(TypedDict, total=False):
@@ -244,6 +248,7 @@ class _ImportJob:
             self.conflicts,
             self.to_json,
             self.options.get("partition"),
+            properties=self.options.get("properties"),
         )
 
     def run(self, load: Import) -> None:

@@ -348,7 +348,10 @@ class CollectionState(WriteChecks):
         self.snapshot = replace(self.snapshot, seq=self.context.clock.tick(), plain={}, parts={})
 
     def install_loaded(
-        self, made: Sequence[SealedSegment], replaced: Mapping[SealedSegment, Int64Array]
+        self,
+        made: Sequence[SealedSegment],
+        replaced: Mapping[SealedSegment, Int64Array],
+        properties: Mapping[str, object] | None = None,
     ) -> None:
         """Add the segments of an import, with one manifest.
 
@@ -356,8 +359,10 @@ class CollectionState(WriteChecks):
             made: The segments; no memtable has rows (``MemtableFlush.drained``), or replaying
                 the log would hide rows of the import behind older ones.
             replaced: Visible rows of other segments that are hidden at the same time.
+            properties: Are set at the same time.
         """
         with self.lock:
+            settings = self.settings.with_properties(properties or {})
             if self.closed or self._growing.has_writes or self.num_frozen():
                 raise InternalError("an import is installed in an open collection without a log")
             for segment, rows in replaced.items():
@@ -365,11 +370,12 @@ class CollectionState(WriteChecks):
             self._advance()
             segments = [*self._live.sealed, *made]
             try:
-                self._commit_manifest(segments)
+                self._commit_manifest(segments, properties=settings.to_json())
             except StorageError:
                 for segment, rows in replaced.items():
                     segment.revive(rows)
                 raise
+            self.settings = settings
             self._live.sealed = segments
             self._publish(self.snapshot.seq)
 

@@ -269,6 +269,10 @@ class RemoteCollection(Collection):
         Raises:
             StateError: Another import into this collection is running.
         """
+        if request.properties is not None:
+            raise InvalidArgumentError(
+                "import_data: properties are not set through a server; use alter_properties"
+            )
         opened = self.ask(
             "begin_import",
             on_conflict=str(request.on_conflict),

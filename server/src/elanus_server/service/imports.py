@@ -13,6 +13,7 @@ from elanus_server.files import SharedFolder
 from elanus_server.service.context import Call, Host
 from elanus_server.service.jobs import COMPLETED, FAILED, PENDING, RUNNING, Job, Tell
 from elanus_server.service.partitions import partition_names
+from elanus_server.service.records import IMPORTED
 from elanus_server.service.registry import rpc
 from elanus_server.wire import common, milvus
 
@@ -102,6 +103,10 @@ def sources(folder: SharedFolder, names: list[str]) -> list[Path]:
 def run_import(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
     """Do a job that imports files; it goes on where an ended server was."""
     collection = host.collection(job.database, job.collection)
+    last = collection.properties.get(IMPORTED, {})
+    if last.get("job") == job.number:
+        # The server ended when the rows were there, before it could say so.
+        return {"rows": last["rows"]}
 
     def told(rows: int, share: float | None) -> None:
         tell(progress=int(99 * (share or 0)), results={"rows": rows})
@@ -111,6 +116,7 @@ def run_import(host: Host, job: Job, tell: Tell) -> Mapping[str, Any]:
         on_conflict="error" if _makes_keys(collection) else "replace",
         partition=job.asked["partition"] or None,
         progress=told,
+        properties=lambda rows: {IMPORTED: {"job": job.number, "rows": rows}},
         **job.asked["options"],
     )
     return {"rows": done.rows}

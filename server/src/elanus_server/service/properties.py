@@ -14,12 +14,12 @@ from elanus_server.codec.schema import read_max_capacity
 from elanus_server.failures import COLLECTION_LOADED, FIELD_NOT_FOUND, MilvusError, invalid
 from elanus_server.security.policies import PROPERTY as ROW_POLICIES
 from elanus_server.service.context import Call, Hosted
-from elanus_server.service.records import PROPERTY, CollectionRecord
+from elanus_server.service.records import IMPORTED, PROPERTY, CollectionRecord
 from elanus_server.service.registry import rpc
 from elanus_server.service.schema_checks import check_properties
 from elanus_server.wire import common
 
-_OWN = frozenset({PROPERTY, ROW_POLICIES})
+_OWN = frozenset({PROPERTY, IMPORTED, ROW_POLICIES})
 _MMAP, _LAZY, _WARMUP = "mmap.enabled", "lazyload.enabled", "warmup"
 _DYNAMIC = "dynamicfield.enabled"
 _OF_FIELDS = ("max_length", "max_capacity", "description", "field.description", _MMAP)

@@ -18,6 +18,8 @@ from elanus_server.clock import now
 from elanus_server.wire import schema as messages
 
 PROPERTY = "elanus.server"
+IMPORTED = "elanus.server.import"
+"""Property of a collection: the last job that imported into it."""
 """Name of the property."""
 DEFAULT_KEY_PARTITIONS = 16
 """Partitions that Milvus shows of a collection with a partition key."""

@@ -479,3 +479,27 @@ def test_function_is_told_how_far_an_import_is_and_may_end_it(tmp_path):
             other.import_data(file, batch_rows=4, progress=ends)
         assert other.count() == 0
         assert other.import_data(file, batch_rows=4).rows == 10
+
+
+def test_properties_are_set_with_the_rows_or_not_at_all(tmp_path):
+    schema = elanus.Schema([elanus.Field("id", elanus.INT64, primary=True)])
+    rows = {"id": np.arange(5)}
+    with elanus.connect(tmp_path / "kb") as db:
+        made = db.create_collection("c", schema, properties={"kept": 1})
+        made.import_data(rows, properties=lambda count: {"mine": count}, progress=False)
+        assert (made.count(), made.properties) == (5, {"kept": 1, "mine": 5})
+        for wrong, error in (
+            (lambda count: {"collection.ttl.seconds": 9}, InvalidArgumentError),
+            (lambda count: {"mine": 1 / 0}, ZeroDivisionError),
+            (lambda count: {"mine": object()}, InvalidArgumentError),
+        ):
+            with pytest.raises(error):
+                made.import_data({"id": [7]}, properties=wrong, progress=False)
+        with pytest.raises(EntityExistsError):
+            made.import_data(rows, properties=lambda count: {"mine": 0}, progress=False)
+        made.import_data({"id": [8]}, properties=lambda count: {"mine": None}, progress=False)
+        made.import_data({"id": [9]}, properties=lambda count: {"other": count}, progress=False)
+    with elanus.connect(tmp_path / "kb") as db:
+        kept = db.collection("c")
+        assert [row["id"] for row in kept.query()] == [0, 1, 2, 3, 4, 8, 9]
+        assert kept.properties == {"kept": 1, "other": 1}

@@ -159,6 +159,20 @@ def _check_own(name: str, known: Mapping[str, Property]) -> None:
         )
 
 
+def own_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties that are the user's own.
+
+    Raises:
+        InvalidArgumentError: One of them means something.
+    """
+    values = read_properties(properties)
+    if meant := sorted(KNOWN.keys() & values.keys()):
+        raise InvalidArgumentError(
+            f"property {meant[0]!r} means something; set it with alter_properties"
+        )
+    return values
+
+
 def changes_schema(values: Mapping[str, Any]) -> bool:
     """Whether any of the properties is kept in the schema."""
     return not _OF_SCHEMA.isdisjoint(values)

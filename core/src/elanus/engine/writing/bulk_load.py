@@ -257,7 +257,8 @@ class BulkLoad:
 
     def _install(self, replaced: Mapping[SealedSegment, Int64Array]) -> None:
         try:
-            self._state.install_loaded([s for s in self._segments if _has_rows(s)], replaced)
+            made = [s for s in self._segments if _has_rows(s)]
+            self._state.install_loaded(made, replaced, self._request.properties_of(self.num_rows))
         except StorageFailedError:
             # The manifest may be on the disk and name them: opening tells, and drops what it does
             # not name.

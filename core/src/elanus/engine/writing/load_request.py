@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from elanus.engine.definition.properties import own_properties
 from elanus.types import PrimaryKey
 
 
@@ -45,6 +46,8 @@ class LoadRequest:
         report: Told about rows with taken keys, when ``on_conflict`` is ``error``; raises to stop.
         progress: Returns what the importer has to be given to go on, as JSON values.
         partition: Name of the partition that the rows belong to; None: the default one.
+        properties: Told how many rows become visible, returns properties that the collection gets
+            at that moment.
         waits_for_removals: ``finish`` is told which entities go, so only then can rows be compared
             with what is there.
     """
@@ -56,3 +59,12 @@ class LoadRequest:
     progress: Callable[[], Mapping[str, Any]]
     partition: str | None = None
     waits_for_removals: bool = False
+    properties: Callable[[int], Mapping[str, Any]] | None = None
+
+    def properties_of(self, rows: int) -> dict[str, Any]:
+        """Return the properties that the collection gets with some number of rows.
+
+        Raises:
+            InvalidArgumentError: One of them means something.
+        """
+        return {} if self.properties is None else own_properties(self.properties(rows))
