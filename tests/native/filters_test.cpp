@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "checks.h"
 #include "filter/elements.h"
 #include "filter/formula.h"
+#include "filter/masks.h"
+#include "minhash/bands.h"
 #include "support/cpu.h"
 
 namespace {
@@ -123,13 +126,65 @@ void test_elements() {
   }
 }
 
+template <typename T>
+void test_packed_comparison(std::size_t size) {
+  std::mt19937 random(17);
+  std::vector<T> values(size);
+  for (T& value : values) value = static_cast<T>(random() % 5);
+  std::vector<std::uint64_t> words((size + 63) / 64);
+  const std::size_t count = elanus::pack_comparison<T>(values, FormulaComparison::lt, T{2}, words);
+  std::vector<std::uint64_t> expected(words.size());
+  std::size_t wanted = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!(values[i] < T{2})) continue;
+    expected[i / 64] |= std::uint64_t{1} << (i % 64);
+    ++wanted;
+  }
+  check(words == expected && count == wanted, "values packed as bits");
+}
+
+// Nothing is read or written behind the last row.
+void test_masks() {
+  for (const std::size_t size : {0U, 1U, 63U, 64U, 65U, 1023U, 1024U, 1025U, 3000U}) {
+    test_packed_comparison<std::int8_t>(size);
+    test_packed_comparison<std::int16_t>(size);
+    test_packed_comparison<std::int64_t>(size);
+    test_packed_comparison<double>(size);
+    std::vector<std::uint8_t> mask(size, 1);
+    std::vector<std::uint64_t> words((size + 63) / 64);
+    check(elanus::pack_mask(mask, words) == size, "a mask packed as bits");
+  }
+}
+
+// Tables that are not in order, as of a damaged file, give wrong rows at worst.
+void test_bands() {
+  std::mt19937 random(19);
+  for (const std::size_t num_rows : {1U, 17U, 3000U}) {
+    for (const std::uint32_t most : {3U, 0xffffffffU}) {
+      std::vector<std::uint32_t> hashes(2 * num_rows), row_ids(2 * num_rows);
+      for (std::uint32_t& hash : hashes) hash = static_cast<std::uint32_t>(random()) % most;
+      for (std::uint32_t& row : row_ids) row = static_cast<std::uint32_t>(random() % num_rows);
+      const elanus::BandTables tables{hashes, row_ids, 2, num_rows};
+      for (const std::uint32_t hash : {0U, 1U, 2U, hashes[0], most - 1, 0xffffffffU}) {
+        const std::vector<std::uint32_t> query{hash, hash};
+        std::vector<std::int64_t> out(num_rows + 5);
+        const elanus::BandRequest request{query, std::nullopt, 2 * num_rows, num_rows};
+        const auto found = elanus::rows_in_bands(tables, request, out);
+        check(found == num_rows, "rows filled up to all there are");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void test_filters() {
   for (const elanus::CpuVariant variant : elanus::available_variants()) {
     elanus::set_active_variant(elanus::variant_name(variant));
     test_whole_formulas();
+    test_masks();
   }
+  test_bands();
   test_refused_formulas();
   test_elements();
 }

@@ -1,4 +1,4 @@
-// Formulas over rows and elements of arrays; part of kernels_test.cpp.
+// Formulas over rows, masks, elements of arrays and bands of signatures; part of kernels_test.cpp.
 #pragma once
 
 void test_filters();
