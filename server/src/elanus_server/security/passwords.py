@@ -34,8 +34,8 @@ def _nobody() -> str:
     return _hasher.hash(secrets.token_urlsafe(16))
 
 
-def hashed(password: str) -> str:
-    """Return what is kept of a password.
+def check_length(password: str) -> None:
+    """Refuse a new password.
 
     Raises:
         MilvusError: It is too short or too long.
@@ -45,6 +45,15 @@ def hashed(password: str) -> str:
         raise invalid(
             f"invalid password length: out of range {SHORTEST} <= value <= {LONGEST}, got {size}"
         )
+
+
+def hashed(password: str) -> str:
+    """Return what is kept of a password.
+
+    Raises:
+        MilvusError: It is too short or too long.
+    """
+    check_length(password)
     return _hasher.hash(password)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from elanus_server.failures import NOT_AUTHENTICATED, MilvusError, invalid, not_permitted
 from elanus_server.security.accounts import ROOT, Accounts
-from elanus_server.security.passwords import hashed
+from elanus_server.security.passwords import check_length, hashed
 from elanus_server.service.context import Call
 from elanus_server.service.names import checked_user
 from elanus_server.service.registry import rpc
@@ -45,15 +45,18 @@ def update_credential(call: Call, request: Any) -> None:
     """
     guard, name = call.host.guard, request.username
     is_described = request.HasField("description")
-    new, old = request.newPassword, _password(request.oldPassword)
-    kept = hashed(_password(new)) if new or not is_described else None
+    is_changed = bool(request.newPassword) or not is_described
+    new, old = _password(request.newPassword), _password(request.oldPassword)
+    if is_changed:
+        check_length(new)
     may_leave_out = not guard.is_on or (guard.accounts.is_admin(call.user) and call.user != name)
-    needs_old = kept is not None and not (may_leave_out and not old)
+    needs_old = is_changed and not (may_leave_out and not old)
     wrong = MilvusError(
         NOT_AUTHENTICATED, f"old password not correct for {name}: not authenticated"
     )
     if needs_old and not guard.is_password(name, old):
         raise wrong
+    kept = hashed(new) if is_changed else None
 
     def update(known: Accounts) -> Accounts:
         if name not in known.users:
