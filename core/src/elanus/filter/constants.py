@@ -19,6 +19,8 @@ from elanus.errors import FilterError
 
 MAX_DEPTH = 64
 """Deepest nesting of a tree: a level costs the parser up to five of Python's 1000 frames."""
+MAX_JOINED = 4_096
+"""Most conditions that ``and`` and ``or`` join in one filter."""
 MAX_LIST_LENGTH = 2**20
 """Most values in one list."""
 
@@ -33,6 +35,16 @@ def too_deep(expression: str = "", position: int | None = None) -> FilterError:
         expression=expression,
         position=position,
         hint="join many conditions flat, as in 'a or b or c', or use 'in [...]'",
+    )
+
+
+def too_many(expression: str = "", position: int | None = None) -> FilterError:
+    """Return the error of a filter that joins too many conditions."""
+    return FilterError(
+        f"the filter joins more than {MAX_JOINED} conditions",
+        expression=expression,
+        position=position,
+        hint="ask for many values at once: 'name in [...]', or 'name in {values}' with params=",
     )
 
 

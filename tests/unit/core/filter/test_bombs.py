@@ -40,6 +40,7 @@ def steps(call: Callable[[], Any]) -> tuple[int, FilterError | None]:
 
 
 DEEP = "nested deeper than 64 levels"
+MANY = "joins more than 4096 conditions"
 BOMBS = [
     ("(" * 100_000, DEEP),
     ("not " * 100_000 + "flag", DEEP),
@@ -51,9 +52,13 @@ BOMBS = [
     ("big & " * 100_000 + "1 == 1", DEEP),
     ("match_any(tags, " * 50_000, DEEP),
     ("(flag or (" * 20_000 + "flag" + "))" * 20_000, DEEP),
-    ("flag or " * 4_000 + "flag", None),
-    ("flag and " * 4_000 + "flag", None),
+    ("flag or " * 4_095 + "flag", None),
+    ("flag and " * 4_095 + "flag", None),
+    ("flag or " * 100_000 + "flag", MANY),
+    ("(flag or flag) and " * 30_000 + "flag", MANY),
     ("big in [" + "1," * 10_000 + "1]", None),
+    ("big in [" + "1," * 500_000 + "1]", None),
+    ("name in [" + "'a', " * 100_000 + "'b']", None),
     ("meta" + "[0]" * 4_000 + " == 1", None),
     ('meta["' + "k" * 200_000 + '"] == 1', None),
     ("1" * 200_000 + " == 1", "more than 4000"),
@@ -109,6 +114,28 @@ def test_deep_dicts_are_refused(key):
     taken, fault = steps(lambda: from_mongo(conditions))
     assert DEEP in str(fault)
     assert taken <= FIXED_CALLS
+
+
+def test_the_rest_of_a_chain_that_is_too_long_is_not_read():
+    taken, _ = steps(lambda: parse("flag or " * 5_000 + "flag"))
+    twice, fault = steps(lambda: parse("flag or " * 100_000 + "flag"))
+    assert MANY in str(fault)
+    assert abs(twice - taken) <= 100
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"$or": [{"big": 1}] * 4_097},
+        {"$and": [{"$or": [{"big": 1}, {"big": 2}]}] * 2_100},
+        {f"k{number}": 1 for number in range(4_097)},
+        {"$or": [{"big": {"$gt": 1, "$lt": 5}}] * 2_100},
+    ],
+)
+def test_dicts_of_too_many_conditions_are_refused(conditions):
+    with pytest.raises(FilterError, match=MANY):
+        from_mongo(conditions)
+    assert from_mongo({"$or": [{"big": 1}] * 4_096}) is not None
 
 
 def lines(call: Callable[[], Any]) -> int:

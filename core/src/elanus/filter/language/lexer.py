@@ -32,6 +32,7 @@ class TokenKind(StrEnum):
     KEYWORD = "keyword"
     NUMBER = "number"
     STRING = "string"
+    LIST = "list"
     OPERATOR = "operator"
     ARGUMENT = "argument"
     END = "end"
@@ -43,14 +44,14 @@ class Token(NamedTuple):
     Attributes:
         kind: What it is.
         value: The name, the keyword or the name of an argument in small letters, the number, the
-            text without quotes and escapes, or the operator.
+            text without quotes and escapes, the values of a list, or the operator.
         start: Offset of its first character.
         end: Offset behind its last character.
         word: Of an operator or keyword the one spelling of what it says; else "".
     """
 
     kind: TokenKind
-    value: str | int | float
+    value: str | int | float | tuple[str, ...] | tuple[int, ...]
     start: int
     end: int
     word: str = ""
@@ -72,6 +73,19 @@ _TOKEN = re.compile(
     + "))",
     re.VERBOSE,
 )
+_PLAIN_LIST = re.compile(
+    r"""\[ B (?:
+      (?P<integers>(?:N B , B)++ N)
+    | (?P<double>(?:D B , B)++ D)
+    | (?P<single>(?:S B , B)++ S)
+    ) B \]""".replace("B", r"[ \t\r\n]*+")
+    .replace("N", "-?+(?:0|[1-9][0-9]{0,17}+)")
+    .replace("D", r'"[^"\\\r\n\ud800-\udfff]*+"')
+    .replace("S", r"'[^'\\\r\n\ud800-\udfff]*+'"),
+    re.VERBOSE,
+)
+"""Several integers or texts without escapes: lists of keys may have hundreds of thousands."""
+_QUOTED_BY = {"double": re.compile('"([^"]*+)"'), "single": re.compile("'([^']*+)'")}
 _OPERATOR_WORDS = {
     **{word: word for word in ("**", "==", "!=", "<=", ">=", "=~", "!~", *"-+*/%<>()[],{}&|^$")},
     "&&": "and",
@@ -119,6 +133,9 @@ def tokenize(text: str) -> Iterator[Token]:
         start = position - len(written)
         if group == "name":
             yield _word(written, start, position)
+        elif written == "[" and (several := _PLAIN_LIST.match(text, start)) is not None:
+            position = several.end()
+            yield Token(TokenKind.LIST, _values(several), start, position)
         elif group == "operator":
             yield _operator(text, written, start)
         elif group == "number":
@@ -138,6 +155,14 @@ def tokenize(text: str) -> Iterator[Token]:
         elif group == "open":
             raise FilterError("a quote is not closed", expression=text, position=start)
     yield Token(TokenKind.END, "", len(text), len(text))
+
+
+def _values(match: re.Match[str]) -> tuple[str, ...] | tuple[int, ...]:
+    """Return the values of a list that is read at once."""
+    group = match.lastgroup or ""
+    if group == "integers":
+        return tuple(map(int, match[group].split(",")))
+    return tuple(_QUOTED_BY[group].findall(match[group]))
 
 
 def _num_blank(text: str, position: int) -> int:

@@ -40,7 +40,7 @@ from elanus.filter.ast import (
     TextContains,
     TextMatch,
 )
-from elanus.filter.constants import MAX_DEPTH, too_deep
+from elanus.filter.constants import MAX_DEPTH, MAX_JOINED, too_deep, too_many
 from elanus.filter.operators import CompareOp, Relation
 from elanus.filter.trees import rebuild
 from elanus.schema.collection import did_you_mean
@@ -68,12 +68,14 @@ class _Reader:
 
     def __init__(self, root: str | None) -> None:
         self._root = root
+        self._joined = 0
 
     def conjunction(self, conditions: object, where: str, depth: int) -> Node:
         if depth > MAX_DEPTH:
             raise too_deep()
         if not isinstance(conditions, Mapping) or not conditions:
             _fail(where, "a dict of conditions that is not empty", conditions)
+        self._count(len(conditions))
         terms: list[Node] = []
         for key, value in conditions.items():
             here = f"{where}[{key!r}]"
@@ -105,9 +107,15 @@ class _Reader:
     def _members(self, value: object, where: str, depth: int) -> list[Node]:
         if not isinstance(value, list | tuple) or not value:
             _fail(where, "a list of dicts that is not empty", value)
+        self._count(len(value))
         return [
             self.conjunction(member, f"{where}[{i}]", depth + 1) for i, member in enumerate(value)
         ]
+
+    def _count(self, joined: int) -> None:
+        self._joined += joined - 1
+        if self._joined >= MAX_JOINED:
+            raise too_many()
 
     def _field(self, path: tuple[str, ...], value: object, where: str, depth: int) -> Node:
         if depth > MAX_DEPTH:
@@ -116,6 +124,7 @@ class _Reader:
             return _read_value(_equal, self._node(path), value, where)
         if not value:
             _fail(where, "operators or keys", value)
+        self._count(len(value))
         operators = [isinstance(key, str) and key.startswith("$") for key in value]
         if any(operators) and not all(operators):
             raise FilterError(f"{where}: operators and keys cannot stand in one dict")

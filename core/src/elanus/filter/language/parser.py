@@ -40,10 +40,12 @@ from elanus.filter.ast import (
 )
 from elanus.filter.constants import (
     MAX_DEPTH,
+    MAX_JOINED,
     MAX_LIST_LENGTH,
     Constant,
     stored_constant,
     too_deep,
+    too_many,
 )
 from elanus.filter.language.functions import FUNCTIONS, Function
 from elanus.filter.language.lexer import (
@@ -132,6 +134,7 @@ class _Parser:
         self._tokens: list[Token] = []
         self._next = 0
         self._depth = 0
+        self._joined_terms = 0
 
     def parse(self) -> Node:
         node = self._expression(0)
@@ -216,11 +219,17 @@ class _Parser:
         return node
 
     def _joined(self, first: Node, word: str, power: int) -> Node:
-        terms = [first, self._expression(power + 1)]
+        terms = [first, self._next_term(power)]
         while self._accept(word):
-            terms.append(self._expression(power + 1))
+            terms.append(self._next_term(power))
         made = And if word == "and" else Or
         return made(tuple(terms), position=first.position)
+
+    def _next_term(self, power: int) -> Node:
+        self._joined_terms += 1
+        if self._joined_terms == MAX_JOINED:
+            raise too_many(self._text, self._peek().start)
+        return self._expression(power + 1)
 
     def _operand(self) -> Node:
         token = self._peek()
@@ -229,6 +238,9 @@ class _Parser:
             return Literal(token.value, position=token.start)
         if token.kind is TokenKind.NAME:
             return self._name()
+        if token.kind is TokenKind.LIST:
+            self._next += 1
+            return Literal(token.value, position=token.start)
         return self._prefixed(self._word())
 
     # --- prefixes ---
