@@ -85,6 +85,7 @@ class Host:
         *,
         import_folder: str | None = None,
         limits: Mapping[str, float] | None = None,
+        max_vector_fields: int = 4,
     ) -> None:
         """Serve a folder.
 
@@ -93,6 +94,7 @@ class Host:
             guard: Says who may do what; None: everybody may do everything.
             import_folder: Whose files clients may import; None: none.
             limits: What each user may ask for, unless they have limits of their own.
+            max_vector_fields: That a collection may have which a client of Milvus makes.
         """
         self._root = database
         self.guard = guard or Guard(AccountStore(database), is_on=False)
@@ -113,7 +115,7 @@ class Host:
         self.kept = Kept(database)
         self.jobs = Jobs(self.kept)
         self.files = SharedFolder(import_folder)
-        self.max_vector_fields = 4
+        self.max_vector_fields = max_vector_fields
         self.tracer: Tracer | None = None
 
     def begin_audit(self, settings: Settings) -> AuditLog:
