@@ -245,6 +245,42 @@ def test_inverted_lists_of_half_precision(client):
         assert sum(hits[0]["id"] == place for place, hits in enumerate(found)) >= 49
 
 
+SPARSE = [
+    (
+        "SPARSE_WAND",
+        {"drop_ratio_build": 1.5},
+        "param 'drop_ratio_build' (1.5) should be in range [0",
+    ),
+    (
+        "SPARSE_INVERTED_INDEX",
+        {"inverted_index_algo": "X"},
+        "sparse inverted index algo X not found",
+    ),
+    ("HNSW", {}, "data type SparseFloatVector can't build with this index HNSW"),
+]
+
+
+def test_sparse_vectors(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("s", DataType.SPARSE_FLOAT_VECTOR)
+    client.create_collection("sparse", schema=schema)
+
+    def create(kind, params):
+        index = client.prepare_index_params()
+        index.add_index("s", index_type=kind, metric_type="IP", params=params)
+        client.create_index("sparse", index)
+
+    for kind, params, text in SPARSE:
+        _refused(lambda k=kind, p=params: create(k, p), text)
+    create("SPARSE_INVERTED_INDEX", {"drop_ratio_build": 0.2, "inverted_index_algo": "SINDI"})
+    client.load_collection("sparse")
+    client.insert("sparse", [{"id": 1, "s": {1: 0.5}}])
+    for share, text in ((1, "(1) should be in range [0.000000, 1.000000)"), (True, "a number")):
+        options = {"search_params": {"params": {"drop_ratio_search": share}}}
+        _refused(lambda o=options: client.search("sparse", [{1: 1.0}], **o), text)
+
+
 def _conflict(name, shown, wanted):
     return f"Type conflict in json: param '{name}' ({shown}) should be {wanted}"
 

@@ -27,6 +27,16 @@ _REFINED_BY = ("sq6", "sq8", "fp16", "bf16", "fp32", "flat")
 _BINARY = ("BIN_FLAT", "BIN_IVF_FLAT", "MINHASH_LSH")
 _OF_BINARY = (*_BINARY, "HNSW")
 _NOT_OF_BYTES = ("DISKANN", "AISAQ", "IVF_RABITQ")
+_ALGORITHMS = (
+    "TAAT_NAIVE",
+    "DAAT_WAND",
+    "DAAT_MAXSCORE",
+    "DAAT_BLOCKMAX_WAND",
+    "DAAT_BLOCKMAX_MAXSCORE",
+    "BLOCK_MAX_WAND",
+    "BLOCK_MAX_MAXSCORE",
+    "SINDI",
+)
 _CASTS = ("BOOL", "DOUBLE", "VARCHAR", "ARRAY_BOOL", "ARRAY_DOUBLE", "ARRAY_VARCHAR", "JSON")
 _INTEGERS = (DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64)
 _NUMBERS = (*_INTEGERS, DataType.FLOAT, DataType.DOUBLE)
@@ -84,6 +94,30 @@ def check_dense(kind: str, field: Field, params: Mapping[str, str]) -> None:
 def cannot_build(dtype: DataType, kind: str) -> MilvusError:
     """Return the error of an index that takes vectors of other types."""
     return _wrong(f"data type {_PROTOCOL_NAMES[dtype]} can't build with this index {kind}")
+
+
+def check_sparse(params: Mapping[str, str]) -> None:
+    """Refuse parameters of an index of sparse vectors that Milvus refuses.
+
+    Raises:
+        MilvusError: A share that is none, or an unknown algorithm.
+    """
+    share = params.get("drop_ratio_build", "0")
+    try:
+        is_share = 0 <= float(share) < 1
+    except ValueError:
+        raise _wrong(f"invalid float value, key: 'drop_ratio_build', value: '{share}'") from None
+    if not is_share:
+        raise _wrong(
+            f"Out of range in json: param 'drop_ratio_build' ({float(share)}) should be in range "
+            f"[0.000000, 1.000000)"
+        )
+    algorithm = params.get("inverted_index_algo", _ALGORITHMS[0])
+    if algorithm not in _ALGORITHMS:
+        raise _wrong(
+            f"sparse inverted index algo {algorithm} not found or not supported, supported: "
+            f"[{' '.join(_ALGORITHMS)}]"
+        )
 
 
 def _check_integer(name: str, text: str | None, least: int, most: int) -> None:

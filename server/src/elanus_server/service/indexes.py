@@ -33,6 +33,7 @@ from elanus_server.service.index_params import (
     check_cast,
     check_dense,
     check_scalar,
+    check_sparse,
 )
 from elanus_server.service.names import checked_index
 from elanus_server.service.records import CollectionRecord, IndexRecord
@@ -262,11 +263,11 @@ def shown_metric(field: Field) -> str:
 
 
 def _build_sparse(hosted: Hosted, field: Field, kind: str, params: Mapping[str, str]) -> None:
+    if kind in (*_OF_VECTORS, *_SCALARS):
+        raise cannot_build(field.dtype, kind)
     if kind not in (*_SPARSE, AUTO):
-        raise invalid(
-            f"invalid index type: {params['index_type']}, sparse vectors take "
-            f"{' or '.join(_SPARSE)}"
-        )
+        raise invalid(f"invalid index type: {params['index_type']}")
+    check_sparse(params)
     metric = params.get("metric_type", "").upper()
     wanted = str(field.metric)
     if metric and metric != wanted:

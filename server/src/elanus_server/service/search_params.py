@@ -72,7 +72,16 @@ def read_widths(kind: str, given: Mapping[str, Any], limit: int) -> dict[str, in
             raise invalid(f"{name}({value}) should be larger than k({limit})")
         found[name] = value
     if kind in _REFINING and "refine_k" in given:
-        _check_number("refine_k", given["refine_k"])
+        factor = _number("refine_k", given["refine_k"])
+        if not 1 <= factor <= _FLOAT_MAX:
+            raise _out_of_range("refine_k", factor, "1.000000", f"{_FLOAT_MAX:.6f}")
+    if "drop_ratio_search" in given:
+        share = _number("drop_ratio_search", given["drop_ratio_search"])
+        if not 0 <= share < 1:
+            raise invalid(
+                f"Out of range in json: param 'drop_ratio_search' ({share}) should be in range "
+                f"[0.000000, 1.000000)"
+            )
     return found
 
 
@@ -98,13 +107,12 @@ def _whole(name: str, value: Any) -> int:
     return value
 
 
-def _check_number(name: str, value: Any) -> None:
+def _number(name: str, value: Any) -> float:
     if isinstance(value, str):
         try:
-            value = float(value)
+            return float(value)
         except ValueError:
             raise invalid(f"invalid float value, key: '{name}', value: '{value}'") from None
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _conflict(name, value, "a number")
-    if not 1 <= value <= _FLOAT_MAX:
-        raise _out_of_range(name, value, "1.000000", f"{_FLOAT_MAX:.6f}")
+    return value
