@@ -105,13 +105,9 @@ async def serve(
 
 
 def _host(settings: Settings, database: elanus.Database, guard: Guard) -> Host:
-    return Host(
-        database,
-        guard,
-        import_folder=settings.import_folder,
-        limits=settings.limits,
-        max_vector_fields=settings.max_vector_fields,
-    )
+    host = Host(database, guard, import_folder=settings.import_folder, limits=settings.limits)
+    host.max_vector_fields = settings.max_vector_fields
+    return host
 
 
 class Listeners:
