@@ -58,6 +58,10 @@ READS = {
     "explain": lambda c: [str(plan) for plan in c.explain("year > 2010")],
     "aggregate": lambda c: c.aggregate(["count(*)", "max(year)"], group_by="year"),
     "facets": lambda c: c.facets("year", limit=3),
+    "aggregates of paths": lambda c: c.aggregate(
+        ["count(*)", "sum(meta['n'])"], group_by=["meta['tags'][0]"], filter="year > 2003"
+    ),
+    "facets of paths": lambda c: c.facets(['meta["tags"]', "meta['n']"], limit=2),
     "search": lambda c: c.search(VECTORS[7], "dense", 5),
     "search list": lambda c: c.search(VECTORS[7].tolist(), "dense", 5, output=["text"]),
     "search batch": lambda c: c.search(VECTORS[:3], "dense", 5, filter="year > 2003"),

@@ -14,9 +14,9 @@ from elanus.errors import InvalidArgumentError
 from elanus.filter import BoundFilter, FieldRef, In, Literal
 from elanus.query.aggregates import (
     aggregate,
-    check_facet_fields,
-    check_group_fields,
     facet,
+    facet_places,
+    group_places,
     parse_aggregates,
 )
 from elanus.query.entities import EntityRequest, count_entities, get_entities, query_entities
@@ -149,14 +149,19 @@ class Reads(Handle):
 
         Args:
             metrics: ``"count(*)"``, and ``count``, ``min``, ``max``, ``sum`` and ``avg`` of a
-                field, such as ``"max(price)"``. Nulls take part in ``count(*)`` only.
-            group_by: Scalar fields; none makes one group of everything.
+                field or a path, such as ``"max(price)"`` and ``'avg(meta["year"])'``. Nulls take
+                part in ``count(*)`` only.
+            group_by: Scalar fields, paths of JSON fields and dynamic fields; none makes one group
+                of everything.
             filter: As in ``query``.
             **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
-            A dict for each group, in the order of its values, nulls last: the fields of
-            ``group_by``, and each metric under its text. None where a group has no value.
+            A dict for each group, in the order of its values, nulls last: what ``group_by`` names,
+            and each metric under its text. None where a group has no value. At a path values
+            of several types come as false, true, numbers, texts; ``min`` and ``max`` go by that
+            order, ``sum`` and ``avg`` take numbers alone, and arrays and objects are like null
+            but for ``count``, which counts what is there.
 
         Raises:
             InvalidArgumentError: A metric or a field cannot be asked for.
@@ -164,9 +169,9 @@ class Reads(Handle):
         """
         context, sources = self._reading("aggregate", options)
         asked = parse_aggregates(context.schema, metrics)
-        fields = check_group_fields(context.schema, group_by)
+        places = group_places(context.schema, group_by)
         bound = _bound(context, filter, options)
-        return aggregate(context.schema, sources, bound, fields, asked)
+        return aggregate(context.schema, sources, bound, places, asked)
 
     def facets(
         self,
@@ -179,23 +184,25 @@ class Reads(Handle):
         """Return the commonest values of fields among the entities that pass a filter.
 
         Args:
-            fields: Scalar fields, or arrays, of which each element counts.
+            fields: Scalar fields, paths of JSON fields such as ``meta["source"]``, dynamic fields,
+                or arrays, of which each element counts, also at a path.
             filter: As in ``query``.
             limit: Most values of a field.
             **options: Values of templates, partitions, time and consistency; see ``ReadOptions``.
 
         Returns:
-            For each field values and the number of entities that have them, the commonest first.
+            For each field, under its text, values and the number of entities that have them, the
+            commonest first.
 
         Raises:
             InvalidArgumentError: A field cannot be counted, or ``limit`` is below 1.
             FilterError: The filter cannot be read.
         """
         context, sources = self._reading("facets", options)
-        names = check_facet_fields(context.schema, fields)
+        places = facet_places(context.schema, fields)
         check_page(limit, 0)
         bound = _bound(context, filter, options)
-        return {name: facet(context.schema, sources, bound, name, limit) for name in names}
+        return {p.name: facet(context.schema, sources, bound, p, limit) for p in places}
 
     def _reading(
         self, call: str, options: ReadOptions
