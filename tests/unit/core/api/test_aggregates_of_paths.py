@@ -58,7 +58,7 @@ def rows():
         if rng.random() < 0.8:
             meta["in"] = {"year": pick([2001, 2002, 2002.5, "2003", None])}
         if pk > 1400:
-            meta["later"] = pick([3, 4])
+            meta["later"] = pick([3, 4, True])
         made = {
             "id": pk,
             "lang": pick(["en", "de"]),
