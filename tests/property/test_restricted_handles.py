@@ -164,6 +164,7 @@ class Asked:
                 of.search(self.small, "chunks[vector]", 5, per_element=True, recall=1.0, **wide)
             ),
             "aggregate": of.aggregate(["count(*)", "sum(n)", "max(id)"], group_by="owner", **wide),
+            "of paths": of.aggregate(["count(*)", "sum(meta['k'])"], group_by="meta['k']", **wide),
             "facets": {name: sorted(values) for name, values in facets.items()},
             "iterated": [one for batch in iterator for one in batch],
             "paged": sorted((hit.id, hit.score) for batch in pages for hit in batch),

@@ -166,6 +166,23 @@ def test_what_milvus_refuses(grouped: MilvusClient, options: dict[str, Any], mes
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"output_fields": ["sum(extra)"]},
+        {"output_fields": ["extra", "count(*)"], "group_by_fields": ["extra"]},
+    ],
+)
+def test_groups_and_sums_are_of_declared_fields(
+    client: MilvusClient, options: dict[str, Any]
+) -> None:
+    client.create_collection("loose", dimension=2)
+    client.insert("loose", [{"id": 1, "vector": [0.0, 1.0], "extra": 3}])
+    with pytest.raises(MilvusException, match="field extra not exist") as caught:
+        client.query("loose", filter="", **options)
+    assert caught.value.code == INVALID
+
+
 def test_iterators_have_no_order_of_fields(grouped: MilvusClient) -> None:
     with pytest.raises(MilvusException, match="ORDER BY with iterator is not supported") as caught:
         grouped.query_iterator("groups", batch_size=3, order_by_fields=["year"])

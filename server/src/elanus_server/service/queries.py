@@ -242,8 +242,14 @@ def _check_groups(schema: Any, asked: _Groups) -> None:
     """Refuse what Milvus does not group or order by.
 
     Raises:
-        MilvusError: A field of such a type, an order by another field, or pages of one count.
+        MilvusError: No declared field, a field of such a type, an order by another field, or pages
+            of one count.
     """
+    aggregated = [metric[metric.index("(") + 1 : -1] for metric in asked.metrics.values()]
+    for name in [*asked.fields, *aggregated]:
+        # Undeclared fields have no type that a column of the answer could be sent as.
+        if name not in schema and name != "*":
+            raise invalid(f"field {name} not exist: groups and aggregates are of declared fields")
     for name in asked.fields:
         if name in schema and schema.field(name).dtype not in _GROUPED:
             kind = schema.field(name).dtype.name
