@@ -133,7 +133,7 @@ def aggregate(
         schema: Of the collection.
         sources: Of one snapshot.
         filters: All must pass.
-        group_by: None makes one group of everything.
+        group_by: What groups share; an empty one makes one group of everything.
         metrics: What is asked of each group.
     """
     matching = [matching_rows(source, filters) for source in sources]
@@ -239,7 +239,7 @@ def _is_counted(dtype: DataType) -> bool:
 
 
 def _view(metric: Aggregate) -> str:
-    """Return what of a path a metric needs: whether it is there, its numbers, or its values."""
+    """Return what of a path a metric needs: whether it is there, numbers, or ("") values."""
     if metric.function == "count":
         return "count"
     return "numbers" if metric.function in ("sum", "avg") else ""
