@@ -143,6 +143,39 @@ def test_weights_of_rank_params_map_scores_unless_told_not_to(client, two_fields
         )
 
 
+def test_a_search_of_one_field_is_joined_as_well(client, two_fields):
+    def found(field: str, function: Any, **options: Any) -> list[tuple[int, Any]]:
+        given = {"anns_field": field, "limit": 3, "ranker": function, **options}
+        hits = client.search(two_fields, [[1.0, 0.0], [1.0, 0.0]], **given)
+        assert len(hits) == 2
+        assert [dict(hit) for hit in hits[0]] == [dict(hit) for hit in hits[1]]
+        return [(hit["id"], pytest.approx(hit["distance"], rel=1e-5)) for hit in hits[0]]
+
+    rrf = ranker(reranker="rrf")
+    assert found("a", rrf) == [(3, 1 / 61), (2, 1 / 62), (1, 1 / 63)]
+    assert found("a", ranker(reranker="rrf", k=1)) == [(3, 1 / 2), (2, 1 / 3), (1, 1 / 4)]
+    # Ranks are those of the whole search, and of what a filter or a range leaves.
+    assert found("a", rrf, limit=1, offset=1) == [(2, 1 / 62)]
+    assert found("a", rrf, filter="id < {most}", filter_params={"most": 3}) == [
+        (2, 1 / 61),
+        (1, 1 / 62),
+    ]
+    assert found("a", rrf, search_params={"params": {"radius": 0.6}}) == [(3, 1 / 61), (2, 1 / 62)]
+    grouped = {"group_by_field": "year", "limit": 2}
+    assert [pk for pk, _ in found("a", rrf, **grouped)] == [3, 2]
+
+    half = {"reranker": "weighted", "weights": [0.5]}
+    assert found("a", ranker(**half)) == [(3, 1.0), (2, 0.4), (1, 0.25)]
+    mapped = [(pk, 0.5 * (0.5 + math.atan(s) / math.pi)) for pk, s in ((3, 2), (2, 0.8), (1, 0.5))]
+    assert found("a", ranker(**half, norm_score=True)) == mapped
+    # Distances stay distances, the smaller the better: 1 + 0.16, 1 + 0.64, 1 + 1.
+    assert found("far", ranker(**half)) == [(1, 0.58), (2, 0.82), (3, 1.0)]
+    refused(
+        lambda: found("a", ranker(reranker="weighted", weights=[0.5, 0.5])),
+        "the length of weights param mismatch with ann search requests",
+    )
+
+
 DECAY = {"reranker": "decay", "function": "linear", "origin": 2020, "scale": 10, "decay": 0.5}
 JOINED = {
     "max": {1: 0.5, 2: 0.8, 3: 0.5 * 2.0},

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from elanus import RRF, Leg, Weighted
+from elanus import RRF, Leg
 from elanus_server.codec.pairs import read_integer, read_pairs
 from elanus_server.codec.rankers import decode_function_score, decode_fusion
 from elanus_server.codec.requests import (
@@ -16,6 +15,7 @@ from elanus_server.codec.requests import (
 )
 from elanus_server.failures import invalid, mismatch
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.fusions import as_in_milvus, leg_of
 from elanus_server.service.hit_pages import Page, answer_page
 from elanus_server.service.outputs import resolve_outputs
 from elanus_server.service.registry import rpc
@@ -57,12 +57,7 @@ def hybrid_search(call: Call, request: Any) -> Any:
             options["ranker"] = rankers
     if fusion is None and len(legs) == 1:
         fusion = RRF()  # as Milvus does, which joins one search as it joins several
-    sums_distances = False
-    if isinstance(fusion, Weighted) and not fusion.norm_score:
-        # Distances of one kind are added up as they are; of several, each is mapped.
-        metrics = [hosted.collection.schema.field(leg.field).metric_type for leg in legs]
-        sums_distances = all(metric.is_distance for metric in metrics)
-        fusion = replace(fusion, negate=sums_distances)
+    fusion, sums_distances = as_in_milvus(hosted, legs, fusion)
     outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
     found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
     results = found if isinstance(found, list) else [found]
@@ -81,19 +76,7 @@ def _legs(hosted: Hosted, requests: Sequence[Any]) -> list[Leg]:
         if len(queries) != len(asked[0]):
             reason = "sub search request nq should be the same"
             raise mismatch(reason, len(asked[0]), len(queries))
-    return [_leg(*both) for both in zip(plans, asked, strict=True)]
-
-
-def _leg(plan: SearchPlan, queries: Sequence[Any]) -> Leg:
-    return Leg(
-        plan.field.name,
-        queries[0] if len(queries) == 1 else queries,
-        limit=plan.limit,
-        filter=plan.filter,
-        params=plan.options.get("params"),
-        ef=plan.options.get("ef"),
-        recall=plan.options.get("recall"),
-        radius=plan.options.get("radius"),
-        range_filter=plan.options.get("range_filter"),
-        analyzer_name=plan.options.get("analyzer_name"),
-    )
+    return [
+        leg_of(plan.field.name, queries, plan.limit, plan.filter, plan.options)
+        for plan, queries in zip(plans, asked, strict=True)
+    ]

@@ -25,6 +25,7 @@ from elanus_server.failures import invalid, mismatch
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.cursors import Cursor
 from elanus_server.service.function_chains import Chains, chains_of
+from elanus_server.service.fusions import leg_of, search_joined
 from elanus_server.service.hit_pages import Page, answer_page
 from elanus_server.service.indexes import shown_metric
 from elanus_server.service.namespaces import namespace_of
@@ -201,9 +202,10 @@ def search(call: Call, request: Any) -> Any:
                 "sort criteria"
             )
         fusion, rankers = decode_function_score(request.function_score, 1, hosted.collection.schema)
+        if rankers:
+            options["ranker"] = rankers
         if fusion is not None:
-            raise invalid("rrf and weighted join the legs of a hybrid search")
-        options["ranker"] = rankers
+            return _joined(hosted, request, plan, options, fusion, outputs)
     queries = queries_of(hosted, request, plan.field)
     if request.HasField("search_aggregation"):
         without_nulls(queries, "aggregation")
@@ -223,6 +225,35 @@ def search(call: Call, request: Any) -> Any:
     page = Page(
         found, plan.limit, outputs, options, order=plan.order, page=plan.page, chains=chains
     )
+    return answer_page(hosted, page)
+
+
+def _joined(
+    hosted: Hosted,
+    request: Any,
+    plan: SearchPlan,
+    options: Mapping[str, Any],
+    fusion: Any,
+    outputs: Outputs,
+) -> Any:
+    """Answer the hits of a search with the scores that a join of legs gives it, its only one."""
+    unfit = {
+        "search iterator": plan.is_iterator,
+        "search aggregation": request.HasField("search_aggregation"),
+        "function chains": bool(request.function_chains),
+    }
+    for name, is_asked in unfit.items():
+        if is_asked:
+            raise invalid(f"{name}: ranker is not supported")
+    queries = queries_of(hosted, request, plan.field)
+    given = [query for query in queries if query is not None]
+    results: Sequence[SearchResult] = []
+    is_negated = False
+    if given:
+        depth = plan.limit + options.get("offset", 0)
+        leg = leg_of(plan.field.name, given, depth, plan.filter, options)
+        results, is_negated = search_joined(hosted, leg, fusion, plan.limit, outputs.asked, options)
+    page = Page(in_places(queries, results), plan.limit, outputs, options, is_negated=is_negated)
     return answer_page(hosted, page)
 
 
