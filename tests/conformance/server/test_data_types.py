@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymilvus import DataType, Function, FunctionType, MilvusException
+from pymilvus import (
+    AnnSearchRequest,
+    DataType,
+    Function,
+    FunctionType,
+    MilvusException,
+    RRFRanker,
+)
 
 RNG = np.random.default_rng(7)
 
@@ -81,6 +88,18 @@ def test_scalars_and_nulls_come_back(client, embedded, name):
     assert [row["id"] for row in nulls] == [2]
 
 
+def _joined_moments(client: Any, asked: dict[str, Any]) -> Any:
+    """Return the hits of a hybrid search, whose ranker carries what it asks of moments."""
+
+    class Ranker(RRFRanker):
+        def dict(self) -> dict[str, Any]:
+            given = {name: asked[name] for name in ("timezone", "time_fields")}
+            return super().dict() | given
+
+    leg = AnnSearchRequest([[0.0, 0.0]], "vector", {}, 2)
+    return client.hybrid_search("moments", [leg], Ranker(), limit=2, output_fields=["at"])[0]
+
+
 def test_parts_of_moments_come_in_their_place(client):
     schema = client.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)
@@ -102,10 +121,12 @@ def test_parts_of_moments_come_in_their_place(client):
     asked["time_fields"] = "hour"
     hits = client.search("moments", [[0.0, 0.0]], **asked)[0]
     assert [hit["entity"]["at"] for hit in hits] == [[0], None]
+    assert [hit["entity"]["at"] for hit in _joined_moments(client, asked)] == [[0], None]
     asked["time_fields"] = "week"
     for ask in (
         lambda: client.query("moments", filter="id >= 0", **asked),
         lambda: client.search("moments", [[0.0, 0.0]], **asked),
+        lambda: _joined_moments(client, asked),
     ):
         with pytest.raises(MilvusException, match="unsupported field for extraction: week") as told:
             ask()

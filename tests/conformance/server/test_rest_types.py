@@ -223,3 +223,24 @@ def test_a_type_of_the_client_is_one_of_rest(rest: RestClient, client: MilvusCli
         {"id": 1, "v": [1.0, 0.0], "m": None},
         {"id": 2, "v": [0.0, 1.0], "m": [3.0, 4.0]},
     ]
+
+
+def test_parts_of_moments_come_by_the_parameters_of_a_search(rest: RestClient) -> None:
+    fields = [
+        {"fieldName": "id", "dataType": "Int64", "isPrimary": True},
+        {"fieldName": "at", "dataType": "Timestamptz", "nullable": True},
+        {"fieldName": "v", "dataType": "FloatVector", "elementTypeParams": {"dim": 2}},
+    ]
+    index = [{"fieldName": "v", "metricType": "L2", "indexType": "AUTOINDEX"}]
+    where = {"collectionName": "times"}
+    rest.post("collections/create", **where, schema={"fields": fields}, indexParams=index)
+    rows = [{"id": 1, "at": "2024-12-31T16:00:07Z", "v": [0, 0]}, {"id": 2, "v": [1, 0]}]
+    rest.post("entities/insert", **where, data=rows)
+
+    def found(**params: Any) -> list[Any]:
+        given = where | {"data": [[0, 0]], "outputFields": ["at"], "searchParams": params}
+        return [hit["at"] for hit in rest.post("entities/search", **given)["data"]]
+
+    assert found(timezone="Asia/Shanghai") == ["2025-01-01T00:00:07+08:00", None]
+    parts = {"timezone": "Asia/Shanghai", "time_fields": "year,second"}
+    assert [at and [int(part) for part in at] for at in found(**parts)] == [[2025, 7], None]

@@ -58,7 +58,8 @@ def hybrid_search(call: Call, request: Any) -> Any:
     if fusion is None and len(legs) == 1:
         fusion = RRF()  # as Milvus does, which joins one search as it joins several
     fusion, sums_distances = as_in_milvus(hosted, legs, fusion)
-    outputs = resolve_outputs(hosted, request.output_fields, with_key=False)
+    parts = params.get("time_fields", "")
+    outputs = resolve_outputs(hosted, request.output_fields, with_key=False, time_fields=parts)
     found = hosted.collection.hybrid_search(legs, fusion, limit, output=outputs.asked, **options)
     results = found if isinstance(found, list) else [found]
     page = Page(results, limit, outputs, options, is_negated=sums_distances)
