@@ -350,6 +350,8 @@ def test_a_weight_that_is_added_makes_a_distance_smaller(client, two_fields):
         ),
         ({"group_by_field": "far"}, "unsupported data type FLOAT_VECTOR for group by operator"),
         ({"output_fields": ["%"]}, "field % not exist"),
+        ({"search_params": {"ignore_growing": 2.3}}, "parse ignore growing field failed"),
+        ({"search_params": {"ignore_growing": "tRuE"}}, "parse ignore growing field failed"),
     ],
 )
 def test_searches_that_milvus_refuses(client, two_fields, options, text):
@@ -357,6 +359,19 @@ def test_searches_that_milvus_refuses(client, two_fields, options, text):
         lambda: client.search(two_fields, [[1.0, 0.0]], limit=3, **{"anns_field": "a", **options}),
         text,
     )
+
+
+def test_growing_of_a_hybrid_search_is_a_truth_value(client, two_fields):
+    class Ranker(WeightedRanker):
+        given: Any = True
+
+        def dict(self) -> dict[str, Any]:
+            return super().dict() | {"ignore_growing": self.given}
+
+    asked = Ranker(0.5, 1.0)
+    assert len(fused(client, two_fields, asked)) == 3
+    asked.given = "maybe"
+    refused(lambda: fused(client, two_fields, asked), "parse ignore growing field failed")
 
 
 def test_hits_are_grouped_by_several_fields(client, two_fields):

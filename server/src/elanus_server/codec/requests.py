@@ -37,6 +37,7 @@ _DENSE = {
 }
 _LIST_PREFIX = "EmbList"
 _GROUPED = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ)
+_TRUTHS = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
 MAX_DECIMALS = 6
 MAX_GROUP_SIZE = 10
 """``quotaAndLimits.limits.maxGroupSize`` of Milvus."""
@@ -212,6 +213,21 @@ def read_options(params: Mapping[str, str], inner: Mapping[str, Any]) -> dict[st
         strict = both.get("strict_group_size")
         options["strict_group_size"] = read_flag("strict_group_size", str(strict or False))
     return options
+
+
+def check_growing(params: Mapping[str, str]) -> None:
+    """Refuse an ``ignore_growing`` that is no truth value as Go reads it.
+
+    Whether it is true or not changes nothing: everything that was written is found.
+
+    Args:
+        params: ``search_params``, ``query_params`` or ``rank_params`` of a request.
+
+    Raises:
+        MilvusError: It is none.
+    """
+    if params.get("ignore_growing", "true").strip('"') not in _TRUTHS:
+        raise invalid("parse ignore growing field failed")
 
 
 def _decimals(given: Any) -> int:

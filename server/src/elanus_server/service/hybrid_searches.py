@@ -10,6 +10,7 @@ from elanus_server.codec.pairs import read_integer, read_pairs
 from elanus_server.codec.rankers import decode_function_score, decode_fusion
 from elanus_server.codec.requests import (
     check_group,
+    check_growing,
     check_window,
     read_options,
 )
@@ -30,6 +31,7 @@ def hybrid_search(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     options = read_scope(hosted, request)
     params = read_pairs(request.rank_params)
+    check_growing(params)
     limit = read_integer("limit", params.get("limit", "10"))
     offset = read_integer("offset", params.get("offset", "0"))
     check_window(limit, offset)

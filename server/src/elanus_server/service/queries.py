@@ -18,7 +18,7 @@ from elanus_server.codec.orders import (
     query_order,
 )
 from elanus_server.codec.pairs import read_integer, read_pairs
-from elanus_server.codec.requests import check_window, decode_templates
+from elanus_server.codec.requests import check_growing, check_window, decode_templates
 from elanus_server.failures import invalid
 from elanus_server.service.context import Call, Hosted
 from elanus_server.service.outputs import resolve_outputs
@@ -29,7 +29,6 @@ from elanus_server.wire import milvus
 _ELEMENTS = re.compile(r"\belement_filter\s*\(", re.IGNORECASE)
 _PLACE = "$offset"
 """Under what elanus says which element of an entity is meant."""
-_TRUTHS = frozenset({"1", "t", "true", "0", "f", "false"})
 _MAX_LEVEL = 2
 """Times up to here stand for levels of consistency."""
 _AGGREGATE = re.compile(r"(count|min|max|sum|avg)\s*\(\s*([^()]+?)\s*\)\Z", re.IGNORECASE)
@@ -60,8 +59,7 @@ def query(call: Call, request: Any) -> Any:
     hosted = call.hosted(request)
     options = read_scope(hosted, request)
     params = read_pairs(request.query_params)
-    if params.get("ignore_growing", "true").lower() not in _TRUTHS:
-        raise invalid("parse ignore growing field failed")
+    check_growing(params)
     if params.get("timezone"):
         options["timezone"] = params["timezone"]
     templates = decode_templates(request.expr_template_values)

@@ -14,6 +14,7 @@ from elanus_server.codec.pairs import loose_value, read_flag, read_integer, read
 from elanus_server.codec.rankers import decode_function_score
 from elanus_server.codec.requests import (
     check_group,
+    check_growing,
     check_range,
     decode_templates,
     out_of_range,
@@ -64,6 +65,7 @@ class SearchPlan:
 
     def __init__(self, hosted: Hosted, request: Any) -> None:
         self.params = read_pairs(request.search_params)
+        check_growing(self.params)
         inner = loose_value(self.params.get("params", "{}"))
         self.inner: Mapping[str, Any] = inner if isinstance(inner, dict) else {}
         self.field = searched_field(hosted.collection.schema, self.params.get("anns_field", ""))
