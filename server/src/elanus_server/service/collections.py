@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from elanus import BM25, Embedding, MinHash
+from elanus import BM25, Embedding, MinHash, Schema
 from elanus.errors import CollectionExistsError, CollectionNotFoundError
 from elanus_server.clock import milliseconds, now
 from elanus_server.codec.pairs import read_pairs, write_pairs
@@ -28,6 +29,7 @@ from elanus_server.service.functions import (
 )
 from elanus_server.service.indexes import add_index
 from elanus_server.service.names import checked_name
+from elanus_server.service.partitions import DEFAULT_PARTITION
 from elanus_server.service.properties import check_free, read_properties, shown_properties
 from elanus_server.service.records import (
     DEFAULT_KEY_PARTITIONS,
@@ -48,6 +50,7 @@ from elanus_server.service.snapshots import refuse_pinned
 from elanus_server.wire import milvus
 from elanus_server.wire import schema as messages
 
+_ZONES = ("timezone", "collection.timezone")
 _CHANNEL = "by-dev-rootcoord-dml_0_{number}v0"
 # Of fields that a function fills, where the request names none.
 _OUTPUT_INDEXES: dict[type, dict[str, str]] = {
@@ -99,10 +102,43 @@ def create_collection(call: Call, request: Any) -> None:
             )
         except CollectionExistsError:
             known = Hosted(call.host, database, handle.collection(name))
-            if known.collection.schema != schema:
+            if not _is_made_so(known, schema, record, properties):
                 raise invalid(
                     f"create duplicate collection with different parameters, collection: {name}"
                 ) from None
+
+
+def _is_made_so(
+    hosted: Hosted, schema: Schema, wanted: CollectionRecord, properties: Mapping[str, str]
+) -> bool:
+    """Tell whether a collection is what one that is made again would be.
+
+    Milvus compares what they are now: a partition or a property that came later is a difference.
+    """
+    record = hosted.record
+    # Partitions of a key, and those of namespaces, come by themselves.
+    has_own = not (record.key_partitions or wanted.known_schema.enable_namespace)
+    handle = hosted.host.database(hosted.database)
+    zones = [properties.get(name) for name in _ZONES]
+    zone = zones[0] or zones[1] or handle.database_properties().get("timezone")
+    shown, given = [
+        {name: text for name, text in one.items() if name not in (*_ZONES, "consistency_level")}
+        for one in (shown_properties(hosted), properties)
+    ]
+    return (
+        _in_zone(hosted.collection.schema, None) == _in_zone(schema, zone)
+        and hosted.known.message.enable_namespace == wanted.known_schema.enable_namespace
+        and record.shards == wanted.shards
+        and record.consistency == wanted.consistency
+        and record.key_partitions == wanted.key_partitions
+        and (not has_own or hosted.collection.list_partitions() == [DEFAULT_PARTITION])
+        and shown == given
+    )
+
+
+def _in_zone(schema: Schema, zone: str | None) -> Schema:
+    """Return a schema with the zone that a collection of it has; UTC where nothing says one."""
+    return schema if schema.timezone else schema.with_timezone(zone or "UTC")
 
 
 @rpc("HasCollection")
