@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pymilvus import DataType, Function, FunctionType, MilvusClient, MilvusException
 from pymilvus.client.types import LoadState
@@ -66,48 +64,6 @@ def test_making_a_collection_again(client):
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=8)
     with refused(1100, "create duplicate collection with different parameters"):
         client.create_collection("twice", schema=schema)
-
-
-def test_a_collection_that_is_made_again_is_compared_in_all_it_has(client):
-    schema = client.create_schema()
-    schema.add_field("id", DataType.INT64, is_primary=True)
-    schema.add_field("tenant", DataType.INT64, is_partition_key=True)
-    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
-    given: dict[str, Any] = {
-        "num_shards": 2,
-        "num_partitions": 8,
-        "consistency_level": "Strong",
-        "properties": {"collection.ttl.seconds": 3600},
-    }
-
-    def make(**changed: Any) -> None:
-        client.create_collection("again", schema=schema, **given | changed)
-
-    def differs(**changed: Any) -> None:
-        with refused(1100, "create duplicate collection with different parameters, collection: a"):
-            make(**changed)
-
-    make()
-    make()
-    make(properties={"collection.ttl.seconds": 3600, "timezone": "UTC"})
-    differs(num_shards=1)
-    differs(num_partitions=9)
-    differs(consistency_level="Bounded")
-    differs(properties={})
-    differs(properties={"collection.ttl.seconds": 60})
-    differs(properties={"collection.ttl.seconds": 3600, "timezone": "Asia/Tokyo"})
-    client.alter_collection_properties("again", {"collection.ttl.seconds": 60})
-    differs()
-    make(properties={"collection.ttl.seconds": 60})
-    plain(client, "parted")
-    client.alter_database_properties("default", {"timezone": "Asia/Tokyo"})
-    plain(client, "zoned")
-    plain(client, "zoned")
-    client.drop_database_properties("default", ["timezone"])
-    client.create_partition("parted", "one")
-    for name in ("zoned", "parted"):
-        with refused(1100, "create duplicate collection with different parameters"):
-            plain(client, name)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from elanus.errors import AlreadyExistsError, NotFoundError
+from elanus.errors import AlreadyExistsError
 from elanus_server.codec.pairs import write_pairs
 from elanus_server.failures import (
     INDEX_NOT_FOUND,
@@ -16,6 +16,7 @@ from elanus_server.failures import (
     invalid,
 )
 from elanus_server.service.context import Call, Hosted
+from elanus_server.service.key_partitions import rows_of_key_partition
 from elanus_server.service.names import checked_partition
 from elanus_server.service.registry import rpc
 from elanus_server.service.schema_checks import MAX_PARTITIONS
@@ -132,10 +133,13 @@ def partition_number(collection: int, name: str) -> int:
 @rpc("GetPartitionStatistics")
 def get_partition_statistics(call: Call, request: Any) -> Any:
     hosted, name = call.hosted(request), request.partition_name
-    try:
+    names = partition_names(hosted)
+    if name not in names:
+        raise MilvusError(PARTITION_NOT_FOUND, f"partition not found[partition={name}]")
+    if hosted.record.key_partitions:
+        rows = rows_of_key_partition(hosted, names.index(name))
+    else:
         rows = hosted.collection.count(partitions=name)
-    except NotFoundError:
-        raise MilvusError(PARTITION_NOT_FOUND, f"partition not found[partition={name}]") from None
     return milvus.GetPartitionStatisticsResponse(stats=write_pairs({"row_count": str(rows)}))
 
 
