@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pymilvus import CollectionSchema, DataType, MilvusClient, MilvusException
+from pymilvus import (
+    CollectionSchema,
+    DataType,
+    Function,
+    FunctionType,
+    MilvusClient,
+    MilvusException,
+)
 
 DIFFERENT = "create duplicate collection with different parameters, collection: "
 
@@ -65,6 +72,26 @@ def test_a_zone_of_the_database_is_one_of_the_collection(client: MilvusClient) -
         client.drop_database_properties("default", ["timezone"])
     _refused(
         1100, DIFFERENT + "zoned", lambda: client.create_collection("zoned", schema=_schema(client))
+    )
+
+
+@pytest.mark.parametrize("metric", ["L2", "IP", "COSINE"])
+def test_indexes_are_no_difference(client: MilvusClient, metric: str) -> None:
+    schema = _schema(client)
+    schema.add_field("text", DataType.VARCHAR, max_length=50, enable_analyzer=True)
+    schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("at", DataType.TIMESTAMPTZ, default_value="2025-01-01T00:00:00Z")
+    schema.add_function(Function("bm25", FunctionType.BM25, ["text"], ["words"]))
+    index = client.prepare_index_params()
+    index.add_index("vector", index_type="HNSW", metric_type=metric)
+    index.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+    index.add_index("at", index_type="STL_SORT")
+    for _ in range(2):
+        client.create_collection("indexed", schema=schema, index_params=index)
+        client.create_collection("quick", dimension=4, metric_type=metric)
+    schema.add_field("more", DataType.INT64)
+    _refused(
+        1100, DIFFERENT + "indexed", lambda: client.create_collection("indexed", schema=schema)
     )
 
 

@@ -118,27 +118,26 @@ def _is_made_so(
     record = hosted.record
     # Partitions of a key, and those of namespaces, come by themselves.
     has_own = not (record.key_partitions or wanted.known_schema.enable_namespace)
-    handle = hosted.host.database(hosted.database)
     zones = [properties.get(name) for name in _ZONES]
-    zone = zones[0] or zones[1] or handle.database_properties().get("timezone")
+    of_database = hosted.host.database(hosted.database).database_properties().get("timezone")
+    zone = schema.timezone or zones[0] or zones[1] or of_database or "UTC"
+    # The messages know nothing of indexes: making one sets the metric of a field.
+    message = encode_schema(
+        schema.with_timezone(zone), hosted.collection.name, hosted.database, wanted.known_schema
+    )
     shown, given = [
         {name: text for name, text in one.items() if name not in (*_ZONES, "consistency_level")}
         for one in (shown_properties(hosted), properties)
     ]
     return (
-        _in_zone(hosted.collection.schema, None) == _in_zone(schema, zone)
-        and hosted.known.message.enable_namespace == wanted.known_schema.enable_namespace
+        hosted.known.message == message
+        and (hosted.collection.schema.timezone or "UTC") == zone
         and record.shards == wanted.shards
         and record.consistency == wanted.consistency
         and record.key_partitions == wanted.key_partitions
         and (not has_own or hosted.collection.list_partitions() == [DEFAULT_PARTITION])
         and shown == given
     )
-
-
-def _in_zone(schema: Schema, zone: str | None) -> Schema:
-    """Return a schema with the zone that a collection of it has; UTC where nothing says one."""
-    return schema if schema.timezone else schema.with_timezone(zone or "UTC")
 
 
 @rpc("HasCollection")
