@@ -191,6 +191,25 @@ def test_groups(client, own, size):
     assert len(found) == 4 * size
 
 
+def test_groups_of_whole_json_values(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("meta", DataType.JSON, nullable=True)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    index = client.prepare_index_params()
+    index.add_index("v", index_type="FLAT", metric_type="L2")
+    client.create_collection("grouped", schema=schema, index_params=index)
+    values = [{"n": 1}, {"n": 2}, None, [1]]
+    rows = [{"id": i, "meta": values[i % 4], "v": [i, 0]} for i in range(12)]
+    client.insert("grouped", rows)
+    options = {"limit": 4, "group_by_field": "meta", "group_size": 2, "output_fields": ["meta"]}
+    found = client.search("grouped", [[0.0, 0.0]], **options)[0]
+    assert [(hit["id"], hit["entity"]["meta"]) for hit in found] == [
+        (i + k, value) for i, value in enumerate(values) for k in (0, 4)
+    ]
+    client.drop_collection("grouped")
+
+
 def test_full_text_and_highlights(client, own):
     found = client.search(
         "papers",

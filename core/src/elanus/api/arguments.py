@@ -52,7 +52,7 @@ _LATE_OPTIONS = frozenset({"ranker", "candidates", "round_decimal", "highlight",
 MAX_GROUP_FIELDS = 10
 """That one search may group by."""
 _GROUPED_TYPES = frozenset(t for t in DataType if t.is_integer) | {
-    *(DataType.BOOL, DataType.TIMESTAMPTZ, DataType.VARCHAR)
+    *(DataType.BOOL, DataType.JSON, DataType.TIMESTAMPTZ, DataType.VARCHAR)
 }
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
@@ -412,8 +412,8 @@ def _group_node(schema: Schema, name: Any, options: SearchOptions) -> FieldRef |
     if isinstance(node, FieldRef) and schema.column_types.get(node.name) in _GROUPED_TYPES:
         return node
     raise InvalidArgumentError(
-        f"group_by: expected a field of whole numbers, bools, moments or texts, or a path of a "
-        f"JSON field, got {name!r}"
+        f"group_by: expected a field of whole numbers, bools, moments, texts or JSON, or a path of "
+        f"a JSON field, got {name!r}"
     )
 
 

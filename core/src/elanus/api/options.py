@@ -60,7 +60,7 @@ class SearchOptions(TypedDict, total=False):
         range_filter: Scores of hits must not be better than it. Both bounds are those of Milvus'
             range search: ``radius < score <= range_filter``, or ``range_filter <= distance <
             radius``.
-        group_by: Field of whole numbers, bools, moments or texts, or path of a JSON field
+        group_by: Field of whole numbers, bools, moments, texts or JSON, or path of a JSON field
             (``meta["source"]``), or a list of up to 10 of them: hits come in groups that share its
             value, or a tuple of values, ``limit`` and ``offset`` count groups, and
             ``result.groups`` has them. With a ranker they are groups of the hits

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import numpy as np
 
@@ -93,6 +93,8 @@ class GroupReader:
 
     def filter_of(self, values: Sequence[Any]) -> BoundFilter | None:
         """Return what the rows of these groups pass; None when no filter can say it of all."""
+        if any(map(self._is_whole, self._nodes)):
+            return None
         shared = [value if self._is_composite else (value,) for value in values]
         if not shared or not all(_is_scalar(part) for parts in shared for part in parts):
             return None
@@ -119,9 +121,17 @@ class GroupReader:
         every = product(*twins)
         return all(key_of(one if self._is_composite else one[0]) in groups for one in every)
 
+    def _is_whole(self, node: FieldRef | JsonPath) -> TypeGuard[FieldRef]:
+        """Whether it is a JSON field, not a path of one."""
+        return isinstance(node, FieldRef) and (
+            self._schema.column_types[node.name] is DataType.JSON
+        )
+
     def _read(self, node: FieldRef | JsonPath, source: SearchSource, rows: Int64Array) -> list[Any]:
         if isinstance(source, ElementSource):
             source, rows = source.whole, source.owners(rows)
+        if self._is_whole(node):
+            return path_values(source, JsonPath(node.name, ()), rows)
         if isinstance(node, FieldRef):
             column = source.column(node.name)
             if self._schema.column_types[node.name] is DataType.TIMESTAMPTZ:

@@ -269,7 +269,7 @@ class GroupBy(NamedTuple):
     """Hits come in groups that share a value, or several.
 
     Attributes:
-        nodes: Fields of whole numbers, bools, moments or texts, or paths of JSON fields.
+        nodes: Fields of whole numbers, bools, moments, texts or JSON, or paths of JSON fields.
         size: Most hits of a group.
         is_composite: Whether what a group shares is a tuple, even of one value.
     """

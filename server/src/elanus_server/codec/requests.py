@@ -36,7 +36,7 @@ _DENSE = {
     "BinaryVector": (DataType.BINARY_VECTOR, "u1"),
 }
 _LIST_PREFIX = "EmbList"
-_GROUPED = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ)
+_GROUPED = (DataType.BOOL, DataType.VARCHAR, DataType.TIMESTAMPTZ, DataType.JSON)
 _TRUTHS = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
 MAX_DECIMALS = 6
 MAX_GROUP_SIZE = 10
