@@ -350,3 +350,31 @@ def test_parameters_of_searches(client):
                 assert [hit["id"] for hit in itertools.islice(hits, 3)] == [0, 1, 2], (kind, params)
         client.release_collection("asked")
         client.drop_index("asked", "v")
+
+
+def test_groups_are_found_however_narrow_a_search_is(client):
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("source", DataType.VARCHAR, max_length=10)
+    schema.add_field("v", DataType.FLOAT_VECTOR, dim=2)
+    client.create_collection("narrow", schema=schema)
+    rows = [{"id": i, "source": f"s{i // 4 % 50}", "v": [i, 0]} for i in range(400)]
+    client.insert("narrow", rows)
+    for kind, params in (("DISKANN", {"search_list": 30}), ("HNSW", {"ef": 10})):
+        index = client.prepare_index_params()
+        index.add_index("v", index_type=kind, metric_type="L2")
+        client.create_index("narrow", index)
+        client.load_collection("narrow")
+        found = client.search(
+            "narrow",
+            [[0.0, 0.0]],
+            anns_field="v",
+            limit=50,
+            search_params={"params": params},
+            group_by_field="source",
+            group_size=2,
+            strict_group_size=True,
+        )[0]
+        assert [hit["id"] for hit in found] == [4 * i + k for i in range(50) for k in (0, 1)]
+        client.release_collection("narrow")
+        client.drop_index("narrow", "v")

@@ -116,7 +116,9 @@ class SearchPlan:
         """Return how many candidates the index is to look at, where the client says it."""
         index = hosted.record.index_of(self.field.name)
         kind = "" if index is None else index.params.get("index_type", "").upper()
-        found = read_widths(kind, self.inner, self.limit)
+        # As in Milvus, groups are looked for until there are enough, however narrow each look is.
+        least = 1 if "group_by" in self.options else self.limit
+        found = read_widths(kind, self.inner, least)
         if kind == "MINHASH_LSH":
             # Milvus always answers from the bands; elanus would scan for what they cannot promise.
             least = max(LEAST_REFINED, 4 * self.limit)
