@@ -17,16 +17,10 @@ import numpy as np
 from elanus.errors import FilterError, InvalidArgumentError
 from elanus.filter import BoundFilter, JsonPath
 from elanus.filter.json.json_columns import JsonColumn
-from elanus.query.json_values import (
-    NO_RANK,
-    counted_values,
-    is_there,
-    numbers,
-    path_columns,
-    ranked,
-)
+from elanus.query.json_values import counted_values, is_there, numbers, path_columns, ranked
 from elanus.query.paths import read_path
 from elanus.query.sources import SearchSource, matching_rows
+from elanus.query.text_values import NO_RANK, texts_of, texts_of_arrays
 from elanus.schema.batches import ArrayColumn, Column, FixedColumn
 from elanus.schema.collection import Schema, did_you_mean
 from elanus.schema.times import to_datetimes
@@ -255,6 +249,14 @@ def _read(
     if place.path is not None:
         return _read_path(path_columns(sources, matching, place.path), view)
     field = schema.field(place.name)
+    texts = None
+    if field.dtype is DataType.VARCHAR:
+        texts = texts_of(sources, matching, field.name)
+    elif field.dtype is DataType.ARRAY and field.element_type is DataType.VARCHAR:
+        texts = texts_of_arrays(sources, matching, field.name)
+    if texts is not None:
+        ranks = np.concatenate([np.empty(0, dtype=np.int64), *texts.ranks])
+        return _Values(ranks, ranks != NO_RANK, known=list(texts.known))
     parts = [
         _values_of(source.column(field.name).take(rows))
         for source, rows in zip(sources, matching, strict=True)

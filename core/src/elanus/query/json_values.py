@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 
 from elanus.filter import JsonPath
 from elanus.filter.json.json_columns import JsonColumn, JsonKind
-from elanus.filter.strings import CodedStrings
 from elanus.query.sources import SearchSource
+from elanus.query.text_values import NO_RANK, rank_texts
 from elanus.types import AnyArray, BoolArray, Int64Array
-
-NO_RANK = -1
-"""Rank of a row where nothing stands that has a place in the order."""
 
 
 class RankedValues(NamedTuple):
@@ -143,27 +140,11 @@ def _ranks_of(values: Sequence[Any], rank_of: dict[Any, int]) -> Int64Array:
 
 def _rank_texts(columns: Sequence[JsonColumn], ranks: Int64Array, first: int) -> list[str]:
     """Write the ranks of texts, from ``first`` on; return the different texts, ascending."""
-    strings = [column.strings for column in columns]
-    used = [None if own is None else _used(own) for own in strings]
-    texts = sorted({text for own in used if own is not None for text in own[1]})
-    rank_of = {text: rank for rank, text in enumerate(texts, first)}
-    start = 0
-    for column, coded, own in zip(columns, strings, used, strict=True):
-        if coded is not None and own is not None:
-            codes, of_codes = own
-            table = np.full(len(coded.dictionary), NO_RANK, dtype=np.int64)
-            table[codes] = _ranks_of(of_codes, rank_of)
+    found, texts = rank_texts([c.strings for c in columns if c.strings is not None], first)
+    left, start = iter(found), 0
+    for column in columns:
+        if column.strings is not None:
             at = np.flatnonzero(column.kinds == JsonKind.STRING)
-            ranks[start + at] = table[coded.codes[at]]
+            ranks[start + at] = next(left)[at]
         start += len(column)
     return texts
-
-
-def _used(strings: CodedStrings) -> tuple[Int64Array, list[str]]:
-    """Return the codes that some row has, ascending, and their texts."""
-    is_used = np.zeros(len(strings.dictionary), dtype=np.bool_)
-    is_used[strings.codes[strings.codes >= 0]] = True
-    codes = np.flatnonzero(is_used)
-    stored = strings.dictionary.stored
-    texts = strings.dictionary.texts()[codes] if stored is None else stored.take(codes).to_pylist()
-    return codes, [str(text) for text in texts]
