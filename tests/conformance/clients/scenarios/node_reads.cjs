@@ -202,5 +202,5 @@ test("wrong searches say what is wrong", async () => {
   refused(await client.search({ ...asked, data: [1, 2] }), 1100, /dim/);
   refused(await client.search({ ...asked, metric_type: "IP" }), 1100, /metric type not match/);
   refused(await client.search({ ...asked, output_fields: ["words"] }), 1100, /not allowed to retrieve raw data of field words/);
-  refused(await client.search({ ...asked, partition_names: ["absent"] }), 200, /partition not found\[partition=absent\]/);
+  refused(await client.search({ ...asked, partition_names: ["absent"] }), 1100, /partition name absent not found/);
 });
