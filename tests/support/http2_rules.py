@@ -143,7 +143,8 @@ FRAMES = (
 )
 STATES = (
     Case("5.1, idle: data", data(), _BROKEN),
-    Case("5.1, idle: an end", RESET_1, _BROKEN),
+    # Unlike there: grpc's core may write the end of a call before its beginning.
+    Case("5.1, idle: an end", RESET_1 + whole() + whole(3), Answered((3,))),
     Case("5.1, idle: a window", more(1, 100), _BROKEN),
     Case("5.1, idle: a continuation", frame(9, 4, 1, _CALL), _BROKEN),
     Case("5.1, idle: a priority is ignored", frame(2, 0, 1, bytes(5)) + whole(), Answered()),

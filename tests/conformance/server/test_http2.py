@@ -113,7 +113,11 @@ _BREAKS = (
     ),
     (frame(raw.HEADERS, raw.PADDED, 1, b"\x09" + bytes(4)), PROTOCOL_ERROR),
     (frame(raw.PUSH_PROMISE, 0, 1, bytes(4)), PROTOCOL_ERROR),
-    (frame(raw.RST_STREAM, 0, 9, bytes(4)), PROTOCOL_ERROR),
+    (frame(raw.RST_STREAM, 0, 8, bytes(4)), PROTOCOL_ERROR),
+    (
+        b"".join(frame(raw.RST_STREAM, 0, n, bytes(4)) for n in range(1, 4_001, 2)),
+        ENHANCE_YOUR_CALM,
+    ),
     (frame(raw.RST_STREAM, 0, 1, bytes(3)), FRAME_SIZE_ERROR),
     (frame(raw.PING, 0, 0, bytes(7)), FRAME_SIZE_ERROR),
     (frame(raw.SETTINGS, 0, 0, bytes(5)), FRAME_SIZE_ERROR),

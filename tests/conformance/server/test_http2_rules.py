@@ -175,6 +175,14 @@ def test_the_window_of_the_connection_holds_as_well(raw_client: RawHttp2) -> Non
     assert int.from_bytes(whole_body[1:5]) == len(whole_body) - 5
 
 
+def test_a_call_that_ends_before_it_begins_is_not_made(raw_client: RawHttp2) -> None:
+    """Of those that grpc's core takes back at once, the end may come first."""
+    raw_client.send(RESET_1 + frame(raw.RST_STREAM, 0, 5, bytes(4)) + whole(1) + whole(3))
+    raw_client.send(whole(5) + whole(7))
+    assert {one.number for one in _answers(raw_client, 2)} == {3, 7}
+    assert not [one for one in _heard(raw_client) if one.number]
+
+
 def test_what_is_dropped_gives_its_window_back(raw_client: RawHttp2) -> None:
     """6.9: padding, and data of calls that are over, too."""
     raw_client.send(opened() + RESET_1)

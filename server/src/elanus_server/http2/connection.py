@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._is_over = self._is_leaving = self._is_draining = False
         self._last = 0
         self._promised = frames.MAX_NUMBER
+        self._taken_back: set[int] = set()
         self._coming = 0
         self._heard_s = 0.0
         self._taken = 0
@@ -266,8 +267,7 @@ class Connection(asyncio.Protocol):
         if not self._is_greeted and (kind != frames.SETTINGS or flags & frames.ACK):
             raise BrokenError(frames.PROTOCOL_ERROR, "the settings have to come first")
         frames.check(kind, number, len(payload))
-        if kind in frames.OF_BEGUN and number and (number > self._last or not number % 2):
-            raise BrokenError(frames.PROTOCOL_ERROR, "a frame of a request that was not begun")
+        frames.check_begun(kind, number, self._last)
         if kind == frames.DATA:
             self._data(flags, number, payload)
         elif kind == frames.HEADERS:
@@ -282,8 +282,6 @@ class Connection(asyncio.Protocol):
             self._reset(number)
         elif kind == frames.CONTINUATION:
             self._continuation(flags, number, payload)
-        elif kind == frames.PUSH_PROMISE:
-            raise BrokenError(frames.PROTOCOL_ERROR, "clients promise nothing")
         # GOAWAY: it makes no more calls. PRIORITY, and what nobody knows, is passed over.
 
     def _ping(self, flags: int, payload: memoryview) -> None:
@@ -349,11 +347,10 @@ class Connection(asyncio.Protocol):
             raise BrokenError(frames.PROTOCOL_ERROR, "headers go on that were not begun")
         _, first_flags, block = self._block
         block += payload
-        is_last = flags & frames.END_HEADERS
         # Empty frames make the block no longer, but there could be any number of them.
-        if len(block) > _MAX_BLOCK_BYTES or not (payload or is_last):
+        if len(block) > _MAX_BLOCK_BYTES or not (payload or flags & frames.END_HEADERS):
             raise BrokenError(frames.ENHANCE_YOUR_CALM, "headers that are too long")
-        if is_last:
+        if flags & frames.END_HEADERS:
             self._block = None
             self._request(number, first_flags, bytes(block))
 
@@ -377,6 +374,8 @@ class Connection(asyncio.Protocol):
             self._refuse(number, frames.REFUSED_STREAM)
             return
         self._last = number
+        if number in self._taken_back:
+            return
         stream = self._streams[number] = Stream(
             self.respond, number, self.address, self._stream_window
         )
@@ -466,13 +465,17 @@ class Connection(asyncio.Protocol):
 
     def _reset(self, number: int) -> None:
         stream = self._streams.get(number)
-        if stream is not None:
-            # Another process of this server takes back what its own clients do, however many.
-            if self.address and not self._resets.take(self._loop.time()):
-                raise BrokenError(frames.ENHANCE_YOUR_CALM, "too many calls that are taken back")
-            self._forget(stream)
-            stream.give_up()
-            self._close_if_drained()
+        if stream is None and number <= self._last:
+            return
+        # Another process of this server takes back what its own clients do, however many.
+        if self.address and not self._resets.take(self._loop.time()):
+            raise BrokenError(frames.ENHANCE_YOUR_CALM, "too many calls that are taken back")
+        if stream is None:  # It is to begin yet.
+            self._taken_back = {number, *(one for one in self._taken_back if one > self._last)}
+            return
+        self._forget(stream)
+        stream.give_up()
+        self._close_if_drained()
 
     def _forget(self, stream: Stream) -> None:
         del self._streams[stream.number]

@@ -18,7 +18,7 @@ INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 4, 5, 6
 _OF_CONNECTION = frozenset((SETTINGS, PING, GOAWAY))
 _OF_STREAM = frozenset((DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION))
 _LENGTHS = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
-OF_BEGUN = frozenset((DATA, RST_STREAM, WINDOW_UPDATE))
+_OF_BEGUN = frozenset((DATA, RST_STREAM, WINDOW_UPDATE))
 """Frames that a stream can have only once it was begun."""
 FIRST_WINDOW = 65_535
 """Bytes that each side may send before it is allowed more, where nothing else was agreed."""
@@ -54,6 +54,8 @@ def check(kind: int, number: int, length: int) -> None:
     Raises:
         BrokenError: It may not.
     """
+    if kind == PUSH_PROMISE:
+        raise BrokenError(PROTOCOL_ERROR, "clients promise nothing")
     if kind in (_OF_CONNECTION if number else _OF_STREAM):
         raise BrokenError(PROTOCOL_ERROR, f"a frame {kind} of stream {number}")
     wanted = _LENGTHS.get(kind, length)
@@ -61,6 +63,26 @@ def check(kind: int, number: int, length: int) -> None:
         raise BrokenError(FRAME_SIZE_ERROR, f"a frame {kind} has {wanted} bytes, not {length}")
     if kind == GOAWAY and length < _GOAWAY_BYTES:
         raise BrokenError(FRAME_SIZE_ERROR, f"a frame {kind} has {_GOAWAY_BYTES} bytes at least")
+
+
+def check_begun(kind: int, number: int, last: int) -> None:
+    """Look whether a stream was begun that a frame takes for begun.
+
+    Against RFC 9113, 5.1, its end may come first: grpc's core writes the end of a call that is
+    taken back at once in front of its beginning.
+
+    Args:
+        kind: Of the frame.
+        number: Of the stream.
+        last: Of the stream that was begun last.
+
+    Raises:
+        BrokenError: It was not.
+    """
+    if not number or kind not in _OF_BEGUN:
+        return
+    if not number % 2 or (number > last and kind != RST_STREAM):
+        raise BrokenError(PROTOCOL_ERROR, "a frame of a request that was not begun")
 
 
 def read_settings(payload: memoryview) -> list[tuple[int, int]]:
